@@ -1,0 +1,124 @@
+"""The shape of an installation's configuration. Values only: reading a file and cross-checks are `loader.py`.
+
+Frozen; unknown keys are refused; types are strict (True is no number, "7" is no port).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SiteSettings(_Settings):
+    name: str = "Site"
+    timezone: str = "UTC"
+    """IANA name."""
+    window_reading: Literal["first_occurrence", "envelope"] = "first_occurrence"
+    looper_reading: Literal["interval", "count"] = "interval"
+    timestamp_reading: Literal["instant", "local_as_utc"] = "instant"
+    aggregate: Literal["all", "any", "accepted"] = "all"
+    dialect: Literal["camdroid"] = "camdroid"
+    horizon_days: int = Field(400, ge=1, le=3650)
+    models_dir: Path | None = None
+
+
+class HttpSettings(_Settings):
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    deadline_ms: int = Field(10_000, ge=1, le=600_000)
+    max_body: int = Field(16 * 1024 * 1024, ge=1)
+
+
+class StoreSettings(_Settings):
+    path: Path = Path("panel-gateway.db")
+
+
+class UserSettings(_Settings):
+    name: Annotated[str, Field(min_length=1, max_length=50)]
+    password: str | None = None
+    password_file: Path | None = None
+
+
+class SimulatorSettings(_Settings):
+    """What a simulated panel is like; a real panel is not concerned."""
+
+    schedules: int = Field(64, ge=1, le=192)
+    periods: int = Field(12, ge=1, le=12)
+    dates: int = Field(14, ge=0, le=14)
+    identifiers: int = Field(512, ge=0, le=768)
+    outputs: int = Field(8, ge=1, le=8)
+    busy_ms: int = Field(0, ge=0, le=10_000)
+    """How long it answers writes with exception 6 after a commit."""
+    latency_ms: float = Field(1.0, ge=0, le=10_000)
+    """From the end of a request to the start of the reply."""
+
+
+class PanelSettings(_Settings):
+    id: Identifier
+    model: str
+    unit: int = Field(1, ge=1, le=247)
+    guard_ms: float | None = Field(None, ge=0, le=10_000)
+    """Extra silence before a frame to this panel; the line's where absent."""
+    timeout_ms: float | None = Field(None, gt=0, le=60_000)
+    allow_stale: bool = False
+    narrow: tuple[Literal["resolution", "periods", "last_minute"], ...] = ("resolution",)
+    allow_unattended_outputs: bool = False
+    clock_bound_s: int = Field(5, ge=1, le=3600)
+    hold_lease_s: int = Field(60, ge=2, le=3000)
+    on_stop: Literal["off", "hold"] = "off"
+    poll_ms: int = Field(1000, ge=50, le=3_600_000)
+    commit_spacing_s: float = Field(0, ge=0, le=86_400)
+    """At least so long between two commits to endurance-limited storage."""
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """Options of the panel model that this very panel sets otherwise."""
+    simulator: SimulatorSettings = SimulatorSettings()
+
+
+class LineSettings(_Settings):
+    """One line. Serial ones have `port` and `baudrate`, TCP ones `host` and `port` (a number)."""
+
+    id: Identifier
+    kind: Literal["modbus-rtu", "modbus-tcp", "modbus-rtu-tcp"]
+    port: str | int
+    host: str | None = None
+    baudrate: int = Field(9600, ge=300, le=4_000_000)
+    parity: Literal["none", "even", "odd"] = "none"
+    stopbits: Literal[1, 2] = 1
+    timeout_ms: float = Field(300, gt=0, le=60_000)
+    guard_ms: float = Field(0, ge=0, le=10_000)
+    post_timeout_quiet_ms: float | None = Field(None, ge=0, le=60_000)
+    """Quiet wanted after a missed reply; one reply timeout where absent."""
+    turnaround_ms: float = Field(100, ge=0, le=10_000)
+    """Wait after a broadcast."""
+    local_echo: bool = False
+    rs485: bool | None = None
+    """True: ask the kernel for RS-485 direction control; absent: leave the adapter as it is."""
+    queue_limit: int = Field(4096, ge=1)
+    drift_share: float = Field(0.02, ge=0, le=0.5)
+    probe_share: float = Field(0.01, gt=0, le=0.5)
+    panels: tuple[PanelSettings, ...] = ()
+
+
+class BindingSettings(_Settings):
+    link_id: str
+    """A UUID in lower case, or `*`."""
+    panels: tuple[str, ...]
+    """Panel ids, `panel:output`, `@group`, `@all`."""
+
+
+class Settings(_Settings):
+    site: SiteSettings = SiteSettings()
+    http: HttpSettings = HttpSettings()
+    store: StoreSettings = StoreSettings()
+    users: tuple[UserSettings, ...] = ()
+    lines: tuple[LineSettings, ...] = ()
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    bindings: tuple[BindingSettings, ...] = ()

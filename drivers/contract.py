@@ -1,0 +1,350 @@
+"""Values that travel between the fleet and the panel drivers, and the one contract every driver keeps.
+
+Standard library only. All values are frozen. Units stand in the names or here: a *day* is a number of days since
+1970-01-01 on the panel's own wall clock; a *minute* is a minute since midnight of such a day (0..1440); an *instant* is
+Unix seconds, UTC. Slot numbers are the panel's own, as its map counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Literal, Protocol
+
+
+class Outcome(Enum):
+    """What is known of one exchange, or of one applied plan. Never blurred."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REJECTED = "rejected"
+    NOT_SENT = "not_sent"
+    """Nothing left the gateway: safe to repeat."""
+    UNCONFIRMED = "unconfirmed"
+    """Bytes left and no trustworthy answer came: read back before anything is claimed."""
+
+
+class Priority(IntEnum):
+    """Order on a line; lower goes first."""
+
+    OPERATOR = 0
+    REVOCATION = 1
+    GRANT = 2
+    VERIFICATION = 3
+    BACKGROUND = 4
+
+
+class Availability(Enum):
+    """Whether a panel can be spoken to."""
+
+    ONLINE = "online"
+    QUARANTINED = "quarantined"
+    BUS_UNAVAILABLE = "bus_unavailable"
+    UNKNOWN = "unknown"
+
+
+class Reason(Enum):
+    """Why a panel does not hold what was asked: stable tokens of `panels[].reason`."""
+
+    NO_REPLY = "no_reply"
+    CORRUPT_REPLY = "corrupt_reply"
+    UNEXPECTED_REPLY = "unexpected_reply"
+    BUS_UNAVAILABLE = "bus_unavailable"
+    QUARANTINED = "quarantined"
+    PANEL_REJECTED = "panel_rejected"
+    VERIFY_FAILED = "verify_failed"
+    NO_FREE_SLOT = "no_free_slot"
+    NOT_REPRESENTABLE = "not_representable"
+    CLOCK_NOT_SET = "clock_not_set"
+    NOT_STARTED = "not_started"
+    BELOW_RESOLUTION = "below_resolution"
+    QUEUE_FULL = "queue_full"
+    DEADLINE_PASSED = "deadline_passed"
+
+
+class ItemState(Enum):
+    """What became of one link_id on one panel."""
+
+    EXACT = "exact"
+    NARROWED = "narrowed"
+    MATERIALISED = "materialised"
+    GATEWAY_HELD = "gateway_held"
+    PENDING = "pending"
+    REFUSED = "refused"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a profile cannot be held by a panel.
+
+    `limit` names the capability that does not suffice (a field of PanelCapabilities); `day` and `interval` (start and
+    end minute) name the first piece that does not fit, where one can be named.
+    """
+
+    reason: Reason
+    limit: str
+    message: str
+    day: int | None = None
+    interval: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelCapabilities:
+    """What a panel model can hold: one record a model, loaded from data. `None` means no limit of that kind."""
+
+    max_schedules: int
+    """Schedule slots; 0 for a panel with outputs only."""
+    first_id: int = 0
+    max_time_periods_per_day: int | None = None
+    max_periods_per_schedule: int | None = None
+    max_distinct_day_plans: int | None = None
+    """Different day plans one schedule can hold, special-day plans included."""
+    day_model: Literal["per_day", "mask_per_period", "mask_per_schedule"] = "mask_per_period"
+    max_special_day_groups: int = 0
+    """Groups of special days that can each have a plan of their own; 0 when the panel knows no dates."""
+    max_days_in_special_day_group: int = 0
+    special_day_bitmap_days: int = 0
+    """Where a group may also be a bitmap: days it covers, counted from `valid_from`; 0 for none."""
+    special_days_scope: Literal["schedule", "panel"] = "schedule"
+    special_days_effect: Literal["replace", "add"] = "replace"
+    special_days_exclusive: bool = False
+    """A date may stand in one group only (panel scope)."""
+    special_days_span_years: int | None = None
+    date_range: Literal["none", "optional", "required"] = "none"
+    first_date: int | None = None
+    last_date: int | None = None
+    link_chain: bool = False
+    max_slots_per_profile: int = 1
+    resolution_s: int = 60
+    end_minute: Literal["exclusive", "inclusive", "unknown"] = "exclusive"
+    last_minute: Literal["23:59", "24:00"] = "24:00"
+    """The last end a period can say; an inclusive 23:59 covers the whole day."""
+    semantics: Literal["period", "event_list"] = "period"
+    midnight_entry: bool = False
+    """An event list must hold an entry at 00:00; it counts against `max_time_periods_per_day` (there: events a day)."""
+    carry_over: bool = False
+    """An event list's value holds on over midnight until the next entry."""
+    write_unit: Literal["entry", "day", "schedule", "table"] = "schedule"
+    atomic: bool = False
+    commit_step: bool = False
+    readback: bool = True
+    clock: Literal["rw", "w", "none"] = "rw"
+    dst: Literal["self", "table", "gateway"] = "gateway"
+    clock_at_power_on: Literal["keeps", "unset", "unknown"] = "unknown"
+    events_on_clock_step: Literal["evaluates", "edge_only", "unknown"] = "unknown"
+    missing_reference: Literal["closed", "open", "unknown"] = "unknown"
+    storage: Literal["ram", "eeprom", "flash"] = "ram"
+    scope: Literal["panel", "output", "card"] = "card"
+    """`panel`: the one table of the panel is shared, every profile is united in it."""
+    outputs: int = 0
+    output_deadman: bool = False
+    """Outputs fall off by themselves when nobody prolongs them."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """Open on the days of `days` from minute `start` (inclusive) to minute `end` (exclusive), 0 <= start < end <= 1440.
+
+    `days`: bit 0 Monday ... bit 6 Sunday, bit 7+g the days of special-day group g.
+    """
+
+    days: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One schedule slot of a panel.
+
+    `special_days`: one sorted tuple of days for each special-day group of the slot itself (scope `schedule`).
+    On a special day with effect `replace` only the periods with that group's bit count, with `add` those and the
+    weekday's. `valid_from` and `valid_to` are inclusive days, None where open. `link` is the next slot of a chain (its
+    union counts for whoever refers to this one). `opaque` holds the panel's raw words where they are not an image that
+    the gateway could have written; such a slot is taken, its meaning unknown.
+    """
+
+    link_ids: tuple[str, ...]
+    periods: tuple[Period, ...] = ()
+    valid_from: int | None = None
+    valid_to: int | None = None
+    special_days: tuple[tuple[int, ...], ...] = ()
+    link: int | None = None
+    opaque: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOutcome:
+    """What one panel's image does for one link_id.
+
+    `valid_until`, `renew_at` and `law_until` are instants. `cuts` says what was narrowed, one phrase each. For
+    `pending` and `refused`, `reason` is set; for `refused` the `refusal` says which limit.
+    """
+
+    outcome: ItemState
+    reason: Reason | None = None
+    message: str | None = None
+    valid_until: int | None = None
+    renew_at: int | None = None
+    cuts: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PanelImage:
+    """All that one panel shall hold (compiled), or was seen to hold (read back).
+
+    `slots`: only used ones. `special_days`: the panel's own groups (scope `panel`). `allocation`, `generations` and
+    `outcomes` have one entry a link_id; an image read back has only what the panel itself can tell (`allocation` where
+    it stores link_ids). Values are never changed in place.
+    """
+
+    slots: Mapping[int, Slot] = field(default_factory=dict)
+    special_days: tuple[tuple[int, ...], ...] = ()
+    allocation: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    generations: Mapping[str, int] = field(default_factory=dict)
+    outcomes: Mapping[str, ItemOutcome] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WritePlan:
+    """What it takes to bring a panel from one image to another. A value: making it sends nothing.
+
+    `frames`: every write in order as it would go over the wire, without verifying reads; `bytes_on_wire` and `wire_ms`
+    count these and their replies (`wire_ms` None where there is no wire to time). `operations` belongs to the driver
+    that made the plan. `words` counts data words written.
+    """
+
+    target: PanelImage
+    operations: tuple[object, ...] = ()
+    words: int = 0
+    frames: tuple[bytes, ...] = ()
+    bytes_on_wire: int = 0
+    wire_ms: float | None = None
+    commits: int = 0
+
+    @property
+    def empty(self) -> bool:
+        return not self.operations
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """The end of an applied plan or a command.
+
+    `image` is what the panel holds now when that is known for certain, None when it has to be read back (always None
+    for `unconfirmed`). `reason` is set whenever the outcome is not `acknowledged`.
+    """
+
+    outcome: Outcome
+    image: PanelImage | None = None
+    reason: Reason | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PanelStatus:
+    """A panel's own account of itself.
+
+    `clock`: the wall clock it acts on, as (day, second of that day), None when unset or not readable; `clock_read_at`: the
+    gateway's instant in the middle of that reading. `uptime_s`, `reset_count`, `commit_count`: None where the panel has none.
+    `capacity`: fields of PanelCapabilities that this very unit reports, e.g. ``{"max_schedules": 64}``.
+    `clock_due`: the panel wants its clock tables written again though they are right now (a change of offset passed,
+    half of its trusted time gone).
+    """
+
+    clock: tuple[int, int] | None = None
+    clock_read_at: float | None = None
+    uptime_s: int | None = None
+    reset_count: int | None = None
+    commit_count: int | None = None
+    capacity: Mapping[str, int] = field(default_factory=dict)
+    serial: str | None = None
+    clock_due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSetting:
+    """The time to set: the instant, the offset from UTC in force, and the next two changes of it (instant, offset after).
+
+    Offsets in minutes. A zone without further changes has fewer than two `changes`.
+    """
+
+    instant: int
+    offset_minutes: int
+    changes: tuple[tuple[int, int], ...] = ()
+
+
+class AvailabilityFeed(Protocol):
+    """A level with a wake-up: `current` now, iteration yields it at once and at every change."""
+
+    @property
+    def current(self) -> Availability: ...
+
+    def __aiter__(self) -> AsyncIterator[Availability]: ...
+
+
+class PanelDriver(Protocol):
+    """One panel. Methods never raise for what a line or a panel does: errors come back as values. Cancellation passes.
+
+    Reads that fail return an Acknowledgement instead of their value, with `image` None and the reason. `deadline` is in
+    seconds of the injected clock's monotonic time; None means none.
+    """
+
+    @property
+    def capabilities(self) -> PanelCapabilities:
+        """The model's record, narrowed by what the unit reported at its last `status()`."""
+        ...
+
+    @property
+    def availability(self) -> AvailabilityFeed: ...
+
+    def restrict(self, capacity: Mapping[str, int]) -> None:
+        """Apply a capacity that an earlier `status()` reported (kept by the fleet over a restart)."""
+        ...
+
+    def plan(self, target: PanelImage, known: PanelImage) -> WritePlan:
+        """The writes that bring a panel that holds `known` to `target`; only what differs. Pure.
+
+        A slot that `target` lacks and `known` has is erased, opaque or not: the caller leaves what it must not touch in
+        both. Closings come before openings inside the plan where the panel has no commit.
+        """
+        ...
+
+    async def apply(self, plan: WritePlan, priority: Priority, deadline: float | None) -> Acknowledgement:
+        """Carry a plan out and verify it by reading back. Acknowledged only when the panel was seen to hold the target."""
+        ...
+
+    async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
+        """Read what the panel holds: each slot's state first, then only the used slots whole."""
+        ...
+
+    async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
+        """The cheapest reading that tells whether the panel still holds `image`; False: it does not, read back."""
+        ...
+
+    async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement: ...
+
+    async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
+        """Set the panel's clock and verify that it took it.
+
+        The driver adds the time that passes between this call and the frame: `setting.instant` is the instant of the call.
+        """
+        ...
+
+    async def set_output(
+        self, output: int, on: bool, lease_s: int | None, priority: Priority, deadline: float | None
+    ) -> Acknowledgement:
+        """Switch an output. With `lease_s` it falls off by itself after so many seconds unless prolonged by another call."""
+        ...
+
+    async def read_outputs(self, priority: Priority, deadline: float | None) -> tuple[bool, ...] | Acknowledgement: ...
+
+    async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
+        """Switch an output on for `tenths_s` tenths of a second. Never repeated on silence: then it is `unconfirmed`."""
+        ...
+
+    def write_counts(self) -> Mapping[str, int]:
+        """Writes to endurance-limited storage since start, by storage: e.g. ``{"flash": 3}``."""
+        ...

@@ -1,0 +1,89 @@
+"""Errors of lines and panels. Each class names its outcome and its reason; they become values at a driver's edge.
+
+DriverError
+├── NotSent                  nothing left the gateway: safe to repeat
+│   ├── QueueFull
+│   ├── DeadlinePassed
+│   ├── Quarantined
+│   ├── BusUnavailable       port gone, connection refused
+│   └── LineStopped          the line is draining or closed
+├── PanelException           rejected: the panel said no, with its code
+└── Unconfirmed              bytes left, no trustworthy answer: read back
+    ├── NoReply              wiring, address, asleep
+    ├── CorruptReply         noise, termination
+    ├── UnexpectedReply      a frame that does not answer the request
+    ├── ConnectionLost       the line went away during the exchange
+    └── VerifyFailed         the panel acknowledged and then read back otherwise
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from drivers.contract import Outcome, Reason
+
+
+class DriverError(Exception):
+    outcome: ClassVar[Outcome]
+    reason: ClassVar[Reason]
+
+
+class NotSent(DriverError):
+    outcome = Outcome.NOT_SENT
+    reason = Reason.BUS_UNAVAILABLE
+
+
+class QueueFull(NotSent):
+    reason = Reason.QUEUE_FULL
+
+
+class DeadlinePassed(NotSent):
+    reason = Reason.DEADLINE_PASSED
+
+
+class Quarantined(NotSent):
+    reason = Reason.QUARANTINED
+
+
+class BusUnavailable(NotSent):
+    reason = Reason.BUS_UNAVAILABLE
+
+
+class LineStopped(NotSent):
+    reason = Reason.BUS_UNAVAILABLE
+
+
+class PanelException(DriverError):
+    """The panel answered with an exception; `code` is the Modbus exception code."""
+
+    outcome = Outcome.REJECTED
+    reason = Reason.PANEL_REJECTED
+
+    def __init__(self, code: int, message: str = "") -> None:
+        super().__init__(message or f"the panel answered with exception {code:#04x}")
+        self.code = code
+
+
+class Unconfirmed(DriverError):
+    outcome = Outcome.UNCONFIRMED
+    reason = Reason.NO_REPLY
+
+
+class NoReply(Unconfirmed):
+    reason = Reason.NO_REPLY
+
+
+class CorruptReply(Unconfirmed):
+    reason = Reason.CORRUPT_REPLY
+
+
+class UnexpectedReply(Unconfirmed):
+    reason = Reason.UNEXPECTED_REPLY
+
+
+class ConnectionLost(Unconfirmed):
+    reason = Reason.BUS_UNAVAILABLE
+
+
+class VerifyFailed(Unconfirmed):
+    reason = Reason.VERIFY_FAILED

@@ -1,0 +1,145 @@
+"""The contract of durable state. A second implementation on a replicated engine can carry several gateways later.
+
+*Desired* is what was asked: durable when the call returns (it survives `kill -9` and a power cut). *Observed* is what panels
+were seen to hold: may be committed lazily, a lost one only costs a read-back.
+Every method may raise StoreUnavailable (read-only, broken) or StoreFull; then nothing of the call was kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from drivers.contract import ItemOutcome, PanelImage
+from gateway.schedules.time_profile import TimeProfile
+
+
+class StoreError(Exception):
+    """The store could not do what was asked; nothing of it was kept."""
+
+
+class StoreFull(StoreError):
+    """No room on the medium (answered with 507)."""
+
+
+class StoreUnavailable(StoreError):
+    """Read-only, gone, or closed (answered with 503)."""
+
+
+class StoreNewer(StoreError):
+    """The file's schema is newer than this program."""
+
+
+class GenerationConflict(StoreError):
+    """A compare-and-set met another generation than the one expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredProfile:
+    """One time profile as desired. `profile` None: a tombstone, kept until every panel that may hold it was seen without it.
+
+    `sequence` is the order of first creation (a new one after a deletion). `generation` rises with every change of one
+    link_id and is never used twice, also over a deletion. `revision` is the store-wide number of the change. `body`
+    is the wire item as JSON text, for listing.
+    """
+
+    link_id: str
+    sequence: int
+    generation: int
+    revision: int
+    profile: TimeProfile | None
+    body: str
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredChange:
+    """Create or change (`profile` set) or delete (`profile` None). `expected_generation`: 0 where none may exist yet."""
+
+    link_id: str
+    expected_generation: int
+    profile: TimeProfile | None
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedPanel:
+    """What is known of one panel.
+
+    `image`: what it acknowledged or was read to hold, with the generations in it; None: unknown, read it first.
+    `possible`: images of which it holds one after an unconfirmed write. `outcomes`: the last one of every link_id.
+    `failures`: bounded retries, per link_id. `capacity`: as the unit reported it. `dirty` is set before the first byte
+    of a change leaves and cleared with its acknowledgement: a panel found dirty at start is read back.
+    """
+
+    image: PanelImage | None = None
+    possible: tuple[PanelImage, ...] = ()
+    outcomes: Mapping[str, ItemOutcome] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+    capacity: Mapping[str, int] = field(default_factory=dict)
+    reset_count: int | None = None
+    uptime_s: int | None = None
+    seen_at: float | None = None
+    drifts: int = 0
+    resets: int = 0
+    dirty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All durable state. `allocations`: panel id -> link_id -> slots. `bindings`: link_id -> panels, set through the API."""
+
+    revision: int
+    desired: Mapping[str, DesiredProfile]
+    allocations: Mapping[str, Mapping[str, tuple[int, ...]]]
+    bindings: Mapping[str, tuple[str, ...]]
+    observed: Mapping[str, ObservedPanel]
+    last_write_at: float
+    """Wall clock of the newest write: the system clock is trusted once it is later than this."""
+
+
+class Store(Protocol):
+    async def open(self) -> Snapshot:
+        """Open, migrate forwards (keeping a copy of the older file), check integrity, load. Raises StoreNewer."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def put_desired(
+        self, changes: Sequence[DesiredChange], allocations: Mapping[str, Mapping[str, tuple[int, ...]]], at: float
+    ) -> tuple[DesiredProfile, ...]:
+        """One durable transaction, all or nothing: the changes, and the whole allocation of each panel named.
+
+        Returns the profiles as they are now, in the order of `changes`. Raises GenerationConflict.
+        """
+        ...
+
+    async def put_allocation(self, panel: str, allocation: Mapping[str, tuple[int, ...]], at: float) -> None:
+        """Durable: replaces the panel's allocation."""
+        ...
+
+    async def put_binding(self, link_id: str, panels: tuple[str, ...] | None, at: float) -> None:
+        """Durable: binds one link_id in place of the file's rules; None: back to the file's rules."""
+        ...
+
+    async def forget(self, link_ids: Sequence[str], at: float) -> None:
+        """Durable: drop tombstones that no panel needs any more (generations stay unused)."""
+        ...
+
+    async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:
+        """Keep what is known of a panel (None: forget the panel). Returns at once; committed within a second or at close."""
+        ...
+
+    async def changes(self, after: int) -> tuple[DesiredProfile, ...]:
+        """Wait until something newer than revision `after` is desired; all of it, by revision."""
+        ...
+
+    async def backup(self, target: Path) -> None:
+        """An online copy, consistent, while the gateway works."""
+        ...
+
+    async def writable(self) -> bool:
+        """Whether a durable write would be taken now (for /readyz): tried, not guessed."""
+        ...

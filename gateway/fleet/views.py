@@ -1,0 +1,105 @@
+"""What the gateway shows of itself: values behind `/gateway/v1` and the command line. Instants are Unix seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from drivers.contract import Availability, ItemState, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    link_id: str
+    desired_generation: int | None
+    """None: it is to be removed."""
+    held_generation: int | None
+    outcome: ItemState
+    valid_until: int | None = None
+    reason: Reason | None = None
+    message: str | None = None
+    still_grants: int | None = None
+
+
+PanelState = Literal["in_sync", "syncing", "refused", "drifted", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class PanelView:
+    id: str
+    line: str
+    model: str
+    state: PanelState
+    availability: Availability
+    desired: int
+    held: int
+    pending: int
+    refused: int
+    lag_s: float
+    """Seconds since the oldest change that the panel does not hold yet; 0 when it holds all."""
+    clock_drift_ms: int | None
+    resets: int
+    quarantined_until: int | None
+    last_seen_at: int | None
+    last_error: str | None
+    revocation_lag_s: float = 0
+    """Seconds since the oldest revocation that the panel does not hold yet."""
+    drifts: int = 0
+    foreign_slots: tuple[int, ...] = ()
+    """Used slots that carry none of our link_ids."""
+    law_until: int | None = None
+    items: tuple[ItemView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanItemPanel:
+    panel: str
+    outcome: ItemState
+    valid_until: int | None
+    cuts: tuple[str, ...]
+    reason: Reason | None
+    message: str | None
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanItem:
+    link_id: str
+    panels: tuple[PlanItemPanel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPanel:
+    panel: str
+    line: str
+    words: int
+    frames: tuple[str, ...]
+    """Upper-case hex, every write in order, without verifying reads."""
+    bytes: int
+    wire_ms: float | None
+    commits: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    items: tuple[PlanItem, ...]
+    panels: tuple[PlanPanel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainPanel:
+    panel: str
+    compiled: bool | None
+    """None: the panel's image has no place for it (refused, or held by the gateway)."""
+    held: bool | None
+    """None: it is not known what the panel holds."""
+    differs_at: Literal["compiled", "held"] | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainReport:
+    link_id: str
+    at: int
+    asked: bool
+    panels: tuple[ExplainPanel, ...]

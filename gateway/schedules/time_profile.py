@@ -1,0 +1,93 @@
+"""A time profile: one window plus one recurrence, as the API expresses it, with its vocabulary settled.
+
+Pure values. What they mean on the wall clock of a site is `recurrence.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+
+class Frequency(Enum):
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+class WeekOrder(Enum):
+    FIRST = 1
+    SECOND = 2
+    THIRD = 3
+    FOURTH = 4
+    FIFTH = 5
+    LAST = -1
+
+
+class DayType(Enum):
+    """MON..SUN, any working day, any weekend day, any day; the names are the API's."""
+
+    MON = "MON"
+    TUE = "TUE"
+    WED = "WED"
+    THU = "THU"
+    FRI = "FRI"
+    SAT = "SAT"
+    SUN = "SUN"
+    WEEK_DAY = "WEEK_DAY"
+    DAY_OFF = "DAY_OFF"
+    DAY = "DAY"
+
+
+@dataclass(frozen=True, slots=True)
+class NthDay:
+    """For example the second Monday, or the last day off, of a month."""
+
+    order: WeekOrder
+    day_type: DayType
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """How the first occurrence repeats.
+
+    `custom` tells whether the API's type was `custom` (the looper_reading `count` applies to it alone); `interval` is the
+    looper then, else 1, or 2 for `twoWeeks`.
+    `weekdays` (0 Monday .. 6 Sunday) for custom weeks, `month_days` (1..31) or `nth` for custom months, `months` (1..12) with
+    optional `nth` for custom years; all None where the API gave none: then date_from's own weekday, day, month counts.
+    `end` is the instant whose local date is the last on which an occurrence may start; None for never.
+    """
+
+    frequency: Frequency
+    interval: int = 1
+    custom: bool = False
+    weekdays: frozenset[int] | None = None
+    month_days: frozenset[int] | None = None
+    months: frozenset[int] | None = None
+    nth: NthDay | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeProfile:
+    """`date_from` and `date_to` are instants: start and end of the first occurrence. `repeat` None: it occurs once."""
+
+    link_id: str
+    name: str
+    is_all_day: bool
+    date_from: int
+    date_to: int
+    repeat: Repeat | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """How a site reads what the API leaves open."""
+
+    zone: ZoneInfo
+    window: Literal["first_occurrence", "envelope"] = "first_occurrence"
+    looper: Literal["interval", "count"] = "interval"
+    timestamp: Literal["instant", "local_as_utc"] = "instant"

@@ -1,0 +1,63 @@
+"""An event loop whose time jumps to the next timer when nothing else can run: hours pass in milliseconds.
+
+Only for code without real file descriptors that must be waited for (in-memory wires); real sockets and
+pseudo-terminals need a real loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready and timeout is None:
+            return super().select(None)
+        if not ready and timeout is not None and timeout > 0:
+            self.now += timeout
+        return ready
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+        self._clock_resolution = 1e-9
+
+    def time(self) -> float:
+        return self._jumping.now
+
+
+class VirtualClock:
+    """A drivers.clock.Clock on the running loop's time; `wall_offset` may be moved to make the wall clock jump."""
+
+    def __init__(self, wall_start: float = 1_793_484_000.0) -> None:
+        self.wall_offset = wall_start
+
+    def wall(self) -> float:
+        return self.wall_offset + self.monotonic()
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def run_virtual(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` to its end on a fresh virtual loop; fails when it leaves a task behind."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        result = runner.run(main)
+        left = asyncio.all_tasks(runner.get_loop())
+        assert not left, f"tasks left behind: {left}"
+        return result
