@@ -1,0 +1,113 @@
+"""Wall clock and instants: what a site's clock reads at an instant, and which instants read a given wall clock.
+
+Instants are whole Unix seconds. A local second counts from 1970-01-01T00:00 of the wall clock, as if every day had 86,400
+seconds; a local day is `local second // DAY`. The two differ by the zone's offset at that instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+DAY = 86_400
+_EPOCH = date(1970, 1, 1).toordinal()
+
+# The calendar that is answered for; it ends two years before Python's, so that no computation near its end can overflow.
+FIRST_INSTANT = -2 * DAY
+LAST_DAY = date(9997, 12, 31).toordinal() - _EPOCH
+LAST_SECOND = (LAST_DAY + 1) * DAY
+
+_BUCKET = 400 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class ClockChange:
+    """From `instant` on the offset is `after`; one second earlier it was `before`. Offsets are seconds east of UTC."""
+
+    instant: int
+    before: int
+    after: int
+
+
+def day_of(moment: date) -> int:
+    return moment.toordinal() - _EPOCH
+
+
+def date_of(day: int) -> date:
+    return date.fromordinal(day + _EPOCH)
+
+
+def offset_at(zone: ZoneInfo, instant: int) -> int:
+    """Seconds east of UTC."""
+    offset = datetime.fromtimestamp(instant, zone).utcoffset() or timedelta()
+    return offset.days * DAY + offset.seconds
+
+
+def local_second(zone: ZoneInfo, instant: int) -> int:
+    return instant + offset_at(zone, instant)
+
+
+def steady_until(zone: ZoneInfo, instant: int) -> int:
+    """An instant up to which the offset stays as it is at `instant`: the next clock change, unless that is many months away."""
+    bucket = instant // _BUCKET
+    return next((change.instant for change in _changes(zone, bucket) if change.instant > instant), (bucket + 1) * _BUCKET)
+
+
+def changes_between(zone: ZoneInfo, start: int, end: int) -> Iterator[ClockChange]:
+    """Clock changes with start <= instant < end, ascending."""
+    for bucket in range((start - 1) // _BUCKET, (end - 1) // _BUCKET + 1):
+        yield from (change for change in _changes(zone, bucket) if start <= change.instant < end)
+
+
+@lru_cache(maxsize=4096)
+def _changes(zone: ZoneInfo, bucket: int) -> tuple[ClockChange, ...]:
+    """Changes in (bucket * _BUCKET, (bucket + 1) * _BUCKET]. Two that cancel out in a day would go unseen; no zone has them."""
+    start = bucket * _BUCKET
+    probes = range(start, start + _BUCKET, DAY)
+    return tuple(change for probe in probes for change in _search(zone, probe, probe + DAY))
+
+
+def _search(zone: ZoneInfo, low: int, high: int) -> Iterator[ClockChange]:
+    before, after = offset_at(zone, low), offset_at(zone, high)
+    if before == after:
+        return
+    if high - low == 1:
+        yield ClockChange(high, before, after)
+        return
+    middle = (low + high) // 2
+    yield from _search(zone, low, middle)
+    yield from _search(zone, middle, high)
+
+
+def start_not_wider(zone: ZoneInfo, instant: int) -> int:
+    """The local second of a start that must not open earlier: in the second pass of a repeated hour, the end of that hour."""
+    change = _repeated(zone, instant)
+    if change is not None and instant >= change.instant:
+        return change.instant + change.before
+    return local_second(zone, instant)
+
+
+def end_not_wider(zone: ZoneInfo, instant: int) -> int:
+    """The local second of an end that must not close later: in the first pass of a repeated hour, the start of that hour."""
+    change = _repeated(zone, instant)
+    if change is not None and instant < change.instant:
+        return change.instant + change.after
+    return local_second(zone, instant)
+
+
+def _repeated(zone: ZoneInfo, instant: int) -> ClockChange | None:
+    """The clock change that makes the wall clock read twice what it reads at `instant`."""
+    second = local_second(zone, instant)
+    changes = changes_between(zone, instant - DAY, instant + DAY)
+    return next((c for c in changes if c.instant + c.after <= second < c.instant + c.before), None)
+
+
+def is_ever_read(zone: ZoneInfo, start: int, end: int) -> bool:
+    """Whether the wall clock reads any of the local seconds start <= s < end; not when all of them lie in a missing hour."""
+    for change in changes_between(zone, start - DAY, start + DAY):
+        if change.instant + change.before <= start and end <= change.instant + change.after:
+            return False
+    return True
