@@ -6,6 +6,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drivers.contract import Availability, ItemState, Reason
+from gateway.schedules.time_profile import TimeProfile
+
+
+class UnknownPanel(KeyError):
+    """A panel, output or group that the configuration does not name; `name` is what was asked for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileItem:
+    """One item of a request: the profile, and the wire item as JSON text for listing."""
+
+    profile: TimeProfile
+    body: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,62 @@
+"""`/gateway/v1/bindings`: which panels a link_id is for, in place of the file's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from gateway.api.errors import ApiError, bad_body
+from gateway.api.panels import unknown_panel
+from gateway.api.responses import json_response
+from gateway.api.services import SERVICES, finish
+from gateway.api.validation import array_of, read_link_id, read_object
+from gateway.fleet.views import UnknownPanel
+
+
+async def all_bindings(request: web.Request) -> web.Response:
+    known = request.app[SERVICES].fleet.bindings()
+    return json_response({"bindings": [{"link_id": link_id, "panels": panels} for link_id, panels in known.items()]})
+
+
+async def one_binding(request: web.Request) -> web.Response:
+    link_id = _link_id(request)
+    panels = request.app[SERVICES].fleet.bindings().get(link_id)
+    if panels is None:
+        raise _no_binding(link_id)
+    return json_response({"link_id": link_id, "panels": panels})
+
+
+async def bind(request: web.Request) -> web.Response:
+    link_id = _link_id(request)
+    panels = panel_names(await read_object(request))
+    try:
+        await finish(request, request.app[SERVICES].fleet.bind(link_id, panels))
+    except UnknownPanel as error:
+        raise unknown_panel(f"panels: {error.name}", status=400) from error
+    return json_response({"link_id": link_id, "panels": panels})
+
+
+async def unbind(request: web.Request) -> web.Response:
+    link_id = _link_id(request)
+    if not await finish(request, request.app[SERVICES].fleet.unbind(link_id)):
+        raise _no_binding(link_id)
+    return json_response({"link_id": link_id})
+
+
+def panel_names(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """`panels` of a body: panel ids, `panel:output`, `@group`, `@all`. Raises ApiError."""
+    names = array_of(body, "panels")
+    for index, name in enumerate(names):
+        if not isinstance(name, str):
+            raise bad_body(f"panels[{index}]: a string is wanted")
+    return tuple(names)
+
+
+def _link_id(request: web.Request) -> str:
+    return read_link_id(request.match_info["link_id"], "link_id", "link_id")
+
+
+def _no_binding(link_id: str) -> ApiError:
+    return ApiError(404, f"{link_id}: the file's rules hold, nothing is bound here", code="unknown_link_id")

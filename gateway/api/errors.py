@@ -1,0 +1,115 @@
+"""Errors in HTTP's words: one exception for handlers to raise, one middleware that gives every error its JSON body.
+
+The vendor's surface answers ``{"error": "<text of the dialect>"}``, with ``detail`` where there is more to say; the gateway's own
+surface answers ``{"error": "<token>", "detail": "<prose with the place>"}``.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import NamedTuple
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway.api.dialects import WRONG_BODY
+from gateway.api.responses import json_response
+from gateway.fleet.store import StoreError, StoreFull
+from gateway.fleet.views import UnknownPanel
+
+_logger = logging.getLogger(__name__)
+
+_OWN_SURFACE = ("/gateway/", "/healthz", "/readyz", "/metrics")
+
+_CODES = {
+    400: "bad_request",
+    401: "log_in",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    500: "internal",
+    503: "store_unavailable",
+    507: "store_full",
+}
+
+
+class ApiError(Exception):
+    """A refusal with its HTTP status.
+
+    `code` is its token on the gateway's own surface, `vendor` its text on the vendor's (absent: the status' usual phrase).
+    `detail` is prose that starts with the place, where there is one.
+    """
+
+    def __init__(self, status: int, detail: str | None = None, *, code: str | None = None, vendor: str | None = None) -> None:
+        super().__init__(detail or vendor or code)
+        self.status = status
+        self.detail = detail
+        self.code = code or _CODES.get(status, "error")
+        self.vendor = vendor
+        self.headers: dict[str, str] = {}
+
+
+def bad_body(detail: str, vendor: str = WRONG_BODY) -> ApiError:
+    """400: the body or the query is not what it should be."""
+    return ApiError(400, detail, vendor=vendor)
+
+
+def is_own_surface(path: str) -> bool:
+    return path.startswith(_OWN_SURFACE)
+
+
+class _Words(NamedTuple):
+    error: str
+    detail: str | None
+
+
+def _own_words(error: ApiError) -> _Words:
+    said = error.detail or HTTPStatus(error.status).phrase
+    if error.vendor is None or error.vendor == WRONG_BODY:
+        return _Words(error.code, said)
+    place, separator, _ = said.partition(": ")
+    return _Words(error.code, f"{place}: {error.vendor}" if separator else error.vendor)
+
+
+def _vendor_words(error: ApiError) -> _Words:
+    return _Words(error.vendor or HTTPStatus(error.status).phrase, error.detail)
+
+
+def error_response(path: str, error: ApiError) -> web.Response:
+    words = _own_words(error) if is_own_surface(path) else _vendor_words(error)
+    body = {"error": words.error} if words.detail is None else words._asdict()
+    return json_response(body, status=error.status, headers=error.headers)
+
+
+def _from_aiohttp(request: web.Request, error: web.HTTPException) -> ApiError:
+    details = {
+        404: f"there is nothing at {request.path}",
+        405: f"{request.method} is not served at {request.path}",
+        413: f"the body is larger than {request.client_max_size} bytes",
+    }
+    known = ApiError(error.status, details.get(error.status))
+    if "Allow" in error.headers:
+        known.headers["Allow"] = error.headers["Allow"]
+    return known
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return error_response(request.path, error)
+    except web.HTTPException as error:
+        return error_response(request.path, _from_aiohttp(request, error))
+    except UnknownPanel as error:
+        unknown = ApiError(404, f"{error.name}: no such panel, output or group", code="unknown_panel")
+        return error_response(request.path, unknown)
+    except StoreError as error:
+        _logger.error("request refused by the store", extra={"path": request.path, "error": str(error)})
+        return error_response(request.path, ApiError(507 if isinstance(error, StoreFull) else 503, str(error)))
+    except ConnectionError:
+        raise  # the client went away: there is nobody to answer
+    except Exception:  # the edge of the process: whatever broke, a client gets JSON and the log gets the trace
+        _logger.exception("request failed", extra={"path": request.path})
+        return error_response(request.path, ApiError(500))

@@ -1,0 +1,39 @@
+"""What the gateway says of itself to anybody: the fields of the vendor's `GET /api/info`."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from aiohttp import web
+
+from gateway.api.live import LIVE
+from gateway.api.responses import json_response
+from gateway.api.services import SERVICES
+
+
+def _own_version() -> str:
+    try:
+        return version("panel-gateway")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+async def info(request: web.Request) -> web.Response:
+    live = request.app[LIVE]
+    dialect = live.dialect
+    return json_response(
+        {
+            "firmware_version": dialect.firmware_version,
+            "framework_version": dialect.framework_version,
+            "frontend_version": dialect.frontend_version,
+            "api_version": dialect.api_version,
+            "mcu_version": dialect.mcu_version,
+            "device_type": dialect.device_type,
+            "device_name": live.site_name,
+            "device_model": dialect.device_model,
+            "device_serial_number": request.app[SERVICES].device_serial,
+            "commit": f"panel-gateway {_own_version()}",
+            "hybrid_enable": False,
+            "hybrid_version": "",
+        }
+    )

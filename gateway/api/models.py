@@ -1,0 +1,218 @@
+"""Wire shapes of a time profile, in the vendor's field names and in the order of the vendor's table.
+
+Strict: True is no number and "7" is no number. Unknown keys are ignored. The order of the fields is a contract: pydantic reports
+errors in it, and the first one is the answer. Fields that the recurrence does not need (a `repeat_custom` beside another
+`repeat_type`, a `repeat_format` that is not enabled) are kept as sent, unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    RootModel,
+    SerializeAsAny,
+    StringConstraints,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError, PydanticKnownError
+
+from gateway.api.dialects import WRONG_BODY, WRONG_YEAR_RANGE
+
+RepeatType = Literal["day", "week", "twoWeeks", "month", "year", "custom"]
+PointType = Literal["day", "week", "month", "year"]
+WeekDay = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
+DayTypeName = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN", "WEEK_DAY", "DAY_OFF"]
+WeekOrderName = Literal["first", "second", "third", "fourth", "fifth", "last"]
+
+LinkId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$", to_lower=True),
+]
+
+_STRICT = ConfigDict(strict=True, frozen=True)
+_MILLISECONDS_ABOVE = 10**11
+_END_OF_2200 = 7_289_654_400
+VENDOR = "vendor"
+"""The type of errors that carry their own text (`error`) and prose (`prose`)."""
+
+
+class Absent(Enum):
+    """The value of a key that was not sent."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+class Unread(RootModel[Any]):
+    """Kept as sent."""
+
+
+def refusal(error: str, prose: str) -> PydanticCustomError:
+    return PydanticCustomError(VENDOR, "{error}", {"error": error, "prose": prose})
+
+
+def _sent(value: object) -> object:
+    if value is ABSENT:
+        raise PydanticKnownError("missing")
+    return value
+
+
+def _unread(value: object) -> Unread | Absent:
+    return ABSENT if value is ABSENT else Unread(value)
+
+
+def _as_moment(value: int) -> int:
+    if value > _MILLISECONDS_ABOVE:
+        raise refusal(WRONG_BODY, "Unix seconds are wanted, these look like milliseconds")
+    if not 0 <= value < _END_OF_2200:
+        raise refusal(WRONG_BODY, "the year is not in 1970-2200")
+    return value
+
+
+Moment = Annotated[int, AfterValidator(_as_moment)]
+"""Unix seconds, 1970 to 2200 in UTC."""
+
+
+class Wire(BaseModel):
+    model_config = _STRICT
+
+
+class TimeOptions(Wire):
+    is_all_day: bool
+    date_from: Moment
+    date_to: Moment
+
+    @field_validator("date_to")
+    @classmethod
+    def _not_before(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("date_from", 0):
+            raise refusal(WRONG_BODY, "before date_from")
+        return value
+
+
+class RepeatEnd(Wire):
+    format: Literal["never", "date"]
+    date: SerializeAsAny[int | Unread | Absent] = Field(ABSENT, validate_default=True)
+    """Unix seconds when the format is `date`."""
+
+    @field_validator("date", mode="plain")
+    @classmethod
+    def _where_it_counts(cls, value: object, info: ValidationInfo) -> int | Unread | Absent:
+        return _MOMENT.validate_python(_sent(value), strict=True) if info.data.get("format") == "date" else _unread(value)
+
+
+class NthDayRange(Wire):
+    week_order: WeekOrderName
+    day_type: DayTypeName
+
+
+class MonthOptions(Wire):
+    format: Literal["dayNumbers", "parameterizedDay"]
+    range: SerializeAsAny[list[int] | NthDayRange | Unread]
+
+    @field_validator("range", mode="plain")
+    @classmethod
+    def _by_format(cls, value: object, info: ValidationInfo) -> list[int] | NthDayRange | Unread:
+        match info.data.get("format"):
+            case "dayNumbers":
+                return _MONTH_DAYS.validate_python(value, strict=True)
+            case "parameterizedDay":
+                return NthDayRange.model_validate(value)
+            case _:
+                return Unread(value)
+
+
+class YearOptions(Wire):
+    months: Annotated[list[Annotated[int, Field(ge=1, le=12)]], Field(min_length=1), FailFast()]
+    range: SerializeAsAny[NthDayRange | None] = None
+
+    @field_validator("range", mode="plain")
+    @classmethod
+    def _an_object(cls, value: object) -> NthDayRange | None:
+        if value is not None and not isinstance(value, dict):
+            raise refusal(WRONG_YEAR_RANGE, "an object with week_order and day_type is wanted")
+        return None if value is None else NthDayRange.model_validate(value)
+
+
+WeekDays = list[WeekDay]
+CustomOptions = list[WeekDay] | MonthOptions | YearOptions | Unread | None
+
+
+class RepeatCustom(Wire):
+    repeat_point_type: PointType
+    repeat_looper: int = Field(ge=1, le=1000)
+    repeat_options: SerializeAsAny[CustomOptions] = None
+    """None where absent or null: date_from's own day counts."""
+
+    @field_validator("repeat_options", mode="plain")
+    @classmethod
+    def _by_point_type(cls, value: object, info: ValidationInfo) -> CustomOptions:
+        if value is None:
+            return None
+        match info.data.get("repeat_point_type"):
+            case "week":
+                return _WEEK_DAYS.validate_python(value, strict=True)
+            case "month":
+                return MonthOptions.model_validate(value)
+            case "year":
+                return YearOptions.model_validate(value)
+            case _:
+                return Unread(value)
+
+
+class RepeatFormat(Wire):
+    repeat_type: RepeatType
+    repeat_end: RepeatEnd
+    repeat_custom: SerializeAsAny[RepeatCustom | Unread | Absent] = Field(ABSENT, validate_default=True)
+
+    @field_validator("repeat_custom", mode="plain")
+    @classmethod
+    def _where_it_counts(cls, value: object, info: ValidationInfo) -> RepeatCustom | Unread | Absent:
+        return RepeatCustom.model_validate(_sent(value)) if info.data.get("repeat_type") == "custom" else _unread(value)
+
+
+class RepeatOptions(Wire):
+    repeat_enable: bool
+    repeat_format: SerializeAsAny[RepeatFormat | Unread | Absent] = Field(ABSENT, validate_default=True)
+
+    @field_validator("repeat_format", mode="plain")
+    @classmethod
+    def _where_it_counts(cls, value: object, info: ValidationInfo) -> RepeatFormat | Unread | Absent:
+        return RepeatFormat.model_validate(_sent(value)) if info.data.get("repeat_enable") is True else _unread(value)
+
+
+class LinkTimeProfile(Wire):
+    """One item of an upsert. The validation context maps each link_id seen before in the request to its place."""
+
+    link_id: LinkId
+    name: str
+    time_options: TimeOptions
+    repeat_options: RepeatOptions
+
+    @field_validator("link_id")
+    @classmethod
+    def _once(cls, value: str, info: ValidationInfo) -> str:
+        seen: Mapping[str, int] = info.context or {}
+        if value in seen:
+            raise refusal(WRONG_BODY, f"the link_id of list_items[{seen[value]}] again")
+        return value
+
+
+_MOMENT: TypeAdapter[int] = TypeAdapter(Moment)
+_MONTH_DAYS: TypeAdapter[list[int]] = TypeAdapter(
+    Annotated[list[Annotated[int, Field(ge=1, le=31)]], Field(min_length=1), FailFast()]
+)
+_WEEK_DAYS: TypeAdapter[list[WeekDay]] = TypeAdapter(Annotated[list[WeekDay], Field(min_length=1), FailFast()])
+LINK_ID: TypeAdapter[str] = TypeAdapter(LinkId)

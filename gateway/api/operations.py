@@ -1,0 +1,44 @@
+"""Lines, reload, health and metrics of the running gateway."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.api.errors import ApiError
+from gateway.api.responses import json_response
+from gateway.api.services import SERVICES, finish
+
+
+async def lines(request: web.Request) -> web.Response:
+    return json_response(request.app[SERVICES].lines())
+
+
+async def reload(request: web.Request) -> web.Response:
+    """200 with what changed; 422 with every mistake, and nothing changed."""
+    report = await finish(request, request.app[SERVICES].reload())
+    if report.applied:
+        return json_response({"applied": True, "changes": report.changes})
+    refused = {"error": "configuration", "detail": "; ".join(report.mistakes), "applied": False, "mistakes": report.mistakes}
+    return json_response(refused, status=422)
+
+
+async def healthz(request: web.Request) -> web.Response:
+    return _health(request.app[SERVICES].health(), "not_healthy")
+
+
+async def readyz(request: web.Request) -> web.Response:
+    return _health(await request.app[SERVICES].ready(), "not_ready")
+
+
+def _health(wrong: tuple[str, ...], code: str) -> web.Response:
+    if wrong:
+        raise ApiError(503, "; ".join(wrong), code=code)
+    return json_response({"status": "ok"})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Prometheus' text format."""
+    text = request.app[SERVICES].metrics
+    if text is None:
+        raise ApiError(404, "metrics are not kept")
+    return web.Response(body=text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

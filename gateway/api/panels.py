@@ -1,0 +1,45 @@
+"""`/gateway/v1/panels`: desired against observed, and the operator's verbs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from gateway.api.errors import ApiError
+from gateway.api.responses import json_response
+from gateway.api.services import SERVICES, finish
+from gateway.fleet.views import PanelView
+
+
+async def all_panels(request: web.Request) -> web.Response:
+    return json_response({"panels": [_without_items(view) for view in request.app[SERVICES].fleet.panels()]})
+
+
+async def one_panel(request: web.Request) -> web.Response:
+    panel_id = request.match_info["panel"]
+    view = request.app[SERVICES].fleet.panel(panel_id)
+    if view is None:
+        raise unknown_panel(panel_id)
+    return json_response({"panels": [asdict(view)]})
+
+
+async def act(request: web.Request) -> web.Response:
+    """`sync`, `reinit` or `retry`: 202, the work goes on."""
+    fleet, panel_id, action = request.app[SERVICES].fleet, request.match_info["panel"], request.match_info["action"]
+    if fleet.panel(panel_id) is None:
+        raise unknown_panel(panel_id)
+    verbs = {"sync": fleet.sync, "reinit": fleet.reinit, "retry": fleet.retry}
+    await finish(request, verbs[action](panel_id))
+    return json_response({"panel": panel_id, "action": action}, status=202)
+
+
+def unknown_panel(name: str, status: int = 404) -> ApiError:
+    return ApiError(status, f"{name}: no such panel, output or group", code="unknown_panel")
+
+
+def _without_items(view: PanelView) -> dict[str, Any]:
+    shown = asdict(view)
+    del shown["items"]
+    return shown

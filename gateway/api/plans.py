@@ -1,0 +1,44 @@
+"""`POST /gateway/v1/plan` and `GET /gateway/v1/explain`: what would be done, and why it is as it is. Nothing is written."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.api.bindings import panel_names
+from gateway.api.errors import ApiError, bad_body
+from gateway.api.panels import unknown_panel
+from gateway.api.responses import json_response
+from gateway.api.services import SERVICES
+from gateway.api.validation import read_items, read_link_id, read_object
+from gateway.fleet.views import UnknownPanel
+
+
+async def plan(request: web.Request) -> web.Response:
+    """Body as the upsert's, optionally with `panels` in place of the bindings."""
+    body = await read_object(request)
+    panels = panel_names(body) if "panels" in body else None
+    items = await read_items(body)
+    try:
+        report = request.app[SERVICES].fleet.plan(items, panels)
+    except UnknownPanel as error:
+        raise unknown_panel(f"panels: {error.name}", status=400) from error
+    return json_response(report)
+
+
+async def explain(request: web.Request) -> web.Response:
+    """Query `link_id`, `at` (Unix seconds, now where absent), `panel` (all bound ones where absent)."""
+    services = request.app[SERVICES]
+    if "link_id" not in request.query:
+        raise bad_body("link_id: no value")
+    link_id = read_link_id(request.query["link_id"], "link_id", "link_id")
+    at = _instant(request.query["at"]) if "at" in request.query else int(services.clock.wall())
+    report = services.fleet.explain(link_id, at, request.query.get("panel"))
+    if report is None:
+        raise ApiError(404, f"{link_id}: no such time profile", code="unknown_link_id")
+    return json_response(report)
+
+
+def _instant(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 11:
+        raise bad_body("at: Unix seconds are wanted")
+    return int(text)

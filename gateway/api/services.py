@@ -1,0 +1,108 @@
+"""What the API needs from the rest of the gateway: values and callables handed in by the composition root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from aiohttp import web
+
+from config.settings import Settings
+from drivers.clock import Clock
+from gateway.fleet.results import LinkReport
+from gateway.fleet.store import DesiredProfile
+from gateway.fleet.views import ExplainReport, PanelView, PlanReport, ProfileItem
+
+T = TypeVar("T")
+
+
+class FleetService(Protocol):
+    """The fleet as the API sees it. Calls that name panels raise UnknownPanel; calls that store raise StoreError."""
+
+    async def upsert(self, items: Sequence[ProfileItem]) -> tuple[LinkReport, ...]: ...
+
+    async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]: ...
+
+    def profiles(self) -> Sequence[DesiredProfile]:
+        """The live ones, in order of creation."""
+        ...
+
+    def plan(self, items: Sequence[ProfileItem], panels: Sequence[str] | None) -> PlanReport: ...
+
+    def explain(self, link_id: str, at: int, panel: str | None) -> ExplainReport | None:
+        """None: the link_id is unknown."""
+        ...
+
+    def panels(self) -> tuple[PanelView, ...]: ...
+
+    def panel(self, panel_id: str) -> PanelView | None:
+        """With its items; None: unknown."""
+        ...
+
+    async def sync(self, panel_id: str) -> None: ...
+
+    async def reinit(self, panel_id: str) -> None: ...
+
+    async def retry(self, panel_id: str) -> None: ...
+
+    def bindings(self) -> Mapping[str, tuple[str, ...]]:
+        """Those set through the API, which replace the file's rules."""
+        ...
+
+    async def bind(self, link_id: str, panels: Sequence[str]) -> None: ...
+
+    async def unbind(self, link_id: str) -> bool:
+        """False: nothing was set for this link_id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadReport:
+    """`applied` False: nothing changed, and `mistakes` says why, one `key.path: what` each."""
+
+    applied: bool
+    changes: tuple[str, ...] = ()
+    mistakes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    """`health` and `ready` answer with what is wrong, one phrase each; nothing: all is well.
+
+    `lines` gives the body of `/gateway/v1/lines`, `metrics` the Prometheus text of `/metrics` (None: no such path).
+    `device_serial` is a UUID that stays the same over restarts.
+    """
+
+    fleet: FleetService
+    settings: Settings
+    clock: Clock
+    reload: Callable[[], Awaitable[ReloadReport]]
+    lines: Callable[[], object]
+    health: Callable[[], tuple[str, ...]]
+    ready: Callable[[], Awaitable[tuple[str, ...]]]
+    device_serial: str
+    metrics: Callable[[], bytes] | None = None
+
+
+class Undisturbed:
+    """Runs work to its end even when the handler that waits for it is cancelled."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Future[Any]] = set()
+
+    async def finish(self, work: Awaitable[T]) -> T:
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+
+SERVICES = web.AppKey("services", ApiServices)
+UNDISTURBED = web.AppKey("undisturbed", Undisturbed)
+
+
+async def finish(request: web.Request, work: Awaitable[T]) -> T:
+    """Wait for `work`, which goes on should the client go away."""
+    return await request.app[UNDISTURBED].finish(work)

@@ -1,0 +1,79 @@
+"""Time profiles by link_id on the vendor's surface: upsert, delete, list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+
+from gateway.api.dialects import Dialect
+from gateway.api.errors import bad_body
+from gateway.api.listing import list_page, read_query
+from gateway.api.live import LIVE
+from gateway.api.responses import json_response, json_text
+from gateway.api.services import SERVICES, finish
+from gateway.api.validation import array_of, read_items, read_link_id, read_object
+from gateway.fleet.results import LinkReport, PanelResult
+
+_DETAIL = ("all", "failed", "none")
+
+
+async def upsert(request: web.Request) -> web.Response:
+    detail = _panels_wanted(request)
+    items = await read_items(await read_object(request))
+    reports = await finish(request, request.app[SERVICES].fleet.upsert(items)) if items else ()
+    return json_response(report_body(reports, request.app[LIVE].dialect, detail))
+
+
+async def delete(request: web.Request) -> web.Response:
+    """A link_id named twice is deleted once and answered twice."""
+    detail = _panels_wanted(request)
+    raws = array_of(await read_object(request) if await request.read() else {}, "link_ids")
+    link_ids = [read_link_id(raw, "link_ids", f"link_ids[{index}]") for index, raw in enumerate(raws)]
+    once = tuple(dict.fromkeys(link_ids))
+    reports = await finish(request, request.app[SERVICES].fleet.delete(once)) if once else ()
+    by_link_id = {report.link_id: report for report in reports}
+    return json_response(report_body([by_link_id[one] for one in link_ids], request.app[LIVE].dialect, detail))
+
+
+async def list_by_link_id(request: web.Request) -> web.Response:
+    return json_text(list_page(request.app[SERVICES].fleet.profiles(), read_query(request.query)))
+
+
+def _panels_wanted(request: web.Request) -> str:
+    detail = request.query.get("panels", "all")
+    if detail not in _DETAIL:
+        raise bad_body(f"panels: one of {', '.join(_DETAIL)} is wanted")
+    return detail
+
+
+def report_body(reports: Sequence[LinkReport], dialect: Dialect, detail: str) -> dict[str, object]:
+    """`detail`: `all` panels, `failed` ones, or `none` (no such key)."""
+    return {"result": [_entry(report, dialect.extended_info[report.change], detail) for report in reports]}
+
+
+def _entry(report: LinkReport, word: str, detail: str) -> dict[str, object]:
+    entry: dict[str, object] = {"link_id": report.link_id, "success": report.success, "extended_info": word}
+    if detail != "none":
+        entry["panels"] = [_panel(one, word) for one in report.panels if detail == "all" or not one.success]
+    return entry
+
+
+def _panel(result: PanelResult, word: str) -> dict[str, Any]:
+    """Facts that do not apply are left out; `reason` only where success is false."""
+    entry: dict[str, Any] = {
+        "panel": result.panel,
+        "success": result.success,
+        "extended_info": word,
+        "outcome": result.outcome.value,
+    }
+    if not result.success and result.reason is not None:
+        entry["reason"] = result.reason.value
+    if result.cuts:
+        entry["cuts"] = result.cuts
+    for name in ("valid_until", "law_until", "still_grants", "message"):
+        value = getattr(result, name)
+        if value is not None:
+            entry[name] = value
+    return entry

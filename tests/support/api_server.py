@@ -1,0 +1,265 @@
+"""The real HTTP surface on a free port, over a fleet that lives in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from config.settings import HttpSettings, Settings, SiteSettings, UserSettings
+from drivers.contract import Availability, ItemState, Reason
+from drivers.trace import request_id
+from gateway.api.routes import build_app, build_runner
+from gateway.api.services import ApiServices, ReloadReport
+from gateway.fleet.results import Change, LinkReport, PanelResult
+from gateway.fleet.store import DesiredProfile
+from gateway.fleet.views import (
+    ExplainPanel,
+    ExplainReport,
+    ItemView,
+    PanelView,
+    PlanItem,
+    PlanItemPanel,
+    PlanPanel,
+    PlanReport,
+    ProfileItem,
+    UnknownPanel,
+)
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+SERIAL = "5f0c2a4e-7f5c-4d0e-9b1a-0d6f1f6f0001"
+BASIC = "Basic " + base64.b64encode(b"admin:123456").decode()
+MD5 = "e10adc3949ba59abbe56e057f20f883e"
+
+LOBBY = PanelResult("lobby", True, ItemState.MATERIALISED, valid_until=1_825_000_000, reason=Reason.NO_REPLY)
+GATE = PanelResult("gate:3", False, ItemState.PENDING, Reason.NO_REPLY, "no answer", still_grants=2)
+
+VIEW = PanelView(
+    id="lobby",
+    line="rs485-a",
+    model="open-access-panel",
+    state="in_sync",
+    availability=Availability.ONLINE,
+    desired=1,
+    held=1,
+    pending=0,
+    refused=0,
+    lag_s=0,
+    clock_drift_ms=120,
+    resets=0,
+    quarantined_until=None,
+    last_seen_at=1_795_450_000,
+    last_error=None,
+    items=(ItemView("91c615e3-1040-4815-8ecb-000000000001", 3, 3, ItemState.EXACT),),
+)
+
+
+def vector(name: str) -> Any:
+    return json.loads((VECTORS / name).read_text(encoding="utf-8"))
+
+
+class OwnedClock:
+    """Time that moves when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_793_484_000.0
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("nothing here sleeps")
+
+
+@dataclass
+class MemoryFleet:
+    """Keeps what it is told; `panel_results` is what every item's panels say."""
+
+    desired: dict[str, ProfileItem] = field(default_factory=dict)
+    panel_results: tuple[PanelResult, ...] = ()
+    bound: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    acted: list[tuple[str, str]] = field(default_factory=list)
+    upserts: list[Sequence[ProfileItem]] = field(default_factory=list)
+    deletes: list[Sequence[str]] = field(default_factory=list)
+    broken: Exception | None = None
+    seen_request_id: str | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event | None = None
+
+    async def upsert(self, items: Sequence[ProfileItem]) -> tuple[LinkReport, ...]:
+        self.begun.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.broken is not None:
+            raise self.broken
+        self.seen_request_id = request_id.get()
+        self.upserts.append(items)
+        return tuple(self._upsert(item) for item in items)
+
+    def _upsert(self, item: ProfileItem) -> LinkReport:
+        link_id = item.profile.link_id
+        change = Change.UPDATED if link_id in self.desired else Change.CREATED
+        self.desired[link_id] = item
+        return LinkReport(link_id, change, all(one.success for one in self.panel_results), self.panel_results)
+
+    async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
+        self.deletes.append(link_ids)
+        return tuple(self._delete(link_id) for link_id in link_ids)
+
+    def _delete(self, link_id: str) -> LinkReport:
+        if self.desired.pop(link_id, None) is None:
+            return LinkReport(link_id, Change.NOT_FOUND, False)
+        return LinkReport(link_id, Change.DELETED, True, (PanelResult("lobby", True, ItemState.REMOVED),))
+
+    def profiles(self) -> Sequence[DesiredProfile]:
+        return [
+            DesiredProfile(link_id, number, 1, number, item.profile, item.body, 0.0)
+            for number, (link_id, item) in enumerate(self.desired.items())
+        ]
+
+    def plan(self, items: Sequence[ProfileItem], panels: Sequence[str] | None) -> PlanReport:
+        for name in panels or ():
+            self._known(name)
+        on_lobby = PlanItemPanel("lobby", ItemState.EXACT, None, (), None, None, 1)
+        planned = tuple(PlanItem(item.profile.link_id, (on_lobby,)) for item in items)
+        return PlanReport(planned, (PlanPanel("lobby", "rs485-a", 64, ("0110",), 187, 109.4, 1),))
+
+    def explain(self, link_id: str, at: int, panel: str | None) -> ExplainReport | None:
+        if panel is not None:
+            self._known(panel)
+        if link_id not in self.desired:
+            return None
+        answer = ExplainPanel("lobby", True, False, "held", "generation 3 asked, 2 held")
+        return ExplainReport(link_id, at, True, (answer,))
+
+    def panels(self) -> tuple[PanelView, ...]:
+        return (replace(VIEW, items=()),)
+
+    def panel(self, panel_id: str) -> PanelView | None:
+        return VIEW if panel_id == VIEW.id else None
+
+    async def sync(self, panel_id: str) -> None:
+        self.acted.append(("sync", panel_id))
+
+    async def reinit(self, panel_id: str) -> None:
+        self.acted.append(("reinit", panel_id))
+
+    async def retry(self, panel_id: str) -> None:
+        self.acted.append(("retry", panel_id))
+
+    def bindings(self) -> Mapping[str, tuple[str, ...]]:
+        return self.bound
+
+    async def bind(self, link_id: str, panels: Sequence[str]) -> None:
+        for name in panels:
+            self._known(name)
+        self.bound[link_id] = tuple(panels)
+
+    async def unbind(self, link_id: str) -> bool:
+        return self.bound.pop(link_id, None) is not None
+
+    def _known(self, name: str) -> None:
+        if name not in ("lobby", "gate:3", "@doors", "@all"):
+            raise UnknownPanel(name)
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class ApiServer:
+    """A client of the served surface; requests carry Basic credentials unless told otherwise."""
+
+    def __init__(self, app: web.Application, fleet: MemoryFleet, clock: OwnedClock) -> None:
+        self.app = app
+        self.fleet = fleet
+        self.clock = clock
+        self.wrong: tuple[str, ...] = ()
+        self.reload_report = ReloadReport(True, ("panel gate added",))
+        self.url = ""
+        self.port = 0
+        self.session: aiohttp.ClientSession
+
+    async def call(
+        self, method: str, path: str, body: object = None, *, authorization: str | None = BASIC, **extra: str
+    ) -> Answer:
+        """`body`: bytes as they are, None for none, anything else as JSON. `extra`: headers, `_` for `-`."""
+        headers = {name.replace("_", "-"): value for name, value in extra.items()}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        async with self.session.request(method, self.url + path, data=data, headers=headers) as response:
+            return Answer(response.status, response.headers, await response.text())
+
+    async def upsert(self, *items: object, query: str = "") -> Answer:
+        return await self.call("POST", f"/api/v1/access/timeprofile/items/link{query}", {"list_items": list(items)})
+
+    async def start(self) -> web.AppRunner:
+        runner = build_runner(self.app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        return runner
+
+
+def settings(max_body: int = 1024 * 1024, users: tuple[UserSettings, ...] = ()) -> Settings:
+    return Settings(
+        site=SiteSettings(name="Lab", timezone="Europe/Kyiv"),
+        http=HttpSettings(max_body=max_body),
+        users=users or (UserSettings(name="admin", password="123456"),),
+    )
+
+
+@asynccontextmanager
+async def api_server(
+    given: Settings | None = None, *, fleet: MemoryFleet | None = None, metrics: bytes | None = None
+) -> AsyncIterator[ApiServer]:
+    clock = OwnedClock()
+    memory = fleet or MemoryFleet()
+    served: list[ApiServer] = []
+
+    async def reload() -> ReloadReport:
+        return served[0].reload_report
+
+    async def ready() -> tuple[str, ...]:
+        return served[0].wrong
+
+    services = ApiServices(
+        fleet=memory,
+        settings=given or settings(),
+        clock=clock,
+        reload=reload,
+        lines=lambda: {"lines": [{"id": "rs485-a", "exchange_ms": {"p50": 1.5, "p95": None}}]},
+        health=lambda: served[0].wrong,
+        ready=ready,
+        device_serial=SERIAL,
+        metrics=None if metrics is None else lambda: metrics,
+    )
+    server = ApiServer(build_app(services), memory, clock)
+    served.append(server)
+    runner = await server.start()
+    async with aiohttp.ClientSession() as server.session:
+        try:
+            yield server
+        finally:
+            await runner.cleanup()
