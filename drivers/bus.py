@@ -1,0 +1,423 @@
+"""The bus: owns one line. Its queue, the order of exchanges, retries, quarantine, reopening and the end.
+
+One worker task a line does everything that touches the line; lines never wait for each other. An exchange once started
+is finished by the worker, whoever hung up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+from config.settings import LineSettings
+from drivers.availability import Health, ProbeBudget
+from drivers.clock import Clock
+from drivers.contract import Availability, AvailabilityFeed, Priority
+from drivers.errors import (
+    BusUnavailable,
+    ConnectionLost,
+    CorruptReply,
+    DeadlinePassed,
+    DriverError,
+    LineStopped,
+    NoReply,
+    NotSent,
+    PanelException,
+    Quarantined,
+    Unconfirmed,
+)
+from drivers.line_queue import Job, LineQueue
+from drivers.modbus.link import Link, UnitTiming, check_broadcast
+from drivers.modbus.requests import Request, read_input_registers
+from drivers.retry import Retry, RetryPolicy, decide
+from drivers.statistics import LineStatistics, Traffic
+from drivers.trace import request_id
+
+_log = logging.getLogger(__name__)
+
+BROADCAST = 0
+_MISSES_TO_QUARANTINE = 3
+_FIRST_BACKOFF_S = 0.25
+_LONGEST_BACKOFF_S = 30.0
+_PROBE = read_input_registers(0, 1)
+
+
+@dataclass(slots=True)
+class _Unit:
+    timing: UnitTiming
+    probe: Request
+    traffic: Traffic
+    health: Health = field(default_factory=lambda: Health(_MISSES_TO_QUARANTINE))
+
+
+class Bus:
+    """One line and the units on it. All methods belong to one event loop; times are those of `clock.monotonic()`."""
+
+    def __init__(self, settings: LineSettings, link: Link, clock: Clock, policy: RetryPolicy | None = None) -> None:
+        self._settings = settings
+        self._link = link
+        self._clock = clock
+        self._policy = policy or RetryPolicy()
+        self._queue = LineQueue(settings.queue_limit)
+        self._units: dict[int, _Unit] = {}
+        self._budget = ProbeBudget(settings.probe_share)
+        self._traffic = Traffic(0.0)
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._running: Job | None = None
+        self._stopping = False
+        self._down = False
+        self._failed_opens = 0
+        self._probed = False
+
+    # ---- life ----
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The worker, from `start` on. It ends by `stop` only: any other end is a defect its owner has to act on."""
+        return self._task
+
+    async def start(self) -> None:
+        """Start the worker; it opens the line. A line that cannot be opened is no error here: it is tried again."""
+        self._traffic = Traffic(self._clock.monotonic())
+        self._link.on_lost = self._wake.set
+        self._task = asyncio.create_task(self._work(), name=f"line {self._settings.id}")
+        self._task.add_done_callback(self._ended)
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new work and what waits, finish what is on the wire within `grace_s` seconds, close the line."""
+        self._stopping = True
+        self._refuse_waiting(LineStopped("the line is stopping"))
+        self._wake.set()
+        if self._task is None:
+            return
+        _, unfinished = await asyncio.wait({self._task}, timeout=grace_s)
+        if unfinished:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def attach(
+        self, unit: int, *, guard_ms: float | None = None, timeout_ms: float | None = None, probe: Request = _PROBE
+    ) -> None:
+        """Make a unit known; None takes the line's value. `probe`: a cheap read, any answer to it means alive."""
+        if unit in self._units:
+            raise ValueError(f"unit {unit} is attached already")
+        settings = self._settings
+        timing = UnitTiming(
+            guard_s=(settings.guard_ms if guard_ms is None else guard_ms) / 1000,
+            timeout_s=(settings.timeout_ms if timeout_ms is None else timeout_ms) / 1000,
+        )
+        self._units[unit] = _Unit(timing, probe, Traffic(self._traffic.started))
+        if self._down:
+            self._units[unit].health.feed.set(Availability.BUS_UNAVAILABLE)
+
+    def detach(self, unit: int) -> None:
+        """Forget a unit; its waiting work is refused, an exchange under way is finished."""
+        self._units.pop(unit, None)
+        for job in self._queue.take(unit):
+            job.fail(LineStopped("the panel was taken off the line"))
+
+    # ---- work ----
+
+    async def exchange(self, unit: int, request: Request, priority: Priority, deadline: float | None = None) -> tuple[int, ...]:
+        """Words or 0/1 bits of a read, () for a confirmed write or a broadcast (unit 0). Raises DriverError subclasses.
+
+        A request that did not start before `deadline` is not started. Cancelling takes it out of the queue; once
+        started it is finished all the same. Raises ValueError for a unit that is not attached.
+        """
+        self._admit(unit, request)
+        loop = asyncio.get_running_loop()
+        now = self._clock.monotonic()
+        if deadline is not None and now >= deadline:
+            raise DeadlinePassed("the deadline passed before the request was queued")
+        job = Job(unit, request, priority, deadline, now, loop.create_future(), request_id.get())
+        self._queue.put(job)
+        if deadline is not None:
+            job.timer = loop.call_later(deadline - now, self._expire, job)
+        self._wake.set()
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            self._withdraw(job)
+            raise
+
+    def _admit(self, unit: int, request: Request) -> None:
+        check_broadcast(unit, request)
+        if self._stopping or self._task is None or self._task.done():
+            raise LineStopped("the line is not running")
+        if self._down:
+            raise BusUnavailable("the line is not open")
+        if unit == BROADCAST:
+            return
+        if unit not in self._units:
+            raise ValueError(f"unit {unit} is not attached")
+        if self._units[unit].health.quarantined:
+            raise Quarantined(f"unit {unit} does not answer")
+
+    def _expire(self, job: Job) -> None:
+        if not job.running:
+            self._queue.discard(job)
+            job.fail(DeadlinePassed("the deadline passed while the request waited"))
+
+    def _withdraw(self, job: Job) -> None:
+        if job.timer is not None:
+            job.timer.cancel()
+        if not job.running:
+            self._queue.discard(job)
+
+    # ---- what is known ----
+
+    def availability(self, unit: int) -> AvailabilityFeed:
+        return self._units[unit].health.feed
+
+    def quarantined_until(self, unit: int) -> float | None:
+        """Wall time of the next probe of a quarantined unit; None for any other."""
+        health = self._units[unit].health
+        if not health.quarantined:
+            return None
+        return self._clock.wall() + max(0.0, self._budget.due_at(health) - self._clock.monotonic())
+
+    def frame(self, unit: int, request: Request) -> bytes:
+        return self._link.frame(unit, request)
+
+    def wire_ms(self, request: Request) -> float | None:
+        return self._link.wire_ms(request)
+
+    def wire_bytes(self, request: Request) -> int:
+        return self._link.wire_bytes(request)
+
+    def statistics(self) -> LineStatistics:
+        now = self._clock.monotonic()
+        tally = self._link.tally
+        units = {
+            number: unit.traffic.snapshot(
+                now, tally.late_dropped[number], tally.glitch_bytes[number], self._queue.depth_of(number)
+            )
+            for number, unit in self._units.items()
+        }
+        line = self._traffic.snapshot(now, tally.late_dropped.total(), tally.glitch_bytes.total(), self._queue.depth)
+        return LineStatistics(line, units)
+
+    # ---- the worker ----
+
+    async def _work(self) -> None:
+        try:
+            while not self._stopping:
+                if not self._link.connected:
+                    await self._reopen()
+                elif (probe := self._due_probe()) is not None:
+                    await self._probe(*probe)
+                elif (job := self._queue.pop()) is not None:
+                    await self._carry_out(job)
+                else:
+                    await self._rest(self._next_probe_at())
+        finally:
+            await self._link.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """However the worker ended, nobody may wait for it for ever."""
+        if self._running is not None:
+            self._running.fail(NoReply("the line was stopped before the reply"))
+            self._running = None
+        self._refuse_waiting(LineStopped("the line is not running"))
+        if not task.cancelled() and task.exception() is not None:
+            _log.critical("line worker died", extra={"line": self._settings.id}, exc_info=task.exception())
+
+    async def _rest(self, until: float | None) -> None:
+        """Wait for work, at most `until`."""
+        self._wake.clear()
+        if self._stopping or self._queue.ready or (not self._link.connected and not self._down):
+            return
+        if until is None:
+            await self._wake.wait()
+            return
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(max(0.0, until - self._clock.monotonic()), self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+
+    async def _reopen(self) -> None:
+        """Open the line; the first time at once, then with growing pauses until an exchange went well."""
+        if self._failed_opens:
+            self._go_down()
+            await self._pause(min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (self._failed_opens - 1)))
+            if self._stopping:
+                return
+        self._failed_opens += 1
+        try:
+            await self._link.open()
+        except BusUnavailable as error:
+            _log.warning("line not open", extra={"line": self._settings.id, "cause": str(error)})
+            return
+        _log.info("line open", extra={"line": self._settings.id})
+        self._come_up()
+
+    async def _pause(self, seconds: float) -> None:
+        """A pause that only `stop` cuts short."""
+        until = self._clock.monotonic() + seconds
+        while not self._stopping and self._clock.monotonic() < until:
+            await self._rest(until)
+
+    def _go_down(self) -> None:
+        self._down = True
+        for unit in self._units.values():
+            unit.health.feed.set(Availability.BUS_UNAVAILABLE)
+        self._refuse_waiting(BusUnavailable("the line is not open"))
+
+    def _come_up(self) -> None:
+        if not self._down:
+            return
+        self._down = False
+        for number, unit in self._units.items():
+            unit.health.line_back()
+            self._look_for(number, unit)
+
+    def _look_for(self, number: int, unit: _Unit) -> None:
+        """Ask once in the background, so that a unit that is there is soon known to be online."""
+        job = Job(number, unit.probe, Priority.BACKGROUND, None, self._clock.monotonic(), _unwatched_future())
+        self._queue.put_back(job)
+
+    def _refuse_waiting(self, error: NotSent) -> None:
+        for job in self._queue.take():
+            job.fail(error)
+
+    # ---- one exchange ----
+
+    async def _carry_out(self, job: Job) -> None:
+        now = self._clock.monotonic()
+        unit = self._units.get(job.unit)
+        timing = unit.timing if unit else self._line_timing()
+        job.running = True
+        job.attempts += 1
+        if job.attempts == 1:
+            self._count_wait(unit, now - job.queued_at)
+        else:
+            self._count_retry(unit)
+        self._running = job
+        request_id.set(job.request_id)
+        error: DriverError | None = None
+        values: tuple[int, ...] = ()
+        try:
+            values = await self._link.exchange(job.unit, job.request, timing)
+        except DriverError as raised:
+            error = raised
+        self._running = None
+        job.running = False
+        self._account(job.unit, unit, now, error)
+        if error is None:
+            job.succeed(values)
+        else:
+            self._after_failure(job, error)
+
+    def _after_failure(self, job: Job, error: DriverError) -> None:
+        now = self._clock.monotonic()
+        decision = decide(job.request.repeatable, error, job.attempts, self._policy)
+        unit = self._units.get(job.unit)
+        wanted = not job.future.done() and not self._stopping and (job.unit == BROADCAST or unit is not None)
+        quarantined = unit is not None and unit.health.quarantined
+        if not isinstance(decision, Retry) or not wanted or quarantined or _too_late(job, now + decision.delay_s):
+            job.fail(error)
+            return
+        if isinstance(error, Unconfirmed):
+            job.unconfirmed = error
+        if decision.delay_s:
+            self._queue.hold(job)
+            asyncio.get_running_loop().call_later(decision.delay_s, self._release, job)
+        else:
+            self._queue.put_back(job)
+
+    def _release(self, job: Job) -> None:
+        if self._queue.release(job):
+            self._wake.set()
+
+    def _line_timing(self) -> UnitTiming:
+        return UnitTiming(self._settings.guard_ms / 1000, self._settings.timeout_ms / 1000)
+
+    # ---- counting ----
+
+    def _account(self, number: int, unit: _Unit | None, started: float, error: DriverError | None) -> None:
+        """Count one attempt, and draw the conclusions for the unit and the line."""
+        now = self._clock.monotonic()
+        if self._probed:
+            self._budget.charge(now, self._link.settled_s)
+            self._probed = False
+        if isinstance(error, NotSent):
+            return
+        self._traffic.exchanged(now, now - started, error)
+        if not isinstance(error, ConnectionLost):
+            self._failed_opens = 0
+        if unit is None:
+            return
+        unit.traffic.exchanged(now, now - started, error)
+        if error is None or isinstance(error, PanelException):
+            unit.health.answered()
+        elif isinstance(error, NoReply | CorruptReply) and unit.health.missed():
+            self._quarantine(number, unit, now)
+
+    def _count_wait(self, unit: _Unit | None, waited_s: float) -> None:
+        self._traffic.queued(waited_s)
+        if unit is not None:
+            unit.traffic.queued(waited_s)
+
+    def _count_retry(self, unit: _Unit | None) -> None:
+        self._traffic.retries += 1
+        if unit is not None:
+            unit.traffic.retries += 1
+
+    # ---- quarantine ----
+
+    def _quarantine(self, number: int, unit: _Unit, now: float) -> None:
+        self._budget.schedule(unit.health, now)
+        _log.warning("unit quarantined", extra={"line": self._settings.id, "unit": number})
+        for job in self._queue.take(number):
+            job.fail(Quarantined(f"unit {number} does not answer"))
+
+    def _due_probe(self) -> tuple[int, _Unit] | None:
+        """The quarantined unit to probe now, the one that waited longest."""
+        now = self._clock.monotonic()
+        due = [
+            (unit.health.probe_at, number)
+            for number, unit in self._units.items()
+            if unit.health.quarantined and self._budget.due_at(unit.health) <= now
+        ]
+        if not due:
+            return None
+        number = min(due)[1]
+        return number, self._units[number]
+
+    def _next_probe_at(self) -> float | None:
+        times = [self._budget.due_at(unit.health) for unit in self._units.values() if unit.health.quarantined]
+        return min(times, default=None)
+
+    async def _probe(self, number: int, unit: _Unit) -> None:
+        """One try. Its cost, and the quiet it makes others wait for, come out of the line's budget for probes."""
+        started = self._clock.monotonic()
+        error: DriverError | None = None
+        request_id.set(None)
+        try:
+            await self._link.exchange(number, unit.probe, unit.timing)
+        except DriverError as raised:
+            error = raised
+        self._account(number, unit, started, error)
+        now = self._clock.monotonic()
+        unit.health.probes += 1
+        self._budget.charge(now, now - started)
+        self._budget.schedule(unit.health, now)
+        self._probed = True
+        if not unit.health.quarantined:
+            unit.health.probes = 0
+            _log.info("unit answers again", extra={"line": self._settings.id, "unit": number})
+
+
+def _too_late(job: Job, instant: float) -> bool:
+    return job.deadline is not None and instant >= job.deadline
+
+
+def _unwatched_future() -> asyncio.Future[tuple[int, ...]]:
+    """For work whose result is told by the unit's availability."""
+    future: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future

@@ -1,0 +1,83 @@
+"""The link of a configured line: a tty by pyserial-asyncio (imported nowhere else), a socket by asyncio, Modbus TCP."""
+
+from __future__ import annotations
+
+import asyncio
+
+import serial
+import serial.rs485
+import serial_asyncio
+
+from config.settings import LineSettings
+from drivers.clock import Clock
+from drivers.modbus.link import Link
+from drivers.modbus.rtu import Connect, LineTiming, Outlet, Receiver, RtuLink
+from drivers.modbus.tcp import TcpLink
+
+_PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
+_FAST = 19_200
+_FAST_SILENCE_S = 0.00175
+_SILENT_CHARACTERS = 3.5
+_RTU_CHARACTER_BITS = 11
+_CONNECT_S = 5.0
+
+
+def open_link(settings: LineSettings, clock: Clock) -> Link:
+    """The link, not yet opened."""
+    match settings.kind:
+        case "modbus-rtu":
+            return RtuLink(serial_port(settings), line_timing(settings), clock, settings.id)
+        case "modbus-rtu-tcp":
+            return RtuLink(device_server(*_endpoint(settings)), line_timing(settings), clock, settings.id)
+        case "modbus-tcp":
+            return TcpLink(*_endpoint(settings), clock, turnaround_s=settings.turnaround_ms / 1000, name=settings.id)
+
+
+def line_timing(settings: LineSettings) -> LineTiming:
+    """Modbus over serial line 1.02, 2.5.1.1: 3.5 characters of 11 bits, a fixed 1.75 ms above 19 200 baud."""
+    bits = 1 + 8 + (settings.parity != "none") + settings.stopbits
+    silence_s = _SILENT_CHARACTERS * _RTU_CHARACTER_BITS / settings.baudrate
+    quiet_ms = settings.post_timeout_quiet_ms
+    return LineTiming(
+        character_s=bits / settings.baudrate,
+        silence_s=silence_s if settings.baudrate <= _FAST else _FAST_SILENCE_S,
+        quiet_s=None if quiet_ms is None else quiet_ms / 1000,
+        turnaround_s=settings.turnaround_ms / 1000,
+        local_echo=settings.local_echo,
+    )
+
+
+def serial_port(settings: LineSettings) -> Connect:
+    async def connect(receiver: Receiver) -> Outlet:
+        port = serial.Serial(
+            port=str(settings.port),
+            baudrate=settings.baudrate,
+            parity=_PARITY[settings.parity],
+            stopbits=settings.stopbits,
+            exclusive=True,
+        )
+        try:
+            if settings.rs485:
+                port.rs485_mode = serial.rs485.RS485Settings()
+        except (OSError, ValueError):
+            port.close()
+            raise
+        transport: Outlet
+        transport, _ = await serial_asyncio.connection_for_serial(asyncio.get_running_loop(), lambda: receiver, port)
+        return transport
+
+    return connect
+
+
+def device_server(host: str, port: int) -> Connect:
+    async def connect(receiver: Receiver) -> Outlet:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(_CONNECT_S):
+            transport, _ = await loop.create_connection(lambda: receiver, host, port)
+        return transport
+
+    return connect
+
+
+def _endpoint(settings: LineSettings) -> tuple[str, int]:
+    return settings.host or "127.0.0.1", int(settings.port)

@@ -1,0 +1,134 @@
+"""The work waiting for one line: five priorities, and within each the units take turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from drivers.contract import Priority
+from drivers.errors import DriverError, QueueFull, Unconfirmed
+from drivers.modbus.requests import Request
+from drivers.retry import verdict
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One request on its way; lives from the call to its result, over all attempts."""
+
+    unit: int
+    request: Request
+    priority: Priority
+    deadline: float | None
+    queued_at: float
+    future: asyncio.Future[tuple[int, ...]]
+    request_id: str | None = None
+    attempts: int = 0
+    running: bool = False
+    unconfirmed: Unconfirmed | None = None
+    """The latest attempt whose bytes left without a trustworthy answer."""
+    timer: asyncio.TimerHandle | None = None
+
+    def succeed(self, values: tuple[int, ...]) -> None:
+        self._disarm()
+        if not self.future.done():
+            self.future.set_result(values)
+
+    def fail(self, error: DriverError) -> None:
+        """End with the error that is true of all attempts."""
+        self._disarm()
+        if self.future.done():
+            return
+        truth = verdict(self.request.writes, self.unconfirmed, error)
+        if truth is not error:
+            truth.__cause__ = error
+        self.future.set_exception(truth)
+
+    def _disarm(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+@dataclass(slots=True)
+class LineQueue:
+    """Bounded. `delayed` jobs wait for their next attempt and count too."""
+
+    limit: int
+    depth: int = 0
+    _waiting: tuple[dict[int, deque[Job]], ...] = field(default_factory=lambda: tuple({} for _ in Priority))
+    _delayed: dict[Job, None] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """Something could be popped."""
+        return any(self._waiting)
+
+    def put(self, job: Job) -> None:
+        """At the end of its unit's work. Raises QueueFull."""
+        if self.depth >= self.limit:
+            raise QueueFull(f"{self.depth} requests are waiting for the line")
+        self._waiting[job.priority].setdefault(job.unit, deque()).append(job)
+        self.depth += 1
+
+    def put_back(self, job: Job) -> None:
+        """Before its unit's other work; the unit goes behind the others. Never refused: the job was let in before."""
+        self._waiting[job.priority].setdefault(job.unit, deque()).appendleft(job)
+        self.depth += 1
+
+    def hold(self, job: Job) -> None:
+        self._delayed[job] = None
+        self.depth += 1
+
+    def release(self, job: Job) -> bool:
+        """Make a held job ready; False if it is held no more."""
+        if job not in self._delayed:
+            return False
+        del self._delayed[job]
+        self.depth -= 1
+        self.put_back(job)
+        return True
+
+    def pop(self) -> Job | None:
+        """The next job: highest priority, the unit whose turn it is, its oldest."""
+        for turns in self._waiting:
+            if turns:
+                unit, jobs = next(iter(turns.items()))
+                del turns[unit]
+                job = jobs.popleft()
+                if jobs:
+                    turns[unit] = jobs
+                self.depth -= 1
+                return job
+        return None
+
+    def discard(self, job: Job) -> None:
+        """Take out a job that waits; nothing happens if it does not."""
+        if job in self._delayed:
+            del self._delayed[job]
+            self.depth -= 1
+            return
+        turns = self._waiting[job.priority]
+        jobs = turns.get(job.unit)
+        if jobs is not None and job in jobs:
+            jobs.remove(job)
+            self.depth -= 1
+            if not jobs:
+                del turns[job.unit]
+
+    def take(self, unit: int | None = None) -> list[Job]:
+        """Empty the queue, or take out all of one unit's work."""
+        taken = [job for job in self._jobs() if unit is None or job.unit == unit]
+        for job in taken:
+            self.discard(job)
+        return taken
+
+    def depth_of(self, unit: int) -> int:
+        return sum(1 for job in self._jobs() if job.unit == unit)
+
+    def _jobs(self) -> Iterator[Job]:
+        for turns in self._waiting:
+            for jobs in turns.values():
+                yield from jobs
+        yield from self._delayed

@@ -1,0 +1,49 @@
+"""Reply PDUs to values, for every kind of Modbus line. A reply is taken only if it answers the request.
+
+pymodbus' PDU classes decode; what they let pass (another function, a short count, a wrong echo) is refused here.
+"""
+
+from __future__ import annotations
+
+from pymodbus.pdu.bit_message import ReadCoilsResponse
+from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
+
+from drivers.errors import PanelException, UnexpectedReply
+from drivers.modbus import requests
+from drivers.modbus.requests import Request
+
+EXCEPTION_FLAG = 0x80
+_EXCEPTION_SIZE = 2
+
+
+def decode_reply(request: Request, sent: bytes, reply: bytes) -> tuple[int, ...]:
+    """The values a reply PDU carries: words, bits as 0/1, () for a confirmed write. `sent` is the request's PDU.
+
+    Raises PanelException with the panel's code, whatever it is, and UnexpectedReply for what does not answer.
+    """
+    if not reply or reply[0] != request.function:
+        raise _refused(request, reply)
+    if request.writes:
+        return _check_echo(sent, reply)
+    if len(reply) != request.reply_pdu_size() or reply[1] != len(reply) - 2:
+        raise UnexpectedReply(f"{len(reply)} bytes where {request.reply_pdu_size()} were asked for")
+    if request.function in requests.REGISTER_READS:
+        registers = ReadHoldingRegistersResponse()
+        registers.decode(reply[1:])
+        return tuple(registers.registers)
+    bits = ReadCoilsResponse()
+    bits.decode(reply[1:])
+    return tuple(map(int, bits.bits[: request.count]))
+
+
+def _refused(request: Request, reply: bytes) -> PanelException | UnexpectedReply:
+    if len(reply) == _EXCEPTION_SIZE and reply[0] == request.function | EXCEPTION_FLAG:
+        return PanelException(reply[1])
+    return UnexpectedReply(f"a reply {reply[:5].hex()} to function {request.function:#04x}")
+
+
+def _check_echo(sent: bytes, reply: bytes) -> tuple[int, ...]:
+    """Every write is answered with the first five bytes of its request."""
+    if reply != sent[:5]:
+        raise UnexpectedReply(f"an echo {reply[:5].hex()} to a write of {sent[:5].hex()}")
+    return ()

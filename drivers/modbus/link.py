@@ -1,0 +1,59 @@
+"""What a bus needs of a Modbus line, whatever carries the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from drivers.modbus.requests import Request
+from drivers.statistics import WireTally
+
+
+@dataclass(frozen=True, slots=True)
+class UnitTiming:
+    """Seconds. `guard_s`: silence before a frame to this unit beyond what the protocol wants."""
+
+    guard_s: float
+    timeout_s: float
+
+
+class Link(Protocol):
+    """One line, one exchange at a time. Errors are those of `drivers.errors`.
+
+    `connected` is False once an exchange or `open` found the line gone; only `open` makes it True again. `on_lost` is
+    called when an idle line goes away: it may wake somebody, not more. `settled_s` is how long the last exchange
+    waited for a suspect line to become quiet.
+    """
+
+    tally: WireTally
+    on_lost: Callable[[], None]
+    settled_s: float
+
+    @property
+    def connected(self) -> bool: ...
+
+    async def open(self) -> None:
+        """Raises BusUnavailable."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def exchange(self, unit: int, request: Request, timing: UnitTiming) -> tuple[int, ...]:
+        """Values of a confirmed reply; () for writes. Unit 0 broadcasts a write, waits the turnaround and returns ()."""
+        ...
+
+    def frame(self, unit: int, request: Request) -> bytes: ...
+
+    def wire_ms(self, request: Request) -> float | None:
+        """Both frames and both silences; None where there is no wire to time."""
+        ...
+
+    def wire_bytes(self, request: Request) -> int:
+        """Request and reply."""
+        ...
+
+
+def check_broadcast(unit: int, request: Request) -> None:
+    if unit == 0 and not request.writes:
+        raise ValueError("only writes can be broadcast")

@@ -1,0 +1,154 @@
+"""The Modbus requests a gateway makes: values, checked when they are made, encoded by pymodbus' PDU classes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest, WriteMultipleCoilsRequest
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    WriteMultipleRegistersRequest,
+    WriteSingleRegisterRequest,
+)
+
+READ_COILS = 0x01
+READ_DISCRETE_INPUTS = 0x02
+READ_HOLDING_REGISTERS = 0x03
+READ_INPUT_REGISTERS = 0x04
+WRITE_COIL = 0x05
+WRITE_REGISTER = 0x06
+WRITE_COILS = 0x0F
+WRITE_REGISTERS = 0x10
+
+BIT_READS = frozenset({READ_COILS, READ_DISCRETE_INPUTS})
+REGISTER_READS = frozenset({READ_HOLDING_REGISTERS, READ_INPUT_REGISTERS})
+SINGLE_WRITES = frozenset({WRITE_COIL, WRITE_REGISTER})
+MULTIPLE_WRITES = frozenset({WRITE_COILS, WRITE_REGISTERS})
+FUNCTIONS = BIT_READS | REGISTER_READS | SINGLE_WRITES | MULTIPLE_WRITES
+
+# Modbus application protocol 1.1b3, section 6: quantities one request may carry.
+_MAX_COUNT = {
+    READ_COILS: 2000,
+    READ_DISCRETE_INPUTS: 2000,
+    READ_HOLDING_REGISTERS: 125,
+    READ_INPUT_REGISTERS: 125,
+    WRITE_COIL: 1,
+    WRITE_REGISTER: 1,
+    WRITE_COILS: 1968,
+    WRITE_REGISTERS: 123,
+}
+_WORD = 0xFFFF
+
+
+class WriteRawCoilRequest(ModbusPDU):
+    """Function 0x05 with any 16-bit value: vendors give values other than on and off a meaning, pymodbus loses them."""
+
+    function_code = WRITE_COIL
+
+    def encode(self) -> bytes:
+        return struct.pack(">HH", self.address, self.registers[0])
+
+
+_MESSAGES: dict[int, type[ModbusPDU]] = {
+    READ_COILS: ReadCoilsRequest,
+    READ_DISCRETE_INPUTS: ReadDiscreteInputsRequest,
+    READ_HOLDING_REGISTERS: ReadHoldingRegistersRequest,
+    READ_INPUT_REGISTERS: ReadInputRegistersRequest,
+    WRITE_COIL: WriteRawCoilRequest,
+    WRITE_REGISTER: WriteSingleRegisterRequest,
+    WRITE_REGISTERS: WriteMultipleRegistersRequest,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request without its unit. `address` is the zero-based PDU address, `values` are raw words (or 0/1 for coils).
+
+    `repeatable`: asking twice does no harm, so a silent one may be sent again. Raises ValueError for what the protocol
+    cannot say.
+    """
+
+    function: int
+    address: int
+    count: int
+    values: tuple[int, ...] = ()
+    repeatable: bool = True
+
+    def __post_init__(self) -> None:
+        if self.function not in FUNCTIONS:
+            raise ValueError(f"function {self.function:#04x} is not used by any panel")
+        if not 1 <= self.count <= _MAX_COUNT[self.function]:
+            raise ValueError(f"count {self.count} is outside 1..{_MAX_COUNT[self.function]}")
+        if not 0 <= self.address <= _WORD + 1 - self.count:
+            raise ValueError(f"address {self.address} and count {self.count} leave the address space")
+        if len(self.values) != (self.count if self.writes else 0):
+            raise ValueError(f"{len(self.values)} values do not fit count {self.count}")
+        highest = 1 if self.function == WRITE_COILS else _WORD
+        if self.values and not (min(self.values) >= 0 and max(self.values) <= highest):
+            raise ValueError(f"a value is outside 0..{highest}")
+
+    @property
+    def writes(self) -> bool:
+        return self.function >= WRITE_COIL
+
+    def pdu(self) -> bytes:
+        """Function code and data, as every kind of line carries them."""
+        return bytes((self.function,)) + self.message(0).encode()
+
+    def message(self, unit: int) -> ModbusPDU:
+        """The request as pymodbus' own value."""
+        if self.function == WRITE_COILS:
+            return WriteMultipleCoilsRequest(self.address, [bool(bit) for bit in self.values], dev_id=unit)
+        return _MESSAGES[self.function](dev_id=unit, address=self.address, count=self.count, registers=self.values)
+
+    def request_pdu_size(self) -> int:
+        if self.function == WRITE_COILS:
+            return 6 + (self.count + 7) // 8
+        if self.function == WRITE_REGISTERS:
+            return 6 + 2 * self.count
+        return 5
+
+    def reply_pdu_size(self) -> int:
+        """Bytes of the reply's PDU when the panel does as asked."""
+        if self.function in BIT_READS:
+            return 2 + (self.count + 7) // 8
+        if self.function in REGISTER_READS:
+            return 2 + 2 * self.count
+        return 5
+
+
+def read_coils(address: int, count: int) -> Request:
+    return Request(READ_COILS, address, count)
+
+
+def read_discrete_inputs(address: int, count: int) -> Request:
+    return Request(READ_DISCRETE_INPUTS, address, count)
+
+
+def read_holding_registers(address: int, count: int) -> Request:
+    return Request(READ_HOLDING_REGISTERS, address, count)
+
+
+def read_input_registers(address: int, count: int) -> Request:
+    return Request(READ_INPUT_REGISTERS, address, count)
+
+
+def write_coil(address: int, value: int, repeatable: bool = True) -> Request:
+    """`value` is the raw word: 0xFF00 on, 0x0000 off, whatever else a vendor gives a meaning."""
+    return Request(WRITE_COIL, address, 1, (value,), repeatable)
+
+
+def write_register(address: int, value: int, repeatable: bool = True) -> Request:
+    return Request(WRITE_REGISTER, address, 1, (value,), repeatable)
+
+
+def write_coils(address: int, bits: Sequence[int], repeatable: bool = True) -> Request:
+    return Request(WRITE_COILS, address, len(bits), tuple(bits), repeatable)
+
+
+def write_registers(address: int, words: Sequence[int], repeatable: bool = True) -> Request:
+    return Request(WRITE_REGISTERS, address, len(words), tuple(words), repeatable)

@@ -1,0 +1,332 @@
+"""The RTU master: frames on a serial line, or on a socket to a serial device server.
+
+Works on any byte stream that takes `write` and calls a protocol with what arrives. The line has one memory: when the
+last byte was seen or will have left, and whether it is suspect, that is whether something may still be under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from drivers.clock import Clock
+from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, UnexpectedReply
+from drivers.modbus import framer
+from drivers.modbus.codecs import decode_reply
+from drivers.modbus.framer import Frame, ReplyFramer
+from drivers.modbus.link import UnitTiming, check_broadcast
+from drivers.modbus.requests import Request
+from drivers.statistics import WireTally
+
+_log = logging.getLogger(__name__)
+
+_OVERHEAD = 3
+"""Unit and CRC."""
+_BURST_S = 0.05
+"""USB adapters and device servers hand bytes on in bursts: how far a reply's rest may lag behind its wire time."""
+_BABBLE_QUIETS = 10
+_BABBLE_MIN_S = 1.0
+
+
+class Outlet(Protocol):
+    """Where bytes go; what asyncio's transports are."""
+
+    def write(self, data: bytes, /) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Connect = Callable[["Receiver"], Awaitable[Outlet]]
+"""Opens the byte stream and has it call the receiver. Raises OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineTiming:
+    """Seconds. `quiet_s` None: one reply timeout."""
+
+    character_s: float
+    silence_s: float
+    quiet_s: float | None
+    turnaround_s: float
+    local_echo: bool = False
+
+
+class _Exchange:
+    """One request on the wire and what has come back since."""
+
+    def __init__(self, unit: int, request: Request, frame: bytes, echo: bytes) -> None:
+        self.unit = unit
+        self.request = request
+        self.pdu = frame[1:-2]
+        self.echo = echo
+        self.framer = ReplyFramer()
+        self.done: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
+        self.deadline = 0.0
+        self.timer: asyncio.TimerHandle | None = None
+        self.received = 0
+        self.odd: UnexpectedReply | None = None
+        self.collided = False
+        self.foreign: list[int] = []
+
+    def take(self, frames: list[Frame]) -> None:
+        """The first frame that answers ends the exchange, all others are dropped."""
+        for frame in frames:
+            if self.done.done() or frame.unit != self.unit:
+                self.foreign.append(frame.unit)
+            else:
+                self._judge(frame)
+
+    def _judge(self, frame: Frame) -> None:
+        try:
+            self.done.set_result(decode_reply(self.request, self.pdu, frame.pdu))
+        except UnexpectedReply as odd:
+            self.odd = odd
+            self.foreign.append(frame.unit)
+        except DriverError as error:
+            self.done.set_exception(error)
+
+    def failure(self) -> DriverError:
+        """Why there is no answer, by what did arrive."""
+        if self.collided:
+            return CorruptReply("the line's echo is not what was sent")
+        if self.odd is not None:
+            return self.odd
+        if self.framer.skipped or self.framer.waiting:
+            return CorruptReply(f"{self.received} bytes without a whole frame")
+        return NoReply("no reply")
+
+
+class Receiver(asyncio.Protocol):
+    """What one opened stream calls."""
+
+    def __init__(self, arrived: Callable[[bytes], None], gone: Callable[[Receiver], None]) -> None:
+        self._arrived = arrived
+        self._gone = gone
+        self.lost = False
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.lost:
+            self._arrived(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self._gone(self)
+
+
+class RtuLink:
+    """A `drivers.modbus.link.Link` for RTU frames."""
+
+    def __init__(self, connect: Connect, timing: LineTiming, clock: Clock, name: str = "") -> None:
+        self._clock = clock
+        self.tally = WireTally()
+        self.on_lost: Callable[[], None] = _nothing
+        self.settled_s = 0.0
+        self._connect = connect
+        self._timing = timing
+        self._facts = {"line": name}
+        self._outlet: Outlet | None = None
+        self._receiver: Receiver | None = None
+        self._exchange: _Exchange | None = None
+        self._idle = ReplyFramer()
+        self._busy_until = 0.0
+        self._suspect_since: float | None = None
+        self._quiet_s = 0.0
+
+    @property
+    def connected(self) -> bool:
+        return self._receiver is not None and not self._receiver.lost
+
+    async def open(self) -> None:
+        receiver = Receiver(self._arrived, self._lost)
+        try:
+            self._outlet = await self._connect(receiver)
+        except (OSError, ValueError) as error:
+            raise BusUnavailable(str(error)) from error
+        self._receiver = receiver
+        self._suspect_since = None
+        self._idle = ReplyFramer()
+        # What was under way before may still end now: a whole silence before the first frame.
+        self._busy_until = self._clock.monotonic()
+
+    async def close(self) -> None:
+        receiver, outlet = self._receiver, self._outlet
+        self._receiver = self._outlet = None
+        if receiver is None or outlet is None:
+            return
+        receiver.lost = True
+        outlet.close()
+        await receiver.closed
+
+    def frame(self, unit: int, request: Request) -> bytes:
+        return framer.build(unit, request.pdu())
+
+    def wire_bytes(self, request: Request) -> int:
+        return request.request_pdu_size() + request.reply_pdu_size() + 2 * _OVERHEAD
+
+    def wire_ms(self, request: Request) -> float | None:
+        timing = self._timing
+        return 1000 * (self.wire_bytes(request) * timing.character_s + 2 * timing.silence_s)
+
+    async def exchange(self, unit: int, request: Request, timing: UnitTiming) -> tuple[int, ...]:
+        check_broadcast(unit, request)
+        frame = self.frame(unit, request)
+        await self._settle()
+        await self._silence(timing.guard_s)
+        self._drop_idle()
+        if unit == 0:
+            return await self._broadcast(frame)
+        exchange = _Exchange(unit, request, frame, frame if self._timing.local_echo else b"")
+        try:
+            return await self._converse(exchange, frame, timing)
+        finally:
+            self._close_exchange(exchange)
+
+    async def _converse(self, exchange: _Exchange, frame: bytes, timing: UnitTiming) -> tuple[int, ...]:
+        loop = asyncio.get_running_loop()
+        self._quiet_s = timing.timeout_s if self._timing.quiet_s is None else self._timing.quiet_s
+        self._exchange = exchange
+        self._send(frame)
+        exchange.deadline = self._busy_until + timing.timeout_s
+        exchange.timer = loop.call_at(exchange.deadline, self._expire, exchange)
+        try:
+            return await exchange.done
+        except (NoReply, CorruptReply, UnexpectedReply):
+            self._suspect()
+            raise
+        except asyncio.CancelledError:
+            self._suspect()
+            raise
+
+    def _close_exchange(self, exchange: _Exchange) -> None:
+        self._exchange = None
+        if exchange.timer is not None:
+            exchange.timer.cancel()
+        if exchange.foreign or exchange.framer.waiting:
+            self._suspect()
+        if exchange.foreign:
+            self.tally.late_dropped.update(exchange.foreign)
+        if glitches := exchange.framer.skipped + exchange.framer.waiting:
+            self.tally.glitch_bytes[exchange.unit] += glitches
+
+    async def _broadcast(self, frame: bytes) -> tuple[int, ...]:
+        self._send(frame)
+        await self._sleep_until(self._busy_until + self._timing.turnaround_s)
+        self._require()
+        return ()
+
+    def _send(self, frame: bytes) -> None:
+        outlet = self._require()
+        self._busy_until = self._clock.monotonic() + len(frame) * self._timing.character_s
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("frame sent", extra={**self._facts, "frame": frame.hex()})
+        outlet.write(frame)
+
+    def _require(self) -> Outlet:
+        if self._outlet is None or not self.connected:
+            raise BusUnavailable("the line is not open")
+        return self._outlet
+
+    async def _settle(self) -> None:
+        """Rule: a suspect line is used again only after it was quiet; what arrives meanwhile is dropped."""
+        self.settled_s = 0.0
+        if self._suspect_since is None:
+            return
+        started = self._clock.monotonic()
+        babbling_at = started + max(_BABBLE_MIN_S, _BABBLE_QUIETS * self._quiet_s)
+        while (quiet_at := max(self._suspect_since, self._busy_until) + self._quiet_s) > self._clock.monotonic():
+            if quiet_at > babbling_at:
+                raise BusUnavailable("the line does not become quiet")
+            await self._sleep_until(quiet_at)
+            self._require()
+        self.settled_s = self._clock.monotonic() - started
+        self._suspect_since = None
+
+    async def _silence(self, guard_s: float) -> None:
+        started = self._clock.monotonic()
+        pause = self._timing.silence_s + guard_s
+        while (free_at := self._busy_until + pause) > self._clock.monotonic():
+            if free_at > started + _BABBLE_MIN_S + pause:
+                raise BusUnavailable("the line does not become quiet")
+            await self._sleep_until(free_at)
+        self._require()
+
+    async def _sleep_until(self, instant: float) -> None:
+        await self._clock.sleep(max(0.0, instant - self._clock.monotonic()))
+
+    def _suspect(self) -> None:
+        self._suspect_since = self._clock.monotonic()
+
+    def _drop_idle(self) -> None:
+        """Nothing of what came while nobody waited can belong to the next exchange."""
+        if not self._idle.waiting and not self._idle.skipped:
+            return
+        self._count_dropped(self._idle.flush())
+        self.tally.glitch_bytes[0] += self._idle.skipped
+        self._idle = ReplyFramer()
+
+    def _count_dropped(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            self.tally.late_dropped[frame.unit] += 1
+            if _log.isEnabledFor(logging.DEBUG):
+                _log.debug("late frame dropped", extra={**self._facts, "unit": frame.unit, "pdu": frame.pdu.hex()})
+
+    # ---- called by the stream ----
+
+    def _arrived(self, data: bytes) -> None:
+        now = self._clock.monotonic()
+        self._busy_until = max(self._busy_until, now)
+        exchange = self._exchange
+        if exchange is None:
+            self._count_dropped(self._idle.feed(data))
+            return
+        if exchange.echo:
+            data = self._swallow_echo(exchange, data)
+            if not data:
+                return
+        if not exchange.received:
+            self._first_byte(exchange, now)
+        exchange.received += len(data)
+        exchange.take(exchange.framer.feed(data))
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("bytes received", extra={**self._facts, "bytes": data.hex()})
+
+    def _first_byte(self, exchange: _Exchange, now: float) -> None:
+        """From here the reply has the time its length takes on the wire, and never less than was left anyway."""
+        length = exchange.request.reply_pdu_size() + _OVERHEAD
+        exchange.deadline = max(exchange.deadline, now + length * self._timing.character_s + _BURST_S)
+
+    @staticmethod
+    def _swallow_echo(exchange: _Exchange, data: bytes) -> bytes:
+        """Take our own bytes off the front. Anything else there means that two were talking: nothing is believed."""
+        size = min(len(data), len(exchange.echo))
+        if exchange.collided or data[:size] != exchange.echo[:size]:
+            exchange.collided = True
+            return b""
+        exchange.echo = exchange.echo[size:]
+        return data[size:]
+
+    def _expire(self, exchange: _Exchange) -> None:
+        loop = asyncio.get_running_loop()
+        if exchange.deadline > self._clock.monotonic():
+            exchange.timer = loop.call_at(exchange.deadline, self._expire, exchange)
+            return
+        exchange.take(exchange.framer.flush())
+        if not exchange.done.done():
+            exchange.done.set_exception(exchange.failure())
+
+    def _lost(self, receiver: Receiver) -> None:
+        if receiver is not self._receiver:
+            return
+        if self._exchange is not None and not self._exchange.done.done():
+            self._exchange.done.set_exception(ConnectionLost("the line went away"))
+        self.on_lost()
+
+
+def _nothing() -> None:
+    return

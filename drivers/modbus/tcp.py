@@ -1,0 +1,218 @@
+"""Modbus TCP by pymodbus' client, with nothing taken on trust.
+
+pymodbus takes a reply with transaction id 0, a short count or a wrong echo for an answer, and waits out its timeout when
+the connection is cut. So it is given a framer that checks every header and hands on the bare PDU, which is judged
+like one from a serial line. After anything odd the connection is closed and the next exchange opens a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.exceptions import ModbusException
+from pymodbus.framer.socket import FramerSocket
+from pymodbus.pdu import DecodePDU, ModbusPDU
+
+from drivers.clock import Clock
+from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, UnexpectedReply
+from drivers.modbus.codecs import decode_reply
+from drivers.modbus.link import UnitTiming, check_broadcast
+from drivers.modbus.requests import Request
+from drivers.statistics import WireTally
+
+_log = logging.getLogger(__name__)
+
+_HEADER = 7
+_MAX_PDU = 253
+_CONNECT_S = 5.0
+_NEVER_S = 3600.0
+"""pymodbus' own timeout: ours ends every exchange before."""
+
+
+class RawReply(ModbusPDU):
+    """A reply's PDU as it came."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__()
+        self.raw = raw
+
+
+class StrictFramer(FramerSocket):
+    """Hands on only what carries the awaited transaction and unit, as bytes, and remembers whatever else it saw."""
+
+    def __init__(self) -> None:
+        super().__init__(DecodePDU(False))
+        self.awaiting = False
+        self.broken = False
+        self.partial = False
+        self.foreign: list[int] = []
+
+    def begin(self) -> None:
+        self.awaiting = True
+        self.partial = False
+
+    @property
+    def suspect(self) -> bool:
+        return self.broken or self.partial or bool(self.foreign)
+
+    def handleFrame(self, data: bytes, exp_devid: int, exp_tid: int) -> tuple[int, ModbusPDU | None]:  # noqa: N802
+        used = 0
+        while len(data) - used >= _HEADER:
+            size = int.from_bytes(data[used + 4 : used + 6], "big")
+            if data[used + 2 : used + 4] != b"\x00\x00" or not 2 <= size <= _MAX_PDU + 1:
+                self.broken = True
+                return len(data), None
+            end = used + _HEADER - 1 + size
+            if end > len(data):
+                break
+            transaction, unit = int.from_bytes(data[used : used + 2], "big"), data[used + 6]
+            reply = data[used + _HEADER : end]
+            used = end
+            if self.awaiting and transaction == exp_tid and unit == exp_devid:
+                self.awaiting = False
+                self.partial = used < len(data)
+                return used, self._bare(reply, unit, transaction)
+            self.foreign.append(unit)
+        self.partial = used < len(data)
+        return used, None
+
+    @staticmethod
+    def _bare(reply: bytes, unit: int, transaction: int) -> RawReply:
+        pdu = RawReply(reply)
+        pdu.dev_id, pdu.transaction_id = unit, transaction
+        return pdu
+
+
+class TcpLink:
+    """A `drivers.modbus.link.Link` for Modbus TCP. A connection lost between exchanges is reopened by the next one."""
+
+    def __init__(self, host: str, port: int, clock: Clock, *, turnaround_s: float, name: str = "") -> None:
+        self.tally = WireTally()
+        self.on_lost: Callable[[], None] = _nothing
+        self.settled_s = 0.0
+        self._host = host
+        self._port = port
+        self._clock = clock
+        self._turnaround_s = turnaround_s
+        self._facts = {"line": name}
+        self._client: AsyncModbusTcpClient | None = None
+        self._framer = StrictFramer()
+        self._reachable = False
+
+    @property
+    def connected(self) -> bool:
+        return self._reachable
+
+    async def open(self) -> None:
+        self._drop()
+        self._reachable = False
+        client = AsyncModbusTcpClient(
+            self._host, port=self._port, retries=0, reconnect_delay=0, timeout=_CONNECT_S, trace_connect=self._connection
+        )
+        self._framer = StrictFramer()
+        client.ctx.framer = self._framer
+        if not await client.connect():
+            raise BusUnavailable(f"no connection to {self._host}:{self._port}")
+        client.ctx.comm_params.timeout_connect = _NEVER_S
+        self._client = client
+        self._reachable = True
+
+    async def close(self) -> None:
+        self._drop()
+        self._reachable = False
+        await asyncio.sleep(0)
+
+    def frame(self, unit: int, request: Request) -> bytes:
+        """With transaction id 0."""
+        return self._framer.encode(request.pdu(), unit, 0)
+
+    def wire_bytes(self, request: Request) -> int:
+        return request.request_pdu_size() + request.reply_pdu_size() + 2 * _HEADER
+
+    def wire_ms(self, request: Request) -> float | None:
+        return None
+
+    async def exchange(self, unit: int, request: Request, timing: UnitTiming) -> tuple[int, ...]:
+        check_broadcast(unit, request)
+        client = await self._connection_to_use()
+        if unit == 0:
+            return await self._broadcast(client, request)
+        try:
+            async with self._translated(timing.timeout_s):
+                reply = await client.execute(False, self._message(unit, request))
+            return decode_reply(request, request.pdu(), reply.raw)
+        except (NoReply, CorruptReply, UnexpectedReply, ConnectionLost, asyncio.CancelledError):
+            self._drop()
+            raise
+        finally:
+            self._account(unit)
+
+    async def _broadcast(self, client: AsyncModbusTcpClient, request: Request) -> tuple[int, ...]:
+        await client.execute(True, self._message(0, request))
+        await self._clock.sleep(self._turnaround_s)
+        return ()
+
+    def _message(self, unit: int, request: Request) -> ModbusPDU:
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("request sent", extra={**self._facts, "unit": unit, "pdu": request.pdu().hex()})
+        return request.message(unit)
+
+    async def _connection_to_use(self) -> AsyncModbusTcpClient:
+        if self._framer.suspect:
+            self._account(0)
+        if self._client is None or not self._client.connected:
+            await self.open()
+        assert self._client is not None
+        self._framer.begin()
+        return self._client
+
+    @asynccontextmanager
+    async def _translated(self, timeout_s: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(timeout_s):
+                yield
+        except TimeoutError as error:
+            raise self._failure() from error
+        except (ModbusException, OSError) as error:
+            raise ConnectionLost(str(error)) from error
+
+    def _failure(self) -> DriverError:
+        """Why there is no answer, by what did arrive."""
+        if self._framer.broken or self._framer.partial:
+            return CorruptReply("bytes without a whole frame")
+        if self._framer.foreign:
+            return UnexpectedReply("a reply to something else")
+        return NoReply("no reply")
+
+    def _account(self, unit: int) -> None:
+        """Count what was odd; after that this connection is not used again."""
+        framer = self._framer
+        framer.awaiting = False
+        if not framer.suspect:
+            return
+        self.tally.late_dropped.update(framer.foreign)
+        if framer.broken or framer.partial:
+            self.tally.glitch_bytes[unit] += 1
+        self._drop()
+        self._framer = StrictFramer()
+
+    def _connection(self, connected: bool) -> None:
+        """pymodbus tells here that a connection is gone; whoever waits is told at once."""
+        if connected or self._client is None or not self._framer.awaiting:
+            return
+        waiting = self._client.ctx.response_future
+        if not waiting.done():
+            waiting.set_exception(ConnectionError("the connection was cut"))
+
+    def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+def _nothing() -> None:
+    return

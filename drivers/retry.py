@@ -1,0 +1,56 @@
+"""When a failed exchange is tried again: a value computed from what was asked, what went wrong and how often.
+
+The only layer that repeats anything. No clock, no state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drivers.errors import DriverError, NotSent, PanelException, Unconfirmed
+
+BUSY = 0x06
+"""Modbus exception code: the panel is busy, it did nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    retries: int = 2
+    """After an unconfirmed attempt."""
+    busy_retries: int = 4
+    """After the panel said that it is busy; the waits double."""
+    busy_delay_s: float = 0.05
+
+
+def decide(repeatable: bool, error: DriverError, attempt: int, policy: RetryPolicy) -> Retry | GiveUp:
+    """What to do after attempt number `attempt` (from 1) ended in `error`."""
+    if not repeatable or isinstance(error, NotSent):
+        return GiveUp()
+    if isinstance(error, PanelException):
+        if error.code == BUSY and attempt <= policy.busy_retries:
+            return Retry(policy.busy_delay_s * 2 ** (attempt - 1))
+        return GiveUp()
+    return Retry() if attempt <= policy.retries else GiveUp()
+
+
+def verdict(writes: bool, unconfirmed: Unconfirmed | None, last: DriverError) -> DriverError:
+    """The error that tells the truth about all attempts together.
+
+    `unconfirmed`: the latest earlier attempt whose bytes left without a trustworthy answer. What came after it cannot
+    make it undone: a write refused at the second attempt may have been carried out at the first.
+    """
+    if unconfirmed is None or isinstance(last, Unconfirmed):
+        return last
+    if isinstance(last, PanelException) and not writes:
+        return last
+    return unconfirmed

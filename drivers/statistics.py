@@ -1,0 +1,153 @@
+"""What a line and its units went through: counted cheaply at each exchange, computed when asked for."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from drivers.errors import ConnectionLost, CorruptReply, DriverError, NoReply, PanelException, UnexpectedReply
+
+_SAMPLES = 512
+_BUCKET_S = 5.0
+_MINUTE = 60.0
+_QUARTER = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Of the last 512 exchanges; None before the first."""
+
+    p50: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficStatistics:
+    """One unit, or a line as a whole, since start.
+
+    `exchanges` counts attempts whose bytes left; each ended well or in one of the counts that follow. `late_dropped`
+    counts whole frames nobody waited for, `glitch_bytes` bytes of no frame. Loads are shares 0..1 of the line's time
+    over the last 1 and 15 minutes, waits for replies included. Times in milliseconds: an exchange from its silence to
+    its end, a wait in the queue from the call to the first attempt.
+    """
+
+    exchanges: int
+    timeouts: int
+    crc: int
+    protocol: int
+    connections_lost: int
+    exceptions: Mapping[int, int]
+    retries: int
+    late_dropped: int
+    glitch_bytes: int
+    load_1m: float
+    load_15m: float
+    exchange_ms: Percentiles
+    queue_ms: Percentiles
+    queue_depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineStatistics:
+    line: TrafficStatistics
+    units: Mapping[int, TrafficStatistics]
+
+
+class LoadMeter:
+    """Busy seconds in slices of five seconds, a quarter of an hour back."""
+
+    def __init__(self, started: float) -> None:
+        self._started = started
+        self._slices: deque[tuple[int, float]] = deque()
+
+    def add(self, end: float, busy_s: float) -> None:
+        start = end - busy_s
+        while start < end:
+            slice_number = int(start // _BUCKET_S)
+            upto = min(end, (slice_number + 1) * _BUCKET_S)
+            self._put(slice_number, upto - start)
+            start = upto
+        oldest = int((end - _QUARTER) // _BUCKET_S)
+        while self._slices and self._slices[0][0] < oldest:
+            self._slices.popleft()
+
+    def _put(self, slice_number: int, busy_s: float) -> None:
+        if self._slices and self._slices[-1][0] == slice_number:
+            busy_s += self._slices.pop()[1]
+        self._slices.append((slice_number, busy_s))
+
+    def share(self, now: float, span_s: float) -> float:
+        """Of the last `span_s` seconds, or of the time since start while that is shorter."""
+        span_s = min(span_s, max(now - self._started, _BUCKET_S))
+        oldest = int((now - span_s) // _BUCKET_S)
+        return min(1.0, sum(busy for number, busy in self._slices if number > oldest) / span_s)
+
+
+@dataclass(slots=True)
+class WireTally:
+    """What the line itself sees, by unit (0: of no known unit)."""
+
+    late_dropped: Counter[int] = field(default_factory=Counter)
+    glitch_bytes: Counter[int] = field(default_factory=Counter)
+
+
+class Traffic:
+    """The counters of one unit or line."""
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.exchanges = self.timeouts = self.crc = self.protocol = self.connections_lost = self.retries = 0
+        self.exceptions: Counter[int] = Counter()
+        self._load = LoadMeter(started)
+        self._exchange_s: deque[float] = deque(maxlen=_SAMPLES)
+        self._queue_s: deque[float] = deque(maxlen=_SAMPLES)
+
+    def exchanged(self, end: float, took_s: float, error: DriverError | None) -> None:
+        self.exchanges += 1
+        self._exchange_s.append(took_s)
+        self._load.add(end, took_s)
+        if error is not None:
+            self._count(error)
+
+    def queued(self, waited_s: float) -> None:
+        self._queue_s.append(waited_s)
+
+    def _count(self, error: DriverError) -> None:
+        match error:
+            case NoReply():
+                self.timeouts += 1
+            case CorruptReply():
+                self.crc += 1
+            case UnexpectedReply():
+                self.protocol += 1
+            case ConnectionLost():
+                self.connections_lost += 1
+            case PanelException():
+                self.exceptions[error.code] += 1
+
+    def snapshot(self, now: float, late_dropped: int, glitch_bytes: int, queue_depth: int) -> TrafficStatistics:
+        return TrafficStatistics(
+            exchanges=self.exchanges,
+            timeouts=self.timeouts,
+            crc=self.crc,
+            protocol=self.protocol,
+            connections_lost=self.connections_lost,
+            exceptions=dict(self.exceptions),
+            retries=self.retries,
+            late_dropped=late_dropped,
+            glitch_bytes=glitch_bytes,
+            load_1m=self._load.share(now, _MINUTE),
+            load_15m=self._load.share(now, _QUARTER),
+            exchange_ms=percentiles(self._exchange_s),
+            queue_ms=percentiles(self._queue_s),
+            queue_depth=queue_depth,
+        )
+
+
+def percentiles(seconds: Iterable[float]) -> Percentiles:
+    """Nearest rank, in milliseconds."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return Percentiles(None, None)
+    return Percentiles(*(1000 * ordered[max(0, -(-len(ordered) * share // 100) - 1)] for share in (50, 95)))

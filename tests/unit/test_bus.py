@@ -1,0 +1,299 @@
+"""The bus: retries, quarantine, turns, reopening, cancellation and the end, on scripted lines in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+
+from drivers.contract import Availability, Priority
+from drivers.errors import BusUnavailable, DeadlinePassed, LineStopped, NoReply, PanelException, Quarantined, QueueFull
+from drivers.modbus.requests import read_holding_registers, write_coil, write_register
+from tests.support.lines import bus_on
+from tests.support.scripted_line import Answer, ScriptedLine, framed
+from tests.support.virtual_time import run_virtual
+
+READ = read_holding_registers(0x10, 1)
+READ_REPLY = framed("01 03 02 002A")
+
+
+def obedient(frame: bytes) -> Answer:
+    """A line of panels that echo writes and read 42 everywhere."""
+    if frame[1] in (3, 4):
+        return [(0.005, framed(f"{frame[0]:02x}{frame[1]:02x}02002a"))]
+    return [(0.005, framed(frame[:6].hex()))]
+
+
+def dead(unit: int) -> ScriptedLine:
+    return ScriptedLine(lambda frame: [] if frame[0] == unit else obedient(frame))
+
+
+def test_a_read_brings_words_and_a_write_is_confirmed() -> None:
+    async def main() -> None:
+        line = ScriptedLine(obedient)
+        async with bus_on(line) as bus:
+            assert await bus.exchange(1, READ, Priority.GRANT) == (42,)
+            assert await bus.exchange(1, write_register(7, 9), Priority.GRANT) == ()
+            assert bus.availability(1).current is Availability.ONLINE
+        assert [frame for _, frame in line.sent] == [framed("01 03 0010 0001"), framed("01 06 0007 0009")]
+
+    run_virtual(main())
+
+
+def test_a_repeatable_request_is_sent_three_times_another_once() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [])
+        async with bus_on(line, units=(1, 2)) as bus:
+            with pytest.raises(NoReply):
+                await bus.exchange(1, write_register(7, 9), Priority.GRANT)
+            with pytest.raises(NoReply):
+                await bus.exchange(2, write_coil(0, 0x5500, repeatable=False), Priority.GRANT)
+        assert [frame[0] for _, frame in line.sent] == [1, 1, 1, 2]
+
+    run_virtual(main())
+
+
+def test_an_exception_is_the_panels_word_and_not_repeated() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [(0.002, framed("01 83 84"))])
+        async with bus_on(line) as bus:
+            with pytest.raises(PanelException) as refusal:
+                await bus.exchange(1, READ, Priority.GRANT)
+            assert refusal.value.code == 0x84
+            assert bus.statistics().units[1].exceptions == {0x84: 1}
+        assert len(line.sent) == 1
+
+    run_virtual(main())
+
+
+def test_a_refusal_after_a_silent_write_stays_unconfirmed() -> None:
+    async def main() -> None:
+        answers: list[Answer] = [[], [(0.002, framed("01 86 02"))]]
+        line = ScriptedLine(lambda frame: answers.pop(0))
+        async with bus_on(line) as bus:
+            with pytest.raises(NoReply) as error:
+                await bus.exchange(1, write_register(1, 1), Priority.GRANT)
+            assert isinstance(error.value.__cause__, PanelException)
+
+    run_virtual(main())
+
+
+def test_a_busy_panel_is_asked_again_later() -> None:
+    async def main() -> None:
+        answers: list[Answer] = [[(0.002, framed("01 86 06"))], [(0.002, framed("01 86 06"))]]
+        line = ScriptedLine(lambda frame: answers.pop(0) if answers else obedient(frame))
+        async with bus_on(line) as bus:
+            assert await bus.exchange(1, write_register(1, 1), Priority.GRANT) == ()
+        first, second, third = (when for when, _ in line.sent)
+        assert second - first > 0.05
+        assert third - second > 0.1
+
+    run_virtual(main())
+
+
+def test_a_silent_unit_is_quarantined_refused_at_once_and_found_again() -> None:
+    async def main() -> None:
+        line = dead(2)
+        async with bus_on(line, units=(1, 2)) as bus:
+            with pytest.raises(NoReply):
+                await bus.exchange(2, READ, Priority.GRANT)
+            assert bus.availability(2).current is Availability.QUARANTINED
+            assert bus.quarantined_until(2) is not None
+            with pytest.raises(Quarantined):
+                await bus.exchange(2, READ, Priority.GRANT)
+            before = len(line.sent)
+            await asyncio.sleep(600)
+            probes = [when for when, frame in line.sent[before:] if frame[0] == 2]
+            assert 2 <= len(probes) <= 600 * 0.01 / 0.3 + 1
+            assert min(b - a for a, b in itertools.pairwise(probes)) >= 0.3 / 0.01
+            line.answer = obedient
+            await asyncio.sleep(100)
+            assert bus.availability(2).current is Availability.ONLINE
+            assert bus.quarantined_until(2) is None
+            assert await bus.exchange(2, READ, Priority.GRANT) == (42,)
+
+    run_virtual(main())
+
+
+def test_many_dead_units_share_one_budget() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [])
+        units = tuple(range(1, 11))
+        async with bus_on(line, units=units) as bus:
+            await asyncio.gather(*(bus.exchange(u, READ, Priority.GRANT) for u in units), return_exceptions=True)
+            start = len(line.sent)
+            await asyncio.sleep(3600)
+            probes = line.sent[start:]
+            assert len(probes) <= 3600 * 0.01 / 0.3 + 1
+            assert {frame[0] for _, frame in probes} == set(units)
+
+    run_virtual(main())
+
+
+def test_priorities_first_then_units_in_turn() -> None:
+    async def main() -> None:
+        line = ScriptedLine(obedient)
+        async with bus_on(line, units=(1, 2, 3, 9)) as bus:
+            first = asyncio.create_task(bus.exchange(9, READ, Priority.GRANT))
+            await asyncio.sleep(0.02)
+            work = [(1, Priority.GRANT)] * 3 + [(2, Priority.GRANT), (3, Priority.BACKGROUND), (3, Priority.OPERATOR)]
+            await asyncio.gather(first, *(bus.exchange(unit, READ, priority) for unit, priority in work))
+        assert [frame[0] for _, frame in line.sent] == [9, 3, 1, 2, 1, 1, 3]
+
+    run_virtual(main())
+
+
+def test_a_full_queue_refuses_at_once() -> None:
+    async def main() -> None:
+        line = ScriptedLine(obedient)
+        async with bus_on(line, queue_limit=2) as bus:
+            running = asyncio.create_task(bus.exchange(1, READ, Priority.GRANT))
+            await asyncio.sleep(0.005)
+            waiting = [asyncio.create_task(bus.exchange(1, READ, Priority.GRANT)) for _ in range(2)]
+            await asyncio.sleep(0)
+            with pytest.raises(QueueFull):
+                await bus.exchange(1, READ, Priority.OPERATOR)
+            assert bus.statistics().line.queue_depth == 2
+            await asyncio.gather(running, *waiting)
+
+    run_virtual(main())
+
+
+def test_a_deadline_ends_the_wait_not_the_exchange() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [(0.2, READ_REPLY)])
+        async with bus_on(line) as bus:
+            started = asyncio.create_task(bus.exchange(1, READ, Priority.GRANT, deadline=0.1))
+            await asyncio.sleep(0.05)
+            with pytest.raises(DeadlinePassed):
+                await bus.exchange(1, READ, Priority.GRANT, deadline=0.15)
+            assert asyncio.get_running_loop().time() == pytest.approx(0.15)
+            assert await started == (42,)
+            with pytest.raises(DeadlinePassed):
+                await bus.exchange(1, READ, Priority.GRANT, deadline=0.15)
+        assert len(line.sent) == 1
+
+    run_virtual(main())
+
+
+def test_a_deadline_between_two_attempts_leaves_it_unconfirmed() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [])
+        async with bus_on(line) as bus:
+            with pytest.raises(NoReply):
+                await bus.exchange(1, write_register(1, 1), Priority.GRANT, deadline=0.2)
+        assert len(line.sent) == 1
+
+    run_virtual(main())
+
+
+def test_cancelling_takes_waiting_work_out_and_finishes_what_runs() -> None:
+    async def main() -> None:
+        line = ScriptedLine(obedient)
+        async with bus_on(line) as bus:
+            running = asyncio.create_task(bus.exchange(1, READ, Priority.GRANT))
+            await asyncio.sleep(0.006)
+            waiting = asyncio.create_task(bus.exchange(1, write_register(1, 1), Priority.GRANT))
+            await asyncio.sleep(0)
+            running.cancel()
+            waiting.cancel()
+            await asyncio.gather(running, waiting, return_exceptions=True)
+            assert running.cancelled()
+            assert bus.statistics().line.queue_depth == 0
+            assert await bus.exchange(1, READ, Priority.GRANT) == (42,)
+            assert bus.statistics().line.exchanges == 2
+            assert bus.statistics().line.late_dropped == 0
+
+    run_virtual(main())
+
+
+def test_an_unplugged_port_is_reopened_with_growing_pauses() -> None:
+    async def main() -> None:
+        line = ScriptedLine(obedient)
+        async with bus_on(line, units=(1, 2)) as bus:
+            await bus.exchange(1, READ, Priority.GRANT)
+            line.refuse = True
+            line.unplug()
+            await asyncio.sleep(0.01)
+            with pytest.raises(BusUnavailable):
+                await bus.exchange(1, READ, Priority.GRANT)
+            assert bus.availability(2).current is Availability.BUS_UNAVAILABLE
+            opens = line.opens
+            await asyncio.sleep(300)
+            assert 12 <= line.opens - opens <= 17
+            line.refuse = False
+            await asyncio.sleep(31)
+            assert bus.availability(1).current is Availability.ONLINE
+            assert bus.availability(2).current is Availability.ONLINE
+            assert await bus.exchange(1, READ, Priority.GRANT) == (42,)
+
+    run_virtual(main())
+
+
+def test_waiting_work_is_refused_when_the_port_vanishes_and_what_was_sent_is_unconfirmed() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [])
+        async with bus_on(line, units=(1, 2)) as bus:
+            sent = asyncio.create_task(bus.exchange(1, write_register(1, 1), Priority.GRANT))
+            waiting = asyncio.create_task(bus.exchange(2, write_register(1, 1), Priority.GRANT))
+            await asyncio.sleep(0.1)
+            line.refuse = True
+            line.unplug()
+            done = await asyncio.gather(sent, waiting, return_exceptions=True)
+            assert [type(error).__name__ for error in done] == ["ConnectionLost", "BusUnavailable"]
+            assert asyncio.get_running_loop().time() < 0.2
+
+    run_virtual(main())
+
+
+def test_stop_finishes_what_is_on_the_wire() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [(0.2, READ_REPLY)])
+        async with bus_on(line) as bus:
+            running = asyncio.create_task(bus.exchange(1, READ, Priority.GRANT))
+            waiting = asyncio.create_task(bus.exchange(1, READ, Priority.GRANT))
+            await asyncio.sleep(0.1)
+            stopping = asyncio.create_task(bus.stop(5))
+            await asyncio.sleep(0)
+            with pytest.raises(LineStopped):
+                await bus.exchange(1, READ, Priority.OPERATOR)
+            with pytest.raises(LineStopped):
+                await waiting
+            assert await running == (42,)
+            await stopping
+            assert bus.task is not None
+            assert bus.task.done()
+
+    run_virtual(main())
+
+
+def test_stop_beyond_its_grace_leaves_an_unconfirmed_exchange() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [])
+        async with bus_on(line, timeout_ms=60_000.0) as bus:
+            running = asyncio.create_task(bus.exchange(1, write_register(1, 1), Priority.GRANT))
+            await asyncio.sleep(0.1)
+            await bus.stop(1)
+            with pytest.raises(NoReply):
+                await running
+
+    run_virtual(main())
+
+
+def test_a_worker_that_dies_is_seen_and_nobody_waits_for_it() -> None:
+    class Broken(ScriptedLine):
+        def write(self, data: bytes, /) -> None:
+            raise ZeroDivisionError
+
+    async def main() -> None:
+        async with bus_on(Broken(obedient)) as bus:
+            with pytest.raises(NoReply):
+                await bus.exchange(1, READ, Priority.GRANT)
+            assert bus.task is not None
+            with pytest.raises(ZeroDivisionError):
+                await bus.task
+            with pytest.raises(LineStopped):
+                await bus.exchange(1, READ, Priority.GRANT)
+
+    run_virtual(main())
