@@ -28,6 +28,10 @@ class StoreUnavailable(StoreError):
     """Read-only, gone, or closed (answered with 503)."""
 
 
+class StoreDamaged(StoreUnavailable):
+    """The file is not a whole store of this program: restore a backup."""
+
+
 class StoreNewer(StoreError):
     """The file's schema is newer than this program."""
 
@@ -98,6 +102,8 @@ class Snapshot:
     observed: Mapping[str, ObservedPanel]
     last_write_at: float
     """Wall clock of the newest write: the system clock is trusted once it is later than this."""
+    clean: bool = True
+    """The last user closed the store in order. Else `observed` may be older than what panels hold: read them back."""
 
 
 class Store(Protocol):

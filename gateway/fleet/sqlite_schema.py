@@ -1,0 +1,268 @@
+"""The file of the embedded store: its tables, its versions, and reading all of it. Blocking; called on the store's thread.
+
+`PRAGMA application_id` says that a file is ours, `PRAGMA user_version` which schema it has. MIGRATIONS[n] brings a file
+from version n to n + 1; a published one never changes.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from gateway.fleet import codec
+from gateway.fleet.store import (
+    DesiredProfile,
+    ObservedPanel,
+    Snapshot,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreNewer,
+    StoreUnavailable,
+)
+
+log = logging.getLogger(__name__)
+
+APPLICATION_ID = 0x50474154
+"""'PGAT'."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    PRAGMA application_id = 1346847060;
+    CREATE TABLE state (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        revision INTEGER NOT NULL, sequence INTEGER NOT NULL, last_write_at REAL NOT NULL,
+        clean INTEGER NOT NULL, writes INTEGER NOT NULL);
+    INSERT INTO state VALUES (1, 0, 0, 0.0, 1, 0);
+    CREATE TABLE desired (
+        link_id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, generation INTEGER NOT NULL, revision INTEGER NOT NULL,
+        profile TEXT, body BLOB NOT NULL, changed_at REAL NOT NULL);
+    CREATE UNIQUE INDEX desired_by_revision ON desired (revision);
+    CREATE TABLE allocation (panel TEXT PRIMARY KEY, slots TEXT NOT NULL);
+    CREATE TABLE binding (link_id TEXT PRIMARY KEY, panels TEXT NOT NULL);
+    CREATE TABLE observed (panel TEXT PRIMARY KEY, state TEXT NOT NULL);
+    """,
+)
+
+_FULL = {sqlite3.SQLITE_FULL}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_MEDIUM = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_REFUSED = {
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOMEM,
+}
+_NO_ROOM = 64 * 1024
+"""Bytes: SQLite reports a full medium as an I/O error where it grows its shared memory or a new file."""
+
+Prepare = Callable[[sqlite3.Connection], None]
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """What SQLite and the file system say, as StoreError with the cause kept. Mistakes of this program pass."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None:
+            raise
+        raise _store_error(path, code & 0xFF, f"{path}: {error}") from error
+    except OSError as error:
+        kind = StoreFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreUnavailable
+        raise kind(f"{path}: {error.strerror}") from error
+
+
+def _store_error(path: Path, code: int, message: str) -> StoreError:
+    if code in _FULL or (code in _MEDIUM and _is_full(path)):
+        return StoreFull(message)
+    if code in _DAMAGED:
+        return StoreDamaged(f"{message}; restore a backup")
+    if code in _MEDIUM or code in _REFUSED:
+        return StoreUnavailable(message)
+    return StoreError(message)
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        room = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return room.f_bavail * room.f_frsize < _NO_ROOM
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """`mode`: rwc, rw, ro, or immutable (a file that nobody writes, on a medium that takes no writing)."""
+    query = "immutable=1" if mode == "immutable" else f"mode={mode}"
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{query}", uri=True, isolation_level=None, timeout=2.0)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
+    """The schema version of a file, 0 for an empty one. Raises StoreNewer, StoreDamaged (somebody else's file)."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if not (application == APPLICATION_ID and version > 0) and (tables or application or version):
+        raise StoreDamaged(f"{path}: a database, but not a store of panel-gateway")
+    if version > newest:
+        raise StoreNewer(f"{path}: schema {version} is newer than this program's {newest}; use the newer program or a backup")
+    return version
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreDamaged, naming what SQLite found first."""
+    findings = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
+    if findings != ["ok"]:
+        raise StoreDamaged(f"{path}: damaged ({'; '.join(findings)}); restore a backup")
+
+
+def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[str]) -> None:
+    """All missing steps in one transaction."""
+    steps = "\n".join(
+        f"{script};\nPRAGMA user_version = {step};" for step, script in enumerate(migrations[version:], version + 1)
+    )
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{steps}\nCOMMIT;")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def copy_to(source: sqlite3.Connection, target: Path) -> None:
+    """A consistent copy in one file, whole or not there at all; an older target is replaced."""
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        with translated(target):
+            part.unlink(missing_ok=True)
+            _copy(source, part)
+            os.replace(part, target)
+            sync_folder(target.absolute().parent)
+    finally:
+        with translated(target):
+            part.unlink(missing_ok=True)
+
+
+def _copy(source: sqlite3.Connection, target: Path) -> None:
+    with closing(connect(target, "rwc")) as copy:
+        copy.execute("PRAGMA synchronous = FULL")
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+        if copy.execute("PRAGMA user_version").fetchone()[0]:
+            # Whoever restores it finds panels that moved on since.
+            copy.execute("UPDATE state SET clean = 0")
+
+
+def desired_of(row: tuple[str, int, int, int, str | None, bytes, float]) -> DesiredProfile:
+    """From a row `link_id, sequence, generation, revision, profile, body, changed_at`."""
+    link_id, sequence, generation, revision, profile, body, changed_at = row
+    try:
+        decoded = None if profile is None else codec.TIME_PROFILE.decode(profile)
+    except codec.CodecError as error:
+        raise StoreDamaged(f"the desired profile {link_id} is not readable: {error}") from error
+    return DesiredProfile(link_id, sequence, generation, revision, decoded, body.decode("utf-8", "surrogatepass"), changed_at)
+
+
+def row_of(desired: DesiredProfile) -> tuple[str, int, int, int, str | None, bytes, float]:
+    """The inverse of `desired_of`."""
+    profile = None if desired.profile is None else codec.TIME_PROFILE.encode(desired.profile)
+    body = desired.body.encode("utf-8", "surrogatepass")
+    return desired.link_id, desired.sequence, desired.generation, desired.revision, profile, body, desired.changed_at
+
+
+SELECT_DESIRED = "SELECT link_id, sequence, generation, revision, profile, body, changed_at FROM desired"
+
+
+def load(connection: sqlite3.Connection) -> Snapshot:
+    """All durable state; an unreadable observation is left out (the panel is read again), anything else is damage."""
+    revision, last_write_at, clean = connection.execute("SELECT revision, last_write_at, clean FROM state").fetchone()
+    desired = connection.execute(SELECT_DESIRED + " ORDER BY sequence")
+    try:
+        allocations = {name: codec.ALLOCATION.decode(text) for name, text in connection.execute("SELECT * FROM allocation")}
+        bindings = {link_id: codec.PANELS.decode(text) for link_id, text in connection.execute("SELECT * FROM binding")}
+    except codec.CodecError as error:
+        raise StoreDamaged(f"not readable: {error}") from error
+    return Snapshot(
+        revision=revision,
+        desired={row[0]: desired_of(row) for row in desired},
+        allocations=allocations,
+        bindings=bindings,
+        observed=_observed(connection),
+        last_write_at=last_write_at,
+        clean=bool(clean),
+    )
+
+
+def _observed(connection: sqlite3.Connection) -> Mapping[str, ObservedPanel]:
+    observed = {}
+    for panel, text in connection.execute("SELECT panel, state FROM observed"):
+        try:
+            observed[panel] = codec.OBSERVED_PANEL.decode(text)
+        except codec.CodecError as error:
+            log.warning("observation not readable, the panel is read again", extra={"panel": panel, "error": str(error)})
+    return observed
+
+
+EMPTY = Snapshot(revision=0, desired={}, allocations={}, bindings={}, observed={}, last_write_at=0.0)
+
+
+def open_read_only(path: Path, migrations: Sequence[str] = MIGRATIONS) -> Snapshot:
+    """All durable state as it is now, also while a gateway uses the file; no file: an empty one. Writes nothing to it.
+
+    Raises StoreUnavailable, StoreDamaged, StoreNewer.
+    """
+    if not path.exists():
+        return EMPTY
+    with translated(path), closing(connect_read_only(path)) as connection:
+        version = version_of(connection, path, len(migrations))
+        if version == 0:
+            return EMPTY
+        if version == len(migrations):
+            connection.execute("BEGIN")
+            return load(connection)
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+            connection.backup(copy)
+            migrate(copy, version, migrations)
+            return load(copy)
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """For reading beside a gateway; on a read-only medium a file at rest is read as it is."""
+    connection = connect(path, "ro")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        return connect(path, "immutable")
+    return connection
+
+
+def backup_file(source: Path, target: Path) -> None:
+    """An online copy of a store that a gateway may be using (another process). Raises StoreError."""
+    with translated(source):
+        if not source.exists():
+            raise StoreUnavailable(f"{source}: no store there")
+        if target.exists() and os.path.samefile(source, target):
+            raise StoreUnavailable(f"{target}: is the store itself")
+        with closing(connect_read_only(source)) as connection:
+            copy_to(connection, target)
