@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAY = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
 
-# The calendar that is answered for; it ends two years before Python's, so that no computation near its end can overflow.
+# The calendar that is answered for. Rules that begin in 2200 and repeat every 1000 years come back in it once.
 FIRST_INSTANT = -2 * DAY
-LAST_DAY = date(9997, 12, 31).toordinal() - _EPOCH
+LAST_DAY = date(3299, 12, 31).toordinal() - _EPOCH
 LAST_SECOND = (LAST_DAY + 1) * DAY
 
 _BUCKET = 400 * DAY
@@ -42,7 +42,11 @@ def date_of(day: int) -> date:
 
 def offset_at(zone: ZoneInfo, instant: int) -> int:
     """Seconds east of UTC."""
-    offset = datetime.fromtimestamp(instant, zone).utcoffset() or timedelta()
+    return _offset_of(datetime.fromtimestamp(instant, zone))
+
+
+def _offset_of(moment: datetime) -> int:
+    offset = moment.utcoffset() or timedelta()
     return offset.days * DAY + offset.seconds
 
 
@@ -106,8 +110,11 @@ def _repeated(zone: ZoneInfo, instant: int) -> ClockChange | None:
 
 
 def is_ever_read(zone: ZoneInfo, start: int, end: int) -> bool:
-    """Whether the wall clock reads any of the local seconds start <= s < end; not when all of them lie in a missing hour."""
-    for change in changes_between(zone, start - DAY, start + DAY):
-        if change.instant + change.before <= start and end <= change.instant + change.after:
-            return False
-    return True
+    """Whether the wall clock reads any of the local seconds start <= s < end; not when all lie in a missing hour (or day)."""
+    return end - start > DAY or not (_is_missing(zone, start) and _is_missing(zone, end - 1))
+
+
+def _is_missing(zone: ZoneInfo, second: int) -> bool:
+    """A missing reading, taken with the offset from before the clock change, comes back as a later one."""
+    offset = _offset_of(datetime.fromtimestamp(second, UTC).replace(tzinfo=zone))
+    return local_second(zone, second - offset) != second

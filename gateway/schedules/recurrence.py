@@ -23,7 +23,7 @@ _UNREAD_WINDOWS = 500
 
 
 class Recurrence:
-    """Immutable and lazy: what is not asked for is not computed. Instants are Unix seconds, answered for until year 9998."""
+    """Immutable and lazy: what is not asked for is not computed. Instants are Unix seconds, answered for until the year 3300."""
 
     __slots__ = ("_profile", "_readings", "_rule")
 

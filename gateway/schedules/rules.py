@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise, product
 from math import gcd
 from typing import Any
 
@@ -19,7 +19,7 @@ from dateutil.rrule import DAILY, MO, MONTHLY, WEEKLY, rrule
 from dateutil.rrule import weekday as nth_weekday
 
 from gateway.schedules.local_time import DAY, LAST_DAY, date_of, day_of
-from gateway.schedules.time_profile import DayType, Frequency, NthDay, WeekOrder
+from gateway.schedules.time_profile import DayType, Frequency, NthDay
 
 # The Gregorian calendar repeats, weekdays included, after 400 years.
 _CYCLE_MONTHS = 4800
@@ -157,15 +157,12 @@ def longest_gap(rule: LocalRule) -> int | None:
             return rule.interval
         case Frequency.WEEK:
             days = sorted(rule.weekdays)
-            return max(_gaps([*days, days[0] + 7 * rule.interval])) if days else None
+            turns = pairwise([*days, days[0] + 7 * rule.interval]) if days else ()
+            return max((after - before for before, after in turns), default=None)
         case Frequency.MONTH | Frequency.YEAR:
             months = _months(rule)
             firsts = tuple(m.first % _CYCLE_MONTHS for m in months)
             return _longest_month_gap(firsts, months[0].step, rule.month_days, rule.nth) if months else None
-
-
-def _gaps(days: list[int]) -> list[int]:
-    return [after - before for before, after in pairwise(days)]
 
 
 def _ever(rule: LocalRule, months: _Months) -> bool:
@@ -175,8 +172,15 @@ def _ever(rule: LocalRule, months: _Months) -> bool:
 
 @lru_cache(maxsize=1024)
 def _longest_month_gap(firsts: tuple[int, ...], step: int, month_days: frozenset[int], nth: NthDay | None) -> int | None:
-    days = [_start_of(month) + day - 1 for month in _cycle(firsts, step) for day in _matches(month_days, nth, *_kind(month))]
-    return max(_gaps([*days, days[0] + _CYCLE_DAYS * step // gcd(_CYCLE_MONTHS, step)])) if days else None
+    matches = {kind: _matches(month_days, nth, *kind) for kind in product(range(28, 32), range(7))}
+    months = [(_start_of(month), days) for month in _cycle(firsts, step) if (days := matches[_kind(month)])]
+    if not months:
+        return None
+    start, days = months[0]
+    months.append((start + _CYCLE_DAYS * step // gcd(_CYCLE_MONTHS, step), days))
+    between = (start + days[0] - earlier - past[-1] for (earlier, past), (start, days) in pairwise(months))
+    within = (after - before for days in {days for _, days in months} for before, after in pairwise(days))
+    return max(chain(between, within))
 
 
 def _cycle(firsts: tuple[int, ...], step: int) -> Iterator[int]:
@@ -185,24 +189,29 @@ def _cycle(firsts: tuple[int, ...], step: int) -> Iterator[int]:
     return (first + turn * step for turn in range(rounds) for first in firsts)
 
 
+@lru_cache(maxsize=1)
+def _month_starts() -> tuple[int, ...]:
+    """The first day of every month of one cycle, and of the month after it."""
+    return tuple(_first_of(month) for month in range(_CYCLE_MONTHS, 2 * _CYCLE_MONTHS + 1))
+
+
 def _start_of(month: int) -> int:
     """Days from an arbitrary origin to the first of a month, without the limits of `date`."""
     cycle, rest = divmod(month, _CYCLE_MONTHS)
-    return _first_of(rest + _CYCLE_MONTHS) + cycle * _CYCLE_DAYS
+    return _month_starts()[rest] + cycle * _CYCLE_DAYS
 
 
 def _kind(month: int) -> tuple[int, int]:
     """Length, and weekday of the first: all that a month's days depend on."""
-    first, following = _start_of(month), _start_of(month + 1)
-    return following - first, (first + 3) % 7
+    starts, rest = _month_starts(), month % _CYCLE_MONTHS
+    return starts[rest + 1] - starts[rest], (starts[rest] + 3) % 7
 
 
-@lru_cache(maxsize=4096)
 def _matches(month_days: frozenset[int], nth: NthDay | None, length: int, weekday: int) -> tuple[int, ...]:
+    """Days of a month of that length whose first is that weekday (0 Monday)."""
     if nth is None:
         return tuple(day for day in sorted(month_days) if day <= length)
     wanted = _SETS.get(nth.day_type) or (_NAMED_DAYS.index(nth.day_type),)
-    days = [day for day in range(1, length + 1) if (weekday + day - 1) % 7 in wanted]
-    if nth.order is WeekOrder.LAST:
-        return (days[-1],)
-    return tuple(days[nth.order.value - 1 : nth.order.value])
+    days = tuple(day for day in range(1, length + 1) if (weekday + day - 1) % 7 in wanted)
+    position = nth.order.value
+    return days[-1:] if position < 0 else days[position - 1 : position]
