@@ -1,0 +1,234 @@
+"""A panel model is one TOML file: its schema, and reading a folder of them.
+
+`load_models` gives the shipped models plus a folder's own. Every mistake is told with its key path.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
+
+from config.panel_parts import (
+    Address,
+    Addressing,
+    Capabilities,
+    Clock,
+    Counters,
+    IdentityCheck,
+    Option,
+    Outputs,
+    Part,
+    Register,
+    WritePlanRules,
+)
+from config.schedule_layouts import ScheduleLayout
+
+OptionValue = bool | int | float | str
+Hex = Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{4}( [0-9A-Fa-f]{4})*$")]
+
+
+class ModelError(Exception):
+    """Mistakes in a model file, each `key.path: what`."""
+
+    def __init__(self, mistakes: tuple[str, ...]) -> None:
+        super().__init__("; ".join(mistakes))
+        self.mistakes = mistakes
+
+
+class VectorPeriod(Part):
+    days: int = Field(ge=1)
+    start: int = Field(ge=0, le=1440)
+    end: int = Field(ge=0, le=1440)
+
+
+class VectorSlot(Part):
+    slot: int = Field(ge=0)
+    link_id: str | None = None
+    periods: tuple[VectorPeriod, ...] = ()
+    valid_from: int | None = None
+    valid_to: int | None = None
+    special_days: tuple[tuple[int, ...], ...] = ()
+
+
+class VectorClock(Part):
+    instant: int
+    offset_minutes: int
+    changes: tuple[tuple[int, int], ...] = ()
+
+
+class VectorOutput(Part):
+    output: int = Field(ge=0)
+    on: bool
+    lease_s: int | None = None
+
+
+class ExpectedWords(Part):
+    address: Address
+    words: Hex
+
+
+class Vector(Part):
+    """A golden vector: what stands left must be encoded to what stands right, and schedules decoded back.
+
+    One of `slots` (with the panel's own `special_days`), `clock`, `output`. For `output`, the word is the value written.
+    """
+
+    name: str
+    slots: tuple[VectorSlot, ...] | None = None
+    special_days: tuple[tuple[int, ...], ...] = ()
+    clock: VectorClock | None = None
+    output: VectorOutput | None = None
+    expect: tuple[ExpectedWords, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Vector:
+        if sum(part is not None for part in (self.slots, self.clock, self.output)) != 1:
+            raise ValueError("a vector has exactly one of slots, clock, output")
+        return self
+
+
+class PanelModel(Part):
+    """One kind of panel. `capacity`: capability fields that a unit itself reports -> name of the register."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    title: str
+    provenance: str
+    addressing: Addressing = Addressing()
+    registers: dict[str, Register] = Field(default_factory=dict)
+    identity: tuple[IdentityCheck, ...] = ()
+    counters: Counters = Counters()
+    capacity: dict[str, str] = Field(default_factory=dict)
+    capabilities: Capabilities
+    schedule: ScheduleLayout | None = None
+    write: WritePlanRules = WritePlanRules()
+    clock: Clock | None = None
+    outputs: Outputs | None = None
+    options: dict[str, Option] = Field(default_factory=dict)
+    vectors: tuple[Vector, ...] = ()
+    _source: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _refers_to_what_exists(self) -> PanelModel:
+        unknown = sorted({name for name in self._names() if name not in self.registers})
+        if unknown:
+            raise ValueError(f"no register is named {', '.join(unknown)}")
+        odd = sorted(set(self.capacity) - set(Capabilities.model_fields))
+        if odd:
+            raise ValueError(f"capacity names no capability: {', '.join(odd)}")
+        if (self.capabilities.max_schedules > 0) != (self.schedule is not None):
+            raise ValueError("a model with schedules has a [schedule] layout, one without has none")
+        if (self.capabilities.outputs > 0) != (self.outputs is not None):
+            raise ValueError("a model with outputs has an [outputs] table, one without has none")
+        if (self.capabilities.clock == "none") != (self.clock is None):
+            raise ValueError("a model whose clock can be written has a [clock] table, one without has none")
+        return self
+
+    def _names(self) -> Iterator[str]:
+        counters = self.counters
+        status = self.write.commit_status
+        yield from (check.read for check in self.identity)
+        yield from self.capacity.values()
+        yield from filter(None, (counters.uptime_s, counters.resets, counters.commits, counters.serial))
+        if status is not None:
+            yield from filter(None, (status.read, status.refused_address, status.refused_reason))
+        yield from filter(None, (getattr(self.schedule, "in_use", None), getattr(self.clock, "wall", None)))
+
+    def configured(self, options: Mapping[str, OptionValue]) -> PanelModel:
+        """The model with a panel's own choice of options. Raises ModelError (`options.name: what`)."""
+        return _resolve(self._source, options) if options else self
+
+
+def load_models(folder: Path | None) -> Mapping[str, PanelModel]:
+    """The shipped models plus those of `folder` (`*.toml`), by name. Raises ModelError with all mistakes of all files."""
+    texts = {path.name: path.read_text("utf-8") for path in files("config.panel_models").iterdir() if path.name.endswith(".toml")}
+    own = sorted(folder.glob("*.toml")) if folder is not None else []
+    named = [*sorted(texts.items()), *((str(path), path.read_text("utf-8")) for path in own)]
+    models: dict[str, PanelModel] = {}
+    mistakes: list[str] = []
+    for name, text in named:
+        try:
+            model = parse_model(text)
+        except ModelError as error:
+            mistakes += [f"{name}: {mistake}" for mistake in error.mistakes]
+            continue
+        if model.name in models:
+            mistakes.append(f"{name}: name: the model {model.name} exists already")
+        models[model.name] = model
+    if mistakes:
+        raise ModelError(tuple(mistakes))
+    return models
+
+
+def load_model(path: Path) -> PanelModel:
+    """One file. Raises ModelError."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError((f"{path}: {error}",)) from error
+    return parse_model(text)
+
+
+def parse_model(text: str) -> PanelModel:
+    """A model file's text with its options at their defaults. Raises ModelError."""
+    try:
+        source = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError((f"not TOML: {error}",)) from error
+    return _resolve(source, {})
+
+
+def _resolve(source: dict[str, Any], chosen: Mapping[str, OptionValue]) -> PanelModel:
+    values = _option_values(source.get("options", {}), chosen)
+    mistakes: list[str] = []
+    filled = {key: value if key == "options" else _fill(value, values, key, mistakes) for key, value in source.items()}
+    if mistakes:
+        raise ModelError(tuple(mistakes))
+    try:
+        model = PanelModel.model_validate_json(json.dumps(filled, default=str))
+    except ValidationError as error:
+        raise ModelError(tuple(_mistake(one["loc"], one["msg"]) for one in error.errors())) from error
+    model._source = source
+    return model
+
+
+def _option_values(declared: object, chosen: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """Each option's value. A chosen one must be declared, of its default's type and among its choices."""
+    known = {name: entry for name, entry in declared.items() if isinstance(entry, dict)} if isinstance(declared, dict) else {}
+    mistakes = []
+    for name, value in chosen.items():
+        entry = known.get(name)
+        if entry is None:
+            mistakes.append(f"options.{name}: this model has no such option")
+        elif type(value) is not type(entry.get("default")):
+            mistakes.append(f"options.{name}: must be of the type of its default {entry.get('default')!r}")
+        elif entry.get("choices") and value not in entry["choices"]:
+            mistakes.append(f"options.{name}: must be one of {entry['choices']}")
+    if mistakes:
+        raise ModelError(tuple(mistakes))
+    return {name: chosen.get(name, entry["default"]) for name, entry in known.items() if "default" in entry}
+
+
+def _fill(value: Any, options: Mapping[str, OptionValue], path: str, mistakes: list[str]) -> Any:
+    """`$name` anywhere in the file replaced by the option's value."""
+    if isinstance(value, str) and value.startswith("$"):
+        if value[1:] not in options:
+            mistakes.append(f"{path}: no option is named {value[1:]}")
+        return options.get(value[1:], value)
+    if isinstance(value, dict):
+        return {key: _fill(one, options, f"{path}.{key}", mistakes) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_fill(one, options, f"{path}[{index}]", mistakes) for index, one in enumerate(value)]
+    return value
+
+
+def _mistake(location: tuple[int | str, ...], what: str) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return f"{path or 'file'}: {what.removeprefix('Value error, ')}"

@@ -1,0 +1,44 @@
+"""Settings to lines and drivers: the only list of kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from config.panel_model import PanelModel
+from config.settings import LineSettings, PanelSettings
+from drivers.bus import Bus
+from drivers.clock import Clock
+from drivers.contract import PanelDriver
+from drivers.line import open_link
+from drivers.modbus.driver import ModbusPanelDriver
+from drivers.modbus.named import named_reads, read_area
+from drivers.modbus.output_driver import OutputDriver
+from drivers.modbus.requests import Request, read_input_registers
+from drivers.modbus.unit import PanelUnit
+
+
+def build_bus(line: LineSettings, clock: Clock) -> Bus:
+    """The bus of a line, not yet started."""
+    return Bus(line, open_link(line, clock), clock)
+
+
+def build_driver(
+    panel: PanelSettings, line: LineSettings, bus: Bus, models: Mapping[str, PanelModel], clock: Clock
+) -> PanelDriver:
+    """Attach the panel's unit to the bus and make its driver; `bus.detach(panel.unit)` is the caller's, when the panel goes.
+
+    Raises KeyError for an unknown model, ModelError for options that the model has not got.
+    """
+    model = models[panel.model].configured(panel.options)
+    bus.attach(panel.unit, guard_ms=panel.guard_ms, timeout_ms=panel.timeout_ms, probe=_probe(model))
+    unit = PanelUnit(model, panel.unit, bus, clock)
+    return OutputDriver(unit) if model.schedule is None else ModbusPanelDriver(unit)
+
+
+def _probe(model: PanelModel) -> Request:
+    """A cheap read that any such panel answers."""
+    if model.identity:
+        return named_reads(model, [model.identity[0].read])[0][2]
+    if model.outputs is not None and model.outputs.state is not None:
+        return read_area(model.outputs.state.area, model.outputs.state.address, 1, model.addressing)
+    return read_input_registers(0, 1)

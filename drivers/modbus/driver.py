@@ -1,0 +1,246 @@
+"""The driver of every Modbus panel that holds schedules: what its model file and schedule layout say, carried out and verified.
+
+A transaction with a commit: begin, staged words, commit; then the panel's own account of the commit, and the words that
+prove it by a reading of another shape. Without a commit: every word written is read back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from drivers.contract import Acknowledgement, Outcome, PanelImage, Priority, WritePlan
+from drivers.errors import DriverError, NotSent, PanelException, Unconfirmed, UnexpectedReply, VerifyFailed
+from drivers.modbus.layouts import build_layout
+from drivers.modbus.layouts.layout import Layout
+from drivers.modbus.output_driver import OutputDriver
+from drivers.modbus.prepare import prepare
+from drivers.modbus.requests import Request, write_registers
+from drivers.modbus.steps import EFFECTLESS, Check, Step, StepKind, Transaction
+from drivers.modbus.unit import Call, Facts, PanelUnit, failed
+
+_log = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
+"""Of a transaction whose staged words the panel lost."""
+
+
+class StagingLost(Unconfirmed):
+    """What was staged was gone before the commit: a restart, or the panel's staging time-out."""
+
+    reason = UnexpectedReply.reason
+
+
+class CommitRefused(PanelException):
+    """The panel judged what was staged and refused it; it holds what it held."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    effect: bool = False
+    """A step that the panel acts on left the gateway."""
+    erased: bool = False
+    commit: DriverError | None = None
+    """Why a commit that left is not confirmed."""
+
+
+class ModbusPanelDriver(OutputDriver):
+    """See `drivers.contract.PanelDriver`. One plan is applied at a time."""
+
+    def __init__(self, unit: PanelUnit) -> None:
+        super().__init__(unit)
+        self._layout = self._build_layout()
+        self._writing = asyncio.Lock()
+
+    def _build_layout(self) -> Layout:
+        layout = build_layout(self._model, self._capabilities)
+        if layout is None:
+            raise ValueError(f"{self._model.name} holds no schedules")
+        return layout
+
+    def restrict(self, capacity: Mapping[str, int]) -> None:
+        super().restrict(capacity)
+        self._layout = self._build_layout()
+
+    # --- plan
+
+    def plan(self, target: PanelImage, known: PanelImage) -> WritePlan:
+        transaction = self._layout.transaction(target, known)
+        if not transaction.steps:
+            return WritePlan(target)
+        requests = [step.request for step in transaction.steps]
+        wire = self._unit.wire
+        times = [wire.wire_ms(request) for request in requests]
+        timed = [time for time in times if time is not None]
+        return WritePlan(
+            target=target,
+            operations=(transaction,),
+            words=sum(step.words for step in transaction.steps),
+            frames=tuple(wire.frame(self._unit.unit, request) for request in requests),
+            bytes_on_wire=sum(wire.wire_bytes(request) for request in requests),
+            wire_ms=sum(timed) if len(timed) == len(times) else None,
+            commits=sum(step.kind in (StepKind.COMMIT, StepKind.SAVE) for step in transaction.steps),
+        )
+
+    # --- apply
+
+    async def apply(self, plan: WritePlan, priority: Priority, deadline: float | None) -> Acknowledgement:
+        transaction = next((part for part in plan.operations if isinstance(part, Transaction)), None)
+        if transaction is None:
+            return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
+        async with self._writing:
+            progress = _Progress()
+            try:
+                await self._carry_out(transaction, progress, Call(priority, deadline))
+            except DriverError as error:
+                return self._refused(transaction, progress, error)
+        return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
+
+    def _refused(self, transaction: Transaction, progress: _Progress, error: DriverError) -> Acknowledgement:
+        """What is known after an error. A panel that was sent nothing it acts on still holds what it held."""
+        facts = {"panel_unit": self._unit.unit, "model": self._model.name, "reason": error.reason.value, "error": str(error)}
+        _log.warning("a transaction failed", extra=facts)
+        if isinstance(error, CommitRefused):
+            return failed(error, None if progress.erased else transaction.known)
+        if isinstance(error, PanelException):
+            return failed(error, None if progress.effect else transaction.known)
+        if isinstance(error, NotSent) and not progress.effect:
+            return failed(error, transaction.known)
+        return Acknowledgement(Outcome.UNCONFIRMED, None, error.reason, str(error))
+
+    async def _carry_out(self, transaction: Transaction, progress: _Progress, call: Call) -> None:
+        if not self._restarts.known and self._commits(transaction):
+            await self._note_counters(call)
+        steps = transaction.steps
+        for attempt in range(_ATTEMPTS):
+            try:
+                await self._write(steps, progress, call)
+                break
+            except StagingLost:
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+                steps = tuple(step for step in transaction.steps if step.kind is not StepKind.ERASE)
+        await self._verify(transaction, progress, call.finished())
+
+    @staticmethod
+    def _commits(transaction: Transaction) -> bool:
+        return any(step.kind is StepKind.COMMIT for step in transaction.steps)
+
+    async def _write(self, steps: tuple[Step, ...], progress: _Progress, call: Call) -> None:
+        for step in steps:
+            urgent = call.finished() if progress.effect else call
+            if step.kind is StepKind.PREPARE:
+                await prepare(self._unit, urgent)
+            elif step.kind is StepKind.COMMIT:
+                await self._commit(step, progress, urgent)
+            else:
+                await self._one(step, progress, urgent)
+
+    async def _one(self, step: Step, progress: _Progress, call: Call) -> None:
+        """Send one step and remember what it may have done."""
+        try:
+            await self._unit.exchange(step.request, call)
+        except (NotSent, PanelException):
+            raise
+        except DriverError:
+            self._sent(step, progress)
+            raise
+        self._sent(step, progress)
+
+    def _sent(self, step: Step, progress: _Progress) -> None:
+        progress.effect |= step.kind not in EFFECTLESS
+        progress.erased |= step.kind is StepKind.ERASE
+        if step.storage is not None:
+            self._written[step.storage] = self._written.get(step.storage, 0) + 1
+
+    async def _commit(self, step: Step, progress: _Progress, call: Call) -> None:
+        """A commit that left without an answer is no end: verification shows what became of it."""
+        try:
+            await self._one(step, progress, call)
+        except PanelException as error:
+            await self._explain_refusal(error, call.finished())
+        except Unconfirmed as error:
+            progress.commit = error
+
+    async def _explain_refusal(self, error: PanelException, call: Call) -> None:
+        """Why the commit was refused. Always raises."""
+        status = self._model.write.commit_status
+        if status is None or status.refused_address is None or status.refused_reason is None:
+            raise CommitRefused(error.code, str(error)) from error
+        counters = self._counter_names()
+        facts = await self._unit.facts((status.refused_address, status.refused_reason, *counters), call)
+        went_on = self._restarts.note(self._counters(facts), self._unit.clock.monotonic())
+        address, reason = facts.number(status.refused_address), facts.number(status.refused_reason)
+        if address in status.lost or not went_on:
+            raise StagingLost("the panel had lost what was staged") from error
+        meaning = status.reasons.get(str(reason), f"reason {reason}")
+        raise CommitRefused(error.code, f"the panel refused the commit at {address:#06x}: {meaning}") from error
+
+    # --- verify
+
+    async def _verify(self, transaction: Transaction, progress: _Progress, call: Call) -> None:
+        """Raises VerifyFailed, or why the commit could not be confirmed."""
+        sure = not self._commits(transaction) or await self._committed(call)
+        settles = self._commits(transaction) and self._model.write.busy is not None
+        proof = transaction.checks if sure else transaction.thorough
+        if settles and transaction.narrows:
+            await self._settle(call)
+        held = await self._holds(proof, call)
+        if not held and settles and not transaction.narrows:
+            await self._settle(call)
+            held = await self._holds(proof, call)
+        if not held:
+            raise progress.commit or VerifyFailed("the panel reads back otherwise than it acknowledged")
+
+    async def _committed(self, call: Call) -> bool:
+        """Whether the panel says that its last commit was done, and did not restart since its counters were last read."""
+        status = self._model.write.commit_status
+        if status is None:
+            return False
+        facts = await self._note_counters(call, status.read)
+        return facts is not None and facts.number(status.read) == status.done
+
+    async def _note_counters(self, call: Call, *names: str) -> Facts | None:
+        """Read the counters and `names`; None when the panel restarted since they were last read."""
+        facts = await self._unit.facts((*self._counter_names(), *names), call)
+        return facts if self._restarts.note(self._counters(facts), self._unit.clock.monotonic()) else None
+
+    def _counter_names(self) -> tuple[str, ...]:
+        counters = self._model.counters
+        return tuple(name for name in (counters.uptime_s, counters.resets) if name)
+
+    async def _settle(self, call: Call) -> None:
+        """Wait until the panel acts on what was committed: while it takes over, it answers writes as busy.
+
+        Asked by the command that begins a transaction, which changes nothing when nothing is staged.
+        """
+        begin = self._model.write.begin
+        if begin is not None:
+            await self._unit.exchange(write_registers(begin.address - self._model.addressing.base, begin.values), call)
+
+    async def _holds(self, proof: tuple[Check, ...], call: Call) -> bool:
+        for check in proof:
+            if not check.holds(await self._unit.exchange(check.request, call)):
+                return False
+        return True
+
+    # --- read
+
+    async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
+        call = Call(priority, deadline)
+
+        async def read(request: Request) -> tuple[int, ...]:
+            return await self._unit.exchange(request, call)
+
+        try:
+            return await self._layout.read(read)
+        except DriverError as error:
+            return failed(error)
+
+    async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
+        try:
+            return await self._holds(self._layout.quick_checks(image), Call(priority, deadline))
+        except DriverError as error:
+            return failed(error)

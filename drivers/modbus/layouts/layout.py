@@ -1,0 +1,41 @@
+"""What a schedule layout does: images to words and back, and a change as ordered steps. Pure but for `read`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from drivers.contract import PanelImage
+from drivers.modbus.requests import Request
+from drivers.modbus.steps import Check, Transaction
+
+Read = Callable[[Request], Awaitable[tuple[int, ...]]]
+"""One exchange; raises DriverError."""
+
+
+class Layout(Protocol):
+    """The words of one panel's schedules. Addresses in mappings are the documented ones.
+
+    Images are compared by what they say to the panel: link_ids count only where the panel stores them. A slot with
+    `opaque` words stands for these words. Raises ValueError for an image that the panel cannot hold.
+    """
+
+    def encode(self, image: PanelImage) -> Mapping[int, int]:
+        """The words that the image fixes."""
+        ...
+
+    def decode(self, words: Mapping[int, int]) -> PanelImage:
+        """The image that the words of whole slots say; slots that are missing are free."""
+        ...
+
+    def transaction(self, target: PanelImage, known: PanelImage) -> Transaction:
+        """How a panel that holds `known` comes to hold `target`. Without steps where they say the same."""
+        ...
+
+    def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
+        """The cheapest readings that tell whether the panel holds the image."""
+        ...
+
+    async def read(self, read: Read) -> PanelImage:
+        """What the panel holds. Raises DriverError."""
+        ...

@@ -1,0 +1,68 @@
+"""Registers by their name in the model file: which reads fetch a set of them, and what their words mean. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from config.panel_model import PanelModel
+from config.panel_parts import Addressing, Area, Register
+from drivers.modbus.requests import Request, read_coils, read_discrete_inputs, read_holding_registers, read_input_registers
+from drivers.modbus.words import chunks, spans
+
+_READ = {"coil": read_coils, "discrete": read_discrete_inputs, "holding": read_holding_registers, "input": read_input_registers}
+_READ_GAP = 12
+"""Words of other listed registers that are cheaper to read along than by a frame of their own."""
+
+
+def read_area(area: Area, address: int, count: int, addressing: Addressing) -> Request:
+    return _READ[area](address - addressing.base, count)
+
+
+def register_read(model: PanelModel, name: str) -> Request:
+    """The read of one named register."""
+    register = model.registers[name]
+    return read_area(register.area, register.address, register.width, model.addressing)
+
+
+def named_reads(model: PanelModel, names: Iterable[str]) -> list[tuple[Area, int, Request]]:
+    """As few reads as fetch the named registers: (area, documented address, request). Only listed registers are read along."""
+    wanted = [model.registers[name] for name in names]
+    plan: list[tuple[Area, int, Request]] = []
+    for area in ("coil", "discrete", "holding", "input"):
+        listed = {at: None for register in model.registers.values() if register.area == area for at in _addresses(register)}
+        needed = {at for register in wanted if register.area == area for at in _addresses(register)}
+        for first, last in spans(needed, _READ_GAP, listed):
+            for start, count in chunks(first, last, model.addressing.max_read_words):
+                plan.append((area, start, read_area(area, start, count, model.addressing)))
+    return plan
+
+
+def _addresses(register: Register) -> range:
+    return range(register.address, register.address + register.width)
+
+
+def number(register: Register, words: Mapping[tuple[Area, int], int], addressing: Addressing) -> int:
+    """The value of a register whose words are among `words` (area, documented address)."""
+    held = [_bytes_ordered(words[register.area, at], addressing) for at in _addresses(register)]
+    if register.type == "i16":
+        return held[0] - 0x10000 if held[0] >= 0x8000 else held[0]
+    if addressing.word_order == "low_first":
+        held.reverse()
+    return joined(held)
+
+
+def _bytes_ordered(word: int, addressing: Addressing) -> int:
+    return word if addressing.byte_order == "high_first" else (word & 0xFF) << 8 | word >> 8
+
+
+def joined(words: Sequence[int]) -> int:
+    """Words as one number, high word first."""
+    value = 0
+    for word in words:
+        value = value << 16 | word
+    return value
+
+
+def text(register: Register, words: Mapping[tuple[Area, int], int]) -> str:
+    """The words of a register as hexadecimal text."""
+    return "".join(f"{words[register.area, at]:04X}" for at in _addresses(register))

@@ -1,0 +1,210 @@
+"""A unit's outputs, identity, counters and clock: all that a driver does that is no schedule. Alone, it is the whole driver of
+boards that have outputs only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+
+from config.panel_model import PanelModel
+from config.panel_parts import OutputCommand
+from drivers.contract import (
+    Acknowledgement,
+    AvailabilityFeed,
+    ClockSetting,
+    Outcome,
+    PanelCapabilities,
+    PanelImage,
+    PanelStatus,
+    Priority,
+    WritePlan,
+)
+from drivers.errors import DriverError, UnexpectedReply
+from drivers.modbus.named import read_area
+from drivers.modbus.requests import Request, write_coil, write_register
+from drivers.modbus.set_clock import ClockWriter
+from drivers.modbus.unit import Call, Facts, PanelUnit, failed, rejected
+
+_ON, _OFF = 0xFF00, 0x0000
+
+
+def capabilities_of(model: PanelModel) -> PanelCapabilities:
+    return PanelCapabilities(**model.capabilities.model_dump())
+
+
+def output_request(model: PanelModel, output: int, on: bool, lease_s: int | None) -> Request | None:
+    """The write that switches an output; None where the model cannot. A lease is never made longer than asked."""
+    outputs = model.outputs
+    if outputs is None:
+        return None
+    if on and lease_s is not None:
+        return None if outputs.lease is None else _timed(model, outputs.lease, output, 10 * lease_s)
+    if outputs.switch is not None:
+        return _command(model, outputs.switch, output, _ON if on else _OFF)
+    if not on and outputs.lease is not None:
+        return _command(model, outputs.lease, output, 0)
+    return None
+
+
+def pulse_request(model: PanelModel, output: int, tenths_s: int) -> Request | None:
+    """The write that pulses an output, never to be repeated; None where the model cannot."""
+    pulse = model.outputs.pulse if model.outputs else None
+    return None if pulse is None else replace(_timed(model, pulse, output, tenths_s), repeatable=False)
+
+
+def _timed(model: PanelModel, command: OutputCommand, output: int, tenths: int) -> Request:
+    return _command(model, command, output, max(1, min(command.max_units, tenths // command.tenths_per_unit)))
+
+
+def _command(model: PanelModel, command: OutputCommand, output: int, value: int) -> Request:
+    write = write_coil if command.function == "coil" else write_register
+    return write(command.address - model.addressing.base + output, value)
+
+
+class OutputDriver:
+    """See `drivers.contract.PanelDriver`. Without schedules every image is the empty one."""
+
+    def __init__(self, unit: PanelUnit) -> None:
+        self._unit = unit
+        self._model = unit.model
+        self._capabilities = capabilities_of(unit.model)
+        self._clock_writer = ClockWriter(unit) if unit.model.clock is not None else None
+        self._restarts = Restarts()
+        self._written: dict[str, int] = {}
+
+    @property
+    def capabilities(self) -> PanelCapabilities:
+        return self._capabilities
+
+    @property
+    def availability(self) -> AvailabilityFeed:
+        return self._unit.wire.availability(self._unit.unit)
+
+    def restrict(self, capacity: Mapping[str, int]) -> None:
+        """A unit may hold less than its model, or more: what it says of itself counts. Unknown names are left out."""
+        record = asdict(self._capabilities)
+        self._capabilities = PanelCapabilities(**record | {name: capacity[name] for name in capacity if name in record})
+
+    def write_counts(self) -> Mapping[str, int]:
+        return dict(self._written)
+
+    # --- schedules: none
+
+    def plan(self, target: PanelImage, known: PanelImage) -> WritePlan:
+        if target.slots:
+            raise ValueError(f"{self._model.name} holds no schedules")
+        return WritePlan(target)
+
+    async def apply(self, plan: WritePlan, priority: Priority, deadline: float | None) -> Acknowledgement:
+        return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
+
+    async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
+        return PanelImage()
+
+    async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
+        return not image.slots
+
+    # --- the unit itself
+
+    async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
+        call = Call(priority, deadline)
+        model, counters = self._model, self._model.counters
+        names = [check.read for check in model.identity] + list(model.capacity.values())
+        names += [name for name in (counters.uptime_s, counters.resets, counters.commits, counters.serial) if name]
+        try:
+            facts = await self._unit.facts(names, call)
+            self._identify(facts)
+            seen = None if self._clock_writer is None else await self._clock_writer.read(call)
+        except DriverError as error:
+            return failed(error)
+        self._restarts.note(self._counters(facts), self._unit.clock.monotonic())
+        capacity = {capability: facts.number(name) for capability, name in model.capacity.items()}
+        self.restrict(capacity)
+        return PanelStatus(
+            clock=seen.wall if seen else None,
+            clock_read_at=seen.read_at if seen else None,
+            uptime_s=facts.number(counters.uptime_s) if counters.uptime_s else None,
+            reset_count=facts.number(counters.resets) if counters.resets else None,
+            commit_count=facts.number(counters.commits) if counters.commits else None,
+            capacity=capacity,
+            serial=facts.text(counters.serial) if counters.serial else None,
+            clock_due=seen.due if seen else False,
+        )
+
+    def _identify(self, facts: Facts) -> None:
+        for check in self._model.identity:
+            found = facts.number(check.read)
+            if found & check.mask != check.equals & check.mask:
+                raise UnexpectedReply(f"this is no {self._model.name}: {check.read} reads {found:#06x}")
+
+    def _counters(self, facts: Facts) -> tuple[int | None, int | None]:
+        counters = self._model.counters
+        uptime = facts.number(counters.uptime_s) if counters.uptime_s else None
+        return uptime, facts.number(counters.resets) if counters.resets else None
+
+    async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
+        if self._clock_writer is None:
+            return rejected(f"{self._model.name} has no clock that can be set")
+        try:
+            await self._clock_writer.write(setting, Call(priority, deadline))
+        except DriverError as error:
+            return failed(error)
+        return Acknowledgement(Outcome.ACKNOWLEDGED)
+
+    # --- outputs
+
+    async def set_output(
+        self, output: int, on: bool, lease_s: int | None, priority: Priority, deadline: float | None
+    ) -> Acknowledgement:
+        request = output_request(self._model, output, on, lease_s)
+        return await self._switch(output, request, "switch outputs so", Call(priority, deadline))
+
+    async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
+        request = pulse_request(self._model, output, tenths_s)
+        return await self._switch(output, request, "pulse outputs", Call(priority, deadline))
+
+    async def _switch(self, output: int, request: Request | None, what: str, call: Call) -> Acknowledgement:
+        if request is None or not 0 <= output < self._capabilities.outputs:
+            return rejected(f"{self._model.name} cannot {what}, or has no output {output}")
+        try:
+            await self._unit.exchange(request, call)
+        except DriverError as error:
+            return failed(error)
+        return Acknowledgement(Outcome.ACKNOWLEDGED)
+
+    async def read_outputs(self, priority: Priority, deadline: float | None) -> tuple[bool, ...] | Acknowledgement:
+        state = self._model.outputs.state if self._model.outputs else None
+        if state is None or not self._capabilities.outputs:
+            return rejected(f"{self._model.name} has no outputs to read")
+        request = read_area(state.area, state.address, self._capabilities.outputs, self._model.addressing)
+        try:
+            return tuple(bool(value) for value in await self._unit.exchange(request, Call(priority, deadline)))
+        except DriverError as error:
+            return failed(error)
+
+
+class Restarts:
+    """Whether the panel restarted between two readings of its counters."""
+
+    _SLACK_S = 2.0
+    _FAST_CLOCK = 0.95
+    """An uptime counter that runs slow by less than 5 % is no restart."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[int | None, int | None, float] | None = None
+
+    @property
+    def known(self) -> bool:
+        return self._seen is not None
+
+    def note(self, counters: tuple[int | None, int | None], at: float) -> bool:
+        """Keep a reading (uptime, resets). True when it certainly continues the one before, without a restart."""
+        before, self._seen = self._seen, (*counters, at)
+        if before is None or counters == (None, None):
+            return False
+        uptime, resets = counters
+        if resets != before[1]:
+            return False
+        passed = at - before[2]
+        return uptime is None or before[0] is None or uptime >= before[0] + self._FAST_CLOCK * passed - self._SLACK_S

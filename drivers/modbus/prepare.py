@@ -1,0 +1,22 @@
+"""Bits that must be set before writes last, or before a table acts: read, and set with the others kept."""
+
+from __future__ import annotations
+
+from config.panel_model import PanelModel
+from config.panel_parts import BitSetting
+from drivers.modbus.requests import Request, read_holding_registers, write_register
+from drivers.modbus.unit import Call, PanelUnit
+
+
+def prepare_request(model: PanelModel, setting: BitSetting, held: int = 0) -> Request:
+    """The write for a register that reads `held`."""
+    value = held | setting.mask if setting.write is None else setting.write
+    return write_register(setting.address - model.addressing.base, value)
+
+
+async def prepare(unit: PanelUnit, call: Call) -> None:
+    """Raises DriverError."""
+    for setting in unit.model.write.prepare:
+        held = (await unit.exchange(read_holding_registers(setting.address - unit.model.addressing.base, 1), call))[0]
+        if held & setting.mask != setting.mask:
+            await unit.exchange(prepare_request(unit.model, setting, held), call)

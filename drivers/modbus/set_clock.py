@@ -1,0 +1,127 @@
+"""A panel's clock: read it, set it, see that it took it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from config.panel_parts import FieldsClock, UnixTableClock
+from drivers.contract import ClockSetting
+from drivers.errors import VerifyFailed
+from drivers.modbus.clock_words import (
+    TABLE_WORDS,
+    WALL_WORDS,
+    Wall,
+    civil_wall,
+    field_words,
+    fields_wall,
+    seconds_between,
+    table_words,
+    wall_of,
+)
+from drivers.modbus.named import joined, read_area
+from drivers.modbus.prepare import prepare
+from drivers.modbus.requests import Request, read_holding_registers, write_registers
+from drivers.modbus.unit import Call, PanelUnit
+
+_ATTEMPTS = 3
+_TOLERANCE_S = 2
+"""Whole seconds on both sides and the time on the wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`wall`: what the panel shows, None when unset. `read_at`: the instant in the middle of that reading."""
+
+    wall: Wall | None
+    read_at: float
+    due: bool = False
+    words: tuple[int, ...] = ()
+
+
+class ClockWriter:
+    """One panel's clock, by the codec of its model."""
+
+    def __init__(self, unit: PanelUnit) -> None:
+        self._unit = unit
+        self._set_at: float | None = None
+
+    async def read(self, call: Call) -> Seen:
+        """Raises DriverError."""
+        codec = self._unit.model.clock
+        if isinstance(codec, UnixTableClock):
+            return await self._read_table(codec, call)
+        if isinstance(codec, FieldsClock):
+            words, read_at = await self._timed(self._fields_read(codec), call)
+            return Seen(fields_wall(codec, words), read_at, words=words)
+        raise ValueError(f"{self._unit.model.name} has no clock")
+
+    async def write(self, setting: ClockSetting, call: Call) -> None:
+        """Set and verify. Raises DriverError.
+
+        A frame that waited long in the line's queue carries an old time: it is written again with that wait added.
+        """
+        started = self._unit.clock.monotonic()
+        lead = 0.0
+        for _ in range(_ATTEMPTS):
+            asked = self._unit.clock.monotonic()
+            now = setting.instant + asked - started
+            await prepare(self._unit, call)
+            await self._unit.exchange(self._request(setting, round(now + lead)), call)
+            lead = self._unit.clock.monotonic() - asked
+            if await self._took(setting, started, call):
+                self._set_at = self._unit.clock.monotonic()
+                return
+        raise VerifyFailed("the panel's clock does not show the time that was set")
+
+    def _request(self, setting: ClockSetting, instant: int) -> Request:
+        codec, base = self._unit.model.clock, self._unit.model.addressing.base
+        if isinstance(codec, UnixTableClock):
+            return write_registers(codec.address - base, table_words(codec, setting, instant))
+        if isinstance(codec, FieldsClock):
+            return write_registers(codec.address - base, field_words(codec, wall_of(setting, instant)))
+        raise ValueError(f"{self._unit.model.name} has no clock")
+
+    async def _took(self, setting: ClockSetting, started: float, call: Call) -> bool:
+        seen = await self.read(call)
+        codec = self._unit.model.clock
+        middle = self._unit.clock.monotonic() - (self._unit.clock.wall() - seen.read_at)
+        instant = setting.instant + round(middle - started)
+        if seen.wall is None or abs(seconds_between(seen.wall, wall_of(setting, instant))) > _TOLERANCE_S:
+            return False
+        if isinstance(codec, UnixTableClock):
+            return self._table_took(codec, setting, instant, seen.words)
+        return True
+
+    @staticmethod
+    def _table_took(codec: UnixTableClock, setting: ClockSetting, instant: int, words: tuple[int, ...]) -> bool:
+        """The rest of the table, too: as written at any second around now."""
+        offsets = {table_words(codec, setting, instant + shift)[2:] for shift in range(-_TOLERANCE_S, _TOLERANCE_S + 1)}
+        return words[2:] in offsets and abs(joined(words[:2]) - instant) <= _TOLERANCE_S
+
+    async def _read_table(self, codec: UnixTableClock, call: Call) -> Seen:
+        model = self._unit.model
+        register = model.registers[codec.wall]
+        table = await self._unit.exchange(read_holding_registers(codec.address - model.addressing.base, TABLE_WORDS), call)
+        shown, read_at = await self._timed(read_area(register.area, register.address, WALL_WORDS, model.addressing), call)
+        if not any(table):
+            return Seen(None, read_at, words=table)
+        return Seen(civil_wall(shown), read_at, self._due(codec, table), table)
+
+    def _due(self, codec: UnixTableClock, table: tuple[int, ...]) -> bool:
+        """A change passed since the table was written, or half the trusted hours are gone (or may be: nobody knows)."""
+        change = joined(table[3:5])
+        if change and change <= joined(table[:2]):
+            return True
+        trusted = codec.trusted_hours
+        if table[9] != trusted:
+            return True
+        return bool(trusted) and (self._set_at is None or self._unit.clock.monotonic() - self._set_at >= trusted * 1800)
+
+    def _fields_read(self, codec: FieldsClock) -> Request:
+        return read_holding_registers(codec.address - self._unit.model.addressing.base, len(codec.fields) // 2)
+
+    async def _timed(self, request: Request, call: Call) -> tuple[tuple[int, ...], float]:
+        """Values, and the instant in the middle of what the line needed; the time spent waiting for the line counts too."""
+        before = self._unit.clock.wall()
+        values = await self._unit.exchange(request, call)
+        return values, (before + self._unit.clock.wall()) / 2

@@ -1,0 +1,65 @@
+"""The pieces of a transaction: what is written, in order, and what must then be read. Values only.
+
+Requests carry PDU addresses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from drivers.contract import PanelImage
+from drivers.modbus.requests import Request
+
+
+class StepKind(Enum):
+    PREPARE = "prepare"
+    """Sets bits that must be set; the others are read and kept."""
+    BEGIN = "begin"
+    STAGE = "stage"
+    """Has no effect before a commit."""
+    WRITE = "write"
+    ERASE = "erase"
+    COMMIT = "commit"
+    SAVE = "save"
+
+
+EFFECTLESS = frozenset({StepKind.PREPARE, StepKind.BEGIN, StepKind.STAGE})
+"""Steps after which the panel still acts on what it held before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`words`: data words that the step carries (commands carry none). `storage`: the storage whose endurance it costs."""
+
+    kind: StepKind
+    request: Request
+    words: int = 0
+    storage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A reading and what it must give; None where any value will do."""
+
+    request: Request
+    expected: tuple[int | None, ...]
+
+    def holds(self, values: tuple[int, ...]) -> bool:
+        return len(values) == len(self.expected) and all(
+            want is None or want == got for want, got in zip(self.expected, values, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """From `known` to a target. `checks` prove it; `thorough` prove it also when the panel restarted in between.
+
+    `narrows`: something the panel acts on now is replaced, so the end of a commit must be waited for.
+    """
+
+    known: PanelImage
+    steps: tuple[Step, ...]
+    checks: tuple[Check, ...]
+    thorough: tuple[Check, ...]
+    narrows: bool = False

@@ -1,0 +1,101 @@
+"""One unit on a line as its model file describes it: exchanges that wait out a busy panel, and registers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from config.panel_model import PanelModel
+from config.panel_parts import Area
+from drivers.clock import Clock
+from drivers.contract import Acknowledgement, AvailabilityFeed, Outcome, PanelImage, Priority
+from drivers.errors import DeadlinePassed, DriverError, PanelException
+from drivers.modbus.named import named_reads, number, text
+from drivers.modbus.requests import Request
+
+
+class Wire(Protocol):
+    """What a driver needs of the bus of its line."""
+
+    async def exchange(
+        self, unit: int, request: Request, priority: Priority, deadline: float | None = None
+    ) -> tuple[int, ...]: ...
+
+    def availability(self, unit: int) -> AvailabilityFeed: ...
+
+    def frame(self, unit: int, request: Request) -> bytes: ...
+
+    def wire_ms(self, request: Request) -> float | None: ...
+
+    def wire_bytes(self, request: Request) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How urgent an exchange is, and until when it may start (monotonic seconds, None: no limit)."""
+
+    priority: Priority
+    deadline: float | None
+
+    def finished(self) -> Call:
+        """For what has to be finished because it has begun."""
+        return Call(self.priority, None)
+
+
+class Facts:
+    """Words of named registers as they were read."""
+
+    def __init__(self, model: PanelModel, words: dict[tuple[Area, int], int]) -> None:
+        self._model = model
+        self._words = words
+
+    def number(self, name: str) -> int:
+        return number(self._model.registers[name], self._words, self._model.addressing)
+
+    def text(self, name: str) -> str:
+        return text(self._model.registers[name], self._words)
+
+
+def failed(error: DriverError, image: PanelImage | None = None) -> Acknowledgement:
+    """An error as the value that leaves the driver."""
+    return Acknowledgement(error.outcome, image, error.reason, str(error))
+
+
+def rejected(message: str, error: DriverError | None = None) -> Acknowledgement:
+    reason = PanelException.reason if error is None else error.reason
+    return Acknowledgement(Outcome.REJECTED, None, reason, message)
+
+
+class PanelUnit:
+    def __init__(self, model: PanelModel, unit: int, wire: Wire, clock: Clock) -> None:
+        self.model = model
+        self.unit = unit
+        self.wire = wire
+        self.clock = clock
+
+    async def exchange(self, request: Request, call: Call) -> tuple[int, ...]:
+        """One exchange, asked again while the panel says that it is busy. Raises DriverError.
+
+        A panel that stays busy did nothing: that is DeadlinePassed.
+        """
+        busy = self.model.write.busy
+        give_up = self.clock.monotonic() + (busy.give_up_ms / 1000 if busy else 0)
+        while True:
+            try:
+                return await self.wire.exchange(self.unit, request, call.priority, call.deadline)
+            except PanelException as error:
+                if busy is None or error.code != busy.code:
+                    raise
+                waited = self.clock.monotonic() + busy.retry_ms / 1000
+                if waited > give_up or (call.deadline is not None and waited > call.deadline):
+                    raise DeadlinePassed("the panel stayed busy") from error
+            await self.clock.sleep(busy.retry_ms / 1000)
+
+    async def facts(self, names: Iterable[str], call: Call) -> Facts:
+        """Read named registers in as few frames as it takes. Raises DriverError."""
+        words: dict[tuple[Area, int], int] = {}
+        for area, start, request in named_reads(self.model, names):
+            values = await self.exchange(request, call)
+            words |= {(area, start + index): value for index, value in enumerate(values)}
+        return Facts(self.model, words)
