@@ -24,10 +24,11 @@ from drivers.clock import Clock
 from gateway.api.dialects import LOG_IN, PARAMETERS_MISSED, WRONG_LOGIN
 from gateway.api.errors import ApiError
 from gateway.api.responses import json_response
-from gateway.api.validation import parse
+from gateway.api.validation import parse, read_body
 
 TOKEN_LIFE_S = 7200
 _MOST_TOKENS = 1024
+_CHALLENGE = {"WWW-Authenticate": 'Bearer, Basic realm="panel-gateway"'}
 _logger = logging.getLogger(__name__)
 
 
@@ -151,7 +152,7 @@ def guarded(handler: Handler) -> Handler:
 
     async def checked(request: web.Request) -> web.StreamResponse:
         if not request.app[SESSIONS].admits(request.headers.get("Authorization", "")):
-            raise ApiError(401, vendor=LOG_IN)
+            raise ApiError(401, code=LOG_IN, vendor=LOG_IN, headers=_CHALLENGE)
         return await handler(request)
 
     return checked
@@ -172,7 +173,7 @@ async def log_in(request: web.Request) -> web.Response:
 
 
 async def _login_parameters(request: web.Request) -> dict[str, object]:
-    body = await request.read() if request.method == "POST" else b""
+    body = await read_body(request) if request.method == "POST" else b""
     parsed = parse(body) if body.strip() else {}
     return {**request.query, **parsed} if isinstance(parsed, dict) else {**request.query}
 

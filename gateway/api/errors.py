@@ -7,7 +7,9 @@ surface answers ``{"error": "<token>", "detail": "<prose with the place>"}``.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import NamedTuple
 
 from aiohttp import web
@@ -22,9 +24,10 @@ _logger = logging.getLogger(__name__)
 
 _OWN_SURFACE = ("/gateway/", "/healthz", "/readyz", "/metrics")
 
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
 _CODES = {
     400: "bad_request",
-    401: "log_in",
     404: "not_found",
     405: "method_not_allowed",
     413: "body_too_large",
@@ -41,13 +44,21 @@ class ApiError(Exception):
     `detail` is prose that starts with the place, where there is one.
     """
 
-    def __init__(self, status: int, detail: str | None = None, *, code: str | None = None, vendor: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str | None = None,
+        *,
+        code: str | None = None,
+        vendor: str | None = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> None:
         super().__init__(detail or vendor or code)
         self.status = status
         self.detail = detail
         self.code = code or _CODES.get(status, "error")
         self.vendor = vendor
-        self.headers: dict[str, str] = {}
+        self.headers = headers
 
 
 def bad_body(detail: str, vendor: str = WRONG_BODY) -> ApiError:
@@ -88,10 +99,8 @@ def _from_aiohttp(request: web.Request, error: web.HTTPException) -> ApiError:
         405: f"{request.method} is not served at {request.path}",
         413: f"the body is larger than {request.client_max_size} bytes",
     }
-    known = ApiError(error.status, details.get(error.status))
-    if "Allow" in error.headers:
-        known.headers["Allow"] = error.headers["Allow"]
-    return known
+    allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    return ApiError(error.status, details.get(error.status), headers=allowed)
 
 
 @web.middleware
@@ -106,10 +115,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         unknown = ApiError(404, f"{error.name}: no such panel, output or group", code="unknown_panel")
         return error_response(request.path, unknown)
     except StoreError as error:
-        _logger.error("request refused by the store", extra={"path": request.path, "error": str(error)})
+        _logger.error("request refused by the store", extra={"path": request.rel_url.raw_path, "error": str(error)})
         return error_response(request.path, ApiError(507 if isinstance(error, StoreFull) else 503, str(error)))
-    except ConnectionError:
-        raise  # the client went away: there is nobody to answer
     except Exception:  # the edge of the process: whatever broke, a client gets JSON and the log gets the trace
-        _logger.exception("request failed", extra={"path": request.path})
+        _logger.exception("request failed", extra={"path": request.rel_url.raw_path})
         return error_response(request.path, ApiError(500))

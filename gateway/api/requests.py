@@ -38,7 +38,7 @@ async def recorded(request: web.Request, handler: Handler) -> web.StreamResponse
     response = await handler(request)
     facts = {
         "method": request.method,
-        "path": request.path,
+        "path": request.rel_url.raw_path,
         "status": response.status,
         "duration_ms": round((clock.monotonic() - begun) * 1000, 1),
         "remote": request.remote,

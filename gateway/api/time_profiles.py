@@ -13,7 +13,7 @@ from gateway.api.listing import list_page, read_query
 from gateway.api.live import LIVE
 from gateway.api.responses import json_response, json_text
 from gateway.api.services import SERVICES, finish
-from gateway.api.validation import array_of, read_items, read_link_id, read_object
+from gateway.api.validation import array_of, read_body, read_items, read_link_id, read_object
 from gateway.fleet.results import LinkReport, PanelResult
 
 _DETAIL = ("all", "failed", "none")
@@ -29,7 +29,7 @@ async def upsert(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """A link_id named twice is deleted once and answered twice."""
     detail = _panels_wanted(request)
-    raws = array_of(await read_object(request) if await request.read() else {}, "link_ids")
+    raws = array_of(await read_object(request) if await read_body(request) else {}, "link_ids")
     link_ids = [read_link_id(raw, "link_ids", f"link_ids[{index}]") for index, raw in enumerate(raws)]
     once = tuple(dict.fromkeys(link_ids))
     reports = await finish(request, request.app[SERVICES].fleet.delete(once)) if once else ()

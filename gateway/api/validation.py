@@ -35,9 +35,19 @@ def parse(body: bytes) -> object:
     return parsed
 
 
+async def read_body(request: web.Request) -> bytes:
+    """Raises ApiError where the body ends early or cannot be decompressed."""
+    try:
+        return await request.read()
+    except web.RequestPayloadError as error:
+        raise bad_body("the body does not hold what its headers say") from error
+    except ConnectionError as error:
+        raise bad_body("the connection ended before the body") from error
+
+
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The body as a JSON object, whatever its content type says. Raises ApiError."""
-    parsed = parse(await request.read())
+    parsed = parse(await read_body(request))
     if not isinstance(parsed, dict):
         raise bad_body("a JSON object is wanted")
     return parsed

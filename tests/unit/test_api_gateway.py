@@ -1,0 +1,283 @@
+"""The gateway's own surface, and what holds for every request: ids, errors, sizes, clients that leave."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.api.services import ReloadReport
+from gateway.fleet.store import StoreFull, StoreUnavailable
+from tests.support.api_server import BASIC, SERIAL, ApiServer, MemoryFleet, api_server, settings, vector
+
+OWN = "/gateway/v1"
+LINK = "/api/v1/access/timeprofile/link"
+ONE = "91c615e3-1040-4815-8ecb-000000000001"
+ITEM = vector("examples.json")["list_items"][0]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ApiServer]:
+    async with api_server() as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", ["/api/info", "/api/v1/api/info", "/api/v0/api/info"])
+async def test_info_is_open_and_complete(server: ApiServer, path: str) -> None:
+    answer = await server.call("GET", path, authorization=None)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert answer.json["api_version"] == "1.3.5"
+    assert answer.json["device_name"] == "Lab"
+    assert answer.json["device_serial_number"] == SERIAL
+    assert answer.json["hybrid_enable"] is False
+    texts = {"firmware_version", "framework_version", "frontend_version", "mcu_version", "device_type", "device_model", "commit"}
+    assert all(isinstance(answer.json[name], str) and answer.json[name] for name in texts)
+    assert answer.json["device_type"] == "panel"
+
+
+async def test_panels(server: ApiServer) -> None:
+    (listed,) = (await server.call("GET", f"{OWN}/panels")).json["panels"]
+    assert "items" not in listed
+    assert (listed["id"], listed["state"], listed["availability"], listed["last_error"]) == ("lobby", "in_sync", "online", None)
+    (one,) = (await server.call("GET", f"{OWN}/panels/lobby")).json["panels"]
+    assert one["items"][0] == {
+        "link_id": ONE,
+        "desired_generation": 3,
+        "held_generation": 3,
+        "outcome": "exact",
+        "valid_until": None,
+        "reason": None,
+        "message": None,
+        "still_grants": None,
+    }
+    missing = await server.call("GET", f"{OWN}/panels/attic")
+    assert (missing.status, missing.json["error"]) == (404, "unknown_panel")
+    assert "attic" in missing.json["detail"]
+
+
+async def test_verbs(server: ApiServer) -> None:
+    for action in ("sync", "reinit", "retry"):
+        answer = await server.call("POST", f"{OWN}/panels/lobby/{action}")
+        assert (answer.status, answer.json) == (202, {"panel": "lobby", "action": action})
+    assert server.fleet.acted == [("sync", "lobby"), ("reinit", "lobby"), ("retry", "lobby")]
+    assert (await server.call("POST", f"{OWN}/panels/attic/sync")).status == 404
+    assert (await server.call("POST", f"{OWN}/panels/lobby/explode")).status == 404
+    assert (await server.call("GET", f"{OWN}/panels/lobby/sync")).status == 405
+
+
+async def test_plan(server: ApiServer) -> None:
+    answer = await server.call("POST", f"{OWN}/plan", {"list_items": [ITEM], "panels": ["@doors", "gate:3"]})
+    assert answer.status == 200
+    assert answer.json == {
+        "items": [
+            {
+                "link_id": ONE,
+                "panels": [
+                    {
+                        "panel": "lobby",
+                        "outcome": "exact",
+                        "valid_until": None,
+                        "cuts": [],
+                        "reason": None,
+                        "message": None,
+                        "slots": 1,
+                    }
+                ],
+            }
+        ],
+        "panels": [
+            {"panel": "lobby", "line": "rs485-a", "words": 64, "frames": ["0110"], "bytes": 187, "wire_ms": 109.4, "commits": 1}
+        ],
+    }
+    assert server.fleet.upserts == []
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "detail"),
+    [
+        (b"{", "bad_request", "not JSON: "),
+        (b'{"list_items": [{}]}', "bad_request", "list_items[0].link_id: Wrong JSON body: no value for `link_id`"),
+        (b'{"list_items": [{"link_id": "x"}]}', "bad_request", "list_items[0].link_id: a UUID"),
+        (b'{"list_items": [], "panels": ["attic"]}', "unknown_panel", "panels: attic"),
+        (b'{"list_items": [], "panels": [1]}', "bad_request", "panels[0]: "),
+        (b'{"list_items": [], "panels": "lobby"}', "bad_request", "panels: "),
+    ],
+)
+async def test_bad_plans(server: ApiServer, body: bytes, error: str, detail: str) -> None:
+    answer = await server.call("POST", f"{OWN}/plan", body)
+    assert (answer.status, answer.json["error"]) == (400, error)
+    assert answer.json["detail"].startswith(detail)
+
+
+async def test_explain(server: ApiServer) -> None:
+    await server.upsert(ITEM)
+    answer = await server.call("GET", f"{OWN}/explain?link_id={ONE.upper()}&at=1795450000&panel=lobby")
+    held = {"panel": "lobby", "compiled": True, "held": False, "differs_at": "held", "message": "generation 3 asked, 2 held"}
+    assert answer.json == {"link_id": ONE, "at": 1_795_450_000, "asked": True, "panels": [held]}
+    assert (await server.call("GET", f"{OWN}/explain?link_id={ONE}")).json["at"] == 1_793_484_000
+    other = ONE.replace("0001", "0002")
+    for query, status, error in (
+        ("", 400, "bad_request"),
+        ("?link_id=x", 400, "bad_request"),
+        (f"?link_id={ONE}&at=soon", 400, "bad_request"),
+        (f"?link_id={ONE}&at=-1", 400, "bad_request"),
+        (f"?link_id={ONE}&panel=attic", 404, "unknown_panel"),
+        (f"?link_id={other}", 404, "unknown_link_id"),
+    ):
+        refused = await server.call("GET", f"{OWN}/explain{query}")
+        assert (refused.status, refused.json["error"]) == (status, error), query
+
+
+async def test_bindings(server: ApiServer) -> None:
+    path = f"{OWN}/bindings/{ONE}"
+    assert (await server.call("GET", path)).json["error"] == "unknown_link_id"
+    put = await server.call("PUT", f"{OWN}/bindings/{ONE.upper()}", {"panels": ["@doors", "gate:3"]})
+    assert (put.status, put.json) == (200, {"link_id": ONE, "panels": ["@doors", "gate:3"]})
+    assert (await server.call("GET", path)).json == put.json
+    assert (await server.call("GET", f"{OWN}/bindings")).json == {"bindings": [put.json]}
+    unknown = await server.call("PUT", path, {"panels": ["attic"]})
+    assert (unknown.status, unknown.json["error"]) == (400, "unknown_panel")
+    assert (await server.call("PUT", path, {})).status == 400
+    assert (await server.call("PUT", f"{OWN}/bindings/x", {"panels": []})).status == 400
+    assert (await server.call("DELETE", path)).json == {"link_id": ONE}
+    assert (await server.call("DELETE", path)).status == 404
+
+
+async def test_lines_and_reload(server: ApiServer) -> None:
+    lines = await server.call("GET", f"{OWN}/lines")
+    assert lines.json == {"lines": [{"id": "rs485-a", "exchange_ms": {"p50": 1.5, "p95": None}}]}
+    done = await server.call("POST", f"{OWN}/reload")
+    assert (done.status, done.json) == (200, {"applied": True, "changes": ["panel gate added"]})
+    server.reload_report = ReloadReport(False, mistakes=("http.port: cannot change", "lines[0].id: missing"))
+    refused = await server.call("POST", f"{OWN}/reload")
+    assert (refused.status, refused.json["error"], refused.json["applied"]) == (422, "configuration", False)
+    assert refused.json["mistakes"] == ["http.port: cannot change", "lines[0].id: missing"]
+    assert "lines[0].id: missing" in refused.json["detail"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_health_is_open(server: ApiServer, path: str) -> None:
+    assert (await server.call("GET", path, authorization=None)).status == 200
+    server.wrong = ("the store is not writable",)
+    answer = await server.call("GET", path, authorization=None)
+    assert (answer.status, answer.json["detail"]) == (503, "the store is not writable")
+
+
+async def test_metrics_where_they_are_kept(server: ApiServer) -> None:
+    assert (await server.call("GET", "/metrics")).status == 404
+    async with api_server(metrics=b"x 1\n") as measured:
+        answer = await measured.call("GET", "/metrics")
+        assert (answer.status, answer.text) == (200, "x 1\n")
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert (await measured.call("GET", "/metrics", authorization=None)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", "/nowhere", 404, "Not Found"),
+        ("GET", "/api/v2/login", 404, "Not Found"),
+        ("PATCH", LINK, 405, "Method Not Allowed"),
+        ("OPTIONS", "/api/info", 405, "Method Not Allowed"),
+        ("GET", f"{OWN}/nowhere", 404, "not_found"),
+        ("DELETE", f"{OWN}/panels", 405, "method_not_allowed"),
+    ],
+)
+async def test_wrong_paths_and_methods(server: ApiServer, method: str, path: str, status: int, error: str) -> None:
+    answer = await server.call(method, path)
+    assert (answer.status, answer.json["error"]) == (status, error)
+    assert answer.json["detail"]
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+async def test_allow_names_every_method(server: ApiServer) -> None:
+    allowed = (await server.call("PATCH", LINK)).headers["Allow"]
+    assert set(allowed.split(",")) == {"GET", "HEAD", "POST", "DELETE"}
+
+
+async def test_a_body_over_the_limit_is_413() -> None:
+    async with api_server(settings(max_body=1000)) as server:
+        for body in (b" " * 1001, b"[" * 1_000_000):
+            answer = await server.call("POST", LINK, body)
+            assert (answer.status, answer.json["error"]) == (413, "Request Entity Too Large")
+        own = await server.call("POST", f"{OWN}/plan", b" " * 1001)
+        assert (own.status, own.json["error"]) == (413, "body_too_large")
+        bomb = await server.call("POST", LINK, gzip.compress(b" " * 1_000_000), Content_Encoding="gzip")
+        assert bomb.status == 413
+        fitting = b'{"list_items": []}'.ljust(1000)
+        assert (await server.call("POST", LINK, fitting)).status == 200
+        assert (await server.call("POST", LINK, gzip.compress(fitting), Content_Encoding="gzip")).status == 200
+
+
+async def test_a_body_that_is_not_what_its_headers_say_is_400(server: ApiServer) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    head = f"POST {LINK} HTTP/1.1\r\nHost: x\r\nAuthorization: {BASIC}\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\n"
+    writer.write(head.encode() + b"xxxxx")
+    answer = await reader.read(2000)
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"error":"Wrong JSON body"' in answer
+
+
+@pytest.mark.parametrize(
+    ("broken", "status", "vendor", "own"),
+    [
+        (StoreFull("no room"), 507, "Insufficient Storage", "store_full"),
+        (StoreUnavailable("read-only"), 503, "Service Unavailable", "store_unavailable"),
+        (ZeroDivisionError("secret detail"), 500, "Internal Server Error", "internal"),
+    ],
+)
+async def test_what_breaks_inside_is_json(
+    broken: Exception, status: int, vendor: str, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = MemoryFleet(broken=broken)
+    monkeypatch.setattr(fleet, "bind", lambda link_id, panels: fleet.upsert([]))
+    async with api_server(fleet=fleet) as server:
+        answer = await server.upsert(ITEM)
+        assert (answer.status, answer.json["error"]) == (status, vendor)
+        assert "secret" not in answer.text
+        bound = await server.call("PUT", f"{OWN}/bindings/{ONE}", {"panels": []})
+        assert (bound.status, bound.json["error"]) == (status, own)
+
+
+async def test_the_request_id_reaches_the_fleet_and_the_answer(server: ApiServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gateway.api.access")
+    body = {"list_items": [ITEM]}
+    answer = await server.call("POST", LINK, body, X_Request_Id="ticket-42")
+    assert answer.headers["X-Request-Id"] == "ticket-42"
+    assert server.fleet.seen_request_id == "ticket-42"
+    odd = await server.call("POST", LINK, body, X_Request_Id="a b" * 100)
+    assert odd.headers["X-Request-Id"] == server.fleet.seen_request_id
+    assert len(odd.headers["X-Request-Id"]) == 32
+    record = caplog.records[0]
+    facts = {name: vars(record)[name] for name in ("method", "path", "status", "remote")}
+    assert facts == {"method": "POST", "path": LINK, "status": 200, "remote": "127.0.0.1"}
+
+
+async def test_a_client_that_leaves_does_not_stop_the_work(server: ApiServer) -> None:
+    server.fleet.gate = asyncio.Event()
+    call = asyncio.create_task(server.upsert(ITEM))
+    await server.fleet.begun.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    server.fleet.gate.set()
+    listed = await server.call("GET", LINK)
+    assert [item["link_id"] for item in listed.json["list_items"]] == [ONE]
+
+
+async def test_a_malformed_request_leaves_no_secret_in_the_log(server: ApiServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET /api/v1/login?password=hunter2 HTTP/9\r\n\r\n")
+    assert (await reader.read(2000)).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+    await writer.wait_closed()
+    mine = [record for record in caplog.records if record.name == "gateway.api.server"]
+    assert mine
+    assert not [record for record in mine if "hunter2" in caplog.handler.format(record) + str(vars(record))]
