@@ -1,0 +1,54 @@
+"""Time as a simulated panel sees it: an oscillator that may run fast or slow, and local seconds on a wall clock.
+
+A local second counts from 1970-01-01T00:00 on the panel's own wall clock, whatever its offset from UTC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def loop_time() -> float:
+    """Monotonic seconds of the running event loop: real, or a test's own."""
+    return asyncio.get_running_loop().time()
+
+
+def civil(local_second: float) -> datetime:
+    """The fields of a local second. The zone attached says nothing: it only keeps the value free of the machine's zone."""
+    return EPOCH + timedelta(seconds=int(local_second))
+
+
+def local_second_of(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
+    """Raises ValueError for a date or time that does not exist."""
+    return int((datetime(year, month, day, hour, minute, second, tzinfo=UTC) - EPOCH).total_seconds())
+
+
+class Oscillator:
+    """Own seconds since it was built; `drift_ppm` makes them longer or shorter from now on."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._origin = monotonic()
+        self._passed = 0.0
+        self._drift_ppm = 0.0
+
+    def now(self) -> float:
+        return self._passed + (self._monotonic() - self._origin) * (1 + self._drift_ppm / 1e6)
+
+    @property
+    def drift_ppm(self) -> float:
+        return self._drift_ppm
+
+    @drift_ppm.setter
+    def drift_ppm(self, ppm: float) -> None:
+        self._passed = self.now()
+        self._origin = self._monotonic()
+        self._drift_ppm = ppm
+
+    def jump(self, seconds: float) -> None:
+        """A clock that suddenly is wrong by so much."""
+        self._passed += seconds

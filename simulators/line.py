@@ -1,0 +1,217 @@
+"""Simulated panels in real time: behind a pseudo-terminal, or behind a TCP port (MBAP, or RTU as a serial device server)."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import tty
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from config.settings import LineSettings
+from simulators.crash import Crashes
+from simulators.modbus_slave import MbapRequests, RtuRequests
+from simulators.responder import Responder, Sending
+from simulators.wire import byte_time_s, silence_s
+
+_PSEUDO = Path("/dev/pts")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds a byte takes, and of silence that end a frame; zeros for a line that takes no time."""
+
+    byte_s: float = 0.0
+    silence_s: float = 0.0
+
+    @classmethod
+    def of(cls, line: LineSettings) -> Pace:
+        how = (line.baudrate, line.parity, line.stopbits)
+        return cls(byte_time_s(*how), silence_s(*how))
+
+
+class RtuPort:
+    """RTU requests in, replies out, each as late as the line's pace makes it. `cut` closes the connection, where there is one."""
+
+    def __init__(
+        self, responder: Responder, pace: Pace, crashes: Crashes, write: Callable[[bytes], None], cut: Callable[[], None]
+    ) -> None:
+        self._responder, self._pace, self._crashes = responder, pace, crashes
+        self._write, self._cut = write, cut
+        self._requests = RtuRequests()
+        self._loop = asyncio.get_running_loop()
+        self._free_at = 0.0
+
+    def received(self, data: bytes) -> None:
+        for frame in self._requests.feed(data, self._loop.time()):
+            delay = len(frame) * self._pace.byte_s + self._pace.silence_s
+            self._later(delay, self._frame_ended, frame)
+
+    def _frame_ended(self, frame: bytes) -> None:
+        for sending in self._responder.rtu(frame):
+            starts = max(self._loop.time() + sending.after_s, self._free_at)
+            ends = starts + len(sending.data) * self._pace.byte_s
+            self._free_at = ends + self._pace.silence_s
+            self._later(ends - self._loop.time(), self._send, sending)
+
+    def _send(self, sending: Sending) -> None:
+        self._write(sending.data)
+        if sending.cut:
+            self._cut()
+
+    def _later(self, delay: float, act: Callable[..., None], argument: object) -> None:
+        if delay <= 0:
+            act(argument)
+        else:
+            self._loop.call_later(delay, self._run, act, argument)
+
+    def _run(self, act: Callable[..., None], argument: object) -> None:
+        with self._crashes:
+            act(argument)
+
+
+class SerialLine:
+    """The panels of a line behind a pseudo-terminal. `where` is the path to open once it is started.
+
+    `link`: a symbolic link there names the pseudo-terminal, unless a real device has that path already.
+    """
+
+    def __init__(self, line: LineSettings, responder: Responder, crashes: Crashes, link: Path | None, paced: bool) -> None:
+        self.responder = responder
+        self.where = ""
+        self._crashes, self._link, self._echo = crashes, link, line.local_echo
+        self._pace = Pace.of(line) if paced else Pace()
+        self._ours: int | None = None
+        self._theirs: int | None = None
+        self._port: RtuPort | None = None
+
+    async def start(self) -> None:
+        self._ours, self._theirs = os.openpty()
+        tty.setraw(self._theirs)
+        os.set_blocking(self._ours, False)
+        device = os.ttyname(self._theirs)
+        self._link = self._link if self._link is not None and _place_link(self._link, device) else None
+        self.where = str(self._link or device)
+        self._port = RtuPort(self.responder, self._pace, self._crashes, self._write, lambda: None)
+        asyncio.get_running_loop().add_reader(self._ours, self._readable)
+
+    async def stop(self) -> None:
+        if self._ours is None or self._theirs is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._ours)
+        if self._link is not None and self._link.is_symlink() and os.readlink(self._link) == os.ttyname(self._theirs):
+            self._link.unlink()
+        os.close(self._ours)
+        os.close(self._theirs)
+        self._ours = self._theirs = None
+
+    def _readable(self) -> None:
+        with self._crashes:
+            if self._ours is not None and self._port is not None:
+                data = os.read(self._ours, 4096)
+                if self._echo:
+                    self._write(data)
+                self._port.received(data)
+
+    def _write(self, data: bytes) -> None:
+        """A UART waits for nobody: what the terminal cannot take is lost."""
+        if self._ours is None:
+            return
+        try:
+            os.write(self._ours, data)
+        except BlockingIOError:
+            return
+
+
+def _place_link(link: Path, device: str) -> bool:
+    """False where a real device has the path. Raises FileExistsError where a file or a folder has it."""
+    if link.is_symlink():
+        target = link.resolve()
+        if target.is_char_device() and _PSEUDO not in target.parents:
+            return False
+        link.unlink()
+    elif link.is_char_device():
+        return False
+    elif link.exists():
+        raise FileExistsError(errno.EEXIST, "a serial line's port is a file, not a device", str(link))
+    link.symlink_to(device)
+    return True
+
+
+class _Connection(asyncio.Protocol):
+    """One client of a TCP line."""
+
+    def __init__(self, line: TcpLine) -> None:
+        self._line = line
+        self._transport: asyncio.Transport | None = None
+        self._requests = MbapRequests()
+        self._port = RtuPort(line.responder, line.pace, line.crashes, self._write, self._cut)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._line.connections.add(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None:
+            self._line.connections.discard(self._transport)
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        with self._line.crashes:
+            if self._line.mbap:
+                self._mbap(data)
+            else:
+                self._port.received(data)
+
+    def _mbap(self, data: bytes) -> None:
+        for transaction, unit, pdu in self._requests.feed(data):
+            for sending in self._line.responder.tcp(transaction, unit, pdu):
+                if sending.after_s > 0:
+                    asyncio.get_running_loop().call_later(sending.after_s, self._send, sending)
+                else:
+                    self._send(sending)
+        if self._requests.broken:
+            self._cut()
+
+    def _send(self, sending: Sending) -> None:
+        self._write(sending.data)
+        if sending.cut:
+            self._cut()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _cut(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class TcpLine:
+    """The panels of a line behind one TCP port; `where` is (host, port) once it is started. Port 0: a free one."""
+
+    def __init__(self, line: LineSettings, responder: Responder, crashes: Crashes, address: tuple[str, int], paced: bool) -> None:
+        self.responder, self.crashes = responder, crashes
+        self.mbap = line.kind == "modbus-tcp"
+        self.pace = Pace.of(line) if paced else Pace()
+        self.where = address
+        self.connections: set[asyncio.Transport] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        host, port = self.where
+        self._server = await asyncio.get_running_loop().create_server(lambda: _Connection(self), host, port)
+        self.where = (host, self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        if self._server is None:
+            return
+        self._server.close()
+        for transport in list(self.connections):
+            transport.abort()
+        await self._server.wait_closed()
+        await asyncio.sleep(0)
+        self._server = None

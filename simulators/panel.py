@@ -1,0 +1,123 @@
+"""What every simulated panel has: power, a place on a line, counters, and a window for tests to look through."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from config.settings import PanelSettings
+from simulators.clock import Oscillator, loop_time
+from simulators.modbus_slave import ILLEGAL_FUNCTION, WRITES, ModbusRefusal, answer
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Of frames addressed to this panel and of its replies, framing bytes included."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    reads: int = 0
+    writes: int = 0
+    replies: int = 0
+
+
+class SimulatedPanel(ABC):
+    """One unit on a line. Acts on its registers alone; what no model has is refused with exception 1.
+
+    `off` takes it off the line and `on` brings it back, memory, clock and outputs as they are. `power_cut` loses what is
+    volatile, `reset` restarts it (the clock goes on where the hardware keeps it), both take no time and leave it on or off the
+    line as it was. `restore` erases it to its factory state.
+    """
+
+    model: str = ""
+
+    def __init__(
+        self,
+        settings: PanelSettings,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = loop_time,
+    ) -> None:
+        self.settings = settings
+        self.id = settings.id
+        self.unit = settings.unit
+        self.latency_s = settings.simulator.latency_ms / 1000
+        self.reachable = True
+        self.traffic = Traffic()
+        self.wall = wall
+        self.monotonic = monotonic
+        self.oscillator = Oscillator(monotonic)
+        self._booted_at = monotonic()
+
+    def handle(self, pdu: bytes) -> bytes:
+        """Carry out a request PDU and give the reply PDU."""
+        if pdu[0] in WRITES:
+            self.traffic.writes += 1
+        else:
+            self.traffic.reads += 1
+        return answer(self, pdu)
+
+    def read_bits(self, function: int, address: int, count: int) -> Sequence[int]:
+        raise ModbusRefusal(ILLEGAL_FUNCTION)
+
+    def read_words(self, function: int, address: int, count: int) -> Sequence[int]:
+        raise ModbusRefusal(ILLEGAL_FUNCTION)
+
+    def write_bit(self, address: int, value: int) -> None:
+        raise ModbusRefusal(ILLEGAL_FUNCTION)
+
+    def write_word(self, address: int, value: int) -> None:
+        raise ModbusRefusal(ILLEGAL_FUNCTION)
+
+    def write_bits(self, address: int, bits: Sequence[int]) -> None:
+        raise ModbusRefusal(ILLEGAL_FUNCTION)
+
+    def write_words(self, address: int, words: Sequence[int]) -> None:
+        raise ModbusRefusal(ILLEGAL_FUNCTION)
+
+    def off(self) -> None:
+        self.reachable = False
+
+    def on(self) -> None:
+        self.reachable = True
+
+    def power_cut(self) -> None:
+        self._boot(cold=True)
+
+    def reset(self) -> None:
+        self._boot(cold=False)
+
+    def restore(self) -> None:
+        self._erase()
+        self._boot(cold=True)
+
+    def uptime_s(self) -> int:
+        return int(self.monotonic() - self._booted_at)
+
+    def _boot(self, cold: bool) -> None:
+        """Start again; `cold`: power was away. Models extend it with what they lose."""
+        self._booted_at = self.monotonic()
+
+    @abstractmethod
+    def _erase(self) -> None:
+        """Durable memory as it left the factory."""
+
+    def makes_durable(self, pdu: bytes) -> bool:
+        """Whether this request is the model's commit or save: the moment before which a fault may cut the power."""
+        return False
+
+    def fill_up(self) -> int:
+        """Take every free schedule slot, as if someone else had written it; how many there were."""
+        return 0
+
+    def local_second(self) -> float | None:
+        """The wall clock it acts on; None when it has none or it is unset."""
+        return None
+
+    def schedules_open_now(self) -> tuple[int, ...]:
+        """Slots or schedule numbers that are open by its own clock."""
+        return ()
+
+    def outputs(self) -> tuple[bool, ...]:
+        return ()

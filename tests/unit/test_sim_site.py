@@ -1,0 +1,186 @@
+"""Simulated lines in real time: pseudo-terminals and sockets, spoken to by an independent master."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import serial_asyncio
+
+from config.settings import Settings
+from simulators.models import UnknownModel
+from simulators.open_access_panel import OpenAccessPanel
+from simulators.register_bank import RegisterBank
+from simulators.site import SimulatedSite, Where
+from tests.support.master import Master
+
+IDENTITY = (0x5041, 0x0100)
+
+
+def site_settings(*lines: dict[str, Any]) -> Settings:
+    return Settings.model_validate({"lines": lines}, strict=False)
+
+
+def line(kind: str, port: str | int, *ids: str, model: str = "open-access-panel", **more: Any) -> dict[str, Any]:
+    panels = [{"id": name, "model": model, "unit": unit} for unit, name in enumerate(ids, 1)]
+    host = {} if kind == "modbus-rtu" else {"host": "127.0.0.1"}
+    return {"id": f"line-{ids[0]}", "kind": kind, "port": port, "baudrate": 115200, "panels": panels, **host, **more}
+
+
+@asynccontextmanager
+async def master_at(where: Where, kind: str) -> AsyncIterator[Master]:
+    if isinstance(where, str):
+        reader, writer = await serial_asyncio.open_serial_connection(url=where, baudrate=115200)
+    else:
+        reader, writer = await asyncio.open_connection(*where)
+    try:
+        yield Master(reader, writer, tcp=kind == "modbus-tcp")
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def tcp_site(*ids: str) -> AsyncIterator[tuple[SimulatedSite, Master]]:
+    """A site of one Modbus TCP line, and a master connected to it."""
+    settings = site_settings(line("modbus-tcp", 0, *ids))
+    async with SimulatedSite(settings) as site, master_at(site.lines[f"line-{ids[0]}"], "modbus-tcp") as master:
+        yield site, master
+
+
+def open_files() -> set[str]:
+    return {name for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}")}
+
+
+@pytest.mark.parametrize("kind", ["modbus-rtu", "modbus-tcp", "modbus-rtu-tcp"])
+async def test_several_units_answer_behind_one_port(kind: str, tmp_path: Path) -> None:
+    port: str | int = str(tmp_path / "rs485") if kind == "modbus-rtu" else 0
+    before = open_files()
+    async with SimulatedSite(site_settings(line(kind, port, "lobby", "garage"))) as site:
+        async with master_at(site.lines["line-lobby"], kind) as master:
+            for unit in (1, 2):
+                assert await master.words(unit, 4, 0, 2) == IDENTITY
+            await master.single(2, 6, 0x0220, 60)
+        assert site.panels["garage"].outputs()[0]
+        assert not site.panels["lobby"].outputs()[0]
+        assert site.panels["garage"].traffic.writes == 1
+    assert open_files() == before
+    assert os.listdir(tmp_path) == []
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_terminal_is_linked_at_the_port_and_can_be_opened_again(tmp_path: Path) -> None:
+    port = tmp_path / "rs485"
+    port.symlink_to("/dev/pts/no-such-terminal")
+    async with SimulatedSite(site_settings(line("modbus-rtu", str(port), "lobby"))) as site:
+        assert site.lines["line-lobby"] == str(port)
+        assert port.is_char_device()
+        for _ in range(2):
+            async with master_at(str(port), "modbus-rtu") as master:
+                assert await master.words(1, 4, 0, 2) == IDENTITY
+    assert not port.is_symlink()
+
+
+async def test_a_real_device_keeps_its_path(tmp_path: Path) -> None:
+    port = tmp_path / "by-id"
+    port.symlink_to("/dev/null")
+    async with SimulatedSite(site_settings(line("modbus-rtu", str(port), "lobby"))) as site:
+        assert port.resolve() == Path("/dev/null")
+        assert str(site.lines["line-lobby"]).startswith("/dev/pts/")
+    assert port.is_symlink()
+
+
+async def test_a_file_at_the_port_is_an_error_and_nothing_stays_open(tmp_path: Path) -> None:
+    port = tmp_path / "rs485"
+    port.write_text("precious")
+    before = open_files()
+    with pytest.raises(FileExistsError):
+        async with SimulatedSite(
+            site_settings(line("modbus-tcp", 0, "annex"), line("modbus-rtu", str(port), "lobby")),
+        ):
+            pytest.fail("started")
+    assert open_files() == before
+    assert port.read_text() == "precious"
+
+
+async def test_links_in_a_folder_and_other_tcp_ports(tmp_path: Path) -> None:
+    settings = site_settings(line("modbus-rtu", "/dev/ttyUSB0", "lobby"), line("modbus-tcp", 1502, "annex"))
+    async with SimulatedSite(settings, pty_dir=tmp_path, tcp_port_override={"line-annex": 0}) as site:
+        assert site.lines["line-lobby"] == str(tmp_path / "line-lobby")
+        where = site.lines["line-annex"]
+        assert where[0] == "127.0.0.1"
+        assert where[1] not in (0, 1502)
+
+
+async def test_a_local_echo_line(tmp_path: Path) -> None:
+    settings = site_settings(line("modbus-rtu", str(tmp_path / "rs485"), "lobby", local_echo=True))
+    async with SimulatedSite(settings) as site:
+        reader, writer = await serial_asyncio.open_serial_connection(url=site.lines["line-lobby"], baudrate=115200)
+        writer.write(bytes.fromhex("010400000001"))
+        assert await reader.readexactly(6) == bytes.fromhex("010400000001")
+        writer.close()
+
+
+async def test_damaged_bytes_cost_no_more_than_a_pause(tmp_path: Path) -> None:
+    settings = site_settings(line("modbus-rtu", str(tmp_path / "rs485"), "lobby"))
+    async with SimulatedSite(settings, paced=False) as site:
+        reader, writer = await serial_asyncio.open_serial_connection(url=site.lines["line-lobby"], baudrate=115200)
+        writer.write(b"\x01\x10\xff")
+        master = Master(reader, writer, timeout_s=0.2)
+        with pytest.raises(TimeoutError):
+            await master.words(1, 4, 0, 2)
+        assert await master.words(1, 4, 0, 2) == IDENTITY
+        writer.close()
+
+
+async def test_nonsense_on_modbus_tcp_closes_the_connection() -> None:
+    async with SimulatedSite(site_settings(line("modbus-tcp", 0, "annex"))) as site:
+        where = site.lines["line-annex"]
+        assert isinstance(where, tuple)
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_panel_that_is_off_is_silent_on_tcp() -> None:
+    async with tcp_site("annex", "cellar") as (site, master):
+        site.panels["annex"].off()
+        master.timeout_s = 0.1
+        with pytest.raises(TimeoutError):
+            await master.words(1, 4, 0, 2)
+        assert await master.words(2, 4, 0, 2) == IDENTITY
+
+
+async def test_a_crash_inside_is_raised_at_the_end() -> None:
+    class Broken(OpenAccessPanel):
+        def handle(self, pdu: bytes) -> bytes:
+            raise ZeroDivisionError("a mistake in a simulator")
+
+    async def ask_a_broken_panel() -> None:
+        async with tcp_site("annex") as (site, master):
+            site.responders["line-annex"].panels[1] = Broken(site.panels["annex"].settings)
+            asking = asyncio.ensure_future(master.words(1, 4, 0, 2))
+            with pytest.raises(ZeroDivisionError):
+                await site.failed
+            asking.cancel()
+
+    with pytest.raises(ZeroDivisionError):
+        await ask_a_broken_panel()
+
+
+async def test_models_without_a_simulator_are_bare_registers_only_when_asked() -> None:
+    settings = site_settings(line("modbus-tcp", 0, "fifth", model="a-fifth-model"))
+    with pytest.raises(UnknownModel):
+        async with SimulatedSite(settings):
+            pytest.fail("started")
+    async with SimulatedSite(settings, register_banks={"a-fifth-model"}) as site:
+        async with master_at(site.lines["line-fifth"], "modbus-tcp") as master:
+            await master.write(1, 0xFFF0, range(16))
+            assert await master.words(1, 3, 0xFFF0, 16) == tuple(range(16))
+        assert isinstance(site.panels["fifth"], RegisterBank)
