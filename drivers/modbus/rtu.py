@@ -188,18 +188,14 @@ class RtuLink:
             self._close_exchange(exchange)
 
     async def _converse(self, exchange: _Exchange, frame: bytes, timing: UnitTiming) -> tuple[int, ...]:
-        loop = asyncio.get_running_loop()
         self._quiet_s = timing.timeout_s if self._timing.quiet_s is None else self._timing.quiet_s
         self._exchange = exchange
         self._send(frame)
         exchange.deadline = self._busy_until + timing.timeout_s
-        exchange.timer = loop.call_at(exchange.deadline, self._expire, exchange)
+        exchange.timer = asyncio.get_running_loop().call_at(exchange.deadline, self._expire, exchange)
         try:
             return await exchange.done
-        except (NoReply, CorruptReply, UnexpectedReply):
-            self._suspect()
-            raise
-        except asyncio.CancelledError:
+        except (NoReply, CorruptReply, UnexpectedReply, asyncio.CancelledError):
             self._suspect()
             raise
 
@@ -225,7 +221,10 @@ class RtuLink:
         self._busy_until = self._clock.monotonic() + len(frame) * self._timing.character_s
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("frame sent", extra={**self._facts, "frame": frame.hex()})
-        outlet.write(frame)
+        try:
+            outlet.write(frame)
+        except OSError as error:
+            raise ConnectionLost("the line went away while sending") from error
 
     def _require(self) -> Outlet:
         if self._outlet is None or not self.connected:
@@ -283,7 +282,7 @@ class RtuLink:
         self._busy_until = max(self._busy_until, now)
         exchange = self._exchange
         if exchange is None:
-            self._count_dropped(self._idle.feed(data))
+            self._overhear(data)
             return
         if exchange.echo:
             data = self._swallow_echo(exchange, data)
@@ -295,6 +294,13 @@ class RtuLink:
         exchange.take(exchange.framer.feed(data))
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("bytes received", extra={**self._facts, "bytes": data.hex()})
+
+    def _overhear(self, data: bytes) -> None:
+        """Bytes that nobody waits for. A whole frame among them means that more may be under way; noise does not."""
+        frames = self._idle.feed(data)
+        if frames:
+            self._count_dropped(frames)
+            self._suspect()
 
     def _first_byte(self, exchange: _Exchange, now: float) -> None:
         """From here the reply has the time its length takes on the wire, and never less than was left anyway."""

@@ -27,8 +27,10 @@ from drivers.statistics import WireTally
 _log = logging.getLogger(__name__)
 
 _HEADER = 7
+_PROTOCOL = b"\x00\x00"
 _MAX_PDU = 253
 _CONNECT_S = 5.0
+_RECEIVE_BUFFER = 65_536
 _NEVER_S = 3600.0
 """pymodbus' own timeout: ours ends every exchange before."""
 
@@ -47,38 +49,41 @@ class StrictFramer(FramerSocket):
     def __init__(self) -> None:
         super().__init__(DecodePDU(False))
         self.awaiting = False
-        self.broken = False
-        self.partial = False
+        self.garbage = 0
+        """Bytes from where the stream stopped making sense."""
+        self.unfinished = 0
+        """Bytes of a frame that is not whole yet."""
         self.foreign: list[int] = []
-
-    def begin(self) -> None:
-        self.awaiting = True
-        self.partial = False
+        """Units of whole frames that answered nothing."""
 
     @property
     def suspect(self) -> bool:
-        return self.broken or self.partial or bool(self.foreign)
+        return bool(self.garbage or self.unfinished or self.foreign)
 
     def handleFrame(self, data: bytes, exp_devid: int, exp_tid: int) -> tuple[int, ModbusPDU | None]:  # noqa: N802
         used = 0
-        while len(data) - used >= _HEADER:
+        found: ModbusPDU | None = None
+        while found is None and len(data) - used >= _HEADER:
             size = int.from_bytes(data[used + 4 : used + 6], "big")
-            if data[used + 2 : used + 4] != b"\x00\x00" or not 2 <= size <= _MAX_PDU + 1:
-                self.broken = True
+            if data[used + 2 : used + 4] != _PROTOCOL or not 2 <= size <= _MAX_PDU + 1:
+                self.garbage += len(data) - used
+                self.unfinished = 0
                 return len(data), None
             end = used + _HEADER - 1 + size
             if end > len(data):
                 break
-            transaction, unit = int.from_bytes(data[used : used + 2], "big"), data[used + 6]
-            reply = data[used + _HEADER : end]
+            found = self._match(data[used:end], exp_devid, exp_tid)
             used = end
-            if self.awaiting and transaction == exp_tid and unit == exp_devid:
-                self.awaiting = False
-                self.partial = used < len(data)
-                return used, self._bare(reply, unit, transaction)
+        self.unfinished = len(data) - used
+        return used, found
+
+    def _match(self, frame: bytes, exp_devid: int, exp_tid: int) -> ModbusPDU | None:
+        transaction, unit = int.from_bytes(frame[:2], "big"), frame[6]
+        if not self.awaiting or transaction != exp_tid or unit != exp_devid:
             self.foreign.append(unit)
-        self.partial = used < len(data)
-        return used, None
+            return None
+        self.awaiting = False
+        return self._bare(frame[_HEADER:], unit, transaction)
 
     @staticmethod
     def _bare(reply: bytes, unit: int, transaction: int) -> RawReply:
@@ -115,6 +120,7 @@ class TcpLink:
         )
         self._framer = StrictFramer()
         client.ctx.framer = self._framer
+        client.ctx.max_buffer_size = _RECEIVE_BUFFER
         if not await client.connect():
             raise BusUnavailable(f"no connection to {self._host}:{self._port}")
         client.ctx.comm_params.timeout_connect = _NEVER_S
@@ -141,6 +147,7 @@ class TcpLink:
         client = await self._connection_to_use()
         if unit == 0:
             return await self._broadcast(client, request)
+        self._framer.awaiting = True
         try:
             async with self._translated(timing.timeout_s):
                 reply = await client.execute(False, self._message(unit, request))
@@ -167,7 +174,6 @@ class TcpLink:
         if self._client is None or not self._client.connected:
             await self.open()
         assert self._client is not None
-        self._framer.begin()
         return self._client
 
     @asynccontextmanager
@@ -182,7 +188,7 @@ class TcpLink:
 
     def _failure(self) -> DriverError:
         """Why there is no answer, by what did arrive."""
-        if self._framer.broken or self._framer.partial:
+        if self._framer.garbage or self._framer.unfinished:
             return CorruptReply("bytes without a whole frame")
         if self._framer.foreign:
             return UnexpectedReply("a reply to something else")
@@ -195,8 +201,7 @@ class TcpLink:
         if not framer.suspect:
             return
         self.tally.late_dropped.update(framer.foreign)
-        if framer.broken or framer.partial:
-            self.tally.glitch_bytes[unit] += 1
+        self.tally.glitch_bytes[unit] += framer.garbage + framer.unfinished
         self._drop()
         self._framer = StrictFramer()
 

@@ -10,6 +10,7 @@ from config.settings import LineSettings
 from drivers.bus import Bus
 from drivers.line import line_timing
 from drivers.modbus.rtu import RtuLink
+from drivers.retry import RetryPolicy
 from tests.support.scripted_line import ScriptedLine
 from tests.support.virtual_time import VirtualClock
 
@@ -19,10 +20,12 @@ def rtu_settings(**changes: Any) -> LineSettings:
 
 
 @asynccontextmanager
-async def bus_on(line: ScriptedLine, units: tuple[int, ...] = (1,), **changes: Any) -> AsyncIterator[Bus]:
+async def bus_on(
+    line: ScriptedLine, units: tuple[int, ...] = (1,), policy: RetryPolicy | None = None, **changes: Any
+) -> AsyncIterator[Bus]:
     settings = rtu_settings(**changes)
     clock = VirtualClock()
-    bus = Bus(settings, RtuLink(line.connect, line_timing(settings), clock, settings.id), clock)
+    bus = Bus(settings, RtuLink(line.connect, line_timing(settings), clock, settings.id), clock, policy)
     for unit in units:
         bus.attach(unit)
     await bus.start()

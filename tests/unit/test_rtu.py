@@ -1,0 +1,373 @@
+"""The rules of an RTU line, each broken by a scripted far end in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from drivers.bus import Bus
+from drivers.contract import Priority
+from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, PanelException, UnexpectedReply
+from drivers.modbus.requests import (
+    Request,
+    read_coils,
+    read_holding_registers,
+    read_input_registers,
+    write_coil,
+    write_coils,
+    write_register,
+    write_registers,
+)
+from drivers.retry import RetryPolicy
+from tests.support.lines import bus_on
+from tests.support.scripted_line import Answer, ScriptedLine, framed
+from tests.support.virtual_time import run_virtual
+
+READ = read_holding_registers(0x10, 1)
+READ_REPLY = framed("01 03 02 002A")
+WRITE = write_register(7, 9)
+WRITE_REPLY = framed("01 06 0007 0009")
+CHARACTER_S = 10 / 9600
+ONCE = RetryPolicy(retries=0)
+
+Conversation = Callable[[Bus, ScriptedLine], Coroutine[Any, Any, None]]
+
+
+def converse(answer: Callable[[bytes], Answer], conversation: Conversation, **changes: Any) -> None:
+    """Run a conversation with one attempt a request."""
+
+    async def main() -> None:
+        line = ScriptedLine(answer, echo=changes.get("local_echo", False))
+        line.character_s = 10 / changes.get("baudrate", 9600)
+        async with bus_on(line, units=(1, 2, *range(3, 25)), policy=ONCE, **changes) as bus:
+            await conversation(bus, line)
+
+    run_virtual(main())
+
+
+def ask(bus: Bus, request: Request, unit: int = 1) -> Coroutine[Any, Any, tuple[int, ...]]:
+    return bus.exchange(unit, request, Priority.GRANT)
+
+
+@pytest.mark.parametrize(
+    ("baudrate", "guard_ms", "pause_ms"), [(9600, 0.0, 4.0104), (19200, 0.0, 2.0052), (115200, 0.0, 1.75), (9600, 5.0, 9.0104)]
+)
+def test_silence_and_guard_stand_between_the_last_byte_and_the_next_frame(
+    baudrate: int, guard_ms: float, pause_ms: float
+) -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        for _ in range(4):
+            assert await ask(bus, READ) == (42,)
+        ends = [when + 8 * line.character_s + 0.004 for when, _ in line.sent]
+        gaps = [after - end for end, (after, _) in zip(ends, line.sent[1:], strict=False)]
+        assert gaps == pytest.approx([pause_ms / 1000] * 3, rel=1e-3)
+
+    converse(lambda _: [(0.004, READ_REPLY)], conversation, baudrate=baudrate, guard_ms=guard_ms)
+
+
+def test_silence_counts_from_a_strangers_byte_too() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        await ask(bus, READ)
+        start = asyncio.get_running_loop().time() + 1
+        for n in range(8):
+            asyncio.get_running_loop().call_at(start + n * 0.003, line.arrive, b"\x00")
+        await asyncio.sleep(1.0)
+        await ask(bus, READ)
+        assert line.sent[-1][0] >= start + 7 * 0.003 + 0.004
+
+    converse(lambda _: [(0.004, READ_REPLY)], conversation)
+
+
+@pytest.mark.parametrize(
+    ("request_", "reply"),
+    [
+        (READ, "01 04 02 002A"),
+        (READ, "01 03 04 002A 002A"),
+        (read_holding_registers(0x10, 2), "01 03 02 002A"),
+        (read_coils(0, 9), "01 01 01 FF"),
+        (WRITE, "01 06 0008 0009"),
+        (WRITE, "01 06 0007 0008"),
+        (WRITE, "01 05 0007 0009"),
+        (WRITE, "01 90 02"),
+        (write_coil(0, 0x5500), "01 05 0000 FF00"),
+        (write_coils(0, [1] * 9), "01 0F 0000 0008"),
+        (write_registers(3, [1, 2]), "01 10 0003 0001"),
+        (write_registers(3, [1, 2]), "01 10 0004 0002"),
+    ],
+)
+def test_a_whole_frame_that_does_not_answer_is_no_success(request_: Request, reply: str) -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        with pytest.raises(UnexpectedReply):
+            await ask(bus, request_)
+        assert bus.statistics().units[1].protocol == 1
+
+    converse(lambda _: [(0.004, framed(reply))], conversation)
+
+
+def test_a_frame_of_another_unit_is_not_ours_and_does_not_end_the_wait() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, READ) == (42,)
+        assert bus.statistics().units[2].late_dropped == 1
+        with pytest.raises(NoReply):
+            await ask(bus, READ)
+
+    answers: list[Answer] = [[(0.004, framed("02 03 02 0007")), (0.1, READ_REPLY)], [(0.004, framed("02 03 02 0007"))]]
+    converse(lambda _: answers.pop(0), conversation)
+
+
+def test_a_wrong_frame_before_the_right_one_is_dropped() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, WRITE) == ()
+        assert bus.statistics().units[1].late_dropped == 1
+
+    converse(lambda _: [(0.004, framed("01 03 02 0001")), (0.05, WRITE_REPLY)], conversation)
+
+
+def test_a_late_reply_is_thrown_away_and_never_given_to_the_next_request() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        with pytest.raises(NoReply):
+            await ask(bus, READ)
+        timed_out = asyncio.get_running_loop().time()
+        assert await ask(bus, READ) == (43,)
+        late_end = line.sent[0][0] + 8 * CHARACTER_S + 0.45
+        assert line.sent[1][0] >= late_end + 0.3
+        assert late_end > timed_out
+        assert bus.statistics().line.late_dropped == 1
+
+    answers: list[Answer] = [[(0.45, READ_REPLY)], [(0.004, framed("01 03 02 002B"))]]
+    converse(lambda _: answers.pop(0), conversation)
+
+
+def test_the_quiet_after_a_miss_is_a_setting() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        for _ in range(2):
+            with pytest.raises(NoReply):
+                await ask(bus, READ)
+        assert line.sent[1][0] - line.sent[0][0] == pytest.approx(8 * CHARACTER_S + 0.3 + 1.2, abs=1e-6)
+
+    converse(lambda _: [], conversation, post_timeout_quiet_ms=1200.0)
+
+
+def test_a_late_reply_after_a_cancelled_call_is_taken_by_its_own_exchange() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        hung_up = asyncio.create_task(ask(bus, READ))
+        await asyncio.sleep(0.05)
+        hung_up.cancel()
+        await asyncio.gather(hung_up, return_exceptions=True)
+        assert await ask(bus, READ) == (43,)
+        assert bus.statistics().units[1].exchanges == 2
+
+    answers: list[Answer] = [[(0.25, READ_REPLY)], [(0.004, framed("01 03 02 002B"))]]
+    converse(lambda _: answers.pop(0), conversation)
+
+
+def test_a_whole_frame_on_an_idle_line_makes_it_suspect() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        await ask(bus, READ)
+        await asyncio.sleep(0.5)
+        line.arrive(READ_REPLY)
+        heard = asyncio.get_running_loop().time()
+        await ask(bus, READ)
+        assert line.sent[1][0] >= heard + 0.3
+        assert bus.statistics().units[1].late_dropped == 1
+
+    converse(lambda _: [(0.004, READ_REPLY)], conversation)
+
+
+@pytest.mark.parametrize("glitch", [b"\x00", b"\xff", b"\x00\xff\x00", b"\xff" * 5])
+@pytest.mark.parametrize("unit", [*range(1, 25)])
+def test_leading_glitch_bytes_cost_nothing(unit: int, glitch: bytes) -> None:
+    def answer(frame: bytes) -> Answer:
+        reply = framed(f"{unit:02x}03020007")
+        return [(0.004, glitch), (0.004 + len(reply) * CHARACTER_S, reply)]
+
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, READ, unit) == (7,)
+        assert await ask(bus, READ, unit) == (7,)
+        assert line.sent[1][0] - line.sent[0][0] < 0.04
+        assert bus.statistics().units[unit].glitch_bytes == 2 * len(glitch)
+        assert bus.statistics().units[unit].crc == 0
+
+    converse(answer, conversation)
+
+
+def test_a_reply_may_come_byte_by_byte() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, READ) == (42,)
+
+    converse(lambda _: [(0.004 + n * 0.01, READ_REPLY[n : n + 1]) for n in range(len(READ_REPLY))], conversation)
+
+
+def test_garbage_before_a_reply_costs_no_exchange() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, READ) == (42,)
+
+    converse(lambda _: [(0.004, bytes.fromhex("01 03 F0 11")), (0.02, READ_REPLY)], conversation)
+
+
+@pytest.mark.parametrize("damaged", [READ_REPLY[:-1], READ_REPLY[:3], READ_REPLY[:-1] + b"\x55", b"\x55" + READ_REPLY[1:]])
+def test_a_damaged_reply_is_a_corrupt_one(damaged: bytes) -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        with pytest.raises(CorruptReply):
+            await ask(bus, READ)
+        assert bus.statistics().units[1].crc == 1
+        assert bus.statistics().units[1].timeouts == 0
+
+    converse(lambda _: [(0.004, damaged)], conversation)
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 6, 0x83, 0x84, 0x85, 0x86, 0x89])
+def test_an_exception_carries_the_panels_code(code: int) -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        with pytest.raises(PanelException) as refusal:
+            await ask(bus, WRITE)
+        assert refusal.value.code == code
+
+    async def main() -> None:
+        line = ScriptedLine(lambda _: [(0.004, framed(f"0186{code:02x}"))])
+        async with bus_on(line, policy=RetryPolicy(busy_retries=0)) as bus:
+            await conversation(bus, line)
+
+    run_virtual(main())
+
+
+def test_the_reply_timeout_starts_when_our_frame_has_left() -> None:
+    """255 bytes take 2.2 s at 1200 baud: longer than the timeout."""
+
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, write_registers(0, [7] * 123)) == ()
+
+    converse(lambda _: [(0.29, framed("01 10 0000 007B"))], conversation, baudrate=1200)
+
+
+def test_a_long_reply_has_the_time_it_takes() -> None:
+    reply = framed("01 03 FA" + "0007" * 125)
+    pieces = [(0.29 + n * 10 / 1200, reply[n : n + 1]) for n in range(len(reply))]
+
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, read_holding_registers(0, 125)) == (7,) * 125
+
+    converse(lambda _: pieces, conversation, baudrate=1200)
+
+
+def test_a_first_byte_beyond_the_timeout_is_too_late() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        with pytest.raises(NoReply):
+            await ask(bus, READ)
+        assert asyncio.get_running_loop().time() == pytest.approx(8 * CHARACTER_S + 0.00401 + 0.3, abs=1e-4)
+
+    converse(lambda _: [(0.31, READ_REPLY)], conversation)
+
+
+def test_a_babbling_line_is_an_error_not_a_hang() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        babble = asyncio.create_task(babbling(line))
+        for _ in range(3):
+            with pytest.raises(DriverError) as error:
+                await ask(bus, READ)
+            assert isinstance(error.value, CorruptReply | BusUnavailable)
+        assert asyncio.get_running_loop().time() < 15
+        babble.cancel()
+        await asyncio.gather(babble, return_exceptions=True)
+        assert await ask(bus, READ) == (42,)
+
+    async def babbling(line: ScriptedLine) -> None:
+        while True:
+            line.arrive(b"\x11\x22\x33")
+            await asyncio.sleep(0.002)
+
+    converse(lambda _: [(0.004, READ_REPLY)], conversation)
+
+
+def test_a_broadcast_waits_the_turnaround_and_expects_nothing() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, WRITE, 0) == ()
+        assert await ask(bus, READ) == (42,)
+        assert line.sent[0][1] == framed("00 06 0007 0009")
+        assert line.sent[1][0] - line.sent[0][0] >= 8 * CHARACTER_S + 0.2499
+        with pytest.raises(ValueError, match="broadcast"):
+            await ask(bus, READ, 0)
+
+    converse(lambda frame: [(0.004, READ_REPLY)] if frame[0] else [], conversation, turnaround_ms=250.0)
+
+
+def test_our_own_echo_is_swallowed_and_the_reply_behind_it_taken() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, WRITE) == ()
+        assert await ask(bus, READ) == (42,)
+
+    def answer(frame: bytes) -> Answer:
+        return [(0.004, READ_REPLY if frame[1] == 3 else frame)]
+
+    converse(answer, conversation, local_echo=True)
+
+
+def test_an_echo_alone_is_no_reply() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        with pytest.raises(NoReply):
+            await ask(bus, WRITE)
+
+    converse(lambda _: [], conversation, local_echo=True)
+
+
+def test_another_echo_than_what_was_sent_is_a_collision() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        line.echo = False
+        with pytest.raises(CorruptReply):
+            await ask(bus, WRITE)
+
+    converse(lambda _: [(0.0, b"\x55"), (0.004, WRITE_REPLY)], conversation, local_echo=True)
+
+
+def test_a_repeated_reply_is_dropped_and_counted() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, READ) == (42,)
+        await asyncio.sleep(0.1)
+        assert await ask(bus, read_input_registers(0, 1)) == (1,)
+        assert bus.statistics().units[1].late_dropped == 1
+
+    answers: list[Answer] = [[(0.004, READ_REPLY), (0.05, READ_REPLY)], [(0.004, framed("01 04 02 0001"))]]
+    converse(lambda _: answers.pop(0), conversation)
+
+
+def test_a_line_lost_during_an_exchange_tells_at_once() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, WRITE) == ()
+        line.answer = lambda _: []
+        started = asyncio.get_running_loop().time()
+        asyncio.get_running_loop().call_later(0.05, line.unplug)
+        with pytest.raises(ConnectionLost):
+            await ask(bus, WRITE)
+        assert asyncio.get_running_loop().time() < started + 0.06
+        line.answer = lambda _: [(0.004, WRITE_REPLY)]
+        assert await ask(bus, WRITE) == ()
+        assert line.opens == 2
+
+    converse(lambda _: [(0.004, WRITE_REPLY)], conversation)
+
+
+def test_a_stream_that_refuses_the_frame_is_a_lost_line() -> None:
+    class Refusing(ScriptedLine):
+        def write(self, data: bytes, /) -> None:
+            raise BrokenPipeError
+
+    async def main() -> None:
+        async with bus_on(Refusing(lambda _: []), policy=ONCE) as bus:
+            with pytest.raises(ConnectionLost):
+                await ask(bus, WRITE)
+
+    run_virtual(main())
+
+
+def test_one_write_a_frame() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        await ask(bus, WRITE)
+        await ask(bus, WRITE)
+        assert [frame for _, frame in line.sent] == [WRITE_REPLY] * 2
+        assert all(after[0] > before[0] for before, after in pairwise(line.sent))
+
+    converse(lambda _: [(0.004, WRITE_REPLY)], conversation)
