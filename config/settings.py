@@ -43,7 +43,7 @@ class StoreSettings(_Settings):
 
 class UserSettings(_Settings):
     name: Annotated[str, Field(min_length=1, max_length=50)]
-    password: str | None = None
+    password: str | None = Field(None, repr=False)
     password_file: Path | None = None
 
 

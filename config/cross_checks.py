@@ -1,0 +1,208 @@
+"""What types alone cannot tell of a configuration: ids used twice, names that nothing has, keys that do not go together.
+
+Works on the file as it was read, mistakes of type and all, so that one report has everything; a value of a wrong type is
+passed over here. Yields (key path, what).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from config.panel_model import ModelError, PanelModel
+
+Mistake = tuple[str, str]
+Models = Mapping[str, PanelModel] | None
+Panels = Mapping[str, PanelModel | None]
+"""Every panel id with its model, None where that is not known."""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OUTPUT = re.compile(r"(?P<panel>[^:@]+):(?P<output>[0-9]{1,4})")
+
+
+def cross_checks(raw: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
+    """`models`: known panel models by name; None: not known, models are not checked."""
+    panels = _known_panels(raw, models)
+    yield from _site(raw)
+    yield from _users(raw)
+    yield from _lines(raw)
+    yield from _panels(raw, models)
+    yield from _groups(raw, panels)
+    yield from _bindings(raw, panels)
+
+
+def _tables(raw: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The tables of an array of tables with their paths."""
+    entries = raw.get(key)
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        if isinstance(entry, dict):
+            yield f"{key}[{index}]", entry
+
+
+def _line_panels(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for line_path, line in _tables(raw, "lines"):
+        for path, panel in _tables(line, "panels"):
+            yield line_path, f"{line_path}.{path}", panel
+
+
+def _known_panels(raw: Mapping[str, Any], models: Models) -> Panels:
+    known: dict[str, PanelModel | None] = {}
+    for _, _, panel in _line_panels(raw):
+        name, model = panel.get("id"), panel.get("model")
+        if isinstance(name, str):
+            known[name] = models.get(model) if models is not None and isinstance(model, str) else None
+    return known
+
+
+class _Once:
+    """Remembers where a value stood first."""
+
+    def __init__(self) -> None:
+        self._first: dict[object, str] = {}
+
+    def again(self, value: object, path: str) -> str | None:
+        """Where the value stands already; None: it is new."""
+        first = self._first.setdefault(value, path)
+        return None if first == path else first
+
+
+def _site(raw: Mapping[str, Any]) -> Iterator[Mistake]:
+    site = raw.get("site")
+    zone = site.get("timezone") if isinstance(site, dict) else None
+    if isinstance(zone, str) and not _is_zone(zone):
+        yield "site.timezone", f"no time zone is named {zone!r} (an IANA name is wanted, such as Europe/Kyiv)"
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def _users(raw: Mapping[str, Any]) -> Iterator[Mistake]:
+    names = _Once()
+    for path, user in _tables(raw, "users"):
+        name = user.get("name")
+        if isinstance(name, str) and (first := names.again(name, f"{path}.name")):
+            yield f"{path}.name", f"{name!r} stands at {first} already"
+        given = {"password", "password_file"} & user.keys()
+        if len(given) != 1:
+            yield path, "password or password_file is wanted, and not both"
+        elif user.get("password") == "":
+            yield f"{path}.password", "is empty"
+        elif isinstance(user.get("password_file"), str):
+            yield from _password_file(f"{path}.password_file", Path(user["password_file"]))
+
+
+def _password_file(key: str, path: Path) -> Iterator[Mistake]:
+    try:
+        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        yield key, f"{path} is not readable: {error.strerror}"
+    except UnicodeDecodeError:
+        yield key, f"{path} is not UTF-8 text"
+    else:
+        if not text or "\n" in text:
+            yield key, f"{path} must hold one line, the password"
+
+
+def _lines(raw: Mapping[str, Any]) -> Iterator[Mistake]:
+    ids, ports = _Once(), _Once()
+    for path, line in _tables(raw, "lines"):
+        name = line.get("id")
+        if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):
+            yield f"{path}.id", f"{name!r} stands at {first} already"
+        yield from _place(path, line, ports)
+
+
+def _place(path: str, line: Mapping[str, Any], ports: _Once) -> Iterator[Mistake]:
+    """A serial line has a device path as its port, a TCP line a host and a number."""
+    kind, host, port = line.get("kind"), line.get("host"), line.get("port")
+    if kind == "modbus-rtu":
+        if "host" in line:
+            yield f"{path}.host", "a serial line has none"
+        if isinstance(port, int) or port == "":
+            yield f"{path}.port", "a serial line's port is a device path, such as /dev/ttyUSB0"
+        elif isinstance(port, str) and (first := ports.again(port, f"{path}.port")):
+            yield f"{path}.port", f"{port} stands at {first} already"
+    elif kind in ("modbus-tcp", "modbus-rtu-tcp"):
+        if host in (None, ""):
+            yield f"{path}.host", "is missing: a TCP line has a host"
+        if isinstance(port, str) or (isinstance(port, int) and not 1 <= port <= 65535):
+            yield f"{path}.port", "a TCP line's port is a number from 1 to 65535"
+        elif kind == "modbus-rtu-tcp" and "port" in line and (first := ports.again((host, port), f"{path}.port")):
+            yield f"{path}.port", f"{host}:{port} stands at {first} already: one wire is one line"
+
+
+def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
+    ids, units = _Once(), _Once()
+    for line_path, path, panel in _line_panels(raw):
+        name, unit = panel.get("id"), panel.get("unit", 1)
+        if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):
+            yield f"{path}.id", f"{name!r} stands at {first} already"
+        if isinstance(unit, int) and (first := units.again((line_path, unit), f"{path}.unit")):
+            yield f"{path}.unit", f"{unit} is taken by {first} on this line"
+        yield from _model(path, panel, models)
+
+
+def _model(path: str, panel: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
+    name, options = panel.get("model"), panel.get("options")
+    if models is None or not isinstance(name, str):
+        return
+    if name not in models:
+        yield f"{path}.model", f"no panel model is named {name!r} (known: {', '.join(sorted(models))})"
+    elif isinstance(options, dict) and all(isinstance(value, bool | int | float | str) for value in options.values()):
+        try:
+            models[name].configured(options)
+        except ModelError as error:
+            for mistake in error.mistakes:
+                key, _, what = mistake.partition(": ")
+                yield f"{path}.{key}" if key.startswith("options") else f"{path}.options", what if what else key
+
+
+def _groups(raw: Mapping[str, Any], panels: Panels) -> Iterator[Mistake]:
+    groups = raw.get("groups")
+    for name, members in groups.items() if isinstance(groups, dict) else ():
+        if name == "all":
+            yield "groups.all", "@all is every panel; another name is wanted"
+        elif not _ID.fullmatch(name):
+            yield f"groups.{name}", "letters, digits, dot, dash and underscore only, at most 64, a letter or digit first"
+        for index, member in enumerate(members if isinstance(members, list) else []):
+            if isinstance(member, str) and (what := _unknown(member, panels)):
+                yield f"groups.{name}[{index}]", what
+
+
+def _bindings(raw: Mapping[str, Any], panels: Panels) -> Iterator[Mistake]:
+    groups = raw.get("groups")
+    known = {f"@{name}" for name in groups} | {"@all"} if isinstance(groups, dict) else {"@all"}
+    for path, rule in _tables(raw, "bindings"):
+        link_id, names = rule.get("link_id"), rule.get("panels")
+        if isinstance(link_id, str) and link_id != "*" and not _UUID.fullmatch(link_id):
+            yield f"{path}.link_id", "a UUID in lower case or * is wanted"
+        for index, name in enumerate(names if isinstance(names, list) else []):
+            if not isinstance(name, str) or name in known:
+                continue
+            what = f"no group is named {name[1:]!r}" if name.startswith("@") else _unknown(name, panels)
+            if what:
+                yield f"{path}.panels[{index}]", what
+
+
+def _unknown(name: str, panels: Panels) -> str | None:
+    """What is wrong with the name of a panel or of an output of one; None: nothing."""
+    if name.startswith("@"):
+        return "a group holds panels and outputs, not groups"
+    match = _OUTPUT.fullmatch(name)
+    panel = match["panel"] if match else name
+    if panel not in panels:
+        return f"no panel is named {panel!r}"
+    model = panels[panel]
+    if match is None or model is None or int(match["output"]) < model.capabilities.outputs:
+        return None
+    outputs = model.capabilities.outputs
+    return f"{panel} has outputs 0 to {outputs - 1}" if outputs else f"{panel} has no outputs"

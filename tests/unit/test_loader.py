@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from config.loader import ConfigurationError, load_settings
+from config.panel_model import PanelModel, load_models
+
+GOOD = """
+[site]
+name = "Lab"
+timezone = "Europe/Kyiv"
+[http]
+host = "127.0.0.1"
+port = 8080
+[store]
+path = "panel-gateway.db"
+[[users]]
+name = "admin"
+password = "hunter2-hunter2"
+[[lines]]
+id = "rs485-a"
+kind = "modbus-rtu"
+port = "/dev/ttyUSB0"
+baudrate = 19200
+  [[lines.panels]]
+  id = "lobby"
+  model = "open-access-panel"
+  unit = 1
+[[lines]]
+id = "annex"
+kind = "modbus-tcp"
+host = "127.0.0.1"
+port = 1502
+  [[lines.panels]]
+  id = "annex-door"
+  model = "open-access-panel"
+  narrow = ["resolution", "periods"]
+[groups]
+doors = ["lobby", "annex-door"]
+[[bindings]]
+link_id = "*"
+panels = ["@doors", "@all", "lobby:7"]
+"""
+
+
+@pytest.fixture(scope="module")
+def models() -> Mapping[str, PanelModel]:
+    return load_models(None)
+
+
+def mistakes_of(folder: Path, text: str, models: Mapping[str, PanelModel] | None) -> tuple[str, ...]:
+    path = folder / "site.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path, models)
+    assert "hunter2" not in str(caught.value)
+    return caught.value.mistakes
+
+
+def test_a_good_file(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    settings = load_settings(path, models)
+    assert settings.store.path == tmp_path / "panel-gateway.db"
+    assert settings.lines[0].port == "/dev/ttyUSB0"
+    assert settings.lines[1].port == 1502
+    assert settings.lines[1].panels[0].narrow == ("resolution", "periods")
+    assert settings.groups == {"doors": ("lobby", "annex-door")}
+
+
+def test_an_empty_file_is_a_site_without_panels(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text("", encoding="utf-8")
+    assert load_settings(path, models).store.path == tmp_path / "panel-gateway.db"
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:
+    (tmp_path / "secret").write_text("hunter2-hunter2\n", encoding="utf-8")
+    text = GOOD.replace('password = "hunter2-hunter2"', 'password_file = "secret"').replace("/dev/ttyUSB0", "tty-a")
+    path = tmp_path / "site.toml"
+    path.write_text(text, encoding="utf-8")
+    settings = load_settings(path, models)
+    assert settings.users[0].password_file == tmp_path / "secret"
+    assert settings.lines[0].port == str(tmp_path / "tty-a")
+
+
+SECOND = '[[lines.panels]]\nid = "{}"\nmodel = "open-access-panel"\nunit = {}'
+
+CASES = [
+    ('timezone = "Europe/Kyiv"', 'timezone = "Europe/Kiew"', "site.timezone: no time zone is named 'Europe/Kiew'"),
+    ('timezone = "Europe/Kyiv"', 'timezone = "../etc/passwd"', "site.timezone: no time zone"),
+    ('timezone = "Europe/Kyiv"', 'timezone = "Europe"', "site.timezone: no time zone"),
+    ('name = "Lab"', 'nmae = "Lab"', "site.nmae: unknown key"),
+    ('name = "Lab"', "name = 2026-01-01", "site.name: input should be a valid string"),
+    ('name = "Lab"', 'aggregate = "most"', "site.aggregate: input should be 'all', 'any' or 'accepted'"),
+    ('name = "Lab"', 'models_dir = "nowhere"', "site.models_dir: no folder"),
+    ("port = 8080", 'port = "8080"', "http.port: input should be a valid integer"),
+    ("port = 8080", "port = true", "http.port: input should be a valid integer"),
+    ("port = 8080", "port = 99999", "http.port: input should be less than or equal to 65535"),
+    ("port = 8080", "deadline_ms = 1e30", "http.deadline_ms: input should be a valid integer"),
+    ('password = "hunter2-hunter2"', "", "users[0]: password or password_file is wanted"),
+    ('password = "hunter2-hunter2"', "password = 222222", "users[0].password: input should be a valid string"),
+    ('password = "hunter2-hunter2"', 'password = ""', "users[0].password: is empty"),
+    (
+        'password = "hunter2-hunter2"',
+        'password = "hunter2"\npassword_file = "x"',
+        "users[0]: password or password_file is wanted, and not both",
+    ),
+    ('password = "hunter2-hunter2"', 'password_file = "gone"', "users[0].password_file: "),
+    (
+        "[[lines]]",
+        '[[users]]\nname = "admin"\npassword = "hunter2"\n[[lines]]',
+        "users[1].name: 'admin' stands at users[0].name already",
+    ),
+    ('id = "annex"', 'id = "rs485-a"', "lines[1].id: 'rs485-a' stands at lines[0].id already"),
+    ('kind = "modbus-rtu"', 'kind = "modbus"', "lines[0].kind: input should be 'modbus-rtu', 'modbus-tcp' or 'modbus-rtu-tcp'"),
+    ('port = "/dev/ttyUSB0"', "port = 3", "lines[0].port: a serial line's port is a device path"),
+    ('port = "/dev/ttyUSB0"', "port = 3.5", "lines[0].port: input should be a valid string"),
+    ('port = "/dev/ttyUSB0"', "", "lines[0].port: is missing"),
+    ("baudrate = 19200", 'host = "a"', "lines[0].host: a serial line has none"),
+    ("baudrate = 19200", "timeout_ms = nan", "lines[0].timeout_ms: "),
+    ('host = "127.0.0.1"\nport = 1502', "port = 1502", "lines[1].host: is missing"),
+    ("port = 1502", 'port = "1502"', "lines[1].port: a TCP line's port is a number from 1 to 65535"),
+    ("port = 1502", "port = 0", "lines[1].port: a TCP line's port is a number from 1 to 65535"),
+    ("unit = 1", SECOND.format("lobby", 2), "lines[0].panels[1].id: 'lobby' stands at lines[0].panels[0].id already"),
+    ("unit = 1", SECOND.format("second door", 2), "lines[0].panels[1].id: letters, digits"),
+    ("unit = 1", "unit = 248", "lines[0].panels[0].unit: input should be less than or equal to 247"),
+    ("unit = 1", 'unit = "1"', "lines[0].panels[0].unit: input should be a valid integer"),
+    ("unit = 1", "gaurd_ms = 1", "lines[0].panels[0].gaurd_ms: unknown key"),
+    ("unit = 1", SECOND.format("second", 1), "lines[0].panels[1].unit: 1 is taken by lines[0].panels[0].unit"),
+    ("unit = 1", 'model = "x"\n[unclosed', "not TOML: "),
+    ("unit = 1", "options = {warp = 9}", "lines[0].panels[0].options.warp: this model has no such option"),
+    (
+        '  model = "open-access-panel"\n  unit = 1',
+        '  model = "closed"',
+        "lines[0].panels[0].model: no panel model is named 'closed'",
+    ),
+    ('["lobby", "annex-door"]', '["lobby", "attic"]', "groups.doors[1]: no panel is named 'attic'"),
+    ('["lobby", "annex-door"]', '["@doors"]', "groups.doors[0]: a group holds panels and outputs, not groups"),
+    ("doors =", "all = []\ndoors =", "groups.all: @all is every panel"),
+    ("doors =", '"fire doors" = []\ndoors =', "groups.fire doors: letters, digits"),
+    (
+        'link_id = "*"',
+        'link_id = "91C615E3-1040-4815-8ECB-000000000001"',
+        "bindings[0].link_id: a UUID in lower case or * is wanted",
+    ),
+    ('"@doors", "@all"', '"@door"', "bindings[0].panels[0]: no group is named 'door'"),
+    ('"@doors", "@all"', '"attic"', "bindings[0].panels[0]: no panel is named 'attic'"),
+    ('"lobby:7"', '"lobby:8"', "bindings[0].panels[2]: lobby has outputs 0 to 7"),
+    ('"lobby:7"', '"lobby:x"', "bindings[0].panels[2]: no panel is named 'lobby:x'"),
+    ('"lobby:7"', "7", "bindings[0].panels[2]: input should be a valid string"),
+    ("[[bindings]]", "[bindings]", "bindings: input should be a valid array"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), CASES, ids=[case[2][:40] + f"#{number}" for number, case in enumerate(CASES)])
+def test_one_mistake(tmp_path: Path, models: Mapping[str, PanelModel], old: str, new: str, said: str) -> None:
+    assert old in GOOD
+    own = None if "models_dir" in new else models
+    mistakes = mistakes_of(tmp_path, GOOD.replace(old, new, 1), own)
+    assert len(mistakes) == 1, mistakes
+    assert said in mistakes[0]
+
+
+def test_all_mistakes_come_in_one_report(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:
+    several = [CASES[number] for number in (0, 3, 7, 17, 25, 27, 36, 43)]
+    text = GOOD
+    for old, new, _ in several:
+        text = text.replace(old, new, 1)
+    mistakes = mistakes_of(tmp_path, text, models)
+    for _, _, said in several:
+        assert any(mistake.startswith(said) for mistake in mistakes), (said, mistakes)
+
+
+def test_the_same_serial_port_twice(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:
+    second = '[[lines]]\nid = "b"\nkind = "modbus-rtu"\nport = "/dev/ttyUSB0"\n[groups]'
+    mistakes = mistakes_of(tmp_path, GOOD.replace("[groups]", second), models)
+    assert mistakes == ("lines[2].port: /dev/ttyUSB0 stands at lines[0].port already",)
+
+
+def test_the_line_of_a_syntax_error_is_told(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:
+    assert "line 2" in mistakes_of(tmp_path, '[site]\nname = "\n', models)[0]
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="not readable: No such file"):
+        load_settings(tmp_path / "gone.toml")
+
+
+def test_a_file_of_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "site.toml"
+    path.write_bytes(b'[site]\nname = "\xff"\n')
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        load_settings(path)
+
+
+def test_models_of_a_folder_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "bad.toml").write_text("name = 3", encoding="utf-8")
+    mistakes = mistakes_of(tmp_path, GOOD.replace('name = "Lab"', 'models_dir = "models"'), None)
+    assert len(mistakes) == 1
+    assert mistakes[0].startswith("site.models_dir: ")
+    assert "bad.toml: " in mistakes[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["lines = 3", "lines = [3]", "groups = 1", "users = {a = 1}", "[lines]\npanels = 3", "[[lines]]\npanels = [1]"]
+)
+def test_odd_shapes_are_reported_and_not_stumbled_over(tmp_path: Path, models: Mapping[str, PanelModel], text: str) -> None:
+    assert mistakes_of(tmp_path, text, models)
