@@ -88,7 +88,8 @@ def start_days(rule: LocalRule, first: int) -> Iterator[int]:
         case Frequency.WEEK:
             return _expand_weeks(rule, low, high)
         case Frequency.MONTH | Frequency.YEAR:
-            return heapq.merge(*(_expand_months(rule, months, low, high) for months in _months(rule) if _ever(rule, months)))
+            ever = (m for m in _months(rule) if _ever(m.first % _CYCLE_MONTHS, m.step, rule.month_days, rule.nth))
+            return heapq.merge(*(_expand_months(rule, months, low, high) for months in ever))
 
 
 def _up(value: int, origin: int, step: int) -> int:
@@ -165,9 +166,10 @@ def longest_gap(rule: LocalRule) -> int | None:
             return _longest_month_gap(firsts, months[0].step, rule.month_days, rule.nth) if months else None
 
 
-def _ever(rule: LocalRule, months: _Months) -> bool:
-    """Whether any of the months has such a day; not 30 February, nor 29 February in every second odd year."""
-    return any(_matches(rule.month_days, rule.nth, *_kind(month)) for month in _cycle((months.first,), months.step))
+@lru_cache(maxsize=4096)
+def _ever(first: int, step: int, month_days: frozenset[int], nth: NthDay | None) -> bool:
+    """Whether any of the months has such a day; not 30 February, nor 29 February of every second year from an odd one on."""
+    return any(_matches(month_days, nth, *_kind(month)) for month in _cycle((first,), step))
 
 
 @lru_cache(maxsize=1024)
