@@ -50,9 +50,9 @@ def _secret(password: str) -> _Secret:
 
 def _password(user: UserSettings) -> str:
     """Raises OSError when the password file cannot be read."""
-    if user.password_file is not None:
-        return user.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-    return user.password or ""
+    if user.password is not None:
+        return user.password
+    return "" if user.password_file is None else user.password_file.read_text(encoding="utf-8").rstrip("\r\n")
 
 
 class Users:

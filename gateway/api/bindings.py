@@ -7,8 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.api.errors import ApiError, bad_body
-from gateway.api.panels import unknown_panel
+from gateway.api.errors import ApiError, bad_body, unknown_panel
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES, finish
 from gateway.api.validation import array_of, read_link_id, read_object

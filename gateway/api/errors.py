@@ -66,6 +66,10 @@ def bad_body(detail: str, vendor: str = WRONG_BODY) -> ApiError:
     return ApiError(400, detail, vendor=vendor)
 
 
+def unknown_panel(name: str, status: int = 404) -> ApiError:
+    return ApiError(status, f"{name}: no such panel, output or group", code="unknown_panel")
+
+
 def is_own_surface(path: str) -> bool:
     return path.startswith(_OWN_SURFACE)
 
@@ -112,8 +116,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as error:
         return error_response(request.path, _from_aiohttp(request, error))
     except UnknownPanel as error:
-        unknown = ApiError(404, f"{error.name}: no such panel, output or group", code="unknown_panel")
-        return error_response(request.path, unknown)
+        return error_response(request.path, unknown_panel(error.name))
     except StoreError as error:
         _logger.error("request refused by the store", extra={"path": request.rel_url.raw_path, "error": str(error)})
         return error_response(request.path, ApiError(507 if isinstance(error, StoreFull) else 503, str(error)))

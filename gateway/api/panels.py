@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.api.errors import ApiError
+from gateway.api.errors import unknown_panel
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES, finish
 from gateway.fleet.views import PanelView
@@ -28,15 +28,9 @@ async def one_panel(request: web.Request) -> web.Response:
 async def act(request: web.Request) -> web.Response:
     """`sync`, `reinit` or `retry`: 202, the work goes on."""
     fleet, panel_id, action = request.app[SERVICES].fleet, request.match_info["panel"], request.match_info["action"]
-    if fleet.panel(panel_id) is None:
-        raise unknown_panel(panel_id)
     verbs = {"sync": fleet.sync, "reinit": fleet.reinit, "retry": fleet.retry}
     await finish(request, verbs[action](panel_id))
     return json_response({"panel": panel_id, "action": action}, status=202)
-
-
-def unknown_panel(name: str, status: int = 404) -> ApiError:
-    return ApiError(status, f"{name}: no such panel, output or group", code="unknown_panel")
 
 
 def _without_items(view: PanelView) -> dict[str, Any]:

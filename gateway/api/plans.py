@@ -5,8 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.api.bindings import panel_names
-from gateway.api.errors import ApiError, bad_body
-from gateway.api.panels import unknown_panel
+from gateway.api.errors import ApiError, bad_body, unknown_panel
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
 from gateway.api.validation import read_items, read_link_id, read_object

@@ -29,9 +29,12 @@ def build_app(services: ApiServices) -> web.Application:
     return app
 
 
-def build_runner(app: web.Application) -> web.AppRunner:
-    """A runner that keeps query strings and raw requests out of the logs, and lets work outlive its client."""
-    return web.AppRunner(app, access_log=None, logger=server_logger(), handler_cancellation=False)
+def build_runner(app: web.Application, grace_s: float = 10.0) -> web.AppRunner:
+    """A runner that keeps query strings and raw requests out of the logs, and lets work outlive its client.
+
+    Its cleanup() waits at most `grace_s` for requests in hand.
+    """
+    return web.AppRunner(app, access_log=None, logger=server_logger(), handler_cancellation=False, shutdown_timeout=grace_s)
 
 
 def _vendor_routes() -> list[web.RouteDef]:

@@ -150,13 +150,18 @@ class MemoryFleet:
         return VIEW if panel_id == VIEW.id else None
 
     async def sync(self, panel_id: str) -> None:
-        self.acted.append(("sync", panel_id))
+        self._act("sync", panel_id)
 
     async def reinit(self, panel_id: str) -> None:
-        self.acted.append(("reinit", panel_id))
+        self._act("reinit", panel_id)
 
     async def retry(self, panel_id: str) -> None:
-        self.acted.append(("retry", panel_id))
+        self._act("retry", panel_id)
+
+    def _act(self, action: str, panel_id: str) -> None:
+        if panel_id != VIEW.id:
+            raise UnknownPanel(panel_id)
+        self.acted.append((action, panel_id))
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
         return self.bound
