@@ -1,0 +1,190 @@
+"""Lines as configured: wire times, real pseudo-terminals, device servers on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from config.settings import LineSettings
+from drivers.bus import Bus
+from drivers.clock import SystemClock
+from drivers.contract import Availability, Priority
+from drivers.errors import BusUnavailable, NotSent
+from drivers.line import line_timing, open_link
+from drivers.modbus.requests import Request, read_holding_registers, write_register, write_registers
+from tests.support.lines import rtu_settings
+from tests.support.pty_line import pty_panel
+from tests.support.scripted_line import framed
+
+READ = read_holding_registers(0x10, 1)
+WRITE = write_register(7, 9)
+
+
+def obey(frame: bytes) -> bytes:
+    if frame[1] in (3, 4):
+        return framed(f"{frame[0]:02x}{frame[1]:02x}02002a")
+    return framed(frame[:6].hex())
+
+
+@pytest.mark.parametrize(
+    ("baudrate", "silence", "fc06", "fc16x32", "fc03x32", "fc16x123"),
+    [(9600, 4.01, 24.7, 92.4, 88.2, 282), (19200, 2.01, 12.3, 46.2, 44.1, 141), (115200, 1.75, 4.9, 10.5, 10.2, 26.3)],
+)
+def test_wire_times_are_those_of_the_table(
+    baudrate: int, silence: float, fc06: float, fc16x32: float, fc03x32: float, fc16x123: float
+) -> None:
+    settings = rtu_settings(baudrate=baudrate)
+    link = open_link(settings, SystemClock())
+    assert line_timing(settings).silence_s * 1000 == pytest.approx(silence, abs=0.006)
+    for request, expected in [
+        (WRITE, fc06),
+        (write_registers(0, [0] * 32), fc16x32),
+        (read_holding_registers(0, 32), fc03x32),
+        (write_registers(0, [0] * 123), fc16x123),
+    ]:
+        took = link.wire_ms(request)
+        assert took is not None
+        assert took == pytest.approx(expected, abs=0.51 if expected > 100 else 0.051)
+
+
+@pytest.mark.parametrize(
+    ("changes", "bits"), [({}, 10), ({"parity": "even"}, 11), ({"stopbits": 2}, 11), ({"parity": "odd", "stopbits": 2}, 12)]
+)
+def test_a_character_has_its_parity_and_stop_bits(changes: dict[str, object], bits: int) -> None:
+    settings = rtu_settings(baudrate=19200, **changes)
+    assert line_timing(settings).character_s * 19200 == pytest.approx(bits)
+
+
+def test_bytes_and_frame_of_a_request() -> None:
+    link = open_link(rtu_settings(), SystemClock())
+    assert link.frame(0x11, WRITE) == framed("11 06 0007 0009")
+    assert link.wire_bytes(READ) == 8 + 7
+
+
+async def test_exchanges_on_a_pseudo_terminal() -> None:
+    with pty_panel(obey) as panel:
+        settings = rtu_settings(port=panel.path, baudrate=115200)
+        link = open_link(settings, SystemClock())
+        bus = Bus(settings, link, SystemClock())
+        bus.attach(1)
+        await bus.start()
+        for _ in range(20):
+            assert await bus.exchange(1, READ, Priority.GRANT) == (42,)
+            assert await bus.exchange(1, WRITE, Priority.GRANT) == ()
+        assert panel.heard[:2] == [framed("01 03 0010 0001"), framed("01 06 0007 0009")]
+        assert bus.statistics().line.exchanges == 40
+        await bus.stop(1)
+
+
+async def test_a_pulled_adapter_and_its_return(tmp_path: Path) -> None:
+    port = tmp_path / "tty"
+    with pty_panel(obey) as panel:
+        port.symlink_to(panel.path)
+        settings = rtu_settings(port=str(port), baudrate=115200)
+        bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
+        bus.attach(1)
+        await bus.start()
+        await bus.exchange(1, READ, Priority.GRANT)
+        port.unlink()
+        panel.unplug()
+        await becomes(bus, Availability.BUS_UNAVAILABLE)
+        with pytest.raises(BusUnavailable):
+            await bus.exchange(1, READ, Priority.GRANT)
+    with pty_panel(obey) as panel:
+        port.symlink_to(panel.path)
+        await becomes(bus, Availability.ONLINE)
+        assert await bus.exchange(1, READ, Priority.GRANT) == (42,)
+        await bus.stop(1)
+
+
+async def becomes(bus: Bus, wanted: Availability) -> None:
+    async for level in bus.availability(1):
+        if level is wanted:
+            return
+
+
+@pytest.mark.parametrize("changes", [{"port": "/dev/does-not-exist"}, {"rs485": True}])
+async def test_a_port_that_cannot_be_opened_as_wanted_is_unavailable(changes: dict[str, object]) -> None:
+    """A pseudo-terminal has no RS-485 direction control."""
+    with pty_panel(obey) as panel:
+        link = open_link(rtu_settings(**{"port": panel.path, **changes}), SystemClock())
+        with pytest.raises(BusUnavailable):
+            await link.open()
+
+
+async def test_rs485_direction_is_asked_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_rs485 = 0x542F
+    asked: list[list[int]] = []
+
+    def ioctl(fd: int, number: int, buffer: array[int] | int | bytes = 0) -> int:
+        if number == set_rs485 and isinstance(buffer, array):
+            asked.append(buffer.tolist())
+        return 0
+
+    with pty_panel(obey) as panel:
+        link = open_link(rtu_settings(port=panel.path, rs485=True), SystemClock())
+        monkeypatch.setattr("serial.serialposix.fcntl.ioctl", ioctl)
+        await link.open()
+        monkeypatch.undo()
+        await link.close()
+    enabled_rts_on_send = 0b011
+    assert [settings[0] for settings in asked] == [enabled_rts_on_send]
+
+
+async def test_two_masters_cannot_open_one_port() -> None:
+    with pty_panel(obey) as panel:
+        first = open_link(rtu_settings(port=panel.path), SystemClock())
+        second = open_link(rtu_settings(port=panel.path), SystemClock())
+        await first.open()
+        with pytest.raises(BusUnavailable):
+            await second.open()
+        await first.close()
+        await second.open()
+        await second.close()
+
+
+async def test_a_line_is_closed_when_its_bus_stops() -> None:
+    with pty_panel(obey) as panel:
+        before = set(os.listdir("/proc/self/fd"))
+        settings = rtu_settings(port=panel.path)
+        bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
+        bus.attach(1)
+        await bus.start()
+        await bus.exchange(1, READ, Priority.GRANT)
+        await bus.stop(1)
+        assert set(os.listdir("/proc/self/fd")) == before
+
+
+async def serve_rtu(answer: Callable[[bytes], bytes]) -> asyncio.Server:
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.read(256):
+            writer.write(answer(request))
+        writer.close()
+
+    return await asyncio.start_server(converse, "127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(("request_", "values"), [(READ, (42,)), (WRITE, ())])
+async def test_rtu_frames_over_a_device_server(request_: Request, values: tuple[int, ...]) -> None:
+    server = await serve_rtu(obey)
+    settings = LineSettings(
+        id="server", kind="modbus-rtu-tcp", host="127.0.0.1", port=server.sockets[0].getsockname()[1], baudrate=115200
+    )
+    bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
+    bus.attach(1)
+    await bus.start()
+    assert await bus.exchange(1, request_, Priority.GRANT) == values
+    await bus.stop(1)
+    server.close()
+    await server.wait_closed()
+    bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
+    bus.attach(1)
+    await bus.start()
+    with pytest.raises(NotSent):
+        await bus.exchange(1, request_, Priority.GRANT)
+    await bus.stop(1)

@@ -1,0 +1,206 @@
+"""Modbus TCP on real sockets, against a server that does what no server should."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from config.settings import LineSettings
+from drivers.bus import Bus
+from drivers.clock import SystemClock
+from drivers.contract import Availability, Priority
+from drivers.errors import (
+    BusUnavailable,
+    ConnectionLost,
+    CorruptReply,
+    DriverError,
+    NoReply,
+    PanelException,
+    UnexpectedReply,
+)
+from drivers.line import open_link
+from drivers.modbus.link import UnitTiming
+from drivers.modbus.requests import Request, read_holding_registers, write_coil, write_register, write_registers
+from drivers.modbus.tcp import TcpLink
+from tests.support.rogue_server import CUT, RogueServer, TcpAnswer, good, reply, rogue_server
+
+READ = read_holding_registers(0x10, 2)
+WRITE = write_register(7, 9)
+TIMING = UnitTiming(0.0, 0.1)
+
+
+def link_to(server: RogueServer) -> TcpLink:
+    return TcpLink("127.0.0.1", server.port, SystemClock(), turnaround_s=0.01)
+
+
+async def test_reads_and_writes() -> None:
+    async with rogue_server(good) as server:
+        link = link_to(server)
+        await link.open()
+        assert await link.exchange(1, READ, TIMING) == (42, 42)
+        assert await link.exchange(1, WRITE, TIMING) == ()
+        assert await link.exchange(1, write_coil(3, 0x5500), TIMING) == ()
+        await link.close()
+        assert [request[6:].hex() for request in server.requests] == ["01030010" + "0002", "010600070009", "010500035500"]
+        assert server.connections == 1
+
+
+ODD: list[tuple[str, Request, TcpAnswer, type[DriverError]]] = [
+    ("wrong echo address", WRITE, lambda q: [reply(q, bytes.fromhex("0600080009"))], UnexpectedReply),
+    ("wrong echo value", WRITE, lambda q: [reply(q, bytes.fromhex("0600070008"))], UnexpectedReply),
+    ("wrong echo count", write_registers(1, [1, 2]), lambda q: [reply(q, bytes.fromhex("1000010001"))], UnexpectedReply),
+    ("short count", READ, lambda q: [reply(q, bytes.fromhex("0302002a"))], UnexpectedReply),
+    ("count lies", READ, lambda q: [reply(q, bytes.fromhex("0304002a"))], UnexpectedReply),
+    ("long count", READ, lambda q: [reply(q, bytes.fromhex("0306002a002a002a"))], UnexpectedReply),
+    ("another function", READ, lambda q: [reply(q, bytes.fromhex("0404002a002a"))], UnexpectedReply),
+    ("foreign transaction", READ, lambda q: [reply(q, bytes.fromhex("0304002a002a"), transaction=999)], UnexpectedReply),
+    ("transaction zero", READ, lambda q: [reply(q, bytes.fromhex("0304002a002a"), transaction=0)], UnexpectedReply),
+    ("foreign unit", READ, lambda q: [reply(q, bytes.fromhex("0304002a002a"), unit=2)], UnexpectedReply),
+    ("half a reply", READ, lambda q: [reply(q, bytes.fromhex("0304002a002a"))[:9]], CorruptReply),
+    ("half a header", READ, lambda q: [q[:3]], CorruptReply),
+    ("another protocol", READ, lambda q: [q[:2] + b"\x00\x01" + reply(q, bytes.fromhex("0304002a002a"))[4:]], CorruptReply),
+    ("length zero", READ, lambda q: [q[:4] + b"\x00\x00" + q[6:]], CorruptReply),
+    ("cut before", READ, lambda q: [CUT], ConnectionLost),
+    ("cut in mid-frame", READ, lambda q: [reply(q, bytes.fromhex("0304002a002a"))[:9], CUT], ConnectionLost),
+    ("silence", READ, lambda q: [], NoReply),
+]
+
+
+@pytest.mark.parametrize(("request_", "answer", "error"), [case[1:] for case in ODD], ids=[case[0] for case in ODD])
+async def test_an_odd_reply_is_no_success_and_the_connection_is_opened_anew(
+    request_: Request, answer: TcpAnswer, error: type[DriverError]
+) -> None:
+    async with rogue_server(answer) as server:
+        link = link_to(server)
+        await link.open()
+        with pytest.raises(error):
+            await link.exchange(1, request_, TIMING)
+        server.answer = good
+        assert await link.exchange(1, READ, TIMING) == (42, 42)
+        assert server.connections == 2
+        await link.close()
+
+
+async def test_the_right_reply_behind_a_foreign_one_counts_and_the_connection_is_opened_anew() -> None:
+    def answer(request: bytes) -> list[bytes | None]:
+        return [reply(request, b"\x03\x04\x00\x01\x00\x01", transaction=7777), *good(request)]
+
+    async with rogue_server(answer) as server:
+        link = link_to(server)
+        await link.open()
+        assert await link.exchange(1, READ, TIMING) == (42, 42)
+        assert link.tally.late_dropped[1] == 1
+        await link.exchange(1, READ, TIMING)
+        assert server.connections == 2
+        await link.close()
+
+
+@pytest.mark.parametrize("more", [lambda right: right, lambda right: right[:5], lambda right: right * 30])
+async def test_what_comes_behind_the_right_reply_is_never_the_next_one(more: Callable[[bytes], bytes]) -> None:
+    def answer(request: bytes) -> list[bytes | None]:
+        right = good(request)[0]
+        assert right is not None
+        return [right + more(right)]
+
+    async with rogue_server(answer) as server:
+        link = link_to(server)
+        await link.open()
+        for _ in range(3):
+            assert await link.exchange(1, READ, TIMING) == (42, 42)
+        assert server.connections == 3
+        await link.close()
+
+
+async def test_bytes_out_of_the_blue_make_the_connection_suspect() -> None:
+    def answer(request: bytes) -> list[bytes | None]:
+        return [*good(request), reply(request, b"\x03\x04\x00\x01\x00\x01")]
+
+    async with rogue_server(answer) as server:
+        link = link_to(server)
+        await link.open()
+        await link.exchange(1, READ, TIMING)
+        await asyncio.sleep(0.02)
+        assert await link.exchange(1, READ, TIMING) == (42, 42)
+        assert server.connections == 2
+        await link.close()
+
+
+@pytest.mark.parametrize("code", [2, 6, 0x83, 0x89])
+async def test_an_exception_carries_the_panels_code_and_keeps_the_connection(code: int) -> None:
+    async with rogue_server(lambda q: [reply(q, bytes((q[7] | 0x80, code)))]) as server:
+        link = link_to(server)
+        await link.open()
+        for _ in range(2):
+            with pytest.raises(PanelException) as refusal:
+                await link.exchange(1, READ, TIMING)
+            assert refusal.value.code == code
+        assert server.connections == 1
+        await link.close()
+
+
+async def test_a_connection_closed_while_idle_is_opened_anew_by_the_next_exchange() -> None:
+    async with rogue_server(good) as server:
+        link = link_to(server)
+        await link.open()
+        await link.exchange(1, READ, TIMING)
+        server.hang_up()
+        await asyncio.sleep(0.02)
+        assert await link.exchange(1, READ, TIMING) == (42, 42)
+        assert server.connections == 2
+        await link.close()
+
+
+async def test_a_reply_in_single_bytes_is_a_reply() -> None:
+    def answer(request: bytes) -> list[bytes | None]:
+        right = good(request)[0]
+        assert right is not None
+        return [right[n : n + 1] for n in range(len(right))]
+
+    async with rogue_server(answer) as server:
+        link = link_to(server)
+        await link.open()
+        assert await link.exchange(1, READ, UnitTiming(0, 5)) == (42, 42)
+        assert not link.tally.late_dropped
+        assert server.connections == 1
+        await link.close()
+
+
+async def test_nobody_listens() -> None:
+    async with rogue_server(good) as server:
+        link = link_to(server)
+    with pytest.raises(BusUnavailable):
+        await link.open()
+    assert not link.connected
+
+
+async def test_frame_and_sizes() -> None:
+    link = TcpLink("127.0.0.1", 1, SystemClock(), turnaround_s=0)
+    assert link.frame(3, READ) == bytes.fromhex("0000 0000 0006 03 03 0010 0002")
+    assert link.wire_bytes(READ) == 12 + 13
+    assert link.wire_ms(READ) is None
+
+
+async def test_a_bus_on_tcp_retries_quarantines_and_recovers() -> None:
+    async with rogue_server(good) as server:
+        settings = LineSettings(
+            id="annex", kind="modbus-tcp", host="127.0.0.1", port=server.port, timeout_ms=20, probe_share=0.5, turnaround_ms=1
+        )
+        clock = SystemClock()
+        bus = Bus(settings, open_link(settings, clock), clock)
+        bus.attach(1)
+        await bus.start()
+        assert await bus.exchange(1, READ, Priority.GRANT) == (42, 42)
+        assert await bus.exchange(0, WRITE, Priority.GRANT) == ()
+        server.answer = lambda q: []
+        with pytest.raises(NoReply):
+            await bus.exchange(1, READ, Priority.GRANT)
+        assert bus.availability(1).current is Availability.QUARANTINED
+        server.answer = good
+        async for level in bus.availability(1):
+            if level is Availability.ONLINE:
+                break
+        assert await bus.exchange(1, READ, Priority.GRANT) == (42, 42)
+        assert bus.statistics().units[1].timeouts >= 3
+        await bus.stop(1)
