@@ -46,21 +46,21 @@ class Recurrence:
 
     def next_transition(self, after: float) -> int | None:
         """The first instant > after at which `is_open` changes; None: never again."""
-        start, end = next(self._periods_from(floor(max(after, FIRST_INSTANT))), (None, None))
+        start, end = next(self._periods_from(_second(after)), (None, None))
         if start is not None and start > after:
             return start
         return end if end != _END else None
 
     def open_periods(self, start: int, end: int) -> Iterator[Span]:
         """Open instants start <= t < end, merged, half open, ascending, lazy."""
-        for opens, closes in self._periods_from(start):
+        for opens, closes in self._periods_from(_second(start)):
             if opens >= end:
                 return
             yield opens, min(closes, end)
 
     def ever_open(self, after: float) -> bool:
         """Whether it is open at any instant >= after."""
-        return any(True for _ in self._pieces(floor(max(after, FIRST_INSTANT))))
+        return any(True for _ in self._pieces(_second(after)))
 
     def local_windows(self, first_day: int, last_day: int) -> Iterator[Span]:
         """Windows in local seconds that touch the local days first_day..last_day; merged, half open, ascending, lazy, whole."""
@@ -72,7 +72,7 @@ class Recurrence:
 
     def _periods_from(self, instant: int) -> Iterator[Span]:
         """Open periods that end after `instant`, the first clipped to it."""
-        return merged(self._pieces(max(instant, FIRST_INSTANT)))
+        return merged(self._pieces(instant))
 
     def _pieces(self, instant: int) -> Iterator[Span]:
         """As `_periods_from`, cut at clock changes.
@@ -109,3 +109,8 @@ class Recurrence:
             if start - offset >= until:
                 return
             yield max(start - offset, instant), min(end - offset, until)
+
+
+def _second(instant: float) -> int:
+    """The whole second that an instant lies in, within what is answered for."""
+    return floor(min(max(instant, FIRST_INSTANT), _END))
