@@ -59,6 +59,17 @@ class FaultRates:
     clock_drift_ppm: float = 0.0
     """No chance: every panel's clock runs so much fast, from when the rates are set."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError naming the field that is out of its range."""
+        for name in FAULTS:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: a chance is 0 to 1")
+        for name in ("delay_ms", "late_ms", "away_ms"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: a duration is not negative")
+        if not self.refusals or not all(1 <= code <= 255 for code in self.refusals):
+            raise ValueError("refusals: exception codes are 1 to 255")
+
 
 FAULTS = (
     "lose_request", "corrupt_request", "lose", "delay", "late", "duplicate", "truncate", "corrupt", "glitch", "foreign_unit",

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from config.settings import LineSettings, Settings
+from simulators.control import Control
 from simulators.crash import Crashes
 from simulators.faults import FaultRates, Faults
 from simulators.line import SerialLine, TcpLine
@@ -22,7 +23,8 @@ Where = str | tuple[str, int]
 
 
 class SimulatedSite:
-    """An async context manager. While inside, `lines` says where each line listens; `panels` are the panels by id.
+    """An async context manager. While inside, `lines` says where each line listens; `panels` are the panels by id;
+    `control_url` answers as `control.py` says.
 
     `failed` gets the first crash inside a simulator; leaving raises it. Leaving ends every port, link and connection.
 
@@ -68,6 +70,9 @@ class SimulatedSite:
         async with AsyncExitStack() as stack:
             for number, line in enumerate(self._settings.lines):
                 await self._start_line(line, number, self._crashes, stack)
+            control = Control(self.panels, self.responders)
+            stack.push_async_callback(control.stop)
+            self.control_url = await control.start(self._control_port)
             self._stack = stack.pop_all()
         return self
 

@@ -1,0 +1,134 @@
+"""The control address of a simulated site, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from config.settings import Settings
+from simulators.open_access_panel import OpenAccessPanel
+from simulators.site import SimulatedSite
+from tests.support.master import Master
+
+LINE = {
+    "id": "annex",
+    "kind": "modbus-tcp",
+    "host": "127.0.0.1",
+    "port": 0,
+    "panels": [{"id": "door", "model": "open-access-panel", "unit": 1}],
+}
+
+
+@asynccontextmanager
+async def started() -> AsyncIterator[tuple[SimulatedSite, Master, aiohttp.ClientSession]]:
+    settings = Settings.model_validate({"lines": [LINE]}, strict=False)
+    async with SimulatedSite(settings) as site, aiohttp.ClientSession(site.control_url) as http:
+        where = site.lines["annex"]
+        assert isinstance(where, tuple)
+        reader, writer = await asyncio.open_connection(*where)
+        try:
+            yield site, Master(reader, writer, tcp=True, timeout_s=0.2), http
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+
+async def get(http: aiohttp.ClientSession, path: str) -> Any:
+    async with http.get(path) as answer:
+        assert answer.status == 200
+        return await answer.json()
+
+
+async def post(http: aiohttp.ClientSession, path: str, body: object = None) -> tuple[int, Any]:
+    async with http.post(path, json=body) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_what_a_panel_tells() -> None:
+    async with started() as (site, master, http):
+        assert site.control_url.startswith("http://127.0.0.1:")
+        await master.words(1, 4, 0, 2)
+        await master.single(1, 6, 0x0221, 60)
+        await master.write(1, 0x0100, (0x6AE9, 0x4E00, 60, 0, 0, 60, 0, 0, 60, 0))
+        view = await get(http, "/panels/door")
+        assert (view["bytes_in"], view["bytes_out"], view["frames"], view["reads"], view["writes"]) == (
+            12 + 12 + 33,
+            13 + 12 + 12,
+            3,
+            1,
+            2,
+        )
+        assert view["outputs"] == [False, True] + [False] * 6
+        assert view["schedules_open_now"] == []
+        assert view["clock"][:16] == "2026-11-03T03:59"
+        assert (await get(http, "/panels"))["panels"][0]["panel"] == "door"
+        assert (await get(http, "/panels/door"))["bytes_in"] == view["bytes_in"]
+
+
+async def test_off_and_on_keep_everything() -> None:
+    async with started() as (_, master, http):
+        await master.single(1, 6, 0x0221, 60)
+        assert (await post(http, "/panels/door/off"))[1]["on"] is False
+        with pytest.raises(TimeoutError):
+            await master.words(1, 4, 0, 2)
+        assert (await post(http, "/panels/door/on"))[1]["on"] is True
+        assert (await master.bits(1, 1, 0, 2)) == (0, 1)
+        assert (await master.words(1, 4, 10, 1)) == (0,)
+
+
+@pytest.mark.parametrize(("action", "resets", "events"), [("power-cut", 1, 1), ("reset", 1, 1), ("restore", 0, 0)])
+async def test_restarts(action: str, resets: int, events: int) -> None:
+    async with started() as (site, master, http):
+        door = site.panels["door"]
+        assert isinstance(door, OpenAccessPanel)
+        door.record_event(1, 2, 3, 4)
+        await master.single(1, 6, 0x0221, 60)
+        assert (await post(http, f"/panels/door/{action}"))[0] == 200
+        assert (await master.bits(1, 1, 0, 2)) == (0, 0)
+        assert (await master.words(1, 4, 10, 1)) == (resets,)
+        assert (await master.words(1, 4, 18, 2)) == (0, events)
+
+
+async def test_faults_come_and_go() -> None:
+    async with started() as (_, master, http):
+        status, body = await post(http, "/lines/annex/faults", {"seed": 3, "rates": {"lose": 1}})
+        assert (status, body["rates"]["lose"]) == (200, 1)
+        with pytest.raises(TimeoutError):
+            await master.words(1, 4, 0, 2)
+        assert (await post(http, "/lines/annex/faults", {}))[0] == 200
+        assert await master.words(1, 4, 0, 2) == (0x5041, 0x0100)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {"lose": 1},
+        {"rates": {"loose": 1}},
+        {"rates": {"lose": 1.5}},
+        {"rates": {"lose": True}},
+        {"seed": "x"},
+        {"rates": 1},
+        {"rates": {"refusals": []}},
+        {"rates": {"refusals": 4}},
+        {"rates": {"delay_ms": -1}},
+    ],
+)
+async def test_unusable_faults_are_refused(body: object) -> None:
+    async with started() as (_, _, http):
+        status, answer = await post(http, "/lines/annex/faults", body)
+        assert (status, answer["error"]) == (422, "unusable")
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [("/panels/nobody/off", "unknown_panel"), ("/panels/door/kick", "unknown_action"), ("/lines/none/faults", "unknown_line")],
+)
+async def test_unknown_names(path: str, error: str) -> None:
+    async with started() as (_, _, http):
+        assert (await post(http, path))[1] == {"error": error, "detail": path}
