@@ -133,7 +133,7 @@ async def test_rs485_direction_is_asked_of_the_kernel(monkeypatch: pytest.Monkey
         monkeypatch.undo()
         await link.close()
     enabled_rts_on_send = 0b011
-    assert [settings[0] for settings in asked] == [enabled_rts_on_send]
+    assert {settings[0] for settings in asked} == {enabled_rts_on_send}
 
 
 async def test_two_masters_cannot_open_one_port() -> None:
