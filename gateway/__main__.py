@@ -1,0 +1,97 @@
+"""The command line. Each command is a function of `commands.py`; this file only reads arguments and starts what they ask for.
+
+Exit status: 0 done, 1 mistakes or refused, 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway import commands
+from gateway.ops import logs
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="panel-gateway", description="Time profiles to hardware panels.")
+    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, *, config: bool = True, as_json: bool = True) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(name, help=text, description=text)
+        if config:
+            verb.add_argument("--config", required=True, type=Path, metavar="FILE", help="configuration file (TOML)")
+        if as_json:
+            verb.add_argument("--json", action="store_true", help="print the API's JSON instead of a table")
+        return verb
+
+    serve = command("serve", "run the gateway", as_json=False)
+    serve.add_argument("--host", help="listen here instead of [http] host")
+    serve.add_argument("--port", type=int, help="listen here instead of [http] port; 0 picks a free one")
+    simulate = command("simulate", "run simulated panels in place of the configured ones", as_json=False)
+    simulate.add_argument("--control-port", type=int, default=0, help="port of the control URL; 0 picks a free one")
+    lab = command("lab", "run a gateway with simulated panels, nothing else to set up", config=False, as_json=False)
+    lab.add_argument("--port", type=int, help="port of the gateway; 0 picks a free one")
+    lab.add_argument("--control-port", type=int, default=0, help="port of the control URL; 0 picks a free one")
+    command("check", "name every mistake of a configuration")
+    plan = command("plan", "show what a request would do to every panel; nothing is written")
+    plan.add_argument("request", type=Path, metavar="REQUEST.json")
+    plan.add_argument("--panels", help="panels in place of the bindings, comma-separated: @doors,gate:3")
+    status = command("status", "show desired against observed for every panel")
+    status.add_argument("panel", nargs="?")
+    for asking in (status, *(command(verb, text) for verb, text in commands.VERBS.items())):
+        asking.add_argument("--url", help="where the gateway listens, if not at [http] of the configuration")
+        if asking is not status:
+            asking.add_argument("panel")
+    backup = command("backup", "copy the store while the gateway works", as_json=False)
+    backup.add_argument("target", type=Path, metavar="FILE")
+    models = command("models", "list panel models, or check a model file", config=False)
+    models.add_argument("--config", type=Path, metavar="FILE", help="configuration whose site.models_dir counts too")
+    models.add_argument("action", nargs="?", choices=["check"])
+    models.add_argument("file", nargs="?", type=Path, metavar="FILE")
+    return parser
+
+
+async def _simulate(arguments: argparse.Namespace) -> int:
+    from gateway.lab import simulate
+    from simulators.site import SimulatedSite
+
+    settings = commands.read_settings(arguments.config)
+    return await simulate(settings, lambda wanted: SimulatedSite(wanted, control_port=arguments.control_port))
+
+
+async def _lab(arguments: argparse.Namespace) -> int:
+    from gateway.lab import lab
+    from simulators.site import SimulatedSite
+
+    return await lab(
+        arguments.port, lambda wanted, **places: SimulatedSite(wanted, control_port=arguments.control_port, **places)
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = _parser()
+    read = parser.parse_args(arguments)
+    logs.configure()
+    running = {"simulate": _simulate, "lab": _lab}.get(read.command)
+    try:
+        if running is not None:
+            return asyncio.run(running(read))
+        return commands.run(read, parser)
+    except commands.Mistakes as mistakes:
+        for line in mistakes.lines:
+            sys.stderr.write(f"{line}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,248 @@
+"""Composition root and life cycle: settings -> store -> fleet -> lines and drivers -> routes; the same way back at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from config.loader import ConfigurationError, load_settings
+from config.panel_model import PanelModel, load_models
+from config.settings import HttpSettings, Settings
+from drivers.clock import Clock, SystemClock
+from gateway.api.live import reconfigure
+from gateway.api.routes import build_app, build_runner
+from gateway.api.services import ApiServices, ReloadReport
+from gateway.fleet.context import FleetOptions
+from gateway.fleet.fleet import Fleet
+from gateway.fleet.sqlite_store import SqliteStore
+from gateway.fleet.store import StoreError
+from gateway.ops.audit import AuditTrail
+from gateway.ops.listeners import Listeners
+from gateway.ops.metrics import Metrics
+from gateway.ops.systemd import notify, watchdog_interval_s
+from gateway.schedules.time_profile import Readings
+from gateway.site import Site
+
+_log = logging.getLogger(__name__)
+
+GRACE_S = 10.0
+"""How long a stop waits for what is on the wires."""
+
+
+class CannotStart(Exception):
+    """The gateway cannot begin to work; the text says why and names the place."""
+
+
+def fleet_options(settings: Settings) -> FleetOptions:
+    site = settings.site
+    return FleetOptions(
+        readings=Readings(ZoneInfo(site.timezone), site.window_reading, site.looper_reading, site.timestamp_reading),
+        horizon_days=site.horizon_days,
+        aggregate=site.aggregate,
+        deadline_s=settings.http.deadline_ms / 1000,
+    )
+
+
+def changed_beyond_reload(old: Settings, new: Settings) -> tuple[str, ...]:
+    """What a reload cannot change, one `key.path: what` each."""
+    return tuple(
+        f"{section}.{key}: takes a restart"
+        for section in ("http", "store")
+        for key, value in getattr(new, section)
+        if value != getattr(getattr(old, section), key)
+    )
+
+
+class Gateway:
+    """One running gateway. `start`, then `wait`, then `stop`; `stop` is safe wherever the start got to."""
+
+    def __init__(self, settings: Settings, config: Path | None, clock: Clock, http: HttpSettings | None = None) -> None:
+        self._settings = settings.model_copy(update={"http": http or settings.http})
+        self._config = config
+        self._file = settings
+        self._clock = clock
+        self._metrics = Metrics()
+        self._bound = False
+        self._reloading = asyncio.Lock()
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> str:
+        """Returns the URL it listens at. Raises CannotStart."""
+        try:
+            return await self._start()
+        except (StoreError, OSError, ConfigurationError) as error:
+            raise CannotStart(str(error)) from error
+
+    async def _start(self) -> str:
+        settings = self._settings
+        self._store = SqliteStore(settings.store.path)
+        snapshot = await self._store.open()
+        self._stack.push_async_callback(self._store.close)
+        self._fleet = Fleet(
+            self._store,
+            snapshot,
+            self._clock,
+            fleet_options(settings),
+            rules=settings.bindings,
+            groups=settings.groups,
+            events=Listeners(self._metrics, AuditTrail()),
+        )
+        self._site = Site(self._fleet, self._clock)
+        self._stack.push_async_callback(self._site.stop, GRACE_S)
+        self._stack.push_async_callback(self._fleet.stop, GRACE_S)
+        await self._site.apply(settings.lines, self._models(settings))
+        await self._fleet.start()
+        return await self._listen()
+
+    async def _listen(self) -> str:
+        self._app = build_app(
+            ApiServices(
+                fleet=self._fleet,
+                settings=self._settings,
+                clock=self._clock,
+                reload=self.reload,
+                lines=self.lines,
+                health=self.unhealthy,
+                ready=self.not_ready,
+                device_serial=str(uuid.uuid5(uuid.NAMESPACE_URL, f"panel-gateway:{self._settings.store.path.absolute()}")),
+                metrics=self._metrics.exposition,
+            )
+        )
+        runner = build_runner(self._app, GRACE_S)
+        self._stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        http = self._settings.http
+        listening = web.TCPSite(runner, http.host, http.port)
+        self._stack.callback(self._unbind)
+        await listening.start()
+        self._bound = True
+        host, port = runner.addresses[0][:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def _unbind(self) -> None:
+        self._bound = False
+
+    async def stop(self) -> None:
+        """No new request, no new exchange; what is on the wires is finished, then a true record is left."""
+        await self._stack.aclose()
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; raises what a background task died of."""
+        stopping = asyncio.create_task(stop.wait())
+        ends: set[asyncio.Future[Any]] = {stopping, self._fleet.failed, self._site.failed}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        for failed in (self._fleet.failed, self._site.failed):
+            if failed.done():
+                failed.result()
+
+    def unhealthy(self) -> tuple[str, ...]:
+        """What keeps the gateway from working at all."""
+        return tuple(
+            text
+            for text, failed in (("a background task died", self._fleet.failed), ("a line's worker died", self._site.failed))
+            if failed.done()
+        )
+
+    async def not_ready(self) -> tuple[str, ...]:
+        """What keeps the gateway from doing what it is asked. Panels do not count."""
+        wrong = [
+            (not await self._store.writable(), "the store takes no writes"),
+            (not self._bound, "the port is not bound"),
+            (not self._fleet.trusted(), "the system clock is earlier than the store's last write"),
+        ]
+        return self.unhealthy() + tuple(text for is_wrong, text in wrong if is_wrong)
+
+    def lines(self) -> object:
+        """The body of `/gateway/v1/lines`."""
+        return {"lines": [asdict(bus.statistics()) for bus in self._site.buses.values()]}
+
+    async def reload(self) -> ReloadReport:
+        """Apply the configuration file as a difference; a bad one changes nothing."""
+        async with self._reloading:
+            if self._config is None:
+                return ReloadReport(False, mistakes=("this gateway has no configuration file",))
+            try:
+                wanted = load_settings(self._config)
+                models = self._models(wanted)
+            except ConfigurationError as error:
+                return ReloadReport(False, mistakes=error.mistakes)
+            refused = changed_beyond_reload(self._file, wanted)
+            if refused:
+                return ReloadReport(False, mistakes=refused)
+            self._file = wanted
+            return ReloadReport(True, changes=await self._apply(wanted.model_copy(update={"http": self._settings.http}), models))
+
+    async def _apply(self, wanted: Settings, models: Mapping[str, PanelModel]) -> tuple[str, ...]:
+        reconfigure(self._app, wanted)
+        old, self._settings = self._settings, wanted
+        changes = await self._site.apply(wanted.lines, models)
+        if wanted.bindings != old.bindings or wanted.groups != old.groups:
+            self._fleet.set_rules(wanted.bindings, wanted.groups)
+            changes += ("bindings changed",)
+        if wanted.site != old.site:
+            self._fleet.set_options(fleet_options(wanted))
+            changes += ("site changed",)
+        return changes + (("users changed",) if wanted.users != old.users else ())
+
+    @staticmethod
+    def _models(settings: Settings) -> Mapping[str, PanelModel]:
+        return load_models(settings.site.models_dir)
+
+
+async def serve(settings: Settings, config: Path | None, ready: Callable[[str], None], http: HttpSettings | None = None) -> int:
+    """Run a gateway until SIGTERM or SIGINT; SIGHUP reads `config` again. `ready` is called once with its URL.
+
+    `http`: where to listen in place of the file's `[http]`, as the command line says.
+
+    Raises CannotStart, and whatever a background task died of: the process ends with a non-zero status then.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    gateway = Gateway(settings, config, SystemClock(), http)
+    tasks: set[asyncio.Task[None]] = set()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        url = await gateway.start()
+        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(asyncio.create_task(_reload(gateway))))
+        tasks.add(asyncio.create_task(_feed_watchdog(gateway)))
+        notify(f"READY=1\nSTATUS=listening at {url}")
+        ready(url)
+        await gateway.wait(stop)
+    finally:
+        notify("STOPPING=1")
+        await gateway.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return 0
+
+
+async def _reload(gateway: Gateway) -> None:
+    now_us = int(asyncio.get_running_loop().time() * 1_000_000)
+    notify(f"RELOADING=1\nMONOTONIC_USEC={now_us}")
+    report = await gateway.reload()
+    level = logging.INFO if report.applied else logging.ERROR
+    _log.log(level, "configuration reloaded", extra={"changes": report.changes, "mistakes": report.mistakes})
+    notify("READY=1")
+
+
+async def _feed_watchdog(gateway: Gateway) -> None:
+    """Fed by the loop that does the work: when that hangs or a task has died, systemd restarts the service."""
+    interval = watchdog_interval_s()
+    while interval is not None and not gateway.unhealthy():
+        notify("WATCHDOG=1")
+        await asyncio.sleep(interval)

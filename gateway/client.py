@@ -1,0 +1,56 @@
+"""Talking to the running gateway of a configuration, as its first user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+
+from config.settings import Settings, UserSettings
+
+_TIMEOUT_S = 30.0
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+
+
+class GatewayRefused(Exception):
+    """The gateway is not there, or said no; the text says what and where."""
+
+
+def address_of(settings: Settings) -> str:
+    """The URL that a gateway of this configuration answers at, from the same machine."""
+    host = _ANYWHERE.get(settings.http.host, settings.http.host)
+    return f"http://[{host}]:{settings.http.port}" if ":" in host else f"http://{host}:{settings.http.port}"
+
+
+def _password(user: UserSettings) -> str:
+    if user.password is not None:
+        return user.password
+    if user.password_file is None:
+        return ""
+    try:
+        return user.password_file.read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise GatewayRefused(f"users[0].password_file: {error.strerror}") from error
+
+
+async def call(settings: Settings, method: str, path: str, url: str | None = None) -> Any:
+    """One request; the decoded JSON body. Raises GatewayRefused."""
+    if not settings.users:
+        raise GatewayRefused("users: the configuration has no user to log in as")
+    user = settings.users[0]
+    base = url or address_of(settings)
+    auth = aiohttp.BasicAuth(user.name, _password(user), "utf-8")
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(auth=auth, timeout=timeout) as session,
+            session.request(method, base + path) as response,
+        ):
+            body = await response.json()
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise GatewayRefused(f"{base}: no gateway answers there ({error or type(error).__name__})") from error
+    except TimeoutError as error:
+        raise GatewayRefused(f"{base}: no answer within {_TIMEOUT_S:g} s") from error
+    if response.status >= 400:
+        raise GatewayRefused(f"{base}: {body.get('detail') or body.get('error') or response.status}")
+    return body

@@ -1,0 +1,196 @@
+"""What the command line does, apart from what runs until it is stopped. Output goes to stdout; mistakes are raised.
+
+Each command returns the exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from config.loader import ConfigurationError, load_settings
+from config.panel_model import ModelError, PanelModel, load_models
+from config.settings import Settings
+from drivers.clock import SystemClock
+from drivers.contract import ItemState
+from gateway import app, client, model_check, planning
+from gateway.fleet.sqlite_schema import backup_file
+from gateway.fleet.store import StoreError
+from gateway.tables import table
+
+VERBS: Mapping[str, str] = {
+    "sync": "read a panel and write what differs, now",
+    "reinit": "erase a panel and write all of it",
+    "retry": "try the failed items of a panel again",
+}
+
+
+class Mistakes(Exception):
+    """What was wrong, one line each."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = tuple(lines)
+
+
+def read_settings(path: Path) -> Settings:
+    """The configuration, checked whole. Raises Mistakes."""
+    try:
+        return load_settings(path)
+    except ConfigurationError as error:
+        raise Mistakes([f"{path}: {mistake}" for mistake in error.mistakes]) from error
+
+
+def read_models(folder: Path | None) -> Mapping[str, PanelModel]:
+    """Shipped and own models. Raises Mistakes."""
+    try:
+        return load_models(folder)
+    except ModelError as error:
+        raise Mistakes(error.mistakes) from error
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def say_json(body: object) -> None:
+    say(json.dumps(body, indent=1, ensure_ascii=False))
+
+
+def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Carry out the command that was read from the command line."""
+    name = arguments.command
+    if name == "models":
+        return models(arguments, parser)
+    settings = read_settings(arguments.config)
+    if name == "serve":
+        return asyncio.run(serve(settings, arguments))
+    if name == "check":
+        return check(settings, as_json=arguments.json)
+    if name == "plan":
+        return plan(settings, arguments)
+    if name == "backup":
+        return backup(settings, arguments.target)
+    if name == "status":
+        return status(settings, arguments)
+    return verb(settings, arguments)
+
+
+async def serve(settings: Settings, arguments: argparse.Namespace) -> int:
+    given = {"host": arguments.host, "port": arguments.port}
+    http = settings.http.model_copy(update={key: value for key, value in given.items() if value is not None})
+
+    def ready(url: str) -> None:
+        say(url)
+        sys.stdout.flush()
+
+    try:
+        return await app.serve(settings, arguments.config, ready, http)
+    except app.CannotStart as error:
+        raise Mistakes([str(error)]) from error
+
+
+def check(settings: Settings, *, as_json: bool) -> int:
+    panels = sum(len(line.panels) for line in settings.lines)
+    if as_json:
+        say_json({"mistakes": [], "lines": len(settings.lines), "panels": panels})
+    else:
+        say(f"no mistakes: {len(settings.lines)} lines, {panels} panels, {len(settings.bindings)} binding rules")
+    return 0
+
+
+def models(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    if arguments.action == "check":
+        if arguments.file is None:
+            parser.error("models check: a model file is wanted")
+        return _check_model(arguments.file, as_json=arguments.json)
+    folder = read_settings(arguments.config).site.models_dir if arguments.config else None
+    rows = model_check.overview(read_models(folder))
+    if arguments.json:
+        say_json({"models": rows})
+    else:
+        columns = ("name", "title", "schedules", "outputs")
+        say(table([columns, *([row[column] for column in columns] for row in rows)]))
+    return 0
+
+
+def _check_model(file: Path, *, as_json: bool) -> int:
+    report = model_check.check_model(file)
+    if as_json:
+        say_json({"mistakes": list(report.mistakes), "vectors": report.vectors})
+    for mistake in () if as_json else report.mistakes:
+        sys.stderr.write(f"{file}: {mistake}\n")
+    if not report.mistakes and not as_json:
+        say(f"{file}: no mistakes, {report.vectors} golden vectors hold")
+    return 1 if report.mistakes else 0
+
+
+def backup(settings: Settings, target: Path) -> int:
+    try:
+        backup_file(settings.store.path, target)
+    except StoreError as error:
+        raise Mistakes([str(error)]) from error
+    say(f"{target}")
+    return 0
+
+
+def _called(settings: Settings, method: str, path: str, url: str | None) -> Any:
+    try:
+        return asyncio.run(client.call(settings, method, path, url))
+    except client.GatewayRefused as error:
+        raise Mistakes([str(error)]) from error
+
+
+_STATUS = (
+    *("id", "line", "state", "availability"),
+    *("desired", "held", "pending", "refused", "lag_s", "clock_drift_ms", "last_error"),
+)
+_ITEMS = ("link_id", "desired_generation", "held_generation", "outcome", "valid_until", "reason")
+
+
+def status(settings: Settings, arguments: argparse.Namespace) -> int:
+    path = "/gateway/v1/panels" + (f"/{arguments.panel}" if arguments.panel else "")
+    body = _called(settings, "GET", path, arguments.url)
+    if arguments.json:
+        say_json(body)
+        return 0
+    panels = body["panels"]
+    say(table([("panel", *_STATUS[1:]), *([panel[key] for key in _STATUS] for panel in panels)]))
+    items = [item for panel in panels for item in panel.get("items", ())]
+    if items:
+        say("\n" + table([_ITEMS, *([item[key] for key in _ITEMS] for item in items)]))
+    return 0
+
+
+def verb(settings: Settings, arguments: argparse.Namespace) -> int:
+    body = _called(settings, "POST", f"/gateway/v1/panels/{arguments.panel}/{arguments.command}", arguments.url)
+    if arguments.json:
+        say_json(body)
+    else:
+        say(f"{body['panel']}: {body['action']} asked for")
+    return 0
+
+
+def plan(settings: Settings, arguments: argparse.Namespace) -> int:
+    named = tuple(name for name in (arguments.panels or "").split(",") if name) or None
+    try:
+        request = arguments.request.read_bytes()
+    except OSError as error:
+        raise Mistakes([f"{arguments.request}: {error.strerror}"]) from error
+    models = read_models(settings.site.models_dir)
+    try:
+        report = asyncio.run(planning.plan_offline(settings, models, request, named, SystemClock()))
+    except planning.CannotPlan as error:
+        raise Mistakes([f"{arguments.request}: {error}"]) from error
+    if arguments.json:
+        say_json(planning.as_json(report))
+    else:
+        say(planning.as_text(report, ZoneInfo(settings.site.timezone)))
+    refused = any(panel.outcome is ItemState.REFUSED for item in report.items for panel in item.panels)
+    return 1 if refused else 0

@@ -1,0 +1,119 @@
+"""Simulated panels for people: `simulate` puts them where a configuration points to, `lab` brings a gateway of its own.
+
+The simulated site is passed in by the command line, so that nothing that ships depends on simulators.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+from config.loader import load_settings
+from config.settings import LineSettings, Settings
+from gateway import app
+
+Place = str | tuple[str, int]
+
+
+class Simulated(Protocol):
+    """What a running simulated site tells: its control URL and where each line listens (a device path, or host and port)."""
+
+    @property
+    def control_url(self) -> str: ...
+
+    @property
+    def lines(self) -> Mapping[str, Place]: ...
+
+
+def _where(place: Place) -> str:
+    return place if isinstance(place, str) else f"{place[0]}:{place[1]}"
+
+
+def _listing(settings: Settings, simulated: Simulated) -> str:
+    rows = [
+        f"  {panel.id:16} {panel.model:22} unit {panel.unit:<3} {line.kind:15} {_where(simulated.lines[line.id])}"
+        for line in settings.lines
+        for panel in line.panels
+    ]
+    return "\n".join(["simulated panels:", *rows, f"control URL: {simulated.control_url}"])
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+async def simulate(settings: Settings, make: Callable[[Settings], AbstractAsyncContextManager[Simulated]]) -> int:
+    """Run the panels of `settings` until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with make(settings) as simulated:
+        _print(_listing(settings, simulated))
+        await stop.wait()
+    return 0
+
+
+def _placed(line: LineSettings, place: Place) -> LineSettings:
+    if isinstance(place, str):
+        return line.model_copy(update={"port": place})
+    return line.model_copy(update={"host": place[0], "port": place[1]})
+
+
+FIRST_REQUEST = """a first request to paste:
+
+  TOKEN=$(curl -s '{url}/api/v1/login?username=admin&password=e10adc3949ba59abbe56e057f20f883e' \\
+          | python3 -c 'import json,sys; print(json.load(sys.stdin)["token"])')
+  curl -s {url}/api/v1/access/timeprofile/items/link -H "Authorization: Bearer $TOKEN" --data '{body}'
+"""
+
+_WORK_WEEK = {
+    "list_items": [
+        {
+            "link_id": "91c615e3-1040-4815-8ecb-000000000009",
+            "name": "Work week",
+            "time_options": {"is_all_day": False, "date_from": 1793602800, "date_to": 1793635200},
+            "repeat_options": {
+                "repeat_enable": True,
+                "repeat_format": {
+                    "repeat_type": "custom",
+                    "repeat_end": {"format": "never"},
+                    "repeat_custom": {
+                        "repeat_point_type": "week",
+                        "repeat_looper": 1,
+                        "repeat_options": ["MON", "TUE", "WED", "THU", "FRI"],
+                    },
+                },
+            },
+        }
+    ]
+}
+
+
+async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[Simulated]]) -> int:
+    """Simulated panels and a gateway from `config/examples/lab.toml`, with all they write in a directory that goes away."""
+    with TemporaryDirectory(prefix="panel-gateway-lab-") as folder:
+        example = resources.files("config.examples").joinpath("lab.toml")
+        with resources.as_file(example) as path:
+            settings = load_settings(path)
+        http = settings.http if port is None else settings.http.model_copy(update={"port": port})
+        store = settings.store.model_copy(update={"path": Path(folder) / "panel-gateway.db"})
+        free = {line.id: 0 for line in settings.lines if line.kind != "modbus-rtu"}
+        async with make(settings, pty_dir=Path(folder), tcp_port_override=free) as simulated:
+            lines = tuple(_placed(line, simulated.lines[line.id]) for line in settings.lines)
+            wired = settings.model_copy(update={"http": http, "store": store, "lines": lines})
+
+            def ready(url: str) -> None:
+                _print(f"panel gateway: {url}")
+                _print(_listing(wired, simulated))
+                _print(FIRST_REQUEST.format(url=url, body=json.dumps(_WORK_WEEK)))
+
+            return await app.serve(wired, None, ready)

@@ -1,0 +1,93 @@
+"""`panel-gateway plan`: what a request would do to every panel, from the store as it lies there. Nothing is written or sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic_core import to_jsonable_python
+
+from config.panel_model import PanelModel
+from config.settings import Settings
+from drivers.clock import Clock
+from drivers.factory import build_bus, build_driver
+from gateway.api.errors import ApiError
+from gateway.api.validation import parse, read_items
+from gateway.app import fleet_options
+from gateway.fleet.fleet import Fleet
+from gateway.fleet.sqlite_schema import open_read_only
+from gateway.fleet.sqlite_store import SqliteStore
+from gateway.fleet.store import StoreError
+from gateway.fleet.views import PlanItemPanel, PlanReport, UnknownPanel
+from gateway.tables import table
+
+
+class CannotPlan(Exception):
+    """The request or the store cannot be read, or a panel is not known; the text names the place."""
+
+
+async def plan_offline(
+    settings: Settings, models: Mapping[str, PanelModel], request: bytes, panels: Sequence[str] | None, clock: Clock
+) -> PlanReport:
+    """`request`: the upsert's body, optionally with `panels`; `panels` of the command line come first. Raises CannotPlan."""
+    try:
+        body = parse(request)
+        if not isinstance(body, dict):
+            raise CannotPlan("a JSON object is wanted")
+        items = await read_items(body)
+        fleet = await _fleet(settings, models, clock)
+        return fleet.plan(items, panels or _named(body))
+    except ApiError as error:
+        raise CannotPlan(f"{error.detail} ({error.vendor})" if error.vendor else str(error.detail)) from error
+    except StoreError as error:
+        raise CannotPlan(str(error)) from error
+    except UnknownPanel as error:
+        raise CannotPlan(f"panels: {error.name}: no such panel, output or group") from error
+
+
+def _named(body: Mapping[str, Any]) -> Sequence[str] | None:
+    named = body.get("panels")
+    if named is None:
+        return None
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise CannotPlan("panels: a list of names is wanted")
+    return named
+
+
+async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: Clock) -> Fleet:
+    """A fleet that knows what the store knows; its lines are never opened."""
+    fleet = Fleet(SqliteStore(settings.store.path), open_read_only(settings.store.path), clock, fleet_options(settings))
+    for line in settings.lines:
+        bus = build_bus(line, clock)
+        for panel in line.panels:
+            await fleet.add_panel(panel, line.id, build_driver(panel, line, bus, models, clock))
+    fleet.set_rules(settings.bindings, settings.groups)
+    return fleet
+
+
+def as_json(report: PlanReport) -> Any:
+    """The body of `POST /gateway/v1/plan`."""
+    return to_jsonable_python(report)
+
+
+def _told(panel: PlanItemPanel, zone: ZoneInfo) -> str:
+    parts = [*panel.cuts, panel.message or "", panel.reason.value if panel.reason else ""]
+    until = f"until {datetime.fromtimestamp(panel.valid_until, zone):%Y-%m-%d %H:%M}" if panel.valid_until else ""
+    return "; ".join(part for part in (until, *parts) if part)
+
+
+def as_text(report: PlanReport, zone: ZoneInfo) -> str:
+    """For a person: one row an item and panel, then one a panel, then the frames."""
+    items = [
+        (item.link_id, panel.panel, panel.outcome.value, panel.slots, _told(panel, zone))
+        for item in report.items
+        for panel in item.panels
+    ]
+    panels = [
+        (each.panel, each.line, each.words, len(each.frames), each.bytes, each.wire_ms, each.commits) for each in report.panels
+    ]
+    frames = [f"{each.panel}: {frame}" for each in report.panels for frame in each.frames]
+    heads = ("link_id", "panel", "outcome", "slots", ""), ("panel", "line", "words", "frames", "bytes", "wire_ms", "commits")
+    return "\n\n".join([table([heads[0], *items]), table([heads[1], *panels]), "\n".join(frames)]).rstrip()

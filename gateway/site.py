@@ -1,0 +1,131 @@
+"""The live lines and panels of a site; a changed configuration is applied as a difference.
+
+A line or panel that the change does not concern goes on working. A panel that leaves the configuration is left as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from config.panel_model import PanelModel
+from config.settings import LineSettings, PanelSettings
+from drivers.bus import Bus
+from drivers.clock import Clock
+from drivers.factory import build_bus, build_driver
+from gateway.fleet.fleet import Fleet
+
+_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What has to be done to get from one configuration to another; ids of panels and lines, in the order of doing it."""
+
+    remove_panels: tuple[str, ...]
+    remove_lines: tuple[str, ...]
+    add_lines: tuple[LineSettings, ...]
+    add_panels: tuple[tuple[LineSettings, PanelSettings], ...]
+    changes: tuple[str, ...]
+
+
+def _wiring(line: LineSettings) -> LineSettings:
+    return line.model_copy(update={"panels": ()})
+
+
+def _panels(lines: tuple[LineSettings, ...]) -> dict[str, tuple[LineSettings, PanelSettings]]:
+    return {panel.id: (line, panel) for line in lines for panel in line.panels}
+
+
+def difference(present: tuple[LineSettings, ...], wanted: tuple[LineSettings, ...]) -> Difference:
+    """A line whose own settings changed is made anew with all its panels; else only the panels that differ are."""
+    old_lines = {line.id: _wiring(line) for line in present}
+    new_lines = {line.id: _wiring(line) for line in wanted}
+    rebuilt = {line for line in old_lines if new_lines.get(line) != old_lines[line]}
+    old, new = _panels(present), _panels(wanted)
+
+    def same(panel: str) -> bool:
+        before, after = old.get(panel), new.get(panel)
+        return (
+            before is not None
+            and after is not None
+            and before[1] == after[1]
+            and before[0].id == after[0].id
+            and before[0].id not in rebuilt
+        )
+
+    leaving = tuple(panel for panel in old if not same(panel))
+    coming = tuple(panel for panel in new if not same(panel))
+    return Difference(
+        remove_panels=leaving,
+        remove_lines=tuple(line for line in old_lines if line in rebuilt),
+        add_lines=tuple(new_lines[line] for line in new_lines if line in rebuilt or line not in old_lines),
+        add_panels=tuple(new[panel] for panel in coming),
+        changes=tuple(_told("line", old_lines.keys(), new_lines.keys(), rebuilt))
+        + tuple(_told("panel", old.keys(), new.keys(), set(leaving) & set(coming))),
+    )
+
+
+def _told(kind: str, old: Collection[str], new: Collection[str], changed: set[str]) -> Iterator[str]:
+    yield from (f"{kind} {name} removed" for name in old if name not in new)
+    yield from (f"{kind} {name} changed" for name in old if name in new and name in changed)
+    yield from (f"{kind} {name} added" for name in new if name not in old)
+
+
+class Site:
+    """Owns the buses; `fleet` learns of every panel that comes or goes. `failed` gets what a line's worker died of."""
+
+    def __init__(self, fleet: Fleet, clock: Clock) -> None:
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._fleet = fleet
+        self._clock = clock
+        self._lines: tuple[LineSettings, ...] = ()
+        self._buses: dict[str, Bus] = {}
+
+    @property
+    def buses(self) -> Mapping[str, Bus]:
+        return self._buses
+
+    async def apply(self, lines: tuple[LineSettings, ...], models: Mapping[str, PanelModel]) -> tuple[str, ...]:
+        """Bring the running site to `lines`; returns what changed, in words."""
+        todo = difference(self._lines, lines)
+        old = _panels(self._lines)
+        for panel_id in todo.remove_panels:
+            await self._fleet.remove_panel(panel_id)
+            line, panel = old[panel_id]
+            self._buses[line.id].detach(panel.unit)
+        await asyncio.gather(*(self._buses.pop(line).stop(_GRACE_S) for line in todo.remove_lines))
+        for settings in todo.add_lines:
+            await self._start(settings)
+        for settings, panel in todo.add_panels:
+            await self._add(settings, panel, models)
+        self._lines = lines
+        return todo.changes
+
+    async def _start(self, line: LineSettings) -> None:
+        bus = self._buses[line.id] = build_bus(line, self._clock)
+        await bus.start()
+        if bus.task is not None:
+            bus.task.add_done_callback(self._ended)
+
+    async def _add(self, line: LineSettings, panel: PanelSettings, models: Mapping[str, PanelModel]) -> None:
+        bus = self._buses[line.id]
+        await self._fleet.add_panel(
+            panel,
+            line.id,
+            build_driver(panel, line, bus, models, self._clock),
+            drift_share=line.drift_share,
+            quarantined_until=lambda: bus.quarantined_until(panel.unit),
+        )
+
+    def _ended(self, worker: asyncio.Task[None]) -> None:
+        error = None if worker.cancelled() else worker.exception()
+        if error is not None and not self.failed.done():
+            self.failed.set_exception(error)
+
+    async def stop(self, grace_s: float) -> None:
+        """No new exchange; what is on a wire is finished within `grace_s` seconds."""
+        await asyncio.gather(*(bus.stop(grace_s) for bus in self._buses.values()))
+        self._buses.clear()
+        self.failed.cancel()

@@ -1,0 +1,141 @@
+"""What a person sees who runs the lab and follows the README: the whole main job, through the real ports."""
+
+import copy
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.processes import Client, Running, logged_in, run
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+EXAMPLES: list[dict[str, Any]] = json.loads((VECTORS / "examples.json").read_text())["list_items"]
+WORK_WEEK = EXAMPLES[8]
+WORK_WEEK_ID = WORK_WEEK["link_id"]
+DOORS = {"lobby", "garage", "stairs", "north-door", "south-door", "roof", "annex-door", "warehouse-door"}
+
+
+class Control:
+    """The lab's control URL."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session, self._url = session, url
+
+    async def panel(self, name: str) -> dict[str, Any]:
+        async with self._session.get(f"{self._url}/panels/{name}") as response:
+            assert response.status == 200
+            return dict(await response.json())
+
+    async def writes(self) -> dict[str, int]:
+        return {name: (await self.panel(name))["writes"] for name in DOORS}
+
+    async def act(self, name: str, action: str) -> None:
+        async with self._session.post(f"{self._url}/panels/{name}/{action}") as response:
+            assert response.status == 200
+
+
+def _after(text: str, output: str) -> str:
+    return output.split(text, 1)[1].split()[0]
+
+
+@asynccontextmanager
+async def running_lab(log: Path) -> AsyncIterator[tuple[Running, Client, Control]]:
+    async with (
+        run("lab", "--port", "0", log=log, ready="--data") as lab,
+        logged_in(lab.url) as client,
+        aiohttp.ClientSession() as session,
+    ):
+        yield lab, client, Control(session, _after("control URL:", lab.output))
+
+
+def _changed(item: dict[str, Any], seconds: int) -> dict[str, Any]:
+    later = copy.deepcopy(item)
+    later["time_options"]["date_to"] += seconds
+    return later
+
+
+async def test_the_ten_examples_reach_all_eight_panels_and_leave_again(tmp_path: Path) -> None:
+    async with running_lab(tmp_path / "lab.log") as (_, client, control):
+        for entry in await client.upsert(*EXAMPLES):
+            assert (entry["success"], entry["extended_info"]) == (True, "created"), entry
+            assert {panel["panel"] for panel in entry["panels"]} == DOORS
+            assert all(panel["success"] and panel["outcome"] in {"exact", "materialised"} for panel in entry["panels"])
+
+        before = await control.writes()
+        again = await client.upsert(*EXAMPLES)
+        assert {(entry["success"], entry["extended_info"]) for entry in again} == {(True, "updated")}
+        assert await control.writes() == before
+
+        quiet = await control.panel("lobby")
+        (entry,) = await client.upsert(_changed(WORK_WEEK, 3600))
+        assert (entry["success"], entry["extended_info"]) == (True, "updated")
+        loud = await control.panel("lobby")
+        assert loud["writes"] - quiet["writes"] <= 4  # drop, one or two runs of the one slot, commit
+
+        first, second = await client.delete(WORK_WEEK_ID, "00000000-0000-0000-0000-000000000000")
+        assert (first["success"], first["extended_info"]) == (True, "deleted")
+        assert (second["success"], second["extended_info"]) == (False, "entity_not_found")
+        (gone,) = await client.delete(WORK_WEEK_ID)
+        assert (gone["success"], gone["extended_info"]) == (False, "entity_not_found")
+        assert len(await client.profiles()) == 9
+
+
+def _mbpoll() -> str:
+    program = shutil.which("mbpoll")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("mbpoll is missing")
+        pytest.skip("mbpoll is not installed (Debian package mbpoll)")
+    return program
+
+
+def _read_slot(program: str, host: str, port: str) -> list[int]:
+    """The 64 committed words of slot 0, read by a Modbus master that shares nothing with this project."""
+    command = [program, "-m", "tcp", "-p", port, "-a", "1", "-0", "-r", str(0x1000), "-c", "64", "-t", "4:hex", "-1", "-q", host]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    return [int(line.split(":")[1].split()[0], 16) for line in shown.splitlines() if line.startswith("[")]
+
+
+async def test_an_independent_master_reads_the_documented_words(tmp_path: Path) -> None:
+    program = _mbpoll()
+    async with running_lab(tmp_path / "lab.log") as (lab, client, _):
+        (entry,) = await client.upsert(WORK_WEEK)
+        assert entry["success"], entry
+        row = next(line for line in lab.output.splitlines() if line.split()[:1] == ["annex-door"])
+        host, port = row.split()[-1].rsplit(":", 1)
+        words = _read_slot(program, host, port)
+    head = "0001 91C6 15E3 1040 4815 8ECB 0000 0000 0009 5117 FFFF 0001 001F 021C 0438"
+    assert words == [*(int(word, 16) for word in head.split()), *[0] * 48, 0x700A]
+
+
+async def test_a_silent_panel_is_told_apart_and_catches_up(tmp_path: Path) -> None:
+    async with running_lab(tmp_path / "lab.log") as (_, client, control):
+        await client.until_in_sync()
+        await control.act("lobby", "off")
+        (entry,) = await client.upsert(WORK_WEEK)
+        assert (entry["success"], entry["extended_info"]) == (False, "created")
+        by_panel = {panel["panel"]: panel for panel in entry["panels"]}
+        lobby = by_panel.pop("lobby")
+        assert (lobby["success"], lobby["outcome"]) == (False, "pending")
+        assert lobby["reason"] in {"no_reply", "quarantined"}
+        assert all(panel["success"] for panel in by_panel.values())
+        await control.act("lobby", "on")
+        await client.until_in_sync("lobby")
+        (entry,) = await client.upsert(WORK_WEEK)
+        assert entry["success"], entry
+
+
+async def test_interrupting_the_lab_stops_all_of_it(tmp_path: Path) -> None:
+    async with running_lab(tmp_path / "lab.log") as (lab, client, _):
+        (entry,) = await client.upsert(WORK_WEEK)
+        assert entry["success"], entry
+        assert await lab.end(signal.SIGINT) == 0
+    assert "Traceback" not in (tmp_path / "lab.log").read_text()

@@ -1,0 +1,168 @@
+"""The gateway as a service: a process of its own against simulated panels of this process, killed, restarted, reloaded."""
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from config.loader import load_settings
+from config.settings import Settings
+from simulators.site import SimulatedSite
+from tests.support.processes import logged_in, run
+
+WORK_WEEK: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "examples.json").read_text())["list_items"][8]
+
+SITE = """
+[site]
+timezone = "Europe/Kyiv"
+[http]
+port = 0
+[[users]]
+name = "admin"
+password = "123456"
+[[lines]]
+id = "rs485-a"
+kind = "modbus-rtu"
+port = "rs485-a"
+baudrate = 115200
+  [[lines.panels]]
+  id = "lobby"
+  model = "open-access-panel"
+  unit = 1
+  [[lines.panels]]
+  id = "garage"
+  model = "open-access-panel"
+  unit = 2
+[[lines]]
+id = "annex"
+kind = "modbus-tcp"
+host = "127.0.0.1"
+port = {port}
+  [[lines.panels]]
+  id = "annex-door"
+  model = "open-access-panel"
+  unit = 1
+[[bindings]]
+link_id = "*"
+panels = ["@all"]
+"""
+
+
+@asynccontextmanager
+async def simulated(folder: Path) -> AsyncIterator[tuple[Path, SimulatedSite]]:
+    """Panels in this process, and a configuration file that points to them."""
+    config = folder / "site.toml"
+    config.write_text(SITE.format(port=1))
+    settings: Settings = load_settings(config)
+    async with SimulatedSite(settings, pty_dir=folder, tcp_port_override={"annex": 0}) as site:
+        where = site.lines["annex"]
+        config.write_text(SITE.format(port=where[1]))
+        yield config, site
+
+
+def _writes(site: SimulatedSite) -> dict[str, int]:
+    return {name: panel.traffic.writes for name, panel in site.panels.items()}
+
+
+async def test_what_was_answered_survives_a_kill_and_is_not_written_again(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as (config, site):
+        async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:
+            (entry,) = await client.upsert(WORK_WEEK)
+            assert entry["success"], entry
+            listed = await client.profiles()
+            assert await gateway.end(signal.SIGKILL) == -signal.SIGKILL
+        before = _writes(site)
+        async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:
+            assert await client.profiles() == listed
+            await client.until_in_sync()
+            assert _writes(site) == before
+            assert await gateway.end() == 0
+
+
+async def test_the_request_id_reaches_the_records_of_its_work(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as (config, _), run("serve", "--config", str(config), log=tmp_path / "log") as gateway:
+        async with logged_in(gateway.url) as client:
+            client.headers["X-Request-Id"] = "from-the-test"
+            (entry,) = await client.upsert(WORK_WEEK)
+            assert entry["success"], entry
+        assert await gateway.end() == 0
+    records = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    pushed = {
+        record["panel"]
+        for record in records
+        if record["message"] == "panel acknowledged" and record.get("request_id") == "from-the-test"
+    }
+    assert pushed == {"lobby", "garage", "annex-door"}
+    assert "123456" not in (tmp_path / "log").read_text()
+
+
+async def test_systemd_is_told_readiness_watchdog_and_the_end(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "100000"}
+        loop = asyncio.get_running_loop()
+
+        async def told(state: bytes) -> None:
+            async with asyncio.timeout(30):
+                while not (await loop.sock_recv(manager, 1000)).startswith(state):
+                    pass
+
+        async with (
+            simulated(tmp_path) as (config, _),
+            run("serve", "--config", str(config), log=tmp_path / "log", environment=environment) as gateway,
+        ):
+            await told(b"READY=1")
+            await told(b"WATCHDOG=1")
+            await told(b"WATCHDOG=1")
+            ended = asyncio.create_task(gateway.end())
+            await told(b"STOPPING=1")
+            assert await ended == 0
+
+
+async def test_simulate_and_serve_meet_at_the_configured_places(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = tmp_path / "site.toml"
+    config.write_text(SITE.format(port=port))
+    async with run("simulate", "--config", str(config), log=tmp_path / "simulate.log", ready="control URL") as panels:
+        assert (tmp_path / "rs485-a").is_symlink()
+        async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:
+            (entry,) = await client.upsert(WORK_WEEK)
+            assert entry["success"], entry
+            assert await gateway.end() == 0
+        assert await panels.end() == 0
+    assert not (tmp_path / "rs485-a").exists()
+
+
+async def test_a_reload_adds_a_panel_without_touching_the_others(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as (config, site):
+        whole = config.read_text()
+        without = whole.replace('  [[lines.panels]]\n  id = "garage"\n  model = "open-access-panel"\n  unit = 2\n', "")
+        assert without != whole
+        config.write_text(without)
+        async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:
+            (entry,) = await client.upsert(WORK_WEEK)
+            assert {panel["panel"] for panel in entry["panels"]} == {"lobby", "annex-door"}
+            before = _writes(site)
+            config.write_text(whole)
+            answer = await client.call("POST", "/gateway/v1/reload")
+            assert answer == {"applied": True, "changes": ["panel garage added"]}
+            await client.until_in_sync()
+            after = _writes(site)
+            assert after["garage"] > before["garage"]
+            assert {name: after[name] for name in ("lobby", "annex-door")} == {
+                name: before[name] for name in ("lobby", "annex-door")
+            }
+            config.write_text(whole.replace("unit = 2", "unit = 1"))
+            refused = await client.call("POST", "/gateway/v1/reload", status=422)
+            assert "lines[0].panels[1].unit" in refused["detail"]
+            config.write_text(whole.replace("port = 0", "port = 9"))
+            refused = await client.call("POST", "/gateway/v1/reload", status=422)
+            assert "http.port" in refused["detail"]
+            assert set(await client.panels()) == {"lobby", "garage", "annex-door"}

@@ -1,0 +1,41 @@
+"""Log records carry facts and the request id, and are JSON where no person reads along."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from drivers.trace import request_id
+from gateway.ops import logs
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    sink = io.StringIO()
+    logs.configure(sink)
+    yield sink
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def test_a_record_is_one_json_line_with_its_facts(stream: io.StringIO) -> None:
+    token = request_id.set("abc")
+    logging.getLogger("fleet").info("pushed", extra={"panel": "lobby", "commits": 1})
+    request_id.reset(token)
+    record = json.loads(stream.getvalue())
+    assert record["message"] == "pushed"
+    assert (record["panel"], record["commits"], record["request_id"]) == ("lobby", 1, "abc")
+    assert record["time"].endswith("+00:00")
+
+
+def test_an_error_keeps_its_traceback_on_one_line(stream: io.StringIO) -> None:
+    try:
+        raise ValueError("odd")
+    except ValueError:
+        logging.getLogger("line").exception("died")
+    (line,) = stream.getvalue().splitlines()
+    assert "ValueError: odd" in json.loads(line)["exception"]
