@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -103,7 +104,9 @@ def _is_full(path: Path) -> bool:
 def connect(path: Path, mode: str) -> sqlite3.Connection:
     """`mode`: rwc, rw, ro, or immutable (a file that nobody writes, on a medium that takes no writing)."""
     query = "immutable=1" if mode == "immutable" else f"mode={mode}"
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{query}", uri=True, isolation_level=None, timeout=2.0)
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{query}", uri=True, isolation_level=None, timeout=2.0, check_same_thread=False
+    )
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
@@ -149,16 +152,16 @@ def sync_folder(folder: Path) -> None:
 
 def copy_to(source: sqlite3.Connection, target: Path) -> None:
     """A consistent copy in one file, whole or not there at all; an older target is replaced."""
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        with translated(target):
-            part.unlink(missing_ok=True)
-            _copy(source, part)
-            os.replace(part, target)
-            sync_folder(target.absolute().parent)
-    finally:
-        with translated(target):
-            part.unlink(missing_ok=True)
+    with translated(target):
+        handle, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.absolute().parent)
+        os.close(handle)
+        try:
+            _copy(source, Path(name))
+            os.replace(name, target)
+        except BaseException:
+            os.unlink(name)
+            raise
+        sync_folder(target.absolute().parent)
 
 
 def _copy(source: sqlite3.Connection, target: Path) -> None:

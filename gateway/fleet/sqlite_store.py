@@ -49,7 +49,7 @@ class _File:
     """The file behind the store. Blocking; used from the store's thread only (but for `revision` and `path`)."""
 
     def __init__(self, path: Path, migrations: Sequence[str], prepare: Prepare | None) -> None:
-        self.path = path
+        self.path = path.resolve()
         self.revision = 0
         self._migrations = migrations
         self._prepare = prepare
@@ -240,6 +240,7 @@ def _changes(connection: sqlite3.Connection, after: int) -> tuple[DesiredProfile
 class SqliteStore:
     """A gateway.fleet.store.Store in the file `path`; beside it lie `….lock` and, while open, `…-wal` and `…-shm`.
 
+    A durable call that is cancelled while it waits may or may not have been kept.
     `prepare` sees each connection that writes, before its first use (tests make it refuse).
     """
 
@@ -252,6 +253,7 @@ class SqliteStore:
         self._observed: dict[str, ObservedPanel | None] = {}
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Future[None] | None = None
+        self._behind = False
         self._revision = 0
         self._changed = asyncio.Event()
 
@@ -411,8 +413,10 @@ class SqliteStore:
         self._flushing = None
         error = done.exception()
         if error is not None:
-            log.warning("observations not kept yet", extra={"panels": len(observed), "error": str(error)})
+            if not self._behind:
+                log.warning("observations not kept yet", extra={"panels": len(observed), "error": str(error)})
             self._observed = {**observed, **self._observed}
+        self._behind = error is not None
         if self._observed:
             self._flush_later()
 

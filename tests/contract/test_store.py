@@ -1,0 +1,394 @@
+"""What every implementation of gateway.fleet.store.Store keeps to. A second one is added to MAKERS and passes the same."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.fleet.sqlite_schema import open_read_only
+from gateway.fleet.sqlite_store import SqliteStore
+from gateway.fleet.store import DesiredProfile, GenerationConflict, Snapshot, Store, StoreUnavailable
+from tests.support.stores import create, delete, link, observed, profile
+
+Maker = Callable[[Path], Store]
+"""A store on the medium in a folder: made twice with the same folder, the second finds what the first kept."""
+
+MAKERS: dict[str, Maker] = {"sqlite": lambda folder: SqliteStore(folder / "store.db")}
+
+
+@pytest.fixture(params=MAKERS)
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+    maker = MAKERS[request.param]
+    return lambda: maker(tmp_path)
+
+
+@pytest.fixture
+async def store(make: Callable[[], Store]) -> AsyncIterator[Store]:
+    store = make()
+    await store.open()
+    yield store
+    await store.close()
+
+
+@asynccontextmanager
+async def reopened(make: Callable[[], Store]) -> AsyncIterator[Snapshot]:
+    store = make()
+    yield await store.open()
+    await store.close()
+
+
+async def put(store: Store, number: int, expected: int = 0) -> DesiredProfile:
+    (kept,) = await store.put_desired([create(number, expected)], {}, 10.0)
+    return kept
+
+
+async def test_a_new_store_is_empty(make: Callable[[], Store]) -> None:
+    async with reopened(make) as snapshot:
+        assert snapshot == Snapshot(0, {}, {}, {}, {}, 0.0, clean=True)
+
+
+async def test_all_that_was_put_is_there_after_a_restart(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    allocation = {link(1): (0, 3), link(2): (1,)}
+    kept = await store.put_desired([create(1), create(2)], {"lobby": allocation, "gate": {}}, 10.5)
+    await store.put_binding(link(1), ("gate:3", "@doors"), 11.0)
+    await store.put_observed("lobby", observed(1, 2))
+    await store.close()
+    async with reopened(make) as snapshot:
+        assert snapshot.desired == {link(1): kept[0], link(2): kept[1]}
+        assert snapshot.allocations["lobby"] == allocation
+        assert not snapshot.allocations.get("gate")
+        assert snapshot.bindings == {link(1): ("gate:3", "@doors")}
+        assert snapshot.observed == {"lobby": observed(1, 2)}
+        assert (snapshot.revision, snapshot.last_write_at, snapshot.clean) == (2, 11.0, True)
+
+
+async def test_any_text_comes_back_as_it_was(make: Callable[[], Store]) -> None:
+    name = "Під'їзд \u0000 \ud800 \U0001f511"
+    store = make()
+    await store.open()
+    kept = await store.put_desired([create(1, 0, name)], {}, 1.0)
+    await store.close()
+    async with reopened(make) as snapshot:
+        assert snapshot.desired[link(1)] == kept[0]
+        assert snapshot.desired[link(1)].profile == profile(link(1), name)
+
+
+async def test_put_desired_answers_in_the_order_of_changes(store: Store) -> None:
+    kept = await store.put_desired([create(3), create(1), create(2)], {}, 1.0)
+    assert [each.link_id for each in kept] == [link(3), link(1), link(2)]
+    assert [each.sequence for each in kept] == sorted(each.sequence for each in kept)
+    assert all(each.body == '{"name":"Work week"}' and each.changed_at == 1.0 for each in kept)
+
+
+async def test_a_change_keeps_the_sequence_and_raises_the_generation(store: Store) -> None:
+    first = await put(store, 1)
+    await put(store, 2)
+    second = await put(store, 1, first.generation)
+    assert second.sequence == first.sequence
+    assert second.generation > first.generation
+    assert second.revision > first.revision
+
+
+async def test_a_deletion_leaves_a_tombstone(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    first = await put(store, 1)
+    (gone,) = await store.put_desired([delete(1, first.generation)], {}, 12.0)
+    await store.close()
+    assert (gone.profile, gone.sequence, gone.changed_at) == (None, first.sequence, 12.0)
+    assert gone.generation > first.generation
+    async with reopened(make) as snapshot:
+        assert snapshot.desired == {link(1): gone}
+
+
+async def test_created_again_after_a_deletion_it_is_a_new_one(store: Store) -> None:
+    first, other = await put(store, 1), await put(store, 2)
+    (gone,) = await store.put_desired([delete(1, first.generation)], {}, 12.0)
+    again = await put(store, 1, gone.generation)
+    assert again.sequence > other.sequence
+    assert again.generation > gone.generation
+
+
+async def test_generations_are_never_used_twice_over_forgetting_and_a_restart(make: Callable[[], Store]) -> None:
+    seen = set()
+    for _ in range(3):
+        store = make()
+        await store.open()
+        first = await put(store, 1)
+        (gone,) = await store.put_desired([delete(1, first.generation)], {}, 1.0)
+        await store.forget([link(1)], 2.0)
+        await store.close()
+        seen |= {first.generation, gone.generation}
+    assert len(seen) == 6
+    async with reopened(make) as snapshot:
+        assert snapshot.desired == {}
+
+
+async def test_what_is_desired_again_is_not_forgotten(store: Store) -> None:
+    kept = await put(store, 1)
+    await store.forget([link(1), link(2)], 2.0)
+    assert await store.changes(0) == (kept,)
+
+
+@pytest.mark.parametrize("expected", [0, 1, 99])
+async def test_another_generation_is_a_conflict_and_nothing_is_kept(make: Callable[[], Store], expected: int) -> None:
+    store = make()
+    await store.open()
+    await put(store, 1)
+    newest = await put(store, 1, 1)
+    with pytest.raises(GenerationConflict):
+        await store.put_desired([create(2), create(1, expected)], {"lobby": {link(2): (0,)}}, 77.0)
+    await store.close()
+    async with reopened(make) as snapshot:
+        assert snapshot.desired == {link(1): newest}
+        assert not snapshot.allocations.get("lobby")
+        assert snapshot.last_write_at == 10.0
+
+
+async def test_a_tombstone_has_a_generation_to_be_met(store: Store) -> None:
+    first = await put(store, 1)
+    await store.put_desired([delete(1, first.generation)], {}, 1.0)
+    with pytest.raises(GenerationConflict):
+        await put(store, 1)
+
+
+async def test_of_concurrent_writers_one_wins(store: Store) -> None:
+    first = await put(store, 1)
+    tries = [asyncio.create_task(put(store, 1, first.generation)) for _ in range(20)]
+    await asyncio.wait(tries)
+    won = [each.result() for each in tries if each.exception() is None]
+    assert len(won) == 1
+    assert all(isinstance(each.exception(), GenerationConflict) for each in tries if each.exception() is not None)
+    assert await store.changes(0) == (won[0],)
+
+
+async def test_concurrent_transactions_are_each_all_or_nothing(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    await put(store, 0)
+
+    async def pair(number: int) -> bool:
+        second = create(0, 99) if number % 3 == 0 else create(1000 + number)
+        try:
+            await store.put_desired([create(number), second], {f"panel-{number}": {link(number): (number,)}}, 1.0)
+        except GenerationConflict:
+            return False
+        return True
+
+    kept = await asyncio.gather(*[pair(number) for number in range(1, 60)])
+    await store.close()
+    async with reopened(make) as snapshot:
+        for number, is_kept in enumerate(kept, 1):
+            assert (link(number) in snapshot.desired) is is_kept
+            assert (link(1000 + number) in snapshot.desired) is is_kept
+            assert (f"panel-{number}" in snapshot.allocations) is is_kept
+        revisions = [each.revision for each in snapshot.desired.values()]
+        assert len(set(revisions)) == len(revisions)
+        assert snapshot.revision == max(revisions)
+
+
+async def test_an_allocation_replaces_the_panels_whole(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    await store.put_allocation("lobby", {link(1): (0,), link(2): (1,)}, 1.0)
+    await store.put_allocation("gate", {link(1): (5,)}, 2.0)
+    await store.put_allocation("lobby", {link(2): (0, 1)}, 3.0)
+    await store.close()
+    async with reopened(make) as snapshot:
+        assert snapshot.allocations == {"lobby": {link(2): (0, 1)}, "gate": {link(1): (5,)}}
+        assert snapshot.last_write_at == 3.0
+
+
+async def test_a_binding_is_replaced_and_taken_back(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    await store.put_binding(link(1), ("lobby",), 1.0)
+    await store.put_binding(link(1), (), 1.0)
+    await store.put_binding(link(2), ("gate",), 1.0)
+    await store.put_binding(link(2), None, 1.0)
+    await store.put_binding(link(3), None, 1.0)
+    await store.close()
+    async with reopened(make) as snapshot:
+        assert snapshot.bindings == {link(1): ()}
+
+
+async def test_of_observations_the_last_counts(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    for number in range(5):
+        await store.put_observed("lobby", observed(number))
+    await store.put_observed("gate", observed(1))
+    await store.put_observed("gate", None)
+    await store.put_observed("annex", observed(1, dirty=True))
+    await store.close()
+    async with reopened(make) as snapshot:
+        assert snapshot.observed == {"lobby": observed(4), "annex": observed(1, dirty=True)}
+
+
+async def test_a_panel_can_be_forgotten(make: Callable[[], Store]) -> None:
+    for state in (observed(1), None):
+        store = make()
+        await store.open()
+        await store.put_observed("lobby", state)
+        await store.close()
+    async with reopened(make) as snapshot:
+        assert snapshot.observed == {}
+
+
+async def test_the_newest_known_time_does_not_become_older(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    await store.put_binding(link(1), (), 2_000_000_000.0)
+    await store.put_binding(link(1), (), 5.0)
+    await store.close()
+    async with reopened(make) as snapshot:
+        assert snapshot.last_write_at == 2_000_000_000.0
+
+
+async def test_changes_come_by_revision(store: Store) -> None:
+    first, second, third = await store.put_desired([create(3), create(1), create(2)], {}, 1.0)
+    changed = await put(store, 3, first.generation)
+    assert await store.changes(0) == (second, third, changed)
+    assert await store.changes(second.revision) == (third, changed)
+
+
+async def test_changes_wait_for_something_newer(store: Store) -> None:
+    first = await put(store, 1)
+    waiting = [asyncio.create_task(store.changes(first.revision)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await store.put_binding(link(1), ("lobby",), 1.0)
+    await store.put_allocation("lobby", {link(1): (1,)}, 1.0)
+    assert not any(task.done() for task in waiting)
+    second = await put(store, 2)
+    assert await asyncio.gather(*waiting) == [(second,)] * 3
+
+
+async def test_changes_end_when_the_store_closes(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    waiting = asyncio.create_task(store.changes(0))
+    await asyncio.sleep(0)
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await waiting
+
+
+async def test_a_closed_store_refuses(make: Callable[[], Store], tmp_path: Path) -> None:
+    store = make()
+    await store.open()
+    await store.close()
+    await store.close()
+    for call in (
+        store.put_desired([create(1)], {}, 1.0),
+        store.put_allocation("lobby", {}, 1.0),
+        store.put_binding(link(1), (), 1.0),
+        store.forget([link(1)], 1.0),
+        store.put_observed("lobby", observed(1)),
+        store.changes(0),
+        store.backup(tmp_path / "copy"),
+    ):
+        with pytest.raises(StoreUnavailable):
+            await call
+    assert not await store.writable()
+
+
+async def test_calls_under_way_are_finished_by_close(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    puts = [asyncio.create_task(put(store, number)) for number in range(30)]
+    await asyncio.sleep(0)
+    await store.close()
+    kept = await asyncio.gather(*puts)
+    async with reopened(make) as snapshot:
+        assert snapshot.desired == {each.link_id: each for each in kept}
+
+
+async def test_a_cancelled_call_does_not_disturb_others(store: Store) -> None:
+    puts = [asyncio.create_task(put(store, number)) for number in range(20)]
+    await asyncio.sleep(0)
+    for task in puts[::2]:
+        task.cancel()
+    await asyncio.wait(puts)
+    kept = {task.result() for task in puts[1::2]}
+    assert kept <= set(await store.changes(0))
+
+
+async def test_writable_tells_so_and_changes_nothing(store: Store) -> None:
+    first = await put(store, 1)
+    assert await store.writable()
+    assert await store.changes(0) == (first,)
+
+
+async def test_only_one_at_a_time_writes(make: Callable[[], Store], store: Store) -> None:
+    second = make()
+    with pytest.raises(StoreUnavailable, match="another gateway"):
+        await second.open()
+    assert await store.writable()
+    await store.close()
+    await second.open()
+    await second.close()
+
+
+async def test_it_can_be_opened_again(make: Callable[[], Store]) -> None:
+    store = make()
+    for number in range(3):
+        snapshot = await store.open()
+        assert len(snapshot.desired) == number
+        await put(store, number)
+        await store.close()
+
+
+async def test_a_backup_while_writing_is_one_moment(make: Callable[[], Store], tmp_path: Path) -> None:
+    store = make()
+    await store.open()
+    writing = True
+
+    async def write(offset: int) -> None:
+        number = offset
+        while writing:
+            await store.put_desired([create(number), create(number + 1)], {f"panel-{number}": {link(number): (1,)}}, 1.0)
+            number += 2
+
+    writers = [asyncio.create_task(write(offset)) for offset in (0, 100_000, 200_000)]
+    copies = [tmp_path / "copies" / f"{number}" / "store.db" for number in range(5)]
+    for copy in copies:
+        copy.parent.mkdir(parents=True)
+        await put(store, 10**9 + int(copy.parent.name))
+        await store.backup(copy)
+    writing = False
+    await asyncio.gather(*writers)
+    await store.close()
+    for number, copy in enumerate(copies):
+        snapshot = await asyncio.to_thread(open_read_only, copy)
+        assert link(10**9 + number) in snapshot.desired
+        assert link(10**9 + number + 1) not in snapshot.desired
+        numbers = {int(name[-12:]) for name in snapshot.desired if int(name[-12:]) < 10**9}
+        assert all(each % 2 or each + 1 in numbers for each in numbers)
+        assert {f"panel-{each}" for each in numbers if each % 2 == 0} == set(snapshot.allocations)
+        assert not snapshot.clean
+
+
+async def test_random_histories_leave_what_a_dictionary_would(make: Callable[[], Store]) -> None:
+    chance = random.Random(6)
+    kept: dict[str, DesiredProfile] = {}
+    for _ in range(4):
+        store = make()
+        snapshot = await store.open()
+        assert snapshot.desired == kept
+        for _ in range(60):
+            number = chance.randrange(8)
+            known = kept.get(link(number))
+            change = delete if known is not None and known.profile is not None and chance.random() < 0.4 else create
+            (now,) = await store.put_desired([change(number, known.generation if known else 0)], {}, 1.0)
+            kept[link(number)] = now
+            if now.profile is None and chance.random() < 0.5:
+                await store.forget([link(number)], 1.0)
+                del kept[link(number)]
+        await store.close()
