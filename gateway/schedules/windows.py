@@ -57,7 +57,8 @@ def _walk(rule: LocalRule, first: int) -> Iterator[Span]:
     """Merged windows of the start days from `first` on."""
     if not rule.length:
         return iter(())
-    return merged(span for day in start_days(rule, first) if (span := _window(rule, day)))
+    spans = (span for day in start_days(rule, first) if (span := _window(rule, day)))
+    return spans if rule.length < DAY else merged(spans)
 
 
 def _window(rule: LocalRule, day: int) -> Span | None:
