@@ -1,0 +1,74 @@
+"""Panel clocks: what to set, how far off one is, when to look again. Pure; instants are Unix seconds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from drivers.contract import ClockSetting, PanelStatus
+
+_SECONDS_A_DAY = 86_400
+_SEARCH_STEP_S = 7 * _SECONDS_A_DAY
+_SEARCH_S = 800 * _SECONDS_A_DAY
+
+
+def offset_s(zone: ZoneInfo, instant: float) -> int:
+    """Offset from UTC in force, in seconds."""
+    offset = datetime.fromtimestamp(instant, zone).utcoffset()
+    assert offset is not None
+    return round(offset.total_seconds())
+
+
+def next_change(zone: ZoneInfo, after: float) -> int | None:
+    """The first instant > `after` at which the zone's offset changes; None: none within two years."""
+    low = int(after)
+    before = offset_s(zone, low)
+    end = low + _SEARCH_S
+    while low < end:
+        high = low + _SEARCH_STEP_S
+        if offset_s(zone, high) != before:
+            return _bisect(zone, low, high, before)
+        low = high
+    return None
+
+
+def _bisect(zone: ZoneInfo, low: int, high: int, before: int) -> int:
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if offset_s(zone, middle) == before else (low, middle)
+    return high
+
+
+def setting(zone: ZoneInfo, instant: float) -> ClockSetting:
+    """The time to write now: the offset in force and the next two changes of it."""
+    changes: list[tuple[int, int]] = []
+    after = instant
+    for _ in range(2):
+        change = next_change(zone, after)
+        if change is None:
+            break
+        changes.append((change, offset_s(zone, change) // 60))
+        after = change
+    return ClockSetting(round(instant), offset_s(zone, instant) // 60, tuple(changes))
+
+
+def local_second(zone: ZoneInfo, instant: float) -> float:
+    """Wall-clock seconds since 1970-01-01T00:00 of that wall clock."""
+    return instant + offset_s(zone, instant)
+
+
+def local_minute(zone: ZoneInfo, instant: float) -> int:
+    """Wall-clock minutes since 1970-01-01T00:00 of that wall clock."""
+    return int(local_second(zone, instant) // 60)
+
+
+def error_s(zone: ZoneInfo, status: PanelStatus) -> float | None:
+    """How far the panel's clock is ahead, in seconds; None where it is unset or was not read.
+
+    A clock shows whole seconds: what it lags within the second it shows counts as right.
+    """
+    if status.clock is None or status.clock_read_at is None:
+        return None
+    day, second = status.clock
+    ahead = day * _SECONDS_A_DAY + second - local_second(zone, status.clock_read_at)
+    return min(0.0, ahead + 1) if ahead < 0 else ahead

@@ -1,0 +1,173 @@
+"""One request: what it asks is made durable, then it waits until every panel concerned is settled. Others do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from gateway.fleet.context import FleetContext
+from gateway.fleet.ledger import Ledger, split_target
+from gateway.fleet.outputs import OutputKeeper
+from gateway.fleet.reconciler import Reconciler
+from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
+from gateway.fleet.slots import Allocation
+from gateway.fleet.store import DesiredChange, DesiredProfile, GenerationConflict
+from gateway.fleet.targets import compile_bound, kept_allocation
+from gateway.fleet.tickets import Ticket
+from gateway.fleet.views import ProfileItem
+from gateway.schedules.time_profile import TimeProfile
+
+_CONFLICTS = 5
+_NOT_YET = 2**62
+
+
+class Dispatcher:
+    def __init__(
+        self,
+        ledger: Ledger,
+        context: FleetContext,
+        workers: Mapping[str, Reconciler],
+        outputs: Mapping[str, OutputKeeper],
+        wake: Callable[[Iterable[str]], None],
+        forget: Callable[[Iterable[str]], None],
+    ) -> None:
+        self._ledger = ledger
+        self._context = context
+        self._workers = workers
+        self._outputs = outputs
+        self._wake = wake
+        self._forget = forget
+
+    async def upsert(self, items: Sequence[ProfileItem]) -> tuple[LinkReport, ...]:
+        """Ask for profiles. Unchanged content makes no new generation and sends nothing. Raises StoreError."""
+        began = self._context.clock.monotonic()
+        changes = [self._change_of(item.profile.link_id) for item in items]
+        if self._changed(items):
+            await self._make_durable(items)
+        links = [item.profile.link_id for item in items]
+        await self._wait({target for link_id in links for target in self._open_targets(link_id)}, began)
+        return tuple(self._report(link, change, self._results(link)) for link, change in zip(links, changes, strict=True))
+
+    async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
+        """Ask for profiles to go. A tombstone stays until every panel that may hold it was seen without. Raises StoreError."""
+        began = self._context.clock.monotonic()
+        concerned: dict[str, tuple[str, ...]] = {}
+        async with self._context.write_lock:
+            found = [link_id for link_id in dict.fromkeys(link_ids) if link_id in self._ledger.live]
+            for link_id in found:
+                bound = self._ledger.targets(link_id)
+                concerned[link_id] = bound + tuple(sorted(self._ledger.carriers(link_id).difference(bound)))
+            await self._commit([(link_id, None, "") for link_id in found], {})
+        places = {place for link in found for place in concerned[link] if not self._result(place, link).success}
+        await self._wait(places, began)
+        gone = set(found)
+        reports = []
+        for link_id in link_ids:
+            if link_id in gone:
+                results = tuple(self._result(place, link_id) for place in concerned[link_id])
+                reports.append(self._report(link_id, Change.DELETED, results))
+                gone.discard(link_id)
+            else:
+                reports.append(LinkReport(link_id, Change.NOT_FOUND, success=False))
+        return tuple(reports)
+
+    # durable
+
+    def _change_of(self, link_id: str) -> Change:
+        return Change.UPDATED if link_id in self._ledger.live else Change.CREATED
+
+    def _changed(self, items: Sequence[ProfileItem]) -> list[ProfileItem]:
+        live = self._ledger.live
+        return [item for item in items if (known := live.get(item.profile.link_id)) is None or known.profile != item.profile]
+
+    async def _make_durable(self, items: Sequence[ProfileItem]) -> None:
+        async with self._context.write_lock:
+            changed = self._changed(items)
+            await self._commit([(item.profile.link_id, item.profile, item.body) for item in changed], self._reserve(changed))
+
+    async def _commit(self, wanted: Sequence[tuple[str, TimeProfile | None, str]], allocations: Mapping[str, Allocation]) -> None:
+        """One transaction with the slots; met by somebody else's change, it is made again on top of that."""
+        context, ledger = self._context, self._ledger
+        if not wanted:
+            return
+        for attempt in range(_CONFLICTS):
+            changes = [DesiredChange(link, ledger.generation(link), profile, body) for link, profile, body in wanted]
+            try:
+                done = await context.store.put_desired(changes, allocations, context.clock.wall())
+                break
+            except GenerationConflict:
+                if attempt + 1 == _CONFLICTS:
+                    raise
+                self._wake(ledger.absorb(await context.store.changes(ledger.revision), context.clock.wall()))
+        for panel, allocation in allocations.items():
+            ledger.panels[panel].allocation = allocation
+        self._wake(ledger.absorb(done, context.clock.wall()))
+        self._forget(ledger.forgettable([profile.link_id for profile in done]))
+        for profile in done:
+            context.events.asked(profile.link_id, profile.generation, profile.profile is None)
+
+    def _reserve(self, items: Sequence[ProfileItem]) -> dict[str, Allocation]:
+        """The slots of every panel concerned whose content is known, as they will be with these items."""
+        coming: dict[str, dict[str, DesiredProfile]] = {}
+        for place, item in enumerate(items):
+            profile = self.provisional(item, place)
+            for target in self._ledger.wanted(profile.link_id):
+                panel, output = split_target(target)
+                if output is None and self._ledger.panels[panel].observed.image is not None:
+                    coming.setdefault(panel, {})[profile.link_id] = profile
+        allocations: dict[str, Allocation] = {}
+        for panel, profiles in coming.items():
+            state = self._ledger.panels[panel]
+            image = compile_bound(state, self._context, {**state.bound, **profiles})
+            allocation = kept_allocation(state, image.allocation, self._ledger)
+            if allocation != state.allocation:
+                allocations[panel] = allocation
+        return allocations
+
+    def provisional(self, item: ProfileItem, place: int) -> DesiredProfile:
+        link_id = item.profile.link_id
+        known = self._ledger.live.get(link_id)
+        sequence = known.sequence if known is not None else _NOT_YET + place
+        generation = self._ledger.generation(link_id) + 1
+        return DesiredProfile(link_id, sequence, generation, 0, item.profile, "", 0.0)
+
+    # waiting
+
+    def _open_targets(self, link_id: str) -> list[str]:
+        """Where the link_id is neither held nor refused yet."""
+        targets = []
+        for target in self._ledger.targets(link_id):
+            panel, output = split_target(target)
+            state = self._ledger.panels[panel]
+            if output is not None:
+                if not self._outputs[panel].is_settled(output, link_id):
+                    targets.append(target)
+            elif not state.holds(link_id) and not state.refuses(link_id):
+                targets.append(target)
+        return targets
+
+    async def _wait(self, places: Collection[str], began: float) -> None:
+        if not places:
+            return
+        split = {split_target(place) for place in places}
+        panels = {panel for panel, output in split if output is None}
+        keepers = {panel for panel, output in split if output is not None}
+        ticket = Ticket(len(panels) + len(keepers))
+        for panel in panels:
+            self._workers[panel].settle(ticket)
+        for panel in keepers:
+            self._outputs[panel].settle(ticket)
+        await ticket.wait(began + self._context.options.deadline_s - self._context.clock.monotonic())
+
+    # answers
+
+    def _results(self, link_id: str) -> tuple[PanelResult, ...]:
+        return tuple([self._result(target, link_id) for target in self._ledger.targets(link_id)])
+
+    def _result(self, target: str, link_id: str) -> PanelResult:
+        panel, output = split_target(target)
+        if output is not None and panel in self._outputs:
+            return self._outputs[panel].result(output, link_id)
+        return self._ledger.panels[panel].result(link_id)
+
+    def _report(self, link_id: str, change: Change, results: tuple[PanelResult, ...]) -> LinkReport:
+        return LinkReport(link_id, change, aggregate(results, self._context.options.aggregate), results)

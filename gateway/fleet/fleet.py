@@ -1,0 +1,408 @@
+"""The fleet: what was asked becomes true on every panel. The one object that the API and the composition root talk to.
+
+Life: make it from the store's snapshot, add the panels of the site, `start`, add and remove panels as the configuration
+changes, `stop`. Every method belongs to the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from config.settings import BindingSettings, PanelSettings
+from drivers.clock import Clock
+from drivers.contract import PanelDriver
+from gateway.fleet.bindings import Bindings
+from gateway.fleet.context import Compile, FleetContext, FleetOptions
+from gateway.fleet.dispatcher import Dispatcher
+from gateway.fleet.drift import DriftLook
+from gateway.fleet.events import Events, NoEvents
+from gateway.fleet.housekeeping import Housekeeper
+from gateway.fleet.ledger import Ledger, Targets, split_target
+from gateway.fleet.outputs import OutputKeeper
+from gateway.fleet.panel_state import PanelState
+from gateway.fleet.reconciler import Reconciler
+from gateway.fleet.reports import Reporter
+from gateway.fleet.results import LinkReport
+from gateway.fleet.store import DesiredProfile, ObservedPanel, Snapshot, Store
+from gateway.fleet.views import (
+    ExplainReport,
+    PanelView,
+    PlanItem,
+    PlanItemPanel,
+    PlanPanel,
+    PlanReport,
+    ProfileItem,
+    UnknownPanel,
+)
+from gateway.schedules.compiler import compile_panel
+
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+__all__ = ["Fleet", "FleetOptions", "ProfileItem", "UnknownPanel"]
+
+
+class _Crew:
+    """The tasks of one panel."""
+
+    def __init__(self, worker: Reconciler, keeper: OutputKeeper) -> None:
+        self.worker = worker
+        self.keeper = keeper
+        self.tasks: tuple[asyncio.Task[None], ...] = ()
+
+
+class Fleet:
+    """`failed` gets the exception of a background task that died: the process must end then.
+
+    `rules` and `groups` are the configuration's; `snapshot` is what `store.open()` returned.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        snapshot: Snapshot,
+        clock: Clock,
+        options: FleetOptions,
+        *,
+        rules: Sequence[BindingSettings] = (),
+        groups: Mapping[str, Sequence[str]] | None = None,
+        events: Events | None = None,
+        compile: Compile = compile_panel,
+    ) -> None:
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._snapshot = snapshot
+        self._rules, self._groups = tuple(rules), dict(groups or {})
+        self._overrides = dict(snapshot.bindings)
+        self._bindings: Bindings | None = None
+        """Made when first asked after a change of panels or rules."""
+        self._ledger = Ledger(snapshot.desired, snapshot.revision, self._resolve)
+        self._context = FleetContext(
+            store=store,
+            clock=clock,
+            events=events or NoEvents(),
+            options=options,
+            compile=compile,
+            ours=self._ledger,
+            dropped=self._dropped,
+            trusted_from=snapshot.last_write_at,
+            write_lock=asyncio.Lock(),
+        )
+        self._crews: dict[str, _Crew] = {}
+        self._workers: dict[str, Reconciler] = {}
+        self._keepers: dict[str, OutputKeeper] = {}
+        self._quarantine: dict[str, Callable[[], float | None]] = {}
+        self._looks: dict[str, DriftLook] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._line_tasks: dict[str, asyncio.Task[None]] = {}
+        self._started = False
+        self._stopping = False
+        self._reporter = Reporter(self._context, self._keepers, lambda panel: self._quarantine[panel]())
+        self._housekeeper = Housekeeper(self._context, self._ledger, self._time_jumped)
+        self._dispatcher = Dispatcher(
+            self._ledger, self._context, self._workers, self._keepers, self._wake, self._housekeeper.forget
+        )
+
+    # life
+
+    async def start(self) -> None:
+        """Bind what is desired to the panels added so far and begin to work."""
+        now = self._context.clock.wall()
+        for link_id in self._ledger.live:
+            self._ledger.rebind(link_id, now)
+        self._ledger.expect_gone(now)
+        self._housekeeper.forget(self._ledger.forgettable(list(self._ledger.gone)))
+        self._started = True
+        self._spawn(self._housekeeper.run(), "housekeeping")
+        for panel in self._crews:
+            self._begin(panel)
+
+    async def stop(self, grace_s: float) -> None:
+        """No new work; what is under way may end within `grace_s` seconds."""
+        self._stopping = True
+        for crew in self._crews.values():
+            crew.worker.stop()
+            crew.keeper.stop()
+        for task in self._line_tasks.values():
+            task.cancel()
+        self._housekeeper.stop()
+        ending = {task for crew in self._crews.values() for task in crew.tasks} | set(self._line_tasks.values()) | self._tasks
+        await _end(ending, grace_s)
+        self._housekeeper.stop()
+
+    def trusted(self) -> bool:
+        """Whether the wall clock is later than the store's last write was at start."""
+        return self._context.trusted()
+
+    # what is asked
+
+    async def upsert(self, items: Sequence[ProfileItem]) -> tuple[LinkReport, ...]:
+        """Create or change profiles; one report an item, in order, when every panel is settled or time is up.
+
+        What was begun is finished also when the caller goes away. Raises StoreError: then nothing was kept.
+        """
+        return await self._finished(self._dispatcher.upsert(items), "upsert")
+
+    async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
+        """Delete profiles; as `upsert`."""
+        return await self._finished(self._dispatcher.delete(link_ids), "delete")
+
+    def profiles(self) -> Sequence[DesiredProfile]:
+        """Live ones in the order of creation."""
+        return self._ledger.profiles()
+
+    def bindings(self) -> Mapping[str, tuple[str, ...]]:
+        """Those set through the API."""
+        return dict(self._overrides)
+
+    async def bind(self, link_id: str, panels: Sequence[str]) -> None:
+        """Bind a link_id in place of the configuration's rules: new panels get it, old ones lose it.
+
+        Raises UnknownPanel and StoreError.
+        """
+        self._resolver().check(panels)
+        await self._finished(self._bind(link_id, tuple(panels)), "bind")
+
+    async def unbind(self, link_id: str) -> bool:
+        """Back to the configuration's rules. Whether a binding was set. Raises StoreError."""
+        if link_id not in self._overrides:
+            return False
+        await self._finished(self._bind(link_id, None), "unbind")
+        return True
+
+    async def _bind(self, link_id: str, panels: tuple[str, ...] | None) -> None:
+        async with self._context.write_lock:
+            await self._context.store.put_binding(link_id, panels, self._context.clock.wall())
+            if panels is None:
+                self._overrides.pop(link_id, None)
+            else:
+                self._overrides[link_id] = panels
+            self._wake(self._ledger.rebind(link_id, self._context.clock.wall()))
+        self._context.events.bound(link_id, panels)
+
+    def set_rules(self, rules: Sequence[BindingSettings], groups: Mapping[str, Sequence[str]]) -> None:
+        """The configuration's binding rules changed."""
+        self._rules, self._groups, self._bindings = tuple(rules), dict(groups), None
+        self._rebind_all()
+
+    def set_options(self, options: FleetOptions) -> None:
+        """The site's settings changed; where profiles read otherwise now, every panel is compiled anew."""
+        readings_changed = options.readings != self._context.options.readings
+        self._context.options = options
+        for crew in self._crews.values():
+            if readings_changed:
+                crew.worker.state.stale = True
+                crew.worker.state.version += 1
+                crew.worker.measure_clock()
+                crew.keeper.recalculate(anew=True)
+            crew.worker.wake()
+
+    def _resolve(self, link_id: str) -> Targets:
+        return self._resolver().resolve(link_id)
+
+    def _resolver(self) -> Bindings:
+        if self._bindings is None:
+            panels: dict[str, int | None] = dict.fromkeys(self._ledger.panels)
+            self._bindings = Bindings(panels, self._groups, self._rules, self._overrides)
+        return self._bindings
+
+    def _rebind_all(self) -> None:
+        now = self._context.clock.wall()
+        touched: set[str] = set()
+        for link_id in self._ledger.live:
+            touched |= self._ledger.rebind(link_id, now)
+        self._wake(touched)
+
+    # panels
+
+    async def add_panel(
+        self,
+        panel: PanelSettings,
+        line: str,
+        driver: PanelDriver,
+        *,
+        drift_share: float = 0.02,
+        quarantined_until: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        """Take a panel in; what is remembered of it from earlier is used after a look at it."""
+        observed = self._snapshot.observed.get(panel.id, ObservedPanel())
+        if observed.capacity:
+            driver.restrict(observed.capacity)
+        state = PanelState(panel, line, driver, self._snapshot.allocations.get(panel.id, {}), observed)
+        worker = Reconciler(state, self._context)
+        keeper = OutputKeeper(state, self._context, _marked(panel.id, self._snapshot.allocations))
+        self._ledger.join(state, self._context.clock.wall())
+        self._bindings = None
+        self._crews[panel.id] = _Crew(worker, keeper)
+        self._workers[panel.id], self._keepers[panel.id] = worker, keeper
+        self._quarantine[panel.id] = quarantined_until
+        look = self._looks.setdefault(line, DriftLook(self._context.clock, drift_share))
+        look.share = drift_share
+        look.workers[panel.id] = worker
+        if self._started:
+            self._rebind_all()
+            self._ledger.expect_gone(self._context.clock.wall(), panel.id)
+            self._begin(panel.id)
+
+    async def remove_panel(self, panel_id: str, grace_s: float = 5.0) -> None:
+        """Let go of a panel; it is left as it is. Raises UnknownPanel."""
+        crew = self._crews.get(panel_id)
+        if crew is None:
+            raise UnknownPanel(panel_id)
+        crew.worker.stop()
+        crew.keeper.stop()
+        await _end(crew.tasks, grace_s)
+        state = crew.worker.state
+        self._ledger.leave(panel_id)
+        self._bindings = None
+        self._snapshot = _remembering(self._snapshot, state)
+        for place in (self._crews, self._workers, self._keepers, self._quarantine):
+            place.pop(panel_id)
+        look = self._looks[state.line]
+        del look.workers[panel_id]
+        if not look.workers:
+            del self._looks[state.line]
+            task = self._line_tasks.pop(state.line, None)
+            if task is not None:
+                task.cancel()
+
+    def _begin(self, panel_id: str) -> None:
+        crew = self._crews[panel_id]
+        line = crew.worker.state.line
+        crew.tasks = (
+            self._spawn(crew.worker.run(), f"panel {panel_id}"),
+            self._spawn(crew.keeper.run(), f"outputs of {panel_id}"),
+        )
+        if line not in self._line_tasks and self._looks[line].share > 0:
+            self._line_tasks[line] = self._spawn(self._looks[line].run(), f"drift look on {line}")
+
+    def panels(self) -> tuple[PanelView, ...]:
+        """All panels, in the order they were added, without their items."""
+        return tuple(self._reporter.panel(crew.worker.state) for crew in self._crews.values())
+
+    def panel(self, panel_id: str) -> PanelView | None:
+        """One panel with its items; None: unknown."""
+        crew = self._crews.get(panel_id)
+        return None if crew is None else self._reporter.panel(crew.worker.state, items=True)
+
+    async def sync(self, panel_id: str) -> None:
+        """Read the panel and bring it in step. Returns at once. Raises UnknownPanel."""
+        self._command(panel_id, "sync").check(whole=True)
+
+    async def reinit(self, panel_id: str) -> None:
+        """Erase the panel, slots of others too, and write all anew. Returns at once. Raises UnknownPanel."""
+        self._command(panel_id, "reinit").erase()
+
+    async def retry(self, panel_id: str) -> None:
+        """Try again what failed or was given up. Returns at once. Raises UnknownPanel."""
+        self._command(panel_id, "retry").requeue()
+
+    def _command(self, panel_id: str, action: str) -> Reconciler:
+        if panel_id not in self._workers:
+            raise UnknownPanel(panel_id)
+        self._context.events.commanded(panel_id, action)
+        self._keepers[panel_id].wake()
+        return self._workers[panel_id]
+
+    # questions
+
+    def plan(self, items: Sequence[ProfileItem], panels: Sequence[str] | None) -> PlanReport:
+        """What these items would do, on the panels they are bound to or on `panels` (ids, outputs, groups).
+
+        Nothing is written or stored. Raises UnknownPanel.
+        """
+        named = None if panels is None else self._resolver().check(panels)
+        profiles = [self._dispatcher.provisional(item, place) for place, item in enumerate(items)]
+        targets = {each.link_id: self._ledger.wanted(each.link_id) if named is None else named for each in profiles}
+        coming: dict[str, list[DesiredProfile]] = {}
+        for profile in profiles:
+            for target in targets[profile.link_id]:
+                if split_target(target)[1] is None:
+                    coming.setdefault(target, []).append(profile)
+        cells: dict[tuple[str, str], PlanItemPanel] = {}
+        plans: list[PlanPanel] = []
+        for panel, wanted in coming.items():
+            planned, cost = self._reporter.plan(self._workers[panel].state, wanted)
+            cells.update(((panel, link_id), cell) for link_id, cell in planned.items())
+            plans.append(cost)
+        return PlanReport(
+            tuple(
+                PlanItem(link, tuple(cells.get((t, link)) or self._reporter.plan_output(t) for t in places))
+                for link, places in targets.items()
+            ),
+            tuple(plans),
+        )
+
+    def explain(self, link_id: str, at: int, panel: str | None) -> ExplainReport | None:
+        """Whether a profile is open at an instant, as asked and panel by panel. None: unknown link_id. Raises UnknownPanel."""
+        if panel is not None and split_target(panel)[0] not in self._workers:
+            raise UnknownPanel(panel)
+        profile = self._ledger.live.get(link_id)
+        if profile is None:
+            return None
+        targets = self._ledger.targets(link_id) if panel is None else (panel,)
+        return self._reporter.explain(profile, at, ((t, self._workers[split_target(t)[0]].state) for t in targets))
+
+    # in the background
+
+    def _wake(self, panels: Iterable[str]) -> None:
+        for panel in panels:
+            if panel in self._workers:
+                self._workers[panel].wake()
+                self._keepers[panel].wake()
+
+    def _dropped(self, panel: str, link_ids: Sequence[str]) -> None:
+        self._ledger.dropped(panel, link_ids)
+        self._housekeeper.forget(self._ledger.forgettable(link_ids))
+
+    def _time_jumped(self) -> None:
+        for crew in self._crews.values():
+            crew.worker.measure_clock()
+            crew.keeper.recalculate()
+
+    def _spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failed.done():
+            LOG.error("background task died", exc_info=error, extra={"task": task.get_name()})
+            self.failed.set_exception(error)
+
+    async def _finished(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        """Work that is finished also when whoever waits for it goes away."""
+        return await asyncio.shield(asyncio.create_task(work, name=name))
+
+
+def _marked(panel: str, allocations: Mapping[str, Mapping[str, tuple[int, ...]]]) -> list[int]:
+    """Outputs of a panel that the store says were held."""
+    found = (split_target(target) for target, held in allocations.items() if held)
+    return [output for owner, output in found if owner == panel and output is not None]
+
+
+def _remembering(snapshot: Snapshot, state: PanelState) -> Snapshot:
+    return Snapshot(
+        revision=snapshot.revision,
+        desired={},
+        allocations={**snapshot.allocations, state.id: state.allocation},
+        bindings={},
+        observed={**snapshot.observed, state.id: state.observed},
+        last_write_at=snapshot.last_write_at,
+    )
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]], grace_s: float) -> None:
+    """Wait for tasks, then cancel what is left. What they failed with stays with `Fleet.failed`."""
+    running = [task for task in tasks if not task.done()]
+    if not running:
+        return
+    _, late = await asyncio.wait(running, timeout=grace_s)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late)

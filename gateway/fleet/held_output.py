@@ -1,0 +1,66 @@
+"""One output held by the gateway: the union of the profiles bound to it, and what the panel was last seen to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.fleet.store import DesiredProfile
+from gateway.schedules.recurrence import Recurrence
+from gateway.schedules.time_profile import Readings
+
+
+class HeldOutput:
+    """`seen`: on or off as the panel acknowledged or showed it; None: not known. Instants are Unix seconds."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.seen: bool | None = None
+        self.prolong_at: float | None = None
+        """Instant at which the lease has to be prolonged; None: it falls off when it shall, or not by itself, or is off."""
+        self._edge: float | None = 0.0
+        self._open = False
+        self._profiles: dict[str, tuple[DesiredProfile, Recurrence]] = {}
+
+    def follow(self, profiles: Mapping[str, DesiredProfile], readings: Readings, *, anew: bool) -> None:
+        """Take over what is bound to the output now; `anew`: the site's way of reading profiles changed."""
+        present = {link_id: profile for link_id, (profile, _) in self._profiles.items()}
+        if not anew and present == profiles:
+            return
+        self._profiles = {
+            link_id: (profile, Recurrence(profile.profile, readings))
+            for link_id, profile in profiles.items()
+            if profile.profile is not None
+        }
+        self.recalculate()
+
+    def recalculate(self) -> None:
+        """Forget what was worked out for an earlier time."""
+        self._edge = 0.0
+
+    def open_at(self, now: float) -> bool:
+        """Whether any profile is open. Cheap between two edges; time is taken to move forwards until `recalculate`."""
+        if self._edge is not None and now >= self._edge:
+            self._open = self._is_open(now)
+            self._edge = self._next_edge(now)
+        return self._open
+
+    @property
+    def edge(self) -> float | None:
+        """The next instant at which a profile opens or closes, after the last `open_at`."""
+        return self._edge
+
+    def closes_within(self, now: float, seconds: float) -> float | None:
+        """The instant at which the union closes, where it does so in the next `seconds`; None: it does not."""
+        at = self._next_edge(now)
+        while at is not None and at <= now + seconds:
+            if not self._is_open(at):
+                return at
+            at = self._next_edge(at)
+        return None
+
+    def _is_open(self, instant: float) -> bool:
+        return any(recurrence.is_open(instant) for _, recurrence in self._profiles.values())
+
+    def _next_edge(self, after: float) -> float | None:
+        edges = [recurrence.next_transition(after) for _, recurrence in self._profiles.values()]
+        return min((edge for edge in edges if edge is not None), default=None)

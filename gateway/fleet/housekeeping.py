@@ -1,0 +1,69 @@
+"""What concerns no single panel: tombstones that nobody needs, the wall clock's jumps."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+
+from gateway.fleet.context import FleetContext
+from gateway.fleet.ledger import Ledger
+from gateway.fleet.store import StoreError
+
+LOG = logging.getLogger(__name__)
+_PERIOD_S = 5.0
+_JUMP_S = 2.0
+
+
+class Housekeeper:
+    """`time_jumped` is called when the wall clock moved otherwise than time went by, and when it becomes trusted."""
+
+    def __init__(self, context: FleetContext, ledger: Ledger, time_jumped: Callable[[], None]) -> None:
+        self._context = context
+        self._ledger = ledger
+        self._time_jumped = time_jumped
+        self._forgettable: set[str] = set()
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def forget(self, link_ids: Iterable[str]) -> None:
+        """Tombstones to drop soon."""
+        before = len(self._forgettable)
+        self._forgettable.update(link_ids)
+        if len(self._forgettable) > before:
+            self._wake.set()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        offset, trusted = self._offset(), self._context.trusted()
+        while not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PERIOD_S):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self._forget()
+            jumped = abs(self._offset() - offset) > _JUMP_S or self._context.trusted() != trusted
+            if jumped:
+                self._time_jumped()
+            offset, trusted = self._offset(), self._context.trusted()
+
+    def _offset(self) -> float:
+        return self._context.clock.wall() - self._context.clock.monotonic()
+
+    async def _forget(self) -> None:
+        async with self._context.write_lock:
+            link_ids = self._ledger.forgettable(self._forgettable)
+            self._forgettable.clear()
+            if not link_ids:
+                return
+            try:
+                await self._context.store.forget(link_ids, self._context.clock.wall())
+            except StoreError as error:
+                LOG.warning("tombstones kept", extra={"count": len(link_ids), "error": str(error)})
+                self._forgettable.update(link_ids)
+                return
+            self._ledger.forget(link_ids)

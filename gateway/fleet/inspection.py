@@ -1,0 +1,199 @@
+"""Finding out what a panel is and holds: its own account of itself, its clock, its slots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from drivers.contract import Acknowledgement, Outcome, PanelStatus, Priority, Reason
+from gateway.fleet import clocks
+from gateway.fleet.context import FleetContext
+from gateway.fleet.panel_state import Failure, PanelState
+from gateway.fleet.slots import adopt
+
+_RESTART_SLACK_S = 5.0
+_CLOCK_PERIOD_S = 3600.0
+_LASTING = frozenset({Reason.PANEL_REJECTED, Reason.VERIFY_FAILED})
+
+
+def failure_of(said: Acknowledgement) -> Failure:
+    """An unsuccessful end as a failure; permanent where the panel itself stands in the way."""
+    reason = said.reason or Reason.UNEXPECTED_REPLY
+    return Failure(reason, said.message, said.outcome is Outcome.REJECTED or reason in _LASTING)
+
+
+class Inspection:
+    """One panel, looked at. Leaves what it finds in the panel's state."""
+
+    def __init__(self, state: PanelState, context: FleetContext) -> None:
+        self._state = state
+        self._context = context
+        self._seen_at: float | None = None
+        self._clock_set_at: float | None = None
+        self._clock_due = True
+        self._status: PanelStatus | None = None
+        self._measured = False
+        """Whether the last status has not been judged yet."""
+        self.read_all = False
+        """Read everything at the next look, whatever the quick one would say."""
+        self.clock_at = 0.0
+        """When the clock wants to be looked at again (Unix seconds)."""
+
+    async def look(self, priority: Priority) -> Failure | None:
+        """Status, then the cheapest reading that makes sure what the panel holds. None: the image is certain now."""
+        failure = await self.measure(priority)
+        if failure is not None:
+            return failure
+        state = self._state
+        image = state.observed.image
+        if image is not None and not state.observed.dirty and not self.read_all:
+            same = await state.driver.quick_look(image, priority, None)
+            if isinstance(same, Acknowledgement):
+                return failure_of(same)
+            if same:
+                state.certain = True
+                return None
+        return await self._read(priority)
+
+    async def _read(self, priority: Priority) -> Failure | None:
+        state = self._state
+        read = await state.driver.read_back(priority, None)
+        if isinstance(read, Acknowledgement):
+            return failure_of(read)
+        before = state.observed.image
+        found = adopt(read, state.images(), state.allocation, self._context.ours)
+        if (
+            before is not None
+            and not state.observed.dirty
+            and (found.slots, found.special_days)
+            != (
+                before.slots,
+                before.special_days,
+            )
+        ):
+            self._note_drift()
+        state.observed = replace(state.observed, image=found, possible=(), dirty=False)
+        now = self._context.clock.wall()
+        for link_id in found.allocation:
+            if link_id not in state.bound:
+                state.leaving.setdefault(link_id, now)
+        state.certain, self.read_all = True, False
+        return None
+
+    def _note_drift(self) -> None:
+        state = self._state
+        state.drifted = True
+        state.observed = replace(state.observed, drifts=state.observed.drifts + 1)
+        self._context.events.drifted(state.id)
+
+    async def measure(self, priority: Priority) -> Failure | None:
+        """Read the panel's status: capacity, signs of a restart, the clock's error."""
+        state = self._state
+        status = await state.driver.status(priority, None)
+        if isinstance(status, Acknowledgement):
+            return failure_of(status)
+        observed = state.observed
+        if status.capacity != observed.capacity:
+            state.driver.restrict(status.capacity)
+        restarts = self._restarts(status)
+        if restarts:
+            state.certain, self._clock_due, self._clock_set_at = False, True, None
+            self._context.events.reset(state.id)
+        self._status, self._measured, self._seen_at = status, True, self._context.clock.monotonic()
+        state.observed = replace(
+            observed,
+            capacity=status.capacity,
+            reset_count=status.reset_count,
+            uptime_s=status.uptime_s,
+            seen_at=self._context.clock.wall(),
+            resets=observed.resets + restarts,
+        )
+        self._measure_clock(status)
+        return None
+
+    def _restarts(self, status: PanelStatus) -> int:
+        """How often the panel restarted since it was last seen, as far as it tells."""
+        before = self._state.observed
+        if None not in (status.reset_count, before.reset_count) and status.reset_count != before.reset_count:
+            assert status.reset_count is not None
+            assert before.reset_count is not None
+            return max(1, status.reset_count - before.reset_count)
+        if status.uptime_s is None or before.uptime_s is None:
+            return 0
+        if status.uptime_s < before.uptime_s:
+            return 1
+        if self._seen_at is None:
+            return 0
+        return int(status.uptime_s + _RESTART_SLACK_S < self._context.clock.monotonic() - self._seen_at)
+
+    # the clock
+
+    def _measure_clock(self, status: PanelStatus) -> None:
+        state = self._state
+        if state.driver.capabilities.clock == "none":
+            return
+        error = clocks.error_s(self._context.options.readings.zone, status)
+        if self._context.trusted() or error is None:
+            state.clock_drift_ms = None if error is None else round(error * 1000)
+            self._context.events.clock_measured(state.id, state.clock_drift_ms)
+
+    def clock_due(self) -> bool:
+        """Whether the clock has to be looked at (it is time) or to be set (the last status says so)."""
+        if self._state.driver.capabilities.clock == "none":
+            return False
+        return self._clock_due or self._context.clock.wall() >= self.clock_at or self._wrong()
+
+    def _wrong(self) -> bool:
+        status, capabilities = self._status, self._state.driver.capabilities
+        if status is None:
+            return False
+        if capabilities.clock == "w":
+            return self._clock_set_at is None or self._context.clock.wall() >= self.clock_at
+        error = clocks.error_s(self._context.options.readings.zone, status)
+        return error is None or abs(error) > self._state.settings.clock_bound_s or status.clock_due
+
+    async def keep_clock(self, priority: Priority) -> Failure | None:
+        """Measure the clock and set it where it is unset or off by more than the bound.
+
+        A refusal is no failure of the attempt: it is kept as `clock_missing`. Nothing is written before the gateway's
+        own clock is trusted.
+        """
+        state, context = self._state, self._context
+        failure = None if self._measured else await self.measure(priority)
+        if failure is not None:
+            return failure
+        self._measured = False
+        if not context.trusted():
+            state.clock_missing = self._status is not None and self._unset()
+            self._schedule_clock()
+            return None
+        if not self._wrong():
+            state.clock_missing, self._clock_due = False, False
+            self._schedule_clock()
+            return None
+        return await self._set_clock(priority)
+
+    def _unset(self) -> bool:
+        return self._state.driver.capabilities.clock == "rw" and self._status is not None and self._status.clock is None
+
+    async def _set_clock(self, priority: Priority) -> Failure | None:
+        state, context = self._state, self._context
+        said = await state.driver.set_clock(clocks.setting(context.options.readings.zone, context.clock.wall()), priority, None)
+        failure = None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
+        context.events.clock_set(state.id, None if failure is None else failure.reason)
+        if failure is not None and not failure.permanent:
+            return failure
+        state.clock_missing, self._clock_due = failure is not None, False
+        self._clock_set_at = context.clock.wall()
+        self._schedule_clock()
+        return None if failure is not None else await self.measure(priority)
+
+    def _schedule_clock(self) -> None:
+        context, state = self._context, self._state
+        now = context.clock.wall()
+        change = clocks.next_change(context.options.readings.zone, now)
+        state.law_until = change if state.driver.capabilities.dst == "gateway" else None
+        self.clock_at = min(now + _CLOCK_PERIOD_S, change if change is not None else now + _CLOCK_PERIOD_S)
+
+    def forget_clock(self) -> None:
+        """The clock is to be measured again: the panel or the gateway's own time may have jumped."""
+        self._clock_due = True

@@ -1,0 +1,169 @@
+"""What one panel shall hold and what is known of it, in memory; answers come from here and from nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+
+from config.settings import PanelSettings
+from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, Reason
+from gateway.fleet.results import PanelResult
+from gateway.fleet.slots import Allocation, foreign, one_table
+from gateway.fleet.store import DesiredProfile, ObservedPanel
+
+HELD = frozenset({ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, ItemState.GATEWAY_HELD})
+UNREACHABLE = {Availability.QUARANTINED: Reason.QUARANTINED, Availability.BUS_UNAVAILABLE: Reason.BUS_UNAVAILABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt ended early. `permanent`: the panel itself said no, or did not keep what it acknowledged."""
+
+    reason: Reason
+    message: str | None = None
+    permanent: bool = False
+
+
+class PanelState:
+    """Belongs to the event loop. The dispatcher changes what is `bound`, the reconciler what is `observed`."""
+
+    def __init__(
+        self, settings: PanelSettings, line: str, driver: PanelDriver, allocation: Allocation, observed: ObservedPanel
+    ) -> None:
+        self.settings = settings
+        self.line = line
+        self.driver = driver
+        self.allocation: Allocation = allocation
+        self.observed = observed
+        self.bound: dict[str, DesiredProfile] = {}
+        self.version = 0
+        """Rises whenever `bound` changes."""
+        self.outputs: dict[int, dict[str, DesiredProfile]] = {}
+        """Output number -> the profiles bound to it."""
+        self.leaving: dict[str, float] = {}
+        """link_ids that the panel may hold and shall not -> since when."""
+        self.verdicts: dict[str, tuple[int, ItemOutcome]] = {}
+        """Of what it does not hold: the generation, and what became of it."""
+        self.failure: Failure | None = None
+        """Why the last attempt failed as a whole."""
+        self.certain = False
+        """Whether `observed.image` was checked against the panel since the gateway started or the panel came back."""
+        self.drifted = False
+        self.stale = False
+        """The site reads profiles otherwise than when the image was compiled."""
+        self.clock_missing = False
+        """The panel's clock is unset or wrong and could not be set."""
+        self.clock_drift_ms: int | None = None
+        self.law_until: int | None = None
+
+    @property
+    def id(self) -> str:
+        return self.settings.id
+
+    def foreign(self, bound: Collection[str] | None = None) -> frozenset[int]:
+        """Used slots that are not ours to touch, with these link_ids bound to the panel (None: the present ones)."""
+        image = self.observed.image
+        bound = self.bound if bound is None else bound
+        return frozenset() if image is None else foreign(image, bool(bound) and one_table(self.driver.capabilities))
+
+    def images(self) -> tuple[PanelImage, ...]:
+        """All that the panel may hold, as far as remembered: more than one while it is being written."""
+        image = self.observed.image
+        return self.observed.possible if image is None else (image, *self.observed.possible)
+
+    def unreachable(self) -> Failure | None:
+        reason = UNREACHABLE.get(self.driver.availability.current)
+        return None if reason is None else Failure(reason)
+
+    def may_carry(self, link_id: str) -> bool:
+        """Whether the panel may hold slots of a link_id. A panel that was never read may hold what was ever bound to it."""
+        images = self.images()
+        return not images or any(image.allocation.get(link_id) for image in images)
+
+    def holds(self, link_id: str) -> bool:
+        """Whether the panel was seen to hold the present generation of what is bound."""
+        wanted, image = self.bound.get(link_id), self.observed.image
+        if wanted is None or image is None or not self.certain or self.clock_missing:
+            return False
+        outcome = image.outcomes.get(link_id)
+        if outcome is None or outcome.outcome not in HELD:
+            return False
+        return all(each.generations.get(link_id) == wanted.generation for each in self.images())
+
+    def held_generation(self, link_id: str) -> int | None:
+        """The newest generation of which the panel may hold slots, or which it holds without needing one."""
+        found = [image.generations[link_id] for image in self.images() if link_id in image.generations]
+        return max(found, default=None)
+
+    def still_grants(self, link_id: str) -> int | None:
+        """An older generation whose slots the panel may still carry."""
+        wanted = self.bound.get(link_id)
+        older = [
+            image.generations[link_id]
+            for image in self.images()
+            if image.allocation.get(link_id)
+            and link_id in image.generations
+            and (wanted is None or image.generations[link_id] < wanted.generation)
+        ]
+        return min(older, default=None)
+
+    def result(self, link_id: str) -> PanelResult:
+        """What this panel says of one link_id now: bound here, or on its way out."""
+        wanted = self.bound.get(link_id)
+        if wanted is None:
+            return self._removal(link_id)
+        image = self.observed.image
+        if image is not None and self.holds(link_id):
+            return told(self.id, image.outcomes[link_id], self.law_until)
+        return replace(told(self.id, self.lacking(link_id, wanted.generation)), still_grants=self.still_grants(link_id))
+
+    def lacking(self, link_id: str, generation: int) -> ItemOutcome:
+        """Why the panel does not hold a generation, as far as known."""
+        said, outcome = self.verdicts.get(link_id, (0, None))
+        if outcome is not None and said == generation and outcome.outcome is ItemState.REFUSED:
+            return outcome
+        failure = self.unreachable()
+        if failure is None and self.clock_missing:
+            failure = Failure(Reason.CLOCK_NOT_SET, "the panel's clock is not set")
+        if failure is None and outcome is not None and said == generation:
+            return outcome
+        failure = failure or self.failure or Failure(Reason.DEADLINE_PASSED)
+        return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
+
+    def _removal(self, link_id: str) -> PanelResult:
+        if self.certain and not self.may_carry(link_id):
+            return PanelResult(self.id, True, ItemState.REMOVED)
+        failure = self.unreachable() or self.failure or Failure(Reason.DEADLINE_PASSED)
+        return PanelResult(
+            self.id, False, ItemState.PENDING, failure.reason, failure.message, still_grants=self.still_grants(link_id)
+        )
+
+    def overdue(self) -> Iterator[tuple[float, bool]]:
+        """Of all that the panel does not hold yet: since when, and whether the panel may grant too much by it."""
+        for since in self.leaving.values():
+            yield since, True
+        for link_id, wanted in self.bound.items():
+            if not self.holds(link_id) and not self.refuses(link_id):
+                yield wanted.changed_at, self.still_grants(link_id) is not None
+
+    def refuses(self, link_id: str) -> bool:
+        said, outcome = self.verdicts.get(link_id, (0, None))
+        wanted = self.bound.get(link_id)
+        refused = outcome is not None and outcome.outcome is ItemState.REFUSED
+        return refused and wanted is not None and said == wanted.generation
+
+
+def told(target: str, outcome: ItemOutcome, law_until: int | None = None) -> PanelResult:
+    """An outcome in the words of an answer; `target` is a panel or a panel's output."""
+    success = outcome.outcome in HELD or outcome.outcome is ItemState.REMOVED
+    message = outcome.message or (outcome.refusal.message if outcome.refusal is not None else None)
+    return PanelResult(
+        panel=target,
+        success=success,
+        outcome=outcome.outcome,
+        reason=None if success else outcome.reason,
+        message=message,
+        valid_until=outcome.valid_until,
+        law_until=law_until,
+        cuts=outcome.cuts,
+    )

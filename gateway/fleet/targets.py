@@ -1,0 +1,91 @@
+"""What one panel shall hold: compiled from what is bound to it, with what is not ours left in place. Pure but for the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
+
+from drivers.contract import PanelImage
+from gateway.fleet.context import FleetContext
+from gateway.fleet.panel_state import PanelState
+from gateway.fleet.slots import Allocation, only, without
+from gateway.fleet.store import DesiredProfile
+from gateway.schedules.compiler import BoundProfile, CompileOptions
+
+REFUSAL_LIMIT = 5
+"""So often one link_id alone may be refused by the panel itself before it is given up until an operator's `retry`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A compiled image, foreign slots included, and the generations it was compiled from; `version` of the panel's bindings."""
+
+    image: PanelImage
+    asked: Mapping[str, int]
+    version: int
+
+
+def refusal_key(profile: DesiredProfile) -> str:
+    """Where refusals by the panel are counted: a new generation starts anew."""
+    return f"{profile.link_id}:{profile.generation}"
+
+
+def given_up(state: PanelState, profile: DesiredProfile) -> bool:
+    return state.observed.failures.get(refusal_key(profile), 0) >= REFUSAL_LIMIT
+
+
+def used(allocation: Allocation) -> Allocation:
+    """Without the link_ids that have no slot."""
+    return {link_id: tuple(numbers) for link_id, numbers in allocation.items() if numbers}
+
+
+def kept_allocation(state: PanelState, fresh: Allocation, ours: Container[str]) -> Allocation:
+    """The panel's allocation with `fresh` in it. What is on its way out keeps its slots until somebody else gets them, so
+    that they are known as ours after a crash too."""
+    allocation = used(fresh)
+    taken = {number for numbers in allocation.values() for number in numbers}
+    leaving = {
+        link_id: numbers
+        for link_id, numbers in state.allocation.items()
+        if link_id not in allocation and link_id in ours and state.may_carry(link_id) and not taken.intersection(numbers)
+    }
+    return {**leaving, **allocation}
+
+
+def compile_target(state: PanelState, context: FleetContext) -> Target:
+    """What the panel shall hold now."""
+    image = compile_bound(state, context, state.bound)
+    return Target(image, {link_id: profile.generation for link_id, profile in state.bound.items()}, state.version)
+
+
+def compile_bound(state: PanelState, context: FleetContext, bound: Mapping[str, DesiredProfile]) -> PanelImage:
+    """What the panel would hold with these profiles; a panel of unknown content is taken to be empty."""
+    held = state.observed.image or PanelImage()
+    foreign = state.foreign(bound)
+    wanted = sorted((profile for profile in bound.values() if not given_up(state, profile)), key=_creation)
+    settings, options = state.settings, context.options
+    image = context.compile(
+        [BoundProfile(each.profile, each.generation) for each in wanted if each.profile is not None],
+        state.driver.capabilities,
+        {link_id: numbers for link_id, numbers in state.allocation.items() if link_id in bound},
+        context.now(),
+        CompileOptions(
+            readings=options.readings,
+            horizon_days=options.horizon_days,
+            allow_stale=settings.allow_stale,
+            narrow=frozenset(settings.narrow),
+            allow_unattended_outputs=settings.allow_unattended_outputs,
+            taken=foreign,
+        ),
+        _ours(held, foreign, state.stale),
+    )
+    return replace(image, slots={**only(held, foreign), **image.slots})
+
+
+def _creation(profile: DesiredProfile) -> int:
+    return profile.sequence
+
+
+def _ours(held: PanelImage, foreign: frozenset[int], stale: bool) -> PanelImage:
+    image = without(held, foreign)
+    return replace(image, generations={}, outcomes={}) if stale else image

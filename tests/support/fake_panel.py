@@ -1,0 +1,236 @@
+"""A panel in memory behind the driver contract, with faults by script: for tests of the fleet on virtual time.
+
+It knows no bytes. What a transaction leaves alone stays as the panel has it, right or wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from drivers.availability import Feed
+from drivers.clock import Clock
+from drivers.contract import (
+    Acknowledgement,
+    Availability,
+    ClockSetting,
+    Outcome,
+    PanelCapabilities,
+    PanelImage,
+    PanelStatus,
+    Priority,
+    Reason,
+    Slot,
+    WritePlan,
+)
+
+Fault = Literal["none", "not_sent", "lost_request", "lost_reply", "rejected", "verify"]
+ACCESS_PANEL = PanelCapabilities(
+    max_schedules=8,
+    max_periods_per_schedule=12,
+    max_special_day_groups=1,
+    max_days_in_special_day_group=14,
+    special_day_bitmap_days=224,
+    date_range="optional",
+    first_date=0,
+    last_date=0xFFFE,
+    max_slots_per_profile=8,
+    atomic=True,
+    commit_step=True,
+    dst="table",
+    clock_at_power_on="unset",
+    events_on_clock_step="evaluates",
+    storage="flash",
+    outputs=8,
+    output_deadman=True,
+)
+
+
+@dataclass
+class FakePanel:
+    """The hardware. `clock_offset_s`: how far it is ahead of the wall clock of its zone; None: unset."""
+
+    capabilities: PanelCapabilities = ACCESS_PANEL
+    slots: dict[int, Slot] = field(default_factory=dict)
+    labelled: bool = True
+    """Whether its slots carry link_ids."""
+    online: bool = True
+    clock_offset_s: float | None = None
+    takes_clock: bool = True
+    booted_at: float = 0.0
+    resets: int = 0
+    outputs: dict[int, float] = field(default_factory=dict)
+    """Output -> until when it is on, in the clock's monotonic seconds."""
+    refuses: set[str] = field(default_factory=set)
+    """link_ids whose slots it refuses to take."""
+    faults: deque[Fault] = field(default_factory=deque)
+    """One for each coming transaction."""
+    deaf: deque[bool] = field(default_factory=deque)
+    """One for each coming reading: True, and it does not answer."""
+    transactions: list[tuple[Priority, PanelImage]] = field(default_factory=list)
+    readings: list[str] = field(default_factory=list)
+
+    def power_cut(self, now: float) -> None:
+        """It keeps its slots and loses its clock and outputs."""
+        self.booted_at, self.clock_offset_s, self.outputs = now, None, {}
+        self.resets += 1
+
+    def holds(self, link_id: str) -> bool:
+        return any(link_id in slot.link_ids for slot in self.slots.values())
+
+
+class FakeDriver:
+    """See `drivers.contract.PanelDriver`. `zone_offset_s` is what the site's zone adds to UTC."""
+
+    def __init__(self, panel: FakePanel, clock: Clock, *, latency_s: float = 0.01, zone_offset_s: int = 0) -> None:
+        self.panel = panel
+        self.feed = Feed()
+        self._clock = clock
+        self._latency_s = latency_s
+        self._zone_offset_s = zone_offset_s
+        self._capabilities = panel.capabilities
+
+    @property
+    def capabilities(self) -> PanelCapabilities:
+        return self._capabilities
+
+    @property
+    def availability(self) -> Feed:
+        return self.feed
+
+    def restrict(self, capacity: Mapping[str, int]) -> None:
+        if "max_schedules" in capacity:
+            self._capabilities = replace(self._capabilities, max_schedules=capacity["max_schedules"])
+
+    def plan(self, target: PanelImage, known: PanelImage) -> WritePlan:
+        numbers = target.slots.keys() | known.slots.keys()
+        changed = tuple(sorted(number for number in numbers if target.slots.get(number) != known.slots.get(number)))
+        if not changed and target.special_days == known.special_days:
+            return WritePlan(target)
+        return WritePlan(
+            target, (changed,), words=64 * len(changed), frames=(bytes(changed),), bytes_on_wire=len(changed), commits=1
+        )
+
+    async def apply(self, plan: WritePlan, priority: Priority, deadline: float | None) -> Acknowledgement:
+        if not self._answers():
+            return self._silent()
+        fault = self.panel.faults.popleft() if self.panel.faults else "none"
+        if fault == "not_sent":
+            return Acknowledgement(Outcome.NOT_SENT, None, Reason.QUEUE_FULL)
+        await asyncio.sleep(self._latency_s)
+        if fault == "lost_request" or not self.panel.online:
+            return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
+        refused = any(self.panel.refuses & set(slot.link_ids) for slot in plan.target.slots.values())
+        if fault == "rejected" or refused:
+            return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "commit refused")
+        self._commit(plan)
+        self.panel.transactions.append((priority, plan.target))
+        if fault == "lost_reply":
+            return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
+        if fault == "verify":
+            return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.VERIFY_FAILED)
+        self.feed.set(Availability.ONLINE)
+        return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
+
+    def _commit(self, plan: WritePlan) -> None:
+        for changed in plan.operations:
+            assert isinstance(changed, tuple)
+            for number in changed:
+                slot = plan.target.slots.get(number)
+                assert 0 <= number < self.panel.capabilities.max_schedules
+                if slot is None:
+                    self.panel.slots.pop(number, None)
+                else:
+                    self.panel.slots[number] = slot
+
+    def _answers(self) -> bool:
+        if self.panel.online:
+            return True
+        self.feed.set(Availability.QUARANTINED)
+        return False
+
+    def _silent(self) -> Acknowledgement:
+        return Acknowledgement(Outcome.NOT_SENT, None, Reason.QUARANTINED)
+
+    async def _reading(self, name: str) -> Acknowledgement | None:
+        if not self._answers():
+            return self._silent()
+        await asyncio.sleep(self._latency_s)
+        if not self.panel.online or (self.panel.deaf and self.panel.deaf.popleft()):
+            return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
+        self.feed.set(Availability.ONLINE)
+        self.panel.readings.append(name)
+        return None
+
+    def back(self) -> None:
+        """The panel answers again, and the line has noticed."""
+        self.panel.online = True
+        self.feed.set(Availability.ONLINE)
+
+    async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
+        failed = await self._reading("read_back")
+        if failed is not None:
+            return failed
+        slots = dict(self.panel.slots)
+        if not self.panel.labelled:
+            return PanelImage(slots={number: replace(slot, link_ids=()) for number, slot in slots.items()})
+        allocation: dict[str, tuple[int, ...]] = {}
+        for number, slot in sorted(slots.items()):
+            for link_id in slot.link_ids:
+                allocation[link_id] = (*allocation.get(link_id, ()), number)
+        return PanelImage(slots=slots, allocation=allocation)
+
+    async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
+        failed = await self._reading("quick_look")
+        return dict(image.slots) == self.panel.slots if failed is None else failed
+
+    async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
+        failed = await self._reading("status")
+        if failed is not None:
+            return failed
+        offset = self.panel.clock_offset_s
+        shown = None if offset is None else int(self._clock.wall() + self._zone_offset_s + offset)
+        return PanelStatus(
+            clock=None if shown is None else (shown // 86_400, shown % 86_400),
+            clock_read_at=self._clock.wall(),
+            uptime_s=int(self._clock.monotonic() - self.panel.booted_at),
+            reset_count=self.panel.resets,
+            capacity={"max_schedules": self.panel.capabilities.max_schedules},
+        )
+
+    async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
+        failed = await self._reading("set_clock")
+        if failed is not None:
+            return failed
+        if not self.panel.takes_clock:
+            return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "no clock today")
+        assert setting.offset_minutes * 60 == self._zone_offset_s
+        self.panel.clock_offset_s = 0.0
+        return Acknowledgement(Outcome.ACKNOWLEDGED)
+
+    async def set_output(
+        self, output: int, on: bool, lease_s: int | None, priority: Priority, deadline: float | None
+    ) -> Acknowledgement:
+        failed = await self._reading(f"output {output} {'on' if on else 'off'} {lease_s}")
+        if failed is not None:
+            return failed
+        self.panel.outputs.pop(output, None)
+        if on:
+            self.panel.outputs[output] = float("inf") if lease_s is None else self._clock.monotonic() + lease_s
+        return Acknowledgement(Outcome.ACKNOWLEDGED)
+
+    async def read_outputs(self, priority: Priority, deadline: float | None) -> tuple[bool, ...] | Acknowledgement:
+        failed = await self._reading("read_outputs")
+        if failed is not None:
+            return failed
+        now = self._clock.monotonic()
+        return tuple(self.panel.outputs.get(number, 0.0) > now for number in range(self.panel.capabilities.outputs))
+
+    async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
+        raise AssertionError("the fleet does not pulse")
+
+    def write_counts(self) -> Mapping[str, int]:
+        return {}
