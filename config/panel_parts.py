@@ -145,12 +145,14 @@ class Busy(Part):
 
 
 class BitSetting(Part):
-    """Bits that must be set for writes to last or for the table to act: read, and written with the others kept."""
+    """Bits of a holding register that must read `value` for writes to last or for the table to act; looked at each time."""
 
     address: Address
     mask: Word
+    value: Word
     write: Word | None = None
-    """What is written where the bits are not set; absent: what was read, with the bits set."""
+    """What is written where they read otherwise; absent: what was read, with these bits as they must be."""
+    when: Literal["always", "transaction", "clock"] = "always"
 
 
 class WritePlanRules(Part):

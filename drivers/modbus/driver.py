@@ -129,11 +129,13 @@ class ModbusPanelDriver(OutputDriver):
         return any(step.kind is StepKind.COMMIT for step in transaction.steps)
 
     async def _write(self, steps: tuple[Step, ...], progress: _Progress, call: Call) -> None:
+        if any(step.kind is StepKind.PREPARE for step in steps):
+            await prepare(self._unit, "transaction", call)
         for step in steps:
             urgent = call.finished() if progress.effect else call
             if step.kind is StepKind.PREPARE:
-                await prepare(self._unit, urgent)
-            elif step.kind is StepKind.COMMIT:
+                continue
+            if step.kind is StepKind.COMMIT:
                 await self._commit(step, progress, urgent)
             else:
                 await self._one(step, progress, urgent)

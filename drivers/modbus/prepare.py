@@ -1,6 +1,8 @@
-"""Bits that must be set before writes last, or before a table acts: read, and set with the others kept."""
+"""Bits that must stand right before writes last, or before a table acts: read, and set with the others kept."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from config.panel_model import PanelModel
 from config.panel_parts import BitSetting
@@ -10,13 +12,15 @@ from drivers.modbus.unit import Call, PanelUnit
 
 def prepare_request(model: PanelModel, setting: BitSetting, held: int = 0) -> Request:
     """The write for a register that reads `held`."""
-    value = held | setting.mask if setting.write is None else setting.write
+    value = held & ~setting.mask | setting.value if setting.write is None else setting.write
     return write_register(setting.address - model.addressing.base, value)
 
 
-async def prepare(unit: PanelUnit, call: Call) -> None:
-    """Raises DriverError."""
+async def prepare(unit: PanelUnit, other: Literal["transaction", "clock"], call: Call) -> None:
+    """What has to stand right always, and for a `transaction` or for the `clock`. Raises DriverError."""
     for setting in unit.model.write.prepare:
+        if setting.when not in ("always", other):
+            continue
         held = (await unit.exchange(read_holding_registers(setting.address - unit.model.addressing.base, 1), call))[0]
-        if held & setting.mask != setting.mask:
+        if held & setting.mask != setting.value:
             await unit.exchange(prepare_request(unit.model, setting, held), call)

@@ -65,7 +65,7 @@ class ClockWriter:
         for _ in range(_ATTEMPTS):
             asked = self._unit.clock.monotonic()
             now = setting.instant + asked - started
-            await prepare(self._unit, call)
+            await prepare(self._unit, "clock", call)
             await self._unit.exchange(self._request(setting, round(now + lead)), call)
             lead = self._unit.clock.monotonic() - asked
             if await self._took(setting, started, call):

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from config.panel_model import PanelModel
-from config.schedule_layouts import OpenAccessSlots
+from config.schedule_layouts import GeSchedules, OpenAccessSlots, PeriodTable, WeekEvents
 from drivers.contract import PanelCapabilities
+from drivers.modbus.layouts.ge_schedules import GeLayout
 from drivers.modbus.layouts.layout import Layout
 from drivers.modbus.layouts.open_access import OpenAccessLayout
+from drivers.modbus.layouts.period_table import PeriodTableLayout
+from drivers.modbus.layouts.week_events import WeekLayout
 
 
 def build_layout(model: PanelModel, capabilities: PanelCapabilities) -> Layout | None:
     """The layout of a model's schedules; None for a panel without any."""
     schedule = model.schedule
-    if schedule is None:
-        return None
     if isinstance(schedule, OpenAccessSlots):
         return OpenAccessLayout(model, schedule, capabilities)
-    raise NotImplementedError(schedule.layout)
+    if isinstance(schedule, GeSchedules):
+        return GeLayout(model, schedule, capabilities)
+    if isinstance(schedule, WeekEvents):
+        return WeekLayout(model, schedule, capabilities)
+    if isinstance(schedule, PeriodTable):
+        return PeriodTableLayout(model, schedule, capabilities)
+    return None

@@ -123,6 +123,8 @@ class OpenAccessLayout:
         allocation: dict[str, tuple[int, ...]] = {}
         for number in sorted({(address - self._layout.slots) // SLOT_WORDS for address in words}):
             first = self._layout.slots + SLOT_WORDS * number
+            if first + CHECK_AT not in words:
+                continue
             slot = self._decode_one(number, tuple(words[at] for at in range(first, first + SLOT_WORDS)))
             if slot is None:
                 continue

@@ -1,0 +1,78 @@
+"""Panels without a commit: words written in order, then everything written read back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from config.panel_model import PanelModel
+from drivers.contract import PanelImage
+from drivers.modbus.layouts.events import Phases
+from drivers.modbus.prepare import prepare_request
+from drivers.modbus.requests import Request, write_register, write_registers
+from drivers.modbus.steps import Check, Step, StepKind, Transaction
+from drivers.modbus.words import checks, write_runs
+
+
+class Writer:
+    """Collects writes and knows what the panel holds after each. `protected`: addresses never written along with others."""
+
+    def __init__(self, model: PanelModel, known: Mapping[int, int], protected: frozenset[int] = frozenset()) -> None:
+        self._model = model
+        self._protected = protected
+        self.held = dict(known)
+        self.requests: list[Request] = []
+
+    def runs(self, words: Mapping[int, int], last_first: bool = False) -> None:
+        """Write words; short gaps between them are filled with what the panel holds."""
+        self.held |= words
+        table = {at: word for at, word in self.held.items() if at in words or at not in self._protected}
+        requests = write_runs(words, table, self._model.addressing, self._model.write.merge_gap)
+        self.requests += reversed(requests) if last_first else requests
+
+    def single(self, address: int, word: int) -> None:
+        self.held[address] = word
+        self.requests.append(write_register(address - self._model.addressing.base, word))
+
+    def block(self, address: int, words: tuple[int, ...]) -> None:
+        self.held |= dict(enumerate(words, address))
+        self.requests.append(write_registers(address - self._model.addressing.base, words))
+
+    def values_off(self, phases: Phases) -> None:
+        self.runs(phases.off)
+
+    def times_and_on(self, phases: Phases, unused: int | None) -> None:
+        if unused is not None:
+            for address in sorted(phases.removals, reverse=True):
+                self.single(address, unused)
+        self.runs(phases.later, last_first=True)
+        self.runs(phases.earlier)
+        self.runs(phases.on)
+
+    def transaction(self, known: PanelImage, expected: Mapping[int, int | None], extra: Iterable[Check] = ()) -> Transaction:
+        """The writes with the model's preparation before and its save behind; proved by reading `expected`."""
+        if not self.requests:
+            return Transaction(known, (), (), ())
+        proof = (*checks(expected, self._model.addressing, self._gap()), *extra)
+        return Transaction(known, tuple(self._steps()), proof, proof)
+
+    def _gap(self) -> int:
+        return min(8, self._model.addressing.max_read_words)
+
+    def _steps(self) -> Iterable[Step]:
+        rules, base = self._model.write, self._model.addressing.base
+        storage = rules.storage_per_write
+        for setting in rules.prepare:
+            if setting.when != "clock":
+                yield Step(StepKind.PREPARE, prepare_request(self._model, setting))
+        if rules.begin is not None:
+            yield Step(StepKind.BEGIN, write_registers(rules.begin.address - base, rules.begin.values))
+        for request in self.requests:
+            yield Step(StepKind.WRITE, request, request.count, storage)
+        for command in (rules.commit, rules.save):
+            if command is not None:
+                request = (
+                    write_register(command.address - base, command.values[0], command.repeatable)
+                    if len(command.values) == 1
+                    else write_registers(command.address - base, command.values, command.repeatable)
+                )
+                yield Step(StepKind.SAVE, request, storage=command.storage)

@@ -1,0 +1,301 @@
+"""Layout `ge-schedules`: schedules of nine day lists, and calendars that are the panel's: a date swaps the plan of all schedules.
+
+Schedule: +0 out of service, +1 its value now, +2 the lists (Monday to Sunday, calendar 1, calendar 2), each a fixed number of
+entries of a time word and a value word. The first entry of a list stands at 00:00. An unused entry's time reads 0xFFFF; an
+entry is removed by FC06 0xFFFF, one a write. Calendar: a count, then dates of two words; 0xFFFFFFFF is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+
+from config.panel_model import PanelModel
+from config.schedule_layouts import GeSchedules
+from drivers.contract import PanelCapabilities, PanelImage, Slot
+from drivers.modbus.layouts.direct import Writer
+from drivers.modbus.layouts.events import ListCodec, Phases, add_list
+from drivers.modbus.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, within
+from drivers.modbus.layouts.layout import Read
+from drivers.modbus.requests import read_coils
+from drivers.modbus.steps import Check, Transaction
+from drivers.modbus.words import checks, reads
+
+_UNUSED = 0xFFFF
+_LISTS_AT = 2
+_OUT_OF_SERVICE, _VALUE_NOW = 0, 1
+_NO_DATE = -1
+"""Stands for words of a calendar that are no date."""
+_DATES_A_FRAME = 61
+_EPOCH = date(1970, 1, 1)
+_YEAR_BASE = 1900
+Dates = Sequence[int]
+
+
+class GeLayout:
+    """Calendars change between the closings and the openings. A list that a date comes under, or passes on its way from one
+    calendar to the other, is closed wholly before where it would open that day more than the old and the new plan do.
+    """
+
+    def __init__(self, model: PanelModel, layout: GeSchedules, capabilities: PanelCapabilities) -> None:
+        self._model = model
+        self._layout = layout
+        self._capabilities = capabilities
+        self._lists = WEEK + len(layout.calendars)
+        self._list_words = 2 * layout.events_per_day
+        self._codec = ListCodec(
+            entries=layout.events_per_day,
+            open=1,
+            closed=0,
+            encode_time=self._time_word,
+            decode_time=self._minute,
+            unused_time=_UNUSED,
+            fixed_midnight=True,
+        )
+
+    # --- words
+
+    def _time_word(self, minute: int) -> int:
+        hour, rest = divmod(minute, 60)
+        return hour << 8 | rest if self._layout.time_bytes == "hour_minute" else rest << 8 | hour
+
+    def _minute(self, word: int) -> int | None:
+        high, low = word >> 8, word & 0xFF
+        hour, minute = (high, low) if self._layout.time_bytes == "hour_minute" else (low, high)
+        return 60 * hour + minute if hour < 24 and minute < 60 else None
+
+    def _first(self, number: int) -> int:
+        return self._layout.schedules + self._layout.stride * (number - self._capabilities.first_id)
+
+    def _list_at(self, number: int, index: int) -> int:
+        return self._first(number) + _LISTS_AT + self._list_words * index
+
+    def _numbers(self) -> range:
+        return range(self._capabilities.first_id, self._capabilities.first_id + self._capabilities.max_schedules)
+
+    def encode(self, image: PanelImage) -> Mapping[int, int]:
+        """Used schedules and both calendars."""
+        words = {at: word for number in image.slots for at, word in self._cared(self._slot_words(image, number)).items()}
+        for index in range(len(self._layout.calendars)):
+            words |= self._cared(self._calendar_words(index, _group(image, index)))
+        return words
+
+    @staticmethod
+    def _cared(words: Mapping[int, int | None]) -> dict[int, int]:
+        return {at: word for at, word in words.items() if word is not None}
+
+    def _slot_words(self, image: PanelImage, number: int) -> dict[int, int | None]:
+        """All words of a schedule, closed everywhere where the image has none; None where any value will do."""
+        first = self._first(number)
+        slot = image.slots.get(number, Slot(()))
+        if slot.opaque is not None:
+            return {first + at: None if at == _VALUE_NOW else word for at, word in enumerate(slot.opaque)}
+        words: dict[int, int | None] = {first + _OUT_OF_SERVICE: 0}
+        for index in range(self._lists):
+            words |= dict(enumerate(self._codec.words(day_plan(slot.periods, index)), self._list_at(number, index)))
+        return words
+
+    def _calendar_words(self, index: int, dates: Dates) -> dict[int, int | None]:
+        first = self._layout.calendars[index] + 1
+        words: dict[int, int | None] = {}
+        for position in range(self._layout.dates_per_calendar):
+            day = dates[position] if position < len(dates) else None
+            pair = (_UNUSED, _UNUSED) if day is None else (None, None) if day == _NO_DATE else _date_words(day)
+            words |= dict(enumerate(pair, first + 2 * position))
+        return words
+
+    def decode(self, words: Mapping[int, int]) -> PanelImage:
+        slots = {number: slot for number in self._numbers() if (slot := self._decode_slot(number, words)) is not None}
+        groups = tuple(self._decode_calendar(index, words) for index in range(len(self._layout.calendars)))
+        return PanelImage(slots=slots, special_days=groups if any(groups) else ())
+
+    def _decode_slot(self, number: int, words: Mapping[int, int]) -> Slot | None:
+        first = self._first(number)
+        if first not in words:
+            return None
+        plans: dict[int, Intervals] = {}
+        for index in range(self._lists):
+            start = self._list_at(number, index)
+            plan = self._codec.plan([words[at] for at in range(start, start + self._list_words)])
+            if plan is None or words[first + _OUT_OF_SERVICE] != 0:
+                return Slot((), opaque=tuple(words.get(first + at, 0) for at in range(self._layout.stride)))
+            plans[index] = plan
+        periods = periods_of(plans)
+        return Slot((), periods) if periods else None
+
+    def _decode_calendar(self, index: int, words: Mapping[int, int]) -> tuple[int, ...]:
+        first = self._layout.calendars[index] + 1
+        pairs = [(words[at], words[at + 1]) for at in range(first, first + 2 * self._layout.dates_per_calendar, 2) if at in words]
+        while pairs and pairs[-1] == (_UNUSED, _UNUSED):
+            pairs.pop()
+        return tuple(_day(*pair) for pair in pairs)
+
+    # --- change
+
+    def transaction(self, target: PanelImage, known: PanelImage) -> Transaction:
+        numbers = sorted(n for n in {*target.slots, *known.slots} if target.slots.get(n) != known.slots.get(n))
+        everywhere = sorted({*target.slots, *known.slots})
+        moved = [index for index in range(len(self._layout.calendars)) if _group(target, index) != _group(known, index)]
+        held = {at: word for n in everywhere for at, word in self._cared(self._slot_words(known, n)).items()}
+        wholly_off = self._wholly_off(target, known, everywhere, held) if moved else frozenset()
+        lists = [(n, index) for n in everywhere for index in range(self._lists) if n in numbers or (n, index) in wholly_off]
+        phases = self._phases(target, lists, held, wholly_off)
+        writer = Writer(self._model, held, self._protected(everywhere, held, target))
+        writer.values_off(phases)
+        for index in moved:
+            self._write_calendar(writer, index, _group(known, index), _group(target, index))
+        writer.times_and_on(phases, _UNUSED)
+        return writer.transaction(known, self._expected(target, known, lists, moved))
+
+    def _phases(
+        self,
+        target: PanelImage,
+        lists: Iterable[tuple[int, int]],
+        held: Mapping[int, int],
+        wholly_off: frozenset[tuple[int, int]],
+    ) -> Phases:
+        phases = Phases()
+        for number, index in lists:
+            wanted = self._slot_words(target, number)
+            start = self._list_at(number, index)
+            words = [wanted[at] for at in range(start, start + self._list_words)]
+            add_list(self._codec, start, words, held, phases, (number, index) in wholly_off)
+            service = self._first(number) + _OUT_OF_SERVICE
+            if wanted[service] is not None and held.get(service) != wanted[service]:
+                phases.off[service] = wanted[service] or 0
+        return phases
+
+    def _protected(self, numbers: Iterable[int], held: Mapping[int, int], target: PanelImage) -> frozenset[int]:
+        """Words that a frame must not carry along: times at 00:00, unused entries, the value now."""
+        midnights = {self._list_at(n, index) for n in numbers for index in range(self._lists)}
+        unused = {at for n in numbers for at, word in self._slot_words(target, n).items() if word == _UNUSED}
+        return frozenset(midnights | unused | {at for at, word in held.items() if word == _UNUSED})
+
+    def _wholly_off(
+        self, target: PanelImage, known: PanelImage, numbers: Iterable[int], held: Mapping[int, int]
+    ) -> frozenset[tuple[int, int]]:
+        """Lists to be closed before the calendars change."""
+        groups = range(len(self._layout.calendars))
+        days = {day for image in (target, known) for group in groups for day in _group(image, group)} - {_NO_DATE}
+        switched = {(_list_of(known, day), _list_of(target, day), _weekday(day)) for day in days}
+        off: set[tuple[int, int]] = set()
+        for number in numbers:
+            after = dict(held) | self._phases(target, [(number, index) for index in range(self._lists)], held, frozenset()).off
+            for before, then, weekday in switched:
+                if before == then:
+                    continue
+                allowed = merged((*self._plan(known, number, before), *self._plan(target, number, then)))
+                visited = {then, weekday} if before >= WEEK and then >= WEEK else {then}
+                off |= {(number, index) for index in visited if not self._stays_within(number, index, after, allowed)}
+        return frozenset(off)
+
+    @staticmethod
+    def _plan(image: PanelImage, number: int, index: int) -> Intervals:
+        slot = image.slots.get(number)
+        return day_plan(slot.periods, index) if slot is not None and slot.opaque is None else ()
+
+    def _stays_within(self, number: int, index: int, words: Mapping[int, int], allowed: Intervals) -> bool:
+        start = self._list_at(number, index)
+        effect = self._codec.effect([words.get(at) for at in range(start, start + self._list_words)])
+        return effect is not None and within(effect, allowed)
+
+    def _write_calendar(self, writer: Writer, index: int, held: Dates, wanted: Dates) -> None:
+        """In place, sorted as the image has them; what is left over goes from the end, so that nothing moves up."""
+        first = self._layout.calendars[index] + 1
+        for position, dates in calendar_frames(held, wanted):
+            writer.block(first + 2 * position, tuple(word for day in dates for word in _date_words(day)))
+        for position in range(len(held) - 1, len(wanted) - 1, -1):
+            writer.block(first + 2 * position, (_UNUSED, _UNUSED))
+
+    def _expected(
+        self, target: PanelImage, known: PanelImage, lists: Iterable[tuple[int, int]], moved: Iterable[int]
+    ) -> dict[int, int | None]:
+        """Whole lists that were touched, whole calendars up to their end."""
+        expected: dict[int, int | None] = {}
+        for number, index in lists:
+            words, start, service = self._slot_words(target, number), self._list_at(number, index), self._first(number)
+            expected |= {at: words[at] for at in (service, *range(start, start + self._list_words))}
+        for index in moved:
+            most = max(len(_group(target, index)), len(_group(known, index)))
+            first = self._layout.calendars[index]
+            dates = self._calendar_words(index, _group(target, index))
+            expected |= {first: len(_group(target, index))} | {at: word for at, word in dates.items() if at <= first + 2 * most}
+        return expected
+
+    # --- read
+
+    def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
+        """Whether a value is frozen, the calendars, and the lists of the image's schedules."""
+        addressing, count = self._model.addressing, self._capabilities.max_schedules
+        frozen = Check(read_coils(self._layout.frozen - addressing.base, count), (0,) * count)
+        expected = {at: word for number in sorted(image.slots) for at, word in self._slot_words(image, number).items()}
+        dates: dict[int, int | None] = {}
+        for index, first in enumerate(self._layout.calendars):
+            group = _group(image, index)
+            words = self._calendar_words(index, group)
+            dates |= {first: len(group)} | {at: word for at, word in words.items() if at <= first + 2 * len(group)}
+        return (frozen, *checks(dates, addressing), *checks(expected, addressing, 1))
+
+    async def read(self, read: Read) -> PanelImage:
+        """Every schedule and both calendars whole: no word tells which of them are used."""
+        words: dict[int, int] = {}
+        addresses = [self._first(n) + at for n in self._numbers() for at in range(self._layout.stride)]
+        for first in self._layout.calendars:
+            addresses += range(first, first + 1 + 2 * self._layout.dates_per_calendar)
+        for start, request in reads(addresses, self._model.addressing):
+            words |= dict(enumerate(await read(request), start))
+        return self.decode(words)
+
+
+def _group(image: PanelImage, index: int) -> tuple[int, ...]:
+    return image.special_days[index] if index < len(image.special_days) else ()
+
+
+def _weekday(day: int) -> int:
+    return (_EPOCH + timedelta(days=day)).weekday()
+
+
+def _list_of(image: PanelImage, day: int) -> int:
+    """The list that a day goes by: a calendar's where it stands in one, else its weekday's."""
+    groups = [index for index, group in enumerate(image.special_days) if day in group]
+    return WEEK + groups[0] if groups else _weekday(day)
+
+
+def _date_words(day: int) -> tuple[int, int]:
+    when = _EPOCH + timedelta(days=day)
+    return when.isoweekday() << 8 | when.day, when.month << 8 | (when.year - _YEAR_BASE) & 0xFF
+
+
+def _day(high: int, low: int) -> int:
+    """The day that two words say; _NO_DATE where the gateway would not have written them."""
+    try:
+        day = (date(_YEAR_BASE + (low & 0xFF), low >> 8, high & 0xFF) - _EPOCH).days
+    except ValueError:
+        return _NO_DATE
+    return day if day >= 0 and _date_words(day) == (high, low) else _NO_DATE
+
+
+def calendar_frames(held: Dates, wanted: Dates) -> list[tuple[int, tuple[int, ...]]]:
+    """(position, dates) of the writes that bring a calendar's places to `wanted`, in an order that never loses a common date.
+
+    A frame that overwrites a date waits until the date stands at its new place.
+    """
+    differing = [at for at in range(len(wanted)) if at >= len(held) or held[at] != wanted[at]]
+    frames: list[list[int]] = []
+    for at in differing:
+        if frames and frames[-1][-1] == at - 1 and len(frames[-1]) < _DATES_A_FRAME:
+            frames[-1].append(at)
+        else:
+            frames.append([at])
+    ordered: list[list[int]] = []
+    while frames:
+        ready = next((frame for frame in frames if not _awaited(frame, frames, held, wanted)), frames[0])
+        frames.remove(ready)
+        ordered.append(ready)
+    return [(frame[0], tuple(wanted[at] for at in frame)) for frame in ordered]
+
+
+def _awaited(frame: list[int], frames: list[list[int]], held: Dates, wanted: Dates) -> bool:
+    """Whether another frame still has to write a date that this one would overwrite."""
+    lost = {held[at] for at in frame if at < len(held)}
+    return any(wanted[at] in lost for other in frames if other is not frame for at in other)

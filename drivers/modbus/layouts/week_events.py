@@ -1,0 +1,91 @@
+"""Layout `week-events`: one table for the whole panel, seven days with a fixed number of timed modes; no dates.
+
+A mode holds until the next event, over midnight too: each day has an event at 00:00. Events that are not used carry a bit.
+The table has no slots: it is the image's first slot, and closed on all days where the image has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from config.panel_model import PanelModel
+from config.schedule_layouts import WeekEvents
+from drivers.contract import PanelCapabilities, PanelImage, Slot
+from drivers.modbus.layouts.direct import Writer
+from drivers.modbus.layouts.events import ListCodec, Phases, add_list
+from drivers.modbus.layouts.intervals import DAY, WEEK, Intervals, day_plan, periods_of
+from drivers.modbus.layouts.layout import Read
+from drivers.modbus.steps import Check, Transaction
+from drivers.modbus.words import checks, reads
+
+
+class WeekLayout:
+    def __init__(self, model: PanelModel, layout: WeekEvents, capabilities: PanelCapabilities) -> None:
+        self._model = model
+        self._layout = layout
+        self._number = capabilities.first_id
+        self._list_words = 2 * layout.events_per_day
+        self._codec = ListCodec(
+            entries=layout.events_per_day,
+            open=layout.open,
+            closed=layout.closed,
+            encode_time=int,
+            decode_time=lambda word: word if word < DAY else None,
+            disabled=layout.disabled,
+        )
+
+    def _list_at(self, day: int) -> int:
+        return self._layout.address + self._layout.day_stride * day
+
+    def _addresses(self) -> list[int]:
+        return [at for day in range(WEEK) for at in range(self._list_at(day), self._list_at(day) + self._list_words)]
+
+    def _words(self, image: PanelImage) -> dict[int, int | None]:
+        slot = image.slots.get(self._number, Slot(()))
+        if slot.opaque is not None:
+            return dict(zip(self._addresses(), slot.opaque, strict=True))
+        words: dict[int, int | None] = {}
+        for day in range(WEEK):
+            words |= dict(enumerate(self._codec.words(day_plan(slot.periods, day)), self._list_at(day)))
+        return words
+
+    def encode(self, image: PanelImage) -> Mapping[int, int]:
+        return {at: word for at, word in self._words(image).items() if word is not None}
+
+    def decode(self, words: Mapping[int, int]) -> PanelImage:
+        plans: dict[int, Intervals] = {}
+        for day in range(WEEK):
+            start = self._list_at(day)
+            plan = self._codec.plan([words[at] for at in range(start, start + self._list_words)])
+            if plan is None:
+                return PanelImage(slots={self._number: Slot((), opaque=tuple(words[at] for at in self._addresses()))})
+            plans[day] = plan
+        periods = periods_of(plans)
+        return PanelImage(slots={self._number: Slot((), periods)} if periods else {})
+
+    def transaction(self, target: PanelImage, known: PanelImage) -> Transaction:
+        wanted, held = self._words(target), self.encode(known)
+        phases = Phases()
+        for day in range(WEEK):
+            start = self._list_at(day)
+            add_list(self._codec, start, [wanted[at] for at in range(start, start + self._list_words)], held, phases, False)
+        writer = Writer(self._model, held)
+        writer.values_off(phases)
+        writer.times_and_on(phases, None)
+        written = {at for request in writer.requests for at in self._written(request.address, request.count)}
+        days = {day for day in range(WEEK) if written & set(range(self._list_at(day), self._list_at(day) + self._list_words))}
+        expected = {at: wanted[at] for d in days for at in range(self._list_at(d), self._list_at(d) + self._list_words)}
+        return writer.transaction(known, expected)
+
+    def _written(self, address: int, count: int) -> range:
+        first = address + self._model.addressing.base
+        return range(first, first + count)
+
+    def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
+        return checks(self._words(image), self._model.addressing)
+
+    async def read(self, read: Read) -> PanelImage:
+        words: dict[int, int] = {}
+        for start, request in reads(self._addresses(), self._model.addressing):
+            words |= dict(enumerate(await read(request), start))
+        return self.decode(words)
