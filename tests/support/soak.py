@@ -1,0 +1,259 @@
+"""Exchanges by the thousand over a faulty line, each outcome held against what the simulated panel really did.
+
+Every request goes to addresses of its own and every word read is a function of unit and address, so that an answer to
+something else can never look right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from config.settings import LineSettings, PanelSettings, SimulatorSettings
+from drivers.bus import Bus
+from drivers.contract import Outcome, Priority
+from drivers.errors import DriverError, NotSent, Quarantined
+from drivers.line import line_timing
+from drivers.modbus import requests
+from drivers.modbus.link import Link
+from drivers.modbus.requests import Request
+from drivers.modbus.rtu import RtuLink
+from drivers.modbus.tcp import TcpLink
+from simulators.faults import FaultRates, Faults
+from simulators.panel import SimulatedPanel
+from simulators.responder import Responder
+from simulators.wire import VirtualWire
+from tests.support.virtual_tcp import VirtualTcpLoop
+from tests.support.virtual_time import VirtualClock
+from tests.support.wire_stream import on_wire
+
+_ADDRESSES = 60_000
+TOGGLE = 0x5500
+
+
+class SoakPanel(SimulatedPanel):
+    """Remembers how often each address was written, and with what."""
+
+    def __init__(self, unit: int) -> None:
+        super().__init__(PanelSettings(id=f"panel-{unit}", model="soak", unit=unit, simulator=SimulatorSettings()))
+        self.written: dict[tuple[str, int], list[int]] = {}
+
+    def content(self, address: int) -> int:
+        return (self.unit * 40_503 + address * 25_173 + 13) & 0xFFFF
+
+    def read_words(self, function: int, address: int, count: int) -> Sequence[int]:
+        return [self.content(each) for each in range(address, address + count)]
+
+    def read_bits(self, function: int, address: int, count: int) -> Sequence[int]:
+        return [self.content(each) & 1 for each in range(address, address + count)]
+
+    def write_bit(self, address: int, value: int) -> None:
+        self._write("bit", address, [value])
+
+    def write_bits(self, address: int, bits: Sequence[int]) -> None:
+        self._write("bit", address, bits)
+
+    def write_word(self, address: int, value: int) -> None:
+        self._write("word", address, [value])
+
+    def write_words(self, address: int, words: Sequence[int]) -> None:
+        self._write("word", address, words)
+
+    def _write(self, kind: str, address: int, values: Sequence[int]) -> None:
+        for offset, value in enumerate(values):
+            self.written.setdefault((kind, address + offset), []).append(value)
+
+    def makes_durable(self, pdu: bytes) -> bool:
+        return False
+
+    def _boot(self, cold: bool) -> None:
+        return
+
+    def _erase(self) -> None:
+        self.written.clear()
+
+
+@dataclass
+class Record:
+    """What came of a soak. `lies` must stay empty."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    drawn: dict[str, int] = field(default_factory=dict)
+    lies: list[str] = field(default_factory=list)
+
+    @property
+    def exchanges(self) -> int:
+        return self.outcomes.total()
+
+
+@dataclass(frozen=True)
+class Soak:
+    rates: FaultRates
+    seed: int
+    exchanges: int
+    units: int = 4
+    baudrate: int = 19_200
+    cancel: float = 0.02
+    unplug: float = 0.0
+    settings: dict[str, object] = field(default_factory=dict)
+
+    def line(self, kind: str) -> LineSettings:
+        return LineSettings.model_validate(
+            {"id": "soak", "kind": kind, "port": 1, "baudrate": self.baudrate, "probe_share": 0.5, **self.settings}
+        )
+
+
+async def soak_wire(soak: Soak) -> Record:
+    """On a simulated serial line. Runs on a virtual loop."""
+    panels = [SoakPanel(unit) for unit in range(1, soak.units + 1)]
+    settings = soak.line("modbus-rtu")
+    faults = Faults(soak.rates, soak.seed)
+    async with VirtualWire(panels, baudrate=soak.baudrate, chunk=16, local_echo=settings.local_echo, faults=faults) as wire:
+        clock = VirtualClock()
+        link = RtuLink(on_wire(wire), line_timing(settings), clock)
+        record = await _run(soak, settings, link, clock, panels, wire)
+    return replace(record, drawn=faults.drawn)
+
+
+async def soak_tcp(soak: Soak) -> Record:
+    """Over connections without sockets. Runs on a VirtualTcpLoop."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTcpLoop)
+    panels = [SoakPanel(unit) for unit in range(1, soak.units + 1)]
+    faults = Faults(soak.rates, soak.seed)
+    loop.responder = Responder(panels, faults)
+    clock = VirtualClock()
+    link = TcpLink("panels", 502, clock, turnaround_s=0.1)
+    record = await _run(soak, soak.line("modbus-tcp"), link, clock, panels, None)
+    return replace(record, drawn=faults.drawn)
+
+
+async def _run(
+    soak: Soak, settings: LineSettings, link: Link, clock: VirtualClock, panels: list[SoakPanel], wire: VirtualWire | None
+) -> Record:
+    bus = Bus(settings, link, clock)
+    for panel in panels:
+        bus.attach(panel.unit)
+    await bus.start()
+    record = Record()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for panel in panels:
+                caller = _Caller(bus, panel, Random(soak.seed * 1000 + panel.unit), soak, record, wire)
+                group.create_task(caller.run(soak.exchanges // len(panels)))
+    finally:
+        await bus.stop(10)
+    return record
+
+
+@dataclass
+class _Caller:
+    """Works on one panel alone, one request after the other."""
+
+    bus: Bus
+    panel: SoakPanel
+    random: Random
+    soak: Soak
+    record: Record
+    wire: VirtualWire | None
+    address: int = 0
+
+    async def run(self, exchanges: int) -> None:
+        while exchanges > 0:
+            exchanges -= await self._one()
+            if self.wire is not None and self.random.random() < self.soak.unplug:
+                self.wire.unplug()
+                asyncio.get_running_loop().call_later(0.5, self.wire.plug)
+
+    async def _one(self) -> int:
+        """One exchange and its judgement; 0 if the line or the unit was not to be spoken to."""
+        request = self._draw()
+        if self.random.random() < self.soak.cancel:
+            await self._hang_up(request)
+            return 1
+        try:
+            values = await self.bus.exchange(self.panel.unit, request, Priority(self.random.randrange(5)))
+        except Quarantined as error:
+            self._judge_failure(request, error)
+            await self._wait_for_probe()
+            return 0
+        except NotSent as error:
+            self._judge_failure(request, error)
+            await asyncio.sleep(0.3)
+            return 0
+        except DriverError as error:
+            self._judge_failure(request, error)
+        else:
+            self._judge_success(request, values)
+        return 1
+
+    async def _wait_for_probe(self) -> None:
+        until = self.bus.quarantined_until(self.panel.unit)
+        if until is not None:
+            await asyncio.sleep(max(0.5, until - VirtualClock().wall() + 0.5))
+
+    async def _hang_up(self, request: Request) -> None:
+        """Cancel at some moment: whatever the panel did of it, the next request must not get its answer."""
+        call = asyncio.create_task(self.bus.exchange(self.panel.unit, request, Priority.GRANT))
+        await asyncio.sleep(self.random.random() * 0.05)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        self.record.outcomes["hung_up"] += 1
+
+    def _draw(self) -> Request:
+        count = self.random.randint(1, 8)
+        if self.address > _ADDRESSES:
+            self.address = 0
+            self.panel.written.clear()
+        start = self.address
+        self.address += count
+        words = [self.random.randrange(0x10000) for _ in range(count)]
+        match self.random.randrange(8):
+            case 0:
+                return requests.read_holding_registers(start, count)
+            case 1:
+                return requests.read_input_registers(start, count)
+            case 2:
+                return requests.read_coils(start, 16 * count)
+            case 3:
+                return requests.read_discrete_inputs(start, 16 * count)
+            case 4:
+                return requests.write_register(start, words[0])
+            case 5:
+                return requests.write_registers(start, words, repeatable=bool(words[0] & 1))
+            case 6:
+                return requests.write_coils(start, [word & 1 for word in words])
+            case _:
+                return requests.write_coil(start, TOGGLE, repeatable=False)
+
+    def _done(self, request: Request) -> list[list[int]]:
+        kind = "bit" if request.function in (requests.WRITE_COIL, requests.WRITE_COILS) else "word"
+        places = range(request.address, request.address + request.count)
+        return [self.panel.written.get((kind, place), []) for place in places]
+
+    def _judge_success(self, request: Request, values: tuple[int, ...]) -> None:
+        self.record.outcomes[Outcome.ACKNOWLEDGED.value] += 1
+        if not request.writes:
+            words = [self.panel.content(request.address + n) for n in range(request.count)]
+            bits = request.function in requests.BIT_READS
+            if list(values) != [word & 1 if bits else word for word in words]:
+                self._lie(request, "read something else than the panel holds")
+        elif [written[-1:] for written in self._done(request)] != [[value] for value in request.values]:
+            self._lie(request, "acknowledged, and the panel did not do it")
+        self._check_repetition(request)
+
+    def _judge_failure(self, request: Request, error: DriverError) -> None:
+        self.record.outcomes[error.outcome.value] += 1
+        if request.writes and error.outcome in (Outcome.NOT_SENT, Outcome.REJECTED) and any(self._done(request)):
+            self._lie(request, f"{error.outcome.value} ({error}), and the panel did it")
+        self._check_repetition(request)
+
+    def _check_repetition(self, request: Request) -> None:
+        if not request.repeatable and any(len(written) > 1 for written in self._done(request)):
+            self._lie(request, "done twice")
+
+    def _lie(self, request: Request, what: str) -> None:
+        self.record.lies.append(f"unit {self.panel.unit} {request}: {what}")

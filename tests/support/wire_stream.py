@@ -1,0 +1,29 @@
+"""A simulated wire as the byte stream that a driver's link opens."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from drivers.modbus.rtu import Connect, Outlet, Receiver
+from simulators.wire import VirtualWire
+
+
+def on_wire(wire: VirtualWire) -> Connect:
+    pumps: set[asyncio.Task[None]] = set()
+
+    async def connect(receiver: Receiver) -> Outlet:
+        reader, end = wire.connect()
+        pump = asyncio.create_task(_pump(reader, receiver))
+        pumps.add(pump)
+        pump.add_done_callback(pumps.discard)
+        return end
+
+    return connect
+
+
+async def _pump(reader: asyncio.StreamReader, receiver: Receiver) -> None:
+    with suppress(OSError):
+        while data := await reader.read(4096):
+            receiver.data_received(data)
+    receiver.connection_lost(None)
