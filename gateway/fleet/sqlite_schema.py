@@ -175,7 +175,7 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
 
 
 def desired_of(row: tuple[str, int, int, int, str | None, bytes, float]) -> DesiredProfile:
-    """From a row `link_id, sequence, generation, revision, profile, body, changed_at`."""
+    """From a row of SELECT_DESIRED."""
     link_id, sequence, generation, revision, profile, body, changed_at = row
     try:
         decoded = None if profile is None else codec.TIME_PROFILE.decode(profile)
@@ -185,13 +185,19 @@ def desired_of(row: tuple[str, int, int, int, str | None, bytes, float]) -> Desi
 
 
 def row_of(desired: DesiredProfile) -> tuple[str, int, int, int, str | None, bytes, float]:
-    """The inverse of `desired_of`."""
+    """For INSERT_DESIRED; the inverse of `desired_of`."""
     profile = None if desired.profile is None else codec.TIME_PROFILE.encode(desired.profile)
     body = desired.body.encode("utf-8", "surrogatepass")
     return desired.link_id, desired.sequence, desired.generation, desired.revision, profile, body, desired.changed_at
 
 
+_SELECT_ALLOCATIONS = "SELECT panel, slots FROM allocation"
+_SELECT_BINDINGS = "SELECT link_id, panels FROM binding"
 SELECT_DESIRED = "SELECT link_id, sequence, generation, revision, profile, body, changed_at FROM desired"
+INSERT_DESIRED = (
+    "INSERT OR REPLACE INTO desired (link_id, sequence, generation, revision, profile, body, changed_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 def load(connection: sqlite3.Connection) -> Snapshot:
@@ -199,8 +205,8 @@ def load(connection: sqlite3.Connection) -> Snapshot:
     revision, last_write_at, clean = connection.execute("SELECT revision, last_write_at, clean FROM state").fetchone()
     desired = connection.execute(SELECT_DESIRED + " ORDER BY sequence")
     try:
-        allocations = {name: codec.ALLOCATION.decode(text) for name, text in connection.execute("SELECT * FROM allocation")}
-        bindings = {link_id: codec.PANELS.decode(text) for link_id, text in connection.execute("SELECT * FROM binding")}
+        allocations = {panel: codec.ALLOCATION.decode(text) for panel, text in connection.execute(_SELECT_ALLOCATIONS)}
+        bindings = {link_id: codec.PANELS.decode(text) for link_id, text in connection.execute(_SELECT_BINDINGS)}
     except codec.CodecError as error:
         raise StoreDamaged(f"not readable: {error}") from error
     return Snapshot(

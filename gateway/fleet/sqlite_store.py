@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.fleet import codec, sqlite_schema
-from gateway.fleet.sqlite_schema import MIGRATIONS, SELECT_DESIRED, Prepare, translated
+from gateway.fleet.sqlite_schema import INSERT_DESIRED, MIGRATIONS, SELECT_DESIRED, Prepare, translated
 from gateway.fleet.store import (
     DesiredChange,
     DesiredProfile,
@@ -37,6 +37,7 @@ Work = Callable[[sqlite3.Connection], Any]
 Allocation = Mapping[str, tuple[int, ...]]
 
 OBSERVED_DELAY_S = 0.5
+INSERT_BINDING = "INSERT OR REPLACE INTO binding (link_id, panels) VALUES (?, ?)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,14 +204,14 @@ def _change_desired(connection: sqlite3.Connection, changes: Sequence[DesiredCha
         sequence += begins
         place = sequence if begins else held[0]
         done.append(DesiredProfile(change.link_id, place, revision, revision, change.profile, change.body, at))
-    connection.executemany("INSERT OR REPLACE INTO desired VALUES (?, ?, ?, ?, ?, ?, ?)", map(sqlite_schema.row_of, done))
+    connection.executemany(INSERT_DESIRED, map(sqlite_schema.row_of, done))
     connection.execute("UPDATE state SET revision = ?, sequence = ?", (revision, sequence))
     return tuple(done)
 
 
 def _replace_allocations(connection: sqlite3.Connection, allocations: Mapping[str, Allocation]) -> None:
     rows = ((panel, codec.ALLOCATION.encode(allocation)) for panel, allocation in allocations.items())
-    connection.executemany("INSERT OR REPLACE INTO allocation VALUES (?, ?)", rows)
+    connection.executemany("INSERT OR REPLACE INTO allocation (panel, slots) VALUES (?, ?)", rows)
 
 
 def _replace_observed(connection: sqlite3.Connection, observed: Mapping[str, ObservedPanel | None]) -> None:
@@ -219,7 +220,7 @@ def _replace_observed(connection: sqlite3.Connection, observed: Mapping[str, Obs
             connection.execute("DELETE FROM observed WHERE panel = ?", (panel,))
         else:
             text = codec.OBSERVED_PANEL.encode(state)
-            connection.execute("INSERT OR REPLACE INTO observed VALUES (?, ?)", (panel, text))
+            connection.execute("INSERT OR REPLACE INTO observed (panel, state) VALUES (?, ?)", (panel, text))
 
 
 def _leave(connection: sqlite3.Connection, observed: Mapping[str, ObservedPanel | None]) -> None:
@@ -313,7 +314,7 @@ class SqliteStore:
             if panels is None:
                 connection.execute("DELETE FROM binding WHERE link_id = ?", (link_id,))
             else:
-                connection.execute("INSERT OR REPLACE INTO binding VALUES (?, ?)", (link_id, codec.PANELS.encode(panels)))
+                connection.execute(INSERT_BINDING, (link_id, codec.PANELS.encode(panels)))
             _touch(connection, at)
 
         await self._durably(work)

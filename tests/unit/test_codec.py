@@ -17,7 +17,7 @@ from tests.support.stores import link, observed, profile
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 INFERRED: dict[str, Any] = {field.name: ... for field in fields(ObservedPanel)}
-SIMPLE = settings(max_examples=int(os.environ.get("CODEC_EXAMPLES", "60")), deadline=None)
+SIMPLE = settings(max_examples=int(os.environ.get("CODEC_EXAMPLES", "25")), deadline=None)
 
 CASES: list[tuple[codec.Codec[Any], st.SearchStrategy[Any]]] = [
     (codec.TIME_PROFILE, st.from_type(TimeProfile)),

@@ -1,0 +1,499 @@
+"""The embedded store against real trouble: kills, full and refused media, other files, other versions."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from gateway.fleet.sqlite_schema import MIGRATIONS, backup_file, open_read_only
+from gateway.fleet.sqlite_store import SqliteStore
+from gateway.fleet.store import Snapshot, StoreDamaged, StoreFull, StoreNewer, StoreUnavailable
+from tests.support.stores import create, link, observed
+
+ROOT = Path(__file__).parents[2]
+V1 = ROOT / "tests" / "vectors" / "store-v1.sql"
+KILLS = int(os.environ.get("STORE_KILLS", "6"))
+WORKER = (sys.executable, "-m", "tests.support.store_worker")
+
+
+def work(*arguments: str, before: tuple[str, ...] = ()) -> None:
+    done = subprocess.run([*before, *WORKER, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+async def load(path: Path) -> Snapshot:
+    store = SqliteStore(path)
+    snapshot = await store.open()
+    await store.close()
+    return snapshot
+
+
+class Flushes:
+    """Tells when observations begin to be written; what is asked of the store afterwards waits for its end."""
+
+    def __init__(self) -> None:
+        self.connection: sqlite3.Connection | None = None
+        self._loop = asyncio.get_running_loop()
+        self._begun = asyncio.Event()
+
+    def watch(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        connection.set_trace_callback(self._seen)
+
+    def _seen(self, statement: str) -> None:
+        if statement.endswith("= NORMAL"):
+            self._loop.call_soon_threadsafe(self._begun.set)
+
+    async def next(self) -> None:
+        self._begun.clear()
+        await asyncio.wait_for(self._begun.wait(), 60)
+
+
+# kill -9
+
+
+async def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
+    chance = random.Random(9)
+    answered: dict[int, tuple[int, int]] = {}
+    highest = 0
+    for turn in range(KILLS):
+        lines = await killed_writer(tmp_path, turn, chance.randrange(1, 250))
+        for number, generation, slot in lines:
+            assert generation == 0 or generation > answered.get(number, (0, 0))[0]
+            highest = max(highest, generation)
+            answered[number] = (generation, slot)
+        snapshot = await load(tmp_path / "store.db")
+        assert not snapshot.clean
+        assert snapshot.revision >= highest
+        in_flight = whole(snapshot, answered)
+        assert in_flight <= 4
+        answered = held(snapshot)
+
+
+def whole(snapshot: Snapshot, answered: dict[int, tuple[int, int]]) -> int:
+    """Every answer is there, or at most one newer change of its writer; each change with its allocation. The newer ones."""
+    newer = 0
+    for number, (generation, slot) in answered.items():
+        profile = snapshot.desired.get(link(number))
+        slots = snapshot.allocations.get(f"panel-{number}", {})
+        if profile is None:
+            assert slot < 0
+            assert slots == {}
+        elif profile.generation != generation:
+            assert profile.generation > generation
+            newer += 1
+        else:
+            assert slots == ({link(number): (slot,)} if slot >= 0 else {})
+        if profile is not None and profile.profile is not None:
+            assert profile.profile.name == f"name {slots[link(number)][0]}"
+        elif profile is not None:
+            assert slots == {}
+    return newer
+
+
+def held(snapshot: Snapshot) -> dict[int, tuple[int, int]]:
+    found = {}
+    for name, profile in snapshot.desired.items():
+        slots = snapshot.allocations[f"panel-{int(name[-12:])}"].get(name, (-1,))
+        found[int(name[-12:])] = (profile.generation, slots[0])
+    return found
+
+
+async def killed_writer(folder: Path, seed: int, answers: int) -> list[tuple[int, int, int]]:
+    """All that a writer answered until it was killed, somewhere after so many answers."""
+    process = await asyncio.create_subprocess_exec(
+        *WORKER, "write", str(folder), str(seed), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"open\n"
+    lines = [await process.stdout.readline() for _ in range(answers)]
+    process.send_signal(signal.SIGKILL)
+    lines += (await process.stdout.read()).splitlines(keepends=True)
+    await process.wait()
+    return [(int(a), int(b), int(c)) for a, b, c in (line.split() for line in lines if line.endswith(b"\n"))]
+
+
+async def test_a_store_left_open_is_not_clean(tmp_path: Path) -> None:
+    await killed_writer(tmp_path, 0, 1)
+    assert not (await load(tmp_path / "store.db")).clean
+    assert (await load(tmp_path / "store.db")).clean
+
+
+async def test_observations_are_committed_without_close(tmp_path: Path) -> None:
+    flushes = Flushes()
+    store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
+    await store.open()
+    await store.put_observed("lobby", observed(1))
+    await store.put_observed("gate", observed(2))
+    await flushes.next()
+    assert await store.writable()
+    snapshot = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+    assert snapshot.observed == {"lobby": observed(1), "gate": observed(2)}
+    await store.put_observed("lobby", None)
+    await flushes.next()
+    assert await store.writable()
+    assert list((await asyncio.to_thread(open_read_only, tmp_path / "store.db")).observed) == ["gate"]
+    await store.close()
+
+
+# media
+
+
+def own_file_system(folder: Path) -> tuple[str, ...]:
+    """Words before a command that give it a file system of 1 MiB at `folder`; skips where the system does not allow it."""
+    user = () if os.getuid() == 0 else ("-U", "-r")
+    words = ("unshare", "-m", *user, "sh", "-c", 'mount -t tmpfs -o size=1m none "$0" && exec "$@"', str(folder))
+    if shutil.which("unshare") is None or subprocess.run([*words, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    return words
+
+
+@pytest.mark.parametrize("scenario", ["full", "full_at_start"])
+def test_a_full_medium(tmp_path: Path, scenario: str) -> None:
+    work(scenario, str(tmp_path), before=own_file_system(tmp_path))
+
+
+def test_files_that_cannot_grow(tmp_path: Path) -> None:
+    work("cannot_grow", str(tmp_path))
+
+
+def test_a_file_that_may_only_be_read() -> None:
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        (place / "site").mkdir()
+        work("not_ours", str(place / "site"))
+
+
+async def test_a_full_store_takes_what_still_fits_and_recovers(tmp_path: Path) -> None:
+    opened: list[sqlite3.Connection] = []
+    store = SqliteStore(tmp_path / "store.db", prepare=opened.append)
+    await store.open()
+    (kept,) = await store.put_desired([create(1)], {}, 1.0)
+    pages = opened[0].execute("PRAGMA page_count").fetchone()[0]
+    opened[0].execute(f"PRAGMA max_page_count = {pages}")
+    large = {f"panel-{number}": {link(number): tuple(range(2000))} for number in range(5)}
+    with pytest.raises(StoreFull):
+        await store.put_desired([create(2)], large, 2.0)
+    together = await asyncio.gather(
+        store.put_desired([create(2)], large, 2.0), store.put_binding(link(1), (), 2.0), return_exceptions=True
+    )
+    assert isinstance(together[0], StoreFull)
+    assert together[1] is None
+    assert await store.changes(0) == (kept,)
+    opened[0].execute("PRAGMA max_page_count = 1000000")
+    await store.put_desired([create(2)], large, 3.0)
+    await store.close()
+    snapshot = await load(tmp_path / "store.db")
+    assert list(snapshot.desired) == [link(1), link(2)]
+    assert snapshot.allocations == large
+    assert len(opened) == 1
+
+
+async def test_a_store_that_turns_read_only_and_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    flushes = Flushes()
+    store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
+    await store.open()
+    (kept,) = await store.put_desired([create(1)], {}, 1.0)
+    assert flushes.connection is not None
+    flushes.connection.execute("PRAGMA query_only = 1")
+    assert not await store.writable()
+    for call in (
+        store.put_desired([create(2)], {}, 1.0),
+        store.put_allocation("lobby", {}, 1.0),
+        store.put_binding(link(1), (), 1.0),
+        store.forget([link(1)], 1.0),
+    ):
+        with pytest.raises(StoreUnavailable, match="readonly"):
+            await call
+    await store.put_observed("lobby", observed(1))
+    await flushes.next()
+    await store.put_observed("gate", observed(2))
+    await flushes.next()
+    assert await store.changes(0) == (kept,)
+    assert caplog.text.count("observations not kept yet") == 1
+    flushes.connection.execute("PRAGMA query_only = 0")
+    assert await store.writable()
+    await store.close()
+    assert (await load(tmp_path / "store.db")).observed == {"lobby": observed(1), "gate": observed(2)}
+
+
+async def test_a_folder_that_goes_away_and_comes_back(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    store = SqliteStore(folder / "store.db")
+    await store.open()
+    await store.put_desired([create(1)], {}, 1.0)
+    folder.rename(tmp_path / "away")
+    assert not await store.writable()
+    with pytest.raises(StoreUnavailable):
+        await store.put_desired([create(2)], {}, 1.0)
+    (tmp_path / "away").rename(folder)
+    assert await store.writable()
+    await store.put_desired([create(2)], {}, 1.0)
+    await store.close()
+    assert list((await load(folder / "store.db")).desired) == [link(1), link(2)]
+
+
+async def test_another_file_in_its_place_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = SqliteStore(path)
+    await store.open()
+    await store.put_desired([create(1)], {}, 1.0)
+    await store.backup(tmp_path / "older")
+    await store.put_desired([create(2)], {}, 1.0)
+    for name in ("store.db", "store.db-wal", "store.db-shm"):
+        (tmp_path / name).rename(tmp_path / f"kept-{name}")
+    shutil.copy(tmp_path / "older", path)
+    with pytest.raises(StoreUnavailable, match="another file"):
+        await store.put_desired([create(3)], {}, 1.0)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StoreUnavailable):
+        await store.put_desired([create(3)], {}, 1.0)
+    path.rmdir()
+    for name in ("store.db", "store.db-wal", "store.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+        if (tmp_path / f"kept-{name}").exists():
+            (tmp_path / f"kept-{name}").rename(tmp_path / name)
+    await store.put_desired([create(3)], {}, 1.0)
+    await store.close()
+    assert list((await load(path)).desired) == [link(1), link(2), link(3)]
+
+
+# files
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough to look like one" * 40, b"\0" * 8192])
+async def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(content)
+    with pytest.raises(StoreDamaged, match=r"store\.db"):
+        await SqliteStore(path).open()
+    assert path.read_bytes() == content
+
+
+async def test_a_database_of_somebody_else(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine');")
+    before = path.read_bytes()
+    with pytest.raises(StoreDamaged, match="not a store of panel-gateway"):
+        await SqliteStore(path).open()
+    with pytest.raises(StoreDamaged):
+        open_read_only(path)
+    assert path.read_bytes() == before
+
+
+async def test_a_damaged_file_is_told_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = SqliteStore(path)
+    await store.open()
+    await store.put_desired([create(number) for number in range(200)], {}, 1.0)
+    await store.close()
+    content = bytearray(path.read_bytes())
+    content[4096 * 3 : 4096 * 6] = b"\xff" * 4096 * 3
+    path.write_bytes(content)
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        await SqliteStore(path).open()
+    assert path.read_bytes() == content
+
+
+async def test_an_unreadable_profile_is_damage_an_unreadable_observation_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = SqliteStore(path)
+    await store.open()
+    await store.put_desired([create(1)], {}, 1.0)
+    await store.put_observed("lobby", observed(1))
+    await store.put_observed("gate", observed(1))
+    await store.close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("""UPDATE observed SET state = '{"later":1}' WHERE panel = 'lobby'""")
+    assert (await load(path)).observed == {"gate": observed(1)}
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("""UPDATE desired SET profile = '{"later":1}'""")
+    with pytest.raises(StoreDamaged, match=f"{link(1)} is not readable: TimeProfile.later: unknown field"):
+        await load(path)
+
+
+async def test_a_failed_open_lets_go_of_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(b"no database" * 500)
+    store = SqliteStore(path)
+    for _ in range(2):
+        with pytest.raises(StoreDamaged):
+            await store.open()
+    path.unlink()
+    assert (await store.open()).desired == {}
+    await store.close()
+
+
+async def test_a_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="No such file"):
+        await SqliteStore(tmp_path / "gone" / "store.db").open()
+
+
+# versions
+
+SECOND = "ALTER TABLE binding ADD COLUMN note TEXT; UPDATE desired SET changed_at = changed_at + 1;"
+
+
+def from_version_1(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(V1.read_text("utf-8"))
+
+
+async def test_the_fixture_is_what_version_1_writes(tmp_path: Path) -> None:
+    """A change of the published first step, or of the stored form of a value, shows here."""
+    path = tmp_path / "store.db"
+    store = SqliteStore(path, migrations=MIGRATIONS[:1])
+    await store.open()
+    await store.put_desired([create(1), create(2)], {"lobby": {link(1): (0,), link(2): (1, 2)}}, 1000.5)
+    await store.put_binding(link(1), ("gate:3", "@doors"), 1001.0)
+    await store.put_observed("lobby", observed(1, 2))
+    await store.close()
+    from_version_1(tmp_path / "old.db")
+    dumps = []
+    for name in ("store.db", "old.db"):
+        with closing(sqlite3.connect(tmp_path / name)) as connection:
+            connection.execute("UPDATE state SET writes = 0")
+            dumps.append(list(connection.iterdump()))
+    assert dumps[0] == dumps[1]
+
+
+async def test_an_older_file_is_migrated_and_a_copy_kept(tmp_path: Path) -> None:
+    path, kept = tmp_path / "store.db", tmp_path / "store.db.v1.bak"
+    from_version_1(path)
+    before = await asyncio.to_thread(open_read_only, path, MIGRATIONS[:1])
+    assert list(before.desired) == [link(1), link(2)]
+    newer = (*MIGRATIONS[:1], SECOND)
+    store = SqliteStore(path, migrations=newer)
+    snapshot = await store.open()
+    await store.put_desired([create(3)], {}, 2000.0)
+    await store.close()
+    assert {name: each.generation for name, each in snapshot.desired.items()} == {
+        name: each.generation for name, each in before.desired.items()
+    }
+    assert snapshot.desired[link(1)].changed_at == before.desired[link(1)].changed_at + 1
+    assert (snapshot.bindings, snapshot.observed) == (before.bindings, before.observed)
+    with closing(sqlite3.connect(kept)) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+    assert open_read_only(kept, MIGRATIONS[:1]).desired == before.desired
+    again = SqliteStore(path, migrations=newer)
+    assert len((await again.open()).desired) == 3
+    await again.close()
+
+
+async def test_a_migration_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    from_version_1(path)
+    broken = SqliteStore(path, migrations=(*MIGRATIONS[:1], SECOND, "UPDATE nothing_of_that_name SET x = 1;"))
+    with pytest.raises(Exception, match="nothing_of_that_name"):
+        await broken.open()
+    store = SqliteStore(path, migrations=MIGRATIONS[:1])
+    snapshot = await store.open()
+    await store.close()
+    assert list(snapshot.desired) == [link(1), link(2)]
+    assert snapshot.desired[link(1)].changed_at == 1000.5
+
+
+async def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    newer = SqliteStore(path, migrations=(*MIGRATIONS, "CREATE TABLE later (x);"))
+    await newer.open()
+    await newer.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreNewer, match=f"schema {len(MIGRATIONS) + 1} is newer than this program's {len(MIGRATIONS)}"):
+        await SqliteStore(path).open()
+    with pytest.raises(StoreNewer):
+        open_read_only(path)
+    assert path.read_bytes() == before
+
+
+# reading and copying beside a gateway
+
+
+async def test_reading_beside_a_gateway(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    assert open_read_only(path) == Snapshot(0, {}, {}, {}, {}, 0.0)
+    assert not path.exists()
+    store = SqliteStore(path)
+    await store.open()
+    kept = await store.put_desired([create(1)], {"lobby": {link(1): (4,)}}, 1.0)
+    snapshot = await asyncio.to_thread(open_read_only, path)
+    assert snapshot.desired == {link(1): kept[0]}
+    assert snapshot.allocations == {"lobby": {link(1): (4,)}}
+    await store.put_desired([create(2)], {}, 1.0)
+    await store.close()
+    assert len(open_read_only(path).desired) == 2
+
+
+async def test_an_older_file_is_read_as_it_would_be_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    from_version_1(path)
+    before = path.read_bytes()
+    snapshot = open_read_only(path, (*MIGRATIONS[:1], SECOND))
+    assert snapshot.desired[link(1)].changed_at == 1001.5
+    assert path.read_bytes() == before
+
+
+async def test_a_backup_by_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = SqliteStore(path)
+    await store.open()
+    await store.put_desired([create(1)], {}, 1.0)
+    await store.put_observed("lobby", observed(1))
+    (tmp_path / "copy.db").write_text("an older backup")
+    await asyncio.to_thread(backup_file, path, tmp_path / "copy.db")
+    await store.close()
+    snapshot = await load(tmp_path / "copy.db")
+    assert list(snapshot.desired) == [link(1)]
+    assert not snapshot.clean
+    assert names(tmp_path) == ["copy.db", "copy.db.lock", "store.db", "store.db.lock"]
+
+
+async def test_a_backup_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with pytest.raises(StoreUnavailable, match="no store there"):
+        backup_file(path, tmp_path / "copy.db")
+    store = SqliteStore(path)
+    await store.open()
+    with pytest.raises(StoreUnavailable, match="is the store itself"):
+        await store.backup(path)
+    with pytest.raises(StoreUnavailable, match="No such file"):
+        await store.backup(tmp_path / "gone" / "copy.db")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreUnavailable):
+        await store.backup(tmp_path / "folder")
+    assert await store.writable()
+    await store.close()
+    assert names(tmp_path) == ["folder", "store.db", "store.db.lock"]
+
+
+# cost
+
+
+async def test_waiting_transactions_share_a_commit(tmp_path: Path) -> None:
+    statements: list[str] = []
+    store = SqliteStore(tmp_path / "store.db", prepare=lambda connection: connection.set_trace_callback(statements.append))
+    await store.open()
+    statements.clear()
+    await asyncio.gather(*[store.put_desired([create(number)], {}, 1.0) for number in range(50)])
+    assert statements.count("COMMIT") <= 3
+    assert "PRAGMA synchronous = NORMAL" not in statements
+    await store.close()
