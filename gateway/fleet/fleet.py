@@ -192,10 +192,9 @@ class Fleet:
         self._context.options = options
         for crew in self._crews.values():
             if readings_changed:
-                crew.worker.state.stale = True
                 crew.worker.state.version += 1
                 crew.worker.measure_clock()
-                crew.keeper.recalculate(anew=True)
+                crew.keeper.wake()
             crew.worker.wake()
 
     def _resolve(self, link_id: str) -> Targets:

@@ -19,13 +19,15 @@ class HeldOutput:
         """Instant at which the lease has to be prolonged; None: it falls off when it shall, or not by itself, or is off."""
         self._edge: float | None = 0.0
         self._open = False
+        self._readings: Readings | None = None
         self._profiles: dict[str, tuple[DesiredProfile, Recurrence]] = {}
 
-    def follow(self, profiles: Mapping[str, DesiredProfile], readings: Readings, *, anew: bool) -> None:
-        """Take over what is bound to the output now; `anew`: the site's way of reading profiles changed."""
+    def follow(self, profiles: Mapping[str, DesiredProfile], readings: Readings) -> None:
+        """Take over what is bound to the output now, and how the site reads it."""
         present = {link_id: profile for link_id, (profile, _) in self._profiles.items()}
-        if not anew and present == profiles:
+        if present == profiles and readings == self._readings:
             return
+        self._readings = readings
         self._profiles = {
             link_id: (profile, Recurrence(profile.profile, readings))
             for link_id, profile in profiles.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.contract import Acknowledgement, Outcome, PanelStatus, Priority, Reason
+from drivers.contract import Acknowledgement, Outcome, PanelImage, PanelStatus, Priority, Reason
 from gateway.fleet import clocks
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel_state import Failure, PanelState
@@ -60,16 +60,8 @@ class Inspection:
         if isinstance(read, Acknowledgement):
             return failure_of(read)
         before = state.observed.image
-        found = adopt(read, state.images(), state.allocation, self._context.ours)
-        if (
-            before is not None
-            and not state.observed.dirty
-            and (found.slots, found.special_days)
-            != (
-                before.slots,
-                before.special_days,
-            )
-        ):
+        found = self._known(read) or adopt(read, state.images(), state.allocation, self._context.ours)
+        if before is not None and not state.observed.dirty and found is not before:
             self._note_drift()
         state.observed = replace(state.observed, image=found, possible=(), dirty=False)
         now = self._context.clock.wall()
@@ -78,6 +70,11 @@ class Inspection:
                 state.leaving.setdefault(link_id, now)
         state.certain, self.read_all = True, False
         return None
+
+    def _known(self, read: PanelImage) -> PanelImage | None:
+        """The remembered image that says the same to the panel as what was read."""
+        plan = self._state.driver.plan
+        return next((image for image in self._state.images() if plan(image, read).empty), None)
 
     def _note_drift(self) -> None:
         state = self._state

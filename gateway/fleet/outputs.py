@@ -33,7 +33,6 @@ class OutputKeeper:
         self._tickets: list[Ticket] = []
         self._failure: Failure | None = None
         self._poll_at = 0.0
-        self._anew = False
         self._stopping = False
 
     # what others ask of it
@@ -41,11 +40,10 @@ class OutputKeeper:
     def wake(self) -> None:
         self._wake.set()
 
-    def recalculate(self, *, anew: bool = False) -> None:
-        """The wall clock jumped, or (`anew`) the site reads profiles otherwise."""
+    def recalculate(self) -> None:
+        """The wall clock jumped."""
         for held in self._held.values():
             held.recalculate()
-        self._anew |= anew
         self._wake.set()
 
     def settle(self, ticket: Ticket) -> None:
@@ -157,10 +155,8 @@ class OutputKeeper:
             if number not in self._held and self.refusal(number) is None:
                 self._held[number] = HeldOutput(number)
         for number, held in list(self._held.items()):
-            held.follow(bound.get(number, {}), self._context.options.readings, anew=self._anew)
             if number not in bound and held.seen is False and number not in self._marked:
                 del self._held[number]
-        self._anew = False
 
     async def _mark(self) -> None:
         """Which outputs are held is durable before the first is switched on, and until it was seen off."""
@@ -190,6 +186,7 @@ class OutputKeeper:
         return None
 
     def _wanted(self, held: HeldOutput) -> bool:
+        held.follow(self._state.outputs.get(held.number, {}), self._context.options.readings)
         return self._context.trusted() and held.open_at(self._context.clock.wall())
 
     def _due(self, held: HeldOutput, now: float) -> bool:

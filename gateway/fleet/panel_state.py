@@ -49,8 +49,6 @@ class PanelState:
         self.certain = False
         """Whether `observed.image` was checked against the panel since the gateway started or the panel came back."""
         self.drifted = False
-        self.stale = False
-        """The site reads profiles otherwise than when the image was compiled."""
         self.clock_missing = False
         """The panel's clock is unset or wrong and could not be set."""
         self.clock_drift_ms: int | None = None

@@ -343,8 +343,10 @@ class Reconciler:
         counted = {refusal_key(profile) for profile in state.bound.values()}
         failures = {key: count for key, count in state.observed.failures.items() if key in counted}
         lacking = {link_id: outcome for link_id, (_, outcome) in state.verdicts.items()}
-        state.observed = replace(state.observed, failures=failures, outcomes={**image.outcomes, **lacking})
-        state.drifted, state.stale = False, False
+        state.observed = replace(
+            state.observed, failures=failures, outcomes={**image.outcomes, **lacking}, compiled_for=target.compiled_for
+        )
+        state.drifted = False
         self._context.dropped(state.id, [link_id for link_id in dropped if link_id not in state.bound])
 
     def _refuse(self, link_id: str, generation: int, outcome: ItemOutcome) -> None:

@@ -89,6 +89,8 @@ class ObservedPanel:
     drifts: int = 0
     resets: int = 0
     dirty: bool = False
+    compiled_for: str = ""
+    """Fingerprint of the capabilities and settings that `image` was compiled for; another one now: compile anew."""
 
 
 @dataclass(frozen=True, slots=True)

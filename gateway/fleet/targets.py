@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import sha256
 
-from drivers.contract import PanelImage
-from gateway.fleet.context import FleetContext
+from drivers.contract import PanelCapabilities, PanelImage
+from gateway.fleet.context import FleetContext, FleetOptions
 from gateway.fleet.panel_state import PanelState
 from gateway.fleet.slots import Allocation, only, without
 from gateway.fleet.store import DesiredProfile
@@ -23,6 +25,7 @@ class Target:
     image: PanelImage
     asked: Mapping[str, int]
     version: int
+    compiled_for: str
 
 
 def refusal_key(profile: DesiredProfile) -> str:
@@ -32,6 +35,25 @@ def refusal_key(profile: DesiredProfile) -> str:
 
 def given_up(state: PanelState, profile: DesiredProfile) -> bool:
     return state.observed.failures.get(refusal_key(profile), 0) >= REFUSAL_LIMIT
+
+
+def fingerprint(state: PanelState, context: FleetContext) -> str:
+    """Of all that decides how a profile becomes slots, but for the profile and the time."""
+    settings = state.settings
+    return _fingerprint(
+        state.driver.capabilities,
+        context.options,
+        settings.allow_stale,
+        settings.allow_unattended_outputs,
+        tuple(sorted(settings.narrow)),
+    )
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(capabilities: PanelCapabilities, options: FleetOptions, *settings: object) -> str:
+    readings = options.readings
+    said = (capabilities, readings.zone.key, readings.window, readings.looper, readings.timestamp, options.horizon_days, settings)
+    return sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def used(allocation: Allocation) -> Allocation:
@@ -55,7 +77,8 @@ def kept_allocation(state: PanelState, fresh: Allocation, ours: Container[str]) 
 def compile_target(state: PanelState, context: FleetContext) -> Target:
     """What the panel shall hold now."""
     image = compile_bound(state, context, state.bound)
-    return Target(image, {link_id: profile.generation for link_id, profile in state.bound.items()}, state.version)
+    asked = {link_id: profile.generation for link_id, profile in state.bound.items()}
+    return Target(image, asked, state.version, fingerprint(state, context))
 
 
 def compile_bound(state: PanelState, context: FleetContext, bound: Mapping[str, DesiredProfile]) -> PanelImage:
@@ -77,7 +100,7 @@ def compile_bound(state: PanelState, context: FleetContext, bound: Mapping[str, 
             allow_unattended_outputs=settings.allow_unattended_outputs,
             taken=foreign,
         ),
-        _ours(held, foreign, state.stale),
+        _ours(held, foreign, stale=state.observed.compiled_for != fingerprint(state, context)),
     )
     return replace(image, slots={**only(held, foreign), **image.slots})
 
@@ -86,6 +109,6 @@ def _creation(profile: DesiredProfile) -> int:
     return profile.sequence
 
 
-def _ours(held: PanelImage, foreign: frozenset[int], stale: bool) -> PanelImage:
+def _ours(held: PanelImage, foreign: frozenset[int], *, stale: bool) -> PanelImage:
     image = without(held, foreign)
     return replace(image, generations={}, outcomes={}) if stale else image

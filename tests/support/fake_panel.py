@@ -106,13 +106,19 @@ class FakeDriver:
             self._capabilities = replace(self._capabilities, max_schedules=capacity["max_schedules"])
 
     def plan(self, target: PanelImage, known: PanelImage) -> WritePlan:
-        numbers = target.slots.keys() | known.slots.keys()
-        changed = tuple(sorted(number for number in numbers if target.slots.get(number) != known.slots.get(number)))
+        wanted, held = self._said(target.slots), self._said(known.slots)
+        changed = tuple(sorted(number for number in wanted.keys() | held.keys() if wanted.get(number) != held.get(number)))
         if not changed and target.special_days == known.special_days:
             return WritePlan(target)
         return WritePlan(
             target, (changed,), words=64 * len(changed), frames=(bytes(changed),), bytes_on_wire=len(changed), commits=1
         )
+
+    def _said(self, slots: Mapping[int, Slot]) -> dict[int, Slot]:
+        """Slots as the panel can tell them apart."""
+        if self.panel.labelled:
+            return dict(slots)
+        return {number: replace(slot, link_ids=()) for number, slot in slots.items()}
 
     async def apply(self, plan: WritePlan, priority: Priority, deadline: float | None) -> Acknowledgement:
         if not self._answers():
@@ -174,9 +180,9 @@ class FakeDriver:
         failed = await self._reading("read_back")
         if failed is not None:
             return failed
-        slots = dict(self.panel.slots)
+        slots = self._said(self.panel.slots)
         if not self.panel.labelled:
-            return PanelImage(slots={number: replace(slot, link_ids=()) for number, slot in slots.items()})
+            return PanelImage(slots=slots)
         allocation: dict[str, tuple[int, ...]] = {}
         for number, slot in sorted(slots.items()):
             for link_id in slot.link_ids:
@@ -185,7 +191,7 @@ class FakeDriver:
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         failed = await self._reading("quick_look")
-        return dict(image.slots) == self.panel.slots if failed is None else failed
+        return self._said(image.slots) == self._said(self.panel.slots) if failed is None else failed
 
     async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
         failed = await self._reading("status")

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from config.settings import BindingSettings, PanelSettings
+from drivers.contract import ItemState, Reason
+from tests.support.fake_panel import ACCESS_PANEL, FakePanel
+from tests.support.fleet_site import START, FleetSite, item, link
+from tests.support.virtual_time import run_virtual
+
+RELAYS = replace(ACCESS_PANEL, max_schedules=0, clock="none", outputs=8)
+MIDNIGHT = START - START % 86_400
+NOW_MINUTE = (START - MIDNIGHT) // 60
+
+
+def on_relays(
+    test: Callable[[FleetSite], Awaitable[None]], *, deadman: bool = True, settings: PanelSettings | None = None
+) -> None:
+    async def main() -> None:
+        site = FleetSite({"gate": FakePanel(replace(RELAYS, output_deadman=deadman))})
+        site.rules = (BindingSettings(link_id="*", panels=("gate:3",)),)
+        if settings is not None:
+            site.settings["gate"] = settings
+        await site.open()
+        try:
+            await test(site)
+        finally:
+            await site.close()
+
+    run_virtual(main())
+
+
+def is_on(site: FleetSite, output: int = 3) -> bool:
+    return site.panels["gate"].outputs.get(output, 0.0) > site.clock.monotonic()
+
+
+def test_an_open_profile_holds_its_output_and_the_edge_closes_it() -> None:
+    async def test(site: FleetSite) -> None:
+        (report,) = await site.fleet.upsert([item(1, start=NOW_MINUTE, length=10)])
+        (result,) = report.panels
+        assert (result.panel, result.success, result.outcome) == ("gate:3", True, ItemState.GATEWAY_HELD)
+        assert is_on(site)
+        left = 600 - (site.clock.wall() - MIDNIGHT - NOW_MINUTE * 60)
+        await site.pass_time(left - 1)
+        assert is_on(site)
+        await site.pass_time(1.5)
+        assert not is_on(site)
+
+    on_relays(test)
+
+
+def test_a_lease_never_outlasts_the_profile() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=2)])
+        end = MIDNIGHT + (NOW_MINUTE + 2) * 60
+        while site.clock.wall() < end - 0.5:
+            until = site.panels["gate"].outputs[3] - site.clock.monotonic() + site.clock.wall()
+            assert until <= end + 0.1
+            await site.pass_time(1)
+
+    on_relays(test)
+
+
+def test_several_profiles_are_united_and_deletion_closes_at_once() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=100), item(2, start=NOW_MINUTE, length=200)])
+        (report,) = await site.fleet.delete([link(1)])
+        assert (report.success, report.panels[0].outcome) == (True, ItemState.REMOVED)
+        assert is_on(site)
+        (report,) = await site.fleet.delete([link(2)])
+        assert report.success
+        assert not is_on(site)
+
+    on_relays(test)
+
+
+def test_a_manual_change_and_a_power_cut_are_put_right_within_a_poll() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=100), item(2, start=NOW_MINUTE - 60, length=30)])
+        panel = site.panels["gate"]
+        panel.outputs.clear()
+        await site.pass_time(1.1)
+        assert is_on(site)
+        panel.online = False
+        await site.pass_time(3)
+        panel.power_cut(site.clock.monotonic())
+        site.drivers["gate"].back()
+        await site.pass_time(1.1)
+        assert is_on(site)
+        await site.fleet.delete([link(1)])
+        panel.outputs[3] = float("inf")
+        await site.pass_time(1.1)
+        assert not is_on(site)
+
+    on_relays(test)
+
+
+def test_a_dead_panel_answers_pending() -> None:
+    async def test(site: FleetSite) -> None:
+        site.panels["gate"].online = False
+        (report,) = await site.fleet.upsert([item(1, start=NOW_MINUTE)])
+        (result,) = report.panels
+        assert (result.success, result.outcome, result.reason) == (False, ItemState.PENDING, Reason.QUARANTINED)
+
+    on_relays(test)
+
+
+def test_an_output_that_does_not_fall_off_is_refused_unless_allowed() -> None:
+    async def refused(site: FleetSite) -> None:
+        (report,) = await site.fleet.upsert([item(1, start=NOW_MINUTE)])
+        (result,) = report.panels
+        assert (result.success, result.outcome, result.reason) == (False, ItemState.REFUSED, Reason.NOT_REPRESENTABLE)
+        assert not is_on(site)
+
+    async def allowed(site: FleetSite) -> None:
+        (report,) = await site.fleet.upsert([item(1, start=NOW_MINUTE)])
+        assert report.success
+        assert site.panels["gate"].outputs[3] == float("inf")
+
+    on_relays(refused, deadman=False)
+    settings = PanelSettings(id="gate", model="relays", allow_unattended_outputs=True)
+    on_relays(allowed, deadman=False, settings=settings)
+
+
+def test_what_an_earlier_run_left_on_is_switched_off_when_nothing_is_bound_any_more() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE)])
+        assert site.panels["gate"].outputs[3] == float("inf")
+        site.panels["gate"].online = False
+        await site.fleet.delete([link(1)])
+        await site.crash(lose_lazy=True)
+        site.panels["gate"].online = True
+        await site.open()
+        await site.pass_time(2)
+        assert not is_on(site)
+        assert not site.store.allocations["gate:3"]
+
+    on_relays(test, deadman=False, settings=PanelSettings(id="gate", model="relays", allow_unattended_outputs=True))
+
+
+def test_stopping_switches_off_unless_told_to_hold() -> None:
+    async def stop(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE)])
+        await site.close()
+        assert is_on(site) == (site.settings["gate"].on_stop == "hold")
+        await site.open()
+        await site.pass_time(2)
+        assert is_on(site)
+
+    on_relays(stop, settings=PanelSettings(id="gate", model="relays", on_stop="hold"))
+    on_relays(stop, settings=PanelSettings(id="gate", model="relays"))
+
+
+def test_nothing_is_held_until_the_wall_clock_is_trusted() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=100)])
+        await site.close()
+        site.clock.wall_offset -= 1000
+        await site.open()
+        await site.pass_time(2)
+        assert not site.fleet.trusted()
+        assert not is_on(site)
+        (report,) = await site.fleet.upsert([item(1, start=NOW_MINUTE, length=100)])
+        assert (report.success, report.panels[0].reason) == (False, Reason.CLOCK_NOT_SET)
+        site.clock.wall_offset += 1000
+        await site.pass_time(10)
+        assert site.fleet.trusted()
+        assert is_on(site)
+
+    on_relays(test)
