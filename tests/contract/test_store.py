@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -318,6 +319,17 @@ async def test_a_cancelled_call_does_not_disturb_others(store: Store) -> None:
     await asyncio.wait(puts)
     kept = {task.result() for task in puts[1::2]}
     assert kept <= set(await store.changes(0))
+
+
+async def test_a_value_that_cannot_be_kept_disturbs_no_other(store: Store) -> None:
+    calls: list[Coroutine[Any, Any, object]] = [
+        store.put_desired([create(1)], {}, 1.0),
+        store.put_binding("\ud800", (), 1.0),
+        store.put_desired([create(2)], {}, 1.0),
+    ]
+    first, refused, second = await asyncio.gather(*calls, return_exceptions=True)
+    assert type(refused) is UnicodeEncodeError
+    assert await store.changes(0) == (*cast("tuple[DesiredProfile]", first), *cast("tuple[DesiredProfile]", second))
 
 
 async def test_writable_tells_so_and_changes_nothing(store: Store) -> None:
