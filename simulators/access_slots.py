@@ -7,9 +7,10 @@ import struct
 from collections.abc import Sequence
 from uuid import UUID
 
+from simulators.clock import MINUTES, Windows, weekday
+
 SCHEDULE_WORDS = 64
 IDENTIFIER_WORDS = 16
-MINUTES = 1440
 
 BAD_CRC = 1
 BAD_VALUE = 2
@@ -22,10 +23,6 @@ NO_REFERENCE = 0xFFFF
 DATES_BIT = 0x80
 OPEN_END = 0xFFFF
 PERIODS_AT, DATES_AT, DAYS_AT, CRC_AT = 12, 48, 49, 63
-WEEKDAY_OF_1970 = 3
-"""1970-01-01 was a Thursday."""
-
-Windows = tuple[tuple[int, int], ...]
 
 
 def slot_crc(number: int, words: Sequence[int]) -> int:
@@ -98,6 +95,6 @@ def day_windows(words: Sequence[int], day: int) -> Windows:
     """Minutes (start, end exclusive) of the periods that count on a day, as they stand in the slot."""
     if words[0] != 1 or not 0 <= day <= 0xFFFE or not words[9] <= day <= words[10]:
         return ()
-    bit = DATES_BIT if is_listed(words, day) else 1 << (day + WEEKDAY_OF_1970) % 7
+    bit = DATES_BIT if is_listed(words, day) else 1 << weekday(day)
     starts = range(PERIODS_AT, PERIODS_AT + 3 * words[11], 3)
     return tuple((words[at + 1], words[at + 2]) for at in starts if words[at] & bit)

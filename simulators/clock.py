@@ -10,6 +10,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MINUTES = 1440
+"""Of a day."""
+Windows = tuple[tuple[int, int], ...]
+"""Minutes of a day: start, end exclusive."""
+
+
+def weekday(day: int) -> int:
+    """0 Monday to 6 Sunday; 1970-01-01 was a Thursday."""
+    return (day + 3) % 7
 
 
 def loop_time() -> float:

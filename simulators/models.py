@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from config.settings import PanelSettings
+from simulators.domat_fc013 import DomatFc013
+from simulators.ge_a_series import GeASeries
 from simulators.open_access_panel import OpenAccessPanel
 from simulators.panel import SimulatedPanel
 from simulators.register_bank import RegisterBank
+from simulators.waveshare_relay import WaveshareRelay
 
-MODELS: dict[str, type[SimulatedPanel]] = {model.model: model for model in (OpenAccessPanel,)}
+_WRITTEN: tuple[type[SimulatedPanel], ...] = (OpenAccessPanel, WaveshareRelay, GeASeries, DomatFc013)
+MODELS = {model.model: model for model in _WRITTEN}
 
 
 class UnknownModel(ValueError):

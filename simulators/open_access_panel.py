@@ -10,15 +10,13 @@ from simulators.access_clock import WORDS as CLOCK_WORDS
 from simulators.access_clock import TableClock
 from simulators.access_memory import SlotArea, SlotMemory
 from simulators.access_slots import (
-    MINUTES,
     SCHEDULE_WORDS,
-    Windows,
     day_windows,
     link_id_of,
     link_id_words,
     slot_crc,
 )
-from simulators.clock import loop_time
+from simulators.clock import MINUTES, Windows, loop_time
 from simulators.event_log import EVENT_WORDS, WINDOW_EVENTS, EventLog
 from simulators.modbus_slave import DEVICE_BUSY, ILLEGAL_ADDRESS, ILLEGAL_VALUE, READ_COILS, READ_HOLDING, ModbusRefusal
 from simulators.panel import SimulatedPanel
@@ -196,12 +194,7 @@ class OpenAccessPanel(SimulatedPanel):
         return self._memory.commit_count
 
     def day_windows(self, slot: int, day: int) -> Windows:
-        """Minutes (start, end exclusive) a committed slot is open on a day since 1970-01-01; not merged."""
         return day_windows(self._memory.schedules.slot(slot), day)
-
-    def is_open_at(self, slot: int, day: int, minute: int) -> bool:
-        """By the committed registers alone, whatever the clock says."""
-        return any(start <= minute < end for start, end in self.day_windows(slot, day))
 
     def open_by_link(self, link_id: str, local_minute: int) -> bool:
         """Whether any committed slot with this link_id is open; minutes count from 1970-01-01T00:00 local."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from config.settings import PanelSettings
-from simulators.clock import Oscillator, loop_time
+from simulators.clock import Oscillator, Windows, loop_time
 from simulators.modbus_slave import ILLEGAL_FUNCTION, WRITES, ModbusRefusal, answer
 
 
@@ -114,6 +114,16 @@ class SimulatedPanel(ABC):
     def local_second(self) -> float | None:
         """The wall clock it acts on; None when it has none or it is unset."""
         return None
+
+    def day_windows(self, slot: int, day: int) -> Windows:
+        """Minutes (start, end exclusive) that a schedule is open on a day since 1970-01-01, by the registers alone: whatever
+        the clock says, and whatever was forced or frozen. Not merged, not sorted.
+        """
+        return ()
+
+    def is_open_at(self, slot: int, day: int, minute: int) -> bool:
+        """The same question of one minute of the day."""
+        return any(start <= minute < end for start, end in self.day_windows(slot, day))
 
     def schedules_open_now(self) -> tuple[int, ...]:
         """Slots or schedule numbers that are open by its own clock."""

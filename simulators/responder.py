@@ -75,6 +75,13 @@ class Responder:
             transaction = (transaction + self.faults.random.randint(1, 0xFFFF)) & 0xFFFF
         return self._travel(reply, mbap_frame(transaction, reply.unit, reply.pdu), checked=False)
 
+    def _at(self, unit: int) -> SimulatedPanel | None:
+        """The panel with this unit id; a panel may have been given another one."""
+        panel = self.panels.get(unit)
+        if panel is None or panel.unit != unit:
+            self.panels = {each.unit: each for each in self.panels.values()}
+        return self.panels.get(unit)
+
     def _present(self, panel: SimulatedPanel) -> bool:
         return panel.reachable and panel.monotonic() >= self._returns_at.get(panel.unit, 0.0)
 
@@ -85,7 +92,7 @@ class Responder:
                 panel.handle(pdu)
 
     def _reply(self, unit: int, pdu: bytes, size: int) -> _Reply | None:
-        panel = self.panels.get(unit)
+        panel = self._at(unit)
         if panel is None or not self._present(panel):
             return None
         fault = self.faults.draw(panel.makes_durable(pdu))
