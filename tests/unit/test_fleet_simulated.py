@@ -1,0 +1,140 @@
+"""The fleet over real drivers, sockets and SQLite, against simulated panels with their own byte code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from config.panel_model import load_models
+from config.settings import BindingSettings, LineSettings, Settings
+from drivers.clock import SystemClock
+from drivers.contract import ItemState
+from gateway.fleet.context import FleetOptions
+from gateway.fleet.fleet import Fleet
+from gateway.fleet.results import Change
+from gateway.fleet.sqlite_store import SqliteStore
+from gateway.schedules.time_profile import Readings
+from gateway.site import Site
+from simulators.site import SimulatedSite
+from tests.support.fleet_site import item, link
+
+RULES = (BindingSettings(link_id="*", panels=("@all",)),)
+ZONE = ZoneInfo("Europe/Kyiv")
+
+
+@dataclass
+class Running:
+    fleet: Fleet
+    simulated: SimulatedSite
+    store: SqliteStore
+
+
+def tcp_lines(*names: str) -> Settings:
+    return Settings.model_validate(
+        {
+            "lines": [
+                {
+                    "id": f"line-{name}",
+                    "kind": "modbus-tcp",
+                    "host": "127.0.0.1",
+                    "port": 0,
+                    "timeout_ms": 500.0,
+                    "panels": [{"id": name, "model": "open-access-panel", "unit": 1}],
+                }
+                for name in names
+            ]
+        },
+        strict=False,
+    )
+
+
+def at_port(line: LineSettings, simulated: SimulatedSite) -> LineSettings:
+    _, port = simulated.lines[line.id]
+    return line.model_copy(update={"port": port})
+
+
+@asynccontextmanager
+async def gateway_on(simulated: SimulatedSite, settings: Settings, database: Path) -> AsyncIterator[Running]:
+    store, clock = SqliteStore(database), SystemClock()
+    fleet = Fleet(store, await store.open(), clock, FleetOptions(Readings(ZONE)), rules=RULES)
+    site = Site(fleet, clock)
+    await site.apply(tuple(at_port(line, simulated) for line in settings.lines), load_models(None))
+    await fleet.start()
+    try:
+        yield Running(fleet, simulated, store)
+    finally:
+        assert not fleet.failed.done()
+        await fleet.stop(5)
+        await site.stop(5)
+        await store.close()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.02)
+
+
+def written(simulated: SimulatedSite, name: str) -> int:
+    return simulated.panels[name].traffic.writes
+
+
+async def test_request_change_deletion_and_restart(tmp_path: Path) -> None:
+    settings = tcp_lines("lobby", "gate")
+    async with SimulatedSite(settings) as simulated:
+        async with gateway_on(simulated, settings, tmp_path / "store.db") as running:
+            reports = await running.fleet.upsert([item(number) for number in range(1, 6)])
+            assert [(report.change, report.success) for report in reports] == [(Change.CREATED, True)] * 5
+            assert {result.outcome for report in reports for result in report.panels} == {ItemState.EXACT}
+            before = written(simulated, "lobby")
+            again = await running.fleet.upsert([item(number) for number in range(1, 6)])
+            assert all(report.success and report.change is Change.UPDATED for report in again)
+            assert written(simulated, "lobby") == before
+            (changed,) = await running.fleet.upsert([item(3, start=600)])
+            assert changed.success
+            (deleted,) = await running.fleet.delete([link(1)])
+            assert (deleted.change, deleted.success) == (Change.DELETED, True)
+            before = written(simulated, "lobby")
+        async with gateway_on(simulated, settings, tmp_path / "store.db") as running:
+            await until(lambda: all(view.state == "in_sync" for view in running.fleet.panels()))
+            assert [profile.link_id for profile in running.fleet.profiles()] == [link(number) for number in range(2, 6)]
+            assert written(simulated, "lobby") == before, "nothing is written again"
+            assert all(view.held == 4 for view in running.fleet.panels())
+
+
+async def test_a_panel_that_was_off_catches_up_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    settings = tcp_lines("lobby", "gate")
+    async with SimulatedSite(settings) as simulated, gateway_on(simulated, settings, tmp_path / "store.db") as running:
+        await running.fleet.upsert([item(1), item(2)])
+        simulated.panels["gate"].off()
+        (report,) = await running.fleet.upsert([item(3)])
+        told = {result.panel: result for result in report.panels}
+        assert (report.success, told["lobby"].success, told["gate"].success) == (False, True, False)
+        assert told["gate"].reason is not None
+        (gone,) = await running.fleet.delete([link(1)])
+        assert not gone.success
+        simulated.panels["gate"].on()
+        await until(lambda: all(view.state == "in_sync" for view in running.fleet.panels()))
+        view = running.fleet.panel("gate")
+        assert view is not None
+        assert [each.link_id for each in view.items] == [link(2), link(3)]
+
+
+async def test_a_plan_says_what_would_be_written_and_writes_nothing(tmp_path: Path) -> None:
+    settings = tcp_lines("lobby")
+    async with SimulatedSite(settings) as simulated, gateway_on(simulated, settings, tmp_path / "store.db") as running:
+        await running.fleet.upsert([item(1)])
+        before = written(simulated, "lobby")
+        plan = running.fleet.plan([item(1), item(2)], None)
+        assert [cell.outcome for planned in plan.items for cell in planned.panels] == [ItemState.EXACT] * 2
+        (cost,) = plan.panels
+        assert (cost.words > 0, cost.commits, cost.wire_ms) == (True, 1, None)
+        assert written(simulated, "lobby") == before
+        explained = running.fleet.explain(link(1), 1_793_484_000, None)
+        assert explained is not None
+        (panel,) = explained.panels
+        assert (panel.compiled, panel.held, panel.differs_at) == (explained.asked, explained.asked, None)
