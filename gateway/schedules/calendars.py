@@ -1,0 +1,145 @@
+"""Tables whose special days are the panel's: a date swaps the plan of every table at once. Pure.
+
+Each day with dates of anybody asks for one row of plans, one plan a table; days with the same row share a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from drivers.contract import PanelCapabilities
+from gateway.schedules.event_list import closings
+from gateway.schedules.moment import in_missing_hour
+from gateway.schedules.table import CLOSED, MINUTES, DayPlan, Interval, Table, exceeded, union, weekday
+from gateway.schedules.weekly import Week
+
+Row = tuple[DayPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is asked of one table: a plan for each weekday, and open days that are none of it, ascending."""
+
+    week: Week
+    dates: Mapping[int, DayPlan]
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Days and row of each group of special days; `reach`: the last day up to which no date is missing.
+
+    `short_of`: the limit that ended it before the horizon, None where nothing did.
+    """
+
+    rows: tuple[Row, ...]
+    days: tuple[tuple[int, ...], ...]
+    reach: int
+    short_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A table that the panel cannot hold: number of the table, limit, day and plan."""
+
+    table: int
+    limit: str
+    day: int
+    plan: DayPlan
+
+
+def united(demands: Sequence[Demand]) -> Demand:
+    """One table for all: open where any is."""
+    week = tuple(union(demand.week[number] for demand in demands) for number in range(7))
+    days = sorted({day for demand in demands for day in demand.dates})
+    dates = {day: union(demand.dates.get(day, CLOSED) for demand in demands) for day in days}
+    return Demand(week, {day: plan for day, plan in dates.items() if union((plan, week[weekday(day)])) != week[weekday(day)]})
+
+
+def group_days(demands: Sequence[Demand], capabilities: PanelCapabilities, horizon: int) -> Groups:
+    """Every day with dates into the group of its row, day after day as long as groups and dates suffice."""
+    rows = {day: _row(demands, capabilities, day) for day in sorted({day for demand in demands for day in demand.dates})}
+    first_days: dict[Row, int] = {}
+    for day, row in rows.items():
+        first_days.setdefault(row, day)
+    foreign = list(first_days.values())[capabilities.max_special_day_groups :]
+    days = [day for day in rows if not foreign or day < foreign[0]]
+    reach, short_of = (foreign[0] - 1, "max_special_day_groups") if foreign else (horizon, None)
+    groups: list[tuple[Row, list[int]]] = []
+    current: dict[Row, int] = {}
+    waiting = min(len(first_days), capabilities.max_special_day_groups)
+    for day in days:
+        row = rows[day]
+        number = current.get(row)
+        if number is None:
+            waiting -= 1
+        if number is None or len(groups[number][1]) >= capabilities.max_days_in_special_day_group:
+            if len(groups) + waiting >= capabilities.max_special_day_groups or not capabilities.max_days_in_special_day_group:
+                reach, short_of = day - 1, "max_days_in_special_day_group"
+                break
+            current[row] = number = len(groups)
+            groups.append((row, []))
+        groups[number][1].append(day)
+    return Groups(tuple(row for row, _ in groups), tuple(tuple(dates) for _, dates in groups), reach, short_of)
+
+
+def _row(demands: Sequence[Demand], capabilities: PanelCapabilities, day: int) -> Row:
+    usual = weekday(day)
+    if capabilities.special_days_effect == "add":
+        return tuple(demand.dates.get(day, CLOSED) for demand in demands)
+    return tuple(union((demand.dates.get(day, CLOSED), demand.week[usual])) for demand in demands)
+
+
+def tables_of(demands: Sequence[Demand], groups: Groups) -> tuple[Table, ...]:
+    return tuple(Table(demand.week, tuple(row[number] for row in groups.rows)) for number, demand in enumerate(demands))
+
+
+def misfit(
+    tables: Sequence[Table], groups: Groups, capabilities: PanelCapabilities, today: int, gaps: tuple[Interval, ...]
+) -> Misfit | None:
+    """The first table that the panel cannot hold."""
+    for number, table in enumerate(tables):
+        limit = exceeded(table, capabilities)
+        if limit is not None:
+            return Misfit(number, limit, *_first_bad(table, groups, capabilities, today))
+    if capabilities.semantics == "period" or capabilities.events_on_clock_step == "evaluates":
+        return None
+    return next(_lost_closings(tables, groups, today, gaps), None)
+
+
+def _first_bad(table: Table, groups: Groups, capabilities: PanelCapabilities, today: int) -> tuple[int, DayPlan]:
+    """The first day whose plan alone does not fit, or else the first open one."""
+    days = _next_days(table, groups, today)
+    bad = ((day, plan) for day, plan in days if exceeded(Table((plan,)), capabilities) is not None)
+    return next(bad, next(((day, plan) for day, plan in days if plan), (today, CLOSED)))
+
+
+def _next_days(table: Table, groups: Groups, today: int) -> list[tuple[int, DayPlan]]:
+    weekdays = [(day, table.week[weekday(day)]) for day in range(today, today + 7)]
+    special = [(days[0], plan) for days, plan in zip(groups.days, table.special, strict=True) if days]
+    return sorted([*weekdays, *special])
+
+
+def _lost_closings(tables: Sequence[Table], groups: Groups, today: int, gaps: tuple[Interval, ...]) -> Iterator[Misfit]:
+    """Closings that the clock may jump over: the panel would stay open."""
+    special = {day: number for number, days in enumerate(groups.days) for day in days}
+    for number, table in enumerate(tables):
+        weekdays = [(day, table.week[weekday(day)]) for day in range(today, today + 9)]
+        for minute in closings(weekdays):
+            if minute < (today + 8) * MINUTES and in_missing_hour(gaps, minute, weekly=True):
+                yield _lost(number, minute, table.week[weekday((minute - 1) // MINUTES)])
+        for day in special:
+            around = [(near, _plan_on(table, special, near)) for near in (day - 1, day, day + 1)]
+            for minute in closings(around):
+                if minute < (day + 2) * MINUTES and in_missing_hour(gaps, minute, weekly=False):
+                    yield _lost(number, minute, _plan_on(table, special, (minute - 1) // MINUTES))
+
+
+def _plan_on(table: Table, special: Mapping[int, int], day: int) -> DayPlan:
+    return table.special[special[day]] if day in special else table.week[weekday(day)]
+
+
+def _lost(table: int, minute: int, plan: DayPlan) -> Misfit:
+    day = (minute - 1) // MINUTES
+    interval = next((span for span in plan if span[1] == minute - day * MINUTES), None)
+    return Misfit(table, "events_on_clock_step", day, () if interval is None else (interval,))

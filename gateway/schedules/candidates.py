@@ -1,0 +1,141 @@
+"""What one profile asks of tables that it shares with others, or why it cannot. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drivers.contract import ItemOutcome, ItemState, PanelCapabilities
+from gateway.schedules.calendars import Demand
+from gateway.schedules.cuts import Cuts, cut_shapes
+from gateway.schedules.draft import Draft, not_started, refused
+from gateway.schedules.moment import Moment
+from gateway.schedules.options import BoundProfile, CompileOptions
+from gateway.schedules.separate import first_occurrence_end, outcome_of, unheld
+from gateway.schedules.shapes import Shape, grain_of, shape_of
+from gateway.schedules.table import CLOSED, CLOSED_WEEK, DayPlan, Table, day_fits, weekday, within
+from gateway.schedules.weekly import Stale, forever, stale_table, starts_at, weekly_table
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A profile that wants a place. `demand` None: `draft` says why it takes none.
+
+    `first`: its first open day with its plan; `first_end`: the last day of that occurrence.
+    """
+
+    bound: BoundProfile
+    shape: Shape
+    draft: Draft | None = None
+    demand: Demand | None = None
+    cuts: tuple[str, ...] = ()
+    stale: Stale | None = None
+    first: tuple[int, DayPlan] | None = None
+    first_end: int = 0
+
+    @property
+    def link_id(self) -> str:
+        return self.bound.profile.link_id
+
+    @property
+    def dated(self) -> bool:
+        return self.demand is not None and bool(self.demand.dates)
+
+    def complete(self, reach: int) -> bool:
+        """Whether it is never open on a later day."""
+        last = self.shape.last_day
+        return last is not None and next(((day, plan) for day, plan in self.shape.days(reach + 1, last) if plan), None) is None
+
+    def draft_of(self, reach: int, moment: Moment) -> Draft:
+        """Its outcome on a table that misses no date up to day `reach`."""
+        if self.stale is not None:
+            return Draft(_stale_outcome(self.stale, self.cuts, moment))
+        right_for_ever = not self.dated or self.complete(reach)
+        return Draft(outcome_of(None if right_for_ever else reach, self.cuts, moment))
+
+
+def knows_dates(capabilities: PanelCapabilities) -> bool:
+    return capabilities.max_special_day_groups > 0 and capabilities.max_days_in_special_day_group > 0
+
+
+def candidate(
+    bound: BoundProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions, horizon: int
+) -> Candidate:
+    shape = shape_of(bound.profile, options.readings, grain_of(capabilities))
+    early = unheld(shape, capabilities, moment)
+    if early is not None:
+        return Candidate(bound, shape, early)
+    whole, *poorer = cut_shapes(shape, capabilities)
+    found = _wanted(bound, whole, capabilities, moment, options, horizon)
+    if found.demand is None or not poorer or _days_fit(found.demand, capabilities):
+        return found
+    return _wanted(bound, poorer[0], capabilities, moment, options, horizon)
+
+
+def _days_fit(demand: Demand, capabilities: PanelCapabilities) -> bool:
+    return all(day_fits(plan, capabilities) for plan in {*demand.week, *demand.dates.values()})
+
+
+def _wanted(
+    bound: BoundProfile, cuts: Cuts, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions, horizon: int
+) -> Candidate:
+    shape = cuts.shape
+    first = _first_open(shape, moment, horizon)
+    if first is None and (forever(shape) or knows_dates(capabilities)):
+        return Candidate(bound, shape, _later(shape, capabilities, moment, horizon))
+    if first is not None and not cuts.allowed(options.narrow):
+        return Candidate(bound, shape, cuts.refusal(options.narrow, *first))
+    demand, stale, draft = _demand(shape, capabilities, moment, options, horizon)
+    end = first_occurrence_end(shape, first[0]) if first else 0
+    return Candidate(bound, shape, draft, demand, cuts.phrases, stale, first, end)
+
+
+def _first_open(shape: Shape, moment: Moment, horizon: int) -> tuple[int, DayPlan] | None:
+    return next(((day, plan) for day, plan in shape.days(moment.day, horizon) if plan), None)
+
+
+def _later(shape: Shape, capabilities: PanelCapabilities, moment: Moment, horizon: int) -> Draft:
+    """Not open within the horizon: a panel with dates needs none until then."""
+    if knows_dates(capabilities):
+        return Draft(outcome_of(horizon, (), moment))
+    return not_started(starts_at(shape, moment))
+
+
+def _demand(
+    shape: Shape, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions, horizon: int
+) -> tuple[Demand | None, Stale | None, Draft | None]:
+    if forever(shape):
+        start = starts_at(shape, moment)
+        if start > moment.now:
+            return None, None, not_started(start)
+        return Demand(weekly_table(shape), {}), None, None
+    if knows_dates(capabilities):
+        return Demand(CLOSED_WEEK, shape.plans(moment.day, horizon)), None, None
+    if options.allow_stale:
+        stale = stale_table(shape, moment.day, horizon)
+        return Demand(stale.week, {}), stale, None
+    limit = "max_special_day_groups" if shape.steady is None else "date_range"
+    day, plan = next(((day, plan) for day, plan in shape.days(moment.day, moment.day + 36600) if plan), (moment.day, CLOSED))
+    return None, None, refused(limit, "a weekly table would go stale", day, plan)
+
+
+def _stale_outcome(stale: Stale, cuts: tuple[str, ...], moment: Moment) -> ItemOutcome:
+    return ItemOutcome(
+        ItemState.NARROWED if cuts else ItemState.MATERIALISED,
+        message="goes stale when it is not renewed in time",
+        valid_until=moment.midnight(stale.wrong_from),
+        renew_at=moment.midnight(stale.renew_on),
+        cuts=cuts,
+    )
+
+
+def lies_inside(shape: Shape, table: Table, today: int, horizon: int) -> bool:
+    """Whether a weekly table without dates holds every window to come, whenever it comes."""
+    plans = shape.plans(today, horizon)
+    if not plans:
+        return False
+    if not all(within(plan, table.week[weekday(day)]) for day, plan in plans.items()):
+        return False
+    ends_in_time = shape.last_day is not None and shape.last_day <= horizon
+    if ends_in_time or forever(shape):
+        return True
+    return all(within(plan, usual) for plan in set(plans.values()) for usual in table.week)

@@ -1,0 +1,69 @@
+"""From the profiles bound to one panel to the panel's whole image. Pure: no I/O, no clock of its own.
+
+The one law: at every reading of the panel's own clock the image is open only where a profile is. What a panel cannot hold is
+refused with the limit that does not suffice, never widened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from drivers.contract import PanelCapabilities, PanelImage
+from gateway.schedules.assembly import Placed, image_of
+from gateway.schedules.draft import Draft, gateway_held, nothing_to_hold, refused
+from gateway.schedules.moment import Moment, moment_of
+from gateway.schedules.numbering import Allocation
+from gateway.schedules.options import BoundProfile, CompileOptions
+from gateway.schedules.placement import place
+from gateway.schedules.shapes import grain_of, shape_of
+from gateway.schedules.union import compile_union, is_shared
+
+__all__ = ["BoundProfile", "CompileOptions", "compile_panel"]
+
+
+def compile_panel(
+    profiles: Sequence[BoundProfile],
+    capabilities: PanelCapabilities,
+    allocation: Allocation,
+    now: float,
+    options: CompileOptions,
+    held: PanelImage | None = None,
+) -> PanelImage:
+    """What one panel shall hold of the profiles bound to it, given in order of first creation.
+
+    `allocation`: the slots that link_ids have now; numbers count from `capabilities.first_id`. `held`: what the panel
+    acknowledged last, compiled under the same options and capabilities; a profile whose generation it carries, and that is not
+    due for renewal, keeps slots and outcome to the word. Every link_id has an entry in `allocation` and `outcomes` of the
+    image, and one in `generations` when the image holds it.
+    """
+    moment = moment_of(now, options.readings.zone)
+    before = held or PanelImage()
+    unplaced = {bound.profile.link_id: _without_table(bound, capabilities, moment, options) for bound in profiles}
+    rest = [bound for bound in profiles if unplaced[bound.profile.link_id] is None]
+    if is_shared(capabilities):
+        table = compile_union(rest, capabilities, allocation, moment, options, before)
+    else:
+        table = image_of(place(rest, capabilities, allocation, moment, options, before))
+    said = {
+        bound.profile.link_id: Placed(bound.generation, draft)
+        for bound in profiles
+        if (draft := unplaced[bound.profile.link_id]) is not None
+    }
+    return image_of(said, table) if said else table
+
+
+def _without_table(bound: BoundProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Draft | None:
+    """What is decided for outputs that the gateway drives, and for panels without schedules; None: the panel's tables decide."""
+    if bound.outputs:
+        if capabilities.output_deadman or options.allow_unattended_outputs:
+            return gateway_held()
+        return refused("output_deadman", "an output would stay on if the gateway died")
+    if capabilities.max_schedules > 0:
+        return None
+    if _shape_is_past(bound, capabilities, moment, options):
+        return nothing_to_hold(past=True)
+    return refused("max_schedules", "the panel has no schedules; bind its outputs")
+
+
+def _shape_is_past(bound: BoundProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> bool:
+    return shape_of(bound.profile, options.readings, grain_of(capabilities)).next_window(moment.second) is None

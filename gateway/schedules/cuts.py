@@ -1,0 +1,69 @@
+"""What a panel cannot say exactly, cut so that less is open: which cuts there are, and whether the panel may make them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from drivers.contract import PanelCapabilities
+from gateway.schedules.draft import Draft, refused
+from gateway.schedules.local_time import LAST_DAY
+from gateway.schedules.shapes import Shape, fewer
+from gateway.schedules.table import MINUTES, DayPlan
+
+_PHRASES = {
+    "resolution": "starts and ends moved to the panel's steps",
+    "last_minute": "the last minute of a period or day",
+    "periods": "the shortest intervals of days that have too many",
+}
+_LIMITS = {"resolution": "resolution_s", "last_minute": "end_minute", "periods": "max_time_periods_per_day"}
+
+_WINDOWS_SEEN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """A profile's shape as it is after cutting; `names`: which settings of `narrow` that takes."""
+
+    shape: Shape
+    names: tuple[str, ...]
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        return tuple(_PHRASES[name] for name in self.names)
+
+    def allowed(self, narrow: frozenset[str]) -> bool:
+        return narrow.issuperset(self.names)
+
+    def refusal(self, narrow: frozenset[str], day: int, plan: DayPlan) -> Draft:
+        """Refused for the first cut that is not allowed; `day` and its plan name where it begins."""
+        name = next(name for name in self.names if name not in narrow)
+        return refused(_LIMITS[name], f"would need to cut {_PHRASES[name]}", day, plan)
+
+
+def cut_shapes(shape: Shape, capabilities: PanelCapabilities) -> Iterator[Cuts]:
+    """The shape with what has to be cut in any case, then with as much cut as is ever allowed."""
+    names = tuple(_names(shape, capabilities))
+    yield Cuts(shape, names)
+    if capabilities.max_time_periods_per_day is not None:
+        yield Cuts(fewer(shape), (*names, "periods"))
+
+
+def _names(shape: Shape, capabilities: PanelCapabilities) -> Iterator[str]:
+    if shape.grain.step > 1 and _windows(shape) != _windows(_finer(shape)):
+        yield "resolution"
+    if capabilities.end_minute == "unknown" or (shape.grain.day_end < MINUTES and _reaches_midnight(shape)):
+        yield "last_minute"
+
+
+def _finer(shape: Shape) -> Shape:
+    return replace(shape, grain=replace(shape.grain, step=1))
+
+
+def _windows(shape: Shape) -> list[tuple[int, int]]:
+    return list(islice(shape.windows(0, LAST_DAY), _WINDOWS_SEEN))
+
+
+def _reaches_midnight(shape: Shape) -> bool:
+    return any(start // MINUTES != end // MINUTES for start, end in _windows(shape))

@@ -1,0 +1,68 @@
+"""What the compiler has decided about one profile, before slots are numbered. Pure values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, Reason, Refusal, Slot
+from gateway.schedules.local_time import date_of
+from gateway.schedules.table import DayPlan
+
+HELD = frozenset({ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, ItemState.GATEWAY_HELD})
+"""Outcomes by which a panel holds a generation."""
+
+SHORT_DAYS = 35
+"""A reach below this is told in `message`, and worth another set of slots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """`slots` in chain order, their numbers and links still open; empty where nothing has to be held."""
+
+    outcome: ItemOutcome
+    slots: tuple[Slot, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        return self.outcome.outcome in HELD
+
+
+def refused(
+    limit: str, message: str, day: int | None = None, plan: DayPlan = (), reason: Reason = Reason.NOT_REPRESENTABLE
+) -> Draft:
+    """`plan`: the day's plan that does not fit; its first interval is named."""
+    interval = plan[0] if plan else None
+    if day is not None:
+        message = f"{message}: {date_of(day).isoformat()}"
+    if interval is not None:
+        message = f"{message} {clock(interval[0])}-{clock(interval[1])}"
+    refusal = Refusal(reason, limit, message, day, interval)
+    return Draft(ItemOutcome(ItemState.REFUSED, reason=reason, message=message, refusal=refusal))
+
+
+def clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def nothing_to_hold(past: bool) -> Draft:
+    message = "no further occurrence" if past else "never occurs"
+    return Draft(ItemOutcome(ItemState.EXACT, message=message))
+
+
+def not_started(renew_at: int) -> Draft:
+    message = "not started; the panel cannot say a start, it is written when it comes"
+    return Draft(ItemOutcome(ItemState.PENDING, reason=Reason.NOT_STARTED, message=message, renew_at=renew_at))
+
+
+def below_resolution(capabilities: PanelCapabilities) -> Draft:
+    message = f"the window is shorter than the panel's {max(60, capabilities.resolution_s)} s steps leave open"
+    return refused("resolution_s", message, reason=Reason.BELOW_RESOLUTION)
+
+
+def gateway_held() -> Draft:
+    return Draft(ItemOutcome(ItemState.GATEWAY_HELD))
+
+
+def no_room(capabilities: PanelCapabilities, wanted: int) -> Draft:
+    message = f"all {capabilities.max_schedules} slots are taken" if wanted == 1 else f"no {wanted} slots are free"
+    return refused("max_schedules", message, reason=Reason.NO_FREE_SLOT)

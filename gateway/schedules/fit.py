@@ -1,0 +1,187 @@
+"""How far one slot reaches over a row of days: weekday plans, and exceptions by date. Pure.
+
+A slot says a plan for each weekday and, for each group of special days, one plan for all its dates. Which plans are the groups'
+is tried; all else follows from the days themselves, so that the reach found is the greatest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from drivers.contract import PanelCapabilities, Slot
+from gateway.schedules.table import CLOSED, CLOSED_WEEK, DayPlan, Table, exceeded, plans_fit, weekday
+
+_PLANS_TRIED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The days to be covered, in ranges; between two ranges every day has the plan of its weekday in the week before.
+
+    `endless`: the last week goes on for ever. `whole`: nothing is open outside the ranges (and what goes on from them).
+    `by_date`: weekday plans stay closed, and closed days need not be looked at.
+    """
+
+    ranges: tuple[tuple[int, int], ...]
+    whole: bool
+    endless: bool = False
+    by_date: bool = False
+
+    def after(self, day: int) -> Span:
+        ranges = tuple((max(first, day + 1), last) for first, last in self.ranges if last > day)
+        return Span(ranges, self.whole, self.endless, self.by_date)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """`reach`: the last day up to which the slot opens all that is asked. `complete`: for ever, closed days included."""
+
+    slot: Slot
+    reach: int
+    complete: bool
+
+
+def best_fit(plans: Mapping[int, DayPlan], span: Span, capabilities: PanelCapabilities) -> Fit | None:
+    """The slot that reaches furthest; of equal ones that with the fewest plans by date. None where not one open day fits."""
+    best: Fit | None = None
+    for special in _special_plans(plans, span, capabilities):
+        fit = _fit(plans, span, capabilities, special)
+        if fit is not None and (best is None or (fit.complete, fit.reach) > (best.complete, best.reach)):
+            best = fit
+        if best is not None and best.complete:
+            break
+    return best
+
+
+def _special_plans(plans: Mapping[int, DayPlan], span: Span, capabilities: PanelCapabilities) -> Iterator[tuple[DayPlan, ...]]:
+    """Choices of the plans that the groups of special days have; none at all first."""
+    if not span.by_date:
+        yield ()
+    groups = capabilities.max_special_day_groups if capabilities.special_days_scope == "schedule" else 0
+    if not groups or not (capabilities.max_days_in_special_day_group or capabilities.special_day_bitmap_days):
+        return
+    common = [plan for plan, _ in Counter(plans.values()).most_common(_PLANS_TRIED)]
+    if capabilities.special_days_effect == "replace" and not span.by_date:
+        common.append(CLOSED)
+    yield from combinations(common, min(groups, len(common)))
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Takes day after day as long as one slot can hold them all; what it has taken stays right when it refuses a day.
+
+    `loose`: days of a weekday that so far only had special plans; they need no dates as long as no other plan comes.
+    """
+
+    capabilities: PanelCapabilities
+    special: tuple[DayPlan, ...]
+    first: int
+    week: list[DayPlan | None]
+    loose: list[list[tuple[int, DayPlan]]] = field(default_factory=lambda: [[] for _ in range(7)])
+    dates: dict[DayPlan, list[int]] = field(default_factory=dict)
+    seen: set[DayPlan] = field(default_factory=set)
+    last_date: int = -1
+
+    def take(self, day: int, plan: DayPlan) -> bool:
+        if plan not in self.seen:
+            if not plans_fit(self.seen | {plan}, self.capabilities):
+                return False
+            self.seen.add(plan)
+        number = weekday(day)
+        have = self.week[number]
+        if have is None and plan in self.special and all(plan == other for _, other in self.loose[number][:1]):
+            self.loose[number].append((day, plan))
+            return True
+        if have is None:
+            return self._settle(number, self.loose[number][0][1] if plan in self.special else plan) and self.take(day, plan)
+        return plan == have or (plan in self.special and self._add([(day, plan)], have))
+
+    def rest(self, last: int) -> bool:
+        """Settle what is loose; True when the week before `last` needed no date, so that it can go on as it is."""
+        for number in range(7):
+            if self.week[number] is None:
+                self.week[number] = self.loose[number][0][1] if self.loose[number] else CLOSED
+        return self.last_date <= last - 7
+
+    def _settle(self, number: int, plan: DayPlan) -> bool:
+        if not self._add([(day, other) for day, other in self.loose[number] if other != plan], plan):
+            return False
+        self.week[number] = plan
+        return True
+
+    def _add(self, days: list[tuple[int, DayPlan]], usual: DayPlan) -> bool:
+        if days and self.capabilities.special_days_effect == "add" and usual != CLOSED:
+            return False
+        grown = {plan: sorted([*self.dates.get(plan, ()), *(day for day, other in days if other == plan)]) for _, plan in days}
+        if not all(self._has_room(dates) for dates in grown.values()):
+            return False
+        self.dates.update(grown)
+        self.last_date = max([self.last_date, *(day for day, _ in days)])
+        return True
+
+    def _has_room(self, dates: list[int]) -> bool:
+        as_list = len(dates) <= self.capabilities.max_days_in_special_day_group
+        return as_list or dates[-1] - self.first < self.capabilities.special_day_bitmap_days
+
+
+def _fit(plans: Mapping[int, DayPlan], span: Span, capabilities: PanelCapabilities, special: tuple[DayPlan, ...]) -> Fit | None:
+    first = next((day for low, high in span.ranges for day in _days(plans, low, high, span.by_date) if day in plans), None)
+    if first is None:
+        return None
+    walk = _Walk(capabilities, special, first, list(CLOSED_WEEK) if span.by_date else [None] * 7)
+    reach, complete = _walk(walk, plans, span)
+    walk.rest(reach)
+    if reach < first:
+        return None
+    if not complete and capabilities.date_range != "none" and len(span.ranges) == 1 and not span.endless:
+        reach, complete = _until_next(plans, span, reach)
+    slot = _slot(walk, capabilities, None if complete and span.endless else max(day for day in plans if first <= day <= reach))
+    return None if slot is None else Fit(slot, reach, complete)
+
+
+def _walk(walk: _Walk, plans: Mapping[int, DayPlan], span: Span) -> tuple[int, bool]:
+    """The last day that the walk could take, and whether that was all."""
+    reach = walk.first - 1
+    for number, (low, high) in enumerate(span.ranges):
+        for day in _days(plans, max(low, walk.first), high, span.by_date):
+            if not walk.take(day, plans.get(day, CLOSED)):
+                return max(reach, day - 1), False
+        reach = max(reach, high)
+        goes_on = span.endless or number < len(span.ranges) - 1
+        if goes_on and not span.by_date and not walk.rest(high):
+            return reach, False
+    return reach, span.whole
+
+
+def _until_next(plans: Mapping[int, DayPlan], span: Span, reach: int) -> tuple[int, bool]:
+    """A slot whose validity ends is right until the next open day."""
+    last = span.ranges[0][1]
+    following = min((day for day in plans if reach < day <= last), default=None)
+    return (last, span.whole) if following is None else (following - 1, False)
+
+
+def _days(plans: Mapping[int, DayPlan], low: int, high: int, by_date: bool) -> Iterator[int]:
+    if by_date:
+        return (day for day in plans if low <= day <= high)
+    return iter(range(low, high + 1))
+
+
+def _slot(walk: _Walk, capabilities: PanelCapabilities, last: int | None) -> Slot | None:
+    week = tuple(plan or CLOSED for plan in walk.week)
+    groups = [plan for plan in walk.special if walk.dates.get(plan)]
+    table = Table(week, tuple(groups))
+    if exceeded(table, capabilities) is not None:
+        return None
+    ranged = capabilities.date_range != "none"
+    if last is None and capabilities.date_range == "required":
+        last = capabilities.last_date
+    return Slot(
+        link_ids=(),
+        periods=table.periods(),
+        valid_from=walk.first if ranged else None,
+        valid_to=last if ranged else None,
+        special_days=tuple(tuple(walk.dates[plan]) for plan in groups),
+    )

@@ -1,0 +1,63 @@
+"""Reads a panel image as the panel acts on it: when is it open by the panel's own wall clock. No byte knowledge here. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from drivers.contract import PanelCapabilities, PanelImage, Slot
+from gateway.schedules.table import MINUTES, SPECIAL, weekday
+
+
+def is_open(image: PanelImage, capabilities: PanelCapabilities, local_minute: int, link_id: str | None = None) -> bool:
+    """Whether `link_id` (None: anybody) is open when the panel's clock reads this minute since 1970-01-01T00:00.
+
+    A slot that the gateway cannot read (`opaque`) counts as closed.
+    """
+    day, minute = divmod(local_minute, MINUTES)
+    if not _representable(capabilities, day):
+        return False
+    numbers = image.slots if link_id is None else numbers_of(image, link_id)
+    return any(_slot_open(slot, image, capabilities, day, minute) for slot in _linked(image, numbers))
+
+
+def numbers_of(image: PanelImage, link_id: str) -> tuple[int, ...]:
+    """The used slots that carry a link_id."""
+    named = [number for number, slot in image.slots.items() if link_id in slot.link_ids]
+    return tuple(sorted({*named, *(number for number in image.allocation.get(link_id, ()) if number in image.slots)}))
+
+
+def _representable(capabilities: PanelCapabilities, day: int) -> bool:
+    first, last = capabilities.first_date, capabilities.last_date
+    return (first is None or day >= first) and (last is None or day <= last)
+
+
+def _linked(image: PanelImage, numbers: Iterable[int]) -> Iterator[Slot]:
+    """The slots and whatever they link to, each once."""
+    waiting, seen = list(numbers), set[int]()
+    while waiting:
+        number = waiting.pop()
+        slot = image.slots.get(number)
+        if slot is None or number in seen:
+            continue
+        seen.add(number)
+        yield slot
+        if slot.link is not None:
+            waiting.append(slot.link)
+
+
+def _slot_open(slot: Slot, image: PanelImage, capabilities: PanelCapabilities, day: int, minute: int) -> bool:
+    if slot.opaque is not None or (slot.valid_from is not None and day < slot.valid_from):
+        return False
+    if slot.valid_to is not None and day > slot.valid_to:
+        return False
+    groups = image.special_days if capabilities.special_days_scope == "panel" else slot.special_days
+    mask = _days(groups, capabilities, day)
+    return any(period.days & mask and period.start <= minute < period.end for period in slot.periods)
+
+
+def _days(groups: Sequence[Sequence[int]], capabilities: PanelCapabilities, day: int) -> int:
+    """The bits of `Period.days` that count on a day."""
+    special = sum(1 << SPECIAL + group for group, dates in enumerate(groups) if day in dates)
+    if special and capabilities.special_days_effect == "replace":
+        return special
+    return special | 1 << weekday(day)

@@ -1,0 +1,201 @@
+"""One profile on slots of its own: which days to cover, how many slots for them, and how far they reach. Pure.
+
+A profile's days are made of a few intervals (a window over three days: from its start to midnight, whole days, from midnight to
+its end). All of them may go into one slot or be spread over several that are united; every spread is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from drivers.contract import PanelCapabilities, Slot
+from gateway.schedules.draft import SHORT_DAYS
+from gateway.schedules.fit import Fit, Span, best_fit
+from gateway.schedules.shapes import Shape
+from gateway.schedules.table import DayPlan, Interval
+
+Plans = Mapping[int, DayPlan]
+
+_INTERVALS_SPREAD = 4
+_DAYS_SEEN = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Slots that together open all that is asked up to day `reach`; `complete`: for ever."""
+
+    slots: tuple[Slot, ...]
+    reach: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """What is asked between two days, and how it goes on."""
+
+    plans: Plans
+    span: Span
+
+
+def cover(shape: Shape, capabilities: PanelCapabilities, today: int, horizon: int) -> Cover | None:
+    """The best cover with at most `max_slots_per_profile` slots; None where not even one day fits.
+
+    Another slot is taken only where it at least doubles the reach.
+    """
+    best: Cover | None = None
+    for days in _views(shape, capabilities, today, horizon):
+        for found in _covers(days, capabilities, today):
+            best = found if best is None or _better(found, best, today) else best
+            if best.complete and len(best.slots) == 1:
+                return _from_the_start(best, shape, today)
+            if not days.span.whole and best.reach >= horizon:
+                break
+    return None if best is None else _from_the_start(best, shape, today)
+
+
+def _better(found: Cover, best: Cover, today: int) -> bool:
+    if len(found.slots) == len(best.slots):
+        return (found.complete, found.reach) > (best.complete, best.reach)
+    if len(found.slots) < len(best.slots):
+        return not _better(best, found, today)
+    return not best.complete and (found.complete or found.reach - today + 1 >= 2 * (best.reach - today + 1))
+
+
+def _from_the_start(found: Cover, shape: Shape, today: int) -> Cover:
+    """A weekly pattern is valid from its own first day, so that the slot does not depend on the day of compiling."""
+    steady = shape.steady
+    if not found.complete or steady is None or steady.first >= today or len(found.slots) > 1:
+        return found
+    slot = found.slots[0]
+    first = next(iter(shape.plans(steady.first, min(today, steady.first + 6))), None)
+    if slot.valid_from is None or slot.special_days or first is None:
+        return found
+    return replace(found, slots=(replace(slot, valid_from=min(first, slot.valid_from)),))
+
+
+def _views(shape: Shape, capabilities: PanelCapabilities, today: int, horizon: int) -> Iterator[Days]:
+    """Ways to look at the days to come, those first by which everything may be held for ever."""
+    first = today if capabilities.first_date is None else max(today, capabilities.first_date)
+    last = shape.last_day
+    if capabilities.last_date is not None:
+        horizon = min(horizon, capabilities.last_date)
+        last = capabilities.last_date if last is None and shape.steady is None else last
+        last = None if last is None else min(last, capabilities.last_date)
+    ranged = capabilities.date_range != "none"
+    if last is not None and last <= horizon:
+        yield _days(shape, Span(((first, last),), whole=True, by_date=not ranged))
+        return
+    if shape.steady is not None and ranged:
+        yield from _steady_days(shape, first, last)
+    if last is not None:
+        yield from _all_dates(shape, capabilities, first, last)
+    yield _days(shape, Span(((first, horizon),), whole=False, by_date=not ranged))
+
+
+def _days(shape: Shape, span: Span) -> Days:
+    plans: dict[int, DayPlan] = {}
+    for low, high in span.ranges:
+        plans.update(shape.plans(low, high))
+    return Days(plans, span)
+
+
+def _steady_days(shape: Shape, first: int, last: int | None) -> Iterator[Days]:
+    steady = shape.steady
+    if steady is None:
+        return
+    settled = max(first, steady.first) + _DAYS_SEEN - 1
+    if steady.last is None:
+        yield _days(shape, Span(((first, settled),), whole=True, endless=True))
+    elif last is not None and last >= first:
+        tail = min(steady.last, last) - _DAYS_SEEN
+        ranges = ((first, settled), (tail, last)) if tail > settled and last >= tail else ((first, last),)
+        yield _days(shape, Span(ranges, whole=True))
+
+
+def _all_dates(shape: Shape, capabilities: PanelCapabilities, first: int, last: int) -> Iterator[Days]:
+    """All open days that are left, where they are few enough to be written as dates one by one."""
+    if capabilities.special_days_scope != "schedule" or not capabilities.max_special_day_groups:
+        return
+    room = capabilities.max_days_in_special_day_group * capabilities.max_special_day_groups * capabilities.max_slots_per_profile
+    plans = dict(islice(((day, plan) for day, plan in shape.days(first, last) if plan), room + 1))
+    if len(plans) <= room:
+        yield Days(plans, Span(((first, last),), whole=True, by_date=True))
+
+
+def _covers(days: Days, capabilities: PanelCapabilities, today: int) -> Iterator[Cover]:
+    intervals = list(dict.fromkeys(interval for plan in days.plans.values() for interval in plan))
+    for spread in _spreads(intervals):
+        if len(spread) > capabilities.max_slots_per_profile:
+            continue
+        found = _cover(days, spread, capabilities, today)
+        if found is not None:
+            yield found
+
+
+def _spreads(intervals: Sequence[Interval]) -> Iterator[list[list[Interval]]]:
+    """All ways to divide the intervals into parts, few parts first."""
+    if len(intervals) > _INTERVALS_SPREAD:
+        yield [list(intervals)]
+        yield [[interval] for interval in intervals]
+        return
+    yield from sorted(_partitions(list(intervals)), key=len)
+
+
+def _partitions(intervals: list[Interval]) -> Iterator[list[list[Interval]]]:
+    if not intervals:
+        return
+    if len(intervals) == 1:
+        yield [intervals]
+        return
+    head, rest = intervals[0], intervals[1:]
+    for parts in _partitions(rest):
+        yield [[head], *parts]
+        for number, part in enumerate(parts):
+            yield [*parts[:number], [head, *part], *parts[number + 1 :]]
+
+
+@dataclass(slots=True)
+class _Part:
+    """The days of some intervals, and the slots that follow each other in time to cover them."""
+
+    plans: Plans
+    span: Span
+    fits: list[Fit]
+
+    @property
+    def reach(self) -> int:
+        return self.fits[-1].reach
+
+    @property
+    def complete(self) -> bool:
+        return self.fits[-1].complete
+
+
+def _cover(days: Days, spread: list[list[Interval]], capabilities: PanelCapabilities, today: int) -> Cover | None:
+    parts: list[_Part] = []
+    for chosen in spread:
+        plans = {day: kept for day, plan in days.plans.items() if (kept := tuple(span for span in plan if span in chosen))}
+        fit = best_fit(plans, days.span, capabilities)
+        if fit is None:
+            return None
+        parts.append(_Part(plans, days.span, [fit]))
+    _prolong(parts, capabilities, today)
+    short = [part for part in parts if not part.complete]
+    reach = min((part.reach for part in short), default=max(part.reach for part in parts))
+    slots = tuple(fit.slot for part in parts for fit in part.fits)
+    return Cover(slots, reach, not short)
+
+
+def _prolong(parts: list[_Part], capabilities: PanelCapabilities, today: int) -> None:
+    """Further slots for later days as long as the reach is short and there is room."""
+    goal = today + SHORT_DAYS - 1
+    while sum(len(part.fits) for part in parts) < capabilities.max_slots_per_profile:
+        shortest = min((part for part in parts if not part.complete), key=lambda part: part.reach, default=None)
+        if shortest is None or shortest.reach >= goal or not shortest.span.after(shortest.reach).ranges:
+            return
+        fit = best_fit(shortest.plans, shortest.span.after(shortest.reach), capabilities)
+        if fit is None or fit.reach <= shortest.reach:
+            return
+        shortest.fits.append(fit)

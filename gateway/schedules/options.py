@@ -1,0 +1,28 @@
+"""What the compiler is given beside the panel's capabilities. Values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.schedules.time_profile import Readings, TimeProfile
+
+
+@dataclass(frozen=True, slots=True)
+class BoundProfile:
+    """A profile bound to a panel. `outputs`: where it is bound as `panel:output`, the outputs."""
+
+    profile: TimeProfile
+    generation: int
+    outputs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompileOptions:
+    """A site's readings and a panel's settings. `narrow`: what may be cut; `taken`: slots that are not ours to touch."""
+
+    readings: Readings
+    horizon_days: int = 400
+    allow_stale: bool = False
+    narrow: frozenset[str] = frozenset({"resolution"})
+    allow_unattended_outputs: bool = False
+    taken: frozenset[int] = frozenset()

@@ -1,0 +1,121 @@
+"""Profiles on slots of their own, side by side: who stays as it is, who gets which slots, who finds no room. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from drivers.contract import ItemState, PanelCapabilities, PanelImage
+from gateway.schedules.assembly import Placed
+from gateway.schedules.draft import HELD, Draft, no_room, nothing_to_hold
+from gateway.schedules.moment import Moment
+from gateway.schedules.numbering import Allocation, choose, numbered
+from gateway.schedules.options import BoundProfile, CompileOptions
+from gateway.schedules.separate import compile_alone
+from gateway.schedules.shapes import grain_of, shape_of
+
+
+def place(
+    profiles: Sequence[BoundProfile],
+    capabilities: PanelCapabilities,
+    allocation: Allocation,
+    moment: Moment,
+    options: CompileOptions,
+    held: PanelImage,
+) -> dict[str, Placed]:
+    kept = {bound.profile.link_id: stay for bound in profiles if (stay := unchanged(bound, held, moment, options)) is not None}
+    fresh = {
+        bound.profile.link_id: compile_alone(bound.profile, capabilities, moment, options)
+        for bound in profiles
+        if bound.profile.link_id not in kept
+    }
+    if not fresh:
+        return kept
+    numbers = _numbers(profiles, fresh, kept, allocation, capabilities, options, held)
+    if None in numbers.values():
+        _relieve(profiles, fresh, kept, numbers, capabilities, moment, options, held)
+        numbers = _numbers(profiles, fresh, kept, allocation, capabilities, options, held)
+    return {bound.profile.link_id: _placed(bound, fresh, kept, numbers, capabilities) for bound in profiles}
+
+
+def unchanged(bound: BoundProfile, held: PanelImage, moment: Moment, options: CompileOptions) -> Placed | None:
+    """The profile as the panel holds it, where it holds this generation and no renewal is due."""
+    outcome = held.outcomes.get(bound.profile.link_id)
+    if outcome is None or (outcome.renew_at is not None and moment.now >= outcome.renew_at):
+        return None
+    if outcome.outcome is ItemState.GATEWAY_HELD:
+        return None
+    return _as_held(bound, held, options)
+
+
+def acknowledged(bound: BoundProfile, held: PanelImage) -> bool:
+    """Whether the panel holds this generation."""
+    outcome = held.outcomes.get(bound.profile.link_id)
+    return held.generations.get(bound.profile.link_id) == bound.generation and outcome is not None and outcome.outcome in HELD
+
+
+def _as_held(bound: BoundProfile, held: PanelImage, options: CompileOptions) -> Placed | None:
+    link_id = bound.profile.link_id
+    if not acknowledged(bound, held):
+        return None
+    numbers = held.allocation.get(link_id, ())
+    slots = {number: held.slots[number] for number in numbers if number in held.slots and number not in options.taken}
+    if len(slots) < len(numbers) or any(slot.link_ids != (link_id,) for slot in slots.values()):
+        return None
+    return Placed(bound.generation, Draft(held.outcomes[link_id], tuple(slots.values())), numbers, slots)
+
+
+def _numbers(
+    profiles: Sequence[BoundProfile],
+    fresh: Mapping[str, Draft],
+    kept: Mapping[str, Placed],
+    allocation: Allocation,
+    capabilities: PanelCapabilities,
+    options: CompileOptions,
+    held: PanelImage,
+) -> dict[str, tuple[int, ...] | None]:
+    """What the panel acknowledged goes first, then the order of creation: the youngest finds no room."""
+    order = sorted(profiles, key=lambda bound: not acknowledged(bound, held))
+    wanted = [
+        (bound.profile.link_id, len(fresh[bound.profile.link_id].slots)) for bound in order if bound.profile.link_id in fresh
+    ]
+    fixed = {link_id: placed.numbers for link_id, placed in kept.items()}
+    return choose(wanted, fixed, allocation, capabilities, options.taken)
+
+
+def _relieve(
+    profiles: Sequence[BoundProfile],
+    fresh: dict[str, Draft],
+    kept: dict[str, Placed],
+    numbers: Mapping[str, tuple[int, ...] | None],
+    capabilities: PanelCapabilities,
+    moment: Moment,
+    options: CompileOptions,
+    held: PanelImage,
+) -> None:
+    """Room is short: what is wholly past gives its slots back, and a renewal that wants more slots waits as it is held."""
+    for bound in profiles:
+        link_id = bound.profile.link_id
+        if link_id in kept and kept[link_id].numbers:
+            shape = shape_of(bound.profile, options.readings, grain_of(capabilities))
+            if shape.next_window(moment.second) is None:
+                del kept[link_id]
+                fresh[link_id] = nothing_to_hold(past=True)
+        elif link_id in fresh and numbers.get(link_id) is None and (stay := _as_held(bound, held, options)) is not None:
+            del fresh[link_id]
+            kept[link_id] = stay
+
+
+def _placed(
+    bound: BoundProfile,
+    fresh: Mapping[str, Draft],
+    kept: Mapping[str, Placed],
+    numbers: Mapping[str, tuple[int, ...] | None],
+    capabilities: PanelCapabilities,
+) -> Placed:
+    link_id = bound.profile.link_id
+    if link_id in kept:
+        return kept[link_id]
+    draft, chosen = fresh[link_id], numbers[link_id]
+    if chosen is None:
+        return Placed(bound.generation, no_room(capabilities, len(draft.slots)))
+    return Placed(bound.generation, draft, chosen, dict(numbered(link_id, draft.slots, chosen, capabilities)))

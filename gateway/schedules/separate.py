@@ -1,0 +1,124 @@
+"""Panels whose slots stand for themselves: each profile compiles alone. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+
+from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, Slot
+from gateway.schedules.cuts import Cuts, cut_shapes
+from gateway.schedules.draft import SHORT_DAYS, Draft, below_resolution, not_started, nothing_to_hold, refused
+from gateway.schedules.local_time import DAY
+from gateway.schedules.materialise import Cover, cover
+from gateway.schedules.moment import Moment
+from gateway.schedules.options import CompileOptions
+from gateway.schedules.shapes import Shape, grain_of, shape_of
+from gateway.schedules.table import CLOSED, MINUTES, Table, exceeded, weekday
+from gateway.schedules.time_profile import Readings, TimeProfile
+from gateway.schedules.weekly import forever, starts_at, weekly_table
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What does not depend on the time of day."""
+
+    slots: tuple[Slot, ...] = ()
+    reach: int | None = None
+    cuts: tuple[str, ...] = ()
+    refusal: Draft | None = None
+
+
+def compile_alone(profile: TimeProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Draft:
+    """The best that a panel can hold of one profile."""
+    shape = shape_of(profile, options.readings, grain_of(capabilities))
+    early = unheld(shape, capabilities, moment)
+    if early is not None:
+        return early
+    if capabilities.date_range == "none" and forever(shape):
+        start = starts_at(shape, moment)
+        if start > moment.now:
+            return not_started(start)
+    found = _found(profile, options.readings, capabilities, moment.day, options.horizon_days, options.narrow)
+    if found.refusal is not None:
+        return found.refusal
+    return Draft(outcome_of(found.reach, found.cuts, moment), found.slots)
+
+
+def unheld(shape: Shape, capabilities: PanelCapabilities, moment: Moment) -> Draft | None:
+    """What is decided without looking at a panel's tables: nothing will ever be open, or nothing is left by its resolution."""
+    if shape.next_window(moment.second) is None:
+        return nothing_to_hold(past=shape.next_window(0) is not None)
+    if shape.vanishes(moment.second):
+        return below_resolution(capabilities)
+    return None
+
+
+def outcome_of(reach: int | None, cuts: tuple[str, ...], moment: Moment) -> ItemOutcome:
+    """`reach`: the last day that is right, None for all. Renewed when one third of the time is left."""
+    if reach is None:
+        return ItemOutcome(ItemState.NARROWED if cuts else ItemState.EXACT, cuts=cuts)
+    valid_until = moment.midnight(reach + 1)
+    left = valid_until - moment.now
+    return ItemOutcome(
+        ItemState.NARROWED if cuts else ItemState.MATERIALISED,
+        message=f"reaches only {max(0, int(left // DAY))} days ahead" if left < SHORT_DAYS * DAY else None,
+        valid_until=valid_until,
+        renew_at=valid_until - int(left // 3),
+        cuts=cuts,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _found(
+    profile: TimeProfile,
+    readings: Readings,
+    capabilities: PanelCapabilities,
+    today: int,
+    horizon_days: int,
+    narrow: frozenset[str],
+) -> _Found:
+    horizon = today + horizon_days - 1
+    refusal: Draft | None = None
+    for attempt in cut_shapes(shape_of(profile, readings, grain_of(capabilities)), capabilities):
+        found = _cover_of(attempt, capabilities, today, horizon, narrow)
+        if found.refusal is None:
+            return found
+        refusal = refusal or found.refusal
+    return _Found(refusal=refusal)
+
+
+def _cover_of(attempt: Cuts, capabilities: PanelCapabilities, today: int, horizon: int, narrow: frozenset[str]) -> _Found:
+    shape = attempt.shape
+    first, plan = next(((day, plan) for day, plan in shape.days(today, horizon) if plan), (None, CLOSED))
+    if first is None:
+        return _Found(reach=horizon)
+    if not attempt.allowed(narrow):
+        return _Found(refusal=attempt.refusal(narrow, first, plan))
+    if capabilities.date_range == "none" and forever(shape):
+        return _weekly(attempt, capabilities, first)
+    found = cover(shape, capabilities, today, horizon)
+    wanted = min(first_occurrence_end(shape, first), first + SHORT_DAYS - 1, horizon)
+    if found is None or not (found.complete or found.reach >= wanted):
+        return _Found(refusal=_too_poor(found, shape, capabilities, first))
+    return _Found(found.slots, None if found.complete else found.reach, attempt.phrases)
+
+
+def _weekly(attempt: Cuts, capabilities: PanelCapabilities, first: int) -> _Found:
+    table = Table(weekly_table(attempt.shape))
+    limit = exceeded(table, capabilities)
+    if limit is not None:
+        return _Found(refusal=refused(limit, "the weekly table does not fit", first, table.week[weekday(first)]))
+    return _Found((Slot(link_ids=(), periods=table.periods()),), cuts=attempt.phrases)
+
+
+def first_occurrence_end(shape: Shape, first: int) -> int:
+    """The last day of the occurrence that is open on day `first`."""
+    return max((end - 1) // MINUTES for _, end in islice(shape.windows(first, first), 1))
+
+
+def _too_poor(found: Cover | None, shape: Shape, capabilities: PanelCapabilities, first: int) -> Draft:
+    start = first if found is None else found.reach + 1
+    day, plan = next(((day, plan) for day, plan in shape.days(start, start + SHORT_DAYS) if plan), (first, CLOSED))
+    limit = exceeded(Table((plan,)), capabilities) or "max_slots_per_profile"
+    return refused(limit, "the days of one occurrence do not fit", day, plan)

@@ -1,0 +1,161 @@
+"""The shape of one profile on the wall clock, in a panel's whole minutes: its windows, its day plans, and whether they are a
+weekly pattern. Pure; no zone is left in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from drivers.contract import PanelCapabilities
+from gateway.schedules.local_time import LAST_DAY, LAST_SECOND
+from gateway.schedules.recurrence import Recurrence
+from gateway.schedules.rules import LocalRule, longest_gap
+from gateway.schedules.table import MINUTES, DayPlan, Interval, day_fits
+from gateway.schedules.time_profile import Frequency, Readings, TimeProfile
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Grain:
+    """How finely a panel cuts a day: minutes to a step, the last end it can say, and what it holds of one day."""
+
+    step: int
+    day_end: int
+    capabilities: PanelCapabilities
+    fewer: bool = False
+    """A day plan that needs more entries than there are loses its shortest intervals."""
+
+    def plan(self, intervals: list[Interval]) -> DayPlan:
+        plan = tuple((start, min(end, self.day_end)) for start, end in intervals if start < self.day_end)
+        while self.fewer and plan and not day_fits(plan, self.capabilities):
+            shortest = min(plan, key=lambda span: (span[1] - span[0], -span[0]))
+            plan = tuple(span for span in plan if span != shortest)
+        return plan
+
+
+def grain_of(capabilities: PanelCapabilities) -> Grain:
+    ends_early = capabilities.end_minute == "exclusive" and capabilities.last_minute == "23:59"
+    return Grain(-(-max(60, capabilities.resolution_s) // 60), MINUTES - 1 if ends_early else MINUTES, capabilities)
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """From day `first` to day `last` (None: for ever) every day has the plan of the same weekday."""
+
+    first: int
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`last_day`: no window touches a later day; None where that goes on for ever."""
+
+    recurrence: Recurrence
+    grain: Grain
+    steady: Steady | None
+    last_day: int | None
+
+    def windows(self, first_day: int, last_day: int) -> Iterator[Interval]:
+        """Windows in local minutes that touch these days, starts rounded up and ends down; those that vanish are left out."""
+        step = self.grain.step
+        for start, end in self.recurrence.local_windows(first_day, last_day):
+            opens, closes = _up(start, 60 * step) * step, end // (60 * step) * step
+            if opens < closes:
+                yield opens, closes
+
+    def days(self, first_day: int, last_day: int) -> Iterator[tuple[int, DayPlan]]:
+        """Days in this range that are not closed, with their plans; ascending, lazy."""
+        current, intervals = first_day, list[Interval]()
+        for opens, closes in self.windows(first_day, last_day):
+            for day in range(max(opens // MINUTES, first_day), min((closes - 1) // MINUTES, last_day) + 1):
+                if day != current and intervals:
+                    yield current, self.grain.plan(intervals)
+                if day != current:
+                    current, intervals = day, []
+                intervals.append((max(opens - day * MINUTES, 0), min(closes - day * MINUTES, MINUTES)))
+        if intervals:
+            yield current, self.grain.plan(intervals)
+
+    def plans(self, first_day: int, last_day: int) -> dict[int, DayPlan]:
+        return {day: plan for day, plan in self.days(first_day, last_day) if plan}
+
+    def next_window(self, local_second: int) -> Interval | None:
+        """The first window, in local seconds and before rounding, that ends after a local second."""
+        windows = self.recurrence.local_windows(local_second // DAY_S, LAST_DAY)
+        return next((window for window in windows if window[1] > local_second), None)
+
+    def vanishes(self, local_second: int) -> bool:
+        """Whether a panel's steps leave nothing of the windows after a local second (some are looked at: all are alike)."""
+        windows = islice(self.recurrence.local_windows(local_second // DAY_S, LAST_DAY), 8)
+        step = 60 * self.grain.step
+        return not any(_up(start, step) < end // step for start, end in windows if end > local_second)
+
+
+def _up(value: int, step: int) -> int:
+    return -(-value // step)
+
+
+def shape_of(profile: TimeProfile, readings: Readings, grain: Grain) -> Shape:
+    recurrence = Recurrence(profile, readings)
+    rule = recurrence.rule
+    return Shape(recurrence, grain, _steady(recurrence), _last_day(rule))
+
+
+def fewer(shape: Shape) -> Shape:
+    """The same shape with what a day has no entries for left out."""
+    return replace(shape, grain=replace(shape.grain, fewer=True))
+
+
+def _tail_days(rule: LocalRule) -> int:
+    """How many days after its start day a window touches."""
+    return (rule.start_second + rule.length - 1) // DAY_S if rule.length else 0
+
+
+def _last_day(rule: LocalRule) -> int | None:
+    last_start = rule.first_day if rule.frequency is None else rule.last_day
+    return None if last_start is None else last_start + _tail_days(rule)
+
+
+def _steady(recurrence: Recurrence) -> Steady | None:
+    rule = recurrence.rule
+    if rule.length == 0 or rule.frequency is None:
+        return None
+    if _gapless(rule):
+        return _open_throughout(recurrence)
+    if not _weekly(rule):
+        return None
+    first, last = rule.first_day + _tail_days(rule), rule.last_day
+    if rule.opens > rule.anchor:
+        first = max(first, rule.opens // DAY_S + 1)
+    if rule.closes is not None and last is not None:
+        last = min(last, rule.closes // DAY_S - 1)
+    return Steady(first, last) if last is None or last >= first else None
+
+
+def _weekly(rule: LocalRule) -> bool:
+    match rule.frequency:
+        case Frequency.DAY:
+            return rule.interval in (1, 7)
+        case Frequency.WEEK:
+            return rule.interval == 1
+        case Frequency.MONTH:
+            return rule.interval == 1 and rule.nth is None and rule.month_days.issuperset(range(1, 32))
+        case _:
+            return False
+
+
+def _gapless(rule: LocalRule) -> bool:
+    gap = longest_gap(rule) if rule.length >= DAY_S else None
+    return gap is not None and gap * DAY_S <= rule.length
+
+
+def _open_throughout(recurrence: Recurrence) -> Steady | None:
+    window = next(recurrence.local_windows(recurrence.rule.first_day, LAST_DAY), None)
+    if window is None:
+        return None
+    first, last = _up(window[0], DAY_S), window[1] // DAY_S - 1
+    if window[1] >= LAST_SECOND:
+        return Steady(first, None)
+    return Steady(first, last) if last >= first else None

@@ -1,0 +1,271 @@
+"""Panels whose profiles share a table, or dates that are the panel's: they compile as one. Pure.
+
+When the set does not fit, those whose present generation the panel has not acknowledged are refused, youngest first; what is
+acknowledged of the others is never taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Slot
+from gateway.schedules.assembly import Placed, image_of
+from gateway.schedules.calendars import Groups, Misfit, group_days, misfit, tables_of, united
+from gateway.schedules.candidates import Candidate, candidate, knows_dates, lies_inside
+from gateway.schedules.draft import Draft, no_room, refused
+from gateway.schedules.local_time import DAY, local_second
+from gateway.schedules.moment import Moment, missing_hours
+from gateway.schedules.numbering import Allocation, all_numbers, choose
+from gateway.schedules.options import BoundProfile, CompileOptions
+from gateway.schedules.placement import acknowledged
+from gateway.schedules.table import Table
+
+
+def is_shared(capabilities: PanelCapabilities) -> bool:
+    """Whether what one profile gets depends on the others: one table for all, dates for all, or no dates of any kind."""
+    if capabilities.max_schedules == 0:
+        return False
+    if capabilities.scope == "panel" or not (knows_dates(capabilities) or capabilities.date_range != "none"):
+        return True
+    return knows_dates(capabilities) and capabilities.special_days_scope == "panel"
+
+
+@dataclass(frozen=True, slots=True)
+class _Joint:
+    """Candidates on the panel's tables: one table each, or one for all."""
+
+    members: tuple[Candidate, ...]
+    tables: tuple[Table, ...]
+    groups: Groups
+    misfit: Misfit | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """What all steps look at."""
+
+    capabilities: PanelCapabilities
+    allocation: Allocation
+    moment: Moment
+    options: CompileOptions
+    held: PanelImage
+    horizon: int
+    due: bool
+
+    @property
+    def one_table(self) -> bool:
+        return self.capabilities.scope == "panel"
+
+    def promised(self, member: Candidate) -> bool:
+        return acknowledged(member.bound, self.held)
+
+
+def compile_union(
+    profiles: Sequence[BoundProfile],
+    capabilities: PanelCapabilities,
+    allocation: Allocation,
+    moment: Moment,
+    options: CompileOptions,
+    held: PanelImage,
+) -> PanelImage:
+    if _all_as_held(profiles, moment, options, held):
+        return held
+    panel = _panel(profiles, capabilities, allocation, moment, options, held)
+    candidates = [_as_promised(candidate(bound, capabilities, moment, options, panel.horizon), panel) for bound in profiles]
+    drafts = {each.link_id: each.draft for each in candidates if each.draft is not None}
+    joint, refusals = _choose_members(candidates, panel)
+    drafts |= refusals
+    if _nothing_new(joint, panel):
+        return _unmoved(joint, candidates, drafts, panel)
+    placed = {each.link_id: _unplaced(each, drafts) for each in candidates if each.link_id in drafts} | _place(joint, panel)
+    if panel.one_table:
+        placed |= _inside(joint, candidates, drafts, panel)
+    image = image_of({each.link_id: placed[each.link_id] for each in candidates}, PanelImage(special_days=joint.groups.days))
+    return _shared_slot(image) if panel.one_table else image
+
+
+def _all_as_held(profiles: Sequence[BoundProfile], moment: Moment, options: CompileOptions, held: PanelImage) -> bool:
+    link_ids = {bound.profile.link_id for bound in profiles}
+    return (
+        set(held.outcomes) == link_ids == set(held.generations)
+        and not options.taken.intersection(held.slots)
+        and not _due(profiles, moment, held)
+        and all(acknowledged(bound, held) for bound in profiles)
+    )
+
+
+def _due(profiles: Sequence[BoundProfile], moment: Moment, held: PanelImage) -> bool:
+    """Whether something that the panel holds wants to be renewed."""
+    renewals = (held.outcomes[bound.profile.link_id].renew_at for bound in profiles if acknowledged(bound, held))
+    return any(renewal is not None and moment.now >= renewal for renewal in renewals)
+
+
+def _panel(
+    profiles: Sequence[BoundProfile],
+    capabilities: PanelCapabilities,
+    allocation: Allocation,
+    moment: Moment,
+    options: CompileOptions,
+    held: PanelImage,
+) -> _Panel:
+    due = _due(profiles, moment, held)
+    horizon = moment.day + options.horizon_days - 1
+    ends = [held.outcomes[bound.profile.link_id].valid_until for bound in profiles if acknowledged(bound, held)]
+    known = [local_second(moment.zone, end - 1) // DAY for end in ends if end is not None]
+    if known and not due:
+        horizon = max(min(horizon, *known), moment.day)
+    return _Panel(capabilities, allocation, moment, options, held, horizon, due)
+
+
+def _as_promised(found: Candidate, panel: _Panel) -> Candidate:
+    """A profile that the panel holds without a table stays so until its renewal."""
+    if panel.due or not panel.promised(found) or panel.held.allocation.get(found.link_id):
+        return found
+    return replace(found, draft=Draft(panel.held.outcomes[found.link_id]), demand=None)
+
+
+def _join(members: Sequence[Candidate], panel: _Panel) -> _Joint:
+    demands = [member.demand for member in members if member.demand is not None]
+    if panel.one_table and demands:
+        demands = [united(demands)]
+    groups = group_days(demands, panel.capabilities, panel.horizon)
+    tables = tables_of(demands, groups)
+    gaps = missing_hours(panel.moment.zone, panel.moment.day)
+    return _Joint(tuple(members), tables, groups, misfit(tables, groups, panel.capabilities, panel.moment.day, gaps))
+
+
+def _choose_members(candidates: Sequence[Candidate], panel: _Panel) -> tuple[_Joint, dict[str, Draft]]:
+    wanting = [each for each in candidates if each.demand is not None]
+    members = [each for each in wanting if panel.promised(each)]
+    refusals: dict[str, Draft] = {}
+    joint = _join(members, panel)
+    while joint.misfit is not None and members:
+        out = members[-1 if panel.one_table else joint.misfit.table]
+        refusals[out.link_id] = _misfit_draft(joint.misfit)
+        members = [member for member in members if member is not out]
+        joint = _join(members, panel)
+    for newcomer in wanting:
+        if panel.promised(newcomer):
+            continue
+        trial = _join([each for each in wanting if each in (*joint.members, newcomer)], panel)
+        refusal = _refusal(trial, joint, newcomer, panel)
+        if refusal is None:
+            joint = trial
+        else:
+            refusals[newcomer.link_id] = refusal
+    return joint, refusals
+
+
+def _misfit_draft(found: Misfit) -> Draft:
+    return refused(found.limit, "the table does not fit", found.day, found.plan)
+
+
+def _refusal(trial: _Joint, before: _Joint, newcomer: Candidate, panel: _Panel) -> Draft | None:
+    """Why a newcomer cannot join; None when it can and nobody loses."""
+    room = 1 if panel.one_table else len(set(all_numbers(panel.capabilities)) - panel.options.taken)
+    if (not room if panel.one_table else len(trial.members) > room) or _table_taken(panel):
+        return no_room(panel.capabilities, 1)
+    if trial.misfit is not None:
+        return _misfit_draft(trial.misfit)
+    reach, limit = trial.groups.reach, trial.groups.short_of
+    if limit == "max_special_day_groups" and reach < before.groups.reach:
+        return _short(newcomer, trial, limit)
+    poor = any(member.dated and reach < member.first_end and not member.complete(reach) for member in trial.members)
+    if limit is not None and (poor or not all(_still(member, reach, panel) for member in trial.members)):
+        return _short(newcomer, trial, limit)
+    return None
+
+
+def _table_taken(panel: _Panel) -> bool:
+    return panel.one_table and panel.capabilities.first_id in panel.options.taken
+
+
+def _short(newcomer: Candidate, trial: _Joint, limit: str) -> Draft:
+    day = trial.groups.reach + 1
+    dates = newcomer.demand.dates if newcomer.demand is not None else {}
+    return refused(limit, "more dates or different days than the panel has room for", day, dates.get(day, ()))
+
+
+def _still(member: Candidate, reach: int, panel: _Panel) -> bool:
+    """Whether a member keeps what the panel acknowledged of it."""
+    if not panel.promised(member) or not member.dated or member.complete(reach):
+        return True
+    until = panel.held.outcomes[member.link_id].valid_until
+    return until is not None and panel.moment.midnight(reach + 1) >= until
+
+
+def _nothing_new(joint: _Joint, panel: _Panel) -> bool:
+    """Whether the tables as the panel holds them are what is wanted."""
+    placed = {link_id for link_id, numbers in panel.held.allocation.items() if numbers and link_id in panel.held.generations}
+    wanted = {member.link_id for member in joint.members}
+    return not panel.due and bool(wanted) and placed == wanted and all(map(panel.promised, joint.members))
+
+
+def _unmoved(joint: _Joint, candidates: Sequence[Candidate], drafts: Mapping[str, Draft], panel: _Panel) -> PanelImage:
+    held, staying = panel.held, {member.link_id for member in joint.members}
+    placed = {
+        each.link_id: Placed(each.bound.generation, Draft(held.outcomes[each.link_id]), held.allocation[each.link_id])
+        if each.link_id in staying
+        else _unplaced(each, drafts)
+        for each in candidates
+    }
+    return image_of(placed, PanelImage(slots=held.slots, special_days=held.special_days))
+
+
+def _unplaced(each: Candidate, drafts: Mapping[str, Draft]) -> Placed:
+    return Placed(each.bound.generation, drafts[each.link_id])
+
+
+def _place(joint: _Joint, panel: _Panel) -> dict[str, Placed]:
+    """Every member with its table in a slot."""
+    numbers, tables = _numbers(joint, panel), joint.tables * len(joint.members) if panel.one_table else joint.tables
+    placed: dict[str, Placed] = {}
+    for member, table in zip(joint.members, tables, strict=True):
+        chosen = numbers[member.link_id] or ()
+        slot = _slot(member.link_id, table, panel.capabilities)
+        placed[member.link_id] = Placed(member.bound.generation, _said(member, joint, panel), chosen, dict.fromkeys(chosen, slot))
+    return placed
+
+
+def _numbers(joint: _Joint, panel: _Panel) -> Mapping[str, tuple[int, ...] | None]:
+    if panel.one_table:
+        return {member.link_id: (panel.capabilities.first_id,) for member in joint.members}
+    promised = [member.link_id for member in joint.members if panel.promised(member)]
+    known = {**panel.allocation, **{link_id: panel.held.allocation.get(link_id, ()) for link_id in promised}}
+    others = [member.link_id for member in joint.members if member.link_id not in promised]
+    return choose([(link_id, 1) for link_id in (*promised, *others)], {}, known, panel.capabilities, panel.options.taken)
+
+
+def _slot(link_id: str, table: Table, capabilities: PanelCapabilities) -> Slot:
+    ranged = capabilities.date_range == "required"
+    first, last = capabilities.first_date or 0, capabilities.last_date
+    return Slot((link_id,), table.periods(), first if ranged else None, last if ranged else None)
+
+
+def _said(member: Candidate, joint: _Joint, panel: _Panel) -> Draft:
+    """The outcome; the one already told where nothing of it changes."""
+    draft = member.draft_of(joint.groups.reach, panel.moment)
+    told = panel.held.outcomes.get(member.link_id)
+    if not panel.due and told is not None and panel.promised(member) and told.valid_until == draft.outcome.valid_until:
+        return Draft(told)
+    return draft
+
+
+def _inside(joint: _Joint, candidates: Sequence[Candidate], drafts: Mapping[str, Draft], panel: _Panel) -> dict[str, Placed]:
+    """Profiles that need no place of their own: the table of the others is open whenever they are."""
+    if not joint.tables or joint.groups.days or any(member.stale for member in joint.members):
+        return {}
+    draft = Draft(ItemOutcome(ItemState.EXACT, message="inside the table of the others"))
+    return {
+        each.link_id: Placed(each.bound.generation, draft, (panel.capabilities.first_id,))
+        for each in candidates
+        if each.link_id in drafts and not drafts[each.link_id].holds
+        if lies_inside(each.shape, joint.tables[0], panel.moment.day, panel.horizon)
+    }
+
+
+def _shared_slot(image: PanelImage) -> PanelImage:
+    """The one slot names everybody whose table it is."""
+    link_ids = tuple(link_id for link_id, numbers in image.allocation.items() if numbers)
+    return replace(image, slots={number: replace(slot, link_ids=link_ids) for number, slot in image.slots.items()})
