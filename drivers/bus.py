@@ -398,7 +398,7 @@ class Bus:
         error: DriverError | None = None
         request_id.set(None)
         try:
-            await self._link.exchange(number, unit.probe, unit.timing)
+            await self._link.exchange(number, unit.probe, unit.timing, probe=True)
         except DriverError as raised:
             error = raised
         self._account(number, unit, started, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import serial
 import serial.rs485
@@ -62,11 +63,29 @@ def serial_port(settings: LineSettings) -> Connect:
         except (OSError, ValueError):
             port.close()
             raise
-        transport: Outlet
         transport, _ = await serial_asyncio.connection_for_serial(asyncio.get_running_loop(), lambda: receiver, port)
-        return transport
+        return _SerialOutlet(transport, port.fileno())
 
     return connect
+
+
+class _SerialOutlet:
+    """Writes at once what the kernel takes, a whole frame as a rule; the transport would wait for the next turn."""
+
+    def __init__(self, transport: asyncio.WriteTransport, descriptor: int) -> None:
+        self._transport = transport
+        self._descriptor = descriptor
+
+    def write(self, data: bytes, /) -> None:
+        try:
+            taken = os.write(self._descriptor, data)
+        except BlockingIOError:
+            taken = 0
+        if taken < len(data):
+            self._transport.write(data[taken:])
+
+    def close(self) -> None:
+        self._transport.close()
 
 
 def device_server(host: str, port: int) -> Connect:

@@ -39,8 +39,11 @@ class Link(Protocol):
 
     async def close(self) -> None: ...
 
-    async def exchange(self, unit: int, request: Request, timing: UnitTiming) -> tuple[int, ...]:
-        """Values of a confirmed reply; () for writes. Unit 0 broadcasts a write, waits the turnaround and returns ()."""
+    async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
+        """Values of a confirmed reply; () for writes. Unit 0 broadcasts a write, waits the turnaround and returns ().
+
+        `probe`: the unit is thought to be dead, its silence shall cost the others as little as can be.
+        """
         ...
 
     def frame(self, unit: int, request: Request) -> bytes: ...

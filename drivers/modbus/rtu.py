@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from drivers.clock import Clock
-from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, UnexpectedReply
+from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, Unconfirmed, UnexpectedReply
 from drivers.modbus import framer
 from drivers.modbus.codecs import decode_reply
 from drivers.modbus.framer import Frame, ReplyFramer
@@ -57,11 +57,14 @@ class LineTiming:
 class _Exchange:
     """One request on the wire and what has come back since."""
 
-    def __init__(self, unit: int, request: Request, frame: bytes, echo: bytes) -> None:
+    def __init__(self, unit: int, request: Request, frame: bytes, timing: UnitTiming, started: float) -> None:
         self.unit = unit
         self.request = request
-        self.pdu = frame[1:-2]
-        self.echo = echo
+        self.frame = frame
+        self.timing = timing
+        self.echo = b""
+        self.started = started
+        self.sent = False
         self.framer = ReplyFramer()
         self.done: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
         self.deadline = 0.0
@@ -81,11 +84,16 @@ class _Exchange:
 
     def _judge(self, frame: Frame) -> None:
         try:
-            self.done.set_result(decode_reply(self.request, self.pdu, frame.pdu))
+            self.done.set_result(decode_reply(self.request, self.frame[1:-2], frame.pdu))
         except UnexpectedReply as odd:
             self.odd = odd
             self.foreign.append(frame.unit)
         except DriverError as error:
+            self.done.set_exception(error)
+
+    def fail(self, error: DriverError, cause: OSError | None = None) -> None:
+        if not self.done.done():
+            error.__cause__ = cause
             self.done.set_exception(error)
 
     def failure(self) -> DriverError:
@@ -136,6 +144,7 @@ class RtuLink:
         self._idle = ReplyFramer()
         self._busy_until = 0.0
         self._suspect_since: float | None = None
+        self._suspect_unit: int | None = None
         self._quiet_s = 0.0
 
     @property
@@ -149,7 +158,6 @@ class RtuLink:
         except (OSError, ValueError) as error:
             raise BusUnavailable(str(error)) from error
         self._receiver = receiver
-        self._suspect_since = None
         self._idle = ReplyFramer()
         # What was under way before may still end now: a whole silence before the first frame.
         self._busy_until = self._clock.monotonic()
@@ -173,33 +181,68 @@ class RtuLink:
         timing = self._timing
         return 1000 * (self.wire_bytes(request) * timing.character_s + 2 * timing.silence_s)
 
-    async def exchange(self, unit: int, request: Request, timing: UnitTiming) -> tuple[int, ...]:
+    async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
         check_broadcast(unit, request)
-        frame = self.frame(unit, request)
-        await self._settle()
-        await self._silence(timing.guard_s)
-        self._drop_idle()
-        if unit == 0:
-            return await self._broadcast(frame)
-        exchange = _Exchange(unit, request, frame, frame if self._timing.local_echo else b"")
-        try:
-            return await self._converse(exchange, frame, timing)
-        finally:
-            self._close_exchange(exchange)
-
-    async def _converse(self, exchange: _Exchange, frame: bytes, timing: UnitTiming) -> tuple[int, ...]:
-        self._quiet_s = timing.timeout_s if self._timing.quiet_s is None else self._timing.quiet_s
+        exchange = _Exchange(unit, request, self.frame(unit, request), timing, self._clock.monotonic())
         self._exchange = exchange
-        self._send(frame)
-        exchange.deadline = self._busy_until + timing.timeout_s
-        exchange.timer = asyncio.get_running_loop().call_at(exchange.deadline, self._expire, exchange)
         try:
+            self._begin(exchange)
             return await exchange.done
-        except (NoReply, CorruptReply, UnexpectedReply, asyncio.CancelledError):
-            self._suspect()
+        except (Unconfirmed, asyncio.CancelledError) as error:
+            self._suspect(unit if probe and isinstance(error, NoReply) else None)
             raise
+        finally:
+            self._finish(exchange)
 
-    def _close_exchange(self, exchange: _Exchange) -> None:
+    def _begin(self, exchange: _Exchange) -> None:
+        """Send as soon as the line is free; called again when it should be."""
+        now = self._clock.monotonic()
+        free_at = self._free_at(exchange)
+        if now < free_at:
+            if free_at > exchange.started + exchange.timing.guard_s + max(_BABBLE_MIN_S, _BABBLE_QUIETS * self._quiet_s):
+                exchange.fail(BusUnavailable("the line does not become quiet"))
+            else:
+                exchange.timer = asyncio.get_running_loop().call_at(free_at, self._begin, exchange)
+        elif self._outlet is None or not self.connected:
+            exchange.fail(BusUnavailable("the line is not open"))
+        else:
+            self._send(self._outlet, exchange, now)
+
+    def _free_at(self, exchange: _Exchange) -> float:
+        """When the line was silent long enough, and quiet long enough if it is suspect.
+
+        The quiet counts from when the line became suspect. After a probe that nothing at all answered it counts from
+        the last byte, for other units: no frame of theirs can be mistaken for the probe's answer.
+        """
+        silent_at = self._busy_until + self._timing.silence_s + exchange.timing.guard_s
+        if self._suspect_since is None:
+            return silent_at
+        if self._suspect_unit in (None, exchange.unit):
+            return max(silent_at, self._suspect_since + self._quiet_s, self._busy_until + self._quiet_s)
+        return max(silent_at, self._busy_until + self._quiet_s)
+
+    def _send(self, outlet: Outlet, exchange: _Exchange, now: float) -> None:
+        """One write. The timer runs from when the last byte will have left, which the kernel does not tell."""
+        timing = self._timing
+        self._drop_idle()
+        self.settled_s = 0.0 if self._suspect_since is None else now - exchange.started
+        self._suspect_since = None
+        self._quiet_s = exchange.timing.timeout_s if timing.quiet_s is None else timing.quiet_s
+        self._busy_until = now + len(exchange.frame) * timing.character_s
+        exchange.sent = True
+        if timing.local_echo:
+            exchange.echo = exchange.frame
+        wait_s = exchange.timing.timeout_s if exchange.unit else timing.turnaround_s
+        exchange.deadline = self._busy_until + wait_s
+        exchange.timer = asyncio.get_running_loop().call_at(exchange.deadline, self._expire, exchange)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("frame sent", extra={**self._facts, "frame": exchange.frame.hex()})
+        try:
+            outlet.write(exchange.frame)
+        except OSError as error:
+            exchange.fail(ConnectionLost("the line went away while sending"), error)
+
+    def _finish(self, exchange: _Exchange) -> None:
         self._exchange = None
         if exchange.timer is not None:
             exchange.timer.cancel()
@@ -210,56 +253,10 @@ class RtuLink:
         if glitches := exchange.framer.skipped + exchange.framer.waiting:
             self.tally.glitch_bytes[exchange.unit] += glitches
 
-    async def _broadcast(self, frame: bytes) -> tuple[int, ...]:
-        self._send(frame)
-        await self._sleep_until(self._busy_until + self._timing.turnaround_s)
-        self._require()
-        return ()
-
-    def _send(self, frame: bytes) -> None:
-        outlet = self._require()
-        self._busy_until = self._clock.monotonic() + len(frame) * self._timing.character_s
-        if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("frame sent", extra={**self._facts, "frame": frame.hex()})
-        try:
-            outlet.write(frame)
-        except OSError as error:
-            raise ConnectionLost("the line went away while sending") from error
-
-    def _require(self) -> Outlet:
-        if self._outlet is None or not self.connected:
-            raise BusUnavailable("the line is not open")
-        return self._outlet
-
-    async def _settle(self) -> None:
-        """Rule: a suspect line is used again only after it was quiet; what arrives meanwhile is dropped."""
-        self.settled_s = 0.0
-        if self._suspect_since is None:
-            return
-        started = self._clock.monotonic()
-        babbling_at = started + max(_BABBLE_MIN_S, _BABBLE_QUIETS * self._quiet_s)
-        while (quiet_at := max(self._suspect_since, self._busy_until) + self._quiet_s) > self._clock.monotonic():
-            if quiet_at > babbling_at:
-                raise BusUnavailable("the line does not become quiet")
-            await self._sleep_until(quiet_at)
-            self._require()
-        self.settled_s = self._clock.monotonic() - started
-        self._suspect_since = None
-
-    async def _silence(self, guard_s: float) -> None:
-        started = self._clock.monotonic()
-        pause = self._timing.silence_s + guard_s
-        while (free_at := self._busy_until + pause) > self._clock.monotonic():
-            if free_at > started + _BABBLE_MIN_S + pause:
-                raise BusUnavailable("the line does not become quiet")
-            await self._sleep_until(free_at)
-        self._require()
-
-    async def _sleep_until(self, instant: float) -> None:
-        await self._clock.sleep(max(0.0, instant - self._clock.monotonic()))
-
-    def _suspect(self) -> None:
+    def _suspect(self, unit: int | None = None) -> None:
+        """From now on something may be under way; with `unit`, only a late answer of this one."""
         self._suspect_since = self._clock.monotonic()
+        self._suspect_unit = unit
 
     def _drop_idle(self) -> None:
         """Nothing of what came while nobody waited can belong to the next exchange."""
@@ -281,7 +278,7 @@ class RtuLink:
         now = self._clock.monotonic()
         self._busy_until = max(self._busy_until, now)
         exchange = self._exchange
-        if exchange is None:
+        if exchange is None or not exchange.sent:
             self._overhear(data)
             return
         if exchange.echo:
@@ -323,14 +320,19 @@ class RtuLink:
             exchange.timer = loop.call_at(exchange.deadline, self._expire, exchange)
             return
         exchange.take(exchange.framer.flush())
-        if not exchange.done.done():
-            exchange.done.set_exception(exchange.failure())
+        if exchange.done.done():
+            return
+        if exchange.unit == 0:
+            exchange.done.set_result(())
+        else:
+            exchange.fail(exchange.failure())
 
     def _lost(self, receiver: Receiver) -> None:
         if receiver is not self._receiver:
             return
-        if self._exchange is not None and not self._exchange.done.done():
-            self._exchange.done.set_exception(ConnectionLost("the line went away"))
+        if self._exchange is not None:
+            sent = self._exchange.sent
+            self._exchange.fail(ConnectionLost("the line went away") if sent else BusUnavailable("the line went away"))
         self.on_lost()
 
 

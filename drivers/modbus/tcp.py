@@ -142,7 +142,7 @@ class TcpLink:
     def wire_ms(self, request: Request) -> float | None:
         return None
 
-    async def exchange(self, unit: int, request: Request, timing: UnitTiming) -> tuple[int, ...]:
+    async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
         check_broadcast(unit, request)
         client = await self._connection_to_use()
         if unit == 0:
