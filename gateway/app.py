@@ -17,8 +17,9 @@ from aiohttp import web
 
 from config.loader import ConfigurationError, load_settings
 from config.panel_model import PanelModel, load_models
-from config.settings import HttpSettings, Settings
+from config.settings import HttpSettings, LineSettings, Settings
 from drivers.clock import Clock, SystemClock
+from drivers.statistics import LineStatistics
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
@@ -61,6 +62,11 @@ def changed_beyond_reload(old: Settings, new: Settings) -> tuple[str, ...]:
         for key, value in getattr(new, section)
         if value != getattr(getattr(old, section), key)
     )
+
+
+def _line_view(line: LineSettings, seen: LineStatistics) -> dict[str, object]:
+    units = [{"unit": p.unit, "panel": p.id, **asdict(seen.units[p.unit])} for p in line.panels if p.unit in seen.units]
+    return {"id": line.id, "kind": line.kind, **asdict(seen.line), "units": units}
 
 
 class Gateway:
@@ -166,8 +172,8 @@ class Gateway:
         return self.unhealthy() + tuple(text for is_wrong, text in wrong if is_wrong)
 
     def lines(self) -> object:
-        """The body of `/gateway/v1/lines`."""
-        return {"lines": [asdict(bus.statistics()) for bus in self._site.buses.values()]}
+        """The body of `/gateway/v1/lines`: the counts of each line, and of each unit on it."""
+        return {"lines": [_line_view(line, self._site.buses[line.id].statistics()) for line in self._settings.lines]}
 
     async def reload(self) -> ReloadReport:
         """Apply the configuration file as a difference; a bad one changes nothing."""

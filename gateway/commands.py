@@ -10,12 +10,13 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.loader import ConfigurationError, load_settings
-from config.panel_model import ModelError, PanelModel, load_models
+from config.panel_model import ModelError, PanelModel, load_model, load_models
 from config.settings import Settings
 from drivers.clock import SystemClock
 from drivers.contract import ItemState
@@ -111,24 +112,24 @@ def models(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> in
             parser.error("models check: a model file is wanted")
         return _check_model(arguments.file, as_json=arguments.json)
     folder = read_settings(arguments.config).site.models_dir if arguments.config else None
-    rows = model_check.overview(read_models(folder))
+    rows = model_check.model_rows(read_models(folder))
     if arguments.json:
-        say_json({"models": rows})
+        say_json({"models": [asdict(row) for row in rows]})
     else:
-        columns = ("name", "title", "schedules", "outputs")
-        say(table([columns, *([row[column] for column in columns] for row in rows)]))
+        head = ("model", "title", "schedules", "outputs", "options")
+        say(table([head, *((row.name, row.title, row.schedules, row.outputs, ", ".join(row.options)) for row in rows)]))
     return 0
 
 
 def _check_model(file: Path, *, as_json: bool) -> int:
-    report = model_check.check_model(file)
+    mistakes = model_check.check_model_file(file)
     if as_json:
-        say_json({"mistakes": list(report.mistakes), "vectors": report.vectors})
-    for mistake in () if as_json else report.mistakes:
-        sys.stderr.write(f"{file}: {mistake}\n")
-    if not report.mistakes and not as_json:
-        say(f"{file}: no mistakes, {report.vectors} golden vectors hold")
-    return 1 if report.mistakes else 0
+        say_json({"mistakes": mistakes})
+        return 1 if mistakes else 0
+    if mistakes:
+        raise Mistakes([f"{file}: {mistake}" for mistake in mistakes])
+    say(f"{file}: no mistakes, {len(load_model(file).vectors)} golden vectors hold")
+    return 0
 
 
 def backup(settings: Settings, target: Path) -> int:

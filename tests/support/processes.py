@@ -43,11 +43,19 @@ class Running:
 
 @asynccontextmanager
 async def run(
-    *arguments: str, log: Path, ready: str = "http://", environment: Mapping[str, str] | None = None
+    *arguments: str,
+    log: Path,
+    ready: str = "http://",
+    environment: Mapping[str, str] | None = None,
+    before: tuple[str, ...] = (),
 ) -> AsyncIterator[Running]:
-    """Start `panel-gateway ARGUMENTS`; inside once a line of its stdout holds `ready`. It is killed at the end."""
+    """Start `panel-gateway ARGUMENTS`; inside once a line of its stdout holds `ready`. It is killed at the end.
+
+    `before`: words before the command, for example what gives it a file system of its own.
+    """
     with log.open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
+            *before,
             *PROGRAM,
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
