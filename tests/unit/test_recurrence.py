@@ -229,6 +229,12 @@ def test_windows_that_leave_no_gap_end_with_their_last_start() -> None:
     assert windows(subject) == [("2026-11-02 09:00", "2026-11-23 09:00")]
 
 
+def test_a_row_of_windows_is_given_whole_from_any_of_its_days() -> None:
+    subject = recurrence("2026-11-02T09:00", "2026-11-04T09:00", custom(WEEK, weekdays={0, 2}))
+    whole = (local("2026-11-16T09:00"), local("2026-11-20T09:00"))
+    assert [list(subject.local_windows(day, day)) for day in range(20772, 20779)] == [[], *[[whole]] * 5, []]
+
+
 def test_windows_a_day_too_short_leave_a_gap() -> None:
     subject = recurrence("2026-01-01T00:00", "2026-01-31T00:00", Repeat(MONTH))
     assert windows(subject, 2) == [("2026-01-01 00:00", "2026-01-31 00:00"), ("2026-02-01 00:00", "2026-03-31 00:00")]
@@ -372,6 +378,11 @@ def test_envelope_bounds_in_a_repeated_hour_are_never_wider() -> None:
         ("2026-10-25 02:00", "2026-10-25 03:00"),
         ("2026-10-26 01:30", "2026-10-26 03:00"),
     ]
+    assert not subject.is_open(instant("2026-10-25T03:45*"))
+    assert not subject.is_open_local(local("2026-10-25T03:45"))
+    assert subject.is_open(instant("2026-10-25T04:00"))
+    early = recurrence("2026-10-24T02:00", "2026-10-25T03:30", Repeat(DAY), window="envelope")
+    assert [early.is_open(instant(f"2026-10-25T{clock}")) for clock in ("02:59", "03:00", "03:00*")] == [True, False, False]
 
 
 # looper_reading count
