@@ -46,31 +46,33 @@ class RtuPort:
         self._free_at = 0.0
 
     def received(self, data: bytes) -> None:
-        for frame in self._requests.feed(data, self._loop.time()):
-            delay = len(frame) * self._pace.byte_s + self._pace.silence_s
-            self._later(delay, self._frame_ended, frame)
+        now = self._loop.time()
+        for frame in self._requests.feed(data, now):
+            ends = now + len(frame) * self._pace.byte_s + self._pace.silence_s
+            self._at(ends, self._frame_ended, frame, ends)
 
-    def _frame_ended(self, frame: bytes) -> None:
+    def _frame_ended(self, frame: bytes, at: float) -> None:
+        """`at` is when it should have ended: a late timer delays nothing that comes after it."""
         for sending in self._responder.rtu(frame):
-            starts = max(self._loop.time() + sending.after_s, self._free_at)
+            starts = max(at + sending.after_s, self._free_at)
             ends = starts + len(sending.data) * self._pace.byte_s
             self._free_at = ends + self._pace.silence_s
-            self._later(ends - self._loop.time(), self._send, sending)
+            self._at(ends, self._send, sending)
 
     def _send(self, sending: Sending) -> None:
         self._write(sending.data)
         if sending.cut:
             self._cut()
 
-    def _later(self, delay: float, act: Callable[..., None], argument: object) -> None:
-        if delay <= 0:
-            act(argument)
+    def _at(self, when: float, act: Callable[..., None], *arguments: object) -> None:
+        if when <= self._loop.time():
+            act(*arguments)
         else:
-            self._loop.call_later(delay, self._run, act, argument)
+            self._loop.call_at(when, self._run, act, arguments)
 
-    def _run(self, act: Callable[..., None], argument: object) -> None:
+    def _run(self, act: Callable[..., None], arguments: tuple[object, ...]) -> None:
         with self._crashes:
-            act(argument)
+            act(*arguments)
 
 
 class SerialLine:
