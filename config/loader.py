@@ -47,11 +47,11 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise ConfigurationError((f"{path}: not readable: {error.strerror}",)) from error
+        raise ConfigurationError((f"file: not readable: {error.strerror}",)) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError((f"{path}: not UTF-8 text, at byte {error.start}",)) from error
+        raise ConfigurationError((f"file: not UTF-8 text, at byte {error.start}",)) from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError((f"{path}: not TOML: {error}",)) from error
+        raise ConfigurationError((f"file: not TOML: {error}",)) from error
 
 
 def _placed(raw: dict[str, Any], folder: Path) -> dict[str, Any]:

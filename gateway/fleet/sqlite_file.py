@@ -45,7 +45,7 @@ class StoreFile:
                 snapshot = sqlite_schema.load(connection)
                 self._writes = connection.execute("SELECT writes FROM state").fetchone()[0]
                 self._identity = self._identify()
-                self.run(lambda connection: connection.execute("UPDATE state SET clean = 0"))
+                self.run(lambda connection: connection.execute("UPDATE state SET used_by = ?", (sqlite_schema.boot_id(),)))
                 sqlite_schema.sync_folder(self.path.absolute().parent)
                 return snapshot
         except StoreError:

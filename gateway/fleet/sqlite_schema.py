@@ -11,6 +11,7 @@ import logging
 import os
 import sqlite3
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -32,14 +33,18 @@ log = logging.getLogger(__name__)
 APPLICATION_ID = 0x50474154
 """'PGAT'."""
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+# state.used_by: '' after a store was closed in order, else the boot id of the system that used it last. While that system
+# is up, its page cache has every commit, also one that no disk was waited for.
 MIGRATIONS: tuple[str, ...] = (
     """
     PRAGMA application_id = 1346847060;
     CREATE TABLE state (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         revision INTEGER NOT NULL, sequence INTEGER NOT NULL, last_write_at REAL NOT NULL,
-        clean INTEGER NOT NULL, writes INTEGER NOT NULL);
-    INSERT INTO state VALUES (1, 0, 0, 0.0, 1, 0);
+        used_by TEXT NOT NULL, writes INTEGER NOT NULL);
+    INSERT INTO state VALUES (1, 0, 0, 0.0, '', 0);
     CREATE TABLE desired (
         link_id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, generation INTEGER NOT NULL, revision INTEGER NOT NULL,
         profile TEXT, body BLOB NOT NULL, changed_at REAL NOT NULL);
@@ -142,6 +147,14 @@ def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[s
             connection.execute("ROLLBACK")
 
 
+def boot_id() -> str:
+    """Which start of the system this is; another text every time where it has none."""
+    try:
+        return BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return str(uuid.uuid4())
+
+
 def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -171,7 +184,7 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
         if copy.execute("PRAGMA user_version").fetchone()[0]:
             # Whoever restores it finds panels that moved on since.
-            copy.execute("UPDATE state SET clean = 0")
+            copy.execute("UPDATE state SET used_by = 'a copy'")
 
 
 def desired_of(row: tuple[str, int, int, int, str | None, bytes, float]) -> DesiredProfile:
@@ -202,7 +215,7 @@ INSERT_DESIRED = (
 
 def load(connection: sqlite3.Connection) -> Snapshot:
     """All durable state; an unreadable observation is left out (the panel is read again), anything else is damage."""
-    revision, last_write_at, clean = connection.execute("SELECT revision, last_write_at, clean FROM state").fetchone()
+    revision, last_write_at, used_by = connection.execute("SELECT revision, last_write_at, used_by FROM state").fetchone()
     desired = connection.execute(SELECT_DESIRED + " ORDER BY sequence")
     try:
         allocations = {panel: codec.ALLOCATION.decode(text) for panel, text in connection.execute(_SELECT_ALLOCATIONS)}
@@ -216,7 +229,7 @@ def load(connection: sqlite3.Connection) -> Snapshot:
         bindings=bindings,
         observed=_observed(connection),
         last_write_at=last_write_at,
-        clean=bool(clean),
+        clean=used_by in ("", boot_id()),
     )
 
 

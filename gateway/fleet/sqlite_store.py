@@ -80,7 +80,7 @@ def _replace_observed(connection: sqlite3.Connection, observed: Mapping[str, Obs
 
 def _leave(connection: sqlite3.Connection, observed: Mapping[str, ObservedPanel | None]) -> None:
     _replace_observed(connection, observed)
-    connection.execute("UPDATE state SET clean = 1")
+    connection.execute("UPDATE state SET used_by = ''")
 
 
 def _touch(connection: sqlite3.Connection, at: float) -> None:
@@ -110,6 +110,11 @@ class SqliteStore:
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Future[None] | None = None
         self._behind = False
+        self._given = 0
+        self._kept = 0
+        """Observations are numbered as they come: how many came, and up to which all are committed."""
+        self._marked: set[str] = set()
+        """Panels that are dirty in the file."""
         self._revision = 0
         self._changed = asyncio.Event()
 
@@ -118,6 +123,7 @@ class SqliteStore:
             raise StoreUnavailable(f"{self._file.path}: the store is open already")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._closing = False
+        self._marked.clear()
         try:
             snapshot = await self._on_thread(self._file.open)
         except StoreError:
@@ -187,7 +193,11 @@ class SqliteStore:
     async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:
         self._refuse_when_closed()
         self._observed[panel] = observed
-        self._flush_later()
+        self._given += 1
+        if observed is None or not observed.dirty or panel in self._marked:
+            self._flush_later()
+        else:
+            await self._mark(self._given)
 
     async def changes(self, after: int) -> tuple[DesiredProfile, ...]:
         while True:
@@ -252,19 +262,32 @@ class SqliteStore:
                 _answer(waiting.answer, done, number)
         self._commit_waiting()
 
+    async def _mark(self, number: int) -> None:
+        """Until the observation of this number, or a newer one of its panel, is committed, or the store does not take it."""
+        while self._kept < number and not self._closing:
+            if self._flushing is None:
+                self._flush()
+            if self._flushing is not None:
+                await asyncio.wait([self._flushing])
+            if self._behind:
+                return
+
     def _flush_later(self) -> None:
         if self._flush_timer is None and self._flushing is None and not self._closing:
             self._flush_timer = asyncio.get_running_loop().call_later(OBSERVED_DELAY_S, self._flush)
 
     def _flush(self) -> None:
-        self._flush_timer = None
-        observed, self._observed = self._observed, {}
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
+        observed, self._observed, number = self._observed, {}, self._given
+        self._marked -= {panel for panel, state in observed.items() if state is None or not state.dirty}
         self._flushing = asyncio.get_running_loop().run_in_executor(
             self._thread, lambda: self._file.run(lambda connection: _replace_observed(connection, observed), durable=False)
         )
-        self._flushing.add_done_callback(lambda done: self._flushed(observed, done))
+        self._flushing.add_done_callback(lambda done: self._flushed(observed, number, done))
 
-    def _flushed(self, observed: Mapping[str, ObservedPanel | None], done: asyncio.Future[None]) -> None:
+    def _flushed(self, observed: Mapping[str, ObservedPanel | None], number: int, done: asyncio.Future[None]) -> None:
         """What could not be kept is tried again, unless newer came."""
         self._flushing = None
         error = done.exception()
@@ -272,6 +295,9 @@ class SqliteStore:
             if not self._behind:
                 log.warning("observations not kept yet", extra={"panels": len(observed), "error": str(error)})
             self._observed = {**observed, **self._observed}
+        else:
+            self._kept = number
+            self._marked |= {panel for panel, state in observed.items() if state is not None and state.dirty}
         self._behind = error is not None
         if self._observed:
             self._flush_later()

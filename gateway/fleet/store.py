@@ -105,7 +105,7 @@ class Snapshot:
     last_write_at: float
     """Wall clock of the newest write: the system clock is trusted once it is later than this."""
     clean: bool = True
-    """The last user closed the store in order. Else `observed` may be older than what panels hold: read them back."""
+    """False: the power was cut, or this is a backup: `observed` may be older than what panels hold, read them back."""
 
 
 class Store(Protocol):
@@ -137,7 +137,11 @@ class Store(Protocol):
         ...
 
     async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:
-        """Keep what is known of a panel (None: forget the panel). Returns at once; committed within a second or at close."""
+        """Keep what is known of a panel (None: forget the panel). Returns at once; committed within a second or at close.
+
+        A panel that becomes `dirty` is committed first: that survives `kill -9`, if not a power cut. Where the store does
+        not take it now, it is tried again later.
+        """
         ...
 
     async def changes(self, after: int) -> tuple[DesiredProfile, ...]:

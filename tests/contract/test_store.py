@@ -233,6 +233,16 @@ async def test_of_observations_the_last_counts(make: Callable[[], Store]) -> Non
         assert snapshot.observed == {"lobby": observed(4), "annex": observed(1, dirty=True)}
 
 
+async def test_dirty_marks_of_many_panels_at_once(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    marks = [store.put_observed(f"panel-{number % 30}", observed(number, dirty=number % 7 > 0)) for number in range(120)]
+    await asyncio.wait_for(asyncio.gather(*marks), 60)
+    await store.close()
+    async with reopened(make) as snapshot:
+        assert snapshot.observed == {f"panel-{each % 30}": observed(each, dirty=each % 7 > 0) for each in range(90, 120)}
+
+
 async def test_a_panel_can_be_forgotten(make: Callable[[], Store]) -> None:
     for state in (observed(1), None):
         store = make()

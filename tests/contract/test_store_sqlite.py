@@ -78,7 +78,7 @@ async def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
             highest = max(highest, generation)
             answered[number] = (generation, slot)
         snapshot = await load(tmp_path / "store.db")
-        assert not snapshot.clean
+        assert snapshot.clean
         assert snapshot.revision >= highest
         in_flight = whole(snapshot, answered)
         assert in_flight <= 4
@@ -128,10 +128,43 @@ async def killed_writer(folder: Path, seed: int, answers: int) -> list[tuple[int
     return [(int(a), int(b), int(c)) for a, b, c in (line.split() for line in lines if line.endswith(b"\n"))]
 
 
-async def test_a_store_left_open_is_not_clean(tmp_path: Path) -> None:
+async def test_a_mark_is_there_before_the_call_returns(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    await store.open()
+    for dirty in (True, False, True):
+        await store.put_observed("lobby", observed(1, dirty=dirty))
+    await store.put_observed("lobby", observed(2, dirty=False))
+    await store.put_observed("gate", observed(1, dirty=True))
+    await store.put_observed("lobby", observed(3, dirty=True))
+    seen = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+    assert {panel: state.dirty for panel, state in seen.observed.items()} == {"lobby": True, "gate": True}
+    await store.close()
+
+
+async def test_a_mark_that_cannot_be_kept_holds_nobody_up(tmp_path: Path) -> None:
+    flushes = Flushes()
+    store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
+    await store.open()
+    assert flushes.connection is not None
+    flushes.connection.execute("PRAGMA query_only = 1")
+    await asyncio.wait_for(store.put_observed("lobby", observed(1, dirty=True)), 60)
+    flushes.connection.execute("PRAGMA query_only = 0")
+    await store.put_observed("lobby", observed(2, dirty=True))
+    assert (await asyncio.to_thread(open_read_only, tmp_path / "store.db")).observed == {"lobby": observed(2, dirty=True)}
+    await store.close()
+
+
+async def test_after_a_power_cut_observations_are_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await killed_writer(tmp_path, 0, 1)
-    assert not (await load(tmp_path / "store.db")).clean
-    assert (await load(tmp_path / "store.db")).clean
+    assert (await asyncio.to_thread(open_read_only, tmp_path / "store.db")).clean
+    with monkeypatch.context() as another_start:
+        another_start.setattr("gateway.fleet.sqlite_schema.BOOT_ID", tmp_path / "boot_id")
+        (tmp_path / "boot_id").write_text("e14fd1d2-0000-4000-8000-000000000001\n")
+        assert not (await load(tmp_path / "store.db")).clean
+        assert (await load(tmp_path / "store.db")).clean
+        await killed_writer(tmp_path, 1, 1)
+        (tmp_path / "boot_id").unlink()
+        assert not (await load(tmp_path / "store.db")).clean
 
 
 async def test_observations_are_committed_without_close(tmp_path: Path) -> None:

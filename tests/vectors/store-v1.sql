@@ -16,7 +16,7 @@ INSERT INTO "observed" VALUES('lobby','{"image":{"slots":[[0,{"link_ids":["91c61
 CREATE TABLE state (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         revision INTEGER NOT NULL, sequence INTEGER NOT NULL, last_write_at REAL NOT NULL,
-        clean INTEGER NOT NULL, writes INTEGER NOT NULL);
-INSERT INTO "state" VALUES(1,2,2,1001.0,1,0);
+        used_by TEXT NOT NULL, writes INTEGER NOT NULL);
+INSERT INTO "state" VALUES(1,2,2,1001.0,'',0);
 CREATE UNIQUE INDEX desired_by_revision ON desired (revision);
 COMMIT;
