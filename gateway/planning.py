@@ -12,7 +12,6 @@ from pydantic_core import to_jsonable_python
 from config.panel_model import PanelModel
 from config.settings import Settings
 from drivers.clock import Clock
-from drivers.factory import build_bus, build_driver
 from gateway.api.errors import ApiError
 from gateway.api.validation import parse, read_items
 from gateway.app import fleet_options
@@ -21,6 +20,7 @@ from gateway.fleet.sqlite_schema import open_read_only
 from gateway.fleet.sqlite_store import SqliteStore
 from gateway.fleet.store import StoreError
 from gateway.fleet.views import PlanItemPanel, PlanReport, UnknownPanel
+from gateway.site import Site
 from gateway.tables import table
 
 
@@ -59,10 +59,7 @@ def _named(body: Mapping[str, Any]) -> Sequence[str] | None:
 async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: Clock) -> Fleet:
     """A fleet that knows what the store knows; its lines are never opened."""
     fleet = Fleet(SqliteStore(settings.store.path), open_read_only(settings.store.path), clock, fleet_options(settings))
-    for line in settings.lines:
-        bus = build_bus(line, clock)
-        for panel in line.panels:
-            await fleet.add_panel(panel, line.id, build_driver(panel, line, bus, models, clock))
+    await Site(fleet, clock).assemble(settings.lines, models)
     fleet.set_rules(settings.bindings, settings.groups)
     return fleet
 

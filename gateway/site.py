@@ -103,6 +103,13 @@ class Site:
         self._lines = lines
         return todo.changes
 
+    async def assemble(self, lines: tuple[LineSettings, ...], models: Mapping[str, PanelModel]) -> None:
+        """All panels of `lines` for the fleet to reckon with; no line is opened."""
+        for line in lines:
+            self._buses[line.id] = build_bus(line, self._clock)
+            for panel in line.panels:
+                await self._add(line, panel, models)
+
     async def _start(self, line: LineSettings) -> None:
         bus = self._buses[line.id] = build_bus(line, self._clock)
         await bus.start()
