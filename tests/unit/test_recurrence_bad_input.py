@@ -134,7 +134,7 @@ def test_a_rule_that_never_occurs_says_so(name: str) -> None:
     assert (subject.next_transition(0) is None) == (name in NEVER)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data(), sites(1970, 2200))
 def test_every_mix_of_fields_takes_a_bounded_number_of_calls(data: st.DataObject, site: tuple[TimeProfile, Readings]) -> None:
     for question in questions(Recurrence(*site), data.draw(st.sampled_from(MOMENTS))):

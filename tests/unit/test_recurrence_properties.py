@@ -19,7 +19,7 @@ from gateway.schedules.time_profile import Readings, TimeProfile
 from tests.judge import Judge
 from tests.unit.strategies import DAY, HOUR, MINUTE, moments, sites
 
-EXAMPLES = int(os.environ.get("RECURRENCE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("RECURRENCE_EXAMPLES", "25"))
 Site = tuple[TimeProfile, Readings]
 
 drawn = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
