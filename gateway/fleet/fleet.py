@@ -95,9 +95,9 @@ class Fleet:
         self._quarantine: dict[str, Callable[[], float | None]] = {}
         self._looks: dict[str, DriftLook] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._requests: set[asyncio.Task[Any]] = set()
         self._line_tasks: dict[str, asyncio.Task[None]] = {}
         self._started = False
-        self._stopping = False
         self._reporter = Reporter(self._context, self._keepers, lambda panel: self._quarantine[panel]())
         self._housekeeper = Housekeeper(self._context, self._ledger, self._time_jumped)
         self._dispatcher = Dispatcher(
@@ -120,7 +120,6 @@ class Fleet:
 
     async def stop(self, grace_s: float) -> None:
         """No new work; what is under way may end within `grace_s` seconds."""
-        self._stopping = True
         for crew in self._crews.values():
             crew.worker.stop()
             crew.keeper.stop()
@@ -128,8 +127,7 @@ class Fleet:
             task.cancel()
         self._housekeeper.stop()
         ending = {task for crew in self._crews.values() for task in crew.tasks} | set(self._line_tasks.values()) | self._tasks
-        await _end(ending, grace_s)
-        self._housekeeper.stop()
+        await _end(ending | self._requests, grace_s)
 
     def trusted(self) -> bool:
         """Whether the wall clock is later than the store's last write was at start."""
@@ -375,7 +373,10 @@ class Fleet:
 
     async def _finished(self, work: Coroutine[Any, Any, T], name: str) -> T:
         """Work that is finished also when whoever waits for it goes away."""
-        return await asyncio.shield(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+        return await asyncio.shield(task)
 
 
 def _marked(panel: str, allocations: Mapping[str, Mapping[str, tuple[int, ...]]]) -> list[int]:

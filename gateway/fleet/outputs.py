@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, Priority, Reason, Refusal
 from gateway.fleet.context import FleetContext
@@ -47,8 +47,11 @@ class OutputKeeper:
         self._wake.set()
 
     def settle(self, ticket: Ticket) -> None:
-        self._tickets.append(ticket)
-        self._wake.set()
+        if self._stopping:
+            ticket.settled()
+        else:
+            self._tickets.append(ticket)
+            self._wake.set()
 
     def is_settled(self, output: int, link_id: str) -> bool:
         result = self.result(output, link_id)
@@ -99,13 +102,18 @@ class OutputKeeper:
             tickets, self._tickets = self._tickets, []
             self._wake.clear()
             self._failure = await self._round()
-            for ticket in tickets:
-                ticket.settled()
+            self._release(tickets)
             if not self._stopping:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
                         await self._wake.wait()
+        self._release(self._tickets)
         await self._leave()
+
+    @staticmethod
+    def _release(tickets: Iterable[Ticket]) -> None:
+        for ticket in tickets:
+            ticket.settled()
 
     def stop(self) -> None:
         self._stopping = True

@@ -53,7 +53,7 @@ class Reconciler:
 
     def settle(self, ticket: Ticket) -> None:
         """Tell `ticket` when the panel is settled: the next attempt that can know of it has ended, or none is possible."""
-        if self.state.unreachable() is not None:
+        if self._stopping or self.state.unreachable() is not None:
             ticket.settled()
         else:
             self._tickets.append(ticket)
@@ -94,6 +94,7 @@ class Reconciler:
         try:
             await self._work(watching)
         finally:
+            self._release()
             watching.cancel()
             await asyncio.wait([watching])
 
@@ -228,6 +229,8 @@ class Reconciler:
     async def _write_singly(self, target: Target) -> Failure | None:
         """After a refusal: one link_id a transaction, so that the one that is refused keeps nobody else out."""
         failure = await self._apply(clearing(self._known(), target.image))
+        if failure is not None:
+            return failure
         refusal = None
         for link_id in sorted(opening(self._known(), target.image), key=lambda each: (self._refusals(each), each)):
             if failure is not None or self._superseded(target):

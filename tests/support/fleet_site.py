@@ -105,8 +105,12 @@ class FleetSite:
 
     async def crash(self, *, lose_lazy: bool = True) -> None:
         """The process dies: nothing is finished, nothing is told."""
-        fleet, self._fleet = self.fleet, None
-        await fleet.stop(0)
+        self._fleet = None
+        everything = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in everything:
+            task.cancel()
+        if everything:
+            await asyncio.wait(everything)
         self.store.crash(lose_lazy=lose_lazy)
 
     async def close(self) -> None:

@@ -53,8 +53,9 @@ def tcp_lines(*names: str) -> Settings:
 
 
 def at_port(line: LineSettings, simulated: SimulatedSite) -> LineSettings:
-    _, port = simulated.lines[line.id]
-    return line.model_copy(update={"port": port})
+    where = simulated.lines[line.id]
+    assert isinstance(where, tuple)
+    return line.model_copy(update={"port": where[1]})
 
 
 @asynccontextmanager
@@ -74,9 +75,11 @@ async def gateway_on(simulated: SimulatedSite, settings: Settings, database: Pat
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.02)
+    for _ in range(1000):
+        if true():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come true")
 
 
 def written(simulated: SimulatedSite, name: str) -> int:
