@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from config.settings import PanelSettings
 from simulators.access_clock import WORDS as CLOCK_WORDS
 from simulators.access_clock import TableClock
+from simulators.access_decision import Decision, decide
 from simulators.access_memory import SlotArea, SlotMemory
 from simulators.access_slots import (
     SCHEDULE_WORDS,
@@ -26,6 +27,9 @@ from simulators.timed_outputs import TimedOutputs
 COMMIT_AT, CLEAR_AT = 0x0200, 0x0202
 COMMIT, DROP = 0xC0DE, 0xDEAD
 EVENTS = 256
+LET_IN_EVENT, TURNED_AWAY_EVENT = 1, 2
+LET_IN_TENTHS = 50
+NO_SLOT = 0xFFFF
 STRANGER = "f111f111-0000-4000-8000-000000000000"
 """The link_id in slots that `fill_up` takes."""
 
@@ -220,6 +224,29 @@ class OpenAccessPanel(SimulatedPanel):
             words = [1, *link_id_words(STRANGER), 0, 0xFFFF, *(0,) * (SCHEDULE_WORDS - 11)]
             self._memory.schedules.store(slot, [*words[:-1], slot_crc(slot, words)])
         return len(free)
+
+    def present(self, kind: int, number: tuple[int, int, int, int]) -> Decision:
+        """Somebody shows an identifier: decided by the registers and the clock, logged; where let in, a pass is counted and
+        the outputs of its mask are on for five seconds.
+        """
+        slot, words = self._find(kind, number)
+        open_links = {self.schedule_words(s)[1:9] for s in self.schedules_open_now()}
+        links = [self.schedule_words(s)[:9] for s in range(self._size.schedules)]
+        decision = decide(words, self._clock.unix(), self._passes[slot] if words else 0, links, open_links)
+        if decision is Decision.LET_IN and words:
+            self._passes[slot] += 1
+            for output in (output for output in range(self._size.outputs) if words[9] >> output & 1):
+                self._outputs.pulse(output, (LET_IN_TENTHS,))
+        self.record_event(LET_IN_EVENT if decision is Decision.LET_IN else TURNED_AWAY_EVENT, slot, 0, decision.value)
+        return decision
+
+    def _find(self, kind: int, number: tuple[int, int, int, int]) -> tuple[int, tuple[int, ...]]:
+        """The committed identifier slot with this type and number; 0xFFFF and no words where there is none."""
+        for slot in range(self._size.identifiers):
+            words = tuple(self._memory.identifiers.slot(slot))
+            if words[0] & 0xFF == kind != 0 and words[1:5] == number:
+                return slot, words
+        return NO_SLOT, ()
 
     def record_event(self, kind: int, identifier: int, output: int, reason: int) -> None:
         """Put an event into the log, stamped by its own clock (0 while unset)."""

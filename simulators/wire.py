@@ -86,7 +86,8 @@ class VirtualWire:
         local_echo: bool = False,
         faults: Faults | None = None,
     ) -> None:
-        self.responder = Responder(panels, faults)
+        self.responder = Responder(panels)
+        self.responder.set_faults(faults or Faults())
         self.byte_s = byte_time_s(baudrate, parity, stopbits)
         self.silence_s = silence_s(baudrate, parity, stopbits)
         self.bytes_sent = 0

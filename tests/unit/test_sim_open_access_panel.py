@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from config.settings import PanelSettings, SimulatorSettings
+from simulators.access_decision import Decision
 from simulators.open_access_panel import OpenAccessPanel
 from tests.support.master import Refused, bits_of, raise_refusal, read_pdu, single_pdu, words_of, write_pdu
 
@@ -542,6 +543,64 @@ def test_the_last_day_and_the_range(bench: Bench) -> None:
     assert bench.panel.day_windows(1, 0xFFFE)
     assert not bench.panel.day_windows(1, 0xFFFF)
     assert not bench.panel.day_windows(1, 0x10000)
+
+
+# --- identifiers at the door
+
+CARD = (0, 0, 0, 1234)
+
+
+def door(slots: dict[int, tuple[int, ...]], identifier: tuple[int, ...], clock: int | None) -> Bench:
+    """Schedules by slot, one identifier in slot 3, and a clock where it is set."""
+    bench = Bench()
+    for slot, words in slots.items():
+        bench.push(slot, words)
+    bench.write(0x4030, *identifier)
+    bench.commit(len(slots) + 1)
+    if clock is not None:
+        bench.set_clock(clock)
+    return bench
+
+
+TUESDAY_10 = NOW + 36_000
+
+
+@pytest.mark.parametrize(
+    ("reference", "clock", "changes", "decision"),
+    [
+        (0, TUESDAY_10, {}, Decision.LET_IN),
+        (0, NOW, {}, Decision.SCHEDULE_CLOSED),
+        (1, TUESDAY_10, {}, Decision.LET_IN),
+        (2, TUESDAY_10, {}, Decision.SCHEDULE_CLOSED),
+        (0xFFFE, NOW, {}, Decision.LET_IN),
+        (0xFFFE, None, {}, Decision.CLOCK_NOT_SET),
+        (0xFFFF, TUESDAY_10, {}, Decision.SCHEDULE_CLOSED),
+        (0xFFFE, NOW, {"w14": 0}, Decision.NO_PASSES_LEFT),
+        (0xFFFE, NOW, {"w10": 0x7FFF}, Decision.NOT_VALID),
+        (0xFFFE, NOW, {"w12": 0, "w13": 1}, Decision.NOT_VALID),
+        (0xFFFE, NOW, {"w4": 4321}, Decision.UNKNOWN),
+    ],
+)
+def test_who_is_let_in(reference: int, clock: int | None, changes: dict[str, int], decision: Decision) -> None:
+    """Slot 1 carries the link_id of slot 0 and is closed itself; slot 2 is free."""
+    slots = {0: schedule(0), 1: schedule(1, w12=0)}
+    bench = door(slots, card(3, reference, **changes), clock)
+    assert bench.panel.present(1, CARD) is decision
+    assert bench.panel.outputs()[0] is (decision is Decision.LET_IN)
+    known = decision is not Decision.UNKNOWN
+    assert bench.holding(0x7004, 4) == (1 if decision is Decision.LET_IN else 2, 3 if known else 0xFFFF, 0, decision.value)
+
+
+def test_passes_are_counted_kept_and_start_again_with_a_new_content() -> None:
+    bench = door({}, card(3, 0xFFFE, w14=2), NOW)
+    assert [bench.panel.present(1, CARD) for _ in range(3)] == [Decision.LET_IN] * 2 + [Decision.NO_PASSES_LEFT]
+    assert bench.holding(0x0400, 4) == (0, 0, 0, 2)
+    bench.write(0x4030, *card(3, 0xFFFE, w14=2))
+    bench.commit(1)
+    assert bench.holding(0x0403) == (2,)
+    bench.write(0x4030, *card(3, 0xFFFE, w14=3))
+    bench.commit(1)
+    assert bench.holding(0x0403) == (0,)
 
 
 # --- power, filling up, events
