@@ -81,12 +81,16 @@ class ProbeBudget:
 
     share: float
     first_wait_s: float = 1.0
-    longest_wait_s: float = 60.0
+    longest_wait_s: float = 300.0
     _line_free_at: float = 0.0
 
     def schedule(self, health: Health, now: float) -> None:
         """Set when this unit may be probed next."""
         health.probe_at = now + min(self.longest_wait_s, self.first_wait_s * 2**health.probes)
+
+    def hasten(self, health: Health, now: float) -> None:
+        """Somebody asks for this unit: its next probe waits for the line's budget only."""
+        health.probe_at = min(health.probe_at, now)
 
     def due_at(self, health: Health) -> float:
         return max(health.probe_at, self._line_free_at)

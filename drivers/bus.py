@@ -61,6 +61,7 @@ class Bus:
         self._policy = policy or RetryPolicy()
         self._queue = LineQueue(settings.queue_limit)
         self._units: dict[int, _Unit] = {}
+        self._quarantined: dict[int, _Unit] = {}
         self._budget = ProbeBudget(settings.probe_share)
         self._traffic = Traffic(0.0)
         self._wake = asyncio.Event()
@@ -115,6 +116,7 @@ class Bus:
     def detach(self, unit: int) -> None:
         """Forget a unit; its waiting work is refused, an exchange under way is finished."""
         self._units.pop(unit, None)
+        self._quarantined.pop(unit, None)
         for job in self._queue.take(unit):
             job.fail(LineStopped("the panel was taken off the line"))
 
@@ -123,10 +125,12 @@ class Bus:
     async def exchange(self, unit: int, request: Request, priority: Priority, deadline: float | None = None) -> tuple[int, ...]:
         """Words or 0/1 bits of a read, () for a confirmed write or a broadcast (unit 0). Raises DriverError subclasses.
 
-        A request that did not start before `deadline` is not started. Cancelling takes it out of the queue; once
-        started it is finished all the same. Raises ValueError for a unit that is not attached.
+        A request that did not start before `deadline` is not started. A quarantined unit is refused at once; an
+        operator's request for it brings its next probe forward as far as the line's budget allows. Cancelling takes a
+        request out of the queue; once started it is finished all the same. Raises ValueError for a unit that is not
+        attached.
         """
-        self._admit(unit, request)
+        self._admit(unit, request, priority)
         loop = asyncio.get_running_loop()
         now = self._clock.monotonic()
         if deadline is not None and now >= deadline:
@@ -142,7 +146,7 @@ class Bus:
             self._withdraw(job)
             raise
 
-    def _admit(self, unit: int, request: Request) -> None:
+    def _admit(self, unit: int, request: Request, priority: Priority) -> None:
         check_broadcast(unit, request)
         if self._stopping or self._task is None or self._task.done():
             raise LineStopped("the line is not running")
@@ -152,7 +156,10 @@ class Bus:
             return
         if unit not in self._units:
             raise ValueError(f"unit {unit} is not attached")
-        if self._units[unit].health.quarantined:
+        if unit in self._quarantined:
+            if priority is Priority.OPERATOR:
+                self._budget.hasten(self._quarantined[unit].health, self._clock.monotonic())
+                self._wake.set()
             raise Quarantined(f"unit {unit} does not answer")
 
     def _expire(self, job: Job) -> None:
@@ -271,6 +278,7 @@ class Bus:
         if not self._down:
             return
         self._down = False
+        self._quarantined.clear()
         for number, unit in self._units.items():
             unit.health.line_back()
             self._look_for(number, unit)
@@ -353,6 +361,7 @@ class Bus:
             return
         unit.traffic.exchanged(now, now - started, error)
         if error is None or isinstance(error, PanelException):
+            self._quarantined.pop(number, None)
             unit.health.answered()
         elif isinstance(error, NoReply | CorruptReply) and unit.health.missed():
             self._quarantine(number, unit, now)
@@ -370,6 +379,7 @@ class Bus:
     # ---- quarantine ----
 
     def _quarantine(self, number: int, unit: _Unit, now: float) -> None:
+        self._quarantined[number] = unit
         self._budget.schedule(unit.health, now)
         _log.warning("unit quarantined", extra={"line": self._settings.id, "unit": number})
         for job in self._queue.take(number):
@@ -377,20 +387,21 @@ class Bus:
 
     def _due_probe(self) -> tuple[int, _Unit] | None:
         """The quarantined unit to probe now, the one that waited longest."""
+        if not self._quarantined:
+            return None
         now = self._clock.monotonic()
         due = [
             (unit.health.probe_at, number)
-            for number, unit in self._units.items()
-            if unit.health.quarantined and self._budget.due_at(unit.health) <= now
+            for number, unit in self._quarantined.items()
+            if self._budget.due_at(unit.health) <= now
         ]
         if not due:
             return None
         number = min(due)[1]
-        return number, self._units[number]
+        return number, self._quarantined[number]
 
     def _next_probe_at(self) -> float | None:
-        times = [self._budget.due_at(unit.health) for unit in self._units.values() if unit.health.quarantined]
-        return min(times, default=None)
+        return min((self._budget.due_at(unit.health) for unit in self._quarantined.values()), default=None)
 
     async def _probe(self, number: int, unit: _Unit) -> None:
         """One try. Its cost, and the quiet it makes others wait for, come out of the line's budget for probes."""

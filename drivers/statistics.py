@@ -54,34 +54,41 @@ class LineStatistics:
     units: Mapping[int, TrafficStatistics]
 
 
+@dataclass(slots=True)
+class _Slice:
+    number: int
+    busy_s: float
+
+
 class LoadMeter:
     """Busy seconds in slices of five seconds, a quarter of an hour back."""
 
     def __init__(self, started: float) -> None:
         self._started = started
-        self._slices: deque[tuple[int, float]] = deque()
+        self._slices: deque[_Slice] = deque()
 
     def add(self, end: float, busy_s: float) -> None:
         start = end - busy_s
-        while start < end:
-            slice_number = int(start // _BUCKET_S)
-            upto = min(end, (slice_number + 1) * _BUCKET_S)
-            self._put(slice_number, upto - start)
-            start = upto
-        oldest = int((end - _QUARTER) // _BUCKET_S)
-        while self._slices and self._slices[0][0] < oldest:
+        last = int(end // _BUCKET_S)
+        if self._slices and self._slices[-1].number == last and start >= last * _BUCKET_S:
+            self._slices[-1].busy_s += busy_s
+            return
+        for number in range(int(start // _BUCKET_S), last + 1):
+            self._put(number, min(end, (number + 1) * _BUCKET_S) - max(start, number * _BUCKET_S))
+        while self._slices[0].number < last - _QUARTER / _BUCKET_S:
             self._slices.popleft()
 
-    def _put(self, slice_number: int, busy_s: float) -> None:
-        if self._slices and self._slices[-1][0] == slice_number:
-            busy_s += self._slices.pop()[1]
-        self._slices.append((slice_number, busy_s))
+    def _put(self, number: int, busy_s: float) -> None:
+        if self._slices and self._slices[-1].number == number:
+            self._slices[-1].busy_s += busy_s
+        else:
+            self._slices.append(_Slice(number, busy_s))
 
     def share(self, now: float, span_s: float) -> float:
         """Of the last `span_s` seconds, or of the time since start while that is shorter."""
         span_s = min(span_s, max(now - self._started, _BUCKET_S))
         oldest = int((now - span_s) // _BUCKET_S)
-        return min(1.0, sum(busy for number, busy in self._slices if number > oldest) / span_s)
+        return min(1.0, sum(each.busy_s for each in self._slices if each.number > oldest) / span_s)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from drivers.errors import BusUnavailable, DeadlinePassed, LineStopped, NoReply,
 from drivers.modbus.requests import read_holding_registers, write_coil, write_register
 from tests.support.lines import bus_on
 from tests.support.scripted_line import Answer, ScriptedLine, framed
-from tests.support.virtual_time import run_virtual
+from tests.support.virtual_time import VirtualClock, run_virtual
 
 READ = read_holding_registers(0x10, 1)
 READ_REPLY = framed("01 03 02 002A")
@@ -108,10 +108,29 @@ def test_a_silent_unit_is_quarantined_refused_at_once_and_found_again() -> None:
             assert 2 <= len(probes) <= 600 * 0.01 / 0.3 + 1
             assert min(b - a for a, b in itertools.pairwise(probes)) >= 0.3 / 0.01
             line.answer = obedient
-            await asyncio.sleep(100)
+            await asyncio.sleep(330)
             assert bus.availability(2).current is Availability.ONLINE
             assert bus.quarantined_until(2) is None
             assert await bus.exchange(2, READ, Priority.GRANT) == (42,)
+
+    run_virtual(main())
+
+
+def test_an_operator_brings_the_next_probe_forward() -> None:
+    async def main() -> None:
+        line = dead(2)
+        async with bus_on(line, units=(1, 2)) as bus:
+            with pytest.raises(NoReply):
+                await bus.exchange(2, READ, Priority.GRANT)
+            await asyncio.sleep(3600)
+            await asyncio.sleep((bus.quarantined_until(2) or 0.0) - VirtualClock().wall() + 1)
+            line.answer = obedient
+            await asyncio.sleep(40)
+            assert bus.availability(2).current is Availability.QUARANTINED
+            with pytest.raises(Quarantined):
+                await bus.exchange(2, READ, Priority.OPERATOR)
+            await asyncio.sleep(31)
+            assert bus.availability(2).current is Availability.ONLINE
 
     run_virtual(main())
 

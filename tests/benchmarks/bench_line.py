@@ -1,0 +1,237 @@
+"""How well a line is used, and what an exchange costs.
+
+    python -m tests.benchmarks.bench_line [--exchanges N] [wire dead ptys cpu ...]
+
+wire   time on a simulated wire against its floor: both frames, both silences, the panel's latency (goal: floor >= 97 %)
+dead   p95 of the healthy units with one dead unit of 32 against none (goal: <= 1.02)
+ptys   eight pseudo-terminals side by side against one, wall clock (goal: <= 1.05)
+cpu    CPU of an exchange on a pseudo-terminal against pymodbus' own client behind the same silences (goal: <= 1)
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from random import Random
+from statistics import median, quantiles
+from typing import Any
+
+from pymodbus import FramerType
+from pymodbus.client import AsyncModbusSerialClient
+from pymodbus.pdu import ModbusPDU
+
+from config.settings import LineSettings
+from drivers.bus import Bus
+from drivers.clock import SystemClock
+from drivers.contract import Priority
+from drivers.errors import DriverError, NoReply
+from drivers.line import line_timing, open_link
+from drivers.modbus.requests import Request, read_holding_registers, write_register, write_registers
+from drivers.modbus.rtu import RtuLink
+from simulators.wire import VirtualWire
+from tests.benchmarks.pty_panels import pty_panels
+from tests.support.soak import SoakPanel
+from tests.support.virtual_time import VirtualClock, run_virtual
+from tests.support.wire_stream import on_wire
+
+_MIX: tuple[Request, ...] = (
+    read_holding_registers(0, 32),
+    write_register(7, 9),
+    write_registers(0, [7] * 32),
+    read_holding_registers(100, 2),
+)
+_LATENCY_S = 0.001
+
+
+def serial_settings(baudrate: int, port: str = "none", **more: Any) -> LineSettings:
+    return LineSettings(id="bench", kind="modbus-rtu", port=port, baudrate=baudrate, **more)
+
+
+# ---- on the simulated wire ----
+
+
+async def _wire_time(baudrate: int, units: int, exchanges: int) -> tuple[float, float]:
+    """Seconds taken and the floor for it."""
+    settings = serial_settings(baudrate)
+    async with VirtualWire([SoakPanel(unit) for unit in range(1, units + 1)], baudrate=baudrate) as wire:
+        bus = Bus(settings, RtuLink(on_wire(wire), line_timing(settings), VirtualClock()), VirtualClock())
+        for unit in range(1, units + 1):
+            bus.attach(unit)
+        await bus.start()
+        floor = 0.0
+
+        async def caller(unit: int, count: int) -> None:
+            nonlocal floor
+            for number in range(count):
+                request = _MIX[number % len(_MIX)]
+                await bus.exchange(unit, request, Priority.GRANT)
+                floor += (bus.wire_ms(request) or 0.0) / 1000 + _LATENCY_S
+
+        started = asyncio.get_running_loop().time()
+        callers = 4 if units == 1 else units
+        async with asyncio.TaskGroup() as group:
+            for number in range(callers):
+                group.create_task(caller(1 + number % units, exchanges // callers))
+        took = asyncio.get_running_loop().time() - started
+        await bus.stop(1)
+    return took, floor
+
+
+def bench_wire(exchanges: int) -> bool:
+    good = True
+    for baudrate in (9600, 19_200, 115_200):
+        for units in (1, 32):
+            took, floor = run_virtual(_wire_time(baudrate, units, exchanges))
+            good &= verdict(f"wire {baudrate} baud, {units} units: floor / time", floor / took, floor / took >= 0.97)
+    return good
+
+
+_ABSENT = -1.0
+"""As the time one unit has been dead: nobody asks for it."""
+
+
+async def _healthy_p95(dead_for_s: float | None, minutes: int) -> float:
+    """Every unit asked once a second, at moments of its own. `dead_for_s`: how long the dead one has been it before."""
+    settings = serial_settings(19_200)
+    panels = [SoakPanel(unit) for unit in range(1, 33)]
+    took: list[float] = []
+    async with VirtualWire(panels, baudrate=19_200) as wire:
+        clock = VirtualClock()
+        bus = Bus(settings, RtuLink(on_wire(wire), line_timing(settings), clock), clock)
+        for panel in panels:
+            bus.attach(panel.unit)
+        await bus.start()
+        if dead_for_s is not None and dead_for_s != _ABSENT:
+            panels[-1].off()
+            with suppress(NoReply):
+                await bus.exchange(panels[-1].unit, read_holding_registers(0, 8), Priority.GRANT)
+            await asyncio.sleep(dead_for_s)
+        begin = clock.monotonic()
+
+        async def caller(unit: int) -> None:
+            random = Random(unit)
+            for second in range(60 * minutes):
+                await asyncio.sleep(max(0.0, begin + second + random.random() - clock.monotonic()))
+                started = clock.monotonic()
+                try:
+                    await bus.exchange(unit, read_holding_registers(0, 8), Priority.GRANT)
+                except DriverError:
+                    continue
+                if unit != panels[-1].unit:
+                    took.append(clock.monotonic() - started)
+
+        async with asyncio.TaskGroup() as group:
+            for panel in panels if dead_for_s != _ABSENT else panels[:-1]:
+                group.create_task(caller(panel.unit))
+        await bus.stop(1)
+    return quantiles(took, n=20)[-1]
+
+
+def bench_dead(exchanges: int) -> bool:
+    """In the first minutes a dead unit is looked for often, later ever more rarely; the goal is for what stays."""
+    minutes = max(5, exchanges // 500)
+    none, absent, fresh, old = (run_virtual(_healthy_p95(dead, minutes)) for dead in (None, _ABSENT, 0.0, 3600.0))
+    print(f"     p95 of 32 units, none dead {1000 * none:.2f} ms; of 31 units {1000 * absent:.2f} ms")
+    print(f"     p95 of 31 beside one newly dead {1000 * fresh:.2f} ms; beside one dead for an hour {1000 * old:.2f} ms")
+    print(f"     against 31 without it: newly dead {fresh / absent:.4f}, for an hour {old / absent:.4f}")
+    return verdict(f"dead one of 32 for an hour, {minutes} minutes: p95 against none dead", old / none, old / none <= 1.02)
+
+
+# ---- on pseudo-terminals ----
+
+
+async def _line_on(path: str, exchanges: int, baudrate: int) -> None:
+    settings = serial_settings(baudrate, path)
+    bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
+    bus.attach(1)
+    await bus.start()
+    for number in range(exchanges):
+        await bus.exchange(1, _MIX[number % len(_MIX)], Priority.GRANT)
+    await bus.stop(1)
+
+
+async def _side_by_side(paths: list[str], exchanges: int) -> float:
+    started = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for path in paths:
+            group.create_task(_line_on(path, exchanges, 19_200))
+    return time.perf_counter() - started
+
+
+def bench_ptys(exchanges: int) -> bool:
+    """Each answer comes as late as a wire of 19 200 baud would bring it."""
+    ratios = []
+    each = max(100, exchanges // 50)
+    for _ in range(5):
+        with pty_panels(8, 0.024) as paths:
+            one = asyncio.run(_side_by_side(paths[:1], each))
+            eight = asyncio.run(_side_by_side(paths, each))
+        ratios.append(eight / one)
+        print(f"     one line {one:.2f} s, eight lines {eight:.2f} s")
+    return verdict("ptys eight lines against one (median of 5)", median(ratios), median(ratios) <= 1.05)
+
+
+async def _pymodbus_on(path: str, exchanges: int, baudrate: int) -> None:
+    client = AsyncModbusSerialClient(path, framer=FramerType.RTU, baudrate=baudrate, retries=0, reconnect_delay=0, timeout=0.3)
+    await client.connect()
+    loop = asyncio.get_running_loop()
+    silence_s = line_timing(serial_settings(baudrate)).silence_s
+    last = loop.time()
+    calls: list[Callable[[], Awaitable[ModbusPDU]]] = [
+        lambda: client.read_holding_registers(0, count=32, device_id=1),
+        lambda: client.write_register(7, 9, device_id=1),
+        lambda: client.write_registers(0, [7] * 32, device_id=1),
+        lambda: client.read_holding_registers(100, count=2, device_id=1),
+    ]
+    for number in range(exchanges):
+        await asyncio.sleep(max(0.0, last + silence_s - loop.time()))
+        reply = await calls[number % len(calls)]()
+        last = loop.time()
+        assert not reply.isError()
+    client.close()
+
+
+def _cpu(work: Callable[[str, int, int], Coroutine[Any, Any, None]], exchanges: int) -> float:
+    """Microseconds an exchange, the opening of the port included."""
+    with pty_panels(1, 0.0) as (path,):
+        gc.collect()
+        started = time.process_time()
+        asyncio.run(work(path, exchanges, 921_600))
+        return (time.process_time() - started) / exchanges * 1e6
+
+
+def bench_cpu(exchanges: int) -> bool:
+    each = max(1000, exchanges // 4)
+    pairs = [(_cpu(_line_on, each), _cpu(_pymodbus_on, each)) for _ in range(5)]
+    for ours, theirs in pairs:
+        print(f"     bus {ours:.0f} us, pymodbus {theirs:.0f} us")
+    ratio = median(ours / theirs for ours, theirs in pairs)
+    return verdict("cpu bus against pymodbus (median of 5)", ratio, ratio <= 1.0)
+
+
+def verdict(what: str, value: float, good: bool) -> bool:
+    print(f"{'ok  ' if good else 'MISS'} {what}: {value:.4f}", flush=True)
+    return good
+
+
+BENCHMARKS = {"wire": bench_wire, "dead": bench_dead, "ptys": bench_ptys, "cpu": bench_cpu}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--exchanges", type=int, default=8000)
+    parser.add_argument("which", nargs="*", default=list(BENCHMARKS))
+    chosen = parser.parse_args()
+    logging.getLogger("drivers").setLevel(logging.CRITICAL)
+    results = [BENCHMARKS[name](chosen.exchanges) for name in chosen.which]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
