@@ -37,7 +37,17 @@ class GeSchedules(Part):
     dates_per_calendar: int = Field(90, ge=1)
     frozen: Address
     """Coils, one a schedule: its value stands still while set."""
+    values: Address
+    """Coils, one a schedule: its value now; written, it holds until the schedule's next event."""
     time_bytes: Literal["hour_minute", "minute_hour"] = "hour_minute"
+
+
+class ModeInForce(Part):
+    """The holding register with the mode that acts now: open where the bits of `mask` read `open`."""
+
+    address: Address
+    mask: Word = 0xFFFF
+    open: Word
 
 
 class WeekEvents(Part):
@@ -51,6 +61,7 @@ class WeekEvents(Part):
     closed: Word
     disabled: Word
     """Added to a mode: this event does not count."""
+    in_force: ModeInForce | None = None
 
 
 class UnusedPeriod(Part):

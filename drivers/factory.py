@@ -39,6 +39,8 @@ def _probe(model: PanelModel) -> Request:
     """A cheap read that any such panel answers."""
     if model.identity:
         return named_reads(model, [model.identity[0].read])[0][2]
+    if model.registers:
+        return named_reads(model, list(model.registers)[:1])[0][2]
     if model.outputs is not None and model.outputs.state is not None:
         return read_area(model.outputs.state.area, model.outputs.state.address, 1, model.addressing)
     return read_input_registers(0, 1)

@@ -11,9 +11,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from drivers.contract import Acknowledgement, Outcome, PanelImage, Priority, WritePlan
+from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, Priority, WritePlan
 from drivers.errors import DriverError, NotSent, PanelException, Unconfirmed, UnexpectedReply, VerifyFailed
+from drivers.modbus.in_force import put_in_force
 from drivers.modbus.layouts import build_layout
+from drivers.modbus.layouts.direct import save_steps
 from drivers.modbus.layouts.layout import Layout
 from drivers.modbus.output_driver import OutputDriver
 from drivers.modbus.prepare import prepare
@@ -53,6 +55,10 @@ class ModbusPanelDriver(OutputDriver):
         super().__init__(unit)
         self._layout = self._build_layout()
         self._writing = asyncio.Lock()
+        self._held: PanelImage | None = None
+        """What the panel was last seen to hold."""
+        self._saved = self._model.write.save is None
+        """False: what the panel holds may be gone after a power cut. Unknown at the start: taken to be so."""
 
     def _build_layout(self) -> Layout:
         layout = build_layout(self._model, self._capabilities)
@@ -93,9 +99,11 @@ class ModbusPanelDriver(OutputDriver):
         async with self._writing:
             progress = _Progress()
             try:
-                await self._carry_out(transaction, progress, Call(priority, deadline))
+                await self._carry_out(plan.target, transaction, progress, Call(priority, deadline))
             except DriverError as error:
+                self._held = None
                 return self._refused(transaction, progress, error)
+            self._held = plan.target
         return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
 
     def _refused(self, transaction: Transaction, progress: _Progress, error: DriverError) -> Acknowledgement:
@@ -110,7 +118,7 @@ class ModbusPanelDriver(OutputDriver):
             return failed(error, transaction.known)
         return Acknowledgement(Outcome.UNCONFIRMED, None, error.reason, str(error))
 
-    async def _carry_out(self, transaction: Transaction, progress: _Progress, call: Call) -> None:
+    async def _carry_out(self, target: PanelImage, transaction: Transaction, progress: _Progress, call: Call) -> None:
         if not self._restarts.known and self._commits(transaction):
             await self._note_counters(call)
         steps = transaction.steps
@@ -122,7 +130,7 @@ class ModbusPanelDriver(OutputDriver):
                 if attempt + 1 == _ATTEMPTS:
                     raise
                 steps = tuple(step for step in transaction.steps if step.kind is not StepKind.ERASE)
-        await self._verify(transaction, progress, call.finished())
+        await self._verify(target, transaction, progress, call.finished())
 
     @staticmethod
     def _commits(transaction: Transaction) -> bool:
@@ -139,6 +147,7 @@ class ModbusPanelDriver(OutputDriver):
                 await self._commit(step, progress, urgent)
             else:
                 await self._one(step, progress, urgent)
+            self._saved |= step.kind is StepKind.SAVE
 
     async def _one(self, step: Step, progress: _Progress, call: Call) -> None:
         """Send one step and remember what it may have done."""
@@ -153,6 +162,8 @@ class ModbusPanelDriver(OutputDriver):
 
     def _sent(self, step: Step, progress: _Progress) -> None:
         progress.effect |= step.kind not in EFFECTLESS
+        if step.kind is StepKind.WRITE and self._model.write.save is not None:
+            self._saved = False
         progress.erased |= step.kind is StepKind.ERASE
         if step.storage is not None:
             self._written[step.storage] = self._written.get(step.storage, 0) + 1
@@ -182,7 +193,7 @@ class ModbusPanelDriver(OutputDriver):
 
     # --- verify
 
-    async def _verify(self, transaction: Transaction, progress: _Progress, call: Call) -> None:
+    async def _verify(self, target: PanelImage, transaction: Transaction, progress: _Progress, call: Call) -> None:
         """Raises VerifyFailed, or why the commit could not be confirmed."""
         sure = not self._commits(transaction) or await self._committed(call)
         settles = self._commits(transaction) and self._model.write.busy is not None
@@ -195,6 +206,7 @@ class ModbusPanelDriver(OutputDriver):
             held = await self._holds(proof, call)
         if not held:
             raise progress.commit or VerifyFailed("the panel reads back otherwise than it acknowledged")
+        await put_in_force(self._unit, self._layout, self._clock_writer, target, call)
 
     async def _committed(self, call: Call) -> bool:
         """Whether the panel says that its last commit was done, and did not restart since its counters were last read."""
@@ -231,18 +243,43 @@ class ModbusPanelDriver(OutputDriver):
     # --- read
 
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
+        """What was written and perhaps not saved is saved first: else a power cut could bring back what was read to be gone."""
         call = Call(priority, deadline)
+        try:
+            async with self._writing:
+                if not self._saved:
+                    await self._write(save_steps(self._model), _Progress(), call)
+            return await self._read(call)
+        except DriverError as error:
+            return failed(error)
 
+    async def _read(self, call: Call) -> PanelImage:
         async def read(request: Request) -> tuple[int, ...]:
             return await self._unit.exchange(request, call)
 
-        try:
-            return await self._layout.read(read)
-        except DriverError as error:
-            return failed(error)
+        self._held = await self._layout.read(read)
+        return self._held
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         try:
-            return await self._holds(self._layout.quick_checks(image), Call(priority, deadline))
+            same = await self._holds(self._layout.quick_checks(image), Call(priority, deadline))
         except DriverError as error:
             return failed(error)
+        self._held = image if same else None
+        return same
+
+    # --- clock
+
+    async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
+        """After a step of its clock a panel may go on with an old value: values are compared with the table and put right."""
+        done = await super().set_clock(setting, priority, deadline)
+        if done.outcome is not Outcome.ACKNOWLEDGED or self._layout.values_read() is None:
+            return done
+        call = Call(priority, None)
+        try:
+            async with self._writing:
+                image = self._held or await self._read(call)
+                await put_in_force(self._unit, self._layout, self._clock_writer, image, call)
+        except DriverError as error:
+            return failed(error)
+        return done

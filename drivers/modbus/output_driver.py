@@ -112,10 +112,13 @@ class OutputDriver:
         model, counters = self._model, self._model.counters
         names = [check.read for check in model.identity] + list(model.capacity.values())
         names += [name for name in (counters.uptime_s, counters.resets, counters.commits, counters.serial) if name]
+        names = names or list(model.registers)[:1]
         try:
             facts = await self._unit.facts(names, call)
             self._identify(facts)
             seen = None if self._clock_writer is None else await self._clock_writer.read(call)
+            if not names and seen is None:
+                await self._unit.exchange(self._sign_of_life(), call)
         except DriverError as error:
             return failed(error)
         self._restarts.note(self._counters(facts), self._unit.clock.monotonic())
@@ -131,6 +134,13 @@ class OutputDriver:
             serial=facts.text(counters.serial) if counters.serial else None,
             clock_due=seen.due if seen else False,
         )
+
+    def _sign_of_life(self) -> Request:
+        """A read for a panel whose model names nothing that could be read instead."""
+        state = self._model.outputs.state if self._model.outputs else None
+        if state is None:
+            return read_area("input", self._model.addressing.base, 1, self._model.addressing)
+        return read_area(state.area, state.address, 1, self._model.addressing)
 
     def _identify(self, facts: Facts) -> None:
         for check in self._model.identity:

@@ -40,14 +40,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A reading and what it must give; None where any value will do."""
+    """A reading and what it must give; None where any value will do. Only the bits of `mask` count."""
 
     request: Request
     expected: tuple[int | None, ...]
+    mask: int = 0xFFFF
 
     def holds(self, values: tuple[int, ...]) -> bool:
         return len(values) == len(self.expected) and all(
-            want is None or want == got for want, got in zip(self.expected, values, strict=True)
+            want is None or want == got & self.mask for want, got in zip(self.expected, values, strict=True)
         )
 
 

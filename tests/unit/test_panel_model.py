@@ -148,7 +148,7 @@ def test_the_list() -> None:
     assert tuple(rows) == SHIPPED
     assert rows["waveshare-relay-8ch"].layout is None
     assert rows["ge-a-series"].schedules == 16
-    assert rows["domat-fc013"].options == ("first_word = 0",)
+    assert rows["domat-fc013"].options == ("comfort_in_force = 1", "first_word = 0")
 
 
 def _board() -> PanelModel:

@@ -10,7 +10,7 @@ from drivers.modbus.layouts.events import Phases
 from drivers.modbus.prepare import prepare_request
 from drivers.modbus.requests import Request, write_register, write_registers
 from drivers.modbus.steps import Check, Step, StepKind, Transaction
-from drivers.modbus.words import checks, write_runs
+from drivers.modbus.words import checks, write_runs, write_words
 
 
 class Writer:
@@ -68,11 +68,13 @@ class Writer:
             yield Step(StepKind.BEGIN, write_registers(rules.begin.address - base, rules.begin.values))
         for request in self.requests:
             yield Step(StepKind.WRITE, request, request.count, storage)
-        for command in (rules.commit, rules.save):
-            if command is not None:
-                request = (
-                    write_register(command.address - base, command.values[0], command.repeatable)
-                    if len(command.values) == 1
-                    else write_registers(command.address - base, command.values, command.repeatable)
-                )
-                yield Step(StepKind.SAVE, request, storage=command.storage)
+        yield from save_steps(self._model)
+
+
+def save_steps(model: PanelModel) -> tuple[Step, ...]:
+    """What makes written words last; none where they last by themselves."""
+    save = model.write.save
+    if save is None:
+        return ()
+    request = write_words(save.address, save.values, model.addressing, save.repeatable)
+    return (Step(StepKind.SAVE, request, storage=save.storage),)

@@ -15,9 +15,9 @@ from config.schedule_layouts import GeSchedules
 from drivers.contract import PanelCapabilities, PanelImage, Slot
 from drivers.modbus.layouts.direct import Writer
 from drivers.modbus.layouts.events import ListCodec, Phases, add_list
-from drivers.modbus.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, within
+from drivers.modbus.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, weekday, within
 from drivers.modbus.layouts.layout import Read
-from drivers.modbus.requests import read_coils
+from drivers.modbus.requests import Request, read_coils, write_coil
 from drivers.modbus.steps import Check, Transaction
 from drivers.modbus.words import checks, reads
 
@@ -106,8 +106,10 @@ class GeLayout:
 
     def decode(self, words: Mapping[int, int]) -> PanelImage:
         slots = {number: slot for number in self._numbers() if (slot := self._decode_slot(number, words)) is not None}
-        groups = tuple(self._decode_calendar(index, words) for index in range(len(self._layout.calendars)))
-        return PanelImage(slots=slots, special_days=groups if any(groups) else ())
+        groups = [self._decode_calendar(index, words) for index in range(len(self._layout.calendars))]
+        while groups and not groups[-1]:
+            groups.pop()
+        return PanelImage(slots=slots, special_days=tuple(groups))
 
     def _decode_slot(self, number: int, words: Mapping[int, int]) -> Slot | None:
         first = self._first(number)
@@ -177,15 +179,15 @@ class GeLayout:
         """Lists to be closed before the calendars change."""
         groups = range(len(self._layout.calendars))
         days = {day for image in (target, known) for group in groups for day in _group(image, group)} - {_NO_DATE}
-        switched = {(_list_of(known, day), _list_of(target, day), _weekday(day)) for day in days}
+        switched = {(_list_of(known, day), _list_of(target, day), weekday(day)) for day in days}
         off: set[tuple[int, int]] = set()
         for number in numbers:
             after = dict(held) | self._phases(target, [(number, index) for index in range(self._lists)], held, frozenset()).off
-            for before, then, weekday in switched:
+            for before, then, usual in switched:
                 if before == then:
                     continue
                 allowed = merged((*self._plan(known, number, before), *self._plan(target, number, then)))
-                visited = {then, weekday} if before >= WEEK and then >= WEEK else {then}
+                visited = {then, usual} if before >= WEEK and then >= WEEK else {then}
                 off |= {(number, index) for index in visited if not self._stays_within(number, index, after, allowed)}
         return frozenset(off)
 
@@ -225,10 +227,10 @@ class GeLayout:
     # --- read
 
     def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
-        """Whether a value is frozen, the calendars, and the lists of the image's schedules."""
+        """Whether a value is frozen, the calendars, and all lists: no word tells which schedules are used."""
         addressing, count = self._model.addressing, self._capabilities.max_schedules
         frozen = Check(read_coils(self._layout.frozen - addressing.base, count), (0,) * count)
-        expected = {at: word for number in sorted(image.slots) for at, word in self._slot_words(image, number).items()}
+        expected = {at: word for number in self._numbers() for at, word in self._slot_words(image, number).items()}
         dates: dict[int, int | None] = {}
         for index, first in enumerate(self._layout.calendars):
             group = _group(image, index)
@@ -246,19 +248,33 @@ class GeLayout:
             words |= dict(enumerate(await read(request), start))
         return self.decode(words)
 
+    # --- values in force
+
+    def values_read(self) -> Request:
+        return read_coils(self._layout.values - self._model.addressing.base, self._capabilities.max_schedules)
+
+    def acting(self, values: tuple[int, ...]) -> Mapping[int, bool]:
+        return {number: bool(value) for number, value in zip(self._numbers(), values, strict=True)}
+
+    def due(self, image: PanelImage, day: int, minute: int) -> Mapping[int, bool]:
+        index = _list_of(image, day)
+        opaque = {number for number, slot in image.slots.items() if slot.opaque is not None}
+        plans = {number: self._plan(image, number, index) for number in self._numbers() if number not in opaque}
+        return {number: any(start <= minute < end for start, end in plan) for number, plan in plans.items()}
+
+    def force(self, slot: int, is_open: bool) -> Request:
+        address = self._layout.values - self._model.addressing.base + slot - self._capabilities.first_id
+        return write_coil(address, 0xFF00 if is_open else 0x0000)
+
 
 def _group(image: PanelImage, index: int) -> tuple[int, ...]:
     return image.special_days[index] if index < len(image.special_days) else ()
 
 
-def _weekday(day: int) -> int:
-    return (_EPOCH + timedelta(days=day)).weekday()
-
-
 def _list_of(image: PanelImage, day: int) -> int:
     """The list that a day goes by: a calendar's where it stands in one, else its weekday's."""
     groups = [index for index, group in enumerate(image.special_days) if day in group]
-    return WEEK + groups[0] if groups else _weekday(day)
+    return WEEK + groups[0] if groups else weekday(day)
 
 
 def _date_words(day: int) -> tuple[int, int]:

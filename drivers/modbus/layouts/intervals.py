@@ -11,6 +11,11 @@ WEEK = 7
 Intervals = tuple[tuple[int, int], ...]
 
 
+def weekday(day: int) -> int:
+    """Of a day since 1970-01-01, a Thursday; 0 Monday."""
+    return (day + 3) % WEEK
+
+
 def merged(pairs: Iterable[tuple[int, int]]) -> Intervals:
     whole: list[tuple[int, int]] = []
     for start, end in sorted(pairs):

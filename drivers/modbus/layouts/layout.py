@@ -39,3 +39,35 @@ class Layout(Protocol):
     async def read(self, read: Read) -> PanelImage:
         """What the panel holds. Raises DriverError."""
         ...
+
+    def values_read(self) -> Request | None:
+        """The read of the values that the panel acts on now; None where they cannot be read."""
+        ...
+
+    def acting(self, values: tuple[int, ...]) -> Mapping[int, bool]:
+        """Slot -> whether it is open now, by what `values_read` gave."""
+        ...
+
+    def due(self, image: PanelImage, day: int, minute: int) -> Mapping[int, bool]:
+        """Slot -> whether the image has it open; slots whose words are opaque are left out."""
+        ...
+
+    def force(self, slot: int, is_open: bool) -> Request | None:
+        """The write that sets a slot's value until its next event; None where there is none."""
+        ...
+
+
+class NoValues:
+    """For layouts whose panels do not show the values they act on, or always act on their table."""
+
+    def values_read(self) -> Request | None:
+        return None
+
+    def acting(self, values: tuple[int, ...]) -> Mapping[int, bool]:
+        return {}
+
+    def due(self, image: PanelImage, day: int, minute: int) -> Mapping[int, bool]:
+        return {}
+
+    def force(self, slot: int, is_open: bool) -> Request | None:
+        return None

@@ -15,7 +15,7 @@ from config.panel_model import PanelModel
 from config.schedule_layouts import OpenAccessSlots
 from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
 from drivers.errors import VerifyFailed
-from drivers.modbus.layouts.layout import Read
+from drivers.modbus.layouts.layout import NoValues, Read
 from drivers.modbus.named import register_read
 from drivers.modbus.requests import write_register, write_registers
 from drivers.modbus.steps import Check, Step, StepKind, Transaction
@@ -99,7 +99,7 @@ def _read_dates(words: Sequence[int]) -> tuple[int, ...]:
     return tuple(words[9] + bit for bit in range(_BITMAP_DAYS) if held[bit // 16] >> (15 - bit % 16) & 1)
 
 
-class OpenAccessLayout:
+class OpenAccessLayout(NoValues):
     """Removals go first, each by the erase register: at once, durable, whoever refers to the slot. Then all other changes are
     staged and committed as one. A slot that was free is written whole, since nobody knows its words; of a used one only the
     words that differ travel, and its check word.

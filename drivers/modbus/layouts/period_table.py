@@ -15,7 +15,7 @@ from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
 from drivers.modbus.layouts.direct import Writer
 from drivers.modbus.layouts.events import Phases
 from drivers.modbus.layouts.intervals import WEEK, day_plan, periods_of
-from drivers.modbus.layouts.layout import Read
+from drivers.modbus.layouts.layout import NoValues, Read
 from drivers.modbus.steps import Check, Transaction
 from drivers.modbus.words import checks, reads
 
@@ -54,7 +54,7 @@ class _Record:
         return (self.start, self.end) if self.days is None else (self.start, self.end, self.days)
 
 
-class PeriodTableLayout:
+class PeriodTableLayout(NoValues):
     def __init__(self, model: PanelModel, layout: PeriodTable, capabilities: PanelCapabilities) -> None:
         self._model = model
         self._layout = layout

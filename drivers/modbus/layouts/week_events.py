@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from config.panel_model import PanelModel
+from config.panel_parts import BitSetting
 from config.schedule_layouts import WeekEvents
 from drivers.contract import PanelCapabilities, PanelImage, Slot
 from drivers.modbus.layouts.direct import Writer
 from drivers.modbus.layouts.events import ListCodec, Phases, add_list
-from drivers.modbus.layouts.intervals import DAY, WEEK, Intervals, day_plan, periods_of
+from drivers.modbus.layouts.intervals import DAY, WEEK, Intervals, day_plan, periods_of, weekday
 from drivers.modbus.layouts.layout import Read
+from drivers.modbus.requests import Request, read_holding_registers
 from drivers.modbus.steps import Check, Transaction
 from drivers.modbus.words import checks, reads
 
@@ -43,7 +45,7 @@ class WeekLayout:
     def _words(self, image: PanelImage) -> dict[int, int | None]:
         slot = image.slots.get(self._number, Slot(()))
         if slot.opaque is not None:
-            return dict(zip(self._addresses(), slot.opaque, strict=True))
+            return dict(zip(self._addresses(), slot.opaque, strict=False))
         words: dict[int, int | None] = {}
         for day in range(WEEK):
             words |= dict(enumerate(self._codec.words(day_plan(slot.periods, day)), self._list_at(day)))
@@ -68,13 +70,13 @@ class WeekLayout:
         phases = Phases()
         for day in range(WEEK):
             start = self._list_at(day)
-            add_list(self._codec, start, [wanted[at] for at in range(start, start + self._list_words)], held, phases, False)
+            add_list(self._codec, start, [wanted.get(at) for at in range(start, start + self._list_words)], held, phases, False)
         writer = Writer(self._model, held)
         writer.values_off(phases)
         writer.times_and_on(phases, None)
         written = {at for request in writer.requests for at in self._written(request.address, request.count)}
         days = {day for day in range(WEEK) if written & set(range(self._list_at(day), self._list_at(day) + self._list_words))}
-        expected = {at: wanted[at] for d in days for at in range(self._list_at(d), self._list_at(d) + self._list_words)}
+        expected = {at: wanted.get(at) for d in days for at in range(self._list_at(d), self._list_at(d) + self._list_words)}
         return writer.transaction(known, expected)
 
     def _written(self, address: int, count: int) -> range:
@@ -82,10 +84,43 @@ class WeekLayout:
         return range(first, first + count)
 
     def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
-        return checks(self._words(image), self._model.addressing)
+        bits = tuple(
+            Check(read_holding_registers(setting.address - self._model.addressing.base, 1), (setting.value,), setting.mask)
+            for setting in self._acts_by()
+        )
+        return bits + checks(self._words(image), self._model.addressing)
+
+    def _acts_by(self) -> tuple[BitSetting, ...]:
+        """Bits without which the table does not act."""
+        return tuple(setting for setting in self._model.write.prepare if setting.when == "transaction")
 
     async def read(self, read: Read) -> PanelImage:
+        """The whole table. Where it does not act, what the panel does is unknown: an opaque slot without words."""
+        for setting in self._acts_by():
+            held = (await read(read_holding_registers(setting.address - self._model.addressing.base, 1)))[0]
+            if held & setting.mask != setting.value:
+                return PanelImage(slots={self._number: Slot((), opaque=())})
         words: dict[int, int] = {}
         for start, request in reads(self._addresses(), self._model.addressing):
             words |= dict(enumerate(await read(request), start))
         return self.decode(words)
+
+    # --- the mode in force
+
+    def values_read(self) -> Request | None:
+        in_force = self._layout.in_force
+        return None if in_force is None else read_holding_registers(in_force.address - self._model.addressing.base, 1)
+
+    def acting(self, values: tuple[int, ...]) -> Mapping[int, bool]:
+        in_force = self._layout.in_force
+        return {} if in_force is None else {self._number: values[0] & in_force.mask == in_force.open}
+
+    def due(self, image: PanelImage, day: int, minute: int) -> Mapping[int, bool]:
+        slot = image.slots.get(self._number, Slot(()))
+        if slot.opaque is not None:
+            return {}
+        plan = day_plan(slot.periods, weekday(day))
+        return {self._number: any(start <= minute < end for start, end in plan)}
+
+    def force(self, slot: int, is_open: bool) -> Request | None:
+        return None

@@ -1,0 +1,55 @@
+"""The value that a panel acts on now, where it can be read: compared with its table by its own clock, and put right.
+
+A panel that looks at its table at events only keeps an old value after its clock or its table was changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drivers.contract import PanelImage
+from drivers.errors import VerifyFailed
+from drivers.modbus.clock_words import Wall
+from drivers.modbus.layouts.layout import Layout
+from drivers.modbus.requests import Request
+from drivers.modbus.set_clock import ClockWriter
+from drivers.modbus.unit import Call, PanelUnit
+
+_ATTEMPTS = 3
+_LATER_S = 3
+"""Values are read after the clock: where the table changes in between, either value is right."""
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """`request` reads the values; those that the table says otherwise, by the panel's clock, are `wrong`: (slot, value due)."""
+
+    layout: Layout
+    request: Request
+
+    def wrong(self, image: PanelImage, wall: Wall, values: tuple[int, ...]) -> tuple[tuple[int, bool], ...]:
+        later = divmod(_DAY_S * wall[0] + wall[1] + _LATER_S, _DAY_S)
+        now, then = self.layout.due(image, wall[0], wall[1] // 60), self.layout.due(image, later[0], later[1] // 60)
+        acting = self.layout.acting(values)
+        return tuple((slot, due) for slot, due in now.items() if acting[slot] != due and acting[slot] != then[slot])
+
+
+async def put_in_force(unit: PanelUnit, layout: Layout, clock: ClockWriter | None, image: PanelImage, call: Call) -> None:
+    """Raises VerifyFailed where a value cannot be brought to what the table says. Without a set clock nothing is known."""
+    request = layout.values_read()
+    if request is None or clock is None:
+        return
+    in_force = InForce(layout, request)
+    for _ in range(_ATTEMPTS):
+        wall = (await clock.read(call)).wall
+        if wall is None:
+            return
+        wrong = in_force.wrong(image, wall, await unit.exchange(request, call))
+        if not wrong:
+            return
+        for slot, due in wrong:
+            force = layout.force(slot, due)
+            if force is not None:
+                await unit.exchange(force, call)
+    raise VerifyFailed("a value does not follow the panel's table")

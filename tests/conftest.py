@@ -1,0 +1,23 @@
+"""Options of the conformance suite (tests/contract/test_panel_models.py): `pytest --panel MODEL --line URL --unit N` runs it on
+real hardware. What would open a door is skipped there unless `--allow-opening` is given.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("panel-gateway", "conformance of a real panel")
+    group.addoption("--panel", help="name of the panel model")
+    group.addoption(
+        "--line", help="serial:///dev/ttyUSB0?baudrate=9600&parity=none&stopbits=1, tcp://host:502 or rtu-tcp://host:4001"
+    )
+    group.addoption("--unit", type=int, default=1, help="unit id of the panel")
+    group.addoption("--models-dir", help="a folder of panel models beside the shipped ones")
+    group.addoption("--allow-opening", action="store_true", help="run what writes open schedules and switches outputs, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "opening: writes schedules that open, or switches outputs")
+    config.addinivalue_line("markers", "simulated: needs a panel whose power and line the test can cut")

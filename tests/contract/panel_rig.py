@@ -1,0 +1,202 @@
+"""A panel to try a driver on: simulated behind a pseudo-terminal or a TCP port, or a real one given on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from config.panel_model import PanelModel, load_models
+from config.settings import LineSettings, PanelSettings, Settings, SimulatorSettings
+from drivers.bus import Bus
+from drivers.clock import SystemClock
+from drivers.contract import Acknowledgement, Availability, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
+from drivers.factory import build_bus, build_driver
+from simulators.faults import FaultRates
+from simulators.panel import SimulatedPanel
+from simulators.register_bank import RegisterBank
+from simulators.site import SimulatedSite
+from tests.support.plain_panel import PLAIN_DAYS, PLAIN_RECORDS
+
+PLAIN = {"plain-days": PLAIN_DAYS, "plain-records": PLAIN_RECORDS}
+"""Models without a simulator: a TOML file each, on a bare bank of registers."""
+P = Priority.GRANT
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`line`: `rtu`, `tcp`, or the URL of a real one."""
+
+    model: str
+    line: str
+    unit: int = 1
+    models_dir: Path | None = None
+
+    @property
+    def simulated(self) -> bool:
+        return "://" not in self.line
+
+    def __str__(self) -> str:
+        return f"{self.model}-{self.line}"
+
+
+@dataclass
+class Rig:
+    """`panel` and `site` are None for a real panel."""
+
+    case: Case
+    model: PanelModel
+    driver: PanelDriver
+    bus: Bus
+    line: LineSettings
+    panel: SimulatedPanel | None
+    site: SimulatedSite | None
+
+    async def hold(self, target: PanelImage, known: PanelImage) -> Acknowledgement:
+        return await self.driver.apply(self.driver.plan(target, known), P, None)
+
+    async def read(self) -> PanelImage:
+        image = await self.driver.read_back(P, None)
+        assert isinstance(image, PanelImage), image
+        return image
+
+    def says(self, image: PanelImage, wanted: PanelImage) -> bool:
+        """Whether two images are the same to the panel."""
+        return self.driver.plan(wanted, image).empty and self.driver.plan(image, wanted).empty
+
+    def simulator(self) -> SimulatedPanel:
+        assert self.panel is not None
+        return self.panel
+
+    def faults(self, rates: FaultRates | None = None) -> None:
+        assert self.site is not None
+        self.site.set_faults("line", rates or FaultRates(), seed=1)
+
+    async def back(self) -> None:
+        """Wait until the panel can be spoken to again."""
+        if self.driver.availability.current is Availability.QUARANTINED:
+            async for level in self.driver.availability:
+                if level is Availability.ONLINE:
+                    return
+
+
+def slot(rig: Rig, number: int, periods: tuple[Period, ...]) -> Slot:
+    """A slot that carries a link_id where the panel stores one, as a compiler would hand it over anyway."""
+    return Slot((f"91c615e3-1040-4815-8ecb-{number:012d}",), periods)
+
+
+def slot_numbers(rig: Rig) -> range:
+    first = rig.driver.capabilities.first_id
+    return range(first, first + rig.driver.capabilities.max_schedules)
+
+
+def week(rig: Rig) -> PanelImage:
+    """Work week in the first slot; in the second one (where there is one) a night through midnight."""
+    numbers = slot_numbers(rig)
+    slots = {numbers[0]: slot(rig, numbers[0], (Period(31, 540, 1080),))}
+    if len(numbers) > 1:
+        evening = 1440 if rig.driver.capabilities.last_minute == "24:00" else 1439
+        slots[numbers[-1]] = slot(rig, numbers[-1], (Period(96, 0, 150), Period(48, 1320, evening)))
+    return PanelImage(slots=slots)
+
+
+def full(rig: Rig) -> PanelImage:
+    """Every slot, every period that a day (or a slot) has room for."""
+    caps = rig.driver.capabilities
+    a_day = caps.max_time_periods_per_day or caps.max_periods_per_schedule or 1
+    most = min(a_day, caps.max_periods_per_schedule or a_day)
+    most = (a_day - 1) // 2 if caps.semantics == "event_list" else most
+    span = 1380 // most // 2
+    periods = tuple(Period(127, 30 + 2 * span * index, 30 + 2 * span * index + span) for index in range(most))
+    return PanelImage(slots={number: slot(rig, number, periods) for number in slot_numbers(rig)})
+
+
+def expected_windows(image: PanelImage, number: int, day: int) -> tuple[tuple[int, int], ...]:
+    """Merged minutes that a slot of the image opens on a day, by the weekday alone. Written apart from the drivers."""
+    bit = (day + 3) % 7
+    found = image.slots.get(number)
+    minutes = sorted({m for p in (found.periods if found else ()) if p.days >> bit & 1 for m in range(p.start, p.end)})
+    starts = [m for m in minutes if m - 1 not in set(minutes)]
+    ends = [m + 1 for m in minutes if m + 1 not in set(minutes)]
+    return tuple(zip(starts, ends, strict=True))
+
+
+@asynccontextmanager
+async def rig_for(case: Case, folder: Path) -> AsyncIterator[Rig]:
+    if case.simulated:
+        async with _simulated(case, folder) as rig:
+            yield rig
+        return
+    models = load_models(case.models_dir)
+    panel = PanelSettings(id="panel", model=case.model, unit=case.unit)
+    async with _on_line(case, models, panel, _real_line(case), None) as rig:
+        before = await rig.driver.read_back(P, None)
+        assert isinstance(before, PanelImage), before
+        try:
+            yield rig
+        finally:
+            await _restore(rig, before)
+
+
+async def _restore(rig: Rig, before: PanelImage) -> None:
+    """Leave a real panel's schedules as they were found."""
+    await rig.back()
+    now = await rig.read()
+    assert (await rig.hold(before, now)).outcome is Outcome.ACKNOWLEDGED
+
+
+@asynccontextmanager
+async def _simulated(case: Case, folder: Path) -> AsyncIterator[Rig]:
+    for name, text in PLAIN.items():
+        (folder / f"{name}.toml").write_text(text)
+    panel = PanelSettings(id="panel", model=case.model, unit=7, simulator=SimulatorSettings(latency_ms=0))
+    rtu = case.line == "rtu"
+    line = LineSettings(
+        id="line",
+        kind="modbus-rtu" if rtu else "modbus-tcp",
+        port="tty" if rtu else 0,
+        host="127.0.0.1",
+        baudrate=115200,
+        timeout_ms=100,
+        post_timeout_quiet_ms=0,
+        panels=(panel,),
+    )
+    site = SimulatedSite(Settings(lines=(line,)), pty_dir=folder, paced=False, register_banks=tuple(PLAIN))
+    async with site:
+        where = site.lines["line"]
+        line = line.model_copy(update={"port": where if isinstance(where, str) else where[1]})
+        async with _on_line(case, load_models(folder), panel, line, site) as rig:
+            yield rig
+
+
+def _real_line(case: Case) -> LineSettings:
+    url = urlsplit(case.line)
+    options = {name: values[0] for name, values in parse_qs(url.query).items()}
+    if url.scheme == "serial":
+        return LineSettings.model_validate(
+            {"id": "line", "kind": "modbus-rtu", "port": url.path}
+            | {name: int(value) if value.isdigit() else value for name, value in options.items()}
+        )
+    kind = {"tcp": "modbus-tcp", "rtu-tcp": "modbus-rtu-tcp"}[url.scheme]
+    return LineSettings.model_validate({"id": "line", "kind": kind, "host": url.hostname, "port": url.port or 502})
+
+
+@asynccontextmanager
+async def _on_line(
+    case: Case, models: Mapping[str, PanelModel], panel: PanelSettings, line: LineSettings, site: SimulatedSite | None
+) -> AsyncIterator[Rig]:
+    clock = SystemClock()
+    bus = build_bus(line, clock)
+    await bus.start()
+    try:
+        driver = build_driver(panel, line, bus, models, clock)
+        simulated = site.panels["panel"] if site is not None else None
+        yield Rig(case, models[case.model], driver, bus, line, simulated, site)
+    finally:
+        await bus.stop(5)
+
+
+def is_bank(rig: Rig) -> bool:
+    return isinstance(rig.panel, RegisterBank)
