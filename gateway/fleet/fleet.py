@@ -108,10 +108,8 @@ class Fleet:
 
     async def start(self) -> None:
         """Bind what is desired to the panels added so far and begin to work."""
-        now = self._context.clock.wall()
-        for link_id in self._ledger.live:
-            self._ledger.rebind(link_id, now)
-        self._ledger.expect_gone(now)
+        self._rebind_all()
+        self._ledger.expect_gone(self._context.clock.wall())
         self._housekeeper.forget(self._ledger.forgettable(list(self._ledger.gone)))
         self._started = True
         self._spawn(self._housekeeper.run(), "housekeeping")
@@ -307,8 +305,10 @@ class Fleet:
     def plan(self, items: Sequence[ProfileItem], panels: Sequence[str] | None) -> PlanReport:
         """What these items would do, on the panels they are bound to or on `panels` (ids, outputs, groups).
 
-        Nothing is written or stored. Raises UnknownPanel.
+        Nothing is written or stored; a fleet that was not started plans too. Raises UnknownPanel.
         """
+        if not self._started:
+            self._rebind_all()
         named = None if panels is None else self._resolver().check(panels)
         profiles = [self._dispatcher.provisional(item, place) for place, item in enumerate(items)]
         targets = {each.link_id: self._ledger.wanted(each.link_id) if named is None else named for each in profiles}
