@@ -9,12 +9,14 @@ are 0, so `{}` ends all faults. What the actions do stands at `SimulatedPanel`. 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from simulators.clock import civil
+from simulators.crash import Crashes
 from simulators.faults import FaultRates, Faults
 from simulators.panel import SimulatedPanel
 from simulators.responder import Responder
@@ -91,9 +93,9 @@ def _whole(name: str, value: object) -> int:
 
 
 class Control:
-    def __init__(self, panels: Mapping[str, SimulatedPanel], responders: Mapping[str, Responder]) -> None:
+    def __init__(self, panels: Mapping[str, SimulatedPanel], responders: Mapping[str, Responder], crashes: Crashes) -> None:
         self._panels, self._responders = panels, responders
-        app = web.Application(middlewares=[_errors])
+        app = web.Application(middlewares=[_errors(crashes)])
         app.router.add_get("/panels", self._list)
         app.router.add_get("/panels/{id}", self._show)
         app.router.add_post("/panels/{id}/{action}", self._act)
@@ -137,8 +139,19 @@ class Control:
         return web.json_response({"line": request.match_info["id"], "rates": asdict(faults.rates)})
 
 
-@web.middleware
-async def _errors(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+def _errors(crashes: Crashes) -> Middleware:
+    """Errors as JSON; what breaks inside a panel is a crash of the site."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        with crashes:
+            return await _told(request, handler)
+        return web.json_response({"error": "crashed", "detail": request.path}, status=500)
+
+    return middleware
+
+
+async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Unusable as error:

@@ -70,7 +70,7 @@ class SimulatedSite:
         async with AsyncExitStack() as stack:
             for number, line in enumerate(self._settings.lines):
                 await self._start_line(line, number, self._crashes, stack)
-            control = Control(self.panels, self.responders)
+            control = Control(self.panels, self.responders, self._crashes)
             stack.push_async_callback(control.stop)
             self.control_url = await control.start(self._control_port)
             self._stack = stack.pop_all()

@@ -132,3 +132,19 @@ async def test_unusable_faults_are_refused(body: object) -> None:
 async def test_unknown_names(path: str, error: str) -> None:
     async with started() as (_, _, http):
         assert (await post(http, path))[1] == {"error": error, "detail": path}
+
+
+async def test_a_crash_in_a_panel_is_a_crash_of_the_site() -> None:
+    class Broken(OpenAccessPanel):
+        def uptime_s(self) -> int:
+            raise ZeroDivisionError("a mistake in a simulator")
+
+    async def look() -> None:
+        async with started() as (site, _, http):
+            site.panels["door"] = Broken(site.panels["door"].settings)
+            async with http.get("/panels/door") as answer:
+                assert answer.status == 500
+            assert site.failed.done()
+
+    with pytest.raises(ZeroDivisionError):
+        await look()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from config.settings import PanelSettings, SimulatorSettings
+from simulators.faults import FaultRates, Faults
 from simulators.panel import SimulatedPanel
 from simulators.register_bank import RegisterBank
 from simulators.wire import VirtualWire, byte_time_s, silence_s
@@ -166,6 +167,23 @@ def test_who_talks_into_a_reply_spoils_both() -> None:
             await nothing_within(reader, 1)
             assert wire.collisions == 1
             assert panel.traffic.writes == 0
+
+    run_virtual(main())
+
+
+def test_a_late_reply_runs_into_the_next_request() -> None:
+    async def main() -> None:
+        panels = [bank(1), bank(2)]
+        late = Faults(FaultRates(late=1.0, late_ms=100.0))
+        async with VirtualWire(panels, baudrate=9600, faults=late) as wire:
+            reader, writer = wire.connect()
+            writer.write(rtu(1, single_pdu(6, 0, 1)))
+            await asyncio.sleep(8 * 10 / 9600 + 0.1)
+            writer.write(rtu(2, single_pdu(6, 0, 2)))
+            await arrivals(reader, 8)
+            await nothing_within(reader, 1)
+            assert wire.collisions == 1
+            assert [panel.holding[0] for panel in panels] == [1, 0]
 
     run_virtual(main())
 
