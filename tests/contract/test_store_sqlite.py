@@ -148,6 +148,10 @@ async def test_a_mark_that_cannot_be_kept_holds_nobody_up(tmp_path: Path) -> Non
     assert flushes.connection is not None
     flushes.connection.execute("PRAGMA query_only = 1")
     await asyncio.wait_for(store.put_observed("lobby", observed(1, dirty=True)), 60)
+    under_way = asyncio.create_task(store.put_observed("gate", observed(1, dirty=True)))
+    await asyncio.sleep(0)
+    await store.put_observed("gate", None)
+    await under_way
     flushes.connection.execute("PRAGMA query_only = 0")
     await store.put_observed("lobby", observed(2, dirty=True))
     assert (await asyncio.to_thread(open_read_only, tmp_path / "store.db")).observed == {"lobby": observed(2, dirty=True)}
