@@ -1,4 +1,4 @@
-"""Whether a unit can be spoken to: the feed drivers hand on, the count of misses, and the budget for probes."""
+"""Whether a unit can be spoken to: the feed drivers hand on, the count of misses, and the quarantine with its probes."""
 
 from __future__ import annotations
 
@@ -28,19 +28,30 @@ class Feed:
             self._changed.set_result(None)
             self._changed = None
 
-    async def __aiter__(self) -> AsyncIterator[Availability]:
-        told: Availability | None = None
-        while True:
-            if self._current is not told:
-                told = self._current
-                yield told
-            else:
-                await self._change()
+    def __aiter__(self) -> AsyncIterator[Availability]:
+        return _Listener(self)
 
-    async def _change(self) -> None:
+    async def change(self) -> None:
         if self._changed is None:
             self._changed = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._changed)
+
+
+class _Listener:
+    """No generator: one that is left in the middle needs a task to be closed."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._told: Availability | None = None
+
+    def __aiter__(self) -> _Listener:
+        return self
+
+    async def __anext__(self) -> Availability:
+        while self._feed.current is self._told:
+            await self._feed.change()
+        self._told = self._feed.current
+        return self._told
 
 
 @dataclass(slots=True)
@@ -76,24 +87,46 @@ class Health:
 
 
 @dataclass(slots=True)
-class ProbeBudget:
-    """Keeps all probes of one line within a share of its time, and each dead unit's probes ever further apart."""
+class Quarantine:
+    """The silent units of one line. All their probes together keep within a share of its time, and each unit's come
+    ever further apart."""
 
     share: float
     first_wait_s: float = 1.0
     longest_wait_s: float = 300.0
+    _units: dict[int, Health] = field(default_factory=dict)
     _line_free_at: float = 0.0
 
-    def schedule(self, health: Health, now: float) -> None:
-        """Set when this unit may be probed next."""
+    def __contains__(self, unit: int) -> bool:
+        return unit in self._units
+
+    def put(self, unit: int, health: Health, now: float) -> None:
+        """A unit fell silent, or its probe was not answered: set when it is looked for next."""
+        self._units[unit] = health
         health.probe_at = now + min(self.longest_wait_s, self.first_wait_s * 2**health.probes)
 
-    def hasten(self, health: Health, now: float) -> None:
+    def release(self, unit: int) -> None:
+        self._units.pop(unit, None)
+
+    def clear(self) -> None:
+        self._units.clear()
+
+    def hasten(self, unit: int, now: float) -> None:
         """Somebody asks for this unit: its next probe waits for the line's budget only."""
+        health = self._units[unit]
         health.probe_at = min(health.probe_at, now)
 
-    def due_at(self, health: Health) -> float:
-        return max(health.probe_at, self._line_free_at)
+    def due(self, now: float) -> int | None:
+        """The unit to probe now: the one that waited longest."""
+        if not self._units or now < self._line_free_at:
+            return None
+        unit = min(self._units, key=lambda number: self._units[number].probe_at)
+        return unit if self._units[unit].probe_at <= now else None
+
+    def next_at(self, unit: int | None = None) -> float | None:
+        """When this unit, or the first of all, may be probed; None without any."""
+        chosen = self._units.values() if unit is None else [self._units[unit]]
+        return min((max(health.probe_at, self._line_free_at) for health in chosen), default=None)
 
     def charge(self, now: float, cost_s: float) -> None:
         """Line time that a probe took, or made others wait."""

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass, field
 
 from config.settings import LineSettings
-from drivers.availability import Health, ProbeBudget
+from drivers.availability import Health, Quarantine
 from drivers.clock import Clock
 from drivers.contract import Availability, AvailabilityFeed, Priority
 from drivers.errors import (
@@ -31,7 +31,7 @@ from drivers.line_queue import Job, LineQueue
 from drivers.modbus.link import Link, UnitTiming, check_broadcast
 from drivers.modbus.requests import Request, read_input_registers
 from drivers.retry import Retry, RetryPolicy, decide
-from drivers.statistics import LineStatistics, Traffic
+from drivers.statistics import LineStatistics, LineTraffic
 from drivers.trace import request_id
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,6 @@ _PROBE = read_input_registers(0, 1)
 class _Unit:
     timing: UnitTiming
     probe: Request
-    traffic: Traffic
     health: Health = field(default_factory=lambda: Health(_MISSES_TO_QUARANTINE))
 
 
@@ -61,9 +60,8 @@ class Bus:
         self._policy = policy or RetryPolicy()
         self._queue = LineQueue(settings.queue_limit)
         self._units: dict[int, _Unit] = {}
-        self._quarantined: dict[int, _Unit] = {}
-        self._budget = ProbeBudget(settings.probe_share)
-        self._traffic = Traffic(0.0)
+        self._quarantine = Quarantine(settings.probe_share)
+        self._traffic = LineTraffic()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._running: Job | None = None
@@ -81,7 +79,6 @@ class Bus:
 
     async def start(self) -> None:
         """Start the worker; it opens the line. A line that cannot be opened is no error here: it is tried again."""
-        self._traffic = Traffic(self._clock.monotonic())
         self._link.on_lost = self._wake.set
         self._task = asyncio.create_task(self._work(), name=f"line {self._settings.id}")
         self._task.add_done_callback(self._ended)
@@ -109,14 +106,16 @@ class Bus:
             guard_s=(settings.guard_ms if guard_ms is None else guard_ms) / 1000,
             timeout_s=(settings.timeout_ms if timeout_ms is None else timeout_ms) / 1000,
         )
-        self._units[unit] = _Unit(timing, probe, Traffic(self._traffic.started))
+        self._units[unit] = _Unit(timing, probe)
+        self._traffic.attach(unit)
         if self._down:
             self._units[unit].health.feed.set(Availability.BUS_UNAVAILABLE)
 
     def detach(self, unit: int) -> None:
         """Forget a unit; its waiting work is refused, an exchange under way is finished."""
         self._units.pop(unit, None)
-        self._quarantined.pop(unit, None)
+        self._traffic.detach(unit)
+        self._quarantine.release(unit)
         for job in self._queue.take(unit):
             job.fail(LineStopped("the panel was taken off the line"))
 
@@ -156,9 +155,9 @@ class Bus:
             return
         if unit not in self._units:
             raise ValueError(f"unit {unit} is not attached")
-        if unit in self._quarantined:
+        if unit in self._quarantine:
             if priority is Priority.OPERATOR:
-                self._budget.hasten(self._quarantined[unit].health, self._clock.monotonic())
+                self._quarantine.hasten(unit, self._clock.monotonic())
                 self._wake.set()
             raise Quarantined(f"unit {unit} does not answer")
 
@@ -180,10 +179,8 @@ class Bus:
 
     def quarantined_until(self, unit: int) -> float | None:
         """Wall time of the next probe of a quarantined unit; None for any other."""
-        health = self._units[unit].health
-        if not health.quarantined:
-            return None
-        return self._clock.wall() + max(0.0, self._budget.due_at(health) - self._clock.monotonic())
+        probe_at = self._quarantine.next_at(unit) if unit in self._quarantine else None
+        return None if probe_at is None else self._clock.wall() + max(0.0, probe_at - self._clock.monotonic())
 
     def frame(self, unit: int, request: Request) -> bytes:
         return self._link.frame(unit, request)
@@ -195,16 +192,7 @@ class Bus:
         return self._link.wire_bytes(request)
 
     def statistics(self) -> LineStatistics:
-        now = self._clock.monotonic()
-        tally = self._link.tally
-        units = {
-            number: unit.traffic.snapshot(
-                now, tally.late_dropped[number], tally.glitch_bytes[number], self._queue.depth_of(number)
-            )
-            for number, unit in self._units.items()
-        }
-        line = self._traffic.snapshot(now, tally.late_dropped.total(), tally.glitch_bytes.total(), self._queue.depth)
-        return LineStatistics(line, units)
+        return self._traffic.snapshot(self._clock.monotonic(), self._link.tally, self._queue.depths())
 
     # ---- the worker ----
 
@@ -213,12 +201,12 @@ class Bus:
             while not self._stopping:
                 if not self._link.connected:
                     await self._reopen()
-                elif (probe := self._due_probe()) is not None:
-                    await self._probe(*probe)
+                elif (silent := self._quarantine.due(self._clock.monotonic())) is not None:
+                    await self._probe(silent, self._units[silent])
                 elif (job := self._queue.pop()) is not None:
                     await self._carry_out(job)
                 else:
-                    await self._rest(self._next_probe_at())
+                    await self._rest(self._quarantine.next_at())
         finally:
             await self._link.close()
 
@@ -278,7 +266,7 @@ class Bus:
         if not self._down:
             return
         self._down = False
-        self._quarantined.clear()
+        self._quarantine.clear()
         for number, unit in self._units.items():
             unit.health.line_back()
             self._look_for(number, unit)
@@ -301,9 +289,9 @@ class Bus:
         job.running = True
         job.attempts += 1
         if job.attempts == 1:
-            self._count_wait(unit, now - job.queued_at)
+            self._traffic.queued(job.unit, now - job.queued_at)
         else:
-            self._count_retry(unit)
+            self._traffic.retried(job.unit)
         self._running = job
         request_id.set(job.request_id)
         error: DriverError | None = None
@@ -325,7 +313,7 @@ class Bus:
         decision = decide(job.request.repeatable, error, job.attempts, self._policy)
         unit = self._units.get(job.unit)
         wanted = not job.future.done() and not self._stopping and (job.unit == BROADCAST or unit is not None)
-        quarantined = unit is not None and unit.health.quarantined
+        quarantined = job.unit in self._quarantine
         if not isinstance(decision, Retry) or not wanted or quarantined or _too_late(job, now + decision.delay_s):
             job.fail(error)
             return
@@ -350,58 +338,28 @@ class Bus:
         """Count one attempt, and draw the conclusions for the unit and the line."""
         now = self._clock.monotonic()
         if self._probed:
-            self._budget.charge(now, self._link.settled_s)
+            self._quarantine.charge(now, self._link.settled_s)
             self._probed = False
         if isinstance(error, NotSent):
             return
-        self._traffic.exchanged(now, now - started, error)
+        self._traffic.exchanged(number, now, now - started, error)
         if not isinstance(error, ConnectionLost):
             self._failed_opens = 0
         if unit is None:
             return
-        unit.traffic.exchanged(now, now - started, error)
         if error is None or isinstance(error, PanelException):
-            self._quarantined.pop(number, None)
+            self._quarantine.release(number)
             unit.health.answered()
         elif isinstance(error, NoReply | CorruptReply) and unit.health.missed():
-            self._quarantine(number, unit, now)
-
-    def _count_wait(self, unit: _Unit | None, waited_s: float) -> None:
-        self._traffic.queued(waited_s)
-        if unit is not None:
-            unit.traffic.queued(waited_s)
-
-    def _count_retry(self, unit: _Unit | None) -> None:
-        self._traffic.retries += 1
-        if unit is not None:
-            unit.traffic.retries += 1
+            self._isolate(number, unit, now)
 
     # ---- quarantine ----
 
-    def _quarantine(self, number: int, unit: _Unit, now: float) -> None:
-        self._quarantined[number] = unit
-        self._budget.schedule(unit.health, now)
+    def _isolate(self, number: int, unit: _Unit, now: float) -> None:
+        self._quarantine.put(number, unit.health, now)
         _log.warning("unit quarantined", extra={"line": self._settings.id, "unit": number})
         for job in self._queue.take(number):
             job.fail(Quarantined(f"unit {number} does not answer"))
-
-    def _due_probe(self) -> tuple[int, _Unit] | None:
-        """The quarantined unit to probe now, the one that waited longest."""
-        if not self._quarantined:
-            return None
-        now = self._clock.monotonic()
-        due = [
-            (unit.health.probe_at, number)
-            for number, unit in self._quarantined.items()
-            if self._budget.due_at(unit.health) <= now
-        ]
-        if not due:
-            return None
-        number = min(due)[1]
-        return number, self._quarantined[number]
-
-    def _next_probe_at(self) -> float | None:
-        return min((self._budget.due_at(unit.health) for unit in self._quarantined.values()), default=None)
 
     async def _probe(self, number: int, unit: _Unit) -> None:
         """One try. Its cost, and the quiet it makes others wait for, come out of the line's budget for probes."""
@@ -414,13 +372,13 @@ class Bus:
             error = raised
         self._account(number, unit, started, error)
         now = self._clock.monotonic()
-        unit.health.probes += 1
-        self._budget.charge(now, now - started)
-        self._budget.schedule(unit.health, now)
+        self._quarantine.charge(now, now - started)
         self._probed = True
         if not unit.health.quarantined:
-            unit.health.probes = 0
             _log.info("unit answers again", extra={"line": self._settings.id, "unit": number})
+        elif number in self._quarantine:
+            unit.health.probes += 1
+            self._quarantine.put(number, unit.health, now)
 
 
 def _too_late(job: Job, instant: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -124,8 +124,9 @@ class LineQueue:
             self.discard(job)
         return taken
 
-    def depth_of(self, unit: int) -> int:
-        return sum(1 for job in self._jobs() if job.unit == unit)
+    def depths(self) -> Counter[int]:
+        """Waiting jobs of each unit."""
+        return Counter(job.unit for job in self._jobs())
 
     def _jobs(self) -> Iterator[Job]:
         for turns in self._waiting:

@@ -63,12 +63,14 @@ class _Slice:
 class LoadMeter:
     """Busy seconds in slices of five seconds, a quarter of an hour back."""
 
-    def __init__(self, started: float) -> None:
-        self._started = started
+    def __init__(self) -> None:
+        self._started: float | None = None
         self._slices: deque[_Slice] = deque()
 
     def add(self, end: float, busy_s: float) -> None:
         start = end - busy_s
+        if self._started is None:
+            self._started = start
         last = int(end // _BUCKET_S)
         if self._slices and self._slices[-1].number == last and start >= last * _BUCKET_S:
             self._slices[-1].busy_s += busy_s
@@ -85,10 +87,13 @@ class LoadMeter:
             self._slices.append(_Slice(number, busy_s))
 
     def share(self, now: float, span_s: float) -> float:
-        """Of the last `span_s` seconds, or of the time since start while that is shorter."""
-        span_s = min(span_s, max(now - self._started, _BUCKET_S))
-        oldest = int((now - span_s) // _BUCKET_S)
-        return min(1.0, sum(each.busy_s for each in self._slices if each.number > oldest) / span_s)
+        """Of the last `span_s` seconds in whole slices, or of the time since the first exchange while that is shorter."""
+        if self._started is None:
+            return 0.0
+        first = int((now - span_s) // _BUCKET_S) + 1
+        begin = max(first * _BUCKET_S, self._started)
+        busy_s = sum(each.busy_s for each in self._slices if each.number >= first)
+        return min(1.0, busy_s / max(now - begin, _BUCKET_S))
 
 
 @dataclass(slots=True)
@@ -102,11 +107,10 @@ class WireTally:
 class Traffic:
     """The counters of one unit or line."""
 
-    def __init__(self, started: float) -> None:
-        self.started = started
+    def __init__(self) -> None:
         self.exchanges = self.timeouts = self.crc = self.protocol = self.connections_lost = self.retries = 0
         self.exceptions: Counter[int] = Counter()
-        self._load = LoadMeter(started)
+        self._load = LoadMeter()
         self._exchange_s: deque[float] = deque(maxlen=_SAMPLES)
         self._queue_s: deque[float] = deque(maxlen=_SAMPLES)
 
@@ -150,6 +154,44 @@ class Traffic:
             queue_ms=percentiles(self._queue_s),
             queue_depth=queue_depth,
         )
+
+
+class LineTraffic:
+    """The counters of a line and of each unit on it."""
+
+    def __init__(self) -> None:
+        self._line = Traffic()
+        self._units: dict[int, Traffic] = {}
+
+    def attach(self, unit: int) -> None:
+        self._units[unit] = Traffic()
+
+    def detach(self, unit: int) -> None:
+        self._units.pop(unit, None)
+
+    def queued(self, unit: int, waited_s: float) -> None:
+        for traffic in self._of(unit):
+            traffic.queued(waited_s)
+
+    def retried(self, unit: int) -> None:
+        for traffic in self._of(unit):
+            traffic.retries += 1
+
+    def exchanged(self, unit: int, end: float, took_s: float, error: DriverError | None) -> None:
+        for traffic in self._of(unit):
+            traffic.exchanged(end, took_s, error)
+
+    def snapshot(self, now: float, tally: WireTally, depths: Mapping[int, int]) -> LineStatistics:
+        """`depths`: how many requests wait for each unit."""
+        late, glitches = tally.late_dropped, tally.glitch_bytes
+        units = {
+            unit: traffic.snapshot(now, late[unit], glitches[unit], depths.get(unit, 0)) for unit, traffic in self._units.items()
+        }
+        return LineStatistics(self._line.snapshot(now, late.total(), glitches.total(), sum(depths.values())), units)
+
+    def _of(self, unit: int) -> tuple[Traffic, ...]:
+        traffic = self._units.get(unit)
+        return (self._line,) if traffic is None else (self._line, traffic)
 
 
 def percentiles(seconds: Iterable[float]) -> Percentiles:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 
 import pytest
 
+from drivers.bus import Bus
 from drivers.contract import Availability, Priority
 from drivers.errors import BusUnavailable, DeadlinePassed, LineStopped, NoReply, PanelException, Quarantined, QueueFull
-from drivers.modbus.requests import read_holding_registers, write_coil, write_register
-from tests.support.lines import bus_on
+from drivers.line import line_timing
+from drivers.modbus.link import UnitTiming
+from drivers.modbus.requests import Request, read_holding_registers, write_coil, write_register
+from drivers.modbus.rtu import RtuLink
+from drivers.retry import RetryPolicy
+from drivers.trace import request_id
+from tests.support.lines import bus_on, rtu_settings
 from tests.support.scripted_line import Answer, ScriptedLine, framed
 from tests.support.virtual_time import VirtualClock, run_virtual
 
@@ -301,18 +308,77 @@ def test_stop_beyond_its_grace_leaves_an_unconfirmed_exchange() -> None:
 
 
 def test_a_worker_that_dies_is_seen_and_nobody_waits_for_it() -> None:
-    class Broken(ScriptedLine):
-        def write(self, data: bytes, /) -> None:
+    class Broken(RtuLink):
+        async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
             raise ZeroDivisionError
 
     async def main() -> None:
-        async with bus_on(Broken(obedient)) as bus:
-            with pytest.raises(NoReply):
-                await bus.exchange(1, READ, Priority.GRANT)
-            assert bus.task is not None
-            with pytest.raises(ZeroDivisionError):
-                await bus.task
-            with pytest.raises(LineStopped):
-                await bus.exchange(1, READ, Priority.GRANT)
+        settings, clock = rtu_settings(), VirtualClock()
+        bus = Bus(settings, Broken(ScriptedLine(obedient).connect, line_timing(settings), clock), clock)
+        bus.attach(1)
+        await bus.start()
+        first, second = await asyncio.gather(*(bus.exchange(1, READ, Priority.GRANT) for _ in range(2)), return_exceptions=True)
+        assert isinstance(first, NoReply)
+        assert isinstance(second, LineStopped)
+        assert bus.task is not None
+        with pytest.raises(ZeroDivisionError):
+            await bus.task
+        with pytest.raises(LineStopped):
+            await bus.exchange(1, READ, Priority.GRANT)
+        await bus.stop(1)
 
     run_virtual(main())
+
+
+def test_a_detached_unit_is_forgotten_and_its_waiting_work_refused() -> None:
+    async def main() -> None:
+        line = ScriptedLine(obedient)
+        async with bus_on(line, units=(1, 2)) as bus:
+            with pytest.raises(ValueError, match="attached"):
+                bus.attach(2)
+            running = asyncio.create_task(bus.exchange(1, READ, Priority.GRANT))
+            await asyncio.sleep(0.006)
+            waiting = asyncio.create_task(bus.exchange(2, READ, Priority.GRANT))
+            await asyncio.sleep(0)
+            bus.detach(2)
+            with pytest.raises(LineStopped):
+                await waiting
+            with pytest.raises(ValueError, match="attached"):
+                await bus.exchange(2, READ, Priority.GRANT)
+            assert await running == (42,)
+            bus.attach(2, timeout_ms=50.0)
+            assert await bus.exchange(2, READ, Priority.GRANT) == (42,)
+
+    run_virtual(main())
+
+
+def test_timing_of_a_unit_is_its_own_where_set() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [])
+        async with bus_on(line, units=(), policy=RetryPolicy(retries=0)) as bus:
+            bus.attach(5, guard_ms=20.0, timeout_ms=100.0)
+            with pytest.raises(NoReply):
+                await bus.exchange(5, READ, Priority.GRANT)
+            assert line.sent[0][0] == pytest.approx(0.02 + 0.00401, abs=1e-4)
+            assert asyncio.get_running_loop().time() == pytest.approx(line.sent[0][0] + 8 * 10 / 9600 + 0.1)
+
+    run_virtual(main())
+
+
+def test_frames_are_logged_with_the_request_they_belong_to(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with bus_on(ScriptedLine(obedient)) as bus:
+            token = request_id.set("abc")
+            with caplog.at_level(logging.DEBUG, logger="drivers.modbus.rtu"):
+                await bus.exchange(1, READ, Priority.GRANT)
+            request_id.reset(token)
+
+    class Stamp(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            record.stamp = request_id.get()
+            return True
+
+    caplog.handler.addFilter(Stamp())
+    run_virtual(main())
+    sent = [record for record in caplog.records if record.getMessage() == "frame sent"]
+    assert [(record.__dict__["frame"], record.__dict__["stamp"]) for record in sent] == [("010300100001" + "85cf", "abc")]

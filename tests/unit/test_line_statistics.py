@@ -1,0 +1,74 @@
+"""What is counted of a line and its units."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.errors import ConnectionLost, CorruptReply, NoReply, PanelException, UnexpectedReply
+from drivers.statistics import LineTraffic, LoadMeter, Percentiles, WireTally, percentiles
+
+
+def test_each_end_of_an_exchange_has_its_own_count() -> None:
+    traffic = LineTraffic()
+    traffic.attach(1)
+    ends = [None, None, NoReply(), CorruptReply(), UnexpectedReply(), ConnectionLost(), PanelException(2), PanelException(0x84)]
+    for number, error in enumerate(ends):
+        traffic.exchanged(1, number + 0.01, 0.01, error)
+    traffic.exchanged(9, 10.0, 0.5, NoReply())
+    traffic.retried(1)
+    traffic.queued(1, 0.25)
+    tally = WireTally()
+    tally.late_dropped[1] += 2
+    tally.glitch_bytes.update({0: 1, 1: 3})
+    seen = traffic.snapshot(11.0, tally, {1: 4, 9: 1})
+    unit = seen.units[1]
+    assert (unit.exchanges, unit.timeouts, unit.crc, unit.protocol, unit.connections_lost) == (8, 1, 1, 1, 1)
+    assert unit.exceptions == {2: 1, 0x84: 1}
+    assert (unit.retries, unit.late_dropped, unit.glitch_bytes, unit.queue_depth) == (1, 2, 3, 4)
+    assert unit.queue_ms == Percentiles(250.0, 250.0)
+    assert (seen.line.exchanges, seen.line.timeouts, seen.line.glitch_bytes, seen.line.queue_depth) == (9, 2, 4, 5)
+    traffic.detach(1)
+    assert traffic.snapshot(11.0, tally, {}).units == {}
+
+
+def test_percentiles_are_nearest_ranks_in_milliseconds() -> None:
+    assert percentiles([]) == Percentiles(None, None)
+    assert percentiles([0.5]) == Percentiles(500.0, 500.0)
+    assert percentiles([n / 1000 for n in range(100, 0, -1)]) == Percentiles(50.0, 95.0)
+
+
+def test_a_snapshot_is_not_changed_by_what_comes_later() -> None:
+    traffic = LineTraffic()
+    traffic.exchanged(1, 1.0, 0.1, PanelException(2))
+    seen = traffic.snapshot(1.0, WireTally(), {})
+    traffic.exchanged(1, 2.0, 0.1, PanelException(2))
+    assert seen.line.exceptions == {2: 1}
+
+
+def test_load_is_the_busy_share_of_the_last_minute_and_quarter() -> None:
+    meter = LoadMeter()
+    for second in range(1200):
+        meter.add(second + 0.5, 0.25)
+    assert meter.share(1200, 60) == pytest.approx(0.25, abs=0.02)
+    assert meter.share(1200, 900) == pytest.approx(0.25, abs=0.01)
+    assert meter.share(1300, 60) == 0
+    assert meter.share(1300, 900) == pytest.approx(0.25 * 795 / 895, abs=0.01)
+
+
+def test_an_idle_line_has_no_load() -> None:
+    assert LoadMeter().share(100.0, 60) == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 40), st.floats(0, 1)), max_size=60))
+def test_load_never_exceeds_the_busy_time(work: list[tuple[float, float]]) -> None:
+    meter, now, busy = LoadMeter(), 0.0, 0.0
+    for pause, share in work:
+        took = pause * share
+        now += pause
+        busy += took
+        meter.add(now, took)
+    assert 0 <= meter.share(now, 900) <= 1
+    assert meter.share(now, 900) * 900 <= max(busy, busy * 900 / 5) + 1e-6
