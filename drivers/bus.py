@@ -302,7 +302,7 @@ class Bus:
             error = raised
         self._running = None
         job.running = False
-        self._account(job.unit, unit, now, error)
+        self._account(job.unit, now, error)
         if error is None:
             job.succeed(values)
         else:
@@ -334,7 +334,7 @@ class Bus:
 
     # ---- counting ----
 
-    def _account(self, number: int, unit: _Unit | None, started: float, error: DriverError | None) -> None:
+    def _account(self, number: int, started: float, error: DriverError | None) -> None:
         """Count one attempt, and draw the conclusions for the unit and the line."""
         now = self._clock.monotonic()
         if self._probed:
@@ -345,6 +345,7 @@ class Bus:
         self._traffic.exchanged(number, now, now - started, error)
         if not isinstance(error, ConnectionLost):
             self._failed_opens = 0
+        unit = self._units.get(number)
         if unit is None:
             return
         if error is None or isinstance(error, PanelException):
@@ -370,7 +371,7 @@ class Bus:
             await self._link.exchange(number, unit.probe, unit.timing, probe=True)
         except DriverError as raised:
             error = raised
-        self._account(number, unit, started, error)
+        self._account(number, started, error)
         now = self._clock.monotonic()
         self._quarantine.charge(now, now - started)
         self._probed = True

@@ -29,6 +29,7 @@ _BURST_S = 0.05
 """USB adapters and device servers hand bytes on in bursts: how far a reply's rest may lag behind its wire time."""
 _BABBLE_QUIETS = 10
 _BABBLE_MIN_S = 1.0
+_CLOSE_S = 1.0
 
 
 class Outlet(Protocol):
@@ -169,7 +170,7 @@ class RtuLink:
             return
         receiver.lost = True
         outlet.close()
-        await receiver.closed
+        await asyncio.wait({receiver.closed}, timeout=_CLOSE_S)
 
     def frame(self, unit: int, request: Request) -> bytes:
         return framer.build(unit, request.pdu())

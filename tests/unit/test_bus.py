@@ -352,6 +352,23 @@ def test_a_detached_unit_is_forgotten_and_its_waiting_work_refused() -> None:
     run_virtual(main())
 
 
+def test_a_unit_detached_while_it_is_spoken_to_is_looked_for_no_more() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [])
+        async with bus_on(line, units=(1,)) as bus:
+            calls = [asyncio.create_task(bus.exchange(1, READ, Priority.GRANT)) for _ in range(4)]
+            await asyncio.sleep(0.1)
+            bus.detach(1)
+            done = await asyncio.gather(*calls, return_exceptions=True)
+            assert [type(each) for each in done] == [NoReply] + [LineStopped] * 3
+            await asyncio.sleep(3600)
+            assert bus.task is not None
+            assert not bus.task.done()
+        assert len(line.sent) == 1
+
+    run_virtual(main())
+
+
 def test_timing_of_a_unit_is_its_own_where_set() -> None:
     async def main() -> None:
         line = ScriptedLine(lambda frame: [])
