@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from gateway.fleet.context import FleetContext
 from gateway.fleet.ledger import Ledger, split_target
 from gateway.fleet.outputs import OutputKeeper
+from gateway.fleet.panel_state import Prepared
 from gateway.fleet.reconciler import Reconciler
 from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
 from gateway.fleet.slots import Allocation
 from gateway.fleet.store import DesiredChange, DesiredProfile, GenerationConflict
-from gateway.fleet.targets import compile_bound, kept_allocation
+from gateway.fleet.targets import compile_ahead, keep_prepared, kept_allocation
 from gateway.fleet.tickets import Ticket
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.time_profile import TimeProfile
@@ -82,7 +83,10 @@ class Dispatcher:
     async def _make_durable(self, items: Sequence[ProfileItem]) -> None:
         async with self._context.write_lock:
             changed = self._changed(items)
-            await self._commit([(item.profile.link_id, item.profile, item.body) for item in changed], self._reserve(changed))
+            prepared = self._compile(changed)
+            await self._commit([(item.profile.link_id, item.profile, item.body) for item in changed], self._reserve(prepared))
+            for panel, image in prepared.items():
+                keep_prepared(self._ledger.panels[panel], image)
 
     async def _commit(self, wanted: Sequence[tuple[str, TimeProfile | None, str]], allocations: Mapping[str, Allocation]) -> None:
         """One transaction with the slots; met by somebody else's change, it is made again on top of that."""
@@ -105,8 +109,8 @@ class Dispatcher:
         for profile in done:
             context.events.asked(profile.link_id, profile.generation, profile.profile is None)
 
-    def _reserve(self, items: Sequence[ProfileItem]) -> dict[str, Allocation]:
-        """The slots of every panel concerned whose content is known, as they will be with these items."""
+    def _compile(self, items: Sequence[ProfileItem]) -> dict[str, Prepared]:
+        """Every panel concerned whose content is known, as it will be with these items."""
         coming: dict[str, dict[str, DesiredProfile]] = {}
         for place, item in enumerate(items):
             profile = self.provisional(item, place)
@@ -114,11 +118,15 @@ class Dispatcher:
                 panel, output = split_target(target)
                 if output is None and self._ledger.panels[panel].observed.image is not None:
                     coming.setdefault(panel, {})[profile.link_id] = profile
+        panels = self._ledger.panels
+        return {panel: compile_ahead(panels[panel], self._context, profiles) for panel, profiles in coming.items()}
+
+    def _reserve(self, prepared: Mapping[str, Prepared]) -> dict[str, Allocation]:
+        """The slots of these panels, where they are others than before."""
         allocations: dict[str, Allocation] = {}
-        for panel, profiles in coming.items():
+        for panel, ahead in prepared.items():
             state = self._ledger.panels[panel]
-            image = compile_bound(state, self._context, {**state.bound, **profiles})
-            allocation = kept_allocation(state, image.allocation, self._ledger)
+            allocation = kept_allocation(state, ahead.image.allocation, self._ledger)
             if allocation != state.allocation:
                 allocations[panel] = allocation
         return allocations

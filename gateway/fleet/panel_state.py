@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from config.settings import PanelSettings
@@ -24,6 +24,17 @@ class Failure:
     permanent: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An image compiled ahead, and what it was compiled from: good as long as that is the same."""
+
+    image: PanelImage
+    bound: Mapping[str, DesiredProfile]
+    held: tuple[object, ...]
+    version: int | None = None
+    """Of the panel's bindings; None while they are not durable."""
+
+
 class PanelState:
     """Belongs to the event loop. The dispatcher changes what is `bound`, the reconciler what is `observed`."""
 
@@ -40,6 +51,7 @@ class PanelState:
         """Rises whenever `bound` changes."""
         self.outputs: dict[int, dict[str, DesiredProfile]] = {}
         """Output number -> the profiles bound to it."""
+        self.prepared: Prepared | None = None
         self.leaving: dict[str, float] = {}
         """link_ids that the panel may hold and shall not -> since when."""
         self.verdicts: dict[str, tuple[int, ItemOutcome]] = {}

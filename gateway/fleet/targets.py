@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from drivers.contract import PanelCapabilities, PanelImage
 from gateway.fleet.context import FleetContext, FleetOptions
-from gateway.fleet.panel_state import PanelState
+from gateway.fleet.panel_state import PanelState, Prepared
 from gateway.fleet.slots import Allocation, only, without
 from gateway.fleet.store import DesiredProfile
 from gateway.schedules.compiler import BoundProfile, CompileOptions
@@ -74,9 +74,33 @@ def kept_allocation(state: PanelState, fresh: Allocation, ours: Container[str]) 
     return {**leaving, **allocation}
 
 
+def compile_ahead(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]) -> Prepared:
+    """What the panel would hold with `coming` bound to it too: to choose slots for what is not durable yet."""
+    bound = {**state.bound, **coming}
+    return Prepared(compile_bound(state, context, bound), bound, _held(state))
+
+
+def keep_prepared(state: PanelState, prepared: Prepared) -> None:
+    """What was compiled ahead is what the panel shall hold, if just that has become bound to it."""
+    if prepared.bound.keys() != state.bound.keys():
+        return
+    if all(profile.profile is state.bound[link_id].profile for link_id, profile in prepared.bound.items()):
+        generations = {link_id: state.bound[link_id].generation for link_id in prepared.image.generations}
+        image = replace(prepared.image, generations=generations)
+        state.prepared = Prepared(image, state.bound, prepared.held, state.version)
+
+
+def _held(state: PanelState) -> tuple[object, ...]:
+    return (state.observed.image, state.observed.failures, state.driver.capabilities)
+
+
 def compile_target(state: PanelState, context: FleetContext) -> Target:
     """What the panel shall hold now."""
-    image = compile_bound(state, context, state.bound)
+    prepared, state.prepared = state.prepared, None
+    if prepared is not None and prepared.version == state.version and prepared.held == _held(state):
+        image = prepared.image
+    else:
+        image = compile_bound(state, context, state.bound)
     asked = {link_id: profile.generation for link_id, profile in state.bound.items()}
     return Target(image, asked, state.version, fingerprint(state, context))
 
