@@ -197,7 +197,9 @@ class ModbusPanelDriver(OutputDriver):
         """Raises VerifyFailed, or why the commit could not be confirmed."""
         sure = not self._commits(transaction) or await self._committed(call)
         settles = self._commits(transaction) and self._model.write.busy is not None
-        proof = transaction.checks if sure else transaction.thorough
+        proof = transaction.checks
+        if not sure:
+            proof += self._layout.whole_checks(target, transaction.staged)
         if settles and transaction.narrows:
             await self._settle(call)
         held = await self._holds(proof, call)

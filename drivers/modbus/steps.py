@@ -54,13 +54,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """From `known` to a target. `checks` prove it; `thorough` prove it also when the panel restarted in between.
+    """From `known` to a target. `checks` prove it as long as the panel did not restart in between.
 
-    `narrows`: something the panel acts on now is replaced, so the end of a commit must be waited for.
+    `staged`: slots whose words were staged; read whole they prove it also after a restart. `narrows`: something the panel
+    acts on now is replaced, so the end of a commit must be waited for.
     """
 
     known: PanelImage
     steps: tuple[Step, ...]
     checks: tuple[Check, ...]
-    thorough: tuple[Check, ...]
+    staged: tuple[int, ...] = ()
     narrows: bool = False

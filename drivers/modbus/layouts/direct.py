@@ -51,9 +51,9 @@ class Writer:
     def transaction(self, known: PanelImage, expected: Mapping[int, int | None], extra: Iterable[Check] = ()) -> Transaction:
         """The writes with the model's preparation before and its save behind; proved by reading `expected`."""
         if not self.requests:
-            return Transaction(known, (), (), ())
+            return unchanged(known)
         proof = (*checks(expected, self._model.addressing, self._gap()), *extra)
-        return Transaction(known, tuple(self._steps()), proof, proof)
+        return Transaction(known, tuple(self._steps()), proof)
 
     def _gap(self) -> int:
         return min(8, self._model.addressing.max_read_words)
@@ -69,6 +69,10 @@ class Writer:
         for request in self.requests:
             yield Step(StepKind.WRITE, request, request.count, storage)
         yield from save_steps(self._model)
+
+
+def unchanged(known: PanelImage) -> Transaction:
+    return Transaction(known, (), ())
 
 
 def save_steps(model: PanelModel) -> tuple[Step, ...]:

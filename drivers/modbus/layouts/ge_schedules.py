@@ -13,10 +13,10 @@ from datetime import date, timedelta
 from config.panel_model import PanelModel
 from config.schedule_layouts import GeSchedules
 from drivers.contract import PanelCapabilities, PanelImage, Slot
-from drivers.modbus.layouts.direct import Writer
+from drivers.modbus.layouts.direct import Writer, unchanged
 from drivers.modbus.layouts.events import ListCodec, Phases, add_list
 from drivers.modbus.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, weekday, within
-from drivers.modbus.layouts.layout import Read
+from drivers.modbus.layouts.layout import AllChecked, Read
 from drivers.modbus.requests import Request, read_coils, write_coil
 from drivers.modbus.steps import Check, Transaction
 from drivers.modbus.words import checks, reads
@@ -32,7 +32,7 @@ _YEAR_BASE = 1900
 Dates = Sequence[int]
 
 
-class GeLayout:
+class GeLayout(AllChecked):
     """Calendars change between the closings and the openings. A list that a date comes under, or passes on its way from one
     calendar to the other, is closed wholly before where it would open that day more than the old and the new plan do.
     """
@@ -138,6 +138,8 @@ class GeLayout:
         numbers = sorted(n for n in {*target.slots, *known.slots} if target.slots.get(n) != known.slots.get(n))
         everywhere = sorted({*target.slots, *known.slots})
         moved = [index for index in range(len(self._layout.calendars)) if _group(target, index) != _group(known, index)]
+        if not numbers and not moved:
+            return unchanged(known)
         held = {at: word for n in everywhere for at, word in self._cared(self._slot_words(known, n)).items()}
         wholly_off = self._wholly_off(target, known, everywhere, held) if moved else frozenset()
         lists = [(n, index) for n in everywhere for index in range(self._lists) if n in numbers or (n, index) in wholly_off]

@@ -32,6 +32,10 @@ class Layout(Protocol):
         """How a panel that holds `known` comes to hold `target`. Without steps where they say the same."""
         ...
 
+    def whole_checks(self, image: PanelImage, numbers: tuple[int, ...]) -> tuple[Check, ...]:
+        """All words of some used slots; nothing where `transaction` checks all words anyway."""
+        ...
+
     def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
         """The cheapest readings that tell whether the panel holds the image."""
         ...
@@ -71,3 +75,10 @@ class NoValues:
 
     def force(self, slot: int, is_open: bool) -> Request | None:
         return None
+
+
+class AllChecked:
+    """For layouts whose transactions check every word they write."""
+
+    def whole_checks(self, image: PanelImage, numbers: tuple[int, ...]) -> tuple[Check, ...]:
+        return ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import struct
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from uuid import UUID
 
 from config.panel_model import PanelModel
@@ -31,6 +32,7 @@ _CHECK_GAP = 10
 """Check words read along in between rather than by a frame of their own."""
 
 
+@lru_cache(maxsize=8192)
 def slot_words(number: int, slot: Slot, most_dates: int) -> tuple[int, ...]:
     """The 64 words of a used slot. Raises ValueError for what the slot cannot say."""
     if slot.opaque is not None:
@@ -113,10 +115,11 @@ class OpenAccessLayout(NoValues):
     def encode(self, image: PanelImage) -> Mapping[int, int]:
         return {address: word for number in image.slots for address, word in self._slot(image, number).items()}
 
+    def _words_of(self, image: PanelImage, number: int) -> tuple[int, ...]:
+        return slot_words(number, image.slots[number], self._capabilities.max_days_in_special_day_group)
+
     def _slot(self, image: PanelImage, number: int) -> dict[int, int]:
-        first = self._layout.slots + SLOT_WORDS * number
-        words = slot_words(number, image.slots[number], self._capabilities.max_days_in_special_day_group)
-        return dict(enumerate(words, first))
+        return dict(enumerate(self._words_of(image, number), self._layout.slots + SLOT_WORDS * number))
 
     def decode(self, words: Mapping[int, int]) -> PanelImage:
         slots: dict[int, Slot] = {}
@@ -143,30 +146,32 @@ class OpenAccessLayout(NoValues):
         staged = self._staged(target, known, differing) if differing else ()
         expected: dict[int, int | None] = {self._layout.check_words + number: 0 for number in gone}
         expected |= {self._layout.check_words + number: self._check_word(target, number) for number in differing}
+        addressing = self._model.addressing
         # A slot whose check word was 0 all along does not show by it that it is free now.
         states: dict[int, int | None] = {
             self._layout.slots + SLOT_WORDS * number: 0 for number in gone if self._check_word(known, number) == 0
         }
-        whole: dict[int, int | None] = {at: word for number in differing for at, word in self._slot(target, number).items()}
-        addressing = self._model.addressing
-        quick = checks(expected, addressing, self._gap(expected)) + checks(states, addressing)
         return Transaction(
             known=known,
             steps=erased + staged,
-            checks=quick,
-            thorough=quick + checks(whole, addressing),
+            checks=checks(expected, addressing, self._gap(expected)) + checks(states, addressing),
+            staged=tuple(differing),
             narrows=any(number in known.slots for number in differing),
         )
+
+    def whole_checks(self, image: PanelImage, numbers: tuple[int, ...]) -> tuple[Check, ...]:
+        words: dict[int, int | None] = {at: word for number in numbers for at, word in self._slot(image, number).items()}
+        return checks(words, self._model.addressing)
 
     def _gap(self, expected: Mapping[int, object]) -> int:
         return _CHECK_GAP if expected else 0
 
     def _differs(self, target: PanelImage, known: PanelImage, number: int) -> bool:
         held = known.slots.get(number)
-        return held is None or (held != target.slots[number] and self._slot(target, number) != self._slot(known, number))
+        return held is None or (held != target.slots[number] and self._words_of(target, number) != self._words_of(known, number))
 
     def _check_word(self, image: PanelImage, number: int) -> int:
-        return self._slot(image, number)[self._layout.slots + SLOT_WORDS * number + CHECK_AT]
+        return self._words_of(image, number)[CHECK_AT]
 
     def _erase(self, number: int) -> Step:
         return Step(StepKind.ERASE, write_register(self._layout.erase - self._model.addressing.base, number))

@@ -15,7 +15,7 @@ from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
 from drivers.modbus.layouts.direct import Writer
 from drivers.modbus.layouts.events import Phases
 from drivers.modbus.layouts.intervals import WEEK, day_plan, periods_of
-from drivers.modbus.layouts.layout import NoValues, Read
+from drivers.modbus.layouts.layout import AllChecked, NoValues, Read
 from drivers.modbus.steps import Check, Transaction
 from drivers.modbus.words import checks, reads
 
@@ -54,7 +54,7 @@ class _Record:
         return (self.start, self.end) if self.days is None else (self.start, self.end, self.days)
 
 
-class PeriodTableLayout(NoValues):
+class PeriodTableLayout(NoValues, AllChecked):
     def __init__(self, model: PanelModel, layout: PeriodTable, capabilities: PanelCapabilities) -> None:
         self._model = model
         self._layout = layout
@@ -176,7 +176,7 @@ class PeriodTableLayout(NoValues):
 
     def transaction(self, target: PanelImage, known: PanelImage) -> Transaction:
         phases, expected, held = Phases(), dict[int, int | None](), dict[int, int]()
-        for number in sorted({*target.slots, *known.slots}):
+        for number in sorted(n for n in {*target.slots, *known.slots} if target.slots.get(n) != known.slots.get(n)):
             old, new, first = self._words(known, number), self._words(target, number), self._first(number)
             held |= {first + offset: word for offset, word in old.items()}
             if any(old.get(offset) != word for offset, word in new.items()):

@@ -12,16 +12,16 @@ from config.panel_model import PanelModel
 from config.panel_parts import BitSetting
 from config.schedule_layouts import WeekEvents
 from drivers.contract import PanelCapabilities, PanelImage, Slot
-from drivers.modbus.layouts.direct import Writer
+from drivers.modbus.layouts.direct import Writer, unchanged
 from drivers.modbus.layouts.events import ListCodec, Phases, add_list
 from drivers.modbus.layouts.intervals import DAY, WEEK, Intervals, day_plan, periods_of, weekday
-from drivers.modbus.layouts.layout import Read
+from drivers.modbus.layouts.layout import AllChecked, Read
 from drivers.modbus.requests import Request, read_holding_registers
 from drivers.modbus.steps import Check, Transaction
 from drivers.modbus.words import checks, reads
 
 
-class WeekLayout:
+class WeekLayout(AllChecked):
     def __init__(self, model: PanelModel, layout: WeekEvents, capabilities: PanelCapabilities) -> None:
         self._model = model
         self._layout = layout
@@ -66,6 +66,8 @@ class WeekLayout:
         return PanelImage(slots={self._number: Slot((), periods)} if periods else {})
 
     def transaction(self, target: PanelImage, known: PanelImage) -> Transaction:
+        if target.slots.get(self._number) == known.slots.get(self._number):
+            return unchanged(known)
         wanted, held = self._words(target), self.encode(known)
         phases = Phases()
         for day in range(WEEK):
