@@ -59,9 +59,11 @@ def at_port(line: LineSettings, simulated: SimulatedSite) -> LineSettings:
 
 
 @asynccontextmanager
-async def gateway_on(simulated: SimulatedSite, settings: Settings, database: Path) -> AsyncIterator[Running]:
+async def gateway_on(
+    simulated: SimulatedSite, settings: Settings, database: Path, rules: tuple[BindingSettings, ...] = RULES
+) -> AsyncIterator[Running]:
     store, clock = SqliteStore(database), SystemClock()
-    fleet = Fleet(store, await store.open(), clock, FleetOptions(Readings(ZONE)), rules=RULES)
+    fleet = Fleet(store, await store.open(), clock, FleetOptions(Readings(ZONE)), rules=rules)
     site = Site(fleet, clock)
     await site.apply(tuple(at_port(line, simulated) for line in settings.lines), load_models(None))
     await fleet.start()
@@ -141,3 +143,42 @@ async def test_a_plan_says_what_would_be_written_and_writes_nothing(tmp_path: Pa
         assert explained is not None
         (panel,) = explained.panels
         assert (panel.compiled, panel.held, panel.differs_at) == (explained.asked, explained.asked, None)
+
+
+MODELS = ("open-access-panel", "ge-a-series", "domat-fc013", "waveshare-relay-8ch")
+
+
+def model_line() -> Settings:
+    panels = [{"id": model, "model": model, "unit": unit} for unit, model in enumerate(MODELS, 1)]
+    line = {"id": "models", "kind": "modbus-tcp", "host": "127.0.0.1", "port": 0, "timeout_ms": 500.0, "panels": panels}
+    return Settings.model_validate({"lines": [line]}, strict=False)
+
+
+async def test_every_model_holds_what_it_can_and_again_nothing_is_written(tmp_path: Path) -> None:
+    settings = model_line()
+    rules = (BindingSettings(link_id="*", panels=("@all", "waveshare-relay-8ch:2")),)
+    async with SimulatedSite(settings) as simulated:
+        async with gateway_on(simulated, settings, tmp_path / "store.db", rules) as running:
+            (report,) = await running.fleet.upsert([item(1)])
+            told = {result.panel: result.outcome for result in report.panels}
+            assert told == {
+                "open-access-panel": ItemState.EXACT,
+                "ge-a-series": ItemState.EXACT,
+                "domat-fc013": ItemState.EXACT,
+                "waveshare-relay-8ch": ItemState.REFUSED,
+                "waveshare-relay-8ch:2": ItemState.GATEWAY_HELD,
+            }
+            before = {model: written(simulated, model) for model in MODELS[:3]}
+            await running.fleet.upsert([item(1)])
+            assert before == {model: written(simulated, model) for model in MODELS[:3]}
+        async with gateway_on(simulated, settings, tmp_path / "store.db", rules) as running:
+            await until(lambda: all(view.state in ("in_sync", "refused") for view in running.fleet.panels()))
+            assert before == {model: written(simulated, model) for model in MODELS[:3]}, "nothing is written again"
+            for model in MODELS:
+                await running.fleet.sync(model)
+            await until(lambda: all(view.state in ("in_sync", "refused") for view in running.fleet.panels()))
+            after = {model: written(simulated, model) - before[model] for model in MODELS[:3]}
+            assert after == {"open-access-panel": 0, "ge-a-series": 1, "domat-fc013": 0}, "one save of what may be unsaved"
+            assert all(view.drifts == 0 for view in running.fleet.panels())
+            (report,) = await running.fleet.delete([link(1)])
+            assert report.success, report
