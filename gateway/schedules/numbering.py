@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 from drivers.contract import PanelCapabilities, Slot
 
@@ -47,6 +48,6 @@ def numbered(
     link_id: str, slots: tuple[Slot, ...], numbers: tuple[int, ...], capabilities: PanelCapabilities
 ) -> Iterator[tuple[int, Slot]]:
     """The slots at their numbers, chained where the panel chains."""
-    following = [*numbers[1:], None] if capabilities.link_chain else [None] * len(numbers)
-    for slot, number, link in zip(slots, numbers, following, strict=True):
-        yield number, replace(slot, link_ids=(link_id,), link=link)
+    following = dict(pairwise(numbers)) if capabilities.link_chain else {}
+    for slot, number in zip(slots, numbers, strict=True):
+        yield number, replace(slot, link_ids=(link_id,), link=following.get(number))

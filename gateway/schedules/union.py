@@ -57,6 +57,11 @@ class _Panel:
     def one_table(self) -> bool:
         return self.capabilities.scope == "panel"
 
+    @property
+    def own_days(self) -> bool:
+        """Whether the dates are the slot's, not the panel's."""
+        return self.capabilities.special_days_scope == "schedule"
+
     def promised(self, member: Candidate) -> bool:
         return acknowledged(member.bound, self.held)
 
@@ -81,7 +86,10 @@ def compile_union(
     placed = {each.link_id: _unplaced(each, drafts) for each in candidates if each.link_id in drafts} | _place(joint, panel)
     if panel.one_table:
         placed |= _inside(joint, candidates, drafts, panel)
-    image = image_of({each.link_id: placed[each.link_id] for each in candidates}, PanelImage(special_days=joint.groups.days))
+    image = image_of(
+        {each.link_id: placed[each.link_id] for each in candidates},
+        PanelImage(special_days=() if panel.own_days else joint.groups.days),
+    )
     return _shared_slot(image) if panel.one_table else image
 
 
@@ -223,7 +231,7 @@ def _place(joint: _Joint, panel: _Panel) -> dict[str, Placed]:
     placed: dict[str, Placed] = {}
     for member, table in zip(joint.members, tables, strict=True):
         chosen = numbers[member.link_id] or ()
-        slot = _slot(member.link_id, table, panel.capabilities)
+        slot = _slot(member.link_id, table, joint.groups.days if panel.own_days else (), panel.capabilities)
         placed[member.link_id] = Placed(member.bound.generation, _said(member, joint, panel), chosen, dict.fromkeys(chosen, slot))
     return placed
 
@@ -237,10 +245,10 @@ def _numbers(joint: _Joint, panel: _Panel) -> Mapping[str, tuple[int, ...] | Non
     return choose([(link_id, 1) for link_id in (*promised, *others)], {}, known, panel.capabilities, panel.options.taken)
 
 
-def _slot(link_id: str, table: Table, capabilities: PanelCapabilities) -> Slot:
+def _slot(link_id: str, table: Table, days: tuple[tuple[int, ...], ...], capabilities: PanelCapabilities) -> Slot:
     ranged = capabilities.date_range == "required"
     first, last = capabilities.first_date or 0, capabilities.last_date
-    return Slot((link_id,), table.periods(), first if ranged else None, last if ranged else None)
+    return Slot((link_id,), table.periods(), first if ranged else None, last if ranged else None, days)
 
 
 def _said(member: Candidate, joint: _Joint, panel: _Panel) -> Draft:
