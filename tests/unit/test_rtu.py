@@ -350,6 +350,29 @@ def test_a_line_lost_during_an_exchange_tells_at_once() -> None:
     converse(lambda _: [(0.004, WRITE_REPLY)], conversation)
 
 
+def test_a_line_lost_before_the_frame_left_tells_that_nothing_was_sent() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        asyncio.get_running_loop().call_later(0.2, line.unplug)
+        with pytest.raises(BusUnavailable):
+            await ask(bus, WRITE)
+        assert asyncio.get_running_loop().time() < 0.21
+        assert line.sent == []
+
+    converse(lambda _: [(0.004, WRITE_REPLY)], conversation, guard_ms=5000.0)
+
+
+def test_a_late_answer_to_one_unit_keeps_another_waiting_for_quiet() -> None:
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        with pytest.raises(NoReply):
+            await ask(bus, READ)
+        assert await ask(bus, READ, 2) == (42,)
+        (first, _), (second, _) = line.sent
+        assert second - first == pytest.approx(8 * CHARACTER_S + 0.5 + 0.3, abs=1e-6)
+
+    answers: list[Answer] = [[(0.5, READ_REPLY)], [(0.004, framed("02 03 02 002A"))]]
+    converse(lambda _: answers.pop(0), conversation)
+
+
 def test_a_stream_that_refuses_the_frame_is_a_lost_line() -> None:
     class Refusing(ScriptedLine):
         def write(self, data: bytes, /) -> None:
