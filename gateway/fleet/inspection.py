@@ -32,11 +32,15 @@ class Inspection:
         self._clock_due = True
         self._status: PanelStatus | None = None
         self._measured = False
-        """Whether the last status has not been judged yet."""
+        """Whether the status was read in this attempt."""
         self.read_all = False
         """Read everything at the next look, whatever the quick one would say."""
         self.clock_at = 0.0
         """When the clock wants to be looked at again (Unix seconds)."""
+
+    def begin(self) -> None:
+        """An attempt begins: what was read before it is not new any more."""
+        self._measured = False
 
     async def look(self, priority: Priority) -> Failure | None:
         """Status, then the cheapest reading that makes sure what the panel holds. None: the image is certain now."""
@@ -158,7 +162,6 @@ class Inspection:
         failure = None if self._measured else await self.measure(priority)
         if failure is not None:
             return failure
-        self._measured = False
         if not context.trusted():
             state.clock_missing = self._status is not None and self._unset()
             self._schedule_clock()

@@ -146,6 +146,7 @@ class Reconciler:
 
     async def _attempt(self) -> None:
         state = self.state
+        self.inspection.begin()
         failure = state.unreachable()
         if failure is None:
             try:

@@ -51,7 +51,10 @@ ACCESS_PANEL = PanelCapabilities(
 
 @dataclass
 class FakePanel:
-    """The hardware. `clock_offset_s`: how far it is ahead of the wall clock of its zone; None: unset."""
+    """The hardware. `clock_offset_s`: how far its clock is ahead of UTC; None: unset.
+
+    With the capability `dst` other than `gateway` it follows the changes that it was told of.
+    """
 
     capabilities: PanelCapabilities = ACCESS_PANEL
     slots: dict[int, Slot] = field(default_factory=dict)
@@ -59,6 +62,7 @@ class FakePanel:
     """Whether its slots carry link_ids."""
     online: bool = True
     clock_offset_s: float | None = None
+    clock_changes: tuple[tuple[int, int], ...] = ()
     takes_clock: bool = True
     booted_at: float = 0.0
     resets: int = 0
@@ -78,19 +82,20 @@ class FakePanel:
         self.booted_at, self.clock_offset_s, self.outputs = now, None, {}
         self.resets += 1
 
-    def holds(self, link_id: str) -> bool:
-        return any(link_id in slot.link_ids for slot in self.slots.values())
+    def clock_now(self, wall: float) -> float | None:
+        """How far its clock is ahead of UTC by now; None: unset."""
+        passed = [offset_minutes * 60.0 for at, offset_minutes in self.clock_changes if at <= wall]
+        return self.clock_offset_s if self.clock_offset_s is None or not passed else passed[-1]
 
 
 class FakeDriver:
-    """See `drivers.contract.PanelDriver`. `zone_offset_s` is what the site's zone adds to UTC."""
+    """See `drivers.contract.PanelDriver`."""
 
-    def __init__(self, panel: FakePanel, clock: Clock, *, latency_s: float = 0.01, zone_offset_s: int = 0) -> None:
+    def __init__(self, panel: FakePanel, clock: Clock, *, latency_s: float = 0.01) -> None:
         self.panel = panel
         self.feed = Feed()
         self._clock = clock
         self._latency_s = latency_s
-        self._zone_offset_s = zone_offset_s
         self._capabilities = panel.capabilities
 
     @property
@@ -197,8 +202,8 @@ class FakeDriver:
         failed = await self._reading("status")
         if failed is not None:
             return failed
-        offset = self.panel.clock_offset_s
-        shown = None if offset is None else int(self._clock.wall() + self._zone_offset_s + offset)
+        offset = self.panel.clock_now(self._clock.wall())
+        shown = None if offset is None else int(self._clock.wall() + offset)
         return PanelStatus(
             clock=None if shown is None else (shown // 86_400, shown % 86_400),
             clock_read_at=self._clock.wall(),
@@ -213,8 +218,8 @@ class FakeDriver:
             return failed
         if not self.panel.takes_clock:
             return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "no clock today")
-        assert setting.offset_minutes * 60 == self._zone_offset_s
-        self.panel.clock_offset_s = 0.0
+        self.panel.clock_offset_s = setting.offset_minutes * 60.0
+        self.panel.clock_changes = setting.changes if self.panel.capabilities.dst != "gateway" else ()
         return Acknowledgement(Outcome.ACKNOWLEDGED)
 
     async def set_output(

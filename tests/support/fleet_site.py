@@ -99,7 +99,7 @@ class FleetSite:
         return self._fleet
 
     async def add(self, name: str) -> None:
-        self.drivers[name] = FakeDriver(self.panels[name], self.clock, zone_offset_s=0)
+        self.drivers[name] = FakeDriver(self.panels[name], self.clock)
         settings = self.settings.get(name, PanelSettings(id=name, model="open-access-panel"))
         await self.fleet.add_panel(settings, "line", self.drivers[name], drift_share=self.drift_share)
 

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.settings import PanelSettings
+from drivers.contract import PanelStatus
+from gateway.fleet import clocks
+from gateway.fleet.backoff import CAP_S, back_off_s
+from tests.support.fake_panel import ACCESS_PANEL, FakePanel
+from tests.support.fleet_site import FleetSite, item
+from tests.support.virtual_time import VirtualClock, run_virtual
+
+KYIV = ZoneInfo("Europe/Kyiv")
+ZONES = st.sampled_from(["Europe/Kyiv", "UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Africa/Casablanca"])
+
+
+def instant(year: int, month: int, day: int, hour: int = 0) -> int:
+    return int(datetime(year, month, day, hour, tzinfo=UTC).timestamp())
+
+
+def test_setting_names_the_next_two_changes() -> None:
+    setting = clocks.setting(KYIV, instant(2026, 11, 2, 7) + 0.4)
+    assert (setting.instant, setting.offset_minutes) == (instant(2026, 11, 2, 7), 120)
+    assert setting.changes == ((instant(2027, 3, 28, 1), 180), (instant(2027, 10, 31, 1), 120))
+    assert clocks.setting(ZoneInfo("Asia/Kolkata"), 1_793_484_000).changes == ()
+
+
+@given(ZONES, st.integers(0, 4_000_000_000))
+def test_next_change_is_the_first_instant_with_another_offset(name: str, after: int) -> None:
+    zone = ZoneInfo(name)
+    change = clocks.next_change(zone, after)
+    if change is not None:
+        assert change > after
+        assert clocks.offset_s(zone, change) != clocks.offset_s(zone, change - 1) == clocks.offset_s(zone, after)
+
+
+@pytest.mark.parametrize(
+    ("shown", "read_at", "error"),
+    [(100, 100.0, 0.0), (100, 100.9, 0.0), (99, 100.5, -0.5), (103, 100.5, 2.5), (90, 100.0, -9.0)],
+)
+def test_error_of_a_clock_that_shows_whole_seconds(shown: int, read_at: float, error: float) -> None:
+    day = instant(2026, 11, 2)
+    status = PanelStatus(clock=(day // 86_400, shown), clock_read_at=day + read_at)
+    assert clocks.error_s(ZoneInfo("UTC"), status) == pytest.approx(error)
+    assert clocks.error_s(ZoneInfo("UTC"), replace(status, clock=None)) is None
+
+
+@given(st.text(max_size=10), st.integers(1, 100_000))
+def test_back_off_doubles_up_to_a_cap_and_is_spread(panel: str, failures: int) -> None:
+    middle = min(CAP_S, 2.0 ** min(failures - 1, 10))
+    assert 0.75 * middle <= back_off_s(panel, failures) <= 1.25 * middle
+
+
+def site_in_kyiv(start: int, panel: FakePanel, clock_bound_s: int = 5) -> FleetSite:
+    site = FleetSite({"lobby": panel}, clock=VirtualClock(start), zone="Europe/Kyiv", drift_share=0.0)
+    site.settings["lobby"] = PanelSettings(id="lobby", model="open-access-panel", clock_bound_s=clock_bound_s)
+    return site
+
+
+@pytest.mark.parametrize("dst", ["gateway", "table", "self"])
+def test_a_panel_shows_the_right_time_within_the_bound_of_a_change_of_offset(dst: Literal["gateway", "table", "self"]) -> None:
+    async def main() -> None:
+        change = instant(2027, 3, 28, 1)
+        panel = FakePanel(replace(ACCESS_PANEL, dst=dst))
+        site = site_in_kyiv(change - 30, panel)
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert view.law_until == (change if dst == "gateway" else None)
+        await site.pass_time(29)
+        assert panel.clock_now(site.clock.wall()) == 7200
+        await site.pass_time(6)
+        assert panel.clock_now(site.clock.wall()) == 10_800
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_a_clock_that_runs_away_is_corrected_and_its_drift_told() -> None:
+    async def main() -> None:
+        panel = FakePanel()
+        site = site_in_kyiv(instant(2026, 11, 2), panel)
+        await site.open()
+        await site.pass_time(1)
+        panel.clock_offset_s = 7200 + 4.0
+        await site.pass_time(3601)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert view.clock_drift_ms is not None
+        assert 3000 <= view.clock_drift_ms <= 4000
+        assert panel.clock_offset_s == 7204, "within the bound"
+        panel.clock_offset_s = 7200 - 60.0
+        await site.pass_time(3601)
+        assert panel.clock_offset_s == 7200
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_a_jump_of_the_wall_clock_reaches_the_panels() -> None:
+    async def main() -> None:
+        panel = FakePanel()
+        site = site_in_kyiv(instant(2026, 11, 2), panel)
+        await site.open()
+        await site.pass_time(1)
+        before = len(panel.readings)
+        site.clock.wall_offset += 30
+        panel.clock_offset_s = 7200 - 30.0
+        await site.pass_time(10)
+        assert "set_clock" in panel.readings[before:]
+        assert panel.clock_offset_s == 7200
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_no_clock_is_written_before_the_wall_clock_is_trusted() -> None:
+    async def main() -> None:
+        panel = FakePanel()
+        site = site_in_kyiv(instant(2026, 11, 2), panel)
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        await site.close()
+        panel.power_cut(site.clock.monotonic())
+        site.clock.wall_offset -= 1000
+        await site.open()
+        await site.pass_time(20)
+        assert (site.fleet.trusted(), panel.clock_offset_s) == (False, None)
+        (report,) = await site.fleet.upsert([item(1)])
+        assert not report.success
+        site.clock.wall_offset += 1000
+        await site.pass_time(20)
+        assert (site.fleet.trusted(), panel.clock_offset_s) == (True, 7200)
+        (report,) = await site.fleet.upsert([item(1)])
+        assert report.success
+        await site.close()
+
+    run_virtual(main())
