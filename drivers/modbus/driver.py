@@ -20,8 +20,9 @@ from drivers.modbus.layouts.layout import Layout
 from drivers.modbus.output_driver import OutputDriver
 from drivers.modbus.prepare import prepare
 from drivers.modbus.requests import Request, write_registers
+from drivers.modbus.restarts import Reading, went_on
 from drivers.modbus.steps import EFFECTLESS, Check, Step, StepKind, Transaction
-from drivers.modbus.unit import Call, Facts, PanelUnit, failed
+from drivers.modbus.unit import Call, PanelUnit, failed
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class _Progress:
     erased: bool = False
     commit: DriverError | None = None
     """Why a commit that left is not confirmed."""
+    began: Reading | None = None
+    """The panel's counters before the first staged word."""
 
 
 class ModbusPanelDriver(OutputDriver):
@@ -97,11 +100,10 @@ class ModbusPanelDriver(OutputDriver):
         if transaction is None:
             return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
         async with self._writing:
-            progress = _Progress()
+            progress, self._held = _Progress(), None
             try:
                 await self._carry_out(plan.target, transaction, progress, Call(priority, deadline))
             except DriverError as error:
-                self._held = None
                 return self._refused(transaction, progress, error)
             self._held = plan.target
         return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
@@ -119,8 +121,8 @@ class ModbusPanelDriver(OutputDriver):
         return Acknowledgement(Outcome.UNCONFIRMED, None, error.reason, str(error))
 
     async def _carry_out(self, target: PanelImage, transaction: Transaction, progress: _Progress, call: Call) -> None:
-        if not self._restarts.known and self._commits(transaction):
-            await self._note_counters(call)
+        if self._commits(transaction):
+            progress.began = self._seen or self._reading(await self._unit.facts(self._counter_names(), call))
         steps = transaction.steps
         for attempt in range(_ATTEMPTS):
             try:
@@ -173,20 +175,19 @@ class ModbusPanelDriver(OutputDriver):
         try:
             await self._one(step, progress, call)
         except PanelException as error:
-            await self._explain_refusal(error, call.finished())
+            await self._explain_refusal(error, progress, call.finished())
         except Unconfirmed as error:
             progress.commit = error
 
-    async def _explain_refusal(self, error: PanelException, call: Call) -> None:
+    async def _explain_refusal(self, error: PanelException, progress: _Progress, call: Call) -> None:
         """Why the commit was refused. Always raises."""
         status = self._model.write.commit_status
         if status is None or status.refused_address is None or status.refused_reason is None:
             raise CommitRefused(error.code, str(error)) from error
-        counters = self._counter_names()
-        facts = await self._unit.facts((status.refused_address, status.refused_reason, *counters), call)
-        went_on = self._restarts.note(self._counters(facts), self._unit.clock.monotonic())
+        facts = await self._unit.facts((status.refused_address, status.refused_reason, *self._counter_names()), call)
+        before, progress.began = progress.began, self._reading(facts)
         address, reason = facts.number(status.refused_address), facts.number(status.refused_reason)
-        if address in status.lost or not went_on:
+        if address in status.lost or not went_on(before, progress.began):
             raise StagingLost("the panel had lost what was staged") from error
         meaning = status.reasons.get(str(reason), f"reason {reason}")
         raise CommitRefused(error.code, f"the panel refused the commit at {address:#06x}: {meaning}") from error
@@ -195,7 +196,7 @@ class ModbusPanelDriver(OutputDriver):
 
     async def _verify(self, target: PanelImage, transaction: Transaction, progress: _Progress, call: Call) -> None:
         """Raises VerifyFailed, or why the commit could not be confirmed."""
-        sure = not self._commits(transaction) or await self._committed(call)
+        sure = not self._commits(transaction) or await self._committed(progress, call)
         settles = self._commits(transaction) and self._model.write.busy is not None
         proof = transaction.checks
         if not sure:
@@ -210,18 +211,13 @@ class ModbusPanelDriver(OutputDriver):
             raise progress.commit or VerifyFailed("the panel reads back otherwise than it acknowledged")
         await put_in_force(self._unit, self._layout, self._clock_writer, target, call)
 
-    async def _committed(self, call: Call) -> bool:
-        """Whether the panel says that its last commit was done, and did not restart since its counters were last read."""
+    async def _committed(self, progress: _Progress, call: Call) -> bool:
+        """Whether the panel says that its last commit was done, and did not restart since the transaction began."""
         status = self._model.write.commit_status
         if status is None:
             return False
-        facts = await self._note_counters(call, status.read)
-        return facts is not None and facts.number(status.read) == status.done
-
-    async def _note_counters(self, call: Call, *names: str) -> Facts | None:
-        """Read the counters and `names`; None when the panel restarted since they were last read."""
-        facts = await self._unit.facts((*self._counter_names(), *names), call)
-        return facts if self._restarts.note(self._counters(facts), self._unit.clock.monotonic()) else None
+        facts = await self._unit.facts((*self._counter_names(), status.read), call)
+        return went_on(progress.began, self._reading(facts)) and facts.number(status.read) == status.done
 
     def _counter_names(self) -> tuple[str, ...]:
         counters = self._model.counters

@@ -23,6 +23,7 @@ from drivers.contract import (
 from drivers.errors import DriverError, UnexpectedReply
 from drivers.modbus.named import read_area
 from drivers.modbus.requests import Request, write_coil, write_register
+from drivers.modbus.restarts import Reading
 from drivers.modbus.set_clock import ClockWriter
 from drivers.modbus.unit import Call, Facts, PanelUnit, failed, rejected
 
@@ -70,7 +71,8 @@ class OutputDriver:
         self._model = unit.model
         self._capabilities = capabilities_of(unit.model)
         self._clock_writer = ClockWriter(unit) if unit.model.clock is not None else None
-        self._restarts = Restarts()
+        self._seen: Reading | None = None
+        """The panel's counters, when they were last read."""
         self._written: dict[str, int] = {}
 
     @property
@@ -121,7 +123,7 @@ class OutputDriver:
                 await self._unit.exchange(self._sign_of_life(), call)
         except DriverError as error:
             return failed(error)
-        self._restarts.note(self._counters(facts), self._unit.clock.monotonic())
+        self._reading(facts)
         capacity = {capability: facts.number(name) for capability, name in model.capacity.items()}
         self.restrict(capacity)
         return PanelStatus(
@@ -148,10 +150,15 @@ class OutputDriver:
             if found & check.mask != check.equals & check.mask:
                 raise UnexpectedReply(f"this is no {self._model.name}: {check.read} reads {found:#06x}")
 
-    def _counters(self, facts: Facts) -> tuple[int | None, int | None]:
+    def _reading(self, facts: Facts) -> Reading:
+        """The counters among the facts; kept."""
         counters = self._model.counters
-        uptime = facts.number(counters.uptime_s) if counters.uptime_s else None
-        return uptime, facts.number(counters.resets) if counters.resets else None
+        self._seen = Reading(
+            uptime_s=facts.number(counters.uptime_s) if counters.uptime_s else None,
+            resets=facts.number(counters.resets) if counters.resets else None,
+            at=self._unit.clock.monotonic(),
+        )
+        return self._seen
 
     async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
         if self._clock_writer is None:
@@ -192,29 +199,3 @@ class OutputDriver:
             return tuple(bool(value) for value in await self._unit.exchange(request, Call(priority, deadline)))
         except DriverError as error:
             return failed(error)
-
-
-class Restarts:
-    """Whether the panel restarted between two readings of its counters."""
-
-    _SLACK_S = 2.0
-    _FAST_CLOCK = 0.95
-    """An uptime counter that runs slow by less than 5 % is no restart."""
-
-    def __init__(self) -> None:
-        self._seen: tuple[int | None, int | None, float] | None = None
-
-    @property
-    def known(self) -> bool:
-        return self._seen is not None
-
-    def note(self, counters: tuple[int | None, int | None], at: float) -> bool:
-        """Keep a reading (uptime, resets). True when it certainly continues the one before, without a restart."""
-        before, self._seen = self._seen, (*counters, at)
-        if before is None or counters == (None, None):
-            return False
-        uptime, resets = counters
-        if resets != before[1]:
-            return False
-        passed = at - before[2]
-        return uptime is None or before[0] is None or uptime >= before[0] + self._FAST_CLOCK * passed - self._SLACK_S

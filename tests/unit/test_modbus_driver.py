@@ -21,6 +21,7 @@ from drivers.contract import (
 )
 from drivers.modbus.layouts.open_access import slot_words
 from drivers.modbus.requests import Request
+from drivers.modbus.steps import Transaction
 from simulators.domat_fc013 import DomatFc013
 from simulators.ge_a_series import GeASeries
 from simulators.open_access_panel import OpenAccessPanel
@@ -447,5 +448,41 @@ def test_word_numbers_may_be_one_more_than_addresses() -> None:
         assert (await hold(driver, table, factory)).outcome is Outcome.ACKNOWLEDGED
         assert cast("DomatFc013", wire.panel).day_windows(0, 20_759) == ((540, 1080),)
         assert min(address for address, _ in wire.writes() if address > 30) == 53
+
+    run_virtual(run())
+
+
+def test_a_status_in_between_does_not_hide_a_restart() -> None:
+    """Somebody else reads the counters after the restart: the transaction still compares with those it began with."""
+
+    async def story(driver: PanelDriver, wire: PanelWire, panel: OpenAccessPanel) -> None:
+        async def restart(request: Request) -> bool:
+            if is_commit(request):
+                wire.before = None
+                panel.reset()
+                panel._memory.schedules.store(
+                    0, (*slot_words(0, replace(NEW, valid_from=1), 14)[:63], slot_words(0, NEW, 14)[63])
+                )
+                panel._memory.stage(panel._memory.schedules, 0, [1])
+                panel._memory._status = 2
+                assert isinstance(await driver.status(P, None), PanelStatus)
+            return True
+
+        wire.before = restart
+        wire.false_echo = is_commit
+        done = await hold(driver, image(s0=NEW), image(s0=OLD))
+        assert (done.outcome, done.image) == (Outcome.UNCONFIRMED, None)
+
+    told(story)
+
+
+def test_removing_an_entry_or_a_date_is_not_repeated() -> None:
+    async def run() -> None:
+        driver, _ = panel_on_wire("ge-a-series")
+        held = PanelImage(slots={1: Slot((LINK,), (Period(128, 540, 1080),))}, special_days=((20_812,),))
+        steps = driver.plan(PanelImage(), held).operations
+        removals = [s.request for t in steps if isinstance(t, Transaction) for s in t.steps if 0xFFFF in s.request.values]
+        assert len(removals) == 3
+        assert not any(request.repeatable for request in removals)
 
     run_virtual(run())

@@ -8,7 +8,7 @@ from config.panel_model import PanelModel
 from drivers.contract import PanelImage
 from drivers.modbus.layouts.events import Phases
 from drivers.modbus.prepare import prepare_request
-from drivers.modbus.requests import Request, write_register, write_registers
+from drivers.modbus.requests import Request, write_registers
 from drivers.modbus.steps import Check, Step, StepKind, Transaction
 from drivers.modbus.words import checks, write_runs, write_words
 
@@ -29,9 +29,10 @@ class Writer:
         requests = write_runs(words, table, self._model.addressing, self._model.write.merge_gap)
         self.requests += reversed(requests) if last_first else requests
 
-    def single(self, address: int, word: int) -> None:
-        self.held[address] = word
-        self.requests.append(write_register(address - self._model.addressing.base, word))
+    def removal(self, address: int, words: tuple[int, ...]) -> None:
+        """One that may move what stands behind: never repeated."""
+        self.held |= dict(enumerate(words, address))
+        self.requests.append(write_words(address, words, self._model.addressing, repeatable=False))
 
     def block(self, address: int, words: tuple[int, ...]) -> None:
         self.held |= dict(enumerate(words, address))
@@ -43,7 +44,7 @@ class Writer:
     def times_and_on(self, phases: Phases, unused: int | None) -> None:
         if unused is not None:
             for address in sorted(phases.removals, reverse=True):
-                self.single(address, unused)
+                self.removal(address, (unused,))
         self.runs(phases.later, last_first=True)
         self.runs(phases.earlier)
         self.runs(phases.on)

@@ -209,7 +209,7 @@ class GeLayout(AllChecked):
         for position, dates in calendar_frames(held, wanted):
             writer.block(first + 2 * position, tuple(word for day in dates for word in _date_words(day)))
         for position in range(len(held) - 1, len(wanted) - 1, -1):
-            writer.block(first + 2 * position, (_UNUSED, _UNUSED))
+            writer.removal(first + 2 * position, (_UNUSED, _UNUSED))
 
     def _expected(
         self, target: PanelImage, known: PanelImage, lists: Iterable[tuple[int, int]], moved: Iterable[int]
