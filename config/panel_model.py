@@ -18,6 +18,7 @@ from config.panel_parts import (
     Address,
     Addressing,
     Capabilities,
+    CapacityField,
     Clock,
     Counters,
     IdentityCheck,
@@ -27,7 +28,7 @@ from config.panel_parts import (
     Register,
     WritePlanRules,
 )
-from config.schedule_layouts import ScheduleLayout
+from config.schedule_layouts import ScheduleLayout, layout_misfits
 
 OptionValue = bool | int | float | str
 Hex = Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{4}( [0-9A-Fa-f]{4})*$")]
@@ -94,7 +95,7 @@ class Vector(Part):
 
 
 class PanelModel(Part):
-    """One kind of panel. `capacity`: capability fields that a unit itself reports -> name of the register."""
+    """One kind of panel. `capacity`: capability fields that a unit itself reports."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     title: str
@@ -103,7 +104,7 @@ class PanelModel(Part):
     registers: dict[str, Register] = Field(default_factory=dict)
     identity: tuple[IdentityCheck, ...] = ()
     counters: Counters = Counters()
-    capacity: dict[str, str] = Field(default_factory=dict)
+    capacity: dict[str, CapacityField] = Field(default_factory=dict)
     capabilities: Capabilities
     schedule: ScheduleLayout | None = None
     write: WritePlanRules = WritePlanRules()
@@ -129,11 +130,19 @@ class PanelModel(Part):
             raise ValueError("a model whose clock can be written has a [clock] table, one without has none")
         return self
 
+    @model_validator(mode="after")
+    def _record_fits_the_layout(self) -> PanelModel:
+        """What the record promises, the layout can write: else a compiled image could not be sent."""
+        misfits = sorted(layout_misfits(self.capabilities, self.schedule)) if self.schedule is not None else []
+        if misfits:
+            raise ValueError(f"the capability record does not fit the schedule layout: {'; '.join(misfits)}")
+        return self
+
     def _names(self) -> Iterator[str]:
         counters = self.counters
         status = self.write.commit_status
         yield from (check.read for check in self.identity)
-        yield from self.capacity.values()
+        yield from (field.read for field in self.capacity.values())
         yield from filter(None, (counters.uptime_s, counters.resets, counters.commits, counters.serial))
         if status is not None:
             yield from filter(None, (status.read, status.refused_address, status.refused_reason))

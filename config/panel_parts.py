@@ -70,6 +70,13 @@ class Counters(Part):
     serial: str | None = None
 
 
+class CapacityField(Part):
+    """A capability that the unit itself reports in a named register; `at_most`: what the map has room for."""
+
+    read: str
+    at_most: int = Field(ge=0)
+
+
 class Capabilities(Part):
     """The capability record: the same fields, types and defaults as the drivers' contract has."""
 

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from config.panel_parts import Address, Part, Word
+from config.panel_parts import Address, Capabilities, Part, Word
 
 
 class OpenAccessSlots(Part):
@@ -72,6 +73,10 @@ class UnusedPeriod(Part):
     days: Word = 0
 
 
+_DAY_ENDS = {"minutes": 1440, "hour_minute_bytes": 0x1800, "hhmm": 2400, "bcd": 0x2400}
+"""24:00 as a word."""
+
+
 class PeriodTable(Part):
     """Plain register tables. Slot s at `address` + s * `slot_stride`; all offsets count from the slot's first word.
 
@@ -113,6 +118,7 @@ class PeriodTable(Part):
         words = {"start": self.start, "end": self.end, "days": self.days}
         if any(offset is not None and offset >= self.period_stride for offset in words.values()):
             raise ValueError("a word of a period lies outside period_stride")
+        self._gate_closes()
         days = 7 * self.day_stride if self.style == "per_day" else self.periods * self.period_stride
         if self.first_period + days > self.slot_stride:
             raise ValueError("the periods reach into the next slot")
@@ -120,5 +126,46 @@ class PeriodTable(Part):
             raise ValueError("a word of a slot lies outside slot_stride")
         return self
 
+    def _gate_closes(self) -> None:
+        """The unused gate word closes a period whatever its other words say."""
+        closes = {
+            "start": self.unused.start >= _DAY_ENDS[self.time],
+            "end": self.unused.end == 0,
+            "days": self.unused.days == 0,
+        }
+        if not closes[self.gate]:
+            raise ValueError(f"a period with the unused `{self.gate}` word could be open")
+
 
 ScheduleLayout = Annotated[OpenAccessSlots | GeSchedules | WeekEvents | PeriodTable, Field(discriminator="layout")]
+
+
+def layout_misfits(record: Capabilities, layout: ScheduleLayout) -> Iterator[str]:
+    """Capabilities that the layout has no words for, each with what it has."""
+    limits: dict[str, int] = {}
+    wanted: dict[str, object] = {"link_chain": False, "special_days_effect": "replace"}
+    match layout:
+        case OpenAccessSlots():
+            limits = {"max_periods_per_schedule": 12, "max_special_day_groups": 1, "max_days_in_special_day_group": 14}
+            limits |= {"special_day_bitmap_days": 224}
+            wanted |= {"day_model": "mask_per_period", "semantics": "period", "end_minute": "exclusive"}
+        case GeSchedules():
+            limits = {"max_time_periods_per_day": layout.events_per_day, "max_special_day_groups": len(layout.calendars)}
+            limits |= {"max_days_in_special_day_group": layout.dates_per_calendar, "special_day_bitmap_days": 0}
+            wanted |= {"semantics": "event_list", "midnight_entry": True, "date_range": "none", "special_days_scope": "panel"}
+        case WeekEvents():
+            limits = {"max_time_periods_per_day": layout.events_per_day, "max_special_day_groups": 0, "max_schedules": 1}
+            wanted |= {"semantics": "event_list", "midnight_entry": True, "date_range": "none"}
+        case PeriodTable():
+            a_day = "max_time_periods_per_day" if layout.style == "per_day" else "max_periods_per_schedule"
+            limits = {a_day: layout.periods, "max_special_day_groups": 0}
+            wanted |= {"day_model": "per_day" if layout.style == "per_day" else "mask_per_period", "semantics": "period"}
+            if layout.valid_from is None or layout.valid_to is None:
+                wanted["date_range"] = "none"
+            if layout.gate == "end":
+                wanted["end_minute"] = "exclusive"
+    yield from (f"{name} is not {value!r}" for name, value in wanted.items() if getattr(record, name) != value)
+    for name, most in limits.items():
+        value = getattr(record, name)
+        if value is None or value > most:
+            yield f"{name} is more than {most}"

@@ -112,7 +112,7 @@ class OutputDriver:
     async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
         call = Call(priority, deadline)
         model, counters = self._model, self._model.counters
-        names = [check.read for check in model.identity] + list(model.capacity.values())
+        names = [check.read for check in model.identity] + [field.read for field in model.capacity.values()]
         names += [name for name in (counters.uptime_s, counters.resets, counters.commits, counters.serial) if name]
         names = names or list(model.registers)[:1]
         try:
@@ -124,7 +124,7 @@ class OutputDriver:
         except DriverError as error:
             return failed(error)
         self._reading(facts)
-        capacity = {capability: facts.number(name) for capability, name in model.capacity.items()}
+        capacity = {name: min(facts.number(field.read), field.at_most) for name, field in model.capacity.items()}
         self.restrict(capacity)
         return PanelStatus(
             clock=seen.wall if seen else None,

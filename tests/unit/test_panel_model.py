@@ -13,6 +13,7 @@ from config.panel_parts import Capabilities
 from drivers.contract import PanelCapabilities
 from drivers.modbus.output_driver import capabilities_of
 from gateway.model_check import check_model_file, check_vectors, model_rows
+from tests.support.plain_panel import PLAIN_DAYS, PLAIN_RECORDS
 
 SHIPPED = ("domat-fc013", "ge-a-series", "open-access-panel", "waveshare-relay-8ch")
 BOARD = """
@@ -92,13 +93,32 @@ def mistakes_of(text: str) -> tuple[str, ...]:
         (('words = "FF00"', 'words = "FF0"'), "vectors[0].expect[0].words: String should match pattern"),
         (("output = {", "clock = { instant = 1, offset_minutes = 0 }\noutput = {"), "vectors[0]: a vector has exactly one of"),
         (('name = "board"', 'name = "A board"'), "name: String should match pattern"),
-        (("[capabilities]", '[capacity]\noutputs = "none"\n[capabilities]'), "file: no register is named none"),
+        (
+            ("[capabilities]", '[capacity]\noutputs = { read = "none", at_most = 1 }\n[capabilities]'),
+            "file: no register is named none",
+        ),
         (("[capabilities]", "[capabilities"), "not TOML: "),
         (("[capabilities]", '[schedule]\nlayout = "rings"\n[capabilities]'), "schedule: Input tag 'rings'"),
     ],
 )
 def test_mistakes_name_their_place(change: tuple[str, str], mistake: str) -> None:
     assert any(found.startswith(mistake) for found in mistakes_of(BOARD.replace(*change))), mistakes_of(BOARD.replace(*change))
+
+
+@pytest.mark.parametrize(
+    ("change", "mistake"),
+    [
+        (("max_time_periods_per_day = 3", "max_time_periods_per_day = 4"), "max_time_periods_per_day is more than 3"),
+        (("max_time_periods_per_day = 3", ""), "max_time_periods_per_day is more than 3"),
+        (('day_model = "per_day"', 'date_range = "optional"\nday_model = "per_day"'), "date_range is not 'none'"),
+        (('day_model = "per_day"', 'end_minute = "inclusive"\nday_model = "per_day"'), "end_minute is not 'exclusive'"),
+        (("day_stride = 6", "day_stride = 5"), "day_stride is less than the periods of a day take"),
+        (("day_stride = 6", "day_stride = 8"), "the periods reach into the next slot"),
+        (("day_stride = 6", "day_stride = 6\nunused = { end = 1 }"), "a period with the unused `end` word could be open"),
+    ],
+)
+def test_a_layout_that_could_not_write_what_the_record_promises_is_refused(change: tuple[str, str], mistake: str) -> None:
+    assert any(mistake in found for found in mistakes_of(PLAIN_DAYS.replace(*change))), mistakes_of(PLAIN_DAYS.replace(*change))
 
 
 def test_options_are_chosen_by_name_and_type() -> None:
@@ -149,6 +169,11 @@ def test_the_list() -> None:
     assert rows["waveshare-relay-8ch"].layout is None
     assert rows["ge-a-series"].schedules == 16
     assert rows["domat-fc013"].options == ("comfort_in_force = 1", "first_word = 0")
+
+
+@pytest.mark.parametrize("text", [PLAIN_DAYS, PLAIN_RECORDS], ids=["days", "records"])
+def test_plain_tables_keep_their_vectors(text: str) -> None:
+    assert check_vectors(parse_model(text)) == ()
 
 
 def _board() -> PanelModel:
