@@ -86,9 +86,13 @@ class PanelState:
         return None if reason is None else Failure(reason)
 
     def may_carry(self, link_id: str) -> bool:
-        """Whether the panel may hold slots of a link_id. A panel that was never read may hold what was ever bound to it."""
+        """Whether the panel may hold slots of a link_id.
+
+        A panel that was not looked at since the start may hold whatever was ever bound to it: what is remembered of it may be
+        older than its last write.
+        """
         images = self.images()
-        return not images or any(image.allocation.get(link_id) for image in images)
+        return not self.certain or not images or any(image.allocation.get(link_id) for image in images)
 
     def holds(self, link_id: str) -> bool:
         """Whether the panel was seen to hold the present generation of what is bound."""

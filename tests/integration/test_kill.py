@@ -1,0 +1,10 @@
+"""`kill -9` at random moments under load, in a size for every run; `python -m tests.benchmarks.kill9` kills a thousand times."""
+
+from tests.benchmarks.kill9 import run
+
+
+async def test_nothing_that_was_answered_is_lost_and_no_slot_is_doubled() -> None:
+    ledger = await run(kills=10, seed=7)
+    assert ledger.lies == []
+    assert ledger.counts["kills"] == 10
+    assert ledger.counts["settled on a panel"] > 0
