@@ -83,6 +83,42 @@ def group_days(demands: Sequence[Demand], capabilities: PanelCapabilities, horiz
     return Groups(tuple(row for row, _ in groups), tuple(tuple(dates) for _, dates in groups), reach, short_of)
 
 
+def arranged(groups: Groups, held: Sequence[Sequence[int]], capabilities: PanelCapabilities, today: int) -> Groups:
+    """The same groups, each where the panel has most of its days already; past days stay there while there is room."""
+    overlaps = {
+        (number, place): len(set(days).intersection(there))
+        for number, days in enumerate(groups.days)
+        for place, there in enumerate(held[: capabilities.max_special_day_groups])
+    }
+    places: dict[int, int] = {}
+    for number, place in sorted(overlaps, key=lambda pair: -overlaps[pair]):
+        if overlaps[number, place] and number not in places and place not in places.values():
+            places[number] = place
+    free = (place for place in range(capabilities.max_special_day_groups) if place not in places.values())
+    at = {places[number] if number in places else next(free): number for number in range(len(groups.days))}
+    closed: Row = (CLOSED,) * len(groups.rows[0]) if groups.rows else ()
+    order = [at.get(place) for place in range(max(at, default=-1) + 1)]
+    return Groups(
+        rows=tuple(closed if number is None else groups.rows[number] for number in order),
+        days=tuple(() if number is None else _with_past(number, groups, places, held, capabilities, today) for number in order),
+        reach=groups.reach,
+        short_of=groups.short_of,
+    )
+
+
+def _with_past(
+    number: int,
+    groups: Groups,
+    places: Mapping[int, int],
+    held: Sequence[Sequence[int]],
+    capabilities: PanelCapabilities,
+    today: int,
+) -> tuple[int, ...]:
+    days = groups.days[number]
+    past = tuple(day for day in held[places[number]] if day < today - 1) if number in places else ()
+    return (*past, *days) if len(past) + len(days) <= capabilities.max_days_in_special_day_group else days
+
+
 def _row(demands: Sequence[Demand], capabilities: PanelCapabilities, day: int) -> Row:
     usual = weekday(day)
     if capabilities.special_days_effect == "add":

@@ -36,9 +36,15 @@ class Cuts:
     def allowed(self, narrow: frozenset[str]) -> bool:
         return narrow.issuperset(self.names)
 
+    def leaves_nothing(self, first_day: int, last_day: int) -> bool:
+        """Whether nothing is left of what is asked on these days."""
+        if not self.names or any(plan for _, plan in self.shape.days(first_day, last_day)):
+            return False
+        return next(_uncut(self.shape).days(first_day, last_day), None) is not None
+
     def refusal(self, narrow: frozenset[str], day: int, plan: DayPlan) -> Draft:
-        """Refused for the first cut that is not allowed; `day` and its plan name where it begins."""
-        name = next(name for name in self.names if name not in narrow)
+        """Refused for the first cut that is not allowed, or that leaves nothing; `day` and its plan name where it begins."""
+        name = next((name for name in self.names if name not in narrow), self.names[-1])
         return refused(_LIMITS[name], f"would need to cut {_PHRASES[name]}", day, plan)
 
 
@@ -55,6 +61,10 @@ def _names(shape: Shape, capabilities: PanelCapabilities) -> Iterator[str]:
         yield "resolution"
     if capabilities.end_minute == "unknown" or (shape.grain.day_end < MINUTES and _reaches_midnight(shape)):
         yield "last_minute"
+
+
+def _uncut(shape: Shape) -> Shape:
+    return replace(shape, grain=replace(shape.grain, day_end=MINUTES, fewer=False))
 
 
 def _finer(shape: Shape) -> Shape:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from drivers.contract import PanelCapabilities, Slot
-from gateway.schedules.table import CLOSED, CLOSED_WEEK, DayPlan, Table, exceeded, plans_fit, weekday
+from gateway.schedules.table import CLOSED, CLOSED_WEEK, DayPlan, Table, exceeded, plans_fit
 
 _PLANS_TRIED = 6
 
@@ -86,18 +86,21 @@ class _Walk:
     last_date: int = -1
 
     def take(self, day: int, plan: DayPlan) -> bool:
+        number = (day + 3) % 7
+        have = self.week[number]
+        if have == plan:
+            return True
         if plan not in self.seen:
             if not plans_fit(self.seen | {plan}, self.capabilities):
                 return False
             self.seen.add(plan)
-        number = weekday(day)
-        have = self.week[number]
-        if have is None and plan in self.special and all(plan == other for _, other in self.loose[number][:1]):
-            self.loose[number].append((day, plan))
+        if have is not None:
+            return plan in self.special and self._add([(day, plan)], have)
+        loose = self.loose[number]
+        if plan in self.special and (not loose or loose[0][1] == plan):
+            loose.append((day, plan))
             return True
-        if have is None:
-            return self._settle(number, self.loose[number][0][1] if plan in self.special else plan) and self.take(day, plan)
-        return plan == have or (plan in self.special and self._add([(day, plan)], have))
+        return self._settle(number, loose[0][1] if plan in self.special else plan) and self.take(day, plan)
 
     def rest(self, last: int) -> bool:
         """Settle what is loose; True when the week before `last` needed no date, so that it can go on as it is."""
@@ -113,18 +116,24 @@ class _Walk:
         return True
 
     def _add(self, days: list[tuple[int, DayPlan]], usual: DayPlan) -> bool:
+        """Dates for these days, ascending; `usual` is the plan of their weekday."""
         if days and self.capabilities.special_days_effect == "add" and usual != CLOSED:
             return False
-        grown = {plan: sorted([*self.dates.get(plan, ()), *(day for day, other in days if other == plan)]) for _, plan in days}
-        if not all(self._has_room(dates) for dates in grown.values()):
+        more = {plan: [day for day, other in days if other == plan] for plan in {plan for _, plan in days}}
+        if not all(self._has_room(self.dates.get(plan, []), new) for plan, new in more.items()):
             return False
-        self.dates.update(grown)
-        self.last_date = max([self.last_date, *(day for day, _ in days)])
+        for plan, new in more.items():
+            dates = self.dates.setdefault(plan, [])
+            in_order = not dates or dates[-1] < new[0]
+            dates.extend(new)
+            if not in_order:
+                dates.sort()
+            self.last_date = max(self.last_date, dates[-1])
         return True
 
-    def _has_room(self, dates: list[int]) -> bool:
-        as_list = len(dates) <= self.capabilities.max_days_in_special_day_group
-        return as_list or dates[-1] - self.first < self.capabilities.special_day_bitmap_days
+    def _has_room(self, dates: list[int], more: list[int]) -> bool:
+        as_list = len(dates) + len(more) <= self.capabilities.max_days_in_special_day_group
+        return as_list or max(more[-1], *dates[-1:]) - self.first < self.capabilities.special_day_bitmap_days
 
 
 def _fit(plans: Mapping[int, DayPlan], span: Span, capabilities: PanelCapabilities, special: tuple[DayPlan, ...]) -> Fit | None:

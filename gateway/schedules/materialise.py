@@ -50,7 +50,7 @@ def cover(shape: Shape, capabilities: PanelCapabilities, today: int, horizon: in
             best = found if best is None or _better(found, best, today) else best
             if best.complete and len(best.slots) == 1:
                 return _from_the_start(best, shape, today)
-            if not days.span.whole and best.reach >= horizon:
+            if not days.span.whole and 2 * (best.reach - today + 1) > horizon - today + 1:
                 break
     return None if best is None else _from_the_start(best, shape, today)
 

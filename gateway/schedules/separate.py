@@ -13,7 +13,7 @@ from gateway.schedules.local_time import DAY
 from gateway.schedules.materialise import Cover, cover
 from gateway.schedules.moment import Moment
 from gateway.schedules.options import CompileOptions
-from gateway.schedules.shapes import Shape, grain_of, shape_of
+from gateway.schedules.shapes import Coming, Shape, grain_of, shape_of
 from gateway.schedules.table import CLOSED, MINUTES, Table, exceeded, weekday
 from gateway.schedules.time_profile import Readings, TimeProfile
 from gateway.schedules.weekly import forever, starts_at, weekly_table
@@ -21,8 +21,9 @@ from gateway.schedules.weekly import forever, starts_at, weekly_table
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What does not depend on the time of day."""
+    """What does not depend on the time of day. `coming`: how windows lie around today."""
 
+    coming: Coming
     slots: tuple[Slot, ...] = ()
     reach: int | None = None
     cuts: tuple[str, ...] = ()
@@ -31,15 +32,13 @@ class _Found:
 
 def compile_alone(profile: TimeProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Draft:
     """The best that a panel can hold of one profile."""
-    shape = shape_of(profile, options.readings, grain_of(capabilities))
-    early = unheld(shape, capabilities, moment)
-    if early is not None:
-        return early
-    if capabilities.date_range == "none" and forever(shape):
-        start = starts_at(shape, moment)
-        if start > moment.now:
-            return not_started(start)
     found = _found(profile, options.readings, capabilities, moment.day, options.horizon_days, options.narrow)
+    if not found.coming.after(moment.second):
+        return nothing_to_hold(past=found.coming.before)
+    if capabilities.date_range == "none":
+        shape = shape_of(profile, options.readings, grain_of(capabilities))
+        if found.coming.representable and forever(shape) and (start := starts_at(shape, moment)) > moment.now:
+            return not_started(start)
     if found.refusal is not None:
         return found.refusal
     return Draft(outcome_of(found.reach, found.cuts, moment), found.slots)
@@ -47,11 +46,10 @@ def compile_alone(profile: TimeProfile, capabilities: PanelCapabilities, moment:
 
 def unheld(shape: Shape, capabilities: PanelCapabilities, moment: Moment) -> Draft | None:
     """What is decided without looking at a panel's tables: nothing will ever be open, or nothing is left by its resolution."""
-    if shape.next_window(moment.second) is None:
-        return nothing_to_hold(past=shape.next_window(0) is not None)
-    if shape.vanishes(moment.second):
-        return below_resolution(capabilities)
-    return None
+    coming = shape.coming(moment.day)
+    if not coming.after(moment.second):
+        return nothing_to_hold(past=coming.before)
+    return None if coming.representable else below_resolution(capabilities)
 
 
 def outcome_of(reach: int | None, cuts: tuple[str, ...], moment: Moment) -> ItemOutcome:
@@ -78,38 +76,47 @@ def _found(
     horizon_days: int,
     narrow: frozenset[str],
 ) -> _Found:
-    horizon = today + horizon_days - 1
+    shape = shape_of(profile, readings, grain_of(capabilities))
+    coming = shape.coming(today)
+    if not coming.ends and not coming.later:
+        return _Found(coming)
+    if not coming.representable:
+        return _Found(coming, refusal=below_resolution(capabilities))
     refusal: Draft | None = None
-    for attempt in cut_shapes(shape_of(profile, readings, grain_of(capabilities)), capabilities):
-        found = _cover_of(attempt, capabilities, today, horizon, narrow)
+    for attempt in cut_shapes(shape, capabilities):
+        found = _cover_of(coming, attempt, capabilities, today, today + horizon_days - 1, narrow)
         if found.refusal is None:
             return found
         refusal = refusal or found.refusal
-    return _Found(refusal=refusal)
+    return _Found(coming, refusal=refusal)
 
 
-def _cover_of(attempt: Cuts, capabilities: PanelCapabilities, today: int, horizon: int, narrow: frozenset[str]) -> _Found:
+def _cover_of(
+    coming: Coming, attempt: Cuts, capabilities: PanelCapabilities, today: int, horizon: int, narrow: frozenset[str]
+) -> _Found:
     shape = attempt.shape
     first, plan = next(((day, plan) for day, plan in shape.days(today, horizon) if plan), (None, CLOSED))
+    if first is None and attempt.leaves_nothing(today, horizon):
+        return _Found(coming, refusal=attempt.refusal(narrow, today, CLOSED))
     if first is None:
-        return _Found(reach=horizon)
+        return _Found(coming, reach=horizon)
     if not attempt.allowed(narrow):
-        return _Found(refusal=attempt.refusal(narrow, first, plan))
+        return _Found(coming, refusal=attempt.refusal(narrow, first, plan))
     if capabilities.date_range == "none" and forever(shape):
-        return _weekly(attempt, capabilities, first)
+        return _weekly(coming, attempt, capabilities, first)
     found = cover(shape, capabilities, today, horizon)
     wanted = min(first_occurrence_end(shape, first), first + SHORT_DAYS - 1, horizon)
     if found is None or not (found.complete or found.reach >= wanted):
-        return _Found(refusal=_too_poor(found, shape, capabilities, first))
-    return _Found(found.slots, None if found.complete else found.reach, attempt.phrases)
+        return _Found(coming, refusal=_too_poor(found, shape, capabilities, first))
+    return _Found(coming, found.slots, None if found.complete else found.reach, attempt.phrases)
 
 
-def _weekly(attempt: Cuts, capabilities: PanelCapabilities, first: int) -> _Found:
+def _weekly(coming: Coming, attempt: Cuts, capabilities: PanelCapabilities, first: int) -> _Found:
     table = Table(weekly_table(attempt.shape))
     limit = exceeded(table, capabilities)
     if limit is not None:
-        return _Found(refusal=refused(limit, "the weekly table does not fit", first, table.week[weekday(first)]))
-    return _Found((Slot(link_ids=(), periods=table.periods()),), cuts=attempt.phrases)
+        return _Found(coming, refusal=refused(limit, "the weekly table does not fit", first, table.week[weekday(first)]))
+    return _Found(coming, (Slot(link_ids=(), periods=table.periods()),), cuts=attempt.phrases)
 
 
 def first_occurrence_end(shape: Shape, first: int) -> int:

@@ -16,6 +16,9 @@ from gateway.schedules.time_profile import Frequency, Readings, TimeProfile
 
 DAY_S = 86_400
 
+_WINDOWS_SEEN = 8
+"""A day has two at most: one that began before it, and one that begins on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grain:
@@ -38,6 +41,21 @@ class Grain:
 def grain_of(capabilities: PanelCapabilities) -> Grain:
     ends_early = capabilities.end_minute == "exclusive" and capabilities.last_minute == "23:59"
     return Grain(-(-max(60, capabilities.resolution_s) // 60), MINUTES - 1 if ends_early else MINUTES, capabilities)
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """`ends`: local seconds at which windows that touch today end. `later`: whether one starts after today. `before`: whether
+    there is any window at all. `representable`: whether the panel's steps leave something of them; all are alike."""
+
+    ends: tuple[int, ...]
+    later: bool
+    before: bool
+    representable: bool
+
+    def after(self, local_second: int) -> bool:
+        """Whether it is open at any local second from this one of today on."""
+        return self.later or any(end > local_second for end in self.ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +104,21 @@ class Shape:
         windows = self.recurrence.local_windows(local_second // DAY_S, LAST_DAY)
         return next((window for window in windows if window[1] > local_second), None)
 
-    def vanishes(self, local_second: int) -> bool:
-        """Whether a panel's steps leave nothing of the windows after a local second (some are looked at: all are alike)."""
-        windows = islice(self.recurrence.local_windows(local_second // DAY_S, LAST_DAY), 8)
+    def coming(self, today: int) -> Coming:
+        """How the windows lie around a day."""
+        here, later, representable = [], False, False
+        for start, end in islice(self.recurrence.local_windows(today, LAST_DAY), _WINDOWS_SEEN):
+            later = start >= (today + 1) * DAY_S
+            representable = representable or self._steps(start, end)
+            if later:
+                break
+            here.append(end)
+        return Coming(tuple(here), later, self.next_window(0) is not None, representable)
+
+    def _steps(self, start: int, end: int) -> bool:
+        """Whether the panel's steps leave anything of a window."""
         step = 60 * self.grain.step
-        return not any(_up(start, step) < end // step for start, end in windows if end > local_second)
+        return _up(start, step) < end // step
 
 
 def _up(value: int, step: int) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Slot
 from gateway.schedules.assembly import Placed, image_of
-from gateway.schedules.calendars import Groups, Misfit, group_days, misfit, tables_of, united
+from gateway.schedules.calendars import Groups, Misfit, arranged, group_days, misfit, tables_of, united
 from gateway.schedules.candidates import Candidate, candidate, knows_dates, lies_inside
 from gateway.schedules.draft import Draft, no_room, refused
 from gateway.schedules.local_time import DAY, local_second
@@ -61,6 +61,13 @@ class _Panel:
     def own_days(self) -> bool:
         """Whether the dates are the slot's, not the panel's."""
         return self.capabilities.special_days_scope == "schedule"
+
+    @property
+    def held_days(self) -> tuple[tuple[int, ...], ...]:
+        if not self.own_days:
+            return self.held.special_days
+        slot = self.held.slots.get(self.capabilities.first_id)
+        return () if slot is None else slot.special_days
 
     def promised(self, member: Candidate) -> bool:
         return acknowledged(member.bound, self.held)
@@ -137,7 +144,8 @@ def _join(members: Sequence[Candidate], panel: _Panel) -> _Joint:
     demands = [member.demand for member in members if member.demand is not None]
     if panel.one_table and demands:
         demands = [united(demands)]
-    groups = group_days(demands, panel.capabilities, panel.horizon)
+    grouped = group_days(demands, panel.capabilities, panel.horizon)
+    groups = arranged(grouped, panel.held_days, panel.capabilities, panel.moment.day)
     tables = tables_of(demands, groups)
     gaps = missing_hours(panel.moment.zone, panel.moment.day)
     return _Joint(tuple(members), tables, groups, misfit(tables, groups, panel.capabilities, panel.moment.day, gaps))

@@ -47,10 +47,9 @@ class Asked:
 
     def __init__(self, profile: TimeProfile, readings: Readings) -> None:
         self._judge = Judge(profile, readings)
-        bounds = (local_second(readings, t) for t in (profile.date_from, profile.date_to))
-        if readings.timestamp == "local_as_utc":
-            bounds = iter((profile.date_from, profile.date_to))
-        self.clocks = tuple(bounds)
+        bounds = (profile.date_from, profile.date_to)
+        as_they_are = readings.timestamp == "local_as_utc"
+        self.clocks = bounds if as_they_are else tuple(local_second(readings, bound) for bound in bounds)
         self._seconds = sorted({0, 59, *((clock + off) % 60 for clock in self.clocks for off in (-1, 0))})
 
     def is_open(self, minute: int) -> bool:
