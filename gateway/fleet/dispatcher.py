@@ -56,7 +56,8 @@ class Dispatcher:
             found = [link_id for link_id in dict.fromkeys(link_ids) if link_id in self._ledger.live]
             for link_id in found:
                 bound = self._ledger.targets(link_id)
-                concerned[link_id] = bound + tuple(sorted(self._ledger.carriers(link_id).difference(bound)))
+                carriers = self._ledger.carriers(link_id).intersection(self._ledger.panels)
+                concerned[link_id] = bound + tuple(sorted(carriers.difference(bound)))
             await self._commit([(link_id, None, "") for link_id in found], {})
         places = {place for link in found for place in concerned[link] if not self._result(place, link).success}
         await self._wait(places, began)
@@ -64,7 +65,7 @@ class Dispatcher:
         reports = []
         for link_id in link_ids:
             if link_id in gone:
-                results = tuple(self._result(place, link_id) for place in concerned[link_id])
+                results = tuple(self._result(place, link_id) for place in concerned[link_id] if self._exists(place))
                 reports.append(self._report(link_id, Change.DELETED, results))
                 gone.discard(link_id)
             else:
@@ -171,9 +172,13 @@ class Dispatcher:
     def _results(self, link_id: str) -> tuple[PanelResult, ...]:
         return tuple([self._result(target, link_id) for target in self._ledger.targets(link_id)])
 
+    def _exists(self, target: str) -> bool:
+        """Whether the panel was not taken out of the configuration meanwhile."""
+        return split_target(target)[0] in self._ledger.panels
+
     def _result(self, target: str, link_id: str) -> PanelResult:
         panel, output = split_target(target)
-        if output is not None and panel in self._outputs:
+        if output is not None:
             return self._outputs[panel].result(output, link_id)
         return self._ledger.panels[panel].result(link_id)
 

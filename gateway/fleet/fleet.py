@@ -249,8 +249,9 @@ class Fleet:
         crew.keeper.stop()
         await _end(crew.tasks, grace_s)
         state = crew.worker.state
-        self._ledger.leave(panel_id)
-        self._bindings = None
+        async with self._context.write_lock:
+            self._ledger.leave(panel_id)
+            self._bindings = None
         self._snapshot = _remembering(self._snapshot, state)
         for place in (self._crews, self._workers, self._keepers, self._quarantine):
             place.pop(panel_id)

@@ -98,6 +98,13 @@ class OutputKeeper:
     # its life
 
     async def run(self) -> None:
+        try:
+            await self._hold()
+        finally:
+            self._release(self._tickets)
+        await self._leave()
+
+    async def _hold(self) -> None:
         while not self._stopping:
             tickets, self._tickets = self._tickets, []
             self._wake.clear()
@@ -107,8 +114,6 @@ class OutputKeeper:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
                         await self._wake.wait()
-        self._release(self._tickets)
-        await self._leave()
 
     @staticmethod
     def _release(tickets: Iterable[Ticket]) -> None:

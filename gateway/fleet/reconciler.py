@@ -11,19 +11,17 @@ import logging
 from collections.abc import Collection
 from dataclasses import replace
 
-from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, PanelImage, Priority, Reason
+from drivers.contract import Priority, Reason
 from gateway.fleet.backoff import back_off_s
 from gateway.fleet.context import FleetContext
-from gateway.fleet.inspection import Inspection, failure_of
-from gateway.fleet.panel_state import HELD, UNREACHABLE, Failure, PanelState
-from gateway.fleet.planner import Step, clearing, opening, single, steps
-from gateway.fleet.store import ObservedPanel, StoreError
-from gateway.fleet.targets import REFUSAL_LIMIT, Target, compile_target, given_up, kept_allocation, refusal_key, used
+from gateway.fleet.inspection import Inspection
+from gateway.fleet.panel_state import UNREACHABLE, Failure, PanelState
+from gateway.fleet.store import StoreError
+from gateway.fleet.targets import Target, compile_target, kept_allocation, used
 from gateway.fleet.tickets import Ticket
+from gateway.fleet.transactions import Transactions
 
 LOG = logging.getLogger(__name__)
-_EMPTY = PanelImage()
-_GIVEN_UP = ItemOutcome(ItemState.REFUSED, Reason.PANEL_REJECTED, "given up: the panel refused it again and again")
 _LONGEST_SLEEP_S = 300.0
 _RENEWAL_PAUSE_S = 60.0
 
@@ -33,16 +31,15 @@ class Reconciler:
         self.state = state
         self._context = context
         self.inspection = Inspection(state, context)
+        self._transactions = Transactions(state, context)
         self._wake = asyncio.Event()
         self._busy = asyncio.Lock()
         self._tickets: list[Ticket] = []
         self._failures = 0
         self._retry_at: float | None = None
-        self._singly = False
         self._erase_all = False
         self._stopping = False
         self._renewed_at = 0.0
-        self._kept: ObservedPanel | None = None
 
     # what others ask of it
 
@@ -84,7 +81,7 @@ class Reconciler:
 
     def stop(self) -> None:
         """No new work; what runs ends at the next step."""
-        self._stopping = True
+        self._stopping = self._transactions.stopped = True
         self._wake.set()
 
     # its life
@@ -163,7 +160,7 @@ class Reconciler:
             self._failures += 1
             self._retry_at = self._context.clock.monotonic() + back_off_s(state.id, self._failures)
             self._release()
-        await self._keep()
+        await self._transactions.keep()
 
     async def _converge(self) -> Failure | None:
         state = self.state
@@ -179,7 +176,7 @@ class Reconciler:
             if not state.certain:  # the status told of a restart
                 return await self._converge()
         if self._erase_all:
-            failure = await self._apply(Step(_EMPTY, Priority.REVOCATION, frozenset()))
+            failure = await self._transactions.erase()
             if failure is not None:
                 return failure
             self._erase_all = False
@@ -191,11 +188,11 @@ class Reconciler:
         while not self._stopping:
             tickets = list(self._tickets)
             target = await self._target()
-            failure = await (self._write_singly(target) if self._singly else self._write_together(target))
+            failure = await self._transactions.write(target)
             if failure is not None:
                 return failure
             if state.observed.image == target.image:
-                self._record(target)
+                self._transactions.record(target)
                 self._settle(tickets)
                 break
         return Failure(Reason.CLOCK_NOT_SET, "the panel's clock could not be set") if state.clock_missing else None
@@ -217,147 +214,6 @@ class Reconciler:
         allocation = self.state.allocation
         return all(allocation.get(link_id) == numbers for link_id, numbers in used(target.image.allocation).items())
 
-    async def _write_together(self, target: Target) -> Failure | None:
-        for step in steps(self._known(), target.image, self.state.driver.capabilities):
-            if self._superseded(target):
-                return None
-            failure = self._withheld(step) or await self._apply(step)
-            if failure is not None:
-                self._singly = failure.permanent
-                return failure
-        return None
-
-    async def _write_singly(self, target: Target) -> Failure | None:
-        """After a refusal: one link_id a transaction, so that the one that is refused keeps nobody else out."""
-        failure = await self._apply(clearing(self._known(), target.image))
-        if failure is not None:
-            return failure
-        refusal = None
-        for link_id in sorted(opening(self._known(), target.image), key=lambda each: (self._refusals(each), each)):
-            if failure is not None or self._superseded(target):
-                return failure
-            step = single(self._known(), target.image, link_id)
-            said = self._withheld(step) or await self._apply(step)
-            if said is not None and said.permanent:
-                self._count(link_id, said)
-                refusal = said
-            failure = said if said is not None and not (said.permanent and self.state.certain) else None
-        if failure is None and refusal is None:
-            failure = await self._apply(Step(target.image, Priority.GRANT, frozenset()))
-            self._singly = failure is not None
-        return failure or refusal
-
-    def _known(self) -> PanelImage:
-        image = self.state.observed.image
-        assert image is not None
-        return image
-
-    def _superseded(self, target: Target) -> bool:
-        return self._stopping or self.state.version != target.version
-
-    def _withheld(self, step: Step) -> Failure | None:
-        """Nothing is opened on a panel whose clock is not right."""
-        if self.state.clock_missing and step.priority is Priority.GRANT and step.link_ids:
-            return Failure(Reason.CLOCK_NOT_SET, "the panel's clock could not be set")
-        return None
-
-    async def _apply(self, step: Step) -> Failure | None:
-        """One transaction. Before its first byte the panel is marked as one that may hold either image."""
-        state = self.state
-        known = self._known()
-        plan = state.driver.plan(step.image, known)
-        if plan.empty:
-            state.observed = replace(state.observed, image=step.image)
-            return None
-        state.observed = replace(state.observed, possible=(step.image,), dirty=True)
-        await self._keep()
-        began = self._context.clock.monotonic()
-        said = await state.driver.apply(plan, step.priority, None)
-        return self._judge(step, said, known, began, plan.words)
-
-    def _judge(self, step: Step, said: Acknowledgement, known: PanelImage, began: float, words: int) -> Failure | None:
-        state = self.state
-        if said.outcome is Outcome.ACKNOWLEDGED:
-            self._hold(step.image)
-            self._tell(step, words, self._context.clock.monotonic() - began)
-            return None
-        if said.outcome is Outcome.NOT_SENT:
-            self._hold(known)
-        elif said.outcome is Outcome.REJECTED and said.image is not None:
-            self._hold(known if said.image.slots == known.slots else said.image)
-        else:
-            state.observed = replace(state.observed, image=None, possible=(known, step.image))
-            state.certain = False
-        failure = failure_of(said)
-        outcome = ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
-        for link_id in step.link_ids & state.bound.keys():
-            state.verdicts[link_id] = (state.bound[link_id].generation, outcome)
-        return failure
-
-    def _hold(self, image: PanelImage) -> None:
-        self.state.observed = replace(
-            self.state.observed, image=image, possible=(), dirty=False, seen_at=self._context.clock.wall()
-        )
-
-    def _tell(self, step: Step, words: int, seconds: float) -> None:
-        state = self.state
-        self._context.events.pushed(state.id, step.link_ids, words, seconds)
-        if step.priority is not Priority.REVOCATION or not step.link_ids:
-            return
-        now = self._context.clock.wall()
-        asked = [state.leaving[link_id] for link_id in step.link_ids if link_id in state.leaving]
-        asked += [state.bound[link_id].changed_at for link_id in step.link_ids if link_id in state.bound]
-        self._context.events.revoked(state.id, step.link_ids, max(0.0, now - min(asked, default=now)))
-
-    def _refusals(self, link_id: str) -> int:
-        profile = self.state.bound.get(link_id)
-        return 0 if profile is None else self.state.observed.failures.get(refusal_key(profile), 0)
-
-    def _count(self, link_id: str, failure: Failure) -> None:
-        """One more refusal of one link_id alone; at the limit it is given up until `retry`."""
-        state = self.state
-        profile = state.bound.get(link_id)
-        if profile is None:
-            return
-        failures = {**state.observed.failures, refusal_key(profile): self._refusals(link_id) + 1}
-        state.observed = replace(state.observed, failures=failures)
-        if given_up(state, profile):
-            message = f"given up after {REFUSAL_LIMIT} refusals by the panel: {failure.message or failure.reason.value}"
-            outcome = ItemOutcome(ItemState.REFUSED, failure.reason, message)
-            state.verdicts[link_id] = (profile.generation, outcome)
-            self._context.events.refused(state.id, link_id, outcome)
-
-    def _record(self, target: Target) -> None:
-        """The panel holds `target`: what it lacks of what is bound is refused or not due yet."""
-        state, image = self.state, target.image
-        for link_id, generation in target.asked.items():
-            outcome = image.outcomes.get(link_id)
-            if outcome is not None and outcome.outcome in HELD:
-                state.verdicts.pop(link_id, None)
-            elif outcome is not None:
-                self._refuse(link_id, generation, outcome)
-            elif link_id not in state.verdicts:
-                kept = state.observed.outcomes.get(link_id, _GIVEN_UP)
-                state.verdicts[link_id] = (generation, kept if kept.outcome is ItemState.REFUSED else _GIVEN_UP)
-        dropped = [link_id for link_id in state.leaving if link_id not in target.asked and not image.allocation.get(link_id)]
-        for link_id in dropped:
-            del state.leaving[link_id]
-        for link_id in state.verdicts.keys() - state.bound.keys():
-            del state.verdicts[link_id]
-        counted = {refusal_key(profile) for profile in state.bound.values()}
-        failures = {key: count for key, count in state.observed.failures.items() if key in counted}
-        lacking = {link_id: outcome for link_id, (_, outcome) in state.verdicts.items()}
-        state.observed = replace(
-            state.observed, failures=failures, outcomes={**image.outcomes, **lacking}, compiled_for=target.compiled_for
-        )
-        state.drifted = False
-        self._context.dropped(state.id, [link_id for link_id in dropped if link_id not in state.bound])
-
-    def _refuse(self, link_id: str, generation: int, outcome: ItemOutcome) -> None:
-        if self.state.verdicts.get(link_id) != (generation, outcome) and outcome.outcome is ItemState.REFUSED:
-            self._context.events.refused(self.state.id, link_id, outcome)
-        self.state.verdicts[link_id] = (generation, outcome)
-
     def _settle(self, tickets: Collection[Ticket]) -> None:
         self._tickets = [ticket for ticket in self._tickets if ticket not in tickets]
         for ticket in tickets:
@@ -365,11 +221,6 @@ class Reconciler:
 
     def _release(self) -> None:
         self._settle(self._tickets)
-
-    async def _keep(self) -> None:
-        if self._kept is not self.state.observed:
-            self._kept = self.state.observed
-            await self._context.store.put_observed(self.state.id, self._kept)
 
     # in the background
 

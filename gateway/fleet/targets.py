@@ -28,13 +28,14 @@ class Target:
     compiled_for: str
 
 
-def refusal_key(profile: DesiredProfile) -> str:
+def refusal_key(link_id: str, generation: int) -> str:
     """Where refusals by the panel are counted: a new generation starts anew."""
-    return f"{profile.link_id}:{profile.generation}"
+    return f"{link_id}:{generation}"
 
 
 def given_up(state: PanelState, profile: DesiredProfile) -> bool:
-    return state.observed.failures.get(refusal_key(profile), 0) >= REFUSAL_LIMIT
+    failures = state.observed.failures
+    return bool(failures) and failures.get(refusal_key(profile.link_id, profile.generation), 0) >= REFUSAL_LIMIT
 
 
 def fingerprint(state: PanelState, context: FleetContext) -> str:

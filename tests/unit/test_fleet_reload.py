@@ -1,0 +1,141 @@
+"""Panels, rules and site settings that change while the gateway runs; operators' questions."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from config.settings import BindingSettings
+from drivers.contract import ItemState
+from gateway.fleet.context import FleetOptions
+from gateway.fleet.views import UnknownPanel
+from gateway.schedules.compiler import compile_panel
+from gateway.schedules.time_profile import Readings
+from tests.support.fake_panel import FakePanel
+from tests.support.fleet_site import START, FleetSite, item, link
+from tests.support.virtual_time import run_virtual
+
+
+def test_a_panel_that_comes_gets_its_profiles_and_one_that_leaves_is_left_as_it_is() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()})
+        await site.open()
+        await site.fleet.upsert([item(1), item(2)])
+        quiet = len(site.panels["lobby"].readings)
+        site.panels["gate"] = FakePanel()
+        await site.add("gate")
+        await site.pass_time(2)
+        assert site.held("gate").keys() == {link(1), link(2)}
+        await site.fleet.remove_panel("gate")
+        (report,) = await site.fleet.delete([link(1)])
+        assert [result.panel for result in report.panels] == ["lobby"]
+        assert site.held("gate").keys() == {link(1), link(2)}, "left as it is"
+        assert len(site.panels["lobby"].readings) == quiet
+        await site.pass_time(20)
+        assert link(1) in site.store.desired, "the panel may come back"
+        await site.add("gate")
+        await site.pass_time(20)
+        assert site.held("gate").keys() == {link(2)}
+        assert link(1) not in site.store.desired
+        with pytest.raises(UnknownPanel):
+            await site.fleet.remove_panel("nowhere")
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_changed_rules_move_profiles() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel(), "gate": FakePanel()})
+        site.rules = (BindingSettings(link_id="*", panels=("lobby",)),)
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        site.fleet.set_rules((BindingSettings(link_id="*", panels=("@doors",)),), {"doors": ("gate",)})
+        await site.pass_time(2)
+        assert [set(site.held(name)) for name in ("lobby", "gate")] == [set(), {link(1)}]
+        with pytest.raises(UnknownPanel):
+            await site.fleet.bind(link(1), ["nowhere"])
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_another_time_zone_compiles_every_panel_anew_also_over_a_restart() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()}, compile=compile_panel)
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        assert site.held("lobby") == {link(1): (540, 600)}
+        site.fleet.set_options(FleetOptions(Readings(ZoneInfo("Europe/Kyiv"))))
+        await site.pass_time(2)
+        assert site.held("lobby") == {link(1): (720, 780)}, "09:00 UTC was 12:00 in summer"
+        await site.close()
+        await site.open()  # back to UTC
+        await site.pass_time(2)
+        assert site.held("lobby") == {link(1): (540, 600)}
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_operators_see_desired_against_observed() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()})
+        await site.open()
+        (report,) = await site.fleet.upsert([item(1)])
+        generation = site.store.desired[link(1)].generation
+        site.panels["lobby"].online = False
+        await site.fleet.upsert([item(1, start=600), item(2)])
+        await site.pass_time(100)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert (view.state, view.desired, view.held, view.pending) == ("syncing", 2, 0, 2)
+        assert 100 <= view.revocation_lag_s <= view.lag_s < 102
+        first, second = view.items
+        assert (first.held_generation, first.still_grants, first.outcome) == (generation, generation, ItemState.PENDING)
+        assert (second.held_generation, second.still_grants) == (None, None)
+        assert site.fleet.panel("nowhere") is None
+        for command in (site.fleet.sync, site.fleet.reinit, site.fleet.retry):
+            with pytest.raises(UnknownPanel):
+                await command("nowhere")
+        assert report.success
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_plan_and_explain_of_panels_outputs_and_strangers() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel(), "gate": FakePanel()}, compile=compile_panel)
+        site.rules = (BindingSettings(link_id="*", panels=("lobby", "gate:3")),)
+        await site.open()
+        plan = site.fleet.plan([item(1)], None)
+        assert [(cell.panel, cell.outcome) for cell in plan.items[0].panels] == [
+            ("lobby", ItemState.EXACT),
+            ("gate:3", ItemState.GATEWAY_HELD),
+        ]
+        assert [cost.panel for cost in plan.panels] == ["lobby"]
+        assert [cost.panel for cost in site.fleet.plan([item(1)], ["@all"]).panels] == ["lobby", "gate"]
+        with pytest.raises(UnknownPanel):
+            site.fleet.plan([item(1)], ["nowhere"])
+        assert not site.store.desired
+        await site.fleet.upsert([item(1)])
+        await site.pass_time(1)
+        at = START - START % 86_400 + 550 * 60
+        explained = site.fleet.explain(link(1), at, None)
+        assert explained is not None
+        assert explained.asked
+        lobby, gate = explained.panels
+        assert (lobby.compiled, lobby.held, lobby.differs_at) == (True, True, None)
+        assert (gate.compiled, gate.differs_at) == (None, None)
+        stranger = site.fleet.explain(link(1), at, "gate")
+        assert stranger is not None
+        assert (stranger.panels[0].compiled, stranger.panels[0].held) == (True, False)
+        assert stranger.panels[0].differs_at == "held"
+        assert site.fleet.explain(link(9), at, None) is None
+        with pytest.raises(UnknownPanel):
+            site.fleet.explain(link(1), at, "nowhere")
+        await site.close()
+
+    run_virtual(main())
