@@ -7,9 +7,7 @@ changes, `stop`. Every method belongs to the event loop.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.clock import Clock
@@ -17,15 +15,14 @@ from drivers.contract import PanelDriver
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.dispatcher import Dispatcher
-from gateway.fleet.drift import DriftLook
 from gateway.fleet.events import Events, NoEvents
 from gateway.fleet.housekeeping import Housekeeper
 from gateway.fleet.ledger import Ledger, Targets, split_target
-from gateway.fleet.outputs import OutputKeeper
 from gateway.fleet.panel_state import PanelState
 from gateway.fleet.reconciler import Reconciler
 from gateway.fleet.reports import Reporter
 from gateway.fleet.results import LinkReport
+from gateway.fleet.roster import Roster
 from gateway.fleet.store import DesiredProfile, ObservedPanel, Snapshot, Store
 from gateway.fleet.views import (
     ExplainReport,
@@ -39,18 +36,7 @@ from gateway.fleet.views import (
 )
 from gateway.schedules.compiler import compile_panel
 
-LOG = logging.getLogger(__name__)
-T = TypeVar("T")
 __all__ = ["Fleet", "FleetOptions", "ProfileItem", "UnknownPanel"]
-
-
-class _Crew:
-    """The tasks of one panel."""
-
-    def __init__(self, worker: Reconciler, keeper: OutputKeeper) -> None:
-        self.worker = worker
-        self.keeper = keeper
-        self.tasks: tuple[asyncio.Task[None], ...] = ()
 
 
 class Fleet:
@@ -71,7 +57,6 @@ class Fleet:
         events: Events | None = None,
         compile: Compile = compile_panel,
     ) -> None:
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._snapshot = snapshot
         self._rules, self._groups = tuple(rules), dict(groups or {})
         self._overrides = dict(snapshot.bindings)
@@ -89,19 +74,15 @@ class Fleet:
             trusted_from=snapshot.last_write_at,
             write_lock=asyncio.Lock(),
         )
-        self._crews: dict[str, _Crew] = {}
-        self._workers: dict[str, Reconciler] = {}
-        self._keepers: dict[str, OutputKeeper] = {}
-        self._quarantine: dict[str, Callable[[], float | None]] = {}
-        self._looks: dict[str, DriftLook] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._requests: set[asyncio.Task[Any]] = set()
-        self._line_tasks: dict[str, asyncio.Task[None]] = {}
+        self._roster = Roster(self._context)
+        self.failed = self._roster.failed
+        self._workers = self._roster.workers
         self._started = False
-        self._reporter = Reporter(self._context, self._keepers, lambda panel: self._quarantine[panel]())
+        self._quarantine: dict[str, Callable[[], float | None]] = {}
+        self._reporter = Reporter(self._context, self._roster.keepers, lambda panel: self._quarantine[panel]())
         self._housekeeper = Housekeeper(self._context, self._ledger, self._time_jumped)
         self._dispatcher = Dispatcher(
-            self._ledger, self._context, self._workers, self._keepers, self._wake, self._housekeeper.forget
+            self._ledger, self._context, self._workers, self._roster.keepers, self._wake, self._housekeeper.forget
         )
 
     # life
@@ -112,20 +93,14 @@ class Fleet:
         self._ledger.expect_gone(self._context.clock.wall())
         self._housekeeper.forget(self._ledger.forgettable(list(self._ledger.gone)))
         self._started = True
-        self._spawn(self._housekeeper.run(), "housekeeping")
-        for panel in self._crews:
-            self._begin(panel)
+        self._roster.spawn(self._housekeeper.run(), "housekeeping")
+        for panel in self._workers:
+            self._roster.begin(panel)
 
     async def stop(self, grace_s: float) -> None:
         """No new work; what is under way may end within `grace_s` seconds."""
-        for crew in self._crews.values():
-            crew.worker.stop()
-            crew.keeper.stop()
-        for task in self._line_tasks.values():
-            task.cancel()
         self._housekeeper.stop()
-        ending = {task for crew in self._crews.values() for task in crew.tasks} | set(self._line_tasks.values()) | self._tasks
-        await _end(ending | self._requests, grace_s)
+        await self._roster.stop(grace_s)
 
     def trusted(self) -> bool:
         """Whether the wall clock is later than the store's last write was at start."""
@@ -138,11 +113,11 @@ class Fleet:
 
         What was begun is finished also when the caller goes away. Raises StoreError: then nothing was kept.
         """
-        return await self._finished(self._dispatcher.upsert(items), "upsert")
+        return await self._roster.finish(self._dispatcher.upsert(items), "upsert")
 
     async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
         """Delete profiles; as `upsert`."""
-        return await self._finished(self._dispatcher.delete(link_ids), "delete")
+        return await self._roster.finish(self._dispatcher.delete(link_ids), "delete")
 
     def profiles(self) -> Sequence[DesiredProfile]:
         """Live ones in the order of creation."""
@@ -158,13 +133,13 @@ class Fleet:
         Raises UnknownPanel and StoreError.
         """
         self._resolver().check(panels)
-        await self._finished(self._bind(link_id, tuple(panels)), "bind")
+        await self._roster.finish(self._bind(link_id, tuple(panels)), "bind")
 
     async def unbind(self, link_id: str) -> bool:
         """Back to the configuration's rules. Whether a binding was set. Raises StoreError."""
         if link_id not in self._overrides:
             return False
-        await self._finished(self._bind(link_id, None), "unbind")
+        await self._roster.finish(self._bind(link_id, None), "unbind")
         return True
 
     async def _bind(self, link_id: str, panels: tuple[str, ...] | None) -> None:
@@ -186,12 +161,12 @@ class Fleet:
         """The site's settings changed; where profiles read otherwise now, every panel is compiled anew."""
         readings_changed = options.readings != self._context.options.readings
         self._context.options = options
-        for crew in self._crews.values():
+        for panel, worker in self._workers.items():
             if readings_changed:
-                crew.worker.state.version += 1
-                crew.worker.measure_clock()
-                crew.keeper.wake()
-            crew.worker.wake()
+                worker.state.version += 1
+                worker.measure_clock()
+                self._roster.keepers[panel].wake()
+            worker.wake()
 
     def _resolve(self, link_id: str) -> Targets:
         return self._resolver().resolve(link_id)
@@ -225,62 +200,36 @@ class Fleet:
         if observed.capacity:
             driver.restrict(observed.capacity)
         state = PanelState(panel, line, driver, self._snapshot.allocations.get(panel.id, {}), observed)
-        worker = Reconciler(state, self._context)
-        keeper = OutputKeeper(state, self._context, _marked(panel.id, self._snapshot.allocations))
         self._ledger.join(state, self._context.clock.wall())
         self._bindings = None
-        self._crews[panel.id] = _Crew(worker, keeper)
-        self._workers[panel.id], self._keepers[panel.id] = worker, keeper
+        self._roster.enlist(state, _marked(panel.id, self._snapshot.allocations), drift_share)
         self._quarantine[panel.id] = quarantined_until
-        look = self._looks.setdefault(line, DriftLook(self._context.clock, drift_share))
-        look.share = drift_share
-        look.workers[panel.id] = worker
         if self._started:
             self._rebind_all()
             self._ledger.expect_gone(self._context.clock.wall(), panel.id)
-            self._begin(panel.id)
+            self._roster.begin(panel.id)
 
     async def remove_panel(self, panel_id: str, grace_s: float = 5.0) -> None:
         """Let go of a panel; it is left as it is. Raises UnknownPanel."""
-        crew = self._crews.get(panel_id)
-        if crew is None:
+        worker = self._workers.get(panel_id)
+        if worker is None:
             raise UnknownPanel(panel_id)
-        crew.worker.stop()
-        crew.keeper.stop()
-        await _end(crew.tasks, grace_s)
-        state = crew.worker.state
+        await self._roster.dismiss(panel_id, grace_s)
         async with self._context.write_lock:
             self._ledger.leave(panel_id)
             self._bindings = None
-        self._snapshot = _remembering(self._snapshot, state)
-        for place in (self._crews, self._workers, self._keepers, self._quarantine):
-            place.pop(panel_id)
-        look = self._looks[state.line]
-        del look.workers[panel_id]
-        if not look.workers:
-            del self._looks[state.line]
-            task = self._line_tasks.pop(state.line, None)
-            if task is not None:
-                task.cancel()
-
-    def _begin(self, panel_id: str) -> None:
-        crew = self._crews[panel_id]
-        line = crew.worker.state.line
-        crew.tasks = (
-            self._spawn(crew.worker.run(), f"panel {panel_id}"),
-            self._spawn(crew.keeper.run(), f"outputs of {panel_id}"),
-        )
-        if line not in self._line_tasks and self._looks[line].share > 0:
-            self._line_tasks[line] = self._spawn(self._looks[line].run(), f"drift look on {line}")
+            self._snapshot = _remembering(self._snapshot, worker.state)
+            self._roster.forget(panel_id)
+            del self._quarantine[panel_id]
 
     def panels(self) -> tuple[PanelView, ...]:
         """All panels, in the order they were added, without their items."""
-        return tuple(self._reporter.panel(crew.worker.state) for crew in self._crews.values())
+        return tuple(self._reporter.panel(worker.state) for worker in self._workers.values())
 
     def panel(self, panel_id: str) -> PanelView | None:
         """One panel with its items; None: unknown."""
-        crew = self._crews.get(panel_id)
-        return None if crew is None else self._reporter.panel(crew.worker.state, items=True)
+        worker = self._workers.get(panel_id)
+        return None if worker is None else self._reporter.panel(worker.state, items=True)
 
     async def sync(self, panel_id: str) -> None:
         """Read the panel and bring it in step. Returns at once. Raises UnknownPanel."""
@@ -298,7 +247,7 @@ class Fleet:
         if panel_id not in self._workers:
             raise UnknownPanel(panel_id)
         self._context.events.commanded(panel_id, action)
-        self._keepers[panel_id].wake()
+        self._roster.keepers[panel_id].wake()
         return self._workers[panel_id]
 
     # questions
@@ -348,36 +297,17 @@ class Fleet:
         for panel in panels:
             if panel in self._workers:
                 self._workers[panel].wake()
-                self._keepers[panel].wake()
+                self._roster.keepers[panel].wake()
 
     def _dropped(self, panel: str, link_ids: Sequence[str]) -> None:
         self._ledger.dropped(panel, link_ids)
         self._housekeeper.forget(self._ledger.forgettable(link_ids))
 
     def _time_jumped(self) -> None:
-        for crew in self._crews.values():
-            crew.worker.measure_clock()
-            crew.keeper.recalculate()
-
-    def _spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self.failed.done():
-            LOG.error("background task died", exc_info=error, extra={"task": task.get_name()})
-            self.failed.set_exception(error)
-
-    async def _finished(self, work: Coroutine[Any, Any, T], name: str) -> T:
-        """Work that is finished also when whoever waits for it goes away."""
-        task = asyncio.create_task(work, name=name)
-        self._requests.add(task)
-        task.add_done_callback(self._requests.discard)
-        return await asyncio.shield(task)
+        for worker in self._workers.values():
+            worker.measure_clock()
+        for keeper in self._roster.keepers.values():
+            keeper.recalculate()
 
 
 def _marked(panel: str, allocations: Mapping[str, Mapping[str, tuple[int, ...]]]) -> list[int]:
@@ -395,15 +325,3 @@ def _remembering(snapshot: Snapshot, state: PanelState) -> Snapshot:
         observed={**snapshot.observed, state.id: state.observed},
         last_write_at=snapshot.last_write_at,
     )
-
-
-async def _end(tasks: Iterable[asyncio.Task[Any]], grace_s: float) -> None:
-    """Wait for tasks, then cancel what is left. What they failed with stays with `Fleet.failed`."""
-    running = [task for task in tasks if not task.done()]
-    if not running:
-        return
-    _, late = await asyncio.wait(running, timeout=grace_s)
-    for task in late:
-        task.cancel()
-    if late:
-        await asyncio.wait(late)

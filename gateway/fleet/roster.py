@@ -1,0 +1,110 @@
+"""Who works for the fleet: the tasks of every panel and line, their beginning, their end, and what they die of."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from gateway.fleet.context import FleetContext
+from gateway.fleet.drift import DriftLook
+from gateway.fleet.outputs import OutputKeeper
+from gateway.fleet.panel_state import PanelState
+from gateway.fleet.reconciler import Reconciler
+
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Roster:
+    """`workers` and `keepers` by panel. `failed` gets the exception of the first task that dies."""
+
+    def __init__(self, context: FleetContext) -> None:
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.workers: dict[str, Reconciler] = {}
+        self.keepers: dict[str, OutputKeeper] = {}
+        self._context = context
+        self._looks: dict[str, DriftLook] = {}
+        self._panel_tasks: dict[str, tuple[asyncio.Task[None], ...]] = {}
+        self._line_tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._requests: set[asyncio.Task[Any]] = set()
+
+    def enlist(self, state: PanelState, marked: Collection[int], drift_share: float) -> None:
+        """Make the workers of a panel; they begin with `begin`. `marked`: outputs that an earlier run held."""
+        worker = Reconciler(state, self._context)
+        self.workers[state.id], self.keepers[state.id] = worker, OutputKeeper(state, self._context, marked)
+        look = self._looks.setdefault(state.line, DriftLook(self._context.clock, drift_share))
+        look.share = drift_share
+        look.workers[state.id] = worker
+
+    def begin(self, panel: str) -> None:
+        worker = self.workers[panel]
+        line = worker.state.line
+        self._panel_tasks[panel] = (
+            self.spawn(worker.run(), f"panel {panel}"),
+            self.spawn(self.keepers[panel].run(), f"outputs of {panel}"),
+        )
+        if line not in self._line_tasks and self._looks[line].share > 0:
+            self._line_tasks[line] = self.spawn(self._looks[line].run(), f"drift look on {line}")
+
+    async def dismiss(self, panel: str, grace_s: float) -> None:
+        """End the workers of a panel; what they are about may end within `grace_s` seconds."""
+        worker = self.workers[panel]
+        worker.stop()
+        self.keepers[panel].stop()
+        await _end(self._panel_tasks.pop(panel, ()), grace_s)
+        look = self._looks[worker.state.line]
+        del look.workers[panel]
+        if not look.workers:
+            del self._looks[worker.state.line]
+            task = self._line_tasks.pop(worker.state.line, None)
+            if task is not None:
+                task.cancel()
+
+    def forget(self, panel: str) -> None:
+        """Nobody asks for the panel any more."""
+        del self.workers[panel], self.keepers[panel]
+
+    async def stop(self, grace_s: float) -> None:
+        """No new work; what is under way, requests too, may end within `grace_s` seconds."""
+        for panel, worker in self.workers.items():
+            worker.stop()
+            self.keepers[panel].stop()
+        for task in self._line_tasks.values():
+            task.cancel()
+        await _end(self._tasks | self._requests, grace_s)
+
+    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """A task in the background; `failed` tells of its death."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failed.done():
+            LOG.error("background task died", exc_info=error, extra={"task": task.get_name()})
+            self.failed.set_exception(error)
+
+    async def finish(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        """Work that is finished also when whoever waits for it goes away."""
+        task = asyncio.create_task(work, name=name)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+        return await asyncio.shield(task)
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]], grace_s: float) -> None:
+    """Wait for tasks, then cancel what is left. What they failed with stays with `Roster.failed`."""
+    running = [task for task in tasks if not task.done()]
+    if not running:
+        return
+    _, late = await asyncio.wait(running, timeout=grace_s)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late)
