@@ -138,6 +138,6 @@ def lies_inside(shape: Shape, table: Table, today: int, horizon: int) -> bool:
     if not all(within(plan, table.week[weekday(day)]) for day, plan in plans.items()):
         return False
     ends_in_time = shape.last_day is not None and shape.last_day <= horizon
-    if ends_in_time or forever(shape):
+    if ends_in_time or forever(shape) or shape.seen_in_full(today, horizon):
         return True
     return all(within(plan, usual) for plan in set(plans.values()) for usual in table.week)

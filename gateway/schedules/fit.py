@@ -133,7 +133,7 @@ class _Walk:
 
     def _has_room(self, dates: list[int], more: list[int]) -> bool:
         as_list = len(dates) + len(more) <= self.capabilities.max_days_in_special_day_group
-        return as_list or max(more[-1], *dates[-1:]) - self.first < self.capabilities.special_day_bitmap_days
+        return as_list or max([more[-1], *dates[-1:]]) - self.first < self.capabilities.special_day_bitmap_days
 
 
 def _fit(plans: Mapping[int, DayPlan], span: Span, capabilities: PanelCapabilities, special: tuple[DayPlan, ...]) -> Fit | None:

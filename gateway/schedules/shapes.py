@@ -115,6 +115,13 @@ class Shape:
             here.append(end)
         return Coming(tuple(here), later, self.next_window(0) is not None, representable)
 
+    def seen_in_full(self, first_day: int, last_day: int) -> bool:
+        """Whether these days show what every weekday can ever have: a rule of every so many weeks, once round."""
+        rule = self.recurrence.rule
+        if rule.frequency is not Frequency.WEEK:
+            return False
+        return max(first_day, rule.first_day) + 14 * rule.interval + 2 * _tail_days(rule) <= last_day
+
     def _steps(self, start: int, end: int) -> bool:
         """Whether the panel's steps leave anything of a window."""
         step = 60 * self.grain.step

@@ -109,7 +109,7 @@ def settled(outcome: ItemState) -> bool:
     return outcome in (ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED)
 
 
-@drawn
+@settings(drawn, max_examples=max(10, EXAMPLES // 4))
 @given(sets_of_profiles(), any_panel, narrows, extra_days, st.integers(0, 500))
 def test_profiles_side_by_side_and_their_changes(
     case: tuple[list[TimeProfile], Readings, int],
