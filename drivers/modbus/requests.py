@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest, WriteMultipleCoilsRequest
@@ -97,7 +98,7 @@ class Request:
 
     def pdu(self) -> bytes:
         """Function code and data, as every kind of line carries them."""
-        return bytes((self.function,)) + self.message(0).encode()
+        return _pdu(self)
 
     def message(self, unit: int) -> ModbusPDU:
         """The request as pymodbus' own value."""
@@ -119,6 +120,12 @@ class Request:
         if self.function in REGISTER_READS:
             return 2 + 2 * self.count
         return 5
+
+
+@lru_cache(maxsize=1024)
+def _pdu(request: Request) -> bytes:
+    """Kept, because a frame is planned, sent and compared with its echo, and panels that hold the same get the same."""
+    return bytes((request.function,)) + request.message(0).encode()
 
 
 def read_coils(address: int, count: int) -> Request:

@@ -21,7 +21,8 @@ def spans(addresses: Iterable[int], gap: int = 0, known: Mapping[int, object] | 
     breaks = [
         (left, right)
         for left, right in pairwise(ordered)
-        if right - left - 1 > gap or (known is not None and any(between not in known for between in range(left + 1, right)))
+        if right - left > 1
+        and (right - left - 1 > gap or (known is not None and any(between not in known for between in range(left + 1, right))))
     ]
     starts = [ordered[0], *(right for _, right in breaks)]
     ends = [*(left for left, _ in breaks), ordered[-1]]
@@ -41,13 +42,12 @@ def changed(target: Mapping[int, int], known: Mapping[int, int]) -> dict[int, in
 
 def write_runs(words: Mapping[int, int], table: Mapping[int, int], addressing: Addressing, gap: int) -> list[Request]:
     """Frames that write `words`. Words between two runs that are not more than `gap` come from `table` and are written again."""
-    requests = []
-    for first, last in spans(words, gap, table):
-        for start, count in chunks(first, last, addressing.max_write_words):
-            requests.append(
-                write_words(start, [words.get(at, table.get(at, 0)) for at in range(start, start + count)], addressing)
-            )
-    return requests
+    written = {**table, **words}
+    return [
+        write_words(start, [written.get(at, 0) for at in range(start, start + count)], addressing)
+        for first, last in spans(words, gap, table)
+        for start, count in chunks(first, last, addressing.max_write_words)
+    ]
 
 
 def write_words(address: int, words: Sequence[int], addressing: Addressing, repeatable: bool = True) -> Request:
