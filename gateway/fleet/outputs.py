@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Collection, Iterable
 
 from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, Priority, Reason, Refusal
+from drivers.trace import request_id
 from gateway.fleet.context import FleetContext
 from gateway.fleet.held_output import HeldOutput
 from gateway.fleet.inspection import failure_of
@@ -34,10 +35,12 @@ class OutputKeeper:
         self._failure: Failure | None = None
         self._poll_at = 0.0
         self._stopping = False
+        self._asked_by: str | None = None
 
     # what others ask of it
 
     def wake(self) -> None:
+        self._asked_by = request_id.get() or self._asked_by
         self._wake.set()
 
     def recalculate(self) -> None:
@@ -51,7 +54,7 @@ class OutputKeeper:
             ticket.settled()
         else:
             self._tickets.append(ticket)
-            self._wake.set()
+            self.wake()
 
     def is_settled(self, output: int, link_id: str) -> bool:
         result = self.result(output, link_id)
@@ -107,6 +110,8 @@ class OutputKeeper:
     async def _hold(self) -> None:
         while not self._stopping:
             tickets, self._tickets = self._tickets, []
+            request_id.set(self._asked_by)
+            self._asked_by = None
             self._wake.clear()
             self._failure = await self._round()
             self._release(tickets)

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from drivers.contract import Priority, Reason
+from drivers.trace import request_id
 from gateway.fleet.backoff import back_off_s
 from gateway.fleet.context import FleetContext
 from gateway.fleet.inspection import Inspection
@@ -40,11 +41,14 @@ class Reconciler:
         self._erase_all = False
         self._stopping = False
         self._renewed_at = 0.0
+        self._asked_by: str | None = None
+        """The request that the work is done for; its id goes with every record until the panel is in step."""
 
     # what others ask of it
 
     def wake(self) -> None:
         """Something that the panel shall hold has changed, or an attempt is wanted now."""
+        self._asked_by = request_id.get() or self._asked_by
         self._retry_at = None
         self._wake.set()
 
@@ -143,6 +147,7 @@ class Reconciler:
 
     async def _attempt(self) -> None:
         state = self.state
+        request_id.set(self._asked_by)
         self.inspection.begin()
         failure = state.unreachable()
         if failure is None:
@@ -156,6 +161,7 @@ class Reconciler:
         state.failure = failure
         if failure is None:
             self._failures, self._retry_at = 0, None
+            self._asked_by = None if request_id.get() == self._asked_by else self._asked_by
         else:
             self._failures += 1
             self._retry_at = self._context.clock.monotonic() + back_off_s(state.id, self._failures)
@@ -187,6 +193,7 @@ class Reconciler:
         state = self.state
         while not self._stopping:
             tickets = list(self._tickets)
+            request_id.set(self._asked_by)
             target = await self._target()
             failure = await self._transactions.write(target)
             if failure is not None:
