@@ -18,7 +18,7 @@ from drivers.modbus.layouts import build_layout
 from drivers.modbus.layouts.direct import save_steps
 from drivers.modbus.layouts.layout import Layout
 from drivers.modbus.output_driver import OutputDriver
-from drivers.modbus.prepare import prepare
+from drivers.modbus.prepare import prepare, stands
 from drivers.modbus.requests import Request, write_registers
 from drivers.modbus.restarts import Reading, went_on
 from drivers.modbus.steps import EFFECTLESS, Check, Step, StepKind, Transaction
@@ -62,6 +62,8 @@ class ModbusPanelDriver(OutputDriver):
         """What the panel was last seen to hold."""
         self._saved = self._model.write.save is None
         """False: what the panel holds may be gone after a power cut. Unknown at the start: taken to be so."""
+        self._doubtful = False
+        """Words were written and not proved: the panel may have restarted, and lost a bit that makes them last."""
 
     def _build_layout(self) -> Layout:
         layout = build_layout(self._model, self._capabilities)
@@ -105,7 +107,7 @@ class ModbusPanelDriver(OutputDriver):
                 await self._carry_out(plan.target, transaction, progress, Call(priority, deadline))
             except DriverError as error:
                 return self._refused(transaction, progress, error)
-            self._held = plan.target
+            self._held, self._doubtful = plan.target, False
         return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
 
     def _refused(self, transaction: Transaction, progress: _Progress, error: DriverError) -> Acknowledgement:
@@ -164,8 +166,9 @@ class ModbusPanelDriver(OutputDriver):
 
     def _sent(self, step: Step, progress: _Progress) -> None:
         progress.effect |= step.kind not in EFFECTLESS
-        if step.kind is StepKind.WRITE and self._model.write.save is not None:
-            self._saved = False
+        if step.kind is StepKind.WRITE:
+            self._saved &= self._model.write.save is None
+            self._doubtful = True
         progress.erased |= step.kind is StepKind.ERASE
         if step.storage is not None:
             self._written[step.storage] = self._written.get(step.storage, 0) + 1
@@ -209,6 +212,8 @@ class ModbusPanelDriver(OutputDriver):
             held = await self._holds(proof, call)
         if not held:
             raise progress.commit or VerifyFailed("the panel reads back otherwise than it acknowledged")
+        if not await stands(self._unit, "transaction", call):
+            raise VerifyFailed("the panel restarted: what was written may not last")
         await put_in_force(self._unit, self._layout, self._clock_writer, target, call)
 
     async def _committed(self, progress: _Progress, call: Call) -> bool:
@@ -255,8 +260,11 @@ class ModbusPanelDriver(OutputDriver):
         async def read(request: Request) -> tuple[int, ...]:
             return await self._unit.exchange(request, call)
 
-        self._held = await self._layout.read(read)
-        return self._held
+        image = await self._layout.read(read)
+        if self._doubtful and not await stands(self._unit, "transaction", call):
+            image = self._layout.unknown()
+        self._held = image
+        return image
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         try:

@@ -16,11 +16,28 @@ def prepare_request(model: PanelModel, setting: BitSetting, held: int = 0) -> Re
     return write_register(setting.address - model.addressing.base, value)
 
 
-async def prepare(unit: PanelUnit, other: Literal["transaction", "clock"], call: Call) -> None:
-    """What has to stand right always, and for a `transaction` or for the `clock`. Raises DriverError."""
-    for setting in unit.model.write.prepare:
-        if setting.when not in ("always", other):
-            continue
-        held = (await unit.exchange(read_holding_registers(setting.address - unit.model.addressing.base, 1), call))[0]
+Other = Literal["transaction", "clock"]
+
+
+async def prepare(unit: PanelUnit, other: Other, call: Call) -> None:
+    """Put right what has to stand always, and for a `transaction` or for the `clock`. Raises DriverError."""
+    for setting in _concerned(unit, other):
+        held = await _read(unit, setting, call)
         if held & setting.mask != setting.value:
             await unit.exchange(prepare_request(unit.model, setting, held), call)
+
+
+async def stands(unit: PanelUnit, other: Other, call: Call) -> bool:
+    """Whether it is all right still. Raises DriverError."""
+    for setting in _concerned(unit, other):
+        if await _read(unit, setting, call) & setting.mask != setting.value:
+            return False
+    return True
+
+
+def _concerned(unit: PanelUnit, other: Other) -> list[BitSetting]:
+    return [setting for setting in unit.model.write.prepare if setting.when in ("always", other)]
+
+
+async def _read(unit: PanelUnit, setting: BitSetting, call: Call) -> int:
+    return (await unit.exchange(read_holding_registers(setting.address - unit.model.addressing.base, 1), call))[0]

@@ -101,6 +101,9 @@ class Phases:
 def add_list(codec: ListCodec, address: int, target: Words, known: Mapping[int, int], phases: Phases, wholly_off: bool) -> None:
     """Add what turns the list at `address` from its `known` words into the target. `wholly_off`: every value goes off first."""
     held = [known.get(at) for at in range(address, address + 2 * codec.entries)]
+    if codec.unused_time is None and all(word is None for word in held):
+        _unknown(codec, address, target, phases)
+        return
     differing = [index for index, want in enumerate(target) if want is not None and want != held[index]]
     if len(differing) == 1 and not wholly_off and codec.unused_time not in (target[differing[0]], held[differing[0]]):
         _one_word(codec, address, differing[0], target, held, phases)
@@ -108,6 +111,14 @@ def add_list(codec: ListCodec, address: int, target: Words, known: Mapping[int, 
     for entry in range(codec.entries):
         _entry(codec, address + 2 * entry, entry, target, held, phases, wholly_off)
     phases.removals.sort(reverse=True)
+
+
+def _unknown(codec: ListCodec, address: int, target: Words, phases: Phases) -> None:
+    """Of an unknown list every word is written, its values off, before any goes on."""
+    for at, time, value in zip(range(address, address + len(target), 2), target[::2], target[1::2], strict=True):
+        phases.off |= {at: time or 0, at + 1: codec.closed if codec.is_used(time, value) else codec.closed | codec.disabled}
+        if value == codec.open:
+            phases.on[at + 1] = codec.open
 
 
 def _one_word(codec: ListCodec, address: int, index: int, target: Words, held: Words, phases: Phases) -> None:

@@ -240,6 +240,9 @@ class GeLayout(AllChecked):
             dates |= {first: len(group)} | {at: word for at, word in words.items() if at <= first + 2 * len(group)}
         return (frozen, *checks(dates, addressing), *checks(expected, addressing, 1))
 
+    def unknown(self) -> PanelImage:
+        return PanelImage(slots={number: Slot((), opaque=()) for number in self._numbers()})
+
     async def read(self, read: Read) -> PanelImage:
         """Every schedule and both calendars whole: no word tells which of them are used."""
         words: dict[int, int] = {}

@@ -44,6 +44,10 @@ class Layout(Protocol):
         """What the panel holds. Raises DriverError."""
         ...
 
+    def unknown(self) -> PanelImage:
+        """All slots used, their words not known: whatever is written next is written whole."""
+        ...
+
     def values_read(self) -> Request | None:
         """The read of the values that the panel acts on now; None where they cannot be read."""
         ...

@@ -171,7 +171,8 @@ class OpenAccessLayout(NoValues):
         return held is None or (held != target.slots[number] and self._words_of(target, number) != self._words_of(known, number))
 
     def _check_word(self, image: PanelImage, number: int) -> int:
-        return self._words_of(image, number)[CHECK_AT]
+        words = self._words_of(image, number)
+        return words[CHECK_AT] if words else 0
 
     def _erase(self, number: int) -> Step:
         return Step(StepKind.ERASE, write_register(self._layout.erase - self._model.addressing.base, number))
@@ -217,6 +218,9 @@ class OpenAccessLayout(NoValues):
         if len(image.slots) != used:
             raise VerifyFailed(f"the panel counts {used} used schedules, {len(image.slots)} were found")
         return image
+
+    def unknown(self) -> PanelImage:
+        return PanelImage(slots={number: Slot((), opaque=()) for number in range(self._capabilities.max_schedules)})
 
     async def _whole(self, read: Read, numbers: Sequence[int]) -> PanelImage:
         first = self._layout.slots

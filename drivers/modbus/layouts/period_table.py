@@ -88,7 +88,7 @@ class PeriodTableLayout(NoValues, AllChecked):
     def _slot_words(self, slot: Slot) -> dict[int, int]:
         """Every word of a used slot by its offset. Raises ValueError for what does not fit."""
         if slot.opaque is not None:
-            return dict(zip(self._used_offsets(), slot.opaque, strict=True))
+            return dict(zip(self._used_offsets(), slot.opaque, strict=False))
         layout = self._layout
         words = {} if layout.state is None else {layout.state: layout.state_used}
         if layout.valid_from is not None:
@@ -243,6 +243,9 @@ class PeriodTableLayout(NoValues, AllChecked):
         for number in self._numbers():
             expected |= {self._first(number) + offset: word for offset, word in self._words(image, number).items()}
         return checks(expected, self._model.addressing)
+
+    def unknown(self) -> PanelImage:
+        return PanelImage(slots={number: Slot((), opaque=()) for number in self._numbers()})
 
     async def read(self, read: Read) -> PanelImage:
         """The state words where there are any, then only the used slots; else the whole table."""

@@ -101,11 +101,14 @@ class WeekLayout(AllChecked):
         for setting in self._acts_by():
             held = (await read(read_holding_registers(setting.address - self._model.addressing.base, 1)))[0]
             if held & setting.mask != setting.value:
-                return PanelImage(slots={self._number: Slot((), opaque=())})
+                return self.unknown()
         words: dict[int, int] = {}
         for start, request in reads(self._addresses(), self._model.addressing):
             words |= dict(enumerate(await read(request), start))
         return self.decode(words)
+
+    def unknown(self) -> PanelImage:
+        return PanelImage(slots={self._number: Slot((), opaque=())})
 
     # --- the mode in force
 

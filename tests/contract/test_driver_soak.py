@@ -1,0 +1,134 @@
+"""Every model's driver over a line on which everything goes wrong, from seeds, in virtual time: no claim that is not true."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from config.panel_model import load_models
+from config.settings import LineSettings, PanelSettings, SimulatorSettings
+from drivers.bus import Bus
+from drivers.contract import Acknowledgement, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
+from drivers.factory import build_driver
+from drivers.line import line_timing
+from drivers.modbus.layouts import build_layout
+from drivers.modbus.layouts.layout import Layout
+from drivers.modbus.requests import Request
+from drivers.modbus.rtu import RtuLink
+from simulators.faults import FAULTS, FaultRates, Faults
+from simulators.models import build_panel
+from simulators.panel import SimulatedPanel
+from simulators.wire import VirtualWire
+from tests.support.panel_wire import PanelWire
+from tests.support.virtual_time import VirtualClock, run_virtual
+from tests.support.wire_stream import on_wire
+
+TRANSACTIONS = int(os.environ.get("PANEL_GATEWAY_DRIVER_SOAK", "60"))
+RATES = FaultRates(
+    lose_request=0.02,
+    corrupt_request=0.01,
+    lose=0.03,
+    late=0.02,
+    duplicate=0.01,
+    truncate=0.01,
+    corrupt=0.01,
+    glitch=0.02,
+    foreign_unit=0.01,
+    wrong_echo=0.01,
+    short_count=0.01,
+    refuse=0.005,
+    power_cut=0.005,
+    reset=0.01,
+    power_cut_before_commit=0.03,
+    power_cut_after_commit=0.03,
+)
+SCALE = {"ge-a-series": 0.1, "domat-fc013": 0.3}
+"""Their transactions are dozens of exchanges, some of which cannot be repeated."""
+P = Priority.GRANT
+
+
+class Truth:
+    """What the panel really holds: read past the line."""
+
+    def __init__(self, panel: SimulatedPanel, clock: VirtualClock, layout: Layout) -> None:
+        self._wire, self._layout = PanelWire(panel, clock), layout
+        self._wire.exchange_s = 0
+
+    async def image(self) -> PanelImage:
+        async def read(request: Request) -> tuple[int, ...]:
+            return await self._wire.exchange(1, request, P)
+
+        return await self._layout.read(read)
+
+
+def scaled(factor: float) -> FaultRates:
+    return replace(RATES, **{rate: factor * getattr(RATES, rate) for rate in FAULTS})
+
+
+def draw(random: Random, numbers: Sequence[int], dates: bool) -> PanelImage:
+    slots = {}
+    for number in random.sample(numbers, random.randint(0, min(3, len(numbers)))):
+        start = random.randrange(0, 1200, 60)
+        periods = tuple(Period(days, start, start + random.randint(30, 200)) for days in random.sample((31, 32, 64), 2))
+        slots[number] = Slot((f"91c615e3-1040-4815-8ecb-{number:012d}",), tuple(sorted(periods)))
+    days = sorted(random.sample(range(20_800, 20_900), 5)) if dates else []
+    return PanelImage(slots=slots, special_days=(tuple(days[:3]), tuple(days[3:])) if dates else ())
+
+
+@pytest.mark.parametrize("name", ["open-access-panel", "ge-a-series", "domat-fc013"])
+def test_no_claim_that_is_not_true(name: str) -> None:
+    run_virtual(_soak(name, seed=5))
+
+
+async def _soak(name: str, seed: int) -> None:
+    random, clock = Random(seed), VirtualClock()
+    settings = PanelSettings(id="panel", model=name, unit=9, simulator=SimulatorSettings(latency_ms=1, busy_ms=30))
+    line = LineSettings(id="line", kind="modbus-rtu", port="tty", baudrate=115_200, timeout_ms=60, panels=(settings,))
+    panel = build_panel(settings, clock.wall, clock.monotonic)
+    model = load_models(None)[name]
+    async with VirtualWire([panel], baudrate=115_200) as wire:
+        bus = Bus(line, RtuLink(on_wire(wire), line_timing(line), clock, "line"), clock)
+        driver = build_driver(settings, line, bus, {name: model}, clock)
+        layout = build_layout(model, driver.capabilities)
+        assert layout is not None
+        truth = Truth(panel, clock, layout)
+        await bus.start()
+        try:
+            await driver.status(P, None)
+            wire.set_faults(Faults(scaled(SCALE.get(name, 1.0)), seed))
+            outcomes = await _transactions(driver, truth, random, clock)
+        finally:
+            await bus.stop(10)
+    assert outcomes[Outcome.ACKNOWLEDGED] > TRANSACTIONS // 4, outcomes
+    assert outcomes[Outcome.UNCONFIRMED] > 0, outcomes
+
+
+async def _transactions(driver: PanelDriver, truth: Truth, random: Random, clock: VirtualClock) -> dict[Outcome, int]:
+    outcomes = dict.fromkeys(Outcome, 0)
+    caps = driver.capabilities
+    numbers = range(caps.first_id, caps.first_id + caps.max_schedules)
+    known = await _read(driver, truth, clock)
+    for _ in range(TRANSACTIONS):
+        target = draw(random, numbers, caps.special_days_scope == "panel")
+        done = await driver.apply(driver.plan(target, known), P, None)
+        outcomes[done.outcome] += 1
+        held = await truth.image()
+        if done.outcome is Outcome.ACKNOWLEDGED:
+            assert done.image is not None
+        if done.image is not None:
+            assert driver.plan(done.image, held).empty, done
+        known = await _read(driver, truth, clock) if done.image is None else done.image
+    return outcomes
+
+
+async def _read(driver: PanelDriver, truth: Truth, clock: VirtualClock) -> PanelImage:
+    """Read back until it works; what is read is what the panel holds."""
+    while isinstance(read := await driver.read_back(P, None), Acknowledgement):
+        assert read.image is None
+        await clock.sleep(5)
+    assert driver.plan(read, await truth.image()).empty
+    return read
