@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from config.settings import BindingSettings
 from drivers.contract import ItemState
 from gateway.fleet.context import FleetOptions
-from gateway.fleet.views import UnknownPanel
+from gateway.fleet.views import ProfileItem, UnknownPanel
 from gateway.schedules.compiler import compile_panel
-from gateway.schedules.time_profile import Readings
+from gateway.schedules.time_profile import Frequency, Readings, Repeat
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link
 from tests.support.virtual_time import run_virtual
@@ -136,6 +137,31 @@ def test_plan_and_explain_of_panels_outputs_and_strangers() -> None:
         assert site.fleet.explain(link(9), at, None) is None
         with pytest.raises(UnknownPanel):
             site.fleet.explain(link(1), at, "nowhere")
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_what_is_written_as_dates_is_renewed_long_before_it_ends() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()}, compile=compile_panel)
+        await site.open()
+        site.fleet.set_options(FleetOptions(Readings(ZoneInfo("UTC")), horizon_days=6))
+        every_third_day = replace(item(1).profile, repeat=Repeat(Frequency.DAY, interval=3, custom=True))
+        (report,) = await site.fleet.upsert([ProfileItem(every_third_day, "{}")])
+        (result,) = report.panels
+        assert (result.outcome, report.success) == (ItemState.MATERIALISED, True)
+        assert result.valid_until is not None
+        written = len(site.panels["lobby"].transactions)
+        await site.pass_time(86_400)
+        assert len(site.panels["lobby"].transactions) == written, "the time alone changes nothing"
+        await site.pass_time(4 * 86_400)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert view.items[0].valid_until is not None
+        assert view.items[0].valid_until >= result.valid_until + 3 * 86_400
+        assert view.items[0].valid_until - site.clock.wall() > 86_400
+        assert len(site.panels["lobby"].transactions) > written
         await site.close()
 
     run_virtual(main())
