@@ -16,11 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from config.settings import BindingSettings
 from drivers.contract import Period, Slot
+from gateway.fleet.context import Compile
 from gateway.fleet.results import Change
 from gateway.fleet.slots import doubled
 from gateway.fleet.store import StoreFull
+from gateway.schedules.compiler import compile_panel
 from tests.support.fake_panel import FakePanel, Fault
-from tests.support.fleet_site import FleetSite, item, link
+from tests.support.fleet_site import FleetSite, item, link, one_slot_each
 from tests.support.virtual_time import VirtualTimeLoop
 
 T = TypeVar("T")
@@ -46,14 +48,14 @@ class Convergence(RuleBasedStateMachine):
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
 
-    @initialize(foreign=st.booleans())
-    def begin(self, foreign: bool) -> None:
+    @initialize(foreign=st.booleans(), compiler=st.sampled_from((compile_panel, one_slot_each)))
+    def begin(self, foreign: bool, compiler: Compile) -> None:
         async def main() -> FleetSite:
             panels = {name: FakePanel() for name in NAMES}
             panels["gate"].labelled = False
             if foreign:
                 panels["lobby"].slots[2] = FOREIGN
-            site = FleetSite(panels, deadline_s=3.0, drift_share=0.02)
+            site = FleetSite(panels, deadline_s=3.0, drift_share=0.02, compile=compiler)
             site.rules = (BindingSettings(link_id="*", panels=("lobby", "gate")),)
             await site.open()
             return site
