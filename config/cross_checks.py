@@ -103,6 +103,8 @@ def _users(raw: Mapping[str, Any]) -> Iterator[Mistake]:
 def _password_file(key: str, path: Path) -> Iterator[Mistake]:
     try:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except FileNotFoundError:
+        yield key, f"there is no file {path}; it shall hold the password, on one line"
     except OSError as error:
         yield key, f"{path} is not readable: {error.strerror}"
     except UnicodeDecodeError:

@@ -13,7 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway import commands
+from gateway.app import CannotStart
 from gateway.ops import logs
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,12 +37,12 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = command("serve", "run the gateway", as_json=False)
     serve.add_argument("--host", help="listen here instead of [http] host")
-    serve.add_argument("--port", type=int, help="listen here instead of [http] port; 0 picks a free one")
+    serve.add_argument("--port", type=_port, help="listen here instead of [http] port; 0 picks a free one")
     simulate = command("simulate", "run simulated panels in place of the configured ones", as_json=False)
-    simulate.add_argument("--control-port", type=int, default=0, help="port of the control URL; 0 picks a free one")
+    simulate.add_argument("--control-port", type=_port, default=0, help="port of the control URL; 0 picks a free one")
     lab = command("lab", "run a gateway with simulated panels, nothing else to set up", config=False, as_json=False)
-    lab.add_argument("--port", type=int, help="port of the gateway; 0 picks a free one")
-    lab.add_argument("--control-port", type=int, default=0, help="port of the control URL; 0 picks a free one")
+    lab.add_argument("--port", type=_port, help="port of the gateway; 0 picks a free one")
+    lab.add_argument("--control-port", type=_port, default=0, help="port of the control URL; 0 picks a free one")
     command("check", "name every mistake of a configuration")
     plan = command("plan", "show what a request would do to every panel; nothing is written")
     plan.add_argument("request", type=Path, metavar="REQUEST.json")
@@ -83,8 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return asyncio.run(running(read))
         return commands.run(read, parser)
     except commands.Mistakes as mistakes:
-        for line in mistakes.lines:
-            sys.stderr.write(f"{line}\n")
+        sys.stderr.write("".join(f"{line}\n" for line in mistakes.lines))
+        return 1
+    except CannotStart as error:
+        sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
         return 130

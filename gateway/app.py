@@ -6,17 +6,15 @@ import asyncio
 import logging
 import signal
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from aiohttp import web
-
 from config.loader import ConfigurationError, load_settings
-from config.panel_model import PanelModel, load_models
+from config.panel_model import ModelError, PanelModel, load_models
 from config.settings import HttpSettings, LineSettings, Settings
 from drivers.clock import Clock, SystemClock
 from drivers.statistics import LineStatistics
@@ -69,6 +67,10 @@ def _line_view(line: LineSettings, seen: LineStatistics) -> dict[str, object]:
     return {"id": line.id, "kind": line.kind, **asdict(seen.line), "units": units}
 
 
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 class Gateway:
     """One running gateway. `start`, then `wait`, then `stop`; `stop` is safe wherever the start got to."""
 
@@ -86,7 +88,7 @@ class Gateway:
         """Returns the URL it listens at. Raises CannotStart."""
         try:
             return await self._start()
-        except (StoreError, OSError, ConfigurationError) as error:
+        except (StoreError, OSError, ModelError) as error:
             raise CannotStart(str(error)) from error
 
     async def _start(self) -> str:
@@ -106,11 +108,16 @@ class Gateway:
         self._site = Site(self._fleet, self._clock)
         self._stack.push_async_callback(self._site.stop, GRACE_S)
         self._stack.push_async_callback(self._fleet.stop, GRACE_S)
+        listening = await self._bind()
         await self._site.apply(settings.lines, self._models(settings))
         await self._fleet.start()
-        return await self._listen()
+        await listening.start_serving()
+        self._bound = True
+        host, port = listening.sockets[0].getsockname()[:2]
+        return _url(host, port)
 
-    async def _listen(self) -> str:
+    async def _bind(self) -> asyncio.Server:
+        """The port is taken before a line is opened; nobody is answered yet. Raises CannotStart."""
         self._app = build_app(
             ApiServices(
                 fleet=self._fleet,
@@ -127,32 +134,35 @@ class Gateway:
         runner = build_runner(self._app, GRACE_S)
         self._stack.push_async_callback(runner.cleanup)
         await runner.setup()
-        http = self._settings.http
-        listening = web.TCPSite(runner, http.host, http.port)
-        self._stack.callback(self._unbind)
-        await listening.start()
-        self._bound = True
-        host, port = runner.addresses[0][:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        http, server = self._settings.http, runner.server
+        assert server is not None, "setup() makes it"
+        try:
+            listening = await asyncio.get_running_loop().create_server(server, http.host, http.port, start_serving=False)
+        except OSError as error:
+            raise CannotStart(f"http: cannot listen at {http.host}:{http.port}: {error.strerror}") from error
+        self._stack.callback(self._unbind, listening)
+        return listening
 
-    def _unbind(self) -> None:
+    def _unbind(self, listening: asyncio.Server) -> None:
         self._bound = False
+        listening.close()
 
     async def stop(self) -> None:
         """No new request, no new exchange; what is on the wires is finished, then a true record is left."""
         await self._stack.aclose()
 
-    async def wait(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set; raises what a background task died of."""
+    async def wait(self, stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
+        """Until `stop` is set; raises what a background task died of, of its own or told by `failed`."""
         stopping = asyncio.create_task(stop.wait())
-        ends: set[asyncio.Future[Any]] = {stopping, self._fleet.failed, self._site.failed}
+        fatal = (self._fleet.failed, self._site.failed, failed)
         try:
+            ends: set[asyncio.Future[Any]] = {stopping, *fatal}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-        for failed in (self._fleet.failed, self._site.failed):
-            if failed.done():
-                failed.result()
+        for one in fatal:
+            if one.done():
+                one.result()
 
     def unhealthy(self) -> tuple[str, ...]:
         """What keeps the gateway from working at all."""
@@ -183,16 +193,18 @@ class Gateway:
             try:
                 wanted = load_settings(self._config)
                 models = self._models(wanted)
-            except ConfigurationError as error:
+                refused = changed_beyond_reload(self._file, wanted)
+                if refused:
+                    return ReloadReport(False, mistakes=refused)
+                reconfigure(self._app, wanted)
+            except (ConfigurationError, ModelError) as error:
                 return ReloadReport(False, mistakes=error.mistakes)
-            refused = changed_beyond_reload(self._file, wanted)
-            if refused:
-                return ReloadReport(False, mistakes=refused)
+            except OSError as error:
+                return ReloadReport(False, mistakes=(f"users: {error}",))
             self._file = wanted
             return ReloadReport(True, changes=await self._apply(wanted.model_copy(update={"http": self._settings.http}), models))
 
     async def _apply(self, wanted: Settings, models: Mapping[str, PanelModel]) -> tuple[str, ...]:
-        reconfigure(self._app, wanted)
         old, self._settings = self._settings, wanted
         changes = await self._site.apply(wanted.lines, models)
         if wanted.bindings != old.bindings or wanted.groups != old.groups:
@@ -218,31 +230,58 @@ async def serve(settings: Settings, config: Path | None, ready: Callable[[str], 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     gateway = Gateway(settings, config, SystemClock(), http)
-    tasks: set[asyncio.Task[None]] = set()
+    beside = _Beside()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # while it starts, it reads the file anyway
     try:
         url = await gateway.start()
-        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(asyncio.create_task(_reload(gateway))))
-        tasks.add(asyncio.create_task(_feed_watchdog(gateway)))
+        loop.add_signal_handler(signal.SIGHUP, lambda: beside.run(_reload(gateway)))
+        beside.run(_feed_watchdog(gateway))
         notify(f"READY=1\nSTATUS=listening at {url}")
         ready(url)
-        await gateway.wait(stop)
+        await gateway.wait(stop, beside.failed)
     finally:
         notify("STOPPING=1")
         await gateway.stop()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await beside.stop()
     return 0
+
+
+class _Beside:
+    """Tasks beside the gateway. `failed` gets what the first that died died of."""
+
+    def __init__(self) -> None:
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failed.done():
+            self.failed.set_exception(error)
+
+    async def stop(self) -> None:
+        self.failed.cancel()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
 
 async def _reload(gateway: Gateway) -> None:
     now_us = int(asyncio.get_running_loop().time() * 1_000_000)
     notify(f"RELOADING=1\nMONOTONIC_USEC={now_us}")
     report = await gateway.reload()
-    level = logging.INFO if report.applied else logging.ERROR
-    _log.log(level, "configuration reloaded", extra={"changes": report.changes, "mistakes": report.mistakes})
+    if report.applied:
+        _log.info("configuration reloaded", extra={"changes": report.changes})
+    else:
+        _log.error("configuration refused, nothing changed", extra={"mistakes": report.mistakes})
     notify("READY=1")
 
 

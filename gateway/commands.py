@@ -69,11 +69,11 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     name = arguments.command
     if name == "models":
         return models(arguments, parser)
+    if name == "check":
+        return check(arguments.config, as_json=arguments.json)
     settings = read_settings(arguments.config)
     if name == "serve":
         return asyncio.run(serve(settings, arguments))
-    if name == "check":
-        return check(settings, as_json=arguments.json)
     if name == "plan":
         return plan(settings, arguments)
     if name == "backup":
@@ -91,13 +91,19 @@ async def serve(settings: Settings, arguments: argparse.Namespace) -> int:
         say(url)
         sys.stdout.flush()
 
+    return await app.serve(settings, arguments.config, ready, http)
+
+
+def check(path: Path, *, as_json: bool) -> int:
+    """The report goes to stdout: it is what was asked for."""
     try:
-        return await app.serve(settings, arguments.config, ready, http)
-    except app.CannotStart as error:
-        raise Mistakes([str(error)]) from error
-
-
-def check(settings: Settings, *, as_json: bool) -> int:
+        settings = load_settings(path)
+    except ConfigurationError as error:
+        if as_json:
+            say_json({"mistakes": error.mistakes})
+        else:
+            say("\n".join(f"{path}: {mistake}" for mistake in error.mistakes))
+        return 1
     panels = sum(len(line.panels) for line in settings.lines)
     if as_json:
         say_json({"mistakes": [], "lines": len(settings.lines), "panels": panels})
@@ -187,6 +193,8 @@ def plan(settings: Settings, arguments: argparse.Namespace) -> int:
     models = read_models(settings.site.models_dir)
     try:
         report = asyncio.run(planning.plan_offline(settings, models, request, named, SystemClock()))
+    except StoreError as error:
+        raise Mistakes([str(error)]) from error
     except planning.CannotPlan as error:
         raise Mistakes([f"{arguments.request}: {error}"]) from error
     if arguments.json:

@@ -10,11 +10,11 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Any, Protocol
 
 from config.loader import load_settings
 from config.settings import LineSettings, Settings
@@ -24,13 +24,19 @@ Place = str | tuple[str, int]
 
 
 class Simulated(Protocol):
-    """What a running simulated site tells: its control URL and where each line listens (a device path, or host and port)."""
+    """What a running simulated site tells: its control URL and where each line listens (a device path, or host and port).
+
+    `failed` gets what crashed inside it; leaving the site raises that.
+    """
 
     @property
     def control_url(self) -> str: ...
 
     @property
     def lines(self) -> Mapping[str, Place]: ...
+
+    @property
+    def failed(self) -> asyncio.Future[None]: ...
 
 
 def _where(place: Place) -> str:
@@ -51,14 +57,28 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
+async def _started(site: AbstractAsyncContextManager[Simulated], stack: AsyncExitStack) -> Simulated:
+    """Raises CannotStart where a port of the site is not to be had."""
+    try:
+        return await stack.enter_async_context(site)
+    except OSError as error:
+        place = error.filename2 or error.filename
+        told = f"{place}: {error.strerror}" if place else error.strerror
+        raise app.CannotStart(f"simulated panels: {told}") from error
+
+
 async def simulate(settings: Settings, make: Callable[[Settings], AbstractAsyncContextManager[Simulated]]) -> int:
-    """Run the panels of `settings` until SIGTERM or SIGINT."""
+    """Run the panels of `settings` until SIGTERM or SIGINT. Raises CannotStart, and what crashed in a simulated panel."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with make(settings) as simulated:
+    async with AsyncExitStack() as stack:
+        simulated = await _started(make(settings), stack)
         _print(_listing(settings, simulated))
-        await stop.wait()
+        stopping = asyncio.create_task(stop.wait())
+        ends: set[asyncio.Future[Any]] = {stopping, simulated.failed}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
     return 0
 
 
@@ -99,7 +119,10 @@ _WORK_WEEK = {
 
 
 async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[Simulated]]) -> int:
-    """Simulated panels and a gateway from `config/examples/lab.toml`, with all they write in a directory that goes away."""
+    """Simulated panels and a gateway from `config/examples/lab.toml`, with all they write in a directory that goes away.
+
+    Raises CannotStart, and what crashed in a simulated panel or in the gateway.
+    """
     with TemporaryDirectory(prefix="panel-gateway-lab-") as folder:
         example = resources.files("config.examples").joinpath("lab.toml")
         with resources.as_file(example) as path:
@@ -107,7 +130,8 @@ async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[
         http = settings.http if port is None else settings.http.model_copy(update={"port": port})
         store = settings.store.model_copy(update={"path": Path(folder) / "panel-gateway.db"})
         free = {line.id: 0 for line in settings.lines if line.kind != "modbus-rtu"}
-        async with make(settings, pty_dir=Path(folder), tcp_port_override=free) as simulated:
+        async with AsyncExitStack() as stack:
+            simulated = await _started(make(settings, pty_dir=Path(folder), tcp_port_override=free), stack)
             lines = tuple(_placed(line, simulated.lines[line.id]) for line in settings.lines)
             wired = settings.model_copy(update={"http": http, "store": store, "lines": lines})
 
@@ -116,4 +140,11 @@ async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[
                 _print(_listing(wired, simulated))
                 _print(FIRST_REQUEST.format(url=url, body=json.dumps(_WORK_WEEK)))
 
-            return await app.serve(wired, None, ready)
+            serving = asyncio.create_task(app.serve(wired, None, ready))
+            ends: set[asyncio.Future[Any]] = {serving, simulated.failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if simulated.failed.done():
+                serving.cancel()
+                await asyncio.wait({serving})
+                return 1  # leaving the simulated site raises the crash
+            return serving.result()

@@ -18,20 +18,22 @@ from gateway.app import fleet_options
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.sqlite_schema import open_read_only
 from gateway.fleet.sqlite_store import SqliteStore
-from gateway.fleet.store import StoreError
 from gateway.fleet.views import PlanItemPanel, PlanReport, UnknownPanel
 from gateway.site import Site
 from gateway.tables import table
 
 
 class CannotPlan(Exception):
-    """The request or the store cannot be read, or a panel is not known; the text names the place."""
+    """The request cannot be read, or a panel is not known; the text names the place."""
 
 
 async def plan_offline(
     settings: Settings, models: Mapping[str, PanelModel], request: bytes, panels: Sequence[str] | None, clock: Clock
 ) -> PlanReport:
-    """`request`: the upsert's body, optionally with `panels`; `panels` of the command line come first. Raises CannotPlan."""
+    """`request`: the upsert's body, optionally with `panels`; `panels` of the command line come first.
+
+    Raises CannotPlan and StoreError.
+    """
     try:
         body = parse(request)
         if not isinstance(body, dict):
@@ -41,8 +43,6 @@ async def plan_offline(
         return fleet.plan(items, panels or _named(body))
     except ApiError as error:
         raise CannotPlan(f"{error.detail} ({error.vendor})" if error.vendor else str(error.detail)) from error
-    except StoreError as error:
-        raise CannotPlan(str(error)) from error
     except UnknownPanel as error:
         raise CannotPlan(f"panels: {error.name}: no such panel, output or group") from error
 

@@ -61,7 +61,7 @@ async def run(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, "PYTHONWARNINGS": "error", **(environment or {})},
+            env={**os.environ, "PYTHONWARNINGS": "error", "TMPDIR": str(log.parent), **(environment or {})},
             cwd=Path(__file__).parents[2],
         )
     try:

@@ -109,7 +109,7 @@ CASES = [
         'password = "hunter2"\npassword_file = "x"',
         "users[0]: password or password_file is wanted, and not both",
     ),
-    ('password = "hunter2-hunter2"', 'password_file = "gone"', "users[0].password_file: "),
+    ('password = "hunter2-hunter2"', 'password_file = "gone"', "users[0].password_file: there is no file "),
     (
         "[[lines]]",
         '[[users]]\nname = "admin"\npassword = "hunter2"\n[[lines]]',
