@@ -23,6 +23,7 @@ UPSERT = "/api/v1/access/timeprofile/items/link"
 _UNLIMITED = aiohttp.ClientTimeout(total=None)
 _SAMPLER = Path(__file__).parent / "sampler"
 _SAMPLES = "samples.txt"
+_PATIENCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ class Bench:
             return ""
         written = self.folder / _SAMPLES
         self.gateway.process.send_signal(signal.SIGUSR2)
-        while not written.exists():
+        for _ in range(_PATIENCE):
+            if written.exists():
+                break
             sleep(0.01)
         text = written.read_text()
         written.unlink()

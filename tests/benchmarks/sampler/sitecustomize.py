@@ -1,7 +1,7 @@
 """A sampling profiler that any Python process takes up when this folder is on its PYTHONPATH and SAMPLES names a file.
 
-Every millisecond of CPU it notes where the main thread is. SIGUSR1 begins anew; SIGUSR2 writes the file: the functions by
-samples of their own and by samples with everything they call.
+Every millisecond of CPU (or tick of the kernel, if that is longer) it notes where the main thread is. SIGUSR1 begins anew;
+SIGUSR2 ends and writes the file: the functions by samples of their own and by samples with everything they call.
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ class Sampler:
     def _clear(self, number: int, frame: FrameType | None) -> None:
         self._own.clear()
         self._with_calls.clear()
+        signal.setitimer(signal.ITIMER_PROF, _EVERY_S, _EVERY_S)
 
     def _write(self, number: int, frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         total = max(1, self._own.total())
         lines = [f"{total} samples"]
         for title, counts in (("its own", self._own), ("with what it calls", self._with_calls)):
