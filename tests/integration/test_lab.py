@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,17 @@ def _changed(item: dict[str, Any], seconds: int) -> dict[str, Any]:
     later = copy.deepcopy(item)
     later["time_options"]["date_to"] += seconds
     return later
+
+
+def _told_before(last: str, log: Path) -> Iterator[str]:
+    """Message and panel of each record of the log, up to `last`."""
+    for line in log.read_text().splitlines():
+        record = json.loads(line)
+        told = f"{record['message']} {record.get('panel')}"
+        if told == last:
+            return
+        yield told
+    raise AssertionError(f"the log has no {last}")
 
 
 async def test_the_ten_examples_reach_all_eight_panels_and_leave_again(tmp_path: Path) -> None:
@@ -129,6 +140,8 @@ async def test_a_silent_panel_is_told_apart_and_catches_up(tmp_path: Path) -> No
         assert (lobby["success"], lobby["outcome"]) == (False, "pending")
         assert lobby["reason"] in {"no_reply", "quarantined"}
         assert all(panel["success"] for panel in by_panel.values())
+        elsewhere = {f"panel acknowledged {panel}" for panel in DOORS - {"lobby", "garage", "stairs"}}
+        assert elsewhere <= set(_told_before("attempt failed lobby", tmp_path / "lab.log"))
         await control.act("lobby", "on")
         await client.until_in_sync("lobby")
         (entry,) = await client.upsert(WORK_WEEK)

@@ -1,10 +1,11 @@
 """The gateway as a service: a process of its own against simulated panels of this process, killed, restarted, reloaded."""
 
 import asyncio
+import hashlib
 import json
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 from config.loader import load_settings
 from config.settings import Settings
 from simulators.site import SimulatedSite
-from tests.support.processes import logged_in, run
+from tests.support.processes import PROGRAM, logged_in, run
 
 WORK_WEEK: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "examples.json").read_text())["list_items"][8]
+
+DIGEST = hashlib.md5(b"123456", usedforsecurity=False).hexdigest()
 
 SITE = """
 [site]
@@ -64,6 +67,21 @@ async def simulated(folder: Path) -> AsyncIterator[tuple[Path, SimulatedSite]]:
         yield config, site
 
 
+def _records(log: Path) -> Iterator[dict[str, Any]]:
+    """Those that are written whole."""
+    return (json.loads(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n"))
+
+
+async def _logged(log: Path, message: str) -> dict[str, Any]:
+    """The first record of the log with this message, waited for."""
+    async with asyncio.timeout(30):
+        while True:
+            for record in _records(log):
+                if record["message"] == message:
+                    return record
+            await asyncio.sleep(0.01)
+
+
 def _writes(site: SimulatedSite) -> dict[str, int]:
     return {name: panel.traffic.writes for name, panel in site.panels.items()}
 
@@ -97,7 +115,69 @@ async def test_the_request_id_reaches_the_records_of_its_work(tmp_path: Path) ->
         if record["message"] == "panel acknowledged" and record.get("request_id") == "from-the-test"
     }
     assert pushed == {"lobby", "garage", "annex-door"}
-    assert "123456" not in (tmp_path / "log").read_text()
+
+
+async def test_the_log_holds_no_secret(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as (config, _), run("serve", "--config", str(config), log=tmp_path / "log") as gateway:
+        async with logged_in(gateway.url) as client:
+            token = client.headers["Authorization"].split()[1]
+            await client.call("GET", "/api/v1/login?username=admin&password=hunter2", status=400)
+            await client.call("POST", "/api/v1/login", {"username": "admin", "password": ["hunter2"]}, status=400)
+            await client.call("POST", "/gateway/v1/nowhere?password=hunter2", "hunter2", status=404)
+            reader, writer = await asyncio.open_connection(*gateway.url.removeprefix("http://").split(":"))
+            writer.write(b"GET /api/v1/login?password=hunter2 HTTP/9.9\r\n\r\n")
+            assert b" 400 " in await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+        assert await gateway.end() == 0
+    log = (tmp_path / "log").read_text()
+    assert "/api/v1/login" in log
+    assert [secret for secret in ("123456", DIGEST, token, "hunter2", "username") if secret in log] == []
+
+
+async def test_a_stop_answers_what_is_in_hand(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as (config, site):
+        async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:
+            await client.until_in_sync()
+            site.panels["annex-door"].off()
+            answer = asyncio.create_task(client.upsert(WORK_WEEK))
+            await _logged(tmp_path / "log", "profile asked")
+            assert not answer.done()
+            assert await gateway.end() == 0
+            (entry,) = await answer
+            by_panel = {panel["panel"]: panel["success"] for panel in entry["panels"]}
+            assert by_panel == {"lobby": True, "garage": True, "annex-door": False}
+        site.panels["annex-door"].on()
+        async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:
+            await client.until_in_sync()
+            assert (await client.panels())["annex-door"]["held"] == 1
+            assert await gateway.end() == 0
+
+
+async def test_a_second_gateway_leaves_the_store_alone(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as (config, _), run("serve", "--config", str(config), log=tmp_path / "log") as gateway:
+        command = (*PROGRAM, "serve", "--config", str(config))
+        second = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        _, told = await second.communicate()
+        assert second.returncode == 1
+        assert told.decode() == f"{tmp_path}/panel-gateway.db: another gateway uses this store\n"
+        assert await gateway.end() == 0
+
+
+async def test_a_hangup_applies_a_changed_file_and_refuses_a_bad_one(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as (config, _):
+        whole = config.read_text()
+        async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:
+            config.write_text("[site\n")
+            gateway.process.send_signal(signal.SIGHUP)
+            refused = await _logged(tmp_path / "log", "configuration refused, nothing changed")
+            assert refused["mistakes"] == ["file: not TOML: Expected ']' at the end of a table declaration (at line 1, column 6)"]
+            config.write_text(whole.replace("[site]", '[site]\nname = "Harbour"'))
+            gateway.process.send_signal(signal.SIGHUP)
+            applied = await _logged(tmp_path / "log", "configuration reloaded")
+            assert applied["changes"] == ["site changed"]
+            assert (await client.call("GET", "/api/info"))["device_name"] == "Harbour"
+            assert await gateway.end() == 0
 
 
 async def test_systemd_is_told_readiness_watchdog_and_the_end(tmp_path: Path) -> None:
