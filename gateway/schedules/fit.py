@@ -30,9 +30,13 @@ class Span:
     endless: bool = False
     by_date: bool = False
 
-    def after(self, day: int) -> Span:
-        ranges = tuple((max(first, day + 1), last) for first, last in self.ranges if last > day)
-        return Span(ranges, self.whole, self.endless, self.by_date)
+    def until(self, day: int) -> Span:
+        """The days up to this one; nothing is said of later ones."""
+        ranges = tuple((first, min(last, day)) for first, last in self.ranges if first <= day)
+        return Span(ranges, whole=False, by_date=self.by_date)
+
+    def goes_beyond(self, day: int) -> bool:
+        return self.endless or self.ranges[-1][1] > day
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,8 @@ def _fit(plans: Mapping[int, DayPlan], span: Span, capabilities: PanelCapabiliti
     walk.rest(reach)
     if reach < first:
         return None
-    if not complete and capabilities.date_range != "none" and len(span.ranges) == 1 and not span.endless:
+    in_last_range = len(span.ranges) == 1 or reach >= span.ranges[-1][0]
+    if not complete and capabilities.date_range != "none" and in_last_range and not span.endless:
         reach, complete = _until_next(plans, span, reach)
     slot = _slot(walk, capabilities, None if complete and span.endless else max(day for day in plans if first <= day <= reach))
     return None if slot is None else Fit(slot, reach, complete)
@@ -167,7 +172,7 @@ def _walk(walk: _Walk, plans: Mapping[int, DayPlan], span: Span) -> tuple[int, b
 
 def _until_next(plans: Mapping[int, DayPlan], span: Span, reach: int) -> tuple[int, bool]:
     """A slot whose validity ends is right until the next open day."""
-    last = span.ranges[0][1]
+    last = span.ranges[-1][1]
     following = min((day for day in plans if reach < day <= last), default=None)
     return (last, span.whole) if following is None else (following - 1, False)
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from drivers.contract import PanelCapabilities, Slot
-from gateway.schedules.draft import SHORT_DAYS
-from gateway.schedules.fit import Fit, Span, best_fit
+from gateway.schedules.fit import Span, best_fit
 from gateway.schedules.shapes import Shape
 from gateway.schedules.table import DayPlan, Interval
 
@@ -46,7 +45,9 @@ def cover(shape: Shape, capabilities: PanelCapabilities, today: int, horizon: in
     """
     best: Cover | None = None
     for days in _views(shape, capabilities, today, horizon):
-        for found in _covers(days, capabilities, today):
+        for found in _covers(days, capabilities):
+            if not found.complete and days.span.goes_beyond(horizon):
+                continue
             best = found if best is None or _better(found, best, today) else best
             if best.complete and len(best.slots) == 1:
                 return _from_the_start(best, shape, today)
@@ -124,12 +125,12 @@ def _all_dates(shape: Shape, capabilities: PanelCapabilities, first: int, last: 
         yield Days(plans, Span(((first, last),), whole=True, by_date=True))
 
 
-def _covers(days: Days, capabilities: PanelCapabilities, today: int) -> Iterator[Cover]:
+def _covers(days: Days, capabilities: PanelCapabilities) -> Iterator[Cover]:
     intervals = list(dict.fromkeys(interval for plan in days.plans.values() for interval in plan))
     for spread in _spreads(intervals):
         if len(spread) > capabilities.max_slots_per_profile:
             continue
-        found = _cover(days, spread, capabilities, today)
+        found = _cover(days, spread, capabilities)
         if found is not None:
             yield found
 
@@ -156,46 +157,25 @@ def _partitions(intervals: list[Interval]) -> Iterator[list[list[Interval]]]:
             yield [*parts[:number], [head, *part], *parts[number + 1 :]]
 
 
-@dataclass(slots=True)
-class _Part:
-    """The days of some intervals, and the slots that follow each other in time to cover them."""
-
-    plans: Plans
-    span: Span
-    fits: list[Fit]
-
-    @property
-    def reach(self) -> int:
-        return self.fits[-1].reach
-
-    @property
-    def complete(self) -> bool:
-        return self.fits[-1].complete
+def _cover(days: Days, spread: list[list[Interval]], capabilities: PanelCapabilities) -> Cover | None:
+    parts = [_kept(days.plans, chosen) for chosen in spread]
+    fits = [best_fit(plans, days.span, capabilities) for plans in parts]
+    found = [fit for fit in fits if fit is not None]
+    if len(found) < len(parts):
+        return None
+    short = [fit.reach for fit in found if not fit.complete]
+    if not short:
+        return Cover(tuple(fit.slot for fit in found), max(fit.reach for fit in found), complete=True)
+    slots = (found[0].slot,) if len(found) == 1 else _slots_until(min(short), parts, days.span, capabilities)
+    return Cover(slots, min(short), complete=False)
 
 
-def _cover(days: Days, spread: list[list[Interval]], capabilities: PanelCapabilities, today: int) -> Cover | None:
-    parts: list[_Part] = []
-    for chosen in spread:
-        plans = {day: kept for day, plan in days.plans.items() if (kept := tuple(span for span in plan if span in chosen))}
-        fit = best_fit(plans, days.span, capabilities)
-        if fit is None:
-            return None
-        parts.append(_Part(plans, days.span, [fit]))
-    _prolong(parts, capabilities, today)
-    short = [part for part in parts if not part.complete]
-    reach = min((part.reach for part in short), default=max(part.reach for part in parts))
-    slots = tuple(fit.slot for part in parts for fit in part.fits)
-    return Cover(slots, reach, not short)
+def _kept(plans: Plans, chosen: list[Interval]) -> Plans:
+    return {day: kept for day, plan in plans.items() if (kept := tuple(interval for interval in plan if interval in chosen))}
 
 
-def _prolong(parts: list[_Part], capabilities: PanelCapabilities, today: int) -> None:
-    """Further slots for later days as long as the reach is short and there is room."""
-    goal = today + SHORT_DAYS - 1
-    while sum(len(part.fits) for part in parts) < capabilities.max_slots_per_profile:
-        shortest = min((part for part in parts if not part.complete), key=lambda part: part.reach, default=None)
-        if shortest is None or shortest.reach >= goal or not shortest.span.after(shortest.reach).ranges:
-            return
-        fit = best_fit(shortest.plans, shortest.span.after(shortest.reach), capabilities)
-        if fit is None or fit.reach <= shortest.reach:
-            return
-        shortest.fits.append(fit)
+def _slots_until(reach: int, parts: Sequence[Plans], span: Span, capabilities: PanelCapabilities) -> tuple[Slot, ...]:
+    """The slots of parts that reach differently far, closed after what all of them reach."""
+    near = [{day: plan for day, plan in plans.items() if day <= reach} for plans in parts]
+    fits = [best_fit(plans, span.until(reach), capabilities) for plans in near]
+    return tuple(fit.slot for fit in fits if fit is not None)

@@ -28,9 +28,8 @@ NOW = int(datetime(2026, 11, 1, tzinfo=KYIV).timestamp())
 # "Every two weeks" lasts from Monday 09:00 to Wednesday 18:00, three different days: one more than GE has calendars, as many as
 # ZKTeco has holiday types. The open panel writes the off weeks as closed dates, in a bitmap of 224 days from 2 November, up to
 # 13 June 2027; the occurrence of 14 June needs no date, validity ends with it, and the next one is on 28 June. On uhppote an
-# occurrence takes three slots of the twelve; three occurrences reach 35 days, the fourth begins on 14 December. Other dates
-# reach the horizon, 400 days with today. On uhppote each date is a slot: two months, up to the day before the third; the second
-# year's date lies within the horizon, but one slot reaches 35 days and more; one quarter, up to 24 April.
+# occurrence takes three slots, and they end before the next one. Other dates reach the horizon, 400 days with today. On uhppote
+# each date is a slot: right up to the day before the next date.
 # Domat knows no dates at all. An output is held by the gateway.
 EXPECTED = """\
 | | open-access-panel | ge-a-series | domat-fc013 | uhppote | zkteco-like | hid-like | waveshare-relay-8ch |
@@ -39,13 +38,13 @@ EXPECTED = """\
 | Daily | exact | pending | pending | exact | pending | pending | gateway_held |
 | Daily until date | exact | exact | refused | exact | exact | exact | gateway_held |
 | Weekly | exact | pending | pending | exact | pending | pending | gateway_held |
-| Every two weeks | materialised to 2027-06-27 | refused | refused | materialised to 2026-12-13 | \
+| Every two weeks | materialised to 2027-06-27 | refused | refused | materialised to 2026-11-15 | \
 materialised to 2027-12-05 | materialised to 2027-12-05 | gateway_held |
-| Monthly | materialised to 2027-12-05 | materialised to 2027-12-05 | refused | materialised to 2027-01-01 | \
+| Monthly | materialised to 2027-12-05 | materialised to 2027-12-05 | refused | materialised to 2026-12-01 | \
 materialised to 2027-12-05 | materialised to 2027-12-05 | gateway_held |
 | Yearly | materialised to 2027-12-05 | materialised to 2027-12-05 | refused | materialised to 2027-11-01 | \
 materialised to 2027-12-05 | materialised to 2027-12-05 | gateway_held |
-| First day of the month | materialised to 2027-12-05 | materialised to 2027-12-05 | refused | materialised to 2026-12-31 | \
+| First day of the month | materialised to 2027-12-05 | materialised to 2027-12-05 | refused | materialised to 2026-11-30 | \
 materialised to 2027-12-05 | materialised to 2027-12-05 | gateway_held |
 | Work week | exact | pending | pending | exact | pending | pending | gateway_held |
 | Last day off of every quarter's first month | materialised to 2027-12-05 | materialised to 2027-12-05 | refused | \
