@@ -47,6 +47,8 @@ async def call(settings: Settings, method: str, path: str, url: str | None = Non
             session.request(method, base + path) as response,
         ):
             body = await response.json()
+    except aiohttp.ClientConnectorError as error:
+        raise GatewayRefused(f"{base}: no gateway answers there ({error.strerror})") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise GatewayRefused(f"{base}: no gateway answers there ({error or type(error).__name__})") from error
     except TimeoutError as error:

@@ -161,6 +161,10 @@ _STATUS = (
 _ITEMS = ("link_id", "desired_generation", "held_generation", "outcome", "valid_until", "reason")
 
 
+def _shown(value: object) -> object:
+    return f"{value:.1f}" if isinstance(value, float) else value
+
+
 def status(settings: Settings, arguments: argparse.Namespace) -> int:
     path = "/gateway/v1/panels" + (f"/{arguments.panel}" if arguments.panel else "")
     body = _called(settings, "GET", path, arguments.url)
@@ -168,7 +172,7 @@ def status(settings: Settings, arguments: argparse.Namespace) -> int:
         say_json(body)
         return 0
     panels = body["panels"]
-    say(table([("panel", *_STATUS[1:]), *([panel[key] for key in _STATUS] for panel in panels)]))
+    say(table([("panel", *_STATUS[1:]), *([_shown(panel[key]) for key in _STATUS] for panel in panels)]))
     items = [item for panel in panels for item in panel.get("items", ())]
     if items:
         say("\n" + table([_ITEMS, *([item[key] for key in _ITEMS] for item in items)]))

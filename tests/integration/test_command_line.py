@@ -128,6 +128,13 @@ def test_a_plan_blames_the_store_and_not_the_request(site: Path, capsys: pytest.
     assert capsys.readouterr().err.startswith(f"{site.parent}/panel-gateway.db: ")
 
 
+def test_status_says_where_no_gateway_answers(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with _taken() as port:
+        url = f"http://127.0.0.1:{port}"
+    assert main(["status", "--config", str(site), "--url", url]) == 1
+    assert capsys.readouterr().err == f"{url}: no gateway answers there (Connect call failed ('127.0.0.1', {port}))\n"
+
+
 class _Broken:
     """A simulated site in which something crashes once it runs."""
 
