@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import aiohttp
@@ -39,11 +40,12 @@ async def call(settings: Settings, method: str, path: str, url: str | None = Non
         raise GatewayRefused("users: the configuration has no user to log in as")
     user = settings.users[0]
     base = url or address_of(settings)
-    auth = aiohttp.BasicAuth(user.name, _password(user), "utf-8")
+    credentials = b64encode(f"{user.name}:{_password(user)}".encode()).decode()
+    headers = {"Authorization": f"Basic {credentials}"}
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     try:
         async with (
-            aiohttp.ClientSession(auth=auth, timeout=timeout) as session,
+            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
             session.request(method, base + path) as response,
         ):
             body = await response.json()

@@ -154,6 +154,25 @@ async def test_a_stop_answers_what_is_in_hand(tmp_path: Path) -> None:
             assert await gateway.end() == 0
 
 
+async def test_status_is_asked_of_the_running_gateway(tmp_path: Path) -> None:
+    async with (
+        simulated(tmp_path) as (config, _),
+        run("serve", "--config", str(config), log=tmp_path / "log") as gateway,
+        logged_in(gateway.url) as client,
+    ):
+        await client.upsert(WORK_WEEK)
+        command = (*PROGRAM, "status", "--config", str(config), "--url", gateway.url)
+        asked = await asyncio.create_subprocess_exec(*command, "lobby", stdout=asyncio.subprocess.PIPE)
+        told, _ = await asked.communicate()
+        assert asked.returncode == 0
+        heading, lobby, _, columns, item = told.decode().splitlines()
+        assert heading.split()[:4] == ["panel", "line", "state", "availability"]
+        assert lobby.split()[:4] == ["lobby", "rs485-a", "in_sync", "online"]
+        assert columns.split()[0] == "link_id"
+        assert item.split()[:4] == [WORK_WEEK["link_id"], "1", "1", "exact"]
+        assert await gateway.end() == 0
+
+
 async def test_a_second_gateway_leaves_the_store_alone(tmp_path: Path) -> None:
     async with simulated(tmp_path) as (config, _), run("serve", "--config", str(config), log=tmp_path / "log") as gateway:
         command = (*PROGRAM, "serve", "--config", str(config))
