@@ -29,6 +29,9 @@ class Cover:
     reach: int
     complete: bool
 
+    def reaches(self, day: int) -> bool:
+        return self.complete or self.reach >= day
+
 
 @dataclass(frozen=True, slots=True)
 class Days:
@@ -38,29 +41,31 @@ class Days:
     span: Span
 
 
-def cover(shape: Shape, capabilities: PanelCapabilities, today: int, horizon: int) -> Cover | None:
+def cover(shape: Shape, capabilities: PanelCapabilities, today: int, horizon: int, enough: int) -> Cover | None:
     """The best cover with at most `max_slots_per_profile` slots; None where not even one day fits.
 
-    Another slot is taken only where it at least doubles the reach.
+    As many slots as it takes to reach day `enough`; another one only where it at least doubles the reach.
     """
     best: Cover | None = None
     for days in _views(shape, capabilities, today, horizon):
         for found in _covers(days, capabilities):
             if not found.complete and days.span.goes_beyond(horizon):
                 continue
-            best = found if best is None or _better(found, best, today) else best
+            best = found if best is None or _better(found, best, today, enough) else best
             if best.complete and len(best.slots) == 1:
                 return _from_the_start(best, shape, today)
-            if not days.span.whole and 2 * (best.reach - today + 1) > horizon - today + 1:
+            if not days.span.whole and best.reach >= enough and 2 * (best.reach - today + 1) > horizon - today + 1:
                 break
     return None if best is None else _from_the_start(best, shape, today)
 
 
-def _better(found: Cover, best: Cover, today: int) -> bool:
+def _better(found: Cover, best: Cover, today: int, enough: int) -> bool:
+    if found.reaches(enough) != best.reaches(enough):
+        return found.reaches(enough)
     if len(found.slots) == len(best.slots):
         return (found.complete, found.reach) > (best.complete, best.reach)
     if len(found.slots) < len(best.slots):
-        return not _better(best, found, today)
+        return not _better(best, found, today, enough)
     return not best.complete and (found.complete or found.reach - today + 1 >= 2 * (best.reach - today + 1))
 
 

@@ -66,3 +66,10 @@ def test_a_rare_day_far_ahead_is_not_written_and_told_up_to_the_horizon() -> Non
     rule = Repeat(Frequency.YEAR, 4, True, months=frozenset({2}), nth=NthDay(WeekOrder.LAST, DayType.DAY))
     image = compiled(bound(profile("a", "2028-02-29T09:00", "2028-02-29T10:00", rule)))
     assert (image.slots, image.outcomes["a"].valid_until) == ({}, at("2027-12-06T00:00"))
+
+
+def test_an_occurrence_that_is_far_ahead_gets_all_the_slots_it_needs() -> None:
+    rule = Repeat(Frequency.YEAR, 2, True, months=frozenset({3, 10}))
+    shifts = bound(profile("a", "2026-10-05T21:15", "2026-10-07T18:53", rule))
+    image = compiled(shifts, UHPPOTE, now=at("2027-04-21T19:00"))
+    assert (image.outcomes["a"].outcome, len(image.slots)) == (ItemState.MATERIALISED, 3)
