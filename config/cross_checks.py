@@ -91,6 +91,8 @@ def _users(raw: Mapping[str, Any]) -> Iterator[Mistake]:
         name = user.get("name")
         if isinstance(name, str) and (first := names.again(name, f"{path}.name")):
             yield f"{path}.name", f"{name!r} stands at {first} already"
+        elif isinstance(name, str) and ":" in name:
+            yield f"{path}.name", "HTTP Basic cannot carry a name with a colon"
         given = {"password", "password_file"} & user.keys()
         if len(given) != 1:
             yield path, "password or password_file is wanted, and not both"

@@ -109,6 +109,7 @@ CASES = [
         'password = "hunter2"\npassword_file = "x"',
         "users[0]: password or password_file is wanted, and not both",
     ),
+    ('name = "admin"', 'name = "ad:min"', "users[0].name: HTTP Basic cannot carry a name with a colon"),
     ('password = "hunter2-hunter2"', 'password_file = "gone"', "users[0].password_file: there is no file "),
     (
         "[[lines]]",
