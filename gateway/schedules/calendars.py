@@ -115,7 +115,8 @@ def _with_past(
     today: int,
 ) -> tuple[int, ...]:
     days = groups.days[number]
-    past = tuple(day for day in held[places[number]] if day < today - 1) if number in places else ()
+    oldest = days[-1] - 365 * (capabilities.special_days_span_years or 10)
+    past = tuple(day for day in held[places[number]] if oldest < day < today - 1) if number in places else ()
     return (*past, *days) if len(past) + len(days) <= capabilities.max_days_in_special_day_group else days
 
 

@@ -13,7 +13,7 @@ from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelIma
 from gateway.schedules.assembly import Placed, image_of
 from gateway.schedules.calendars import Groups, Misfit, arranged, group_days, misfit, tables_of, united
 from gateway.schedules.candidates import Candidate, candidate, knows_dates, lies_inside
-from gateway.schedules.draft import Draft, no_room, refused
+from gateway.schedules.draft import SHORT_DAYS, Draft, no_room, refused
 from gateway.schedules.local_time import DAY, local_second
 from gateway.schedules.moment import Moment, missing_hours
 from gateway.schedules.numbering import Allocation, all_numbers, choose
@@ -68,6 +68,12 @@ class _Panel:
             return self.held.special_days
         slot = self.held.slots.get(self.capabilities.first_id)
         return () if slot is None else slot.special_days
+
+    @property
+    def room(self) -> int:
+        """How many tables there are for us."""
+        usable = set(all_numbers(self.capabilities)) - self.options.taken
+        return int(self.capabilities.first_id in usable) if self.one_table else len(usable)
 
     def promised(self, member: Candidate) -> bool:
         return acknowledged(member.bound, self.held)
@@ -128,7 +134,7 @@ def _panel(
     horizon = moment.day + options.horizon_days - 1
     ends = [held.outcomes[bound.profile.link_id].valid_until for bound in profiles if acknowledged(bound, held)]
     known = [local_second(moment.zone, end - 1) // DAY for end in ends if end is not None]
-    if known and not due:
+    if known and not due and knows_dates(capabilities):
         horizon = max(min(horizon, *known), moment.day)
     return _Panel(capabilities, allocation, moment, options, held, horizon, due)
 
@@ -153,14 +159,7 @@ def _join(members: Sequence[Candidate], panel: _Panel) -> _Joint:
 
 def _choose_members(candidates: Sequence[Candidate], panel: _Panel) -> tuple[_Joint, dict[str, Draft]]:
     wanting = [each for each in candidates if each.demand is not None]
-    members = [each for each in wanting if panel.promised(each)]
-    refusals: dict[str, Draft] = {}
-    joint = _join(members, panel)
-    while joint.misfit is not None and members:
-        out = members[-1 if panel.one_table else joint.misfit.table]
-        refusals[out.link_id] = _misfit_draft(joint.misfit)
-        members = [member for member in members if member is not out]
-        joint = _join(members, panel)
+    joint, refusals = _keep_promised([each for each in wanting if panel.promised(each)], panel)
     for newcomer in wanting:
         if panel.promised(newcomer):
             continue
@@ -173,14 +172,46 @@ def _choose_members(candidates: Sequence[Candidate], panel: _Panel) -> tuple[_Jo
     return joint, refusals
 
 
+def _keep_promised(promised: Sequence[Candidate], panel: _Panel) -> tuple[_Joint, dict[str, Draft]]:
+    """Those whom the panel acknowledged; the youngest leave only when slots, tables or dates do not suffice for all."""
+    with_slot_first = sorted(promised, key=lambda member: not panel.held.allocation.get(member.link_id))
+    roomless = with_slot_first[panel.room :] if not panel.one_table or not panel.room else []
+    refusals = {member.link_id: no_room(panel.capabilities, 1) for member in roomless}
+    joint = _join([member for member in promised if member.link_id not in refusals], panel)
+    while joint.members and (found := _superfluous(joint, panel)) is not None:
+        out, refusal = found
+        refusals[out.link_id] = refusal
+        joint = _join([member for member in joint.members if member is not out], panel)
+    return joint, refusals
+
+
+def _superfluous(joint: _Joint, panel: _Panel) -> tuple[Candidate, Draft] | None:
+    """One who has to leave, and why."""
+    if joint.misfit is not None:
+        return joint.members[-1 if panel.one_table else joint.misfit.table], _misfit_draft(joint.misfit)
+    if not _starving(joint, panel):
+        return None
+    for member in reversed(joint.members):
+        others = _join([each for each in joint.members if each is not member], panel)
+        if member.dated and others.groups.reach > joint.groups.reach:
+            return member, _short(member, joint, "max_special_day_groups")
+    return None
+
+
+def _starving(joint: _Joint, panel: _Panel) -> bool:
+    """Whether days to come want more groups than there are, so that soon nobody's dates could be written any further."""
+    reach = joint.groups.reach
+    short = joint.groups.short_of == "max_special_day_groups" and reach < panel.moment.day + SHORT_DAYS - 1
+    return short and any(member.dated and reach < member.first_end and not member.complete(reach) for member in joint.members)
+
+
 def _misfit_draft(found: Misfit) -> Draft:
     return refused(found.limit, "the table does not fit", found.day, found.plan)
 
 
 def _refusal(trial: _Joint, before: _Joint, newcomer: Candidate, panel: _Panel) -> Draft | None:
     """Why a newcomer cannot join; None when it can and nobody loses."""
-    room = 1 if panel.one_table else len(set(all_numbers(panel.capabilities)) - panel.options.taken)
-    if (not room if panel.one_table else len(trial.members) > room) or _table_taken(panel):
+    if not panel.room or (not panel.one_table and len(trial.members) > panel.room):
         return no_room(panel.capabilities, 1)
     if trial.misfit is not None:
         return _misfit_draft(trial.misfit)
@@ -191,10 +222,6 @@ def _refusal(trial: _Joint, before: _Joint, newcomer: Candidate, panel: _Panel) 
     if limit is not None and (poor or not all(_still(member, reach, panel) for member in trial.members)):
         return _short(newcomer, trial, limit)
     return None
-
-
-def _table_taken(panel: _Panel) -> bool:
-    return panel.one_table and panel.capabilities.first_id in panel.options.taken
 
 
 def _short(newcomer: Candidate, trial: _Joint, limit: str) -> Draft:
