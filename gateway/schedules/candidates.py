@@ -80,8 +80,8 @@ def _wanted(
 ) -> Candidate:
     shape = cuts.shape
     first = _first_open(shape, moment, horizon)
-    if first is None and cuts.leaves_nothing(moment.day, horizon):
-        return Candidate(bound, shape, cuts.refusal(options.narrow, moment.day, CLOSED))
+    if first is None and (lost := cuts.lost(moment.day, horizon)) is not None:
+        return Candidate(bound, shape, cuts.refusal(options.narrow, *lost))
     if first is None and (forever(shape) or knows_dates(capabilities)):
         return Candidate(bound, shape, _later(shape, capabilities, moment, horizon))
     if first is not None and not cuts.allowed(options.narrow):

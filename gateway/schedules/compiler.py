@@ -54,16 +54,15 @@ def compile_panel(
 
 def _without_table(bound: BoundProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Draft | None:
     """What is decided for outputs that the gateway drives, and for panels without schedules; None: the panel's tables decide."""
-    if bound.outputs:
-        if capabilities.output_deadman or options.allow_unattended_outputs:
-            return gateway_held()
-        return refused("output_deadman", "an output would stay on if the gateway died")
-    if capabilities.max_schedules > 0:
+    if not bound.outputs and capabilities.max_schedules > 0:
         return None
-    if _shape_is_past(bound, capabilities, moment, options):
-        return nothing_to_hold(past=True)
-    return refused("max_schedules", "the panel has no schedules; bind its outputs")
-
-
-def _shape_is_past(bound: BoundProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> bool:
-    return shape_of(bound.profile, options.readings, grain_of(capabilities)).next_window(moment.second) is None
+    if bound.outputs and (capabilities.output_deadman or options.allow_unattended_outputs):
+        return gateway_held()
+    shape = shape_of(bound.profile, options.readings, grain_of(capabilities))
+    coming = shape.coming(moment.day)
+    if not coming.after(moment.second):
+        return nothing_to_hold(past=coming.before)
+    first = shape.first_asked(moment.second)
+    if bound.outputs:
+        return refused("output_deadman", "an output would stay on if the gateway died", *first)
+    return refused("max_schedules", "the panel has no schedules; bind its outputs", *first)

@@ -36,11 +36,11 @@ class Cuts:
     def allowed(self, narrow: frozenset[str]) -> bool:
         return narrow.issuperset(self.names)
 
-    def leaves_nothing(self, first_day: int, last_day: int) -> bool:
-        """Whether nothing is left of what is asked on these days."""
+    def lost(self, first_day: int, last_day: int) -> tuple[int, DayPlan] | None:
+        """The first day that is asked for with its plan, where the cuts leave nothing at all on these days."""
         if not self.names or any(plan for _, plan in self.shape.days(first_day, last_day)):
-            return False
-        return next(_uncut(self.shape).days(first_day, last_day), None) is not None
+            return None
+        return next(_uncut(self.shape).days(first_day, last_day), None)
 
     def refusal(self, narrow: frozenset[str], day: int, plan: DayPlan) -> Draft:
         """Refused for the first cut that is not allowed, or that leaves nothing; `day` and its plan name where it begins."""

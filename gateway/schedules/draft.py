@@ -54,15 +54,16 @@ def not_started(renew_at: int) -> Draft:
     return Draft(ItemOutcome(ItemState.PENDING, reason=Reason.NOT_STARTED, message=message, renew_at=renew_at))
 
 
-def below_resolution(capabilities: PanelCapabilities) -> Draft:
+def below_resolution(capabilities: PanelCapabilities, day: int, plan: DayPlan) -> Draft:
     message = f"the window is shorter than the panel's {max(60, capabilities.resolution_s)} s steps leave open"
-    return refused("resolution_s", message, reason=Reason.BELOW_RESOLUTION)
+    return refused("resolution_s", message, day, plan, Reason.BELOW_RESOLUTION)
 
 
 def gateway_held() -> Draft:
     return Draft(ItemOutcome(ItemState.GATEWAY_HELD))
 
 
-def no_room(capabilities: PanelCapabilities, wanted: int) -> Draft:
+def no_room(capabilities: PanelCapabilities, wanted: int, day: int, plan: DayPlan) -> Draft:
+    """`day` and `plan`: the first that finds no slot."""
     message = f"all {capabilities.max_schedules} slots are taken" if wanted == 1 else f"no {wanted} slots are free"
-    return refused("max_schedules", message, reason=Reason.NO_FREE_SLOT)
+    return refused("max_schedules", message, day, plan, Reason.NO_FREE_SLOT)

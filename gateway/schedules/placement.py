@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from drivers.contract import ItemState, PanelCapabilities, PanelImage
 from gateway.schedules.assembly import Placed
@@ -31,10 +32,15 @@ def place(
     if not fresh:
         return kept
     numbers = _numbers(profiles, fresh, kept, allocation, capabilities, options, held)
-    if None in numbers.values():
-        _relieve(profiles, fresh, kept, numbers, capabilities, moment, options, held)
+    if None in numbers.values() and _free_the_past(profiles, fresh, kept, capabilities, moment, options):
         numbers = _numbers(profiles, fresh, kept, allocation, capabilities, options, held)
-    return {bound.profile.link_id: _placed(bound, fresh, kept, numbers, capabilities) for bound in profiles}
+    if None in numbers.values() and _wait(profiles, fresh, kept, numbers, moment, options, held):
+        numbers = _numbers(profiles, fresh, kept, allocation, capabilities, options, held)
+    for bound in profiles:
+        link_id = bound.profile.link_id
+        if link_id not in kept:
+            kept[link_id] = _placed(bound, fresh[link_id], numbers[link_id], capabilities, moment, options)
+    return kept
 
 
 def unchanged(bound: BoundProfile, held: PanelImage, moment: Moment, options: CompileOptions) -> Placed | None:
@@ -82,40 +88,68 @@ def _numbers(
     return choose(wanted, fixed, allocation, capabilities, options.taken)
 
 
-def _relieve(
+def _free_the_past(
+    profiles: Sequence[BoundProfile],
+    fresh: dict[str, Draft],
+    kept: dict[str, Placed],
+    capabilities: PanelCapabilities,
+    moment: Moment,
+    options: CompileOptions,
+) -> bool:
+    """Room is short: what is wholly past gives its slots back. True when there was any."""
+    past = [
+        bound.profile.link_id
+        for bound in profiles
+        if bound.profile.link_id in kept and kept[bound.profile.link_id].numbers
+        if shape_of(bound.profile, options.readings, grain_of(capabilities)).next_window(moment.second) is None
+    ]
+    for link_id in past:
+        del kept[link_id]
+        fresh[link_id] = nothing_to_hold(past=True)
+    return bool(past)
+
+
+def _wait(
     profiles: Sequence[BoundProfile],
     fresh: dict[str, Draft],
     kept: dict[str, Placed],
     numbers: Mapping[str, tuple[int, ...] | None],
-    capabilities: PanelCapabilities,
     moment: Moment,
     options: CompileOptions,
     held: PanelImage,
-) -> None:
-    """Room is short: what is wholly past gives its slots back, and a renewal that wants more slots waits as it is held."""
-    for bound in profiles:
-        link_id = bound.profile.link_id
-        if link_id in kept and kept[link_id].numbers:
-            shape = shape_of(bound.profile, options.readings, grain_of(capabilities))
-            if shape.next_window(moment.second) is None:
-                del kept[link_id]
-                fresh[link_id] = nothing_to_hold(past=True)
-        elif link_id in fresh and numbers.get(link_id) is None and (stay := _as_held(bound, held, options)) is not None:
-            del fresh[link_id]
-            kept[link_id] = stay
+) -> bool:
+    """A renewal that finds no room stays as it is held, while that is right, and is due again later. True when there was any."""
+    waiting = {
+        bound.profile.link_id: stay
+        for bound in profiles
+        if bound.profile.link_id in fresh and numbers[bound.profile.link_id] is None
+        if (stay := _still_right(bound, held, moment, options)) is not None
+    }
+    for link_id, stay in waiting.items():
+        del fresh[link_id]
+        kept[link_id] = stay
+    return bool(waiting)
+
+
+def _still_right(bound: BoundProfile, held: PanelImage, moment: Moment, options: CompileOptions) -> Placed | None:
+    stay = _as_held(bound, held, options)
+    until = None if stay is None else stay.draft.outcome.valid_until
+    if stay is None or until is None or until <= moment.now:
+        return None
+    later = replace(stay.draft.outcome, renew_at=until - int((until - moment.now) // 3))
+    return replace(stay, draft=replace(stay.draft, outcome=later))
 
 
 def _placed(
     bound: BoundProfile,
-    fresh: Mapping[str, Draft],
-    kept: Mapping[str, Placed],
-    numbers: Mapping[str, tuple[int, ...] | None],
+    draft: Draft,
+    chosen: tuple[int, ...] | None,
     capabilities: PanelCapabilities,
+    moment: Moment,
+    options: CompileOptions,
 ) -> Placed:
-    link_id = bound.profile.link_id
-    if link_id in kept:
-        return kept[link_id]
-    draft, chosen = fresh[link_id], numbers[link_id]
     if chosen is None:
-        return Placed(bound.generation, no_room(capabilities, len(draft.slots)))
-    return Placed(bound.generation, draft, chosen, dict(numbered(link_id, draft.slots, chosen, capabilities)))
+        first = shape_of(bound.profile, options.readings, grain_of(capabilities)).first_asked(moment.second)
+        return Placed(bound.generation, no_room(capabilities, len(draft.slots), *first))
+    slots = dict(numbered(bound.profile.link_id, draft.slots, chosen, capabilities))
+    return Placed(bound.generation, draft, chosen, slots)

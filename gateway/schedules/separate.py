@@ -49,7 +49,7 @@ def unheld(shape: Shape, capabilities: PanelCapabilities, moment: Moment) -> Dra
     coming = shape.coming(moment.day)
     if not coming.after(moment.second):
         return nothing_to_hold(past=coming.before)
-    return None if coming.representable else below_resolution(capabilities)
+    return None if coming.representable else below_resolution(capabilities, *shape.first_asked(moment.second))
 
 
 def outcome_of(reach: int | None, cuts: tuple[str, ...], moment: Moment) -> ItemOutcome:
@@ -81,7 +81,7 @@ def _found(
     if not coming.ends and not coming.later:
         return _Found(coming)
     if not coming.representable:
-        return _Found(coming, refusal=below_resolution(capabilities))
+        return _Found(coming, refusal=below_resolution(capabilities, *shape.first_asked(today * DAY)))
     refusal: Draft | None = None
     for attempt in cut_shapes(shape, capabilities):
         found = _cover_of(coming, attempt, capabilities, today, today + horizon_days - 1, narrow)
@@ -96,8 +96,8 @@ def _cover_of(
 ) -> _Found:
     shape = attempt.shape
     first, plan = next(((day, plan) for day, plan in shape.days(today, horizon) if plan), (None, CLOSED))
-    if first is None and attempt.leaves_nothing(today, horizon):
-        return _Found(coming, refusal=attempt.refusal(narrow, today, CLOSED))
+    if first is None and (lost := attempt.lost(today, horizon)) is not None:
+        return _Found(coming, refusal=attempt.refusal(narrow, *lost))
     if first is None:
         return _Found(coming, reach=horizon)
     if not attempt.allowed(narrow):

@@ -11,7 +11,7 @@ from drivers.contract import PanelCapabilities
 from gateway.schedules.local_time import LAST_DAY, LAST_SECOND
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.rules import LocalRule, longest_gap
-from gateway.schedules.table import MINUTES, DayPlan, Interval, day_fits
+from gateway.schedules.table import CLOSED, MINUTES, DayPlan, Interval, day_fits
 from gateway.schedules.time_profile import Frequency, Readings, TimeProfile
 
 DAY_S = 86_400
@@ -103,6 +103,14 @@ class Shape:
         """The first window, in local seconds and before rounding, that ends after a local second."""
         windows = self.recurrence.local_windows(local_second // DAY_S, LAST_DAY)
         return next((window for window in windows if window[1] > local_second), None)
+
+    def first_asked(self, local_second: int) -> tuple[int, DayPlan]:
+        """The day of the next window and its minutes there, in whole minutes that it touches; before any cut."""
+        window = self.next_window(local_second)
+        if window is None:
+            return local_second // DAY_S, CLOSED
+        day, end = max(window[0], 0) // DAY_S, _up(window[1], 60)
+        return day, ((max(window[0], 0) // 60 - day * MINUTES, min(end - day * MINUTES, MINUTES)),)
 
     def coming(self, today: int) -> Coming:
         """How the windows lie around a day."""

@@ -19,7 +19,7 @@ from gateway.schedules.moment import Moment, missing_hours
 from gateway.schedules.numbering import Allocation, all_numbers, choose
 from gateway.schedules.options import BoundProfile, CompileOptions
 from gateway.schedules.placement import acknowledged
-from gateway.schedules.table import Table
+from gateway.schedules.table import CLOSED, Table
 
 
 def is_shared(capabilities: PanelCapabilities) -> bool:
@@ -176,7 +176,7 @@ def _keep_promised(promised: Sequence[Candidate], panel: _Panel) -> tuple[_Joint
     """Those whom the panel acknowledged; the youngest leave only when slots, tables or dates do not suffice for all."""
     with_slot_first = sorted(promised, key=lambda member: not panel.held.allocation.get(member.link_id))
     roomless = with_slot_first[panel.room :] if not panel.one_table or not panel.room else []
-    refusals = {member.link_id: no_room(panel.capabilities, 1) for member in roomless}
+    refusals = {member.link_id: _roomless(member, panel) for member in roomless}
     joint = _join([member for member in promised if member.link_id not in refusals], panel)
     while joint.members and (found := _superfluous(joint, panel)) is not None:
         out, refusal = found
@@ -212,7 +212,7 @@ def _misfit_draft(found: Misfit) -> Draft:
 def _refusal(trial: _Joint, before: _Joint, newcomer: Candidate, panel: _Panel) -> Draft | None:
     """Why a newcomer cannot join; None when it can and nobody loses."""
     if not panel.room or (not panel.one_table and len(trial.members) > panel.room):
-        return no_room(panel.capabilities, 1)
+        return _roomless(newcomer, panel)
     if trial.misfit is not None:
         return _misfit_draft(trial.misfit)
     reach, limit = trial.groups.reach, trial.groups.short_of
@@ -224,10 +224,16 @@ def _refusal(trial: _Joint, before: _Joint, newcomer: Candidate, panel: _Panel) 
     return None
 
 
+def _roomless(member: Candidate, panel: _Panel) -> Draft:
+    return no_room(panel.capabilities, 1, *member.shape.first_asked(panel.moment.second))
+
+
 def _short(newcomer: Candidate, trial: _Joint, limit: str) -> Draft:
+    """Names the first day that is not written any more, with the newcomer's plan there, or else another's."""
     day = trial.groups.reach + 1
-    dates = newcomer.demand.dates if newcomer.demand is not None else {}
-    return refused(limit, "more dates or different days than the panel has room for", day, dates.get(day, ()))
+    demands = [member.demand for member in (newcomer, *trial.members) if member.demand is not None]
+    plan = next((plan for demand in demands if (plan := demand.dates.get(day))), CLOSED)
+    return refused(limit, "more dates or different days than the panel has room for", day, plan)
 
 
 def _still(member: Candidate, reach: int, panel: _Panel) -> bool:
