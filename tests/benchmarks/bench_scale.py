@@ -19,6 +19,8 @@ from tests.support.processes import run as process
 
 _PROCESSES = 2
 _BATCH = 1000
+_PATIENT_MS = 5000
+"""A process with 500 simulated panels may be slow to answer: that is no matter here."""
 _TOUCHED = 10
 """Panels that a measured request changes, and profiles on each of them."""
 
@@ -36,7 +38,8 @@ class _Size:
         return self.profiles // self.panels
 
     def site(self) -> SiteText:
-        return SiteText(self.panels, [(link_id(n), [f"p{n // self.on_each}"]) for n in range(self.profiles)])
+        bindings = [(link_id(n), [f"p{n // self.on_each}"]) for n in range(self.profiles)]
+        return SiteText(self.panels, bindings, timeout_ms=_PATIENT_MS)
 
     def touched(self, version: int) -> list[dict[str, Any]]:
         """A request of the same shape at every size."""
