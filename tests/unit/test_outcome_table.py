@@ -80,6 +80,12 @@ def test_the_table_is_as_reasoned() -> None:
     assert markdown() == EXPECTED
 
 
+def test_the_readme_has_this_table() -> None:
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
+    section = readme.split("\n## What panels can hold\n")[1].split("\n## ")[0]
+    assert "".join(line + "\n" for line in section.splitlines() if line.startswith("|")) == markdown()
+
+
 @pytest.mark.parametrize("name", ["ge-a-series", "domat-fc013", "zkteco-like", "hid-like"])
 def test_what_waits_for_its_start_is_written_when_it_comes(name: str) -> None:
     start = int(datetime(2026, 11, 2, 9, tzinfo=KYIV).timestamp())
