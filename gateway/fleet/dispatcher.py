@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from drivers.contract import ItemState, Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.ledger import Ledger, split_target
 from gateway.fleet.outputs import OutputKeeper
@@ -44,9 +46,9 @@ class Dispatcher:
         changes = [self._change_of(item.profile.link_id) for item in items]
         if self._changed(items):
             await self._make_durable(items)
-        links = [item.profile.link_id for item in items]
-        await self._wait({target for link_id in links for target in self._open_targets(link_id)}, began)
-        return tuple(self._report(link, change, self._results(link)) for link, change in zip(links, changes, strict=True))
+        asked = [self._ledger.live[item.profile.link_id] for item in items]
+        await self._wait({target for profile in asked for target in self._open_targets(profile.link_id)}, began)
+        return tuple(self._answer(profile, change) for profile, change in zip(asked, changes, strict=True))
 
     async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
         """Ask for profiles to go. A tombstone stays until every panel that may hold it was seen without. Raises StoreError."""
@@ -59,17 +61,19 @@ class Dispatcher:
                 carriers = self._ledger.carriers(link_id).intersection(self._ledger.panels)
                 concerned[link_id] = bound + tuple(sorted(carriers.difference(bound)))
             await self._commit([(link_id, None, "") for link_id in found], {})
-        places = {place for link in found for place in concerned[link] if not self._result(place, link).success}
+            gone = {link_id: self._ledger.generation(link_id) for link_id in found}
+        places = {
+            place for link, last in gone.items() for place in concerned[link] if not self._removed(place, link, last).success
+        }
         await self._wait(places, began)
-        gone = set(found)
         reports = []
         for link_id in link_ids:
-            if link_id in gone:
-                results = tuple(self._result(place, link_id) for place in concerned[link_id] if self._exists(place))
-                reports.append(self._report(link_id, Change.DELETED, results))
-                gone.discard(link_id)
-            else:
+            last = gone.pop(link_id, None)
+            if last is None:
                 reports.append(LinkReport(link_id, Change.NOT_FOUND, success=False))
+            else:
+                results = tuple(self._removed(place, link_id, last) for place in concerned[link_id] if self._exists(place))
+                reports.append(self._report(link_id, Change.DELETED, results))
         return tuple(reports)
 
     # durable
@@ -169,6 +173,18 @@ class Dispatcher:
 
     # answers
 
+    def _answer(self, asked: DesiredProfile, change: Change) -> LinkReport:
+        """Of what was asked for, not of what somebody else asked for since."""
+        link_id = asked.link_id
+        now = self._ledger.live.get(link_id)
+        if now is None:
+            results = _overtaken(self._ledger.wanted(link_id), "overtaken: it is deleted meanwhile")
+            return LinkReport(link_id, change, success=False, panels=results)
+        if now.generation != asked.generation and now.profile != asked.profile:
+            message = f"overtaken: generation {now.generation} is asked for meanwhile"
+            return self._report(link_id, change, _overtaken(self._ledger.targets(link_id), message))
+        return self._report(link_id, change, self._results(link_id))
+
     def _results(self, link_id: str) -> tuple[PanelResult, ...]:
         return tuple([self._result(target, link_id) for target in self._ledger.targets(link_id)])
 
@@ -182,5 +198,18 @@ class Dispatcher:
             return self._outputs[panel].result(output, link_id)
         return self._ledger.panels[panel].result(link_id)
 
+    def _removed(self, target: str, link_id: str, last: int) -> PanelResult:
+        """What a panel or output says of a deletion, of generation `last`. What was asked for since is no part of it."""
+        panel, output = split_target(target)
+        if output is None:
+            return self._ledger.panels[panel].removal(link_id, last)
+        result = self._outputs[panel].result(output, link_id)
+        return replace(result, outcome=ItemState.REMOVED) if result.success else result
+
     def _report(self, link_id: str, change: Change, results: tuple[PanelResult, ...]) -> LinkReport:
         return LinkReport(link_id, change, aggregate(results, self._context.options.aggregate), results)
+
+
+def _overtaken(targets: Collection[str], message: str) -> tuple[PanelResult, ...]:
+    """Nobody will hold it any more."""
+    return tuple([PanelResult(each, False, ItemState.PENDING, Reason.DEADLINE_PASSED, message) for each in targets])

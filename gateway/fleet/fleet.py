@@ -7,7 +7,8 @@ changes, `stop`. Every method belongs to the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.clock import Clock
@@ -57,7 +58,7 @@ class Fleet:
         events: Events | None = None,
         compile: Compile = compile_panel,
     ) -> None:
-        self._snapshot = snapshot
+        self._snapshot = snapshot if snapshot.clean else _doubted(snapshot)
         self._rules, self._groups = tuple(rules), dict(groups or {})
         self._overrides = dict(snapshot.bindings)
         self._bindings: Bindings | None = None
@@ -88,9 +89,15 @@ class Fleet:
     # life
 
     async def start(self) -> None:
-        """Bind what is desired to the panels added so far and begin to work."""
+        """Bind what is desired to the panels added so far and begin to work. Raises StoreError."""
+        if not self._snapshot.clean:
+            store, observed = self._context.store, self._snapshot.observed
+            await asyncio.gather(*(store.put_observed(panel, doubted) for panel, doubted in observed.items()))
         self._rebind_all()
         self._ledger.expect_gone(self._context.clock.wall())
+        for panel, link_ids in _remembered(self._snapshot):
+            if panel not in self._workers:
+                self._ledger.absent(panel, link_ids)
         self._housekeeper.forget(self._ledger.forgettable(list(self._ledger.gone)))
         self._started = True
         self._roster.spawn(self._housekeeper.run(), "housekeeping")
@@ -316,12 +323,26 @@ def _marked(panel: str, allocations: Mapping[str, Mapping[str, tuple[int, ...]]]
     return [output for owner, output in found if owner == panel and output is not None]
 
 
+def _remembered(snapshot: Snapshot) -> Iterator[tuple[str, Collection[str]]]:
+    """Panels, of this site or not, and what they may hold."""
+    for panel, allocation in snapshot.allocations.items():
+        if split_target(panel)[1] is None:
+            yield panel, allocation
+    for panel, observed in snapshot.observed.items():
+        for image in (observed.image, *observed.possible):
+            yield panel, () if image is None else image.allocation
+
+
+def _doubted(snapshot: Snapshot) -> Snapshot:
+    """Every panel is to be read back: what is remembered may be older than what it holds."""
+    return replace(snapshot, observed={panel: replace(observed, dirty=True) for panel, observed in snapshot.observed.items()})
+
+
 def _remembering(snapshot: Snapshot, state: PanelState) -> Snapshot:
-    return Snapshot(
-        revision=snapshot.revision,
+    return replace(
+        snapshot,
         desired={},
         allocations={**snapshot.allocations, state.id: state.allocation},
         bindings={},
         observed={**snapshot.observed, state.id: state.observed},
-        last_write_at=snapshot.last_write_at,
     )

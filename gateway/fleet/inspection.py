@@ -53,15 +53,17 @@ class Inspection:
             same = await state.driver.quick_look(image, priority, None)
             if isinstance(same, Acknowledgement):
                 return failure_of(same)
-            if same:
+            if same and not self.read_all:
                 state.certain = True
                 return None
         return await self._read(priority)
 
     async def _read(self, priority: Priority) -> Failure | None:
         state = self._state
+        wanted, self.read_all = self.read_all, False
         read = await state.driver.read_back(priority, None)
         if isinstance(read, Acknowledgement):
+            self.read_all |= wanted
             return failure_of(read)
         before = state.observed.image
         found = self._known(read) or adopt(read, state.images(), state.allocation, self._context.ours)
@@ -72,7 +74,7 @@ class Inspection:
         for link_id in found.allocation:
             if link_id not in state.bound:
                 state.leaving.setdefault(link_id, now)
-        state.certain, self.read_all = True, False
+        state.certain = not self.read_all
         return None
 
     def _known(self, read: PanelImage) -> PanelImage | None:
@@ -155,8 +157,8 @@ class Inspection:
     async def keep_clock(self, priority: Priority) -> Failure | None:
         """Measure the clock and set it where it is unset or off by more than the bound.
 
-        A refusal is no failure of the attempt: it is kept as `clock_missing`. Nothing is written before the gateway's
-        own clock is trusted.
+        What cannot be set is kept as `clock_missing`; the panel's own refusal is no failure of the attempt. Nothing is
+        written before the gateway's own clock is trusted.
         """
         state, context = self._state, self._context
         failure = None if self._measured else await self.measure(priority)
@@ -180,9 +182,10 @@ class Inspection:
         said = await state.driver.set_clock(clocks.setting(context.options.readings.zone, context.clock.wall()), priority, None)
         failure = None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
         context.events.clock_set(state.id, None if failure is None else failure.reason)
+        state.clock_missing = failure is not None
         if failure is not None and not failure.permanent:
             return failure
-        state.clock_missing, self._clock_due = failure is not None, False
+        self._clock_due = False
         self._clock_set_at = context.clock.wall()
         self._schedule_clock()
         return None if failure is not None else await self.measure(priority)

@@ -120,8 +120,7 @@ class Ledger:
     def join(self, state: PanelState, now: float) -> None:
         """A panel of the site: what it may carry from earlier is found out by looking, and leaves unless bound."""
         self.panels[state.id] = state
-        carried = set(state.allocation).union(*(image.allocation for image in state.images()))
-        for link_id in carried:
+        for link_id in state.remembered():
             if link_id in self:
                 self._expect(state, link_id, now)
 
@@ -132,6 +131,12 @@ class Ledger:
                 if ":" not in target and panel in (None, target):
                     self._expect(self.panels[target], link_id, now)
 
+    def absent(self, panel: str, link_ids: Iterable[str]) -> None:
+        """A panel that is no part of the site now may hold these: their tombstones are kept until it comes back."""
+        for link_id in link_ids:
+            if link_id in self:
+                self._carriers.setdefault(link_id, set()).add(panel)
+
     def _expect(self, state: PanelState, link_id: str, now: float) -> None:
         since = self.gone[link_id].changed_at if link_id in self.gone else now
         state.leaving.setdefault(link_id, since)
@@ -140,9 +145,10 @@ class Ledger:
     def leave(self, panel: str) -> None:
         """The panel is left as it is; what it is known to hold keeps its tombstone until the panel comes back."""
         state = self.panels.pop(panel)
+        remembered = state.remembered()
         for link_id in [*state.bound, *(link for profiles in state.outputs.values() for link in profiles)]:
             self._bound_to[link_id] = tuple(t for t in self._bound_to.get(link_id, ()) if split_target(t)[0] != panel)
-            if not any(image.allocation.get(link_id) for image in state.images()):
+            if link_id not in remembered:
                 self.dropped(panel, (link_id,))
 
     def dropped(self, panel: str, link_ids: Iterable[str]) -> None:

@@ -85,6 +85,10 @@ class PanelState:
         reason = UNREACHABLE.get(self.driver.availability.current)
         return None if reason is None else Failure(reason)
 
+    def remembered(self) -> set[str]:
+        """link_ids that the panel has slots for, or may hold, as far as remembered."""
+        return set(self.allocation).union(*(image.allocation for image in self.images()))
+
     def may_carry(self, link_id: str) -> bool:
         """Whether the panel may hold slots of a link_id.
 
@@ -110,14 +114,12 @@ class PanelState:
         return max(found, default=None)
 
     def still_grants(self, link_id: str) -> int | None:
-        """An older generation whose slots the panel may still carry."""
+        """An older generation whose slots the panel may still carry; 0: slots of which the generation is not known."""
         wanted = self.bound.get(link_id)
         older = [
-            image.generations[link_id]
+            image.generations.get(link_id, 0)
             for image in self.images()
-            if image.allocation.get(link_id)
-            and link_id in image.generations
-            and (wanted is None or image.generations[link_id] < wanted.generation)
+            if image.allocation.get(link_id) and (wanted is None or image.generations.get(link_id, 0) < wanted.generation)
         ]
         return min(older, default=None)
 
@@ -125,7 +127,7 @@ class PanelState:
         """What this panel says of one link_id now: bound here, or on its way out."""
         wanted = self.bound.get(link_id)
         if wanted is None:
-            return self._removal(link_id)
+            return self.removal(link_id)
         image = self.observed.image
         if image is not None and self.holds(link_id):
             return told(self.id, image.outcomes[link_id], self.law_until)
@@ -144,8 +146,13 @@ class PanelState:
         failure = failure or self.failure or Failure(Reason.DEADLINE_PASSED)
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
 
-    def _removal(self, link_id: str) -> PanelResult:
-        if self.certain and not self.may_carry(link_id):
+    def removal(self, link_id: str, last: int | None = None) -> PanelResult:
+        """Whether the panel was seen without a link_id; `last`: what is newer than this generation is left out of account."""
+        older = (
+            image.allocation.get(link_id) and (last is None or image.generations.get(link_id, 0) <= last)
+            for image in self.images()
+        )
+        if self.certain and not any(older):
             return PanelResult(self.id, True, ItemState.REMOVED)
         failure = self.unreachable() or self.failure or Failure(Reason.DEADLINE_PASSED)
         return PanelResult(

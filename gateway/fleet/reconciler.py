@@ -132,7 +132,9 @@ class Reconciler:
         if not self.state.certain and self._retry_at is None and self.state.unreachable() is None:
             return 0.0
         if self._retry_at is not None:
-            return self._retry_at - self._context.clock.monotonic()
+            change = self.inspection.clock_at - self._context.clock.wall()
+            wait = self._retry_at - self._context.clock.monotonic()
+            return min(wait, change) if change > 0 and self.state.driver.capabilities.clock != "none" else wait
         return min(self._next_wall() - self._context.clock.wall(), _LONGEST_SLEEP_S)
 
     def _next_wall(self) -> float:
@@ -153,6 +155,7 @@ class Reconciler:
         if failure is None:
             try:
                 failure = await self._converge()
+                await self._transactions.keep()
             except StoreError as error:
                 LOG.warning("store refused", extra={"panel": state.id, "error": str(error)})
                 failure = Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")
@@ -166,7 +169,6 @@ class Reconciler:
             self._failures += 1
             self._retry_at = self._context.clock.monotonic() + back_off_s(state.id, self._failures)
             self._release()
-        await self._transactions.keep()
 
     async def _converge(self) -> Failure | None:
         state = self.state
@@ -175,18 +177,18 @@ class Reconciler:
             failure = await self.inspection.look(priority)
             if failure is not None:
                 return failure
-        if self.inspection.clock_due():
-            failure = await self.inspection.keep_clock(priority)
-            if failure is not None:
-                return failure
-            if not state.certain:  # the status told of a restart
-                return await self._converge()
+        clock = await self.inspection.keep_clock(priority) if self.inspection.clock_due() else None
+        if clock is not None and not state.clock_missing:
+            return clock
+        if not state.certain:  # the status told of a restart
+            return await self._converge()
         if self._erase_all:
             failure = await self._transactions.erase()
             if failure is not None:
                 return failure
             self._erase_all = False
-        return await self._bring()
+        failure = await self._bring()  # a clock that cannot be set keeps no closing back
+        return failure if clock is None else clock
 
     async def _bring(self) -> Failure | None:
         """Write until the panel holds what it shall. What is asked meanwhile counts at once: the newest wins."""
@@ -200,7 +202,8 @@ class Reconciler:
                 return failure
             if state.observed.image == target.image:
                 self._transactions.record(target)
-                self._settle(tickets)
+                if state.certain:
+                    self._settle(tickets)
                 break
         return Failure(Reason.CLOCK_NOT_SET, "the panel's clock could not be set") if state.clock_missing else None
 

@@ -24,8 +24,8 @@ class PanelResult:
     """What one bound panel (`gate`) or output of a panel (`gate:3`) says of one item.
 
     `success`: the panel acknowledged the present generation (or its removal). `reason` only where `success` is false.
-    `still_grants`: the older generation that the panel still carries, None where it carries none. `valid_until`,
-    `law_until`: Unix seconds.
+    `still_grants`: the older generation that the panel still carries (0: one that is not known), None where it carries
+    none. `valid_until`, `law_until`: Unix seconds.
     """
 
     panel: str

@@ -24,6 +24,8 @@ class Transactions:
         self._state = state
         self._context = context
         self._singly = False
+        self._gave_way = False
+        """Whether the last image was left for a newer one before it was whole."""
         self._kept: ObservedPanel | None = None
 
     async def write(self, target: Target) -> Failure | None:
@@ -36,18 +38,24 @@ class Transactions:
 
     async def keep(self) -> None:
         """Let the store know what is observed now. Raises StoreError."""
-        if self._kept is not self._state.observed:
-            self._kept = self._state.observed
-            await self._context.store.put_observed(self._state.id, self._kept)
+        observed = self._state.observed
+        if self._kept is not observed:
+            await self._context.store.put_observed(self._state.id, observed)
+            self._kept = observed
 
     async def _write_together(self, target: Target) -> Failure | None:
+        """What is newer goes first once; then openings get their turn, however fast changes follow each other."""
         for step in steps(self._known(), target.image, self._state.driver.capabilities):
-            if self._superseded(target):
+            if self._superseded(target) and not self._gave_way:
+                self._gave_way = True
+                return None
+            if self.stopped:
                 return None
             failure = self._withheld(step) or await self._apply(step, target.asked)
             if failure is not None:
                 self._singly = failure.permanent
                 return failure
+        self._gave_way = False
         return None
 
     async def _write_singly(self, target: Target) -> Failure | None:

@@ -64,6 +64,8 @@ class FakePanel:
     clock_offset_s: float | None = None
     clock_changes: tuple[tuple[int, int], ...] = ()
     takes_clock: bool = True
+    clock_fault: Reason | None = None
+    """What becomes of every attempt to set the clock: unconfirmed, for this reason."""
     booted_at: float = 0.0
     resets: int = 0
     outputs: dict[int, float] = field(default_factory=dict)
@@ -216,6 +218,8 @@ class FakeDriver:
         failed = await self._reading("set_clock")
         if failed is not None:
             return failed
+        if self.panel.clock_fault is not None:
+            return Acknowledgement(Outcome.UNCONFIRMED, None, self.panel.clock_fault)
         if not self.panel.takes_clock:
             return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "no clock today")
         self.panel.clock_offset_s = setting.offset_minutes * 60.0

@@ -10,10 +10,13 @@ from gateway.fleet.store import DesiredChange, DesiredProfile, GenerationConflic
 
 
 class MemoryStore:
-    """See `gateway.fleet.store.Store`. `refuse`: raised by every durable write while it is set."""
+    """See `gateway.fleet.store.Store`. `refuse`: raised by every durable write while it is set, `refuse_lazy`: by every other."""
 
     def __init__(self, commit_s: float = 0.001) -> None:
         self.refuse: StoreError | None = None
+        self.refuse_lazy: StoreError | None = None
+        self.clean = True
+        """False: the next `open` tells of a power cut."""
         self.desired: dict[str, DesiredProfile] = {}
         self.allocations: dict[str, Mapping[str, tuple[int, ...]]] = {}
         self.overrides: dict[str, tuple[str, ...]] = {}
@@ -33,6 +36,7 @@ class MemoryStore:
             bindings=dict(self.overrides),
             observed=dict(self.observed),
             last_write_at=self._last_write_at,
+            clean=self.clean,
         )
 
     def crash(self, *, lose_lazy: bool) -> None:
@@ -95,6 +99,8 @@ class MemoryStore:
                 del self.desired[link_id]
 
     async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:
+        if self.refuse_lazy is not None:
+            raise self.refuse_lazy
         if observed is None:
             self.observed.pop(panel, None)
         else:

@@ -1,0 +1,182 @@
+"""Histories in which an answer could say more than the panels hold, or a revocation could be lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+from drivers.contract import ItemState, Period, Reason, Slot
+from gateway.fleet.store import StoreUnavailable
+from tests.support.fleet_site import FleetSite, item, link
+from tests.unit.test_fleet_reconciler import on_site, only
+
+
+def test_after_a_power_cut_of_the_gateway_panels_are_read_back_whole() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2)])
+        await site.close()
+        panel = site.panels["lobby"]
+        written, panel.readings = len(panel.transactions), []
+        site.store.clean = False
+        await site.open()
+        await site.pass_time(2)
+        assert panel.readings == ["status", "read_back"]
+        assert len(panel.transactions) == written
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert (view.state, view.drifts) == ("in_sync", 0)
+        await site.fleet.remove_panel("lobby")
+        await site.add("lobby")
+        await site.pass_time(2)
+        assert panel.readings[2:] == ["status", "quick_look"]
+
+    on_site(test)
+
+
+def test_that_panels_are_to_be_read_back_outlives_a_kill() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        await site.close()
+        site.store.clean = False
+        panel = site.panels["lobby"]
+        panel.online, panel.readings = False, []
+        await site.open()
+        await site.crash(lose_lazy=False)
+        site.store.clean = panel.online = True
+        await site.open()
+        await site.pass_time(2)
+        assert panel.readings == ["status", "read_back"]
+
+    on_site(test)
+
+
+def test_an_upsert_that_a_deletion_overtakes_is_no_success() -> None:
+    async def test(site: FleetSite) -> None:
+        asked, deleted = await asyncio.gather(site.fleet.upsert([item(1)]), site.fleet.delete([link(1)]))
+        assert site.held("lobby") == {}
+        assert only(deleted).success
+        report = only(asked)
+        assert (report.success, [result.success for result in report.panels]) == (False, [False])
+        assert report.panels[0].message == "overtaken: it is deleted meanwhile"
+
+    on_site(test)
+
+
+def test_a_deletion_that_an_upsert_overtakes_speaks_of_what_was_deleted() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        deleted, asked = await asyncio.gather(site.fleet.delete([link(1)]), site.fleet.upsert([item(1, start=600)]))
+        assert site.held("lobby") == {link(1): (600, 660)}
+        assert only(asked).success
+        assert [(result.success, result.outcome) for result in only(deleted).panels] == [(True, ItemState.REMOVED)]
+
+    on_site(test)
+
+
+def test_an_upsert_overtaken_by_another_content_is_no_success() -> None:
+    async def test(site: FleetSite) -> None:
+        first, second = await asyncio.gather(site.fleet.upsert([item(1)]), site.fleet.upsert([item(1, start=600)]))
+        assert site.held("lobby") == {link(1): (600, 660)}
+        assert only(second).success
+        assert not only(first).success
+        assert "overtaken" in (only(first).panels[0].message or "")
+        same = await asyncio.gather(site.fleet.upsert([item(1)]), site.fleet.upsert([item(1)]))
+        assert all(only(reports).success for reports in same)
+
+    on_site(test)
+
+
+def test_grants_are_written_also_while_changes_never_cease() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        sent: list[int] = []
+
+        async def never_ceasing() -> None:
+            async with asyncio.TaskGroup() as group:
+                for number in range(600):
+                    group.create_task(site.fleet.upsert([item(1, start=540 + number % 60)]))
+                    sent.append(number)
+                    await asyncio.sleep(0.005)
+
+        changing = asyncio.create_task(never_ceasing())
+        await asyncio.sleep(0.1)
+        report = only(await site.fleet.upsert([item(2)]))
+        assert report.success
+        assert len(sent) < 100
+        await changing
+
+    on_site(test)
+
+
+def test_a_deletion_while_a_panel_is_out_of_the_configuration_outlives_restarts() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2)])
+        await site.fleet.remove_panel("gate")
+        await site.close()
+        gate = site.panels.pop("gate")
+        await site.open()
+        await site.fleet.delete([link(1)])
+        await site.pass_time(20)
+        await site.close()
+        await site.open()
+        await site.pass_time(20)
+        assert link(1) in site.store.desired, "the gate may come back"
+        site.panels["gate"] = gate
+        await site.add("gate")
+        await site.pass_time(20)
+        assert site.held("gate").keys() == {link(2)}
+        assert link(1) not in site.store.desired
+
+    on_site(test, "lobby", "gate")
+
+
+def test_slots_of_unknown_generation_still_grant() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        panel = site.panels["lobby"]
+        panel.slots[0] = Slot((link(1),), (Period(127, 0, 1440),))
+        panel.faults.extend(["not_sent"] * 100)
+        await site.fleet.sync("lobby")
+        await site.pass_time(10)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert view.items[0].still_grants == 0, "which one is not known"
+        assert view.revocation_lag_s > 0
+
+    on_site(test)
+
+
+def test_a_clock_that_cannot_be_written_does_not_keep_a_revocation_back() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2)])
+        panel = site.panels["lobby"]
+        panel.clock_offset_s, panel.clock_fault = 500.0, Reason.CORRUPT_REPLY
+        await site.fleet.sync("lobby")
+        await site.pass_time(1)
+        deleted = only(await site.fleet.delete([link(1)]))
+        assert deleted.success
+        assert site.held("lobby").keys() == {link(2)}
+        asked = only(await site.fleet.upsert([item(3)]))
+        assert not asked.success
+        assert site.held("lobby").keys() == {link(2)}
+        panel.clock_fault = None
+        await site.pass_time(100)
+        assert site.held("lobby").keys() == {link(2), link(3)}
+
+    on_site(test)
+
+
+def test_a_store_that_takes_nothing_for_a_while_ends_no_worker() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2)])
+        site.store.refuse = site.store.refuse_lazy = StoreUnavailable("read-only")
+        panel = site.panels["lobby"]
+        panel.slots[0] = Slot((link(1),), (Period(127, 0, 1440),))
+        await site.fleet.sync("lobby")
+        await site.pass_time(300)
+        assert not site.fleet.failed.done()
+        site.store.refuse = site.store.refuse_lazy = None
+        await site.pass_time(100)
+        assert site.held("lobby") == {link(1): (540, 600), link(2): (540, 600)}
+        assert only(await site.fleet.upsert([item(3)])).success
+
+    on_site(test)
