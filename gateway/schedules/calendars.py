@@ -134,13 +134,11 @@ def tables_of(demands: Sequence[Demand], groups: Groups) -> tuple[Table, ...]:
 def misfit(
     tables: Sequence[Table], groups: Groups, capabilities: PanelCapabilities, today: int, gaps: tuple[Interval, ...]
 ) -> Misfit | None:
-    """The first table that the panel cannot hold."""
+    """The first table that the panel cannot hold; `gaps`: hours in which no closing may lie."""
     for number, table in enumerate(tables):
         limit = exceeded(table, capabilities)
         if limit is not None:
             return Misfit(number, limit, *_first_bad(table, groups, capabilities, today))
-    if capabilities.semantics == "period" or capabilities.events_on_clock_step == "evaluates":
-        return None
     return next(_lost_closings(tables, groups, today, gaps), None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 
 from drivers.contract import PanelCapabilities
@@ -140,6 +141,7 @@ def _up(value: int, step: int) -> int:
     return -(-value // step)
 
 
+@lru_cache(maxsize=4096)
 def shape_of(profile: TimeProfile, readings: Readings, grain: Grain) -> Shape:
     recurrence = Recurrence(profile, readings)
     rule = recurrence.rule

@@ -19,7 +19,7 @@ from gateway.schedules.moment import Moment, missing_hours
 from gateway.schedules.numbering import Allocation, all_numbers, choose
 from gateway.schedules.options import BoundProfile, CompileOptions
 from gateway.schedules.placement import acknowledged
-from gateway.schedules.table import CLOSED, Table
+from gateway.schedules.table import CLOSED, Interval, Table
 
 
 def is_shared(capabilities: PanelCapabilities) -> bool:
@@ -68,6 +68,13 @@ class _Panel:
             return self.held.special_days
         slot = self.held.slots.get(self.capabilities.first_id)
         return () if slot is None else slot.special_days
+
+    @property
+    def gaps(self) -> tuple[Interval, ...]:
+        """Missing hours that matter: where the panel may not do what an event in one of them says."""
+        if self.capabilities.semantics == "period" or self.capabilities.events_on_clock_step == "evaluates":
+            return ()
+        return missing_hours(self.moment.zone, self.moment.day)
 
     @property
     def room(self) -> int:
@@ -153,8 +160,7 @@ def _join(members: Sequence[Candidate], panel: _Panel) -> _Joint:
     grouped = group_days(demands, panel.capabilities, panel.horizon)
     groups = arranged(grouped, panel.held_days, panel.capabilities, panel.moment.day)
     tables = tables_of(demands, groups)
-    gaps = missing_hours(panel.moment.zone, panel.moment.day)
-    return _Joint(tuple(members), tables, groups, misfit(tables, groups, panel.capabilities, panel.moment.day, gaps))
+    return _Joint(tuple(members), tables, groups, misfit(tables, groups, panel.capabilities, panel.moment.day, panel.gaps))
 
 
 def _choose_members(candidates: Sequence[Candidate], panel: _Panel) -> tuple[_Joint, dict[str, Draft]]:
