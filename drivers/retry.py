@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.errors import DriverError, NotSent, PanelException, Unconfirmed
+from drivers.errors import DriverError, NoReply, NotSent, PanelException, Unconfirmed
 
 BUSY = 0x06
 """Modbus exception code: the panel is busy, it did nothing."""
@@ -30,6 +30,8 @@ class RetryPolicy:
     busy_retries: int = 4
     """After the panel said that it is busy; the waits double."""
     busy_delay_s: float = 0.05
+    silent_delay_s: float = 0.25
+    """After no reply at all: the line is the other units' meanwhile, and a panel that starts gets time; the waits double."""
 
 
 def decide(repeatable: bool, error: DriverError, attempt: int, policy: RetryPolicy) -> Retry | GiveUp:
@@ -40,7 +42,9 @@ def decide(repeatable: bool, error: DriverError, attempt: int, policy: RetryPoli
         if error.code == BUSY and attempt <= policy.busy_retries:
             return Retry(policy.busy_delay_s * 2 ** (attempt - 1))
         return GiveUp()
-    return Retry() if attempt <= policy.retries else GiveUp()
+    if attempt > policy.retries:
+        return GiveUp()
+    return Retry(policy.silent_delay_s * 2 ** (attempt - 1) if isinstance(error, NoReply) else 0.0)
 
 
 def verdict(writes: bool, unconfirmed: Unconfirmed | None, last: DriverError) -> DriverError:

@@ -22,6 +22,7 @@ from drivers.modbus.link import Link
 from drivers.modbus.requests import Request
 from drivers.modbus.rtu import RtuLink
 from drivers.modbus.tcp import TcpLink
+from drivers.retry import RetryPolicy
 from simulators.faults import FaultRates, Faults
 from simulators.panel import SimulatedPanel
 from simulators.responder import Responder
@@ -98,6 +99,7 @@ class Soak:
     baudrate: int = 19_200
     cancel: float = 0.02
     unplug: float = 0.0
+    policy: RetryPolicy = RetryPolicy()
     settings: dict[str, object] = field(default_factory=dict)
 
     def line(self, kind: str) -> LineSettings:
@@ -134,7 +136,7 @@ async def soak_tcp(soak: Soak) -> Record:
 async def _run(
     soak: Soak, settings: LineSettings, link: Link, clock: VirtualClock, panels: list[SoakPanel], wire: VirtualWire | None
 ) -> Record:
-    bus = Bus(settings, link, clock)
+    bus = Bus(settings, link, clock, soak.policy)
     for panel in panels:
         bus.attach(panel.unit)
     await bus.start()

@@ -21,13 +21,18 @@ from drivers.errors import (
 from drivers.retry import GiveUp, Retry, RetryPolicy, decide, verdict
 
 POLICY = RetryPolicy()
-SILENT: list[DriverError] = [NoReply(), CorruptReply(), UnexpectedReply(), ConnectionLost()]
+DISTURBED: list[DriverError] = [CorruptReply(), UnexpectedReply(), ConnectionLost()]
+SILENT: list[DriverError] = [NoReply(), *DISTURBED]
 NOT_SENT: list[DriverError] = [QueueFull(), DeadlinePassed(), Quarantined(), BusUnavailable(), LineStopped()]
 
 
-@pytest.mark.parametrize("error", SILENT)
+@pytest.mark.parametrize("error", DISTURBED)
 def test_what_may_be_repeated_is_tried_twice_more(error: DriverError) -> None:
     assert [decide(True, error, attempt, POLICY) for attempt in (1, 2, 3)] == [Retry(), Retry(), GiveUp()]
+
+
+def test_a_silent_panel_leaves_the_line_to_the_others_before_it_is_asked_again() -> None:
+    assert [decide(True, NoReply(), attempt, POLICY) for attempt in (1, 2, 3)] == [Retry(0.25), Retry(0.5), GiveUp()]
 
 
 @pytest.mark.parametrize("error", [*SILENT, *NOT_SENT, PanelException(6), PanelException(2)])
