@@ -8,6 +8,13 @@ from dataclasses import dataclass, field
 
 from drivers.contract import Availability
 
+_SHORTEST_PROBE_S = 0.05
+_UNKNOWN_SHARE = 1 / 3
+_LATENCY_MARGIN = 3.0
+_LATENCY_FADES = 0.98
+_WHOLE_PROBE_EVERY = 8
+_DOUBLINGS = 10
+
 
 class Feed:
     """A level with a wake-up, see `drivers.contract.AvailabilityFeed`. Changes nobody looked at are merged."""
@@ -62,15 +69,31 @@ class Health:
     misses: int = 0
     probes: int = 0
     probe_at: float = 0.0
+    rested_at: float = 0.0
+    hastened: bool = False
+    latency_s: float | None = None
+    """The longest that the unit lately took to answer; None before its first answer."""
     feed: Feed = field(default_factory=Feed)
 
     @property
     def quarantined(self) -> bool:
         return self.misses >= self.limit
 
-    def answered(self) -> None:
+    def answered(self, latency_s: float | None = None) -> None:
         self.misses = self.probes = 0
+        if latency_s is not None:
+            self.latency_s = max(latency_s, (self.latency_s or 0.0) * _LATENCY_FADES)
         self.feed.set(Availability.ONLINE)
+
+    def probe_timeout_s(self, timeout_s: float) -> float:
+        """How long the next probe waits: as long as the unit may need by its record, so that it costs the others little.
+
+        Every eighth probe waits the whole reply timeout: the unit may have become slow.
+        """
+        if self.probes % _WHOLE_PROBE_EVERY == _WHOLE_PROBE_EVERY - 1:
+            return timeout_s
+        likely_s = timeout_s * _UNKNOWN_SHARE if self.latency_s is None else self.latency_s * _LATENCY_MARGIN
+        return min(timeout_s, max(_SHORTEST_PROBE_S, likely_s))
 
     def missed(self) -> bool:
         """Count a miss; True when it is the one that leads to quarantine."""
@@ -93,17 +116,23 @@ class Quarantine:
 
     share: float
     first_wait_s: float = 1.0
-    longest_wait_s: float = 300.0
+    longest_wait_s: float = 30.0
     _units: dict[int, Health] = field(default_factory=dict)
     _line_free_at: float = 0.0
 
     def __contains__(self, unit: int) -> bool:
         return unit in self._units
 
-    def put(self, unit: int, health: Health, now: float) -> None:
-        """A unit fell silent, or its probe was not answered: set when it is looked for next."""
+    def put(self, unit: int, health: Health, now: float, timeout_s: float = 0.0) -> None:
+        """A unit fell silent, or its probe was not answered: set when it is looked for next.
+
+        Never sooner than a late answer could come, `timeout_s` being the unit's reply timeout.
+        """
         self._units[unit] = health
-        health.probe_at = now + min(self.longest_wait_s, self.first_wait_s * 2**health.probes)
+        shortest_s = max(self.first_wait_s, timeout_s)
+        health.rested_at = now + shortest_s
+        health.probe_at = now + max(shortest_s, min(self.longest_wait_s, self.first_wait_s * 2 ** min(health.probes, _DOUBLINGS)))
+        health.hastened = False
 
     def release(self, unit: int) -> None:
         self._units.pop(unit, None)
@@ -112,16 +141,20 @@ class Quarantine:
         self._units.clear()
 
     def hasten(self, unit: int, now: float) -> None:
-        """Somebody asks for this unit: its next probe waits for the line's budget only."""
+        """Somebody asks for this unit: its next probe waits for the line's budget and a late answer only, for no other unit."""
         health = self._units[unit]
-        health.probe_at = min(health.probe_at, now)
+        health.probe_at = min(health.probe_at, max(now, health.rested_at))
+        health.hastened = True
 
     def due(self, now: float) -> int | None:
-        """The unit to probe now: the one that waited longest."""
+        """The unit to probe now: one that somebody asks for, else the one that waited longest."""
         if not self._units or now < self._line_free_at:
             return None
-        unit = min(self._units, key=lambda number: self._units[number].probe_at)
-        return unit if self._units[unit].probe_at <= now else None
+        ready = [unit for unit, health in self._units.items() if health.probe_at <= now]
+        return min(ready, key=self._turn, default=None)
+
+    def _turn(self, unit: int) -> tuple[bool, float]:
+        return not self._units[unit].hastened, self._units[unit].probe_at
 
     def next_at(self, unit: int | None = None) -> float | None:
         """When this unit, or the first of all, may be probed; None without any."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from config.settings import LineSettings
 from drivers.availability import Health, Quarantine
@@ -40,6 +40,7 @@ BROADCAST = 0
 _MISSES_TO_QUARANTINE = 3
 _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 30.0
+_DOUBLINGS = 10
 _PROBE = read_input_registers(0, 1)
 
 
@@ -238,7 +239,7 @@ class Bus:
         """Open the line; the first time at once, then with growing pauses until an exchange went well."""
         if self._failed_opens:
             self._go_down()
-            await self._pause(min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** (self._failed_opens - 1)))
+            await self._pause(min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(self._failed_opens - 1, _DOUBLINGS)))
             if self._stopping:
                 return
         self._failed_opens += 1
@@ -302,7 +303,7 @@ class Bus:
             error = raised
         self._running = None
         job.running = False
-        self._account(job.unit, now, error)
+        self._account(job.unit, job.request, now, error)
         if error is None:
             job.succeed(values)
         else:
@@ -334,7 +335,7 @@ class Bus:
 
     # ---- counting ----
 
-    def _account(self, number: int, started: float, error: DriverError | None) -> None:
+    def _account(self, number: int, request: Request, started: float, error: DriverError | None) -> None:
         """Count one attempt, and draw the conclusions for the unit and the line."""
         now = self._clock.monotonic()
         if self._probed:
@@ -350,14 +351,18 @@ class Bus:
             return
         if error is None or isinstance(error, PanelException):
             self._quarantine.release(number)
-            unit.health.answered()
+            unit.health.answered(self._latency_s(request, now - started))
         elif isinstance(error, NoReply | CorruptReply) and unit.health.missed():
             self._isolate(number, unit, now)
+
+    def _latency_s(self, request: Request, took_s: float) -> float:
+        """What an answered exchange took beside the waits for a quiet line and the bytes themselves."""
+        return max(0.0, took_s - self._link.settled_s - (self._link.wire_ms(request) or 0.0) / 1000)
 
     # ---- quarantine ----
 
     def _isolate(self, number: int, unit: _Unit, now: float) -> None:
-        self._quarantine.put(number, unit.health, now)
+        self._quarantine.put(number, unit.health, now, unit.timing.timeout_s)
         _log.warning("unit quarantined", extra={"line": self._settings.id, "unit": number})
         for job in self._queue.take(number):
             job.fail(Quarantined(f"unit {number} does not answer"))
@@ -367,11 +372,12 @@ class Bus:
         started = self._clock.monotonic()
         error: DriverError | None = None
         request_id.set(None)
+        timing = replace(unit.timing, timeout_s=unit.health.probe_timeout_s(unit.timing.timeout_s))
         try:
-            await self._link.exchange(number, unit.probe, unit.timing, probe=True)
+            await self._link.exchange(number, unit.probe, timing, probe=True)
         except DriverError as raised:
             error = raised
-        self._account(number, started, error)
+        self._account(number, unit.probe, started, error)
         now = self._clock.monotonic()
         self._quarantine.charge(now, now - started)
         self._probed = True
@@ -379,7 +385,7 @@ class Bus:
             _log.info("unit answers again", extra={"line": self._settings.id, "unit": number})
         elif number in self._quarantine:
             unit.health.probes += 1
-            self._quarantine.put(number, unit.health, now)
+            self._quarantine.put(number, unit.health, now, unit.timing.timeout_s)
 
 
 def _too_late(job: Job, instant: float) -> bool:

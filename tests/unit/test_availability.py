@@ -90,19 +90,19 @@ def test_probes_come_ever_further_apart_and_within_the_share() -> None:
     assert spent <= 0.01 * 7200
     assert {unit for _, unit in probed} == {4, 5}
     last = [when for when, unit in probed if unit == 4][-2:]
-    assert 299 <= last[1] - last[0] <= 335
+    assert 59 <= last[1] - last[0] <= 62
 
 
 def test_a_released_unit_is_probed_no_more_and_a_hastened_one_as_soon_as_the_budget_allows() -> None:
     quarantine = Quarantine(0.01)
     health = Health(1, misses=1, probes=9)
     quarantine.put(4, health, 100.0)
-    quarantine.charge(100.0, 0.3)
-    assert quarantine.next_at(4) == 400.0
+    quarantine.charge(100.0, 0.2)
+    assert quarantine.next_at(4) == 130.0
     quarantine.hasten(4, 100.0)
-    assert 129 <= (quarantine.next_at(4) or 0) <= 130
-    assert quarantine.due(129.0) is None
-    assert quarantine.due(130.0) == 4
+    assert 119 <= (quarantine.next_at(4) or 0) <= 120
+    assert quarantine.due(119.0) is None
+    assert quarantine.due(120.0) == 4
     quarantine.release(4)
     assert 4 not in quarantine
     assert quarantine.due(1e9) is None
