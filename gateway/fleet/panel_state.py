@@ -17,11 +17,15 @@ UNREACHABLE = {Availability.QUARANTINED: Reason.QUARANTINED, Availability.BUS_UN
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt ended early. `permanent`: the panel itself said no, or did not keep what it acknowledged."""
+    """Why an attempt ended early. `permanent`: the panel itself said no, or did not keep what it acknowledged.
+
+    `due`: nothing failed, it has to wait until then (the clock's monotonic seconds).
+    """
 
     reason: Reason
     message: str | None = None
     permanent: bool = False
+    due: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,18 @@ def opening(known: PanelImage, target: PanelImage) -> frozenset[str]:
     return frozenset(link_id for link_id, numbers in target.allocation.items() if numbers and not known.allocation.get(link_id))
 
 
+def revokes(known: PanelImage, step: Step) -> bool:
+    """Whether a transaction takes something away, or replaces it by another generation; not so where it renews or opens."""
+    if not step.link_ids:
+        return step.priority is Priority.REVOCATION
+    after = step.image
+    return any(
+        not after.allocation.get(link_id) or after.generations.get(link_id) != known.generations.get(link_id)
+        for link_id in step.link_ids
+        if known.allocation.get(link_id)
+    )
+
+
 def merge(known: PanelImage, target: PanelImage, link_ids: Collection[str]) -> PanelImage:
     """The known image with these link_ids as in `target`: their old slots gone, their new ones there."""
     chosen = _with_sharers(target, link_ids)

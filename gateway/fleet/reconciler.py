@@ -159,12 +159,16 @@ class Reconciler:
             except StoreError as error:
                 LOG.warning("store refused", extra={"panel": state.id, "error": str(error)})
                 failure = Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")
-            if failure is not None:
+            if failure is not None and failure.due is None:
                 self._context.events.failed(state.id, failure.reason, failure.message)
         state.failure = failure
         if failure is None:
             self._failures, self._retry_at = 0, None
             self._asked_by = None if request_id.get() == self._asked_by else self._asked_by
+        elif failure.due is not None:
+            self._retry_at = failure.due
+            if failure.due > self._context.clock.monotonic() + self._context.options.deadline_s:
+                self._release()
         else:
             self._failures += 1
             self._retry_at = self._context.clock.monotonic() + back_off_s(state.id, self._failures)

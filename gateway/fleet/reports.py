@@ -65,6 +65,8 @@ class Reporter:
             drifts=observed.drifts,
             foreign_slots=tuple(sorted(state.foreign())),
             law_until=state.law_until,
+            writes=state.driver.write_counts(),
+            dst=state.driver.capabilities.dst,
             items=tuple(self._items(state)) if items else (),
         )
 

@@ -9,10 +9,11 @@ from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, P
 from gateway.fleet.context import FleetContext
 from gateway.fleet.inspection import failure_of
 from gateway.fleet.panel_state import HELD, Failure, PanelState
-from gateway.fleet.planner import Step, clearing, opening, single, steps
+from gateway.fleet.planner import Step, clearing, opening, revokes, single, steps
 from gateway.fleet.store import ObservedPanel
 from gateway.fleet.targets import REFUSAL_LIMIT, Target, refusal_key
 
+_WEARS_OUT = frozenset({"eeprom", "flash"})
 _GIVEN_UP = ItemOutcome(ItemState.REFUSED, Reason.PANEL_REJECTED, "given up: the panel refused it again and again")
 
 
@@ -27,14 +28,18 @@ class Transactions:
         self._gave_way = False
         """Whether the last image was left for a newer one before it was whole."""
         self._kept: ObservedPanel | None = None
+        self._committed_at: float | None = None
+        """When storage was written last (the clock's monotonic seconds)."""
 
     async def write(self, target: Target) -> Failure | None:
         """Bring the panel to `target`; ends early, without a failure, when something newer is asked for."""
         return await (self._write_singly(target) if self._singly else self._write_together(target))
 
     async def erase(self) -> Failure | None:
-        """Erase all slots, also those of others."""
-        return await self._apply(Step(PanelImage(), Priority.REVOCATION, frozenset()), {})
+        """Erase all slots, also those of others. What is written next does not wait."""
+        failure = await self._apply(Step(PanelImage(), Priority.REVOCATION, frozenset()), {})
+        self._committed_at = None
+        return failure
 
     async def keep(self) -> None:
         """Let the store know what is observed now. Raises StoreError."""
@@ -100,10 +105,15 @@ class Transactions:
         if plan.empty:
             state.observed = replace(state.observed, image=step.image)
             return None
+        due = self._due(known, step)
+        if due is not None:
+            return Failure(Reason.DEADLINE_PASSED, "waits: commits to the panel's storage are spaced", due=due)
         state.observed = replace(state.observed, possible=(step.image,), dirty=True)
         await self.keep()
         began = self._context.clock.monotonic()
         said = await state.driver.apply(plan, step.priority, None)
+        if said.outcome is not Outcome.NOT_SENT:
+            self._committed_at = self._context.clock.monotonic()
         if said.outcome is Outcome.ACKNOWLEDGED:
             self._hold(step.image)
             self._tell(step, known, plan.words, self._context.clock.monotonic() - began)
@@ -113,6 +123,14 @@ class Transactions:
         outcome = ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
         state.verdicts.update((link_id, (asked[link_id], outcome)) for link_id in step.link_ids if link_id in asked)
         return failure
+
+    def _due(self, known: PanelImage, step: Step) -> float | None:
+        """When a transaction that revokes nothing may be written to storage that wears out; None: now."""
+        state = self._state
+        if self._committed_at is None or state.driver.capabilities.storage not in _WEARS_OUT or revokes(known, step):
+            return None
+        due = self._committed_at + state.settings.commit_spacing_s
+        return due if due > self._context.clock.monotonic() else None
 
     def _doubt(self, step: Step, said: Acknowledgement, known: PanelImage) -> None:
         """What the panel may hold after a transaction that failed."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from drivers.contract import Availability, ItemState, Reason
@@ -65,6 +66,10 @@ class PanelView:
     foreign_slots: tuple[int, ...] = ()
     """Used slots that carry none of our link_ids."""
     law_until: int | None = None
+    writes: Mapping[str, int] = field(default_factory=dict)
+    """Writes to storage of limited endurance since the gateway started, e.g. ``{"flash": 3}``."""
+    dst: str = "gateway"
+    """Who follows changes of offset: `self` and `table` panels do, the others have their clock written by the `gateway`."""
     items: tuple[ItemView, ...] = ()
 
 
