@@ -43,10 +43,13 @@ def _tables(raw: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str
             yield f"{key}[{index}]", entry
 
 
-def _line_panels(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def _line_panels(raw: Mapping[str, Any]) -> Iterator[tuple[object, str, Mapping[str, Any]]]:
+    """Where a panel is reached, its path, and its table. Modbus TCP lines to one host and port reach the same units."""
     for line_path, line in _tables(raw, "lines"):
+        host, port = line.get("host"), line.get("port")
+        shared = line.get("kind") == "modbus-tcp" and isinstance(host, str) and isinstance(port, int)
         for path, panel in _tables(line, "panels"):
-            yield line_path, f"{line_path}.{path}", panel
+            yield (host, port) if shared else line_path, f"{line_path}.{path}", panel
 
 
 def _known_panels(raw: Mapping[str, Any], models: Models) -> Panels:
@@ -146,11 +149,11 @@ def _place(path: str, line: Mapping[str, Any], ports: _Once) -> Iterator[Mistake
 
 def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
     ids, units = _Once(), _Once()
-    for line_path, path, panel in _line_panels(raw):
+    for place, path, panel in _line_panels(raw):
         name, unit = panel.get("id"), panel.get("unit", 1)
         if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):
             yield f"{path}.id", f"{name!r} stands at {first} already"
-        if isinstance(unit, int) and (first := units.again((line_path, unit), f"{path}.unit")):
+        if isinstance(unit, int) and (first := units.again((place, unit), f"{path}.unit")):
             yield f"{path}.unit", f"{unit} is taken by {first} on this line"
         yield from _model(path, panel, models)
 

@@ -178,8 +178,10 @@ def load_model(path: Path) -> PanelModel:
     """One file. Raises ModelError."""
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError((f"{path}: {error}",)) from error
+    except OSError as error:
+        raise ModelError((f"not readable: {error.strerror}",)) from error
+    except UnicodeDecodeError as error:
+        raise ModelError((f"not UTF-8 text, at byte {error.start}",)) from error
     return parse_model(text)
 
 

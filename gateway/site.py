@@ -38,8 +38,13 @@ def _panels(lines: tuple[LineSettings, ...]) -> dict[str, tuple[LineSettings, Pa
     return {panel.id: (line, panel) for line in lines for panel in line.panels}
 
 
-def difference(present: tuple[LineSettings, ...], wanted: tuple[LineSettings, ...]) -> Difference:
-    """A line whose own settings changed is made anew with all its panels; else only the panels that differ are."""
+def difference(
+    present: tuple[LineSettings, ...], wanted: tuple[LineSettings, ...], other_models: Collection[str] = ()
+) -> Difference:
+    """A line whose own settings changed is made anew with all its panels; else only the panels that differ are.
+
+    `other_models`: models that say something else than before; their panels differ.
+    """
     old_lines = {line.id: _wiring(line) for line in present}
     new_lines = {line.id: _wiring(line) for line in wanted}
     rebuilt = {line for line in old_lines if new_lines.get(line) != old_lines[line]}
@@ -51,6 +56,7 @@ def difference(present: tuple[LineSettings, ...], wanted: tuple[LineSettings, ..
             before is not None
             and after is not None
             and before[1] == after[1]
+            and after[1].model not in other_models
             and before[0].id == after[0].id
             and before[0].id not in rebuilt
         )
@@ -81,6 +87,7 @@ class Site:
         self._fleet = fleet
         self._clock = clock
         self._lines: tuple[LineSettings, ...] = ()
+        self._models: Mapping[str, PanelModel] = {}
         self._buses: dict[str, Bus] = {}
 
     @property
@@ -89,7 +96,8 @@ class Site:
 
     async def apply(self, lines: tuple[LineSettings, ...], models: Mapping[str, PanelModel]) -> tuple[str, ...]:
         """Bring the running site to `lines`; returns what changed, in words."""
-        todo = difference(self._lines, lines)
+        changed = {name for name, model in models.items() if self._models.get(name, model) != model}
+        todo = difference(self._lines, lines, changed)
         old = _panels(self._lines)
         for panel_id in todo.remove_panels:
             await self._fleet.remove_panel(panel_id)
@@ -100,7 +108,7 @@ class Site:
             await self._start(settings)
         for settings, panel in todo.add_panels:
             await self._add(settings, panel, models)
-        self._lines = lines
+        self._lines, self._models = lines, models
         return todo.changes
 
     async def assemble(self, lines: tuple[LineSettings, ...], models: Mapping[str, PanelModel]) -> None:

@@ -59,7 +59,7 @@ class SiteText:
     timeout_ms: float = 300.0
 
     def toml(self, ports: Mapping[str, int]) -> str:
-        """The configuration; lines that have no port yet get 1."""
+        """The configuration; lines that have no port yet get one of their own, where nobody listens."""
         head = (
             f'[site]\ntimezone = "Europe/Kyiv"\n[http]\nport = 0\ndeadline_ms = {self.deadline_ms}\n'
             '[store]\npath = "panel-gateway.db"\n[[users]]\nname = "admin"\npassword = "123456"\n'
@@ -69,7 +69,7 @@ class SiteText:
 
     def _line(self, name: str, ports: Mapping[str, int]) -> str:
         return (
-            f'[[lines]]\nid = "{name}"\nkind = "modbus-tcp"\nhost = "127.0.0.1"\nport = {ports.get(name, 1)}\n'
+            f'[[lines]]\nid = "{name}"\nkind = "modbus-tcp"\nhost = "127.0.0.1"\nport = {ports.get(name, int(name[1:]) + 1)}\n'
             f"drift_share = {self.drift_share}\ntimeout_ms = {self.timeout_ms}\n"
             f'  [[lines.panels]]\n  id = "{name}"\n  model = "open-access-panel"\n'
             f"  simulator = {{ latency_ms = {self.latency_ms} }}\n"

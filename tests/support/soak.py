@@ -99,7 +99,7 @@ class Soak:
     baudrate: int = 19_200
     cancel: float = 0.02
     unplug: float = 0.0
-    policy: RetryPolicy = RetryPolicy()
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
     settings: dict[str, object] = field(default_factory=dict)
 
     def line(self, kind: str) -> LineSettings:

@@ -33,7 +33,7 @@ def test_a_site_is_a_configuration_that_loads(tmp_path: Path) -> None:
     config = tmp_path / "site.toml"
     config.write_text(SiteText(3, [(link_id(1), ["p0", "p2"])], latency_ms=20).toml({"p1": 4000}))
     settings = load_settings(config)
-    assert [line.port for line in settings.lines] == [1, 4000, 1]
+    assert [line.port for line in settings.lines] == [1, 4000, 3]
     assert settings.bindings[0].panels == ("p0", "p2")
     assert settings.lines[0].panels[0].simulator.latency_ms == 20
 

@@ -212,3 +212,15 @@ def test_models_of_a_folder_beside_the_file(tmp_path: Path) -> None:
 )
 def test_odd_shapes_are_reported_and_not_stumbled_over(tmp_path: Path, models: Mapping[str, PanelModel], text: str) -> None:
     assert mistakes_of(tmp_path, text, models)
+
+
+def test_two_modbus_tcp_lines_to_one_place_share_its_units(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:
+    def line(name: str, unit: int) -> str:
+        place = f'[[lines]]\nid = "{name}"\nkind = "modbus-tcp"\nhost = "h"\nport = 502\n'
+        return f'{place}[[lines.panels]]\nid = "{name}"\nmodel = "open-access-panel"\nunit = {unit}\n'
+
+    path = tmp_path / "site.toml"
+    path.write_text(line("a", 1) + line("b", 2))
+    assert len(load_settings(path, models).lines) == 2
+    taken = "lines[1].panels[0].unit: 1 is taken by lines[0].panels[0].unit on this line"
+    assert mistakes_of(tmp_path, line("a", 1) + line("b", 1), models) == (taken,)

@@ -51,3 +51,9 @@ def test_a_panel_that_moves_to_another_line_is_made_anew() -> None:
     todo = difference((_line("a", LOBBY, GATE), _line("b")), (_line("a", LOBBY), _line("b", GATE)))
     assert todo.remove_panels == ("gate",)
     assert [(line.id, panel.id) for line, panel in todo.add_panels] == [("b", "gate")]
+
+
+def test_panels_of_a_changed_model_are_made_anew() -> None:
+    lines = (_line("a", LOBBY, GATE.model_copy(update={"model": "other"})),)
+    todo = difference(lines, lines, {"other"})
+    assert (todo.remove_panels, todo.changes) == (("gate",), ("panel gate changed",))
