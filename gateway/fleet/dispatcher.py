@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from drivers.contract import ItemState, Reason
 from gateway.fleet.context import FleetContext
-from gateway.fleet.ledger import Ledger, split_target
+from gateway.fleet.ledger import Ledger, same_times, split_target
 from gateway.fleet.outputs import OutputKeeper
 from gateway.fleet.panel_state import Prepared
 from gateway.fleet.reconciler import Reconciler
@@ -83,12 +83,20 @@ class Dispatcher:
 
     def _changed(self, items: Sequence[ProfileItem]) -> list[ProfileItem]:
         live = self._ledger.live
-        return [item for item in items if (known := live.get(item.profile.link_id)) is None or known.profile != item.profile]
+        return [
+            item
+            for item in items
+            if (known := live.get(item.profile.link_id)) is None or known.profile != item.profile or known.body != item.body
+        ]
+
+    def _keeps_its_times(self, item: ProfileItem) -> bool:
+        known = self._ledger.live.get(item.profile.link_id)
+        return known is not None and same_times(known.profile, item.profile)
 
     async def _make_durable(self, items: Sequence[ProfileItem]) -> None:
         async with self._context.write_lock:
             changed = self._changed(items)
-            prepared = self._compile(changed)
+            prepared = self._compile([item for item in changed if not self._keeps_its_times(item)])
             await self._commit([(item.profile.link_id, item.profile, item.body) for item in changed], self._reserve(prepared))
             for panel, image in prepared.items():
                 keep_prepared(self._ledger.panels[panel], image)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from gateway.fleet.panel_state import PanelState
 from gateway.fleet.store import DesiredProfile
+from gateway.schedules.time_profile import TimeProfile
 
 Targets = tuple[str, ...]
 """What one link_id is bound to: panels (`gate`) and outputs of panels (`gate:3`)."""
@@ -15,6 +17,11 @@ def split_target(target: str) -> tuple[str, int | None]:
     """Panel and output number of `gate` or `gate:3`."""
     panel, _, output = target.partition(":")
     return panel, int(output) if output else None
+
+
+def same_times(one: TimeProfile | None, other: TimeProfile | None) -> bool:
+    """Whether two profiles of a link_id differ in their names at most."""
+    return one is not None and other is not None and replace(one, name="") == replace(other, name="")
 
 
 class Ledger:
@@ -92,8 +99,11 @@ class Ledger:
         panel, output = split_target(target)
         state = self.panels[panel]
         place = state.bound if output is None else state.outputs.setdefault(output, {})
-        if place.get(profile.link_id) is profile:
+        before = place.get(profile.link_id)
+        if before is profile:
             return None
+        if output is None and before is not None and same_times(before.profile, profile.profile):
+            state.renumber(before, profile.generation)
         place[profile.link_id] = profile
         state.version += 1
         if output is None:

@@ -112,6 +112,24 @@ class PanelState:
             return False
         return all(each.generations.get(link_id) == wanted.generation for each in self.images())
 
+    def renumber(self, before: DesiredProfile, generation: int) -> None:
+        """A new generation opens just when `before` does: what is known of the one is true of the other."""
+        link_id, observed = before.link_id, self.observed
+
+        def renumbered(image: PanelImage) -> PanelImage:
+            if image.generations.get(link_id) != before.generation:
+                return image
+            return replace(image, generations={**image.generations, link_id: generation})
+
+        self.observed = replace(
+            observed,
+            image=None if observed.image is None else renumbered(observed.image),
+            possible=tuple([renumbered(image) for image in observed.possible]),
+        )
+        said, outcome = self.verdicts.get(link_id, (0, None))
+        if outcome is not None and said == before.generation:
+            self.verdicts[link_id] = (generation, outcome)
+
     def held_generation(self, link_id: str) -> int | None:
         """The newest generation of which the panel may hold slots, or which it holds without needing one."""
         found = [image.generations[link_id] for image in self.images() if link_id in image.generations]

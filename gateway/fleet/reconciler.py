@@ -40,6 +40,7 @@ class Reconciler:
         self._retry_at: float | None = None
         self._erase_all = False
         self._stopping = False
+        self._looking: asyncio.Task[Failure | None] | None = None
         self._renewed_at = 0.0
         self._asked_by: str | None = None
         """The request that the work is done for; its id goes with every record until the panel is in step."""
@@ -104,6 +105,8 @@ class Reconciler:
             if watching.done():
                 watching.result()
             self._wake.clear()
+            if self._looking is not None:
+                self._looking.cancel()
             async with self._busy:
                 await self._attempt()
 
@@ -239,13 +242,23 @@ class Reconciler:
     # in the background
 
     async def look(self) -> None:
-        """A look at a panel that is thought to be in step, at the lowest priority; what is wrong wakes the worker."""
+        """A look at a panel that is thought to be in step, at the lowest priority; what is wrong wakes the worker.
+
+        Work for the panel does not wait for it: the look is given up then.
+        """
         state = self.state
         async with self._busy:
             if self._stopping or not state.certain or state.unreachable() is not None or self._wake.is_set():
                 return
-            failure = await self.inspection.look(Priority.BACKGROUND)
-            if failure is not None:
+            looking = self._looking = asyncio.create_task(self.inspection.look(Priority.BACKGROUND), name=f"look at {state.id}")
+            try:
+                await asyncio.wait([looking])
+            finally:
+                looking.cancel()
+                self._looking = None
+            if looking.cancelled():
+                return
+            if looking.result() is not None:
                 state.certain = False
             if not state.certain or state.drifted or self.inspection.clock_due():
                 self.wake()

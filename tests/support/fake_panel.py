@@ -98,6 +98,8 @@ class FakeDriver:
         self.feed = Feed()
         self._clock = clock
         self._latency_s = latency_s
+        self.background_s = latency_s
+        """How long a reading of the lowest priority takes: others are served first."""
         self._capabilities = panel.capabilities
 
     @property
@@ -168,10 +170,10 @@ class FakeDriver:
     def _silent(self) -> Acknowledgement:
         return Acknowledgement(Outcome.NOT_SENT, None, Reason.QUARANTINED)
 
-    async def _reading(self, name: str) -> Acknowledgement | None:
+    async def _reading(self, name: str, priority: Priority = Priority.GRANT) -> Acknowledgement | None:
         if not self._answers():
             return self._silent()
-        await asyncio.sleep(self._latency_s)
+        await asyncio.sleep(self.background_s if priority is Priority.BACKGROUND else self._latency_s)
         if not self.panel.online or (self.panel.deaf and self.panel.deaf.popleft()):
             return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
         self.feed.set(Availability.ONLINE)
@@ -184,7 +186,7 @@ class FakeDriver:
         self.feed.set(Availability.ONLINE)
 
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
-        failed = await self._reading("read_back")
+        failed = await self._reading("read_back", priority)
         if failed is not None:
             return failed
         slots = self._said(self.panel.slots)
@@ -197,11 +199,11 @@ class FakeDriver:
         return PanelImage(slots=slots, allocation=allocation)
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
-        failed = await self._reading("quick_look")
+        failed = await self._reading("quick_look", priority)
         return self._said(image.slots) == self._said(self.panel.slots) if failed is None else failed
 
     async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
-        failed = await self._reading("status")
+        failed = await self._reading("status", priority)
         if failed is not None:
             return failed
         offset = self.panel.clock_now(self._clock.wall())

@@ -180,3 +180,22 @@ def test_a_store_that_takes_nothing_for_a_while_ends_no_worker() -> None:
         assert only(await site.fleet.upsert([item(3)])).success
 
     on_site(test)
+
+
+def test_a_look_in_the_background_keeps_no_request_waiting() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.close()
+        site.drift_share = 0.02
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        site.drivers["lobby"].background_s = 5.0
+        await site.pass_time(32)
+        began = site.clock.monotonic()
+        assert only(await site.fleet.delete([link(1)])).success
+        assert site.clock.monotonic() - began < 0.1
+        await site.pass_time(60)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert view.state == "in_sync"
+
+    on_site(test)
