@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from ipaddress import ip_address
 from typing import Any
 
 import aiohttp
@@ -10,16 +11,25 @@ import aiohttp
 from config.settings import Settings, UserSettings
 
 _TIMEOUT_S = 30.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
 
 
 class GatewayRefused(Exception):
     """The gateway is not there, or said no; the text says what and where."""
 
 
+def _reachable(host: str) -> str:
+    """An address that stands for all addresses of a machine is met at its loopback."""
+    try:
+        address = ip_address(host or "127.0.0.1")
+    except ValueError:
+        return host
+    loopback = "127.0.0.1" if address.version == 4 else "::1"
+    return loopback if address.is_unspecified else str(address)
+
+
 def address_of(settings: Settings) -> str:
     """The URL that a gateway of this configuration answers at, from the same machine."""
-    host = _ANYWHERE.get(settings.http.host, settings.http.host)
+    host = _reachable(settings.http.host)
     return f"http://[{host}]:{settings.http.port}" if ":" in host else f"http://{host}:{settings.http.port}"
 
 
