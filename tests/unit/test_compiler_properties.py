@@ -29,7 +29,7 @@ from tests.unit.compiler_oracle import (
 from tests.unit.compiler_strategies import any_panel
 from tests.unit.strategies import moments, profiles, readings, sites
 
-EXAMPLES = int(os.environ.get("COMPILER_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("COMPILER_EXAMPLES", "40"))
 ALL_MINUTES = os.environ.get("COMPILER_MINUTES") == "all"
 
 drawn = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -117,7 +117,7 @@ def settled(outcome: ItemState) -> bool:
     return outcome in (ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED)
 
 
-@settings(drawn, max_examples=max(10, EXAMPLES // 4))
+@settings(drawn, max_examples=max(8, EXAMPLES // 5))
 @given(sets_of_profiles(), any_panel, narrows, extra_days, st.integers(0, 500))
 def test_profiles_side_by_side_and_their_changes(
     case: tuple[list[TimeProfile], Readings, int],
