@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from drivers.contract import Availability
 
-_SHORTEST_PROBE_S = 0.05
+_SHORTEST_PROBE_S = 0.03
 _UNKNOWN_SHARE = 1 / 3
 _LATENCY_MARGIN = 3.0
 _LATENCY_FADES = 0.98
-_WHOLE_PROBE_EVERY = 8
+_WHOLE_PROBE_EVERY = 10
 _DOUBLINGS = 10
 
 
@@ -88,7 +88,7 @@ class Health:
     def probe_timeout_s(self, timeout_s: float) -> float:
         """How long the next probe waits: as long as the unit may need by its record, so that it costs the others little.
 
-        Every eighth probe waits the whole reply timeout: the unit may have become slow.
+        Every tenth probe waits the whole reply timeout: the unit may have become slow.
         """
         if self.probes % _WHOLE_PROBE_EVERY == _WHOLE_PROBE_EVERY - 1:
             return timeout_s

@@ -163,9 +163,13 @@ class Bus:
             raise Quarantined(f"unit {unit} does not answer")
 
     def _expire(self, job: Job) -> None:
-        if not job.running:
-            self._queue.discard(job)
+        if job.running:
+            return
+        self._queue.discard(job)
+        if self._link.connected and not self._link.stale:
             job.fail(DeadlinePassed("the deadline passed while the request waited"))
+        else:
+            job.fail(BusUnavailable("the line did not open before the deadline"))
 
     def _withdraw(self, job: Job) -> None:
         if job.timer is not None:
@@ -202,12 +206,16 @@ class Bus:
             while not self._stopping:
                 if not self._link.connected:
                     await self._reopen()
-                elif (silent := self._quarantine.due(self._clock.monotonic())) is not None:
+                    continue
+                silent = self._quarantine.due(self._clock.monotonic())
+                if silent is None and not self._queue.ready:
+                    await self._rest(self._quarantine.next_at())
+                elif self._link.stale:
+                    await self._renew()
+                elif silent is not None:
                     await self._probe(silent, self._units[silent])
                 elif (job := self._queue.pop()) is not None:
                     await self._carry_out(job)
-                else:
-                    await self._rest(self._quarantine.next_at())
         finally:
             await self._link.close()
 
@@ -250,6 +258,14 @@ class Bus:
             return
         _log.info("line open", extra={"line": self._settings.id})
         self._come_up()
+
+    async def _renew(self) -> None:
+        """Open a connection anew that the last exchange left suspect, while nothing runs: deadlines of what waits hold."""
+        try:
+            await self._link.open()
+        except BusUnavailable as error:
+            _log.warning("line not open", extra={"line": self._settings.id, "cause": str(error)})
+            self._failed_opens += 1
 
     async def _pause(self, seconds: float) -> None:
         """A pause that only `stop` cuts short."""

@@ -20,7 +20,7 @@ _FAST = 19_200
 _FAST_SILENCE_S = 0.00175
 _SILENT_CHARACTERS = 3.5
 _RTU_CHARACTER_BITS = 11
-_CONNECT_S = 5.0
+_CONNECT_S = 3.0
 
 
 def open_link(settings: LineSettings, clock: Clock) -> Link:

@@ -22,7 +22,8 @@ class Link(Protocol):
     """One line, one exchange at a time. Errors are those of `drivers.errors`.
 
     `connected` is False once an exchange or `open` found the line gone; only `open` makes it True again. `on_lost` is
-    called when an idle line goes away: it may wake somebody, not more. `settled_s` is how long the last exchange
+    called when an idle line goes away: it may wake somebody, not more. `stale`: the next exchange would have to open the
+    connection anew, which `open` does beforehand. `settled_s` is how long the last exchange
     waited for a suspect line to become quiet.
     """
 
@@ -32,6 +33,9 @@ class Link(Protocol):
 
     @property
     def connected(self) -> bool: ...
+
+    @property
+    def stale(self) -> bool: ...
 
     async def open(self) -> None:
         """Raises BusUnavailable."""

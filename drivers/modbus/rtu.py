@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from drivers.clock import Clock
+from drivers.defects import Defects
 from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, Unconfirmed, UnexpectedReply
 from drivers.modbus import framer
 from drivers.modbus.codecs import decode_reply
@@ -111,21 +112,24 @@ class _Exchange:
 class Receiver(asyncio.Protocol):
     """What one opened stream calls."""
 
-    def __init__(self, arrived: Callable[[bytes], None], gone: Callable[[Receiver], None]) -> None:
+    def __init__(self, arrived: Callable[[bytes], None], gone: Callable[[Receiver], None], defects: Defects) -> None:
+        self._defects = defects
         self._arrived = arrived
         self._gone = gone
         self.lost = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
-        if not self.lost:
-            self._arrived(data)
+        with self._defects:
+            if not self.lost:
+                self._arrived(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         if not self.closed.done():
             self.closed.set_result(None)
-        self._gone(self)
+        with self._defects:
+            self._gone(self)
 
 
 class RtuLink:
@@ -147,13 +151,21 @@ class RtuLink:
         self._suspect_since: float | None = None
         self._suspect_unit: int | None = None
         self._quiet_s = 0.0
+        self._defects = Defects(self._broke)
+        self._defect: Exception | None = None
 
     @property
     def connected(self) -> bool:
-        return self._receiver is not None and not self._receiver.lost
+        return self._defect is None and self._receiver is not None and not self._receiver.lost
+
+    @property
+    def stale(self) -> bool:
+        return False
 
     async def open(self) -> None:
-        receiver = Receiver(self._arrived, self._lost)
+        if self._defect is not None:
+            raise self._defect
+        receiver = Receiver(self._arrived, self._lost, self._defects)
         try:
             self._outlet = await self._connect(receiver)
         except (OSError, ValueError) as error:
@@ -187,7 +199,8 @@ class RtuLink:
         exchange = _Exchange(unit, request, self.frame(unit, request), timing, self._clock.monotonic())
         self._exchange = exchange
         try:
-            self._begin(exchange)
+            # Not at once: what the kernel holds already is heard first.
+            self._call_at(self._free_at(exchange), self._begin, exchange)
             return await exchange.done
         except (Unconfirmed, asyncio.CancelledError) as error:
             self._suspect(unit if probe and isinstance(error, NoReply) else None)
@@ -203,7 +216,7 @@ class RtuLink:
             if free_at > exchange.started + exchange.timing.guard_s + max(_BABBLE_MIN_S, _BABBLE_QUIETS * self._quiet_s):
                 exchange.fail(BusUnavailable("the line does not become quiet"))
             else:
-                exchange.timer = asyncio.get_running_loop().call_at(free_at, self._begin, exchange)
+                self._call_at(free_at, self._begin, exchange)
         elif self._outlet is None or not self.connected:
             exchange.fail(BusUnavailable("the line is not open"))
         else:
@@ -235,7 +248,7 @@ class RtuLink:
             exchange.echo = exchange.frame
         wait_s = exchange.timing.timeout_s if exchange.unit else timing.turnaround_s
         exchange.deadline = self._busy_until + wait_s
-        exchange.timer = asyncio.get_running_loop().call_at(exchange.deadline, self._expire, exchange)
+        self._call_at(exchange.deadline, self._expire, exchange)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("frame sent", extra={**self._facts, "frame": exchange.frame.hex()})
         try:
@@ -253,6 +266,21 @@ class RtuLink:
             self.tally.late_dropped.update(exchange.foreign)
         if glitches := exchange.framer.skipped + exchange.framer.waiting:
             self.tally.glitch_bytes[exchange.unit] += glitches
+
+    def _call_at(self, when: float, act: Callable[[_Exchange], None], exchange: _Exchange) -> None:
+        exchange.timer = asyncio.get_running_loop().call_at(when, self._guarded, act, exchange)
+
+    def _guarded(self, act: Callable[[_Exchange], None], exchange: _Exchange) -> None:
+        with self._defects:
+            act(exchange)
+
+    def _broke(self, error: Exception) -> None:
+        """A defect ends the exchange under way, or the next attempt to open, in the worker that waits for it."""
+        self._defect = error
+        if self._exchange is not None and not self._exchange.done.done():
+            self._exchange.done.set_exception(error)
+        else:
+            self.on_lost()
 
     def _suspect(self, unit: int | None = None) -> None:
         """From now on something may be under way; with `unit`, only a late answer of this one."""
@@ -316,9 +344,8 @@ class RtuLink:
         return data[size:]
 
     def _expire(self, exchange: _Exchange) -> None:
-        loop = asyncio.get_running_loop()
         if exchange.deadline > self._clock.monotonic():
-            exchange.timer = loop.call_at(exchange.deadline, self._expire, exchange)
+            self._call_at(exchange.deadline, self._expire, exchange)
             return
         exchange.take(exchange.framer.flush())
         if exchange.done.done():

@@ -18,6 +18,7 @@ from pymodbus.framer.socket import FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from drivers.clock import Clock
+from drivers.defects import Defects
 from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, UnexpectedReply
 from drivers.modbus.codecs import decode_reply
 from drivers.modbus.link import UnitTiming, check_broadcast
@@ -29,7 +30,7 @@ _log = logging.getLogger(__name__)
 _HEADER = 7
 _PROTOCOL = b"\x00\x00"
 _MAX_PDU = 253
-_CONNECT_S = 5.0
+_CONNECT_S = 3.0
 _RECEIVE_BUFFER = 65_536
 _NEVER_S = 3600.0
 """pymodbus' own timeout: ours ends every exchange before."""
@@ -46,8 +47,9 @@ class RawReply(ModbusPDU):
 class StrictFramer(FramerSocket):
     """Hands on only what carries the awaited transaction and unit, as bytes, and remembers whatever else it saw."""
 
-    def __init__(self) -> None:
+    def __init__(self, defects: Defects) -> None:
         super().__init__(DecodePDU(False))
+        self._defects = defects
         self.awaiting = False
         self.garbage = 0
         """Bytes from where the stream stopped making sense."""
@@ -61,6 +63,11 @@ class StrictFramer(FramerSocket):
         return bool(self.garbage or self.unfinished or self.foreign)
 
     def handleFrame(self, data: bytes, exp_devid: int, exp_tid: int) -> tuple[int, ModbusPDU | None]:  # noqa: N802
+        with self._defects:
+            return self._search(data, exp_devid, exp_tid)
+        return len(data), None
+
+    def _search(self, data: bytes, exp_devid: int, exp_tid: int) -> tuple[int, ModbusPDU | None]:
         used = 0
         found: ModbusPDU | None = None
         while found is None and len(data) - used >= _HEADER:
@@ -105,23 +112,36 @@ class TcpLink:
         self._turnaround_s = turnaround_s
         self._facts = {"line": name}
         self._client: AsyncModbusTcpClient | None = None
-        self._framer = StrictFramer()
+        self._defects = Defects(self._broke)
+        self._defect: Exception | None = None
+        self._framer = StrictFramer(self._defects)
         self._reachable = False
 
     @property
     def connected(self) -> bool:
         return self._reachable
 
+    @property
+    def stale(self) -> bool:
+        return self._client is None or not self._client.connected or self._framer.suspect
+
     async def open(self) -> None:
+        if self._defect is not None:
+            raise self._defect
+        self._account(0)
         self._drop()
         self._reachable = False
         client = AsyncModbusTcpClient(
             self._host, port=self._port, retries=0, reconnect_delay=0, timeout=_CONNECT_S, trace_connect=self._connection
         )
-        self._framer = StrictFramer()
+        self._framer = StrictFramer(self._defects)
         client.ctx.framer = self._framer
         client.ctx.max_buffer_size = _RECEIVE_BUFFER
-        if not await client.connect():
+        try:
+            connected = await client.connect()
+        except ValueError as error:
+            raise BusUnavailable(f"no such host: {self._host}") from error
+        if not connected:
             raise BusUnavailable(f"no connection to {self._host}:{self._port}")
         client.ctx.comm_params.timeout_connect = _NEVER_S
         self._client = client
@@ -159,7 +179,8 @@ class TcpLink:
             self._account(unit)
 
     async def _broadcast(self, client: AsyncModbusTcpClient, request: Request) -> tuple[int, ...]:
-        await client.execute(True, self._message(0, request))
+        async with self._translated(_CONNECT_S):
+            await client.execute(True, self._message(0, request))
         await self._clock.sleep(self._turnaround_s)
         return ()
 
@@ -169,9 +190,7 @@ class TcpLink:
         return request.message(unit)
 
     async def _connection_to_use(self) -> AsyncModbusTcpClient:
-        if self._framer.suspect:
-            self._account(0)
-        if self._client is None or not self._client.connected:
+        if self.stale:
             await self.open()
         assert self._client is not None
         return self._client
@@ -203,15 +222,25 @@ class TcpLink:
         self.tally.late_dropped.update(framer.foreign)
         self.tally.glitch_bytes[unit] += framer.garbage + framer.unfinished
         self._drop()
-        self._framer = StrictFramer()
+        self._framer = StrictFramer(self._defects)
 
     def _connection(self, connected: bool) -> None:
         """pymodbus tells here that a connection is gone; whoever waits is told at once."""
-        if connected or self._client is None or not self._framer.awaiting:
+        if not connected:
+            self._end_wait(ConnectionError("the connection was cut"))
+
+    def _end_wait(self, error: Exception) -> None:
+        if self._client is None or not self._framer.awaiting:
             return
         waiting = self._client.ctx.response_future
         if not waiting.done():
-            waiting.set_exception(ConnectionError("the connection was cut"))
+            waiting.set_exception(error)
+
+    def _broke(self, error: Exception) -> None:
+        """A defect of ours in what pymodbus calls back: whoever waits gets it, or the next attempt to open."""
+        self._defect = error
+        self._end_wait(error)
+        self._drop()
 
     def _drop(self) -> None:
         client, self._client = self._client, None

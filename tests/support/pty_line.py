@@ -31,6 +31,11 @@ class PtyPanel:
             self.heard.append(request)
             os.write(self._master, self.answer(request))
 
+    def say(self, data: bytes) -> None:
+        """Unasked, at once."""
+        assert self._master is not None
+        os.write(self._master, data)
+
     def unplug(self) -> None:
         """The device is gone, as when an adapter is pulled out."""
         if self._master is not None:

@@ -16,6 +16,7 @@ from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
 from drivers.errors import BusUnavailable, NotSent
 from drivers.line import line_timing, open_link
+from drivers.modbus.link import UnitTiming
 from drivers.modbus.requests import Request, read_holding_registers, write_register, write_registers
 from tests.support.lines import rtu_settings
 from tests.support.pty_line import pty_panel
@@ -79,6 +80,19 @@ async def test_exchanges_on_a_pseudo_terminal() -> None:
         assert panel.heard[:2] == [framed("01 03 0010 0001"), framed("01 06 0007 0009")]
         assert bus.statistics().line.exchanges == 40
         await bus.stop(1)
+
+
+async def test_what_the_kernel_holds_already_is_heard_before_a_frame_is_sent() -> None:
+    with pty_panel(obey) as panel:
+        settings = rtu_settings(port=panel.path, baudrate=115200)
+        link = open_link(settings, SystemClock())
+        await link.open()
+        assert await link.exchange(1, READ, UnitTiming(0, 1)) == (42,)
+        await asyncio.sleep(0.01)
+        panel.say(framed("01 03 02 0001"))
+        assert await link.exchange(1, READ, UnitTiming(0, 1)) == (42,)
+        assert link.tally.late_dropped[1] == 1
+        await link.close()
 
 
 async def test_a_pulled_adapter_and_its_return(tmp_path: Path) -> None:

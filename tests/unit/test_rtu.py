@@ -12,6 +12,7 @@ import pytest
 from drivers.bus import Bus
 from drivers.contract import Priority
 from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, PanelException, UnexpectedReply
+from drivers.modbus.framer import ReplyFramer
 from drivers.modbus.requests import (
     Request,
     read_coils,
@@ -394,3 +395,35 @@ def test_one_write_a_frame() -> None:
         assert all(after[0] > before[0] for before, after in pairwise(line.sent))
 
     converse(lambda _: [(0.004, WRITE_REPLY)], conversation)
+
+
+def test_a_defect_in_what_the_loop_calls_back_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [(0.002, READ_REPLY)])
+        async with bus_on(line) as bus:
+            await ask(bus, READ)
+            with monkeypatch.context() as patch:
+                patch.setattr(ReplyFramer, "feed", lambda framer, data: 1 // 0)
+                with pytest.raises(NoReply):
+                    await ask(bus, READ)
+            assert bus.task is not None
+            with pytest.raises(ZeroDivisionError):
+                await bus.task
+            assert asyncio.get_running_loop().time() < 0.1
+
+    run_virtual(main())
+
+
+def test_a_defect_on_an_idle_line_ends_the_worker_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [(0.002, READ_REPLY)])
+        async with bus_on(line) as bus:
+            await ask(bus, READ)
+            with monkeypatch.context() as patch:
+                patch.setattr(ReplyFramer, "feed", lambda framer, data: 1 // 0)
+                line.arrive(b"x")
+            assert bus.task is not None
+            with pytest.raises(ZeroDivisionError):
+                await bus.task
+
+    run_virtual(main())

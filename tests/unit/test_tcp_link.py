@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,13 @@ from drivers.errors import (
 from drivers.line import open_link
 from drivers.modbus.link import UnitTiming
 from drivers.modbus.requests import Request, read_holding_registers, write_coil, write_register, write_registers
-from drivers.modbus.tcp import TcpLink
+from drivers.modbus.tcp import StrictFramer, TcpLink
+from simulators.faults import Faults
+from simulators.responder import Responder
 from tests.support.rogue_server import CUT, RogueServer, TcpAnswer, good, reply, rogue_server
+from tests.support.soak import SoakPanel
+from tests.support.virtual_tcp import VirtualConnection, VirtualTcpLoop
+from tests.support.virtual_time import VirtualClock
 
 READ = read_holding_registers(0x10, 2)
 WRITE = write_register(7, 9)
@@ -204,3 +210,93 @@ async def test_a_bus_on_tcp_retries_quarantines_and_recovers() -> None:
         assert await bus.exchange(1, READ, Priority.GRANT) == (42, 42)
         assert bus.statistics().units[1].timeouts >= 3
         await bus.stop(1)
+
+
+async def test_a_defect_in_what_pymodbus_calls_back_is_raised_where_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with rogue_server(good) as server:
+        link = link_to(server)
+        await link.open()
+        monkeypatch.setattr(StrictFramer, "_match", lambda *anything: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            await link.exchange(1, READ, UnitTiming(0, 5))
+        with pytest.raises(ZeroDivisionError):
+            await link.open()
+        await link.close()
+
+
+class BlackHole(VirtualTcpLoop):
+    """Nobody answers a connection any more."""
+
+    open = False
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.Protocol], *where: Any, **how: Any
+    ) -> tuple[VirtualConnection, asyncio.Protocol]:
+        if not self.open:
+            await asyncio.sleep(1e6)
+        return await super().create_connection(protocol_factory, *where, **how)
+
+
+async def black_hole_bus() -> tuple[Bus, BlackHole]:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, BlackHole)
+    clock = VirtualClock()
+    settings = LineSettings(id="annex", kind="modbus-tcp", host="192.0.2.1", port=502)
+    bus = Bus(settings, open_link(settings, clock), clock)
+    bus.attach(1)
+    bus.attach(2)
+    await bus.start()
+    return bus, loop
+
+
+def test_requests_to_a_silent_host_are_told_so_within_their_deadline() -> None:
+    async def main() -> None:
+        bus, loop = await black_hole_bus()
+        with pytest.raises(BusUnavailable):
+            await bus.exchange(1, READ, Priority.GRANT, deadline=1.0)
+        assert loop.time() == 1.0
+        with pytest.raises(BusUnavailable):
+            await bus.exchange(1, READ, Priority.GRANT)
+        assert loop.time() <= 3.1
+        await asyncio.sleep(0.1)
+        with pytest.raises(BusUnavailable):
+            await bus.exchange(1, READ, Priority.OPERATOR, deadline=1e6)
+        assert loop.time() <= 3.3
+        await bus.stop(5)
+
+    with asyncio.Runner(loop_factory=BlackHole) as runner:
+        runner.run(main())
+
+
+def test_a_host_that_falls_silent_keeps_nobody_beyond_the_deadline() -> None:
+    async def main() -> None:
+        bus, loop = await black_hole_bus()
+        panel = SoakPanel(1)
+        loop.responder = Responder([panel])
+        loop.open = True
+        loop.responder.set_faults(Faults())
+        await asyncio.sleep(10)
+        await bus.exchange(1, READ, Priority.GRANT)
+        loop.open = False
+        panel.off()
+        began = loop.time()
+        asked = [
+            asyncio.create_task(bus.exchange(1, READ, Priority.GRANT)),
+            asyncio.create_task(bus.exchange(2, READ, Priority.GRANT, deadline=began + 1)),
+            asyncio.create_task(bus.exchange(2, READ, Priority.GRANT)),
+        ]
+        with pytest.raises(BusUnavailable):
+            await asked[1]
+        assert loop.time() <= began + 1.001
+        first, last = await asyncio.gather(asked[0], asked[2], return_exceptions=True)
+        assert isinstance(first, NoReply)
+        assert isinstance(last, BusUnavailable)
+        assert loop.time() <= began + 4
+        loop.open = True
+        panel.on()
+        await asyncio.sleep(10)
+        assert await bus.exchange(1, READ, Priority.GRANT)
+        await bus.stop(5)
+
+    with asyncio.Runner(loop_factory=BlackHole) as runner:
+        runner.run(main())
