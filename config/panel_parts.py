@@ -160,14 +160,17 @@ class BitSetting(Part):
     write: Word | None = None
     """What is written where they read otherwise; absent: what was read, with these bits as they must be."""
     when: Literal["always", "transaction", "clock"] = "always"
+    """`always`: before anything is written. `transaction`: behind the words of a table, which acts by these bits. `clock`: before
+    the clock is set, and saved.
+    """
 
 
 class WritePlanRules(Part):
     """How a change travels.
 
-    A transaction is: `prepare` bits, `begin`, the words, `commit`, `save`. Words are written in the order that the
-    schedule layout keeps (closings, then the rest, then openings, where there is no commit). Runs of changed words that
-    are at most `merge_gap` unchanged words apart go in one frame.
+    A transaction is: `prepare` bits, `begin`, the words, `commit`, the bits by which a table acts, `save`. Words are written
+    in the order that the schedule layout keeps (closings, then the rest, then openings, where there is no commit). Runs of
+    changed words that are at most `merge_gap` unchanged words apart go in one frame.
     """
 
     merge_gap: int = Field(0, ge=0, le=123)

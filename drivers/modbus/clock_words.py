@@ -25,6 +25,11 @@ def wall_of(setting: ClockSetting, instant: int) -> Wall:
     return divmod(instant + 60 * offset, 86_400)
 
 
+def weekday(day: int) -> int:
+    """Of a day since 1970-01-01; 0 Monday."""
+    return (EPOCH + timedelta(days=day)).weekday()
+
+
 def seconds_between(one: Wall, other: Wall) -> int:
     return 86_400 * (one[0] - other[0]) + one[1] - other[1]
 
@@ -91,7 +96,7 @@ def _byte(value: int, codec: FieldsClock) -> int:
 
 
 def fields_wall(codec: FieldsClock, words: Sequence[int]) -> Wall | None:
-    """What a `fields` clock shows; None when that is no time."""
+    """What a `fields` clock shows; None when that is no time, or when the weekday it goes by is not the date's."""
     data = [byte for word in words for byte in (word >> 8, word & 0xFF)]
     if codec.encoding == "bcd":
         if any(byte & 0x0F > 9 or byte >> 4 > 9 for byte in data):
@@ -100,4 +105,7 @@ def fields_wall(codec: FieldsClock, words: Sequence[int]) -> Wall | None:
     shown = dict(zip(codec.fields, data, strict=True))
     parts: tuple[ClockField, ...] = ("year", "month", "day", "hour", "minute", "second")
     year, *rest = (shown.get(name, 0) for name in parts)
-    return civil_wall((year + codec.year_base, *rest))
+    wall = civil_wall((year + codec.year_base, *rest))
+    if wall is None or shown.get("weekday", weekday(wall[0]) + codec.first_weekday) != weekday(wall[0]) + codec.first_weekday:
+        return None
+    return wall

@@ -18,7 +18,7 @@ from drivers.modbus.layouts import build_layout
 from drivers.modbus.layouts.direct import save_steps
 from drivers.modbus.layouts.layout import Layout
 from drivers.modbus.output_driver import OutputDriver
-from drivers.modbus.prepare import prepare, stands
+from drivers.modbus.prepare import When, prepare, stands
 from drivers.modbus.requests import Request, write_registers
 from drivers.modbus.restarts import Reading, went_on
 from drivers.modbus.steps import EFFECTLESS, Check, Step, StepKind, Transaction
@@ -26,6 +26,10 @@ from drivers.modbus.unit import Call, PanelUnit, failed
 
 _log = logging.getLogger(__name__)
 
+_BEFORE: tuple[When, ...] = ("always",)
+_BEHIND: tuple[When, ...] = ("transaction",)
+_LASTING = _BEFORE + _BEHIND
+"""Bits without which words do not last or do not act: written before and behind them."""
 _ATTEMPTS = 3
 """Of a transaction whose staged words the panel lost."""
 
@@ -64,6 +68,10 @@ class ModbusPanelDriver(OutputDriver):
         """False: what the panel holds may be gone after a power cut. Unknown at the start: taken to be so."""
         self._doubtful = False
         """Words were written and not proved: the panel may have restarted, and lost a bit that makes them last."""
+        self._lost = False
+        """It was seen to have lost it: what its table reads may be gone after a power cut."""
+        self._values_open = False
+        """Table or clock were written, and the values that the panel acts on not yet looked at."""
 
     def _build_layout(self) -> Layout:
         layout = build_layout(self._model, self._capabilities)
@@ -107,7 +115,7 @@ class ModbusPanelDriver(OutputDriver):
                 await self._carry_out(plan.target, transaction, progress, Call(priority, deadline))
             except DriverError as error:
                 return self._refused(transaction, progress, error)
-            self._held, self._doubtful = plan.target, False
+            self._held, self._doubtful, self._lost = plan.target, False, False
         return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
 
     def _refused(self, transaction: Transaction, progress: _Progress, error: DriverError) -> Acknowledgement:
@@ -141,13 +149,16 @@ class ModbusPanelDriver(OutputDriver):
         return any(step.kind is StepKind.COMMIT for step in transaction.steps)
 
     async def _write(self, steps: tuple[Step, ...], progress: _Progress, call: Call) -> None:
-        if any(step.kind is StepKind.PREPARE for step in steps):
-            await prepare(self._unit, "transaction", call)
+        kinds = {step.kind for step in steps}
+        if StepKind.PREPARE in kinds:
+            await prepare(self._unit, _BEFORE, call)
         for step in steps:
             urgent = call.finished() if progress.effect else call
             if step.kind is StepKind.PREPARE:
                 continue
-            if step.kind is StepKind.COMMIT:
+            if step.kind is StepKind.ACTIVATE:
+                await prepare(self._unit, _BEHIND, urgent, anyway=self._lost)
+            elif step.kind is StepKind.COMMIT:
                 await self._commit(step, progress, urgent)
             else:
                 await self._one(step, progress, urgent)
@@ -168,7 +179,7 @@ class ModbusPanelDriver(OutputDriver):
         progress.effect |= step.kind not in EFFECTLESS
         if step.kind is StepKind.WRITE:
             self._saved &= self._model.write.save is None
-            self._doubtful = True
+            self._doubtful = self._values_open = True
         progress.erased |= step.kind is StepKind.ERASE
         if step.storage is not None:
             self._written[step.storage] = self._written.get(step.storage, 0) + 1
@@ -212,9 +223,14 @@ class ModbusPanelDriver(OutputDriver):
             held = await self._holds(proof, call)
         if not held:
             raise progress.commit or VerifyFailed("the panel reads back otherwise than it acknowledged")
-        if not await stands(self._unit, "transaction", call):
+        if not await stands(self._unit, _LASTING, call):
             raise VerifyFailed("the panel restarted: what was written may not last")
-        await put_in_force(self._unit, self._layout, self._clock_writer, target, call)
+        await self._follow(target, call)
+
+    async def _follow(self, image: PanelImage, call: Call) -> None:
+        """The values that the panel acts on, as the table says that it holds."""
+        await put_in_force(self._unit, self._layout, self._clock_writer, image, call)
+        self._values_open = False
 
     async def _committed(self, progress: _Progress, call: Call) -> bool:
         """Whether the panel says that its last commit was done, and did not restart since the transaction began."""
@@ -252,7 +268,10 @@ class ModbusPanelDriver(OutputDriver):
             async with self._writing:
                 if not self._saved:
                     await self._write(save_steps(self._model), _Progress(), call)
-            return await self._read(call)
+                image = await self._read(call)
+                if self._values_open:
+                    await self._follow(image, call)
+                return image
         except DriverError as error:
             return failed(error)
 
@@ -261,14 +280,23 @@ class ModbusPanelDriver(OutputDriver):
             return await self._unit.exchange(request, call)
 
         image = await self._layout.read(read)
-        if self._doubtful and not await stands(self._unit, "transaction", call):
+        await self._look_for_loss(call)
+        if self._lost:
             image = self._layout.unknown()
         self._held = image
         return image
 
+    async def _look_for_loss(self, call: Call) -> None:
+        """Whether a bit that makes words last was lost while words were written; to be asked before the bit is set again."""
+        if self._doubtful and not self._lost:
+            self._lost = not await stands(self._unit, _LASTING, call)
+
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         try:
-            same = await self._holds(self._layout.quick_checks(image), Call(priority, deadline))
+            call = Call(priority, deadline)
+            same = await self._holds(self._layout.quick_checks(image), call)
+            if same and self._values_open:
+                await self._follow(image, call)
         except DriverError as error:
             return failed(error)
         self._held = image if same else None
@@ -278,14 +306,28 @@ class ModbusPanelDriver(OutputDriver):
 
     async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
         """After a step of its clock a panel may go on with an old value: values are compared with the table and put right."""
+        try:
+            await self._look_for_loss(Call(priority, deadline))
+        except DriverError as error:
+            return failed(error)
+        self._values_open = True
         done = await super().set_clock(setting, priority, deadline)
-        if done.outcome is not Outcome.ACKNOWLEDGED or self._layout.values_read() is None:
+        if done.outcome is not Outcome.ACKNOWLEDGED:
             return done
         call = Call(priority, None)
         try:
             async with self._writing:
-                image = self._held or await self._read(call)
-                await put_in_force(self._unit, self._layout, self._clock_writer, image, call)
+                await self._save_settings(call)
+                if self._layout.values_read() is not None:
+                    await self._follow(self._held or await self._read(call), call)
         except DriverError as error:
             return failed(error)
         return done
+
+    async def _save_settings(self, call: Call) -> None:
+        """Bits that were written along with the clock last like a table's words."""
+        writer = self._clock_writer
+        if writer is None or not writer.settings_written:
+            return
+        await self._write(save_steps(self._model), _Progress(), call)
+        writer.settings_written = False

@@ -35,12 +35,15 @@ def capabilities_of(model: PanelModel) -> PanelCapabilities:
 
 
 def output_request(model: PanelModel, output: int, on: bool, lease_s: int | None) -> Request | None:
-    """The write that switches an output; None where the model cannot. A lease is never made longer than asked."""
+    """The write that switches an output; None where the model cannot. A lease is never made longer than asked, nor shorter."""
     outputs = model.outputs
     if outputs is None:
         return None
     if on and lease_s is not None:
-        return None if outputs.lease is None else _timed(model, outputs.lease, output, 10 * lease_s)
+        lease = outputs.lease
+        if lease is None or 10 * lease_s > lease.max_units * lease.tenths_per_unit:
+            return None
+        return _timed(model, lease, output, 10 * lease_s)
     if outputs.switch is not None:
         return _command(model, outputs.switch, output, _ON if on else _OFF)
     if not on and outputs.lease is not None:

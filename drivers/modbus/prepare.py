@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from config.panel_model import PanelModel
@@ -16,27 +17,32 @@ def prepare_request(model: PanelModel, setting: BitSetting, held: int = 0) -> Re
     return write_register(setting.address - model.addressing.base, value)
 
 
-Other = Literal["transaction", "clock"]
+When = Literal["always", "transaction", "clock"]
 
 
-async def prepare(unit: PanelUnit, other: Other, call: Call) -> None:
-    """Put right what has to stand always, and for a `transaction` or for the `clock`. Raises DriverError."""
-    for setting in _concerned(unit, other):
+async def prepare(unit: PanelUnit, whens: Collection[When], call: Call, anyway: bool = False) -> bool:
+    """Put right what has to stand then; whether anything had to be written. `anyway`: written also where it reads right, for it
+    may not last. Raises DriverError.
+    """
+    wrote = False
+    for setting in _concerned(unit, whens):
         held = await _read(unit, setting, call)
-        if held & setting.mask != setting.value:
+        if anyway or held & setting.mask != setting.value:
             await unit.exchange(prepare_request(unit.model, setting, held), call)
+            wrote = True
+    return wrote
 
 
-async def stands(unit: PanelUnit, other: Other, call: Call) -> bool:
+async def stands(unit: PanelUnit, whens: Collection[When], call: Call) -> bool:
     """Whether it is all right still. Raises DriverError."""
-    for setting in _concerned(unit, other):
+    for setting in _concerned(unit, whens):
         if await _read(unit, setting, call) & setting.mask != setting.value:
             return False
     return True
 
 
-def _concerned(unit: PanelUnit, other: Other) -> list[BitSetting]:
-    return [setting for setting in unit.model.write.prepare if setting.when in ("always", other)]
+def _concerned(unit: PanelUnit, whens: Collection[When]) -> list[BitSetting]:
+    return [setting for setting in unit.model.write.prepare if setting.when in whens]
 
 
 async def _read(unit: PanelUnit, setting: BitSetting, call: Call) -> int:

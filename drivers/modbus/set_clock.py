@@ -19,10 +19,12 @@ from drivers.modbus.clock_words import (
     wall_of,
 )
 from drivers.modbus.named import joined, read_area
-from drivers.modbus.prepare import prepare
+from drivers.modbus.prepare import When, prepare, stands
 from drivers.modbus.requests import Request, read_holding_registers, write_registers
 from drivers.modbus.unit import Call, PanelUnit
 
+_OF_CLOCK: tuple[When, ...] = ("clock",)
+_BEFORE_CLOCK: tuple[When, ...] = ("always", "clock")
 _ATTEMPTS = 3
 _TOLERANCE_S = 2
 """Whole seconds on both sides and the time on the wire."""
@@ -44,6 +46,8 @@ class ClockWriter:
     def __init__(self, unit: PanelUnit) -> None:
         self._unit = unit
         self._set_at: float | None = None
+        self.settings_written = False
+        """Bits that the clock needs were written since this was last set to False."""
 
     async def read(self, call: Call) -> Seen:
         """Raises DriverError."""
@@ -52,7 +56,8 @@ class ClockWriter:
             return await self._read_table(codec, call)
         if isinstance(codec, FieldsClock):
             words, read_at = await self._timed(self._fields_read(codec), call)
-            return Seen(fields_wall(codec, words), read_at, words=words)
+            due = not await stands(self._unit, _OF_CLOCK, call)
+            return Seen(fields_wall(codec, words), read_at, due, words)
         raise ValueError(f"{self._unit.model.name} has no clock")
 
     async def write(self, setting: ClockSetting, call: Call) -> None:
@@ -65,7 +70,7 @@ class ClockWriter:
         for _ in range(_ATTEMPTS):
             asked = self._unit.clock.monotonic()
             now = setting.instant + asked - started
-            await prepare(self._unit, "clock", call)
+            self.settings_written |= await prepare(self._unit, _BEFORE_CLOCK, call)
             await self._unit.exchange(self._request(setting, round(now + lead)), call)
             lead = self._unit.clock.monotonic() - asked
             if await self._took(setting, started, call):

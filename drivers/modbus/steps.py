@@ -21,6 +21,8 @@ class StepKind(Enum):
     WRITE = "write"
     ERASE = "erase"
     COMMIT = "commit"
+    ACTIVATE = "activate"
+    """Sets bits by which the panel acts on its table: after the words, so that it never acts on a table that nobody asked for."""
     SAVE = "save"
 
 

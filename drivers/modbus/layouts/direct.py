@@ -63,12 +63,15 @@ class Writer:
         rules, base = self._model.write, self._model.addressing.base
         storage = rules.storage_per_write
         for setting in rules.prepare:
-            if setting.when != "clock":
+            if setting.when == "always":
                 yield Step(StepKind.PREPARE, prepare_request(self._model, setting))
         if rules.begin is not None:
             yield Step(StepKind.BEGIN, write_registers(rules.begin.address - base, rules.begin.values))
         for request in self.requests:
             yield Step(StepKind.WRITE, request, request.count, storage)
+        for setting in rules.prepare:
+            if setting.when == "transaction":
+                yield Step(StepKind.ACTIVATE, prepare_request(self._model, setting))
         yield from save_steps(self._model)
 
 

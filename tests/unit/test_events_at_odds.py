@@ -1,0 +1,172 @@
+"""Panels of event lists that fail, forget or were set by somebody else at the worst moment: nothing opens that nobody asked for,
+and nothing is claimed that a power cut or the next weekday would take back.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, PanelStatus, Period, Priority, Reason, Slot
+from drivers.modbus.requests import Request
+from simulators.domat_fc013 import DomatFc013
+from simulators.ge_a_series import GeASeries
+from tests.support.panel_wire import PanelWire, panel_on_wire
+from tests.support.virtual_time import run_virtual
+
+P = Priority.GRANT
+LINK = "91c615e3-1040-4815-8ecb-000000000009"
+WORK_WEEK = PanelImage(slots={0: Slot((LINK,), (Period(31, 540, 1080),))})
+EVERY_DAY = PanelImage(slots={1: Slot((LINK,), (Period(127, 540, 1080),))})
+EMPTY = PanelImage()
+MONDAY = 20_759
+STATUS_AT, MODE_AT, CLOCK_AT, TABLE_AT = 3, 23, 49, 54
+VALUES_AT, SAVE_AT = 500, 50_034
+
+
+def at(hour: int) -> ClockSetting:
+    return ClockSetting(MONDAY * 86_400 + hour * 3600, 0)
+
+
+def domat(wire: PanelWire) -> DomatFc013:
+    return cast("DomatFc013", wire.panel)
+
+
+def ge(wire: PanelWire) -> GeASeries:
+    return cast("GeASeries", wire.panel)
+
+
+def done(said: Acknowledgement) -> bool:
+    return said.outcome is Outcome.ACKNOWLEDGED
+
+
+def test_a_week_table_does_not_act_before_it_is_written() -> None:
+    """Presence mode off, the factory table behind it; the line dies with the first word of the table."""
+
+    async def run() -> None:
+        driver, wire = panel_on_wire("domat-fc013")
+        assert done(await driver.set_clock(at(5), P, None))
+        domat(wire).write_word(MODE_AT, 0x8004)
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+
+        async def before(request: Request) -> bool:
+            return not (request.writes and request.address >= TABLE_AT)
+
+        wire.before = before
+        assert (await driver.apply(driver.plan(WORK_WEEK, known), P, None)).outcome is Outcome.UNCONFIRMED
+        for _ in range(24):
+            await wire.clock.sleep(3600)
+            assert domat(wire).schedules_open_now() == ()
+        wire.before = None
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert done(await driver.apply(driver.plan(WORK_WEEK, known), P, None))
+        assert domat(wire).read_words(3, MODE_AT, 1)[0] == 0x0008
+
+    run_virtual(run())
+
+
+def test_a_weekday_that_is_not_the_dates_is_no_time() -> None:
+    async def run() -> None:
+        driver, wire = panel_on_wire("domat-fc013")
+        assert done(await driver.set_clock(at(12), P, None))
+        words = list(domat(wire).read_words(3, CLOCK_AT, 4))
+        words[1] = words[1] & 0x00FF | 0x0700
+        domat(wire).write_words(CLOCK_AT, words)
+        status = await driver.status(P, None)
+        assert isinstance(status, PanelStatus)
+        assert status.clock is None
+        assert done(await driver.set_clock(at(12), P, None))
+        status = await driver.status(P, None)
+        assert isinstance(status, PanelStatus)
+        assert status.clock is not None
+
+    run_virtual(run())
+
+
+@pytest.mark.parametrize("clock_first", [False, True])
+def test_words_that_a_reset_kept_from_eeprom_are_written_again(clock_first: bool) -> None:
+    """A restart behind the EEPROM bit, and then silence: the table reads right and is gone after a power cut. Setting the clock
+    sets the bit again, and must not hide that."""
+
+    async def run() -> None:
+        driver, wire = panel_on_wire("domat-fc013")
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        writes = 0
+
+        async def before(request: Request) -> bool:
+            nonlocal writes
+            table = request.writes and request.address >= TABLE_AT
+            if table and writes == 0:
+                domat(wire).reset()
+            writes += table
+            return table or writes == 0
+
+        wire.before = before
+        assert (await driver.apply(driver.plan(WORK_WEEK, known), P, None)).outcome is Outcome.UNCONFIRMED
+        wire.before = None
+        if clock_first:
+            await driver.set_clock(at(12), P, None)
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert done(await driver.apply(driver.plan(WORK_WEEK, known), P, None))
+        domat(wire).power_cut()
+        assert domat(wire).day_windows(0, MONDAY) == ((540, 1080),)
+
+    run_virtual(run())
+
+
+def test_a_value_that_outlived_its_deletion_is_put_right_before_anything_is_claimed() -> None:
+    """The deletion is written and saved, then the line fails: the panel goes on with an old value until its next event."""
+
+    async def run() -> None:
+        driver, wire = panel_on_wire("ge-a-series")
+        assert done(await driver.set_clock(at(20), P, None))
+        assert done(await driver.apply(driver.plan(EVERY_DAY, EMPTY), P, None))
+        ge(wire).write_bit(VALUES_AT, 0xFF00)
+
+        async def before(request: Request) -> bool:
+            return request.address != VALUES_AT
+
+        wire.before = before
+        said = await driver.apply(driver.plan(EMPTY, EVERY_DAY), P, None)
+        assert said.outcome is Outcome.UNCONFIRMED
+        assert isinstance(await driver.read_back(P, None), Acknowledgement), "nothing is claimed while values cannot be read"
+        wire.before = None
+        assert await driver.read_back(P, None) == EMPTY
+        assert ge(wire).schedules_open_now() == ()
+
+    run_virtual(run())
+
+
+def test_daylight_saving_stays_off_after_a_power_cut() -> None:
+    async def run() -> None:
+        driver, wire = panel_on_wire("ge-a-series")
+        assert done(await driver.set_clock(at(20), P, None))
+        wire.panel.handle(bytes.fromhex("10 C369 0003 06 0001 0078 0001"))
+        wire.panel.handle(bytes.fromhex("06 C372 0002"))
+        status = await driver.status(P, None)
+        assert isinstance(status, PanelStatus)
+        assert status.clock_due, "the time is right, the panel's own rules are on"
+        assert done(await driver.set_clock(at(20), P, None))
+        wire.panel.power_cut()
+        assert wire.panel.handle(bytes.fromhex("03 C369 0003")) == bytes.fromhex("03 06 0000 0078 0000")
+        status = await driver.status(P, None)
+        assert isinstance(status, PanelStatus)
+        assert not status.clock_due
+
+    run_virtual(run())
+
+
+def test_a_lease_that_a_board_cannot_hold_is_refused() -> None:
+    async def run() -> None:
+        driver, wire = panel_on_wire("waveshare-relay-8ch", {"longest_timed_on": 100})
+        said = await driver.set_output(3, True, 60, P, None)
+        assert (said.outcome, said.reason) == (Outcome.REJECTED, Reason.PANEL_REJECTED)
+        assert done(await driver.set_output(3, True, 10, P, None))
+        assert wire.panel.outputs()[3]
+
+    run_virtual(run())
