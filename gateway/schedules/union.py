@@ -197,7 +197,8 @@ def _superfluous(joint: _Joint, panel: _Panel) -> tuple[Candidate, Draft] | None
         return joint.members[-1 if panel.one_table else joint.misfit.table], _misfit_draft(joint.misfit)
     if not _starving(joint, panel):
         return None
-    for member in reversed(joint.members):
+    unwritten_first = sorted(reversed(joint.members), key=lambda member: bool(panel.held.allocation.get(member.link_id)))
+    for member in unwritten_first:
         others = _join([each for each in joint.members if each is not member], panel)
         if member.dated and others.groups.reach > joint.groups.reach:
             return member, _short(member, joint, "max_special_day_groups")

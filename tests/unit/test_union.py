@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from drivers.contract import ItemState, Reason
 from gateway.schedules.time_profile import Frequency, Repeat
 from tests.unit.test_compiler import DOMAT, GE, NOW, OPTIONS, at, bound, compiled, profile, states, weekly
@@ -39,15 +41,18 @@ def test_dates_of_long_ago_do_not_stretch_a_calendar_beyond_its_span() -> None:
     assert days[-1] - days[0] <= 10 * 366
 
 
-def test_profiles_whose_dates_come_to_differ_do_not_starve_each_other() -> None:
+@pytest.mark.parametrize("youngest", [True, False])
+def test_profiles_whose_dates_come_to_differ_do_not_starve_each_other(youngest: bool) -> None:
+    """The one that has nothing written yet goes, whether it is the youngest or not."""
     first = profile("a", "2026-11-02T09:00", "2026-11-02T18:00", Repeat(Frequency.MONTH))
     second = profile("b", "2026-11-10T09:00", "2026-11-10T12:00", Repeat(Frequency.MONTH))
     yearly = profile("c", "2028-03-05T10:00", "2028-03-05T11:00", Repeat(Frequency.YEAR))
-    held = compiled(bound(first, second, yearly), GE)
+    everybody = bound(first, second, yearly) if youngest else bound(yearly, first, second)
+    held = compiled(everybody, GE)
     assert states(held) == {"a": "materialised", "b": "materialised", "c": "materialised"}
     for month in (7, 12):
-        held = compiled(bound(first, second, yearly), GE, now=at(f"2027-{month:02}-01T00:00"), held=held)
-    held = compiled(bound(first, second, yearly), GE, now=at("2028-03-04T12:00"), held=held)
+        held = compiled(everybody, GE, now=at(f"2027-{month:02}-01T00:00"), held=held)
+    held = compiled(everybody, GE, now=at("2028-03-04T12:00"), held=held)
     assert held.outcomes["c"].outcome is ItemState.REFUSED
     assert {states(held)[link_id] for link_id in "ab"} == {"materialised"}
     assert (held.outcomes["a"].valid_until or 0) > at("2028-06-01T00:00")
