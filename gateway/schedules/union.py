@@ -82,6 +82,11 @@ class _Panel:
         usable = set(all_numbers(self.capabilities)) - self.options.taken
         return int(self.capabilities.first_id in usable) if self.one_table else len(usable)
 
+    def opens(self, member: Candidate) -> bool:
+        """Whether anything that the panel holds is open for it."""
+        slots = (self.held.slots.get(number) for number in self.held.allocation.get(member.link_id, ()))
+        return any(slot is not None and slot.periods for slot in slots)
+
     def promised(self, member: Candidate) -> bool:
         return acknowledged(member.bound, self.held)
 
@@ -197,8 +202,8 @@ def _superfluous(joint: _Joint, panel: _Panel) -> tuple[Candidate, Draft] | None
         return joint.members[-1 if panel.one_table else joint.misfit.table], _misfit_draft(joint.misfit)
     if not _starving(joint, panel):
         return None
-    unwritten_first = sorted(reversed(joint.members), key=lambda member: bool(panel.held.allocation.get(member.link_id)))
-    for member in unwritten_first:
+    youngest_first = list(reversed(joint.members))
+    for member in sorted(youngest_first, key=panel.opens):
         others = _join([each for each in joint.members if each is not member], panel)
         if member.dated and others.groups.reach > joint.groups.reach:
             return member, _short(member, joint, "max_special_day_groups")
