@@ -17,7 +17,7 @@ _PHRASES = {
     "last_minute": "the last minute of a period or day",
     "periods": "the shortest intervals of days that have too many",
 }
-_LIMITS = {"resolution": "resolution_s", "last_minute": "end_minute", "periods": "max_time_periods_per_day"}
+_LIMITS = {"resolution": "resolution_s", "last_minute": "last_minute", "periods": "max_time_periods_per_day"}
 
 _WINDOWS_SEEN = 8
 
@@ -45,7 +45,8 @@ class Cuts:
     def refusal(self, narrow: frozenset[str], day: int, plan: DayPlan) -> Draft:
         """Refused for the first cut that is not allowed, or that leaves nothing; `day` and its plan name where it begins."""
         name = next((name for name in self.names if name not in narrow), self.names[-1])
-        return refused(_LIMITS[name], f"would need to cut {_PHRASES[name]}", day, plan)
+        unknown_end = name == "last_minute" and self.shape.grain.capabilities.end_minute == "unknown"
+        return refused("end_minute" if unknown_end else _LIMITS[name], f"would need to cut {_PHRASES[name]}", day, plan)
 
 
 def cut_shapes(shape: Shape, capabilities: PanelCapabilities) -> Iterator[Cuts]:

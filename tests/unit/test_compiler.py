@@ -154,7 +154,7 @@ def test_seconds_are_rounded_inwards_and_that_is_no_narrowing() -> None:
     ("changed", "narrow", "limit"),
     [
         ({"resolution_s": 900}, "resolution", "resolution_s"),
-        ({"last_minute": "23:59"}, "last_minute", "end_minute"),
+        ({"last_minute": "23:59"}, "last_minute", "last_minute"),
         ({"end_minute": "unknown"}, "last_minute", "end_minute"),
         ({"max_time_periods_per_day": 1, "max_slots_per_profile": 1}, "periods", "max_time_periods_per_day"),
     ],
