@@ -56,6 +56,8 @@ class FleetContext:
     ours: Container[str]
     dropped: Callable[[str, Sequence[str]], None]
     """Called with a panel and the link_ids that it was seen to be without."""
+    seen: Callable[[str], None]
+    """Called with a panel that was read."""
     trusted_from: float
     write_lock: asyncio.Lock
     _trusted: bool = False

@@ -72,6 +72,7 @@ class Fleet:
             compile=compile,
             ours=self._ledger,
             dropped=self._dropped,
+            seen=self._ledger.seen,
             trusted_from=snapshot.last_write_at,
             write_lock=asyncio.Lock(),
         )

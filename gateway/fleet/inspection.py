@@ -70,6 +70,7 @@ class Inspection:
         if before is not None and not state.observed.dirty and found is not before:
             self._note_drift()
         state.observed = replace(state.observed, image=found, possible=(), dirty=False)
+        self._context.seen(state.id)
         now = self._context.clock.wall()
         for link_id in found.allocation:
             if link_id not in state.bound:

@@ -36,6 +36,8 @@ class Ledger:
         self._resolve = resolve
         self._bound_to: dict[str, Targets] = {}
         self._carriers: dict[str, set[str]] = {}
+        self._strangers: dict[str, set[str]] = {}
+        """link_ids that nobody asked for -> panels that have slots with them: ours, maybe, of a store that was lost."""
         self._listed: tuple[DesiredProfile, ...] | None = None
 
     def __contains__(self, link_id: object) -> bool:
@@ -72,6 +74,8 @@ class Ledger:
             if profile.generation <= self.generation(profile.link_id):
                 continue
             self._listed = None
+            if profile.link_id not in self:
+                touched |= self._adopt(profile, now)
             if profile.profile is None:
                 self.live.pop(profile.link_id, None)
                 self.gone[profile.link_id] = profile
@@ -80,6 +84,22 @@ class Ledger:
                 self.live[profile.link_id] = profile
             touched |= self.rebind(profile.link_id, now)
         return touched
+
+    def seen(self, panel: str) -> None:
+        """A panel was read: whose slots are on it that nobody asked for."""
+        for image in self.panels[panel].images():
+            for slot in image.slots.values():
+                for link_id in slot.link_ids:
+                    if link_id not in self:
+                        self._strangers.setdefault(link_id, set()).add(panel)
+
+    def _adopt(self, profile: DesiredProfile, now: float) -> set[str]:
+        """A link_id is heard of for the first time: slots that carry it are ours from now on."""
+        panels = self._strangers.pop(profile.link_id, set()).intersection(self.panels)
+        for panel in panels:
+            self.panels[panel].claim(profile.link_id)
+            self._expect(self.panels[panel], profile.link_id, now)
+        return panels
 
     def rebind(self, link_id: str, now: float) -> set[str]:
         """Bring the panels' own lists in line with profile and rules; returns the panels that are concerned."""
@@ -130,6 +150,7 @@ class Ledger:
     def join(self, state: PanelState, now: float) -> None:
         """A panel of the site: what it may carry from earlier is found out by looking, and leaves unless bound."""
         self.panels[state.id] = state
+        self.seen(state.id)
         for link_id in state.remembered():
             if link_id in self:
                 self._expect(state, link_id, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from config.settings import PanelSettings
@@ -112,20 +112,30 @@ class PanelState:
             return False
         return all(each.generations.get(link_id) == wanted.generation for each in self.images())
 
+    def claim(self, link_id: str) -> None:
+        """Slots that carry this link_id alone are ours."""
+
+        def claimed(image: PanelImage) -> PanelImage:
+            numbers = tuple(sorted(number for number, slot in image.slots.items() if slot.link_ids == (link_id,)))
+            return replace(image, allocation={**image.allocation, link_id: numbers}) if numbers else image
+
+        self._change_images(claimed)
+
+    def _change_images(self, change: Callable[[PanelImage], PanelImage]) -> None:
+        observed = self.observed
+        image = None if observed.image is None else change(observed.image)
+        self.observed = replace(observed, image=image, possible=tuple([change(each) for each in observed.possible]))
+
     def renumber(self, before: DesiredProfile, generation: int) -> None:
         """A new generation opens just when `before` does: what is known of the one is true of the other."""
-        link_id, observed = before.link_id, self.observed
+        link_id = before.link_id
 
         def renumbered(image: PanelImage) -> PanelImage:
             if image.generations.get(link_id) != before.generation:
                 return image
             return replace(image, generations={**image.generations, link_id: generation})
 
-        self.observed = replace(
-            observed,
-            image=None if observed.image is None else renumbered(observed.image),
-            possible=tuple([renumbered(image) for image in observed.possible]),
-        )
+        self._change_images(renumbered)
         said, outcome = self.verdicts.get(link_id, (0, None))
         if outcome is not None and said == before.generation:
             self.verdicts[link_id] = (generation, outcome)

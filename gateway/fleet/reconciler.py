@@ -40,6 +40,8 @@ class Reconciler:
         self._retry_at: float | None = None
         self._erase_all = False
         self._stopping = False
+        self._waiting = False
+        """Whether there is work for the panel, but for a look in the background that has it."""
         self._looking: asyncio.Task[Failure | None] | None = None
         self._renewed_at = 0.0
         self._asked_by: str | None = None
@@ -105,9 +107,11 @@ class Reconciler:
             if watching.done():
                 watching.result()
             self._wake.clear()
+            self._waiting = True
             if self._looking is not None:
                 self._looking.cancel()
             async with self._busy:
+                self._waiting = False
                 await self._attempt()
 
     async def _watch(self) -> None:
@@ -248,7 +252,7 @@ class Reconciler:
         """
         state = self.state
         async with self._busy:
-            if self._stopping or not state.certain or state.unreachable() is not None or self._wake.is_set():
+            if self._stopping or not state.certain or state.unreachable() is not None or self._wake.is_set() or self._waiting:
                 return
             looking = self._looking = asyncio.create_task(self.inspection.look(Priority.BACKGROUND), name=f"look at {state.id}")
             try:

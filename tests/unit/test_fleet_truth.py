@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from drivers.contract import ItemState, Period, Reason, Slot
+from gateway.fleet.context import Compile
 from gateway.fleet.store import StoreUnavailable
-from tests.support.fleet_site import FleetSite, item, link
+from gateway.schedules.compiler import compile_panel
+from tests.support.fleet_site import FleetSite, item, link, one_slot_each
+from tests.support.memory_store import MemoryStore
 from tests.unit.test_fleet_reconciler import on_site, only
 
 
@@ -189,13 +194,44 @@ def test_a_look_in_the_background_keeps_no_request_waiting() -> None:
         await site.open()
         await site.fleet.upsert([item(1)])
         site.drivers["lobby"].background_s = 5.0
-        await site.pass_time(32)
+        await site.pass_time(2)
         began = site.clock.monotonic()
         assert only(await site.fleet.delete([link(1)])).success
         assert site.clock.monotonic() - began < 0.1
-        await site.pass_time(60)
+        await site.pass_time(1)
         view = site.fleet.panel("lobby")
         assert view is not None
         assert view.state == "in_sync"
 
     on_site(test)
+
+
+@pytest.mark.parametrize("compiler", [one_slot_each, compile_panel])
+def test_slots_with_link_ids_of_a_lost_store_are_adopted_when_they_are_asked_for_again(compiler: Compile) -> None:
+    async def test(site: FleetSite) -> None:
+        await site.close()
+        site.compile = compiler
+        await site.open()
+        await site.fleet.upsert([item(1), item(2), item(3)])
+        await site.close()
+        site.store = MemoryStore()
+        await site.open()
+        await site.pass_time(1)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert len(view.foreign_slots) == 3
+        assert only(await site.fleet.upsert([item(1, start=600)])).success
+        assert site.held("lobby")[link(1)] == (600, 660), "in one slot only"
+        await site.fleet.bind(link(2), ["gate"])
+        await site.fleet.upsert([item(2)])
+        await site.pass_time(1)
+        assert site.held("lobby").keys() == {link(1), link(3)}
+        assert site.held("gate").keys() == {link(1), link(2), link(3)}
+        assert (await site.fleet.delete([link(3)]))[0].change.value == "entity_not_found"
+        await site.close()
+        await site.open()
+        await site.fleet.upsert([item(3)])
+        assert only(await site.fleet.delete([link(3)])).success
+        assert site.held("lobby").keys() == {link(1)}
+
+    on_site(test, "lobby", "gate")
