@@ -12,7 +12,7 @@ HELD = frozenset({ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, I
 """Outcomes by which a panel holds a generation."""
 
 SHORT_DAYS = 35
-"""A reach below this is told in `message`, and worth another set of slots."""
+"""A reach below this is told in `message`."""
 
 
 @dataclass(frozen=True, slots=True)
