@@ -1,0 +1,213 @@
+"""A relay of a board without schedules, held by the gateway as a process of its own over a pseudo-terminal, on the real clock."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from config.loader import load_settings
+from simulators.panel import SimulatedPanel
+from simulators.site import SimulatedSite
+from tests.support.processes import Client, Running, logged_in, run
+
+LINK_ID = "91c615e3-1040-4815-8ecb-000000000001"
+CONFIG = """
+[http]
+port = 0
+
+[store]
+path = "panel-gateway.db"
+
+[[users]]
+name = "admin"
+password = "123456"
+
+[[lines]]
+id = "relays"
+kind = "modbus-rtu"
+port = "relays"
+baudrate = 115200
+
+  [[lines.panels]]
+  id = "gate"
+  model = "waveshare-relay-8ch"
+  poll_ms = 100
+  {settings}
+
+[[bindings]]
+link_id = "*"
+panels = ["{bound}"]
+"""
+
+
+@asynccontextmanager
+async def board(folder: Path, settings: str = "hold_lease_s = 2", bound: str = "gate:3") -> AsyncIterator[SimulatedPanel]:
+    """The simulated board; `folder` has the configuration of its gateway."""
+    config = folder / "site.toml"
+    config.write_text(CONFIG.format(settings=settings, bound=bound))
+    async with SimulatedSite(load_settings(config)) as site:
+        yield site.panels["gate"]
+
+
+@asynccontextmanager
+async def gateway(folder: Path) -> AsyncIterator[tuple[Running, Client]]:
+    arguments = ("serve", "--config", str(folder / "site.toml"), "--port", "0")
+    async with run(*arguments, log=folder / "log") as running, logged_in(running.url) as client:
+        yield running, client
+
+
+def once(start: int, end: int) -> dict[str, Any]:
+    """A profile that is open once, in Unix seconds."""
+    return {
+        "link_id": LINK_ID,
+        "name": "Once",
+        "time_options": {"is_all_day": False, "date_from": start, "date_to": end},
+        "repeat_options": {"repeat_enable": False},
+    }
+
+
+def open_now() -> dict[str, Any]:
+    now = int(time.time())
+    return once(now - 3600, now + 3600)
+
+
+async def until(true: Callable[[], bool], always: Callable[[], bool] = lambda: True) -> None:
+    """Wait for something; something else must be so all the time before."""
+    async with asyncio.timeout(30):
+        while True:
+            if true():
+                return
+            assert always(), "it did not stay as it was"
+            await asyncio.sleep(0.005)
+
+
+def only(output: int) -> tuple[bool, ...]:
+    return tuple(number == output for number in range(8))
+
+
+OFF = (False,) * 8
+
+
+async def test_held_while_open_and_fallen_off_when_the_gateway_is_dead(tmp_path: Path) -> None:
+    async with board(tmp_path) as gate:
+        async with gateway(tmp_path) as (running, client):
+            (entry,) = await client.upsert(open_now())
+            (panel,) = entry["panels"]
+            assert (entry["success"], panel["panel"], panel["outcome"]) == (True, "gate:3", "gateway_held")
+            assert gate.outputs() == only(3)
+            prolonged = gate.traffic.writes + 4
+            await until(lambda: gate.traffic.writes >= prolonged, always=lambda: gate.outputs() == only(3))
+            assert await running.end(signal.SIGKILL) == -signal.SIGKILL
+        await until(lambda: gate.outputs() == OFF)
+        async with gateway(tmp_path) as (running, client):
+            await until(lambda: gate.outputs() == only(3))
+            (entry,) = await client.delete(LINK_ID)
+            assert entry["success"], entry
+            assert gate.outputs() == OFF
+            assert await running.end() == 0
+
+
+async def test_the_closing_edge_closes(tmp_path: Path) -> None:
+    async with board(tmp_path, "hold_lease_s = 60") as gate, gateway(tmp_path) as (_, client):
+        closes = int(time.time()) + 4
+        (entry,) = await client.upsert(once(closes - 3600, closes))
+        assert entry["success"], entry
+        assert gate.outputs() == only(3)
+        await until(lambda: gate.outputs() == OFF)
+        assert closes - 1.5 < time.time(), "a lease is whole seconds, never longer than the profile"
+        (view,) = (await client.call("GET", "/gateway/v1/panels/gate"))["panels"]
+        assert view["state"] == "in_sync"
+
+
+def _hands(gate: SimulatedPanel) -> Iterator[Callable[[], object]]:
+    """What people and the mains do to a board."""
+    yield lambda: gate.write_bit(3, 0x0000)
+    yield lambda: gate.write_bit(3, 0x5500)
+    yield gate.power_cut
+    yield gate.reset
+
+
+async def test_what_was_changed_by_hand_or_lost_is_put_right_at_the_next_poll(tmp_path: Path) -> None:
+    async with board(tmp_path, "hold_lease_s = 60") as gate, gateway(tmp_path) as (_, client):
+        (entry,) = await client.upsert(open_now())
+        assert entry["success"], entry
+        for change in _hands(gate):
+            change()
+            assert gate.outputs() == OFF
+            read = gate.traffic.reads
+            await until(lambda: gate.outputs() == only(3))
+            assert gate.traffic.reads - read <= 2, "one look, or one more where the first was on its way"
+        gate.off()
+        gate.power_cut()
+        gate.on()
+        await until(lambda: gate.outputs() == only(3))
+        gate.off()
+        (entry,) = await client.delete(LINK_ID)
+        (panel,) = entry["panels"]
+        assert (panel["success"], panel["outcome"]) == (False, "pending")
+        assert panel["reason"] in {"no_reply", "quarantined"}
+        assert gate.outputs() == only(3), "the lease goes on"
+        gate.on()
+        await until(lambda: gate.outputs() == OFF)
+
+
+async def test_a_closed_output_switched_on_by_hand_is_switched_off(tmp_path: Path) -> None:
+    async with board(tmp_path) as gate, gateway(tmp_path) as (_, client):
+        now = int(time.time())
+        (entry,) = await client.upsert(once(now + 1800, now + 3600))
+        assert entry["success"], entry
+        gate.write_bit(3, 0xFF00)
+        await until(lambda: gate.outputs() == OFF)
+
+
+async def test_a_stop_switches_off(tmp_path: Path) -> None:
+    async with board(tmp_path, "hold_lease_s = 60") as gate, gateway(tmp_path) as (running, client):
+        await client.upsert(open_now())
+        assert gate.outputs() == only(3)
+        assert await running.end() == 0
+        assert gate.outputs() == OFF
+
+
+async def test_a_stop_holds_where_the_panel_says_so(tmp_path: Path) -> None:
+    """For as long as the lease lasts: another gateway may take over without a gap."""
+    async with board(tmp_path, 'hold_lease_s = 60\n  on_stop = "hold"') as gate:
+        async with gateway(tmp_path) as (running, client):
+            await client.upsert(open_now())
+            assert await running.end() == 0
+        assert gate.outputs() == only(3)
+        async with gateway(tmp_path) as (_, client):
+            await client.until_in_sync()
+            (entry,) = await client.delete(LINK_ID)
+            assert entry["success"], entry
+        assert gate.outputs() == OFF
+
+
+async def test_a_board_without_schedules_bound_without_an_output_refuses(tmp_path: Path) -> None:
+    async with board(tmp_path, bound="gate") as gate, gateway(tmp_path) as (_, client):
+        (entry,) = await client.upsert(open_now())
+        (panel,) = entry["panels"]
+        assert (entry["success"], panel["panel"]) == (False, "gate")
+        assert (panel["outcome"], panel["reason"]) == ("refused", "not_representable")
+        assert gate.outputs() == OFF
+
+
+async def test_a_board_that_would_stay_on_is_held_only_where_that_is_allowed(tmp_path: Path) -> None:
+    options = "options = { timed_on_prolongs = false }"
+    async with board(tmp_path, options) as gate, gateway(tmp_path) as (_, client):
+        (entry,) = await client.upsert(open_now())
+        (panel,) = entry["panels"]
+        assert (panel["outcome"], panel["reason"]) == ("refused", "not_representable")
+        assert gate.outputs() == OFF
+    (tmp_path / "allowed").mkdir()
+    async with (
+        board(tmp_path / "allowed", f"{options}\n  allow_unattended_outputs = true") as gate,
+        gateway(tmp_path / "allowed") as (_, client),
+    ):
+        (entry,) = await client.upsert(open_now())
+        assert entry["success"], entry
+        assert gate.outputs() == only(3)
