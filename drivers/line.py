@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
 
 import serial
 import serial.rs485
@@ -21,6 +23,7 @@ _FAST_SILENCE_S = 0.00175
 _SILENT_CHARACTERS = 3.5
 _RTU_CHARACTER_BITS = 11
 _CONNECT_S = 3.0
+_TAKEN_WITHIN_MS = 1000
 
 
 def open_link(settings: LineSettings, clock: Clock) -> Link:
@@ -94,9 +97,25 @@ def device_server(host: str, port: int) -> Connect:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(_CONNECT_S):
             transport, _ = await loop.create_connection(lambda: receiver, host, port)
-        return transport
+        return _SocketOutlet(transport, transport.get_extra_info("socket"))
 
     return connect
+
+
+class _SocketOutlet:
+    """What was given up is not delivered later: the kernel drops a connection whose far end takes nothing, and what it
+    still holds when it is closed (tcp(7), TCP_USER_TIMEOUT; socket(7), SO_LINGER)."""
+
+    def __init__(self, transport: asyncio.WriteTransport, near: socket.socket) -> None:
+        self._transport = transport
+        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TAKEN_WITHIN_MS)
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def write(self, data: bytes, /) -> None:
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._transport.abort()
 
 
 def _endpoint(settings: LineSettings) -> tuple[str, int]:

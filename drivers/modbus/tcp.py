@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -32,6 +34,7 @@ _PROTOCOL = b"\x00\x00"
 _MAX_PDU = 253
 _CONNECT_S = 3.0
 _RECEIVE_BUFFER = 65_536
+_AT_ONCE = struct.pack("ii", 1, 0)
 _NEVER_S = 3600.0
 """pymodbus' own timeout: ours ends every exchange before."""
 
@@ -243,9 +246,15 @@ class TcpLink:
         self._drop()
 
     def _drop(self) -> None:
+        """Close without lingering: the kernel must not deliver a request later that was given up, as when a host is back."""
         client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        if client is None:
+            return
+        transport = client.ctx.transport
+        near = transport.get_extra_info("socket") if isinstance(transport, asyncio.Transport) else None
+        if near is not None and near.fileno() >= 0:
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        client.close()
 
 
 def _nothing() -> None:

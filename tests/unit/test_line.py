@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from array import array
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -14,7 +16,7 @@ from config.settings import LineSettings
 from drivers.bus import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
-from drivers.errors import BusUnavailable, NotSent
+from drivers.errors import BusUnavailable, NoReply, NotSent
 from drivers.line import line_timing, open_link
 from drivers.modbus.link import UnitTiming
 from drivers.modbus.requests import Request, read_holding_registers, write_register, write_registers
@@ -202,3 +204,27 @@ async def test_rtu_frames_over_a_device_server(request_: Request, values: tuple[
     with pytest.raises(NotSent):
         await bus.exchange(1, request_, Priority.GRANT)
     await bus.stop(1)
+
+
+@pytest.mark.parametrize("kind", ["modbus-rtu-tcp", "modbus-tcp"])
+async def test_a_connection_is_closed_without_delivering_later_what_was_given_up(
+    kind: Literal["modbus-rtu-tcp", "modbus-tcp"],
+) -> None:
+    """The far end sees a reset: its kernel's and ours forget what was under way."""
+    accepted: asyncio.Queue[socket.socket] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        loop.add_reader(listener, lambda: accepted.put_nowait(listener.accept()[0]))
+        settings = LineSettings(id="yard", kind=kind, host="127.0.0.1", port=listener.getsockname()[1])
+        link = open_link(settings, SystemClock())
+        await link.open()
+        with await accepted.get() as far:
+            far.setblocking(False)
+            with pytest.raises(NoReply):
+                await link.exchange(1, WRITE, UnitTiming(0, 0.02))
+            await link.close()
+            assert await loop.sock_recv(far, 100)
+            with pytest.raises(ConnectionResetError):
+                await loop.sock_recv(far, 100)
+        loop.remove_reader(listener)
