@@ -135,6 +135,7 @@ class Inspection:
         state = self._state
         if state.driver.capabilities.clock == "none":
             return
+        state.clock_missing |= self._unset()
         error = clocks.error_s(self._context.options.readings.zone, status)
         if self._context.trusted() or error is None:
             state.clock_drift_ms = None if error is None else round(error * 1000)

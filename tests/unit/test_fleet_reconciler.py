@@ -254,7 +254,7 @@ def test_binding_moves_a_profile() -> None:
 def test_a_request_meeting_a_slow_panel_answers_at_its_deadline() -> None:
     async def test(site: FleetSite) -> None:
         await site.close()
-        site.deadline_s = 0.015
+        site.deadline_s = 0.045
         await site.open()
         report = only(await site.fleet.upsert([item(1)]))
         assert (report.success, report.panels[0].reason) == (False, Reason.DEADLINE_PASSED)

@@ -235,3 +235,19 @@ def test_slots_with_link_ids_of_a_lost_store_are_adopted_when_they_are_asked_for
         assert site.held("lobby").keys() == {link(1)}
 
     on_site(test, "lobby", "gate")
+
+
+def test_a_panel_whose_clock_was_seen_unset_holds_nothing_until_it_is_set() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        panel = site.panels["lobby"]
+        panel.power_cut(site.clock.monotonic())
+        await site.fleet.sync("lobby")
+        while panel.clock_offset_s is None:
+            await site.pass_time(0.001)
+            view = site.fleet.panel("lobby")
+            assert view is not None
+            assert (view.state, view.held) == ("syncing", 0) or panel.clock_offset_s is not None
+        assert only(await site.fleet.upsert([item(1)])).success
+
+    on_site(test)
