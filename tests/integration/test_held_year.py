@@ -110,6 +110,7 @@ def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock) -> OutputKeepe
         compile=compile_panel,
         ours=frozenset(),
         dropped=lambda panel, links: None,
+        seen=lambda panel: None,
         trusted_from=0,
         write_lock=asyncio.Lock(),
     )
