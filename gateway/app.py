@@ -105,6 +105,7 @@ class Gateway:
             groups=settings.groups,
             events=Listeners(self._metrics, AuditTrail()),
         )
+        self._metrics.watch(self._fleet.panels)
         self._site = Site(self._fleet, self._clock)
         self._stack.push_async_callback(self._site.stop, GRACE_S)
         self._stack.push_async_callback(self._fleet.stop, GRACE_S)

@@ -62,6 +62,7 @@ class Reporter:
             last_seen_at=None if observed.seen_at is None else int(observed.seen_at),
             last_error=_error(state),
             revocation_lag_s=max((max(0.0, now - since) for since, revokes in overdue if revokes), default=0.0),
+            still_granting=sum(revokes for _, revokes in overdue),
             drifts=observed.drifts,
             foreign_slots=tuple(sorted(state.foreign())),
             law_until=state.law_until,

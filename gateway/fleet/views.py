@@ -62,6 +62,8 @@ class PanelView:
     last_error: str | None
     revocation_lag_s: float = 0
     """Seconds since the oldest revocation that the panel does not hold yet."""
+    still_granting: int = 0
+    """How many link_ids the panel may still grant in an older generation, or though they were deleted."""
     drifts: int = 0
     foreign_slots: tuple[int, ...] = ()
     """Used slots that carry none of our link_ids."""

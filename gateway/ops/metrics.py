@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from drivers.contract import ItemOutcome, Reason
 from gateway.fleet.events import NoEvents
+from gateway.fleet.views import PanelView
 
 _LAG_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 3600, 86_400, 604_800)
 
@@ -63,6 +66,51 @@ class Metrics(NoEvents):
     def clock_set(self, panel: str, reason: Reason | None) -> None:
         self._clock_sets.labels(panel, reason.value if reason else "set").inc()
 
+    def watch(self, panels: Callable[[], Iterable[PanelView]]) -> None:
+        """Add what panels are like at the moment of asking."""
+        self._registry.register(_PanelCollector(panels))
+
     def exposition(self) -> bytes:
         """The Prometheus text format."""
         return generate_latest(self._registry)
+
+
+class _PanelCollector(Collector):
+    """Read when asked for; the names stand without panels too."""
+
+    def __init__(self, panels: Callable[[], Iterable[PanelView]]) -> None:
+        self._panels = panels
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        views = list(self._panels())
+        for name, text, value in _LEVELS:
+            family = GaugeMetricFamily(f"panel_gateway_{name}", text, labels=["panel"])
+            for view in views:
+                family.add_metric([view.id], value(view))
+            yield family
+        written = CounterMetricFamily(
+            "panel_gateway_storage_writes", "Writes to storage of limited endurance", labels=["panel", "storage"]
+        )
+        for view in views:
+            for storage, count in view.writes.items():
+                written.add_metric([view.id, storage], count)
+        yield written
+
+
+_LEVELS: tuple[tuple[str, str, Callable[[PanelView], float]], ...] = (
+    ("items_desired", "Items that the panel shall hold", lambda view: view.desired),
+    ("items_held", "Items that the panel holds as desired", lambda view: view.held),
+    ("items_pending", "Items that the panel does not hold yet", lambda view: view.pending),
+    ("items_refused", "Items that the panel cannot hold", lambda view: view.refused),
+    ("lag_seconds", "Since the oldest change that the panel does not hold yet", lambda view: view.lag_s),
+    (
+        "revocation_age_seconds",
+        "Since the oldest revocation that the panel does not hold yet",
+        lambda view: view.revocation_lag_s,
+    ),
+    ("still_granting", "Items that the panel may grant beyond what is asked", lambda view: view.still_granting),
+    ("foreign_slots", "Used slots that are not the gateway's", lambda view: len(view.foreign_slots)),
+)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from drivers.contract import ItemState, Period, Reason, Slot
+from drivers.contract import Acknowledgement, ItemState, Period, Reason, Slot
 from gateway.fleet.context import Compile
 from gateway.fleet.store import StoreUnavailable
 from gateway.schedules.compiler import compile_panel
@@ -251,3 +251,24 @@ def test_a_panel_whose_clock_was_seen_unset_holds_nothing_until_it_is_set() -> N
         assert only(await site.fleet.upsert([item(1)])).success
 
     on_site(test)
+
+
+def test_a_driver_that_breaks_its_contract_ends_the_process_and_keeps_nobody_waiting() -> None:
+    async def test(site: FleetSite) -> None:
+        broken = ZeroDivisionError("a defect")
+
+        async def breaks(*_: object) -> Acknowledgement:
+            raise broken
+
+        monkeypatch = pytest.MonkeyPatch()
+        monkeypatch.setattr(site.drivers["lobby"], "apply", breaks)
+        async with asyncio.timeout(1):
+            report = only(await site.fleet.upsert([item(1)]))
+        assert [result.success for result in report.panels] == [False, True]
+        assert site.fleet.failed.exception() is broken
+        await site.fleet.stop(1)
+        site.panels.clear()
+        site.store = MemoryStore()
+        await site.open()
+
+    on_site(test, "lobby", "gate")
