@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
@@ -20,6 +21,7 @@ from gateway.fleet.context import Compile
 from gateway.fleet.results import Change
 from gateway.fleet.slots import doubled
 from gateway.fleet.store import StoreFull
+from gateway.fleet.views import ProfileItem
 from gateway.schedules.compiler import compile_panel
 from tests.support.fake_panel import FakePanel, Fault
 from tests.support.fleet_site import FleetSite, item, link, one_slot_each
@@ -88,15 +90,26 @@ class Convergence(RuleBasedStateMachine):
             self.wanted.pop(number, None)
         self.unsure -= numbers
 
+    async def _checked_upsert(self, items: dict[int, int]) -> None:
+        """At the moment of the answer every panel that is said to hold an item holds it."""
+        reports = await self.site.fleet.upsert([item(number, start) for number, start in items.items()])
+        for (number, start), report in zip(items.items(), reports, strict=True):
+            for result in report.panels:
+                if result.success and result.panel not in self.tampered:
+                    assert self.site.held(result.panel)[link(number)] == (start, start + 60), report
+
+    async def _checked_delete(self, numbers: list[int]) -> None:
+        reports = await self.site.fleet.delete([link(number) for number in numbers])
+        present = {profile.link_id for profile in self.site.fleet.profiles()}
+        for report in reports:
+            for result in report.panels:
+                if result.success and report.link_id not in present and result.panel not in self.tampered:
+                    assert report.link_id not in self.site.held(result.panel), report
+
     @rule(items=ITEMS, others=ITEMS, numbers=st.sets(LINKS, max_size=2))
     def at_once(self, items: dict[int, int], others: dict[int, int], numbers: set[int]) -> None:
         async def main() -> None:
-            fleet = self.site.fleet
-            await asyncio.gather(
-                fleet.upsert([item(number, start) for number, start in items.items()]),
-                fleet.delete([link(number) for number in numbers]),
-                fleet.upsert([item(number, start) for number, start in others.items()]),
-            )
+            await asyncio.gather(self._checked_upsert(items), self._checked_delete(sorted(numbers)), self._checked_upsert(others))
 
         self.run(main())
         self.unsure |= items.keys() | others.keys() | numbers
@@ -193,6 +206,46 @@ class Convergence(RuleBasedStateMachine):
             await self.site.open()
 
         self.run(main())
+
+    @rule(lose=st.booleans())
+    def power_cut_of_the_gateway(self, lose: bool) -> None:
+        async def main() -> None:
+            await self.site.crash(lose_lazy=lose)
+            self.site.store.clean = False
+            await self.site.open()
+            self.site.store.clean = True
+
+        self.run(main())
+
+    @rule(name=PANELS, numbers=st.sets(LINKS, max_size=2), restart=st.booleans())
+    def leave_and_return(self, name: str, numbers: set[int], restart: bool) -> None:
+        """Taken out of the configuration, and back after some deletions; the gateway may be started anew between them."""
+
+        async def main() -> None:
+            site = self.site
+            await site.fleet.remove_panel(name)
+            panel = site.panels.pop(name)
+            await site.fleet.delete([link(number) for number in sorted(numbers)])
+            await site.pass_time(10)
+            if restart:
+                await site.close()
+                await site.open()
+                await site.pass_time(10)
+            site.panels[name] = panel
+            await site.add(name)
+
+        self.run(main())
+        for number in numbers:
+            self.wanted.pop(number, None)
+        self.unsure -= numbers
+
+    @rule(number=LINKS, start=STARTS)
+    def rename(self, number: int, start: int) -> None:
+        again = item(number, start)
+        renamed = ProfileItem(replace(again.profile, name="another"), '{"name": "another"}')
+        self.run(self.site.fleet.upsert([renamed]))
+        self.wanted[number] = start
+        self.unsure.discard(number)
 
     @precondition(lambda self: hasattr(self, "site"))
     @invariant()
