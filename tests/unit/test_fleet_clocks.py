@@ -144,3 +144,21 @@ def test_no_clock_is_written_before_the_wall_clock_is_trusted() -> None:
         await site.close()
 
     run_virtual(main())
+
+
+def test_a_change_of_offset_is_not_slept_through_in_a_back_off() -> None:
+    async def main() -> None:
+        change = instant(2027, 3, 28, 1)
+        panel = FakePanel(replace(ACCESS_PANEL, dst="gateway"))
+        site = site_in_kyiv(change - 200, panel)
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        panel.faults.extend(["not_sent"] * 1000)
+        await site.fleet.upsert([item(2)])
+        await site.pass_time(change - site.clock.wall() - 1)
+        assert panel.clock_now(site.clock.wall()) == 7200
+        await site.pass_time(6)
+        assert panel.clock_now(site.clock.wall()) == 10_800
+        await site.close()
+
+    run_virtual(main())
