@@ -207,12 +207,12 @@ class Bus:
                 if not self._link.connected:
                     await self._reopen()
                     continue
-                silent = self._quarantine.due(self._clock.monotonic())
-                if silent is None and not self._queue.ready:
+                if not self._queue.ready and self._quarantine.due(self._clock.monotonic()) is None:
                     await self._rest(self._quarantine.next_at())
-                elif self._link.stale:
-                    await self._renew()
-                elif silent is not None:
+                    continue
+                if self._link.stale and not await self._renew():
+                    continue
+                if (silent := self._quarantine.due(self._clock.monotonic())) is not None:
                     await self._probe(silent, self._units[silent])
                 elif (job := self._queue.pop()) is not None:
                     await self._carry_out(job)
@@ -259,13 +259,18 @@ class Bus:
         _log.info("line open", extra={"line": self._settings.id})
         self._come_up()
 
-    async def _renew(self) -> None:
-        """Open a connection anew that the last exchange left suspect, while nothing runs: deadlines of what waits hold."""
+    async def _renew(self) -> bool:
+        """Open a connection anew that the last exchange left suspect, while nothing runs: deadlines of what waits hold.
+
+        Once before an exchange: what is stale again at once is that exchange's matter.
+        """
         try:
             await self._link.open()
         except BusUnavailable as error:
             _log.warning("line not open", extra={"line": self._settings.id, "cause": str(error)})
             self._failed_opens += 1
+            return False
+        return not self._stopping
 
     async def _pause(self, seconds: float) -> None:
         """A pause that only `stop` cuts short."""

@@ -300,3 +300,36 @@ def test_a_host_that_falls_silent_keeps_nobody_beyond_the_deadline() -> None:
 
     with asyncio.Runner(loop_factory=BlackHole) as runner:
         runner.run(main())
+
+
+class Doorman(VirtualTcpLoop):
+    """Takes every connection and closes it at once."""
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.Protocol], *where: Any, **how: Any
+    ) -> tuple[VirtualConnection, asyncio.Protocol]:
+        transport, protocol = await super().create_connection(protocol_factory, *where, **how)
+        transport.close()
+        return transport, protocol
+
+
+def test_a_host_that_closes_every_connection_at_once_is_unavailable_and_not_besieged() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Doorman)
+        loop.responder = Responder([])
+        clock = VirtualClock()
+        settings = LineSettings(id="annex", kind="modbus-tcp", host="192.0.2.1", port=502)
+        bus = Bus(settings, open_link(settings, clock), clock)
+        bus.attach(1)
+        await bus.start()
+        with pytest.raises((BusUnavailable, NoReply, ConnectionLost)):
+            await bus.exchange(1, READ, Priority.GRANT)
+        await asyncio.sleep(600)
+        assert bus.task is not None
+        assert not bus.task.done()
+        assert loop.connections < 100
+        await bus.stop(5)
+
+    with asyncio.Runner(loop_factory=Doorman) as runner:
+        runner.run(main())
