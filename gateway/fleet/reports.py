@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
-from gateway.fleet import clocks, views
+from gateway.fleet import views
 from gateway.fleet.context import FleetContext
 from gateway.fleet.ledger import split_target
 from gateway.fleet.outputs import OutputKeeper
@@ -21,8 +21,9 @@ from gateway.fleet.views import (
     PlanItemPanel,
     PlanPanel,
 )
-from gateway.schedules.image import is_open
+from gateway.schedules.explain import explain
 from gateway.schedules.recurrence import Recurrence
+from gateway.schedules.time_profile import TimeProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,36 +129,26 @@ class Reporter:
 
     def explain(self, profile: DesiredProfile, at: int, places: Iterable[tuple[str, PanelState]]) -> ExplainReport:
         """Whether a profile is open at an instant: as asked, as compiled, as held, panel by panel."""
-        assert profile.profile is not None
-        asked = Recurrence(profile.profile, self.context.options.readings).is_open(at)
-        panels = tuple(self._explain(profile, at, asked, target, state) for target, state in places)
+        wanted = profile.profile
+        assert wanted is not None
+        asked = Recurrence(wanted, self.context.options.readings).is_open(at)
+        panels = tuple(self._explain(profile, wanted, at, target, state) for target, state in places)
         return ExplainReport(profile.link_id, at, asked, panels)
 
-    def _explain(self, profile: DesiredProfile, at: int, asked: bool, target: str, state: PanelState) -> ExplainPanel:
+    def _explain(self, profile: DesiredProfile, wanted: TimeProfile, at: int, target: str, state: PanelState) -> ExplainPanel:
         if split_target(target)[1] is not None:
             return ExplainPanel(target, None, None, None, "an output: held by the gateway")
-        link_id, minute = profile.link_id, clocks.local_minute(self.context.options.readings.zone, at)
-        image = compile_bound(state, self.context, {**state.bound, link_id: profile})
-        outcome = image.outcomes.get(link_id)
-        compiled = None
-        if outcome is not None and outcome.outcome in (ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED):
-            compiled = is_open(image, state.driver.capabilities, minute, link_id)
-        held = None
-        if state.observed.image is not None:
-            held = is_open(state.observed.image, state.driver.capabilities, minute, link_id)
-        if compiled is not None and compiled != asked:
-            return ExplainPanel(target, compiled, held, "compiled", _compiled_otherwise(outcome))
-        if compiled is None:
-            return ExplainPanel(target, None, held, "compiled" if asked else None, _compiled_otherwise(outcome))
-        return ExplainPanel(target, compiled, held, "held" if held != compiled else None, self._holding(state, profile))
-
-    def _holding(self, state: PanelState, profile: DesiredProfile) -> str | None:
-        if state.observed.image is None:
-            return "what the panel holds is not known"
-        generation = state.held_generation(profile.link_id)
-        if generation == profile.generation:
-            return None
-        return f"generation {profile.generation} asked, {'none' if generation is None else generation} held"
+        image = compile_bound(state, self.context, {**state.bound, profile.link_id: profile})
+        readings, capabilities = self.context.options.readings, state.driver.capabilities
+        answers = [explain(wanted, readings, at, image, held, capabilities) for held in state.images() or (None,)]
+        said = answers[0]
+        if any(each.held != said.held for each in answers):
+            said = explain(wanted, readings, at, image, None, capabilities)
+        if profile.link_id not in image.outcomes:
+            said = replace(said, message="given up after refusals")
+        elif said.held is None and said.differs_at is None:
+            said = replace(said, message="what the panel holds is not known")
+        return ExplainPanel(target, said.compiled, said.held, said.differs_at, said.message)
 
 
 def _word(state: PanelState, pending: int, refused: int) -> views.PanelState:
@@ -183,11 +174,3 @@ def _planned(panel: str, target: PanelImage, link_id: str, note: str | None) -> 
     said = "; ".join(text for text in (message, note) if text) or None
     slots = len(target.allocation.get(link_id, ()))
     return PlanItemPanel(panel, outcome.outcome, outcome.valid_until, outcome.cuts, outcome.reason, said, slots)
-
-
-def _compiled_otherwise(outcome: ItemOutcome | None) -> str | None:
-    if outcome is None:
-        return "given up after refusals"
-    if outcome.refusal is not None:
-        return outcome.refusal.message
-    return outcome.message or "; ".join(outcome.cuts) or outcome.outcome.value
