@@ -99,12 +99,12 @@ class Lab:
             said |= {(item["link_id"], name): item for item in view["items"]}
         return said
 
-    async def until(self, panel: str, reason: str) -> None:
-        """Until nothing on the panel is pending for this reason."""
+    async def until_settled(self, panel: str) -> None:
+        """Until the panel holds or refuses everything."""
         async with asyncio.timeout(30):
             while True:
                 items = await self.items()
-                if not any(name == panel and item["reason"] == reason for (_, name), item in items.items()):
+                if not any(name == panel and item["outcome"] == "pending" for (_, name), item in items.items()):
                     return
                 await asyncio.sleep(0.02)
 
@@ -197,7 +197,7 @@ async def test_what_the_plan_says_is_what_every_panel_does_for_a_year(
         site.advance(STARTED)
         for panel in SLOTS:
             await site.client.call("POST", f"/gateway/v1/panels/{panel}/sync", status=202)
-            await site.until(panel, "not_started")
+            await site.until_settled(panel)
         begun = await site.items()
         assert all(assert_as_promised(site, panel, begun) for panel in SLOTS)
         status, planned = await site.planned(capsys, "--json")
