@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,9 +33,15 @@ class PtyPanel:
             os.write(self._master, self.answer(request))
 
     def say(self, data: bytes) -> None:
-        """Unasked, at once."""
+        """Unasked; returns when the kernel has it ready for the near end, which takes a moment of its own."""
         assert self._master is not None
-        os.write(self._master, data)
+        near = os.open(self.path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            os.write(self._master, data)
+            ready, _, _ = select.select([near], [], [], 5)
+            assert ready
+        finally:
+            os.close(near)
 
     def unplug(self) -> None:
         """The device is gone, as when an adapter is pulled out."""
