@@ -29,8 +29,7 @@ class Pace:
 
     @classmethod
     def of(cls, line: LineSettings) -> Pace:
-        how = (line.baudrate, line.parity, line.stopbits)
-        return cls(byte_time_s(*how), silence_s(*how))
+        return cls(byte_time_s(line.baudrate, line.parity, line.stopbits), silence_s(line.baudrate))
 
 
 class RtuPort:

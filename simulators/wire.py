@@ -23,9 +23,9 @@ def byte_time_s(baudrate: int, parity: str = "none", stopbits: int = 1) -> float
     return (9 + (parity != "none") + stopbits) / baudrate
 
 
-def silence_s(baudrate: int, parity: str = "none", stopbits: int = 1) -> float:
-    """What ends a frame: 3.5 characters, 1.75 ms above 19 200 baud."""
-    return 0.00175 if baudrate > 19_200 else 3.5 * byte_time_s(baudrate, parity, stopbits)
+def silence_s(baudrate: int) -> float:
+    """What ends a frame: 3.5 characters, which RTU counts as 11 bits each; 1.75 ms above 19 200 baud."""
+    return 0.00175 if baudrate > 19_200 else 3.5 * 11 / baudrate
 
 
 class Transmission:
@@ -89,7 +89,7 @@ class VirtualWire:
         self.responder = Responder(panels)
         self.responder.set_faults(faults or Faults())
         self.byte_s = byte_time_s(baudrate, parity, stopbits)
-        self.silence_s = silence_s(baudrate, parity, stopbits)
+        self.silence_s = silence_s(baudrate)
         self.bytes_sent = 0
         """By masters."""
         self.bytes_replied = 0

@@ -14,6 +14,10 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+_THREADS_S = 60.0
+"""Without a timer only another thread can go on; so long it may take."""
+
+
 class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
@@ -22,7 +26,9 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if not ready and timeout is None:
-            return super().select(None)
+            ready = super().select(_THREADS_S)
+            if not ready:
+                raise RuntimeError("everybody waits for something that nobody will do")
         if not ready and timeout is not None and timeout > 0:
             self.now += timeout
         return ready
