@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 
 from config.settings import PanelSettings
@@ -54,6 +55,7 @@ class OpenAccessPanel(SimulatedPanel):
         self._passes = [0] * size.identifiers
         self._reset_count = 0
         self._busy_until = 0.0
+        self._old_schedules = self._memory.schedules.committed[:]
         self._input = RegionMap([Region(0, 24, self._read_facts), Region(40, 6, self._clock.read_civil)])
         self._holding = RegionMap([*self._commands(), *self._slots()])
 
@@ -125,7 +127,7 @@ class OpenAccessPanel(SimulatedPanel):
         self.write_words(address, (value,))
 
     def write_words(self, address: int, words: Sequence[int]) -> None:
-        if self.monotonic() < self._busy_until and (address, len(words)) != (CLEAR_AT, 1):
+        if self._busy and (address, len(words)) != (CLEAR_AT, 1):
             raise ModbusRefusal(DEVICE_BUSY)
         self._holding.write(address, words)
 
@@ -139,8 +141,10 @@ class OpenAccessPanel(SimulatedPanel):
             self._memory.drop()
             return
         before = {number: self._memory.identifiers.slot(number) for number in self._memory.identifiers.staged}
+        schedules = self._memory.schedules.committed[:]
         if self._memory.commit(words[1]):
             self._forget_passes(before)
+            self._old_schedules = schedules
             self._busy_until = self.monotonic() + self._size.busy_ms / 1000
 
     def _forget_passes(self, before: Mapping[int, Sequence[int]]) -> None:
@@ -155,6 +159,18 @@ class OpenAccessPanel(SimulatedPanel):
 
     def _clear(self, offset: int, words: Sequence[int]) -> None:
         self._memory.clear_schedule(words[0])
+        self._old_schedules[words[0] * SCHEDULE_WORDS : (words[0] + 1) * SCHEDULE_WORDS] = array("H", bytes(2 * SCHEDULE_WORDS))
+
+    @property
+    def _busy(self) -> bool:
+        """Taking over what was committed: writes are refused, schedules go on from the old set."""
+        return self.monotonic() < self._busy_until
+
+    def _acting(self, slot: int) -> Sequence[int]:
+        """The words by which a schedule slot opens now."""
+        if not self._busy:
+            return self._memory.schedules.slot(slot)
+        return self._old_schedules[slot * SCHEDULE_WORDS : (slot + 1) * SCHEDULE_WORDS]
 
     def makes_durable(self, pdu: bytes) -> bool:
         return pdu[:5] == bytes((0x10, 0x02, 0x00, 0x00, 0x02)) and pdu[6:8] == COMMIT.to_bytes(2, "big")
@@ -212,7 +228,8 @@ class OpenAccessPanel(SimulatedPanel):
         if now is None:
             return (0,) * self._size.schedules
         day, minute = divmod(int(now) // 60, MINUTES)
-        return tuple(int(self.is_open_at(slot, day, minute)) for slot in range(self._size.schedules))
+        windows = (day_windows(self._acting(slot), day) for slot in range(self._size.schedules))
+        return tuple(int(any(start <= minute < end for start, end in pairs)) for pairs in windows)
 
     def schedules_open_now(self) -> tuple[int, ...]:
         return tuple(slot for slot, is_open in enumerate(self._open_bits()) if is_open)
@@ -230,8 +247,8 @@ class OpenAccessPanel(SimulatedPanel):
         the outputs of its mask are on for five seconds.
         """
         slot, words = self._find(kind, number)
-        open_links = {self.schedule_words(s)[1:9] for s in self.schedules_open_now()}
-        links = [self.schedule_words(s)[:9] for s in range(self._size.schedules)]
+        links = [tuple(self._acting(s)[:9]) for s in range(self._size.schedules)]
+        open_links = {links[s][1:] for s in self.schedules_open_now()}
         decision = decide(words, self._clock.unix(), self._passes[slot] if words else 0, links, open_links)
         if decision is Decision.LET_IN and words:
             self._passes[slot] += 1

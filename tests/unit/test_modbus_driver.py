@@ -33,6 +33,7 @@ OLD = Slot((LINK,), (Period(31, 540, 1080),), valid_from=20759)
 NEW = Slot((LINK,), (Period(31, 600, 1020), Period(32, 600, 720)), valid_from=20759)
 P = Priority.GRANT
 COMMIT = 0xC0DE
+MONDAY_NOON = 20_759 * 86_400 + 43_200
 SIMULATOR = SimulatorSettings(latency_ms=0)
 
 
@@ -168,10 +169,14 @@ def test_a_commit_that_never_arrived_is_unconfirmed_and_not_repeated() -> None:
 
 
 def test_a_narrowing_is_acknowledged_when_the_panel_has_taken_it_over() -> None:
+    """A panel that was open by the old words says on the line that it is closed once it is acknowledged."""
+
     async def story(driver: PanelDriver, wire: PanelWire, panel: OpenAccessPanel) -> None:
-        started = wire.clock.monotonic()
-        assert (await hold(driver, image(s0=NEW), image(s0=OLD))).outcome is Outcome.ACKNOWLEDGED
-        assert wire.clock.monotonic() - started >= 0.2
+        assert (await driver.set_clock(ClockSetting(MONDAY_NOON, 0), P, None)).outcome is Outcome.ACKNOWLEDGED
+        assert panel.schedules_open_now() == (0,)
+        closed = Slot((LINK,), (Period(64, 540, 1080),), valid_from=20759)
+        assert (await hold(driver, image(s0=closed), image(s0=OLD))).outcome is Outcome.ACKNOWLEDGED
+        assert panel.schedules_open_now() == ()
 
     told(story, SimulatorSettings(latency_ms=0, busy_ms=200))
 

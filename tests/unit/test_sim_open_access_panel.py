@@ -396,6 +396,13 @@ def test_clear_of_a_slot_that_is_not_there(bench: Bench) -> None:
     refused(3, bench.one, 0x0202, 64)
 
 
+def open_bits(bench: Bench, slots: int = 2) -> tuple[int, ...]:
+    """What the panel says on the line, and what its own window says: the same."""
+    bits = bits_of(bench.panel.handle(read_pdu(2, 0, slots)), slots)
+    assert tuple(slot for slot, bit in enumerate(bits) if bit) == bench.panel.schedules_open_now()
+    return bits
+
+
 def test_busy_after_a_commit_concerns_writes_only() -> None:
     bench = Bench(busy_ms=200)
     bench.set_clock(NOW + 36_000)
@@ -403,11 +410,49 @@ def test_busy_after_a_commit_concerns_writes_only() -> None:
     refused(6, bench.one, 0x1000, 0)
     refused(6, bench.write, 0x0200, 0xDEAD, 0)
     assert bench.facts(12) == (2,)
-    assert bench.panel.schedules_open_now() == (0,)
-    bench.one(0x0202, 0)
-    assert bench.panel.schedules_open_now() == ()
+    assert bench.holding(0x1000, 64) == EXAMPLE
     bench.now += 0.2
     bench.one(0x1000, 0)
+
+
+def test_schedules_go_on_from_the_old_set_while_the_panel_is_busy() -> None:
+    bench = Bench(busy_ms=200)
+    bench.set_clock(NOW + 36_000)
+    bench.hold(0, EXAMPLE)
+    assert open_bits(bench) == (0, 0)
+    bench.now += 0.2
+    assert open_bits(bench) == (1, 0)
+    bench.push(0, schedule(0, w12=0))
+    bench.push(1, schedule(1))
+    bench.write(0x4030, *card(3, 0))
+    bench.commit(3)
+    assert open_bits(bench) == (1, 0)
+    assert bench.panel.present(1, CARD) is Decision.LET_IN
+    bench.now += 0.2
+    assert open_bits(bench) == (0, 1)
+
+
+def test_a_clear_is_at_once_for_what_acts_too() -> None:
+    bench = Bench(busy_ms=200)
+    bench.set_clock(NOW + 36_000)
+    bench.hold(0, EXAMPLE)
+    bench.now += 0.2
+    bench.hold(1, schedule(1))
+    bench.one(0x0202, 0)
+    assert open_bits(bench) == (0, 0)
+    bench.now += 0.2
+    assert open_bits(bench) == (0, 1)
+    bench.hold(1, schedule(1, w12=0))
+    bench.one(0x0202, 1)
+    assert open_bits(bench) == (0, 0)
+
+
+def test_a_restart_while_busy_takes_what_was_committed() -> None:
+    bench = Bench(busy_ms=200)
+    bench.set_clock(NOW + 36_000)
+    bench.hold(0, EXAMPLE)
+    bench.panel.reset()
+    assert open_bits(bench) == (1, 0)
 
 
 # --- outputs
