@@ -25,6 +25,7 @@ from drivers.errors import (
     NotSent,
     PanelException,
     Quarantined,
+    StillWorking,
     Unconfirmed,
 )
 from drivers.line_queue import Job, LineQueue
@@ -370,7 +371,7 @@ class Bus:
         unit = self._units.get(number)
         if unit is None:
             return
-        if error is None or isinstance(error, PanelException):
+        if error is None or isinstance(error, PanelException | StillWorking):
             self._quarantine.release(number)
             unit.health.answered(self._latency_s(request, now - started))
         elif isinstance(error, NoReply | CorruptReply) and unit.health.missed():

@@ -10,6 +10,8 @@ DriverError
 ├── PanelException           rejected: the panel said no, with its code
 └── Unconfirmed              bytes left, no trustworthy answer: read back
     ├── NoReply              wiring, address, asleep
+    │   └── Unheard          a converter says so: it sent the request on, or may have, and heard nothing
+    ├── StillWorking         the panel took the request and is not done
     ├── CorruptReply         noise, termination
     ├── UnexpectedReply      a frame that does not answer the request
     ├── ConnectionLost       the line went away during the exchange
@@ -71,6 +73,24 @@ class Unconfirmed(DriverError):
 
 class NoReply(Unconfirmed):
     reason = Reason.NO_REPLY
+
+
+class Unheard(NoReply):
+    """A converter between the line and the panel answered with exception `code`: its word, not the panel's."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"a converter answered with exception {code:#04x}: it did not hear the panel")
+        self.code = code
+
+
+class StillWorking(Unconfirmed):
+    """The panel answered with exception `code`: the request is accepted and takes its time."""
+
+    reason = Reason.UNEXPECTED_REPLY
+
+    def __init__(self, code: int) -> None:
+        super().__init__("the panel accepted the request and still works on it")
+        self.code = code
 
 
 class CorruptReply(Unconfirmed):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.errors import DriverError, NoReply, NotSent, PanelException, Unconfirmed
+from drivers.errors import DriverError, NoReply, NotSent, PanelException, StillWorking, Unconfirmed
 
 BUSY = 0x06
 """Modbus exception code: the panel is busy, it did nothing."""
@@ -31,7 +31,7 @@ class RetryPolicy:
     """After the panel said that it is busy; the waits double."""
     busy_delay_s: float = 0.05
     silent_delay_s: float = 0.25
-    """After no reply at all: the line is the other units' meanwhile, and a panel that starts gets time; the waits double."""
+    """After no answer: the line is the other units' meanwhile, a panel that starts or works gets time; the waits double."""
 
 
 def decide(repeatable: bool, error: DriverError, attempt: int, policy: RetryPolicy) -> Retry | GiveUp:
@@ -44,7 +44,7 @@ def decide(repeatable: bool, error: DriverError, attempt: int, policy: RetryPoli
         return GiveUp()
     if attempt > policy.retries:
         return GiveUp()
-    return Retry(policy.silent_delay_s * 2 ** (attempt - 1) if isinstance(error, NoReply) else 0.0)
+    return Retry(policy.silent_delay_s * 2 ** (attempt - 1) if isinstance(error, NoReply | StillWorking) else 0.0)
 
 
 def verdict(writes: bool, unconfirmed: Unconfirmed | None, last: DriverError) -> DriverError:

@@ -6,7 +6,16 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from drivers.errors import ConnectionLost, CorruptReply, DriverError, NoReply, PanelException, UnexpectedReply
+from drivers.errors import (
+    ConnectionLost,
+    CorruptReply,
+    DriverError,
+    NoReply,
+    PanelException,
+    StillWorking,
+    UnexpectedReply,
+    Unheard,
+)
 
 _SAMPLES = 512
 _BUCKET_S = 5.0
@@ -126,6 +135,8 @@ class Traffic:
 
     def _count(self, error: DriverError) -> None:
         match error:
+            case PanelException() | StillWorking() | Unheard():
+                self.exceptions[error.code] += 1
             case NoReply():
                 self.timeouts += 1
             case CorruptReply():
@@ -134,8 +145,6 @@ class Traffic:
                 self.protocol += 1
             case ConnectionLost():
                 self.connections_lost += 1
-            case PanelException():
-                self.exceptions[error.code] += 1
 
     def snapshot(self, now: float, late_dropped: int, glitch_bytes: int, queue_depth: int) -> TrafficStatistics:
         return TrafficStatistics(

@@ -8,18 +8,22 @@ from __future__ import annotations
 from pymodbus.pdu.bit_message import ReadCoilsResponse
 from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
 
-from drivers.errors import PanelException, UnexpectedReply
+from drivers.errors import DriverError, PanelException, StillWorking, UnexpectedReply, Unheard
 from drivers.modbus import requests
 from drivers.modbus.requests import Request
 
 EXCEPTION_FLAG = 0x80
 _EXCEPTION_SIZE = 2
+_ACCEPTED = 0x05
+_OF_CONVERTERS = frozenset({0x0A, 0x0B})
+"""No path to the unit, no answer from it: what a converter says after the request went on, or may have."""
 
 
 def decode_reply(request: Request, sent: bytes, reply: bytes) -> tuple[int, ...]:
     """The values a reply PDU carries: words, bits as 0/1, () for a confirmed write. `sent` is the request's PDU.
 
-    Raises PanelException with the panel's code, whatever it is, and UnexpectedReply for what does not answer.
+    Raises PanelException with the panel's code, a maker's own too; StillWorking and Unheard for codes that are no refusal of
+    the panel; UnexpectedReply for what does not answer.
     """
     if not reply or reply[0] != request.function:
         raise _refused(request, reply)
@@ -36,10 +40,13 @@ def decode_reply(request: Request, sent: bytes, reply: bytes) -> tuple[int, ...]
     return tuple(map(int, bits.bits[: request.count]))
 
 
-def _refused(request: Request, reply: bytes) -> PanelException | UnexpectedReply:
-    if len(reply) == _EXCEPTION_SIZE and reply[0] == request.function | EXCEPTION_FLAG:
-        return PanelException(reply[1])
-    return UnexpectedReply(f"a reply {reply[:5].hex()} to function {request.function:#04x}")
+def _refused(request: Request, reply: bytes) -> DriverError:
+    if len(reply) != _EXCEPTION_SIZE or reply[0] != request.function | EXCEPTION_FLAG:
+        return UnexpectedReply(f"a reply {reply[:5].hex()} to function {request.function:#04x}")
+    code = reply[1]
+    if code in _OF_CONVERTERS:
+        return Unheard(code)
+    return StillWorking(code) if code == _ACCEPTED else PanelException(code)
 
 
 def _check_echo(sent: bytes, reply: bytes) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from drivers.clock import Clock
 from drivers.defects import Defects
-from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, UnexpectedReply
+from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, UnexpectedReply, Unheard
 from drivers.modbus.codecs import decode_reply
 from drivers.modbus.link import UnitTiming, check_broadcast
 from drivers.modbus.requests import Request
@@ -175,6 +175,8 @@ class TcpLink:
             async with self._translated(timing.timeout_s):
                 reply = await client.execute(False, self._message(unit, request))
             return decode_reply(request, request.pdu(), reply.raw)
+        except Unheard:
+            raise
         except (NoReply, CorruptReply, UnexpectedReply, ConnectionLost, asyncio.CancelledError):
             self._drop()
             raise

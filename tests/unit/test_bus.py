@@ -10,7 +10,16 @@ import pytest
 
 from drivers.bus import Bus
 from drivers.contract import Availability, Priority
-from drivers.errors import BusUnavailable, DeadlinePassed, LineStopped, NoReply, PanelException, Quarantined, QueueFull
+from drivers.errors import (
+    BusUnavailable,
+    DeadlinePassed,
+    LineStopped,
+    NoReply,
+    PanelException,
+    Quarantined,
+    QueueFull,
+    StillWorking,
+)
 from drivers.line import line_timing
 from drivers.modbus.link import UnitTiming
 from drivers.modbus.requests import Request, read_holding_registers, write_coil, write_register
@@ -82,6 +91,37 @@ def test_a_refusal_after_a_silent_write_stays_unconfirmed() -> None:
             with pytest.raises(NoReply) as error:
                 await bus.exchange(1, write_register(1, 1), Priority.GRANT)
             assert isinstance(error.value.__cause__, PanelException)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("code", ["0A", "0B"])
+def test_a_unit_that_its_converter_does_not_hear_is_silent(code: str) -> None:
+    """The exception is the converter's: unconfirmed, and the unit is quarantined as if nothing had come."""
+
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [(0.002, framed(f"01 {frame[1] | 0x80:02x} {code}"))])
+        async with bus_on(line) as bus:
+            with pytest.raises(NoReply):
+                await bus.exchange(1, write_register(1, 1), Priority.GRANT)
+            assert bus.availability(1).current is Availability.QUARANTINED
+            line.answer = obedient
+            async for level in bus.availability(1):
+                if level is Availability.ONLINE:
+                    break
+
+    run_virtual(main())
+
+
+def test_a_panel_that_still_works_is_alive_and_asked_again() -> None:
+    async def main() -> None:
+        answers: list[Answer] = [[(0.002, framed("01 86 05"))]] * 3
+        line = ScriptedLine(lambda frame: answers.pop() if answers else obedient(frame))
+        async with bus_on(line) as bus:
+            with pytest.raises(StillWorking):
+                await bus.exchange(1, write_register(1, 1), Priority.GRANT)
+            assert bus.availability(1).current is Availability.ONLINE
+            assert bus.statistics().units[1].exceptions == {5: 3}
 
     run_virtual(main())
 

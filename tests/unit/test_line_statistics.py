@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.errors import ConnectionLost, CorruptReply, NoReply, PanelException, UnexpectedReply
+from drivers.errors import ConnectionLost, CorruptReply, NoReply, PanelException, StillWorking, UnexpectedReply, Unheard
 from drivers.statistics import LineTraffic, LoadMeter, Percentiles, WireTally, percentiles
 
 
@@ -16,6 +16,8 @@ def test_each_end_of_an_exchange_has_its_own_count() -> None:
     ends = [None, None, NoReply(), CorruptReply(), UnexpectedReply(), ConnectionLost(), PanelException(2), PanelException(0x84)]
     for number, error in enumerate(ends):
         traffic.exchanged(1, number + 0.01, 0.01, error)
+    traffic.exchanged(1, 9.0, 0.01, Unheard(0x0B))
+    traffic.exchanged(1, 9.1, 0.01, StillWorking(5))
     traffic.exchanged(9, 10.0, 0.5, NoReply())
     traffic.retried(1)
     traffic.queued(1, 0.25)
@@ -24,11 +26,11 @@ def test_each_end_of_an_exchange_has_its_own_count() -> None:
     tally.glitch_bytes.update({0: 1, 1: 3})
     seen = traffic.snapshot(11.0, tally, {1: 4, 9: 1})
     unit = seen.units[1]
-    assert (unit.exchanges, unit.timeouts, unit.crc, unit.protocol, unit.connections_lost) == (8, 1, 1, 1, 1)
-    assert unit.exceptions == {2: 1, 0x84: 1}
+    assert (unit.exchanges, unit.timeouts, unit.crc, unit.protocol, unit.connections_lost) == (10, 1, 1, 1, 1)
+    assert unit.exceptions == {2: 1, 5: 1, 0x0B: 1, 0x84: 1}
     assert (unit.retries, unit.late_dropped, unit.glitch_bytes, unit.queue_depth) == (1, 2, 3, 4)
     assert unit.queue_ms == Percentiles(250.0, 250.0)
-    assert (seen.line.exchanges, seen.line.timeouts, seen.line.glitch_bytes, seen.line.queue_depth) == (9, 2, 4, 5)
+    assert (seen.line.exchanges, seen.line.timeouts, seen.line.glitch_bytes, seen.line.queue_depth) == (11, 2, 4, 5)
     traffic.detach(1)
     assert traffic.snapshot(11.0, tally, {}).units == {}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.errors import PanelException, UnexpectedReply
+from drivers.contract import Outcome
+from drivers.errors import PanelException, StillWorking, UnexpectedReply, Unheard
 from drivers.modbus import requests
 from drivers.modbus.codecs import decode_reply
 from drivers.modbus.requests import (
@@ -58,11 +59,22 @@ def test_any_other_reply_is_refused(request_: Request, sent: str, reply: str, va
 
 
 @pytest.mark.parametrize(("request_", "sent", "reply", "values"), VECTORS)
-@pytest.mark.parametrize("code", [1, 0x0B, 0x83, 0x89, 0xFF])
+@pytest.mark.parametrize("code", [1, 6, 0x83, 0x89, 0xFF])
 def test_an_exception_is_told_with_its_code(request_: Request, sent: str, reply: str, values: tuple[int, ...], code: int) -> None:
     with pytest.raises(PanelException) as refusal:
         decode_reply(request_, request_.pdu(), bytes((request_.function | 0x80, code)))
     assert refusal.value.code == code
+
+
+@pytest.mark.parametrize(("request_", "sent", "reply", "values"), VECTORS)
+@pytest.mark.parametrize(("code", "error"), [(5, StillWorking), (0x0A, Unheard), (0x0B, Unheard)])
+def test_an_exception_that_is_no_refusal_leaves_it_unconfirmed(
+    request_: Request, sent: str, reply: str, values: tuple[int, ...], code: int, error: type[StillWorking | Unheard]
+) -> None:
+    """The request is accepted, or a converter sent it on and heard nothing: the panel may have done it."""
+    assert error.outcome is Outcome.UNCONFIRMED
+    with pytest.raises(error):
+        decode_reply(request_, request_.pdu(), bytes((request_.function | 0x80, code)))
 
 
 @pytest.mark.parametrize("reply", [b"\x83", b"\x83\x02\x00", b"\x84\x02"])

@@ -15,8 +15,10 @@ from drivers.errors import (
     PanelException,
     Quarantined,
     QueueFull,
+    StillWorking,
     Unconfirmed,
     UnexpectedReply,
+    Unheard,
 )
 from drivers.retry import GiveUp, Retry, RetryPolicy, decide, verdict
 
@@ -32,7 +34,8 @@ def test_what_may_be_repeated_is_tried_twice_more(error: DriverError) -> None:
 
 
 def test_a_silent_panel_leaves_the_line_to_the_others_before_it_is_asked_again() -> None:
-    assert [decide(True, NoReply(), attempt, POLICY) for attempt in (1, 2, 3)] == [Retry(0.25), Retry(0.5), GiveUp()]
+    for error in (NoReply(), Unheard(0x0B), StillWorking(5)):
+        assert [decide(True, error, attempt, POLICY) for attempt in (1, 2, 3)] == [Retry(0.25), Retry(0.5), GiveUp()]
 
 
 @pytest.mark.parametrize("error", [*SILENT, *NOT_SENT, PanelException(6), PanelException(2)])
@@ -40,7 +43,7 @@ def test_what_may_not_be_repeated_never_is(error: DriverError) -> None:
     assert decide(False, error, 1, POLICY) == GiveUp()
 
 
-@pytest.mark.parametrize("error", [*NOT_SENT, *(PanelException(code) for code in (1, 2, 3, 4, 5, 0x0A, 0x83, 0x86))])
+@pytest.mark.parametrize("error", [*NOT_SENT, *(PanelException(code) for code in (1, 2, 3, 4, 0x83, 0x86))])
 def test_what_a_repetition_cannot_change_is_not_repeated(error: DriverError) -> None:
     assert decide(True, error, 1, POLICY) == GiveUp()
 
