@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import os
+import socket
 import tty
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,7 +79,8 @@ class RtuPort:
 class SerialLine:
     """The panels of a line behind a pseudo-terminal. `where` is the path to open once it is started.
 
-    `link`: a symbolic link there names the pseudo-terminal, unless a real device has that path already.
+    `link`: a symbolic link there names the pseudo-terminal, unless a real device has that path already. One that another living
+    simulator serves is left alone: starting raises OSError. What a killed one left behind is replaced.
     """
 
     def __init__(self, line: LineSettings, responder: Responder, crashes: Crashes, link: Path | None, paced: bool) -> None:
@@ -88,13 +91,18 @@ class SerialLine:
         self._ours: int | None = None
         self._theirs: int | None = None
         self._port: RtuPort | None = None
+        self._claim: socket.socket | None = None
 
     async def start(self) -> None:
         self._ours, self._theirs = os.openpty()
         tty.setraw(self._theirs)
         os.set_blocking(self._ours, False)
         device = os.ttyname(self._theirs)
-        self._link = self._link if self._link is not None and _place_link(self._link, device) else None
+        if self._link is not None and not _is_real(self._link):
+            self._claim = _claim(self._link)
+            _place_link(self._link, device)
+        else:
+            self._link = None
         self.where = str(self._link or device)
         self._port = RtuPort(self.responder, self._pace, self._crashes, self._write, lambda: None)
         asyncio.get_running_loop().add_reader(self._ours, self._readable)
@@ -105,6 +113,8 @@ class SerialLine:
         asyncio.get_running_loop().remove_reader(self._ours)
         if self._link is not None and self._link.is_symlink() and os.readlink(self._link) == os.ttyname(self._theirs):
             self._link.unlink()
+        if self._claim is not None:
+            self._claim.close()
         os.close(self._ours)
         os.close(self._theirs)
         self._ours = self._theirs = None
@@ -127,19 +137,33 @@ class SerialLine:
             return
 
 
-def _place_link(link: Path, device: str) -> bool:
-    """False where a real device has the path. Raises FileExistsError where a file or a folder has it."""
+def _is_real(link: Path) -> bool:
+    """Whether a device that is no pseudo-terminal has the path."""
+    return link.is_char_device() and _PSEUDO not in link.resolve().parents
+
+
+def _claim(link: Path) -> socket.socket:
+    """The right to serve a path, until it is closed or the process ends, however that happens. Raises OSError (EADDRINUSE).
+
+    An abstract socket: it leaves no file behind, and unlike a lock on the terminal it is no master's business.
+    """
+    name = hashlib.sha256(bytes(link.parent.resolve() / link.name)).hexdigest()
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0panel-gateway-line-{name}")
+    except OSError as error:
+        claim.close()
+        raise OSError(error.errno, "another simulator serves this line", str(link)) from error
+    return claim
+
+
+def _place_link(link: Path, device: str) -> None:
+    """Raises FileExistsError where a file or a folder has the path."""
     if link.is_symlink():
-        target = link.resolve()
-        if target.is_char_device() and _PSEUDO not in target.parents:
-            return False
         link.unlink()
-    elif link.is_char_device():
-        return False
     elif link.exists():
         raise FileExistsError(errno.EEXIST, "a serial line's port is a file, not a device", str(link))
     link.symlink_to(device)
-    return True
 
 
 class _Connection(asyncio.Protocol):

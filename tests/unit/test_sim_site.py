@@ -86,6 +86,36 @@ async def test_a_terminal_is_linked_at_the_port_and_can_be_opened_again(tmp_path
     assert not port.is_symlink()
 
 
+async def test_a_second_simulator_leaves_a_line_that_is_served_alone(tmp_path: Path) -> None:
+    port = tmp_path / "rs485"
+    settings = site_settings(line("modbus-rtu", str(port), "lobby"))
+    before = open_files()
+    async with SimulatedSite(settings):
+        with pytest.raises(OSError, match="another simulator serves this line") as caught:
+            async with SimulatedSite(settings):
+                pytest.fail("started")
+        assert caught.value.filename == str(port)
+        async with master_at(str(port), "modbus-rtu") as master:
+            assert await master.words(1, 4, 0, 2) == IDENTITY
+    assert open_files() == before
+    async with SimulatedSite(settings) as site:
+        assert site.lines["line-lobby"] == str(port)
+
+
+async def test_a_link_to_somebody_elses_terminal_is_replaced(tmp_path: Path) -> None:
+    """What a killed simulator left may name a terminal that exists again."""
+    port = tmp_path / "rs485"
+    ours, theirs = os.openpty()
+    try:
+        port.symlink_to(os.ttyname(theirs))
+        settings = site_settings(line("modbus-rtu", str(port), "lobby"))
+        async with SimulatedSite(settings), master_at(str(port), "modbus-rtu") as master:
+            assert await master.words(1, 4, 0, 2) == IDENTITY
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 async def test_a_real_device_keeps_its_path(tmp_path: Path) -> None:
     port = tmp_path / "by-id"
     port.symlink_to("/dev/null")
