@@ -15,7 +15,7 @@ from gateway.schedules.moment import Moment, moment_of
 from gateway.schedules.numbering import Allocation
 from gateway.schedules.options import BoundProfile, CompileOptions
 from gateway.schedules.placement import place
-from gateway.schedules.shapes import grain_of, shape_of
+from gateway.schedules.separate import coming_on
 from gateway.schedules.union import compile_union, is_shared
 
 __all__ = ["BoundProfile", "CompileOptions", "compile_panel"]
@@ -58,11 +58,10 @@ def _without_table(bound: BoundProfile, capabilities: PanelCapabilities, moment:
         return None
     if bound.outputs and (capabilities.output_deadman or options.allow_unattended_outputs):
         return gateway_held()
-    shape = shape_of(bound.profile, options.readings, grain_of(capabilities))
-    coming = shape.coming(moment.day)
+    coming = coming_on(bound.profile, capabilities, moment, options)
     if not coming.after(moment.second):
         return nothing_to_hold(past=coming.before)
-    first = shape.first_asked(moment.second)
+    first = coming.first_asked(moment.second)
     if bound.outputs:
         return refused("output_deadman", "an output would stay on if the gateway died", *first)
     return refused("max_schedules", "the panel has no schedules; bind its outputs", *first)

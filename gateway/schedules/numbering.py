@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,26 +16,29 @@ def all_numbers(capabilities: PanelCapabilities) -> range:
 
 
 def choose(
-    wanted: Iterable[tuple[str, int]],
+    link_ids: Iterable[str],
+    count_of: Callable[[str, int], int],
     fixed: Allocation,
     allocation: Allocation,
     capabilities: PanelCapabilities,
     taken: Collection[int],
 ) -> dict[str, tuple[int, ...] | None]:
-    """Numbers for each (link_id, how many), in that order; None for one that finds no room.
+    """Numbers for each link_id, in that order; None for one that finds no room.
 
-    `fixed`: numbers that do not change, and are nobody else's. First everybody keeps of `allocation` what it needs.
+    `count_of`: how many a link_id wants, told how many it may have; where that is none, any number above 0 will do. `fixed`:
+    numbers that do not change, and are nobody else's. First everybody keeps of `allocation` what it needs.
     """
     usable = set(all_numbers(capabilities)).difference(taken, *fixed.values())
-    wishes = [wish for wish in wanted if wish[0] not in fixed]
+    wishes = [link_id for link_id in link_ids if link_id not in fixed]
     kept: dict[str, tuple[int, ...]] = {}
-    for link_id, count in wishes:
-        kept[link_id] = tuple(number for number in allocation.get(link_id, ()) if number in usable)[:count]
+    for link_id in wishes:
+        had = tuple(number for number in allocation.get(link_id, ()) if number in usable)
+        kept[link_id] = had[: count_of(link_id, len(usable))] if had else ()
         usable.difference_update(kept[link_id])
     free = sorted(usable, reverse=True)
     chosen: dict[str, tuple[int, ...] | None] = dict(fixed)
-    for link_id, count in wishes:
-        missing = count - len(kept[link_id])
+    for link_id in wishes:
+        missing = count_of(link_id, len(free) + len(kept[link_id])) - len(kept[link_id])
         if missing > len(free):
             chosen[link_id] = None
             free = sorted([*free, *kept[link_id]], reverse=True)

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from drivers.contract import ItemState, PanelCapabilities, PanelImage
 from gateway.schedules.assembly import Placed
-from gateway.schedules.draft import HELD, Draft, no_room, nothing_to_hold
+from gateway.schedules.draft import HELD, Draft, no_room
 from gateway.schedules.moment import Moment
 from gateway.schedules.numbering import Allocation, choose, numbered
 from gateway.schedules.options import BoundProfile, CompileOptions
-from gateway.schedules.separate import compile_alone
-from gateway.schedules.shapes import grain_of, shape_of
+from gateway.schedules.separate import coming_on, compile_alone, wants_room
+
+
+class _Drafts(dict[str, Draft]):
+    """Of the profiles that are to be placed anew, each compiled when it is looked at. One that a full panel cannot hold anyway
+    is not looked at."""
+
+    def __init__(
+        self, bounds: Iterable[BoundProfile], capabilities: PanelCapabilities, moment: Moment, options: CompileOptions
+    ) -> None:
+        super().__init__()
+        self.open = {bound.profile.link_id: bound.profile for bound in bounds}
+        self._panel = (capabilities, moment, options)
+
+    def __missing__(self, link_id: str) -> Draft:
+        draft = self[link_id] = compile_alone(self.open[link_id], *self._panel)
+        return draft
+
+    def count_of(self, link_id: str, room: int) -> int:
+        """How many slots it wants; only whether it wants any, where there is no room."""
+        _, moment, options = self._panel
+        if not room and link_id not in self and wants_room(coming_on(self.open[link_id], *self._panel), moment, options):
+            return 1
+        return len(self[link_id].slots)
+
+    def roomless(self, link_id: str) -> Draft:
+        capabilities, moment, _ = self._panel
+        first = coming_on(self.open[link_id], *self._panel).first_asked(moment.second)
+        return no_room(capabilities, len(self[link_id].slots) if link_id in self else 1, *first)
 
 
 def place(
@@ -24,12 +51,8 @@ def place(
     held: PanelImage,
 ) -> dict[str, Placed]:
     kept = {bound.profile.link_id: stay for bound in profiles if (stay := unchanged(bound, held, moment, options)) is not None}
-    fresh = {
-        bound.profile.link_id: compile_alone(bound.profile, capabilities, moment, options)
-        for bound in profiles
-        if bound.profile.link_id not in kept
-    }
-    if not fresh:
+    fresh = _Drafts((bound for bound in profiles if bound.profile.link_id not in kept), capabilities, moment, options)
+    if not fresh.open:
         return kept
     numbers = _numbers(profiles, fresh, kept, allocation, capabilities, options, held)
     if None in numbers.values() and _free_the_past(profiles, fresh, kept, capabilities, moment, options):
@@ -39,7 +62,7 @@ def place(
     for bound in profiles:
         link_id = bound.profile.link_id
         if link_id not in kept:
-            kept[link_id] = _placed(bound, fresh[link_id], numbers[link_id], capabilities, moment, options)
+            kept[link_id] = _placed(bound, fresh, numbers[link_id], capabilities)
     return kept
 
 
@@ -72,7 +95,7 @@ def _as_held(bound: BoundProfile, held: PanelImage, options: CompileOptions) -> 
 
 def _numbers(
     profiles: Sequence[BoundProfile],
-    fresh: Mapping[str, Draft],
+    fresh: _Drafts,
     kept: Mapping[str, Placed],
     allocation: Allocation,
     capabilities: PanelCapabilities,
@@ -81,37 +104,35 @@ def _numbers(
 ) -> dict[str, tuple[int, ...] | None]:
     """What the panel acknowledged goes first, then the order of creation: the youngest finds no room."""
     order = sorted(profiles, key=lambda bound: not acknowledged(bound, held))
-    wanted = [
-        (bound.profile.link_id, len(fresh[bound.profile.link_id].slots)) for bound in order if bound.profile.link_id in fresh
-    ]
+    wanted = [bound.profile.link_id for bound in order if bound.profile.link_id in fresh.open]
     fixed = {link_id: placed.numbers for link_id, placed in kept.items()}
-    return choose(wanted, fixed, allocation, capabilities, options.taken)
+    return choose(wanted, fresh.count_of, fixed, allocation, capabilities, options.taken)
 
 
 def _free_the_past(
     profiles: Sequence[BoundProfile],
-    fresh: dict[str, Draft],
+    fresh: _Drafts,
     kept: dict[str, Placed],
     capabilities: PanelCapabilities,
     moment: Moment,
     options: CompileOptions,
 ) -> bool:
     """Room is short: what is wholly past gives its slots back. True when there was any."""
-    past = [
-        bound.profile.link_id
+    past = {
+        bound.profile.link_id: bound.profile
         for bound in profiles
         if bound.profile.link_id in kept and kept[bound.profile.link_id].numbers
-        if shape_of(bound.profile, options.readings, grain_of(capabilities)).next_window(moment.second) is None
-    ]
+        if not coming_on(bound.profile, capabilities, moment, options).after(moment.second)
+    }
     for link_id in past:
         del kept[link_id]
-        fresh[link_id] = nothing_to_hold(past=True)
+        fresh.open[link_id] = past[link_id]
     return bool(past)
 
 
 def _wait(
     profiles: Sequence[BoundProfile],
-    fresh: dict[str, Draft],
+    fresh: _Drafts,
     kept: dict[str, Placed],
     numbers: Mapping[str, tuple[int, ...] | None],
     moment: Moment,
@@ -122,11 +143,11 @@ def _wait(
     waiting = {
         bound.profile.link_id: stay
         for bound in profiles
-        if bound.profile.link_id in fresh and numbers[bound.profile.link_id] is None
+        if bound.profile.link_id in fresh.open and numbers[bound.profile.link_id] is None
         if (stay := _still_right(bound, held, moment, options)) is not None
     }
     for link_id, stay in waiting.items():
-        del fresh[link_id]
+        del fresh.open[link_id]
         kept[link_id] = stay
     return bool(waiting)
 
@@ -140,16 +161,9 @@ def _still_right(bound: BoundProfile, held: PanelImage, moment: Moment, options:
     return replace(stay, draft=replace(stay.draft, outcome=later))
 
 
-def _placed(
-    bound: BoundProfile,
-    draft: Draft,
-    chosen: tuple[int, ...] | None,
-    capabilities: PanelCapabilities,
-    moment: Moment,
-    options: CompileOptions,
-) -> Placed:
+def _placed(bound: BoundProfile, fresh: _Drafts, chosen: tuple[int, ...] | None, capabilities: PanelCapabilities) -> Placed:
     if chosen is None:
-        first = shape_of(bound.profile, options.readings, grain_of(capabilities)).first_asked(moment.second)
-        return Placed(bound.generation, no_room(capabilities, len(draft.slots), *first))
+        return Placed(bound.generation, fresh.roomless(bound.profile.link_id))
+    draft = fresh[bound.profile.link_id]
     slots = dict(numbered(bound.profile.link_id, draft.slots, chosen, capabilities))
     return Placed(bound.generation, draft, chosen, slots)

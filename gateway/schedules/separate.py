@@ -13,7 +13,7 @@ from gateway.schedules.local_time import DAY
 from gateway.schedules.materialise import Cover, cover
 from gateway.schedules.moment import Moment
 from gateway.schedules.options import CompileOptions
-from gateway.schedules.shapes import Coming, Shape, grain_of, shape_of
+from gateway.schedules.shapes import Coming, Shape, coming_of, grain_of, shape_of
 from gateway.schedules.table import CLOSED, MINUTES, Table, exceeded, weekday
 from gateway.schedules.time_profile import Readings, TimeProfile
 from gateway.schedules.weekly import forever, starts_at, weekly_table
@@ -44,12 +44,23 @@ def compile_alone(profile: TimeProfile, capabilities: PanelCapabilities, moment:
     return Draft(outcome_of(found.reach, found.cuts, moment), found.slots)
 
 
+def coming_on(profile: TimeProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Coming:
+    return coming_of(profile, options.readings, grain_of(capabilities).step, moment.day)
+
+
+def wants_room(coming: Coming, moment: Moment, options: CompileOptions) -> bool:
+    """Whether a profile opens within the horizon at all, so that a panel without a free slot cannot hold it."""
+    if not coming.representable or not coming.after(moment.second):
+        return False
+    return coming.first_asked(moment.second)[0] < moment.day + options.horizon_days
+
+
 def unheld(shape: Shape, capabilities: PanelCapabilities, moment: Moment) -> Draft | None:
     """What is decided without looking at a panel's tables: nothing will ever be open, or nothing is left by its resolution."""
     coming = shape.coming(moment.day)
     if not coming.after(moment.second):
         return nothing_to_hold(past=coming.before)
-    return None if coming.representable else below_resolution(capabilities, *shape.first_asked(moment.second))
+    return None if coming.representable else below_resolution(capabilities, *coming.first_asked(moment.second))
 
 
 def outcome_of(reach: int | None, cuts: tuple[str, ...], moment: Moment) -> ItemOutcome:
@@ -77,11 +88,11 @@ def _found(
     narrow: frozenset[str],
 ) -> _Found:
     shape = shape_of(profile, readings, grain_of(capabilities))
-    coming = shape.coming(today)
-    if not coming.ends and not coming.later:
+    coming = coming_of(profile, readings, shape.grain.step, today)
+    if not coming.windows:
         return _Found(coming)
     if not coming.representable:
-        return _Found(coming, refusal=below_resolution(capabilities, *shape.first_asked(today * DAY)))
+        return _Found(coming, refusal=below_resolution(capabilities, *coming.first_asked(today * DAY)))
     refusal: Draft | None = None
     for attempt in cut_shapes(shape, capabilities):
         found = _cover_of(coming, attempt, capabilities, today, today + horizon_days - 1, narrow)

@@ -46,17 +46,21 @@ def grain_of(capabilities: PanelCapabilities) -> Grain:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """`ends`: local seconds at which windows that touch today end. `later`: whether one starts after today. `before`: whether
-    there is any window at all. `representable`: whether the panel's steps leave something of them; all are alike."""
+    """`windows`: in local seconds and before rounding, those that touch today and the first one that starts later. `before`:
+    whether there is any window at all. `representable`: whether the panel's steps leave something of them; all are alike."""
 
-    ends: tuple[int, ...]
-    later: bool
+    windows: tuple[Interval, ...]
     before: bool
     representable: bool
 
     def after(self, local_second: int) -> bool:
         """Whether it is open at any local second from this one of today on."""
-        return self.later or any(end > local_second for end in self.ends)
+        return any(end > local_second for _, end in self.windows)
+
+    def first_asked(self, local_second: int) -> tuple[int, DayPlan]:
+        """From this local second of today on: the day of the next window and its minutes there, in whole minutes that it
+        touches; before any cut."""
+        return _asked(next((window for window in self.windows if window[1] > local_second), None), local_second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +111,11 @@ class Shape:
 
     def first_asked(self, local_second: int) -> tuple[int, DayPlan]:
         """The day of the next window and its minutes there, in whole minutes that it touches; before any cut."""
-        window = self.next_window(local_second)
-        if window is None:
-            return local_second // DAY_S, CLOSED
-        day, end = max(window[0], 0) // DAY_S, _up(window[1], 60)
-        return day, ((max(window[0], 0) // 60 - day * MINUTES, min(end - day * MINUTES, MINUTES)),)
+        return _asked(self.next_window(local_second), local_second)
 
     def coming(self, today: int) -> Coming:
         """How the windows lie around a day."""
-        here, later, representable = [], False, False
-        for start, end in islice(self.recurrence.local_windows(today, LAST_DAY), _WINDOWS_SEEN):
-            later = start >= (today + 1) * DAY_S
-            representable = representable or self._steps(start, end)
-            if later:
-                break
-            here.append(end)
-        return Coming(tuple(here), later, self.next_window(0) is not None, representable)
+        return _coming(self.recurrence, self.grain.step, today)
 
     def seen_in_full(self, first_day: int, last_day: int) -> bool:
         """Whether these days show what every weekday can ever have: a rule of every so many weeks, once round."""
@@ -131,14 +124,33 @@ class Shape:
             return False
         return max(first_day, rule.first_day) + 14 * rule.interval + 2 * _tail_days(rule) <= last_day
 
-    def _steps(self, start: int, end: int) -> bool:
-        """Whether the panel's steps leave anything of a window."""
-        step = 60 * self.grain.step
-        return _up(start, step) < end // step
-
 
 def _up(value: int, step: int) -> int:
     return -(-value // step)
+
+
+def _asked(window: Interval | None, local_second: int) -> tuple[int, DayPlan]:
+    if window is None:
+        return local_second // DAY_S, CLOSED
+    day, end = max(window[0], 0) // DAY_S, _up(window[1], 60)
+    return day, ((max(window[0], 0) // 60 - day * MINUTES, min(end - day * MINUTES, MINUTES)),)
+
+
+def _coming(recurrence: Recurrence, step: int, today: int) -> Coming:
+    windows: list[Interval] = []
+    for window in islice(recurrence.local_windows(today, LAST_DAY), _WINDOWS_SEEN):
+        windows.append(window)
+        if window[0] >= (today + 1) * DAY_S:
+            break
+    before = bool(windows) or next(recurrence.local_windows(0, LAST_DAY), None) is not None
+    representable = any(_up(start, 60 * step) < end // (60 * step) for start, end in windows)
+    return Coming(tuple(windows), before, representable)
+
+
+@lru_cache(maxsize=65_536)
+def coming_of(profile: TimeProfile, readings: Readings, step: int, today: int) -> Coming:
+    """`Shape.coming` of a profile for which no shape is needed; `step` is the grain's."""
+    return _coming(Recurrence(profile, readings), step, today)
 
 
 @lru_cache(maxsize=4096)

@@ -170,11 +170,15 @@ def _join(members: Sequence[Candidate], panel: _Panel) -> _Joint:
 
 def _choose_members(candidates: Sequence[Candidate], panel: _Panel) -> tuple[_Joint, dict[str, Draft]]:
     wanting = [each for each in candidates if each.demand is not None]
+    places = {each.link_id: place for place, each in enumerate(wanting)}
     joint, refusals = _keep_promised([each for each in wanting if panel.promised(each)], panel)
     for newcomer in wanting:
         if panel.promised(newcomer):
             continue
-        trial = _join([each for each in wanting if each in (*joint.members, newcomer)], panel)
+        if not panel.room or (not panel.one_table and len(joint.members) >= panel.room):
+            refusals[newcomer.link_id] = _roomless(newcomer, panel)
+            continue
+        trial = _join(sorted((*joint.members, newcomer), key=lambda each: places[each.link_id]), panel)
         refusal = _refusal(trial, joint, newcomer, panel)
         if refusal is None:
             joint = trial
@@ -222,9 +226,7 @@ def _misfit_draft(found: Misfit) -> Draft:
 
 
 def _refusal(trial: _Joint, before: _Joint, newcomer: Candidate, panel: _Panel) -> Draft | None:
-    """Why a newcomer cannot join; None when it can and nobody loses."""
-    if not panel.room or (not panel.one_table and len(trial.members) > panel.room):
-        return _roomless(newcomer, panel)
+    """Why a newcomer cannot join where there is a table for it; None when it can and nobody loses."""
     if trial.misfit is not None:
         return _misfit_draft(trial.misfit)
     reach, limit = trial.groups.reach, trial.groups.short_of
@@ -295,7 +297,7 @@ def _numbers(joint: _Joint, panel: _Panel) -> Mapping[str, tuple[int, ...] | Non
     promised = [member.link_id for member in joint.members if panel.promised(member)]
     known = {**panel.allocation, **{link_id: panel.held.allocation.get(link_id, ()) for link_id in promised}}
     others = [member.link_id for member in joint.members if member.link_id not in promised]
-    return choose([(link_id, 1) for link_id in (*promised, *others)], {}, known, panel.capabilities, panel.options.taken)
+    return choose((*promised, *others), lambda *_: 1, {}, known, panel.capabilities, panel.options.taken)
 
 
 def _slot(link_id: str, table: Table, days: tuple[tuple[int, ...], ...], capabilities: PanelCapabilities) -> Slot:

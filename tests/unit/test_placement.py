@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 
 from drivers.contract import ItemState, PanelCapabilities, Reason, Refusal
+from gateway.schedules import placement, union
 from gateway.schedules.compiler import BoundProfile
 from gateway.schedules.time_profile import Frequency, Repeat
 from tests.unit.test_compiler import (
@@ -95,3 +97,37 @@ def test_a_weekly_newcomer_that_splits_the_days_of_others_is_named_with_a_day_of
 def test_slots_stay_when_all_is_acknowledged_and_options_are_the_same() -> None:
     held = compiled(bound(weekly("a"), weekly("b")), UHPPOTE)
     assert compiled(bound(weekly("a"), weekly("b")), UHPPOTE, now=at("2027-11-01T00:00"), options=OPTIONS, held=held) == held
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[object]:
+    """One entry for each call of a module's function from now on."""
+    calls: list[object] = []
+    real = getattr(module, name)
+
+    def called(*arguments: object) -> object:
+        calls.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(module, name, called)
+    return calls
+
+
+def test_a_full_panel_compiles_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    compilations = counted(monkeypatch, placement, "compile_alone")
+    never = profile("never", "2026-02-28T09:00", "2026-02-28T10:00")
+    later = profile("later", "2029-11-02T09:00", "2029-11-02T10:00")
+    many = [weekly(f"b{number}") for number in range(50)]
+    image = compiled(bound(weekly("a"), *many, never, later), ONE_SLOT)
+    assert len(compilations) == 3
+    assert [name for name, state in states(image).items() if state == "refused"] == [one.link_id for one in many]
+    assert (states(image)["never"], states(image)["later"]) == ("exact", "materialised")
+    refused = image.outcomes["b49"].refusal
+    assert refused is not None
+    assert (refused.reason, refused.message) == (Reason.NO_FREE_SLOT, "all 1 slots are taken: 2026-11-02 09:00-18:00")
+
+
+def test_a_panel_whose_tables_are_taken_arranges_them_for_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrangements = counted(monkeypatch, union, "arranged")
+    image = compiled(bound(*(weekly(f"b{number:02}") for number in range(50))), replace(GE, max_schedules=2))
+    assert len(arrangements) == 3, "of nobody, of one, of two"
+    assert list(image.generations) == ["b00", "b01"]
