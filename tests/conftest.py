@@ -19,5 +19,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "opening: writes schedules that open, or switches outputs")
+    config.addinivalue_line("markers", "opening: writes schedules that open, sets the clock they open by, or switches outputs")
     config.addinivalue_line("markers", "simulated: needs a panel whose power and line the test can cut")

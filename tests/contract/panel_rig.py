@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from config.panel_model import PanelModel, load_models
 from config.settings import LineSettings, PanelSettings, Settings, SimulatorSettings
 from drivers.bus import Bus
 from drivers.clock import SystemClock
-from drivers.contract import Acknowledgement, Availability, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
+from drivers.contract import Acknowledgement, Availability, ClockSetting, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
 from drivers.factory import build_bus, build_driver
 from simulators.faults import FaultRates
 from simulators.panel import SimulatedPanel
@@ -20,7 +22,17 @@ from simulators.register_bank import RegisterBank
 from simulators.site import SimulatedSite
 from tests.support.plain_panel import PLAIN_DAYS, PLAIN_RECORDS
 
-PLAIN = {"plain-days": PLAIN_DAYS, "plain-records": PLAIN_RECORDS}
+_GUIDE = re.compile(r"### Add your panel.*?```toml\n(.*?)```", re.DOTALL)
+
+
+def guides_model() -> str:
+    """The model file that the README's "Add your panel" shows."""
+    match = _GUIDE.search((Path(__file__).parents[2] / "README.md").read_text("utf-8"))
+    assert match is not None
+    return match[1]
+
+
+PLAIN = {"plain-days": PLAIN_DAYS, "plain-records": PLAIN_RECORDS, "corner-gate": guides_model()}
 """Models without a simulator: a TOML file each, on a bare bank of registers."""
 P = Priority.GRANT
 
@@ -132,12 +144,17 @@ async def rig_for(case: Case, folder: Path) -> AsyncIterator[Rig]:
     models = load_models(case.models_dir)
     panel = PanelSettings(id="panel", model=case.model, unit=case.unit)
     async with _on_line(case, models, panel, _real_line(case), None) as rig:
-        before = await rig.driver.read_back(P, None)
-        assert isinstance(before, PanelImage), before
+        before = await rig.read()
+        if any(one.opaque == () for one in before.slots.values()):
+            raise CannotPutBack("the panel does not act on its table: a write could not be undone. Bring it into force first")
         try:
             yield rig
         finally:
             await _restore(rig, before)
+
+
+class CannotPutBack(Exception):
+    """A real panel holds what the driver cannot write again. Nothing was written."""
 
 
 async def _restore(rig: Rig, before: PanelImage) -> None:
@@ -145,6 +162,19 @@ async def _restore(rig: Rig, before: PanelImage) -> None:
     await rig.back()
     now = await rig.read()
     assert (await rig.hold(before, now)).outcome is Outcome.ACKNOWLEDGED
+    assert rig.says(await rig.read(), before)
+
+
+def hosts_time() -> ClockSetting:
+    """Now and here, as the host's own zone has it: what a real panel's clock may be left at."""
+    now = int(time.time())
+    hours = range(now - now % 3600 + 3600, now + 400 * 86_400, 3600)
+    changes = [at for at in hours if _offset(at) != _offset(at - 1)]
+    return ClockSetting(now, _offset(now), tuple((at, _offset(at)) for at in changes[:2]))
+
+
+def _offset(instant: int) -> int:
+    return time.localtime(instant).tm_gmtoff // 60
 
 
 @asynccontextmanager
