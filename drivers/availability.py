@@ -21,16 +21,22 @@ class Feed:
 
     def __init__(self) -> None:
         self._current = Availability.UNKNOWN
+        self._cause: str | None = None
         self._changed: asyncio.Future[None] | None = None
 
     @property
     def current(self) -> Availability:
         return self._current
 
-    def set(self, level: Availability) -> None:
+    @property
+    def cause(self) -> str | None:
+        return self._cause
+
+    def set(self, level: Availability, cause: str | None = None) -> None:
+        """The cause of a level is what led to it, not what confirms it."""
         if level is self._current:
             return
-        self._current = level
+        self._current, self._cause = level, cause
         if self._changed is not None:
             self._changed.set_result(None)
             self._changed = None
@@ -95,12 +101,12 @@ class Health:
         likely_s = timeout_s * _UNKNOWN_SHARE if self.latency_s is None else self.latency_s * _LATENCY_MARGIN
         return min(timeout_s, max(_SHORTEST_PROBE_S, likely_s))
 
-    def missed(self) -> bool:
+    def missed(self, cause: str) -> bool:
         """Count a miss; True when it is the one that leads to quarantine."""
         before = self.quarantined
         self.misses += 1
         if self.quarantined:
-            self.feed.set(Availability.QUARANTINED)
+            self.feed.set(Availability.QUARANTINED, cause)
         return self.quarantined and not before
 
     def line_back(self) -> None:

@@ -161,7 +161,7 @@ class Bus:
             if priority is Priority.OPERATOR:
                 self._quarantine.hasten(unit, self._clock.monotonic())
                 self._wake.set()
-            raise Quarantined(f"unit {unit} does not answer")
+            raise _quarantined(self._units[unit])
 
     def _expire(self, job: Job) -> None:
         if job.running:
@@ -374,7 +374,7 @@ class Bus:
         if error is None or isinstance(error, PanelException | StillWorking):
             self._quarantine.release(number)
             unit.health.answered(self._latency_s(request, now - started))
-        elif isinstance(error, NoReply | CorruptReply) and unit.health.missed():
+        elif isinstance(error, NoReply | CorruptReply) and unit.health.missed(_as_cause(error)):
             self._isolate(number, unit, now)
 
     def _latency_s(self, request: Request, took_s: float) -> float:
@@ -385,9 +385,9 @@ class Bus:
 
     def _isolate(self, number: int, unit: _Unit, now: float) -> None:
         self._quarantine.put(number, unit.health, now, unit.timing.timeout_s)
-        _log.warning("unit quarantined", extra={"line": self._settings.id, "unit": number})
+        _log.warning("unit quarantined", extra={"line": self._settings.id, "unit": number, "cause": unit.health.feed.cause})
         for job in self._queue.take(number):
-            job.fail(Quarantined(f"unit {number} does not answer"))
+            job.fail(_quarantined(unit))
 
     async def _probe(self, number: int, unit: _Unit) -> None:
         """One try. Its cost, and the quiet it makes others wait for, come out of the line's budget for probes."""
@@ -408,6 +408,14 @@ class Bus:
         elif number in self._quarantine:
             unit.health.probes += 1
             self._quarantine.put(number, unit.health, now, unit.timing.timeout_s)
+
+
+def _quarantined(unit: _Unit) -> Quarantined:
+    return Quarantined(unit.health.feed.cause or "the unit does not answer")
+
+
+def _as_cause(error: DriverError) -> str:
+    return f"after {error.reason.value}: {error}"
 
 
 def _too_late(job: Job, instant: float) -> bool:

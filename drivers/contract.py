@@ -282,6 +282,11 @@ class AvailabilityFeed(Protocol):
     @property
     def current(self) -> Availability: ...
 
+    @property
+    def cause(self) -> str | None:
+        """What led to the present level, in prose, where it is a failure of its own."""
+        ...
+
     def __aiter__(self) -> AsyncIterator[Availability]: ...
 
 

@@ -14,7 +14,7 @@ from drivers.trace import request_id
 from gateway.fleet.context import FleetContext
 from gateway.fleet.held_output import HeldOutput
 from gateway.fleet.inspection import failure_of
-from gateway.fleet.panel_state import Failure, PanelState, told
+from gateway.fleet.panel_state import AT_WORK, Failure, PanelState, told
 from gateway.fleet.results import PanelResult
 from gateway.fleet.store import StoreError
 from gateway.fleet.tickets import Ticket
@@ -81,10 +81,9 @@ class OutputKeeper:
         return told(target, self._pending())
 
     def _pending(self) -> ItemOutcome:
-        failure = self._state.unreachable() or self._failure
+        failure = self._failure or self._state.unreachable()
         if failure is None:
-            trusted = self._context.trusted()
-            failure = Failure(Reason.DEADLINE_PASSED if trusted else Reason.CLOCK_NOT_SET)
+            failure = AT_WORK if self._context.trusted() else Failure(Reason.CLOCK_NOT_SET, "the gateway's clock is not trusted")
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
 
     def refusal(self, output: int) -> ItemOutcome | None:

@@ -28,6 +28,9 @@ class Failure:
     due: float | None = None
 
 
+AT_WORK = Failure(Reason.DEADLINE_PASSED, "not yet: the gateway is still at work on it")
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """An image compiled ahead, and what it was compiled from: good as long as that is the same."""
@@ -86,8 +89,19 @@ class PanelState:
         return self.observed.possible if image is None else (image, *self.observed.possible)
 
     def unreachable(self) -> Failure | None:
-        reason = UNREACHABLE.get(self.driver.availability.current)
-        return None if reason is None else Failure(reason)
+        feed = self.driver.availability
+        reason = UNREACHABLE.get(feed.current)
+        return None if reason is None else Failure(reason, feed.cause)
+
+    def silence(self) -> Failure | None:
+        """Why the panel cannot be spoken to.
+
+        The attempt that led to its quarantine says so in its own words; what is asked later is told of the quarantine.
+        """
+        away, failure = self.unreachable(), self.failure
+        if away is None or away.reason is not Reason.QUARANTINED:
+            return away
+        return away if failure is None or failure.permanent or failure.due is not None else failure
 
     def remembered(self) -> set[str]:
         """link_ids that the panel has slots for, or may hold, as far as remembered."""
@@ -170,12 +184,12 @@ class PanelState:
         said, outcome = self.verdicts.get(link_id, (0, None))
         if outcome is not None and said == generation and outcome.outcome is ItemState.REFUSED:
             return outcome
-        failure = self.unreachable()
+        failure = self.silence()
         if failure is None and self.clock_missing:
             failure = Failure(Reason.CLOCK_NOT_SET, "the panel's clock is not set")
         if failure is None and outcome is not None and said == generation:
             return outcome
-        failure = failure or self.failure or Failure(Reason.DEADLINE_PASSED)
+        failure = failure or self.failure or AT_WORK
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
 
     def removal(self, link_id: str, last: int | None = None) -> PanelResult:
@@ -186,7 +200,7 @@ class PanelState:
         )
         if self.certain and not any(older):
             return PanelResult(self.id, True, ItemState.REMOVED)
-        failure = self.unreachable() or self.failure or Failure(Reason.DEADLINE_PASSED)
+        failure = self.silence() or self.failure or AT_WORK
         return PanelResult(
             self.id, False, ItemState.PENDING, failure.reason, failure.message, still_grants=self.still_grants(link_id)
         )

@@ -57,7 +57,9 @@ class Reconciler:
 
     def settle(self, ticket: Ticket) -> None:
         """Tell `ticket` when the panel is settled: the next attempt that can know of it has ended, or none is possible."""
-        if self._stopping or self.state.unreachable() is not None:
+        away = self.state.unreachable()
+        if self._stopping or away is not None:
+            self.state.failure = away or self.state.failure
             ticket.settled()
         else:
             self._tickets.append(ticket)
@@ -120,7 +122,8 @@ class Reconciler:
         async for availability in self.state.driver.availability:
             if availability in UNREACHABLE:
                 away = True
-                self._release()
+                if not self._busy.locked():  # an attempt settles it when it knows why it ended
+                    self._release()
             elif away:
                 away = False
                 self.check()
@@ -158,7 +161,7 @@ class Reconciler:
         state = self.state
         request_id.set(self._asked_by)
         self.inspection.begin()
-        failure = state.unreachable()
+        failure = away = state.unreachable()
         if failure is None:
             try:
                 failure = await self._converge()
@@ -168,7 +171,7 @@ class Reconciler:
                 failure = Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")
             if failure is not None and failure.due is None:
                 self._context.events.failed(state.id, failure.reason, failure.message)
-        state.failure = failure
+        state.failure = failure if away is None else state.failure or away
         if failure is None:
             self._failures, self._retry_at = 0, None
             self._asked_by = None if request_id.get() == self._asked_by else self._asked_by

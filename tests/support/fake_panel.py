@@ -27,6 +27,7 @@ from drivers.contract import (
     WritePlan,
 )
 
+SILENT = "no reply within 300 ms"
 Fault = Literal["none", "not_sent", "lost_request", "lost_reply", "rejected", "verify"]
 ACCESS_PANEL = PanelCapabilities(
     max_schedules=8,
@@ -97,7 +98,7 @@ class FakeDriver:
         self.panel = panel
         self.feed = Feed()
         self._clock = clock
-        self._latency_s = latency_s
+        self.latency_s = latency_s
         self.background_s = latency_s
         """How long a reading of the lowest priority takes: others are served first."""
         self._capabilities = panel.capabilities
@@ -130,12 +131,12 @@ class FakeDriver:
         return {number: replace(slot, link_ids=()) for number, slot in slots.items()}
 
     async def apply(self, plan: WritePlan, priority: Priority, deadline: float | None) -> Acknowledgement:
-        if not self._answers():
+        if not self.panel.online:
             return self._silent()
         fault = self.panel.faults.popleft() if self.panel.faults else "none"
         if fault == "not_sent":
             return Acknowledgement(Outcome.NOT_SENT, None, Reason.QUEUE_FULL)
-        await asyncio.sleep(self._latency_s)
+        await asyncio.sleep(self.latency_s)
         if fault == "lost_request" or not self.panel.online:
             return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
         refused = any(self.panel.refuses & set(slot.link_ids) for slot in plan.target.slots.values())
@@ -161,19 +162,17 @@ class FakeDriver:
                 else:
                     self.panel.slots[number] = slot
 
-    def _answers(self) -> bool:
-        if self.panel.online:
-            return True
-        self.feed.set(Availability.QUARANTINED)
-        return False
-
     def _silent(self) -> Acknowledgement:
-        return Acknowledgement(Outcome.NOT_SENT, None, Reason.QUARANTINED)
+        """The exchange that finds it silent says so; then it is in quarantine."""
+        if self.feed.current is Availability.QUARANTINED:
+            return Acknowledgement(Outcome.NOT_SENT, None, Reason.QUARANTINED, self.feed.cause)
+        self.feed.set(Availability.QUARANTINED, f"after no_reply: {SILENT}")
+        return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY, SILENT)
 
     async def _reading(self, name: str, priority: Priority = Priority.GRANT) -> Acknowledgement | None:
-        if not self._answers():
+        if not self.panel.online:
             return self._silent()
-        await asyncio.sleep(self.background_s if priority is Priority.BACKGROUND else self._latency_s)
+        await asyncio.sleep(self.background_s if priority is Priority.BACKGROUND else self.latency_s)
         if not self.panel.online or (self.panel.deaf and self.panel.deaf.popleft()):
             return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
         self.feed.set(Availability.ONLINE)

@@ -50,22 +50,32 @@ def test_changes_nobody_looked_at_are_merged_and_listeners_do_not_disturb_each_o
 
 def test_misses_in_a_row_lead_to_quarantine_once() -> None:
     health = Health(3)
-    assert [health.missed(), health.missed()] == [False, False]
+    assert [health.missed(""), health.missed("")] == [False, False]
     health.answered()
-    assert [health.missed(), health.missed(), health.missed(), health.missed()] == [False, False, True, False]
+    assert [health.missed(""), health.missed(""), health.missed(""), health.missed("")] == [False, False, True, False]
     levels = [health.feed.current]
     health.answered()
     levels.append(health.feed.current)
     assert levels == [Availability.QUARANTINED, Availability.ONLINE]
 
 
+def test_the_cause_of_a_quarantine_is_what_led_to_it_until_the_unit_answers() -> None:
+    health = Health(2)
+    causes = []
+    for cause in ("noise", "silence", "noise again"):
+        health.missed(cause)
+        causes.append(health.feed.cause)
+    health.answered()
+    assert (causes, health.feed.cause) == ([None, "silence", "silence"], None)
+
+
 def test_after_the_line_was_gone_one_miss_is_enough_for_a_silent_unit() -> None:
     health = Health(3)
     for _ in range(5):
-        health.missed()
+        health.missed("")
     health.line_back()
     assert health.feed.current is Availability.UNKNOWN
-    assert health.missed()
+    assert health.missed("")
 
 
 def test_probes_come_ever_further_apart_and_within_the_share() -> None:

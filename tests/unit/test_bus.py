@@ -147,8 +147,9 @@ def test_a_silent_unit_is_quarantined_refused_at_once_and_found_again() -> None:
                 await bus.exchange(2, READ, Priority.GRANT)
             assert bus.availability(2).current is Availability.QUARANTINED
             assert bus.quarantined_until(2) is not None
-            with pytest.raises(Quarantined):
+            with pytest.raises(Quarantined, match=r"^after no_reply: "):
                 await bus.exchange(2, READ, Priority.GRANT)
+            assert str(bus.availability(2).cause).startswith("after no_reply: ")
             before = len(line.sent)
             await asyncio.sleep(600)
             probes = [when for when, frame in line.sent[before:] if frame[0] == 2]
@@ -158,7 +159,7 @@ def test_a_silent_unit_is_quarantined_refused_at_once_and_found_again() -> None:
             line.answer = obedient
             await asyncio.sleep(31)
             assert bus.availability(2).current is Availability.ONLINE
-            assert bus.quarantined_until(2) is None
+            assert (bus.quarantined_until(2), bus.availability(2).cause) == (None, None)
             assert await bus.exchange(2, READ, Priority.GRANT) == (42,)
 
     run_virtual(main())

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.contract import ItemState, Reason
-from tests.support.fake_panel import ACCESS_PANEL, FakePanel
+from tests.support.fake_panel import ACCESS_PANEL, SILENT, FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link
 from tests.support.virtual_time import run_virtual
 
@@ -102,6 +102,7 @@ def test_a_dead_panel_answers_pending() -> None:
         (report,) = await site.fleet.upsert([item(1, start=NOW_MINUTE)])
         (result,) = report.panels
         assert (result.success, result.outcome, result.reason) == (False, ItemState.PENDING, Reason.QUARANTINED)
+        assert result.message == f"after no_reply: {SILENT}", "it was a look at the panel as a whole that found out"
 
     on_relays(test)
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from drivers.contract import ItemState, Period, Priority, Reason, Slot
 from gateway.fleet.results import Change, LinkReport
-from tests.support.fake_panel import FakePanel
+from tests.support.fake_panel import SILENT, FakePanel
 from tests.support.fleet_site import FleetSite, item, link
 from tests.support.virtual_time import run_virtual
 
@@ -82,12 +82,22 @@ def test_closings_travel_before_openings() -> None:
 
 def test_a_dead_panel_is_told_apart_and_catches_up() -> None:
     async def test(site: FleetSite) -> None:
+        await site.pass_time(1)
         site.panels["gate"].online = False
         report = only(await site.fleet.upsert([item(1)]))
         assert not report.success
         lobby, gate = report.panels
         assert lobby.success
-        assert (gate.outcome, gate.reason) == (ItemState.PENDING, Reason.QUARANTINED)
+        assert (gate.outcome, gate.reason, gate.message) == (ItemState.PENDING, Reason.NO_REPLY, SILENT)
+        again = only(await site.fleet.upsert([item(1)])).panels[1]
+        assert (again.reason, again.message) == (Reason.QUARANTINED, f"after no_reply: {SILENT}")
+        deleted = only(await site.fleet.delete([link(1)])).panels[1]
+        assert (deleted.reason, deleted.message) == (Reason.QUARANTINED, f"after no_reply: {SILENT}")
+        await site.pass_time(100)
+        view = site.fleet.panel("gate")
+        assert view is not None
+        assert view.last_error == f"quarantined: after no_reply: {SILENT}"
+        await site.fleet.upsert([item(1)])
         site.drivers["gate"].back()
         await site.pass_time(1)
         assert site.held("gate") == {link(1): (540, 600)}
@@ -287,3 +297,15 @@ def test_many_requests_for_one_profile_end_with_the_newest() -> None:
         assert site.held("lobby") == {link(1): (549, 609)}
 
     on_site(test)
+
+
+def test_the_request_whose_attempt_found_a_panel_silent_says_why_whoever_else_it_waits_for() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.pass_time(1)
+        site.panels["gate"].online = False
+        site.drivers["lobby"].latency_s = 20.0
+        lobby, gate = only(await site.fleet.upsert([item(1)])).panels
+        assert (lobby.reason, lobby.message) == (Reason.DEADLINE_PASSED, "not yet: the gateway is still at work on it")
+        assert gate.reason is Reason.NO_REPLY, "it was tried again meanwhile, and not asked"
+
+    on_site(test, "lobby", "gate")

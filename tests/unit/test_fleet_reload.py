@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from config.settings import BindingSettings
-from drivers.contract import ItemState
+from drivers.contract import Availability, ItemState
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.views import ProfileItem, UnknownPanel
 from gateway.schedules.compiler import compile_panel
@@ -87,6 +87,7 @@ def test_operators_see_desired_against_observed() -> None:
         (report,) = await site.fleet.upsert([item(1)])
         generation = site.store.desired[link(1)].generation
         site.panels["lobby"].online = False
+        site.drivers["lobby"].feed.set(Availability.QUARANTINED)
         await site.fleet.upsert([item(1, start=600), item(2)])
         await site.pass_time(100)
         view = site.fleet.panel("lobby")
