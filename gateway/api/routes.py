@@ -10,6 +10,7 @@ from gateway.api.errors import errors_as_json
 from gateway.api.info import info
 from gateway.api.live import LIVE, live_of
 from gateway.api.requests import identified, recorded, server_logger
+from gateway.api.server import Runner
 from gateway.api.services import SERVICES, UNDISTURBED, ApiServices, Undisturbed
 
 _BASES = ("/api/v0", "/api/v1")
@@ -34,7 +35,7 @@ def build_runner(app: web.Application, grace_s: float = 10.0) -> web.AppRunner:
 
     Its cleanup() waits at most `grace_s` for requests in hand.
     """
-    return web.AppRunner(app, access_log=None, logger=server_logger(), handler_cancellation=False, shutdown_timeout=grace_s)
+    return Runner(app, access_log=None, logger=server_logger(), handler_cancellation=False, shutdown_timeout=grace_s)
 
 
 def _vendor_routes() -> list[web.RouteDef]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import logging
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
 import pytest
 
@@ -213,17 +215,6 @@ async def test_a_body_over_the_limit_is_413() -> None:
         assert (await server.call("POST", LINK, gzip.compress(fitting), Content_Encoding="gzip")).status == 200
 
 
-async def test_a_body_that_is_not_what_its_headers_say_is_400(server: ApiServer) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    head = f"POST {LINK} HTTP/1.1\r\nHost: x\r\nAuthorization: {BASIC}\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\n"
-    writer.write(head.encode() + b"xxxxx")
-    answer = await reader.read(2000)
-    writer.close()
-    await writer.wait_closed()
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b'"error":"Wrong JSON body"' in answer
-
-
 @pytest.mark.parametrize(
     ("broken", "status", "vendor", "own"),
     [
@@ -271,13 +262,51 @@ async def test_a_client_that_leaves_does_not_stop_the_work(server: ApiServer) ->
     assert [item["link_id"] for item in listed.json["list_items"]] == [ONE]
 
 
-async def test_a_malformed_request_leaves_no_secret_in_the_log(server: ApiServer, caplog: pytest.LogCaptureFixture) -> None:
+NO_REQUESTS = {
+    "unknown method": (400, f"FOO {LINK}?password=hunter2 HTTP/1.1\r\nHost: x\r\n\r\n", "the method is not known"),
+    "unknown version": (400, f"GET {LINK}?password=hunter2 HTTP/9\r\n\r\n", "request line"),
+    "long query": (400, f"GET {LINK}?password={'hunter2' * 2000} HTTP/1.1\r\nHost: x\r\n\r\n", "is too long"),
+    "encoding": (400, f"POST {LINK} HTTP/1.1\r\nContent-Encoding: br\r\nContent-Length: 7\r\n\r\nhunter2", "gzip and deflate"),
+    "length": (400, f"POST {LINK} HTTP/1.1\r\nContent-Length: hunter2\r\n\r\n", "request line"),
+    "chunk": (400, f"POST {LINK} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nhunter2\r\n", "encoding"),
+    "expectation": (417, f"POST {LINK} HTTP/1.1\r\nHost: x\r\nExpect: hunter2\r\n\r\n", None),
+    "expectation of nothing": (417, "POST /nowhere HTTP/1.1\r\nHost: x\r\nExpect: hunter2\r\n\r\n", None),
+}
+
+
+@pytest.mark.parametrize(("status", "sent", "detail"), NO_REQUESTS.values(), ids=NO_REQUESTS)
+async def test_what_is_no_request_is_answered_in_json_and_leaves_no_secret(
+    server: ApiServer, caplog: pytest.LogCaptureFixture, status: int, sent: str, detail: str | None
+) -> None:
     caplog.set_level(logging.DEBUG)
+    answer = await _sent_raw(server, sent.encode())
+    head, _, body = answer.partition("\r\n\r\n")
+    assert head.split()[1] == str(status)
+    assert "content-type: application/json; charset=utf-8" in head.lower()
+    told = json.loads(body)
+    assert told["error"] == HTTPStatus(status).phrase
+    assert (detail or "") in told.get("detail", "")
+    (record,) = (record for record in caplog.records if record.name == "gateway.api.server")
+    assert f"X-Request-Id: {vars(record)['request_id']}" in head
+    for known in caplog.records:
+        assert "hunter2" not in caplog.handler.format(known) + str(vars(known))
+    assert "hunter2" not in answer
+
+
+async def test_a_body_that_is_not_what_its_headers_say_is_400_and_one_access_record(
+    server: ApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    head = f"POST {LINK} HTTP/1.1\r\nHost: x\r\nAuthorization: {BASIC}\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\n"
+    assert json.loads((await _sent_raw(server, head.encode() + b"xxxxx")).partition("\r\n\r\n")[2])["error"] == "Wrong JSON body"
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("gateway.api")] == ["request"]
+
+
+async def _sent_raw(server: ApiServer, sent: bytes) -> str:
+    """What is answered until the connection is closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(b"GET /api/v1/login?password=hunter2 HTTP/9\r\n\r\n")
-    assert (await reader.read(2000)).startswith(b"HTTP/1.0 400 ")
+    writer.write(sent)
+    answer = await reader.read()
     writer.close()
     await writer.wait_closed()
-    mine = [record for record in caplog.records if record.name == "gateway.api.server"]
-    assert mine
-    assert not [record for record in mine if "hunter2" in caplog.handler.format(record) + str(vars(record))]
+    return answer.decode()
