@@ -179,6 +179,8 @@ class WritePlanRules(Part):
     commit: Command | None = None
     commit_status: CommitStatus | None = None
     save: Command | None = None
+    load: Command | None = None
+    """Brings back what was last saved: sent where a restart took away a part of what was written since."""
     busy: Busy | None = None
     storage_per_write: Literal["flash", "eeprom"] | None = None
     """Every write of a word costs the endurance of this storage."""

@@ -23,6 +23,7 @@ from drivers.modbus.requests import Request, write_registers
 from drivers.modbus.restarts import Reading, went_on
 from drivers.modbus.steps import EFFECTLESS, Check, Step, StepKind, Transaction
 from drivers.modbus.unit import Call, PanelUnit, failed
+from drivers.modbus.words import write_words
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +67,8 @@ class ModbusPanelDriver(OutputDriver):
         """What the panel was last seen to hold."""
         self._saved = self._model.write.save is None
         """False: what the panel holds may be gone after a power cut. Unknown at the start: taken to be so."""
+        self._began: Reading | None = None
+        """The panel's counters before the first word that is not saved."""
         self._doubtful = False
         """Words were written and not proved: the panel may have restarted, and lost a bit that makes them last."""
         self._lost = False
@@ -132,7 +135,9 @@ class ModbusPanelDriver(OutputDriver):
 
     async def _carry_out(self, target: PanelImage, transaction: Transaction, progress: _Progress, call: Call) -> None:
         if self._commits(transaction):
-            progress.began = self._seen or self._reading(await self._unit.facts(self._counter_names(), call))
+            progress.began = self._seen or await self._count(call)
+        elif any(step.relies for step in transaction.steps):
+            progress.began = self._began = await self._count(call)
         steps = transaction.steps
         for attempt in range(_ATTEMPTS):
             try:
@@ -154,6 +159,8 @@ class ModbusPanelDriver(OutputDriver):
             await prepare(self._unit, _BEFORE, call)
         for step in steps:
             urgent = call.finished() if progress.effect else call
+            if step.relies:
+                await self._must_have_gone_on(progress, urgent)
             if step.kind is StepKind.PREPARE:
                 continue
             if step.kind is StepKind.ACTIVATE:
@@ -240,6 +247,24 @@ class ModbusPanelDriver(OutputDriver):
         facts = await self._unit.facts((*self._counter_names(), status.read), call)
         return went_on(progress.began, self._reading(facts)) and facts.number(status.read) == status.done
 
+    async def _must_have_gone_on(self, progress: _Progress, call: Call) -> None:
+        """Raises VerifyFailed after a restart: the next words would be written on top of others than those thought of."""
+        if not went_on(progress.began, await self._count(call)):
+            await self._make_last(call)
+            raise VerifyFailed("the panel restarted in the middle of a change")
+
+    async def _make_last(self, call: Call) -> None:
+        """What was not saved is saved; where a restart took a part of it away, the rest is taken back."""
+        load = self._model.write.load
+        if load is not None and self._began is not None and not went_on(self._began, await self._count(call)):
+            await self._unit.exchange(write_words(load.address, load.values, self._model.addressing, load.repeatable), call)
+            self._saved = True
+        else:
+            await self._write(save_steps(self._model), _Progress(), call)
+
+    async def _count(self, call: Call) -> Reading:
+        return self._reading(await self._unit.facts(self._counter_names(), call))
+
     def _counter_names(self) -> tuple[str, ...]:
         counters = self._model.counters
         return tuple(name for name in (counters.uptime_s, counters.resets) if name)
@@ -267,7 +292,7 @@ class ModbusPanelDriver(OutputDriver):
         try:
             async with self._writing:
                 if not self._saved:
-                    await self._write(save_steps(self._model), _Progress(), call)
+                    await self._make_last(call)
                 image = await self._read(call)
                 if self._values_open:
                     await self._follow(image, call)

@@ -32,12 +32,16 @@ EFFECTLESS = frozenset({StepKind.PREPARE, StepKind.BEGIN, StepKind.STAGE})
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`words`: data words that the step carries (commands carry none). `storage`: the storage whose endurance it costs."""
+    """`words`: data words that the step carries (commands carry none). `storage`: the storage whose endurance it costs.
+
+    `relies`: it does harm where a restart took away what was written before it, so the panel's counters are looked at first.
+    """
 
     kind: StepKind
     request: Request
     words: int = 0
     storage: str | None = None
+    relies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,14 +243,14 @@ def test_one_changed_minute_is_one_word() -> None:
             assert [request.count for request in requests] == [1], name
 
 
-def test_an_entry_is_removed_alone_and_from_the_end() -> None:
+def test_entries_are_removed_alone_and_those_that_open_first() -> None:
     two = PanelImage(slots={1: Slot((), (Period(1, 540, 720), Period(1, 780, 1080)))})
     one = PanelImage(slots={1: Slot((), (Period(1, 540, 720),))})
     requests = writes(MODELS["ge-a-series"], one, two)
     assert [(request.function, request.address + 1, request.values) for request in requests] == [
         (0x06, 20010, (0,)),
-        (0x06, 20011, (0xFFFF,)),
         (0x06, 20009, (0xFFFF,)),
+        (0x06, 20011, (0xFFFF,)),
     ]
 
 

@@ -119,6 +119,88 @@ def test_words_that_a_reset_kept_from_eeprom_are_written_again(clock_first: bool
     run_virtual(run())
 
 
+MORNING = PanelImage(slots={1: Slot((LINK,), (Period(127, 480, 540),))})
+NIGHT = PanelImage(slots={1: Slot((LINK,), (Period(127, 1200, 1260),))})
+MORNING_FRAMES, SAVE = 22, (SAVE_AT, (2,))
+"""Seven frames of values off, seven of times, seven of values on, one to save."""
+
+
+@pytest.mark.parametrize("frame", range(2, MORNING_FRAMES + 1))
+def test_a_restart_in_the_middle_of_a_change_is_neither_built_upon_nor_saved(frame: int) -> None:
+    """What was not saved is gone: values are on again, or stand at other times than they were meant for."""
+    allowed = {*range(480, 540), *range(1200, 1260)}
+
+    async def run() -> None:
+        driver, wire = panel_on_wire("ge-a-series")
+        assert done(await driver.apply(driver.plan(MORNING, EMPTY), P, None))
+        wire.sent.clear()
+        wide: list[int] = []
+
+        def opened() -> set[int]:
+            return {m for day in range(7) for start, end in ge(wire).day_windows(1, MONDAY + day) for m in range(start, end)}
+
+        async def before(request: Request) -> bool:
+            if request.writes:
+                wide.append(len(opened() - allowed))
+                if len(wide) == frame:
+                    ge(wire).reset()
+            return True
+
+        wire.before = before
+        assert len(driver.plan(NIGHT, MORNING).frames) == MORNING_FRAMES
+        said = await driver.apply(driver.plan(NIGHT, MORNING), P, None)
+        assert (said.outcome, said.reason) == (Outcome.UNCONFIRMED, Reason.VERIFY_FAILED)
+        assert SAVE not in wire.writes() or frame == MORNING_FRAMES
+        assert sum(map(bool, wide)) <= 4
+        assert opened() == set(range(480, 540))
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert done(await driver.apply(driver.plan(NIGHT, known), P, None))
+        ge(wire).power_cut()
+        assert opened() == set(range(1200, 1260))
+
+    run_virtual(run())
+
+
+def test_what_a_restart_left_of_a_change_is_taken_back_before_it_is_read() -> None:
+    """The line fails, and the panel restarts before it is asked again; then somebody else's word stands in it."""
+
+    async def run() -> None:
+        driver, wire = panel_on_wire("ge-a-series")
+        assert done(await driver.apply(driver.plan(MORNING, EMPTY), P, None))
+        writes = 0
+
+        async def before(request: Request) -> bool:
+            nonlocal writes
+            writes += request.writes
+            if writes == 10:
+                ge(wire).reset()
+            return writes < 12
+
+        wire.before = before
+        assert (await driver.apply(driver.plan(NIGHT, MORNING), P, None)).outcome is Outcome.UNCONFIRMED
+        wire.before = None
+        wire.sent.clear()
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert driver.plan(MORNING, known).empty
+        assert SAVE not in wire.writes()
+
+    run_virtual(run())
+
+
+def test_one_changed_minute_needs_no_look_at_the_counters() -> None:
+    async def run() -> None:
+        driver, wire = panel_on_wire("ge-a-series")
+        assert done(await driver.apply(driver.plan(MORNING, EMPTY), P, None))
+        wire.sent.clear()
+        longer = PanelImage(slots={1: Slot((LINK,), (Period(1, 480, 541), Period(126, 480, 540)))})
+        assert done(await driver.apply(driver.plan(longer, MORNING), P, None))
+        assert not any(request.address == 50_032 for request in wire.sent)
+
+    run_virtual(run())
+
+
 def test_a_value_that_outlived_its_deletion_is_put_right_before_anything_is_claimed() -> None:
     """The deletion is written and saved, then the line fails: the panel goes on with an old value until its next event."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from config.panel_model import PanelModel
 from drivers.contract import PanelImage
@@ -11,6 +12,9 @@ from drivers.modbus.prepare import prepare_request
 from drivers.modbus.requests import Request, write_registers
 from drivers.modbus.steps import Check, Step, StepKind, Transaction
 from drivers.modbus.words import checks, write_runs, write_words
+
+_UNWATCHED = 4
+"""Frames that rely on earlier ones and go out between two looks at the panel's counters."""
 
 
 class Writer:
@@ -21,6 +25,8 @@ class Writer:
         self._protected = protected
         self.held = dict(known)
         self.requests: list[Request] = []
+        self._phases: set[int] = set()
+        """Where in `requests` a phase begins that relies on those before it."""
 
     def runs(self, words: Mapping[int, int], last_first: bool = False) -> None:
         """Write words; short gaps between them are filled with what the panel holds."""
@@ -38,15 +44,21 @@ class Writer:
         self.held |= dict(enumerate(words, address))
         self.requests.append(write_registers(address - self._model.addressing.base, words))
 
+    def begin_phase(self) -> None:
+        """What comes is written on top of what stands before it."""
+        self._phases.add(len(self.requests))
+
     def values_off(self, phases: Phases) -> None:
         self.runs(phases.off)
 
     def times_and_on(self, phases: Phases, unused: int | None) -> None:
+        self.begin_phase()
         if unused is not None:
-            for address in sorted(phases.removals, reverse=True):
+            for address in phases.removals:
                 self.removal(address, (unused,))
         self.runs(phases.later, last_first=True)
         self.runs(phases.earlier)
+        self.begin_phase()
         self.runs(phases.on)
 
     def transaction(self, known: PanelImage, expected: Mapping[int, int | None], extra: Iterable[Check] = ()) -> Transaction:
@@ -67,12 +79,28 @@ class Writer:
                 yield Step(StepKind.PREPARE, prepare_request(self._model, setting))
         if rules.begin is not None:
             yield Step(StepKind.BEGIN, write_registers(rules.begin.address - base, rules.begin.values))
-        for request in self.requests:
-            yield Step(StepKind.WRITE, request, request.count, storage)
+        volatile = self._is_volatile()
+        watched = self._watched() if volatile else frozenset[int]()
+        for index, request in enumerate(self.requests):
+            yield Step(StepKind.WRITE, request, request.count, storage, index in watched)
         for setting in rules.prepare:
             if setting.when == "transaction":
                 yield Step(StepKind.ACTIVATE, prepare_request(self._model, setting))
-        yield from save_steps(self._model)
+        for step in save_steps(self._model):
+            yield replace(step, relies=volatile and len(self.requests) > 1)
+
+    def _is_volatile(self) -> bool:
+        """Whether a restart takes away what is not saved, and shows."""
+        counters = self._model.counters
+        return self._model.write.save is not None and (counters.resets is not None or counters.uptime_s is not None)
+
+    def _watched(self) -> frozenset[int]:
+        """Requests before which the panel's counters are looked at."""
+        watched: set[int] = set()
+        for index in range(max(1, min(self._phases, default=1)), len(self.requests)):
+            if index in self._phases or index - max(watched, default=0) >= _UNWATCHED:
+                watched.add(index)
+        return frozenset(watched)
 
 
 def unchanged(known: PanelImage) -> Transaction:

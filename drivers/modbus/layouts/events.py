@@ -89,7 +89,8 @@ def _events(plan: Intervals) -> list[tuple[int, bool]]:
 
 @dataclass(slots=True)
 class Phases:
-    """Words to write, by address, phase by phase. `removals` are written one by one, in this order."""
+    """Words to write, by address, phase by phase. `removals` are written one by one, in this order: entries that open before
+    those that close."""
 
     off: dict[int, int] = field(default_factory=dict)
     removals: list[int] = field(default_factory=list)
@@ -110,7 +111,7 @@ def add_list(codec: ListCodec, address: int, target: Words, known: Mapping[int, 
         return
     for entry in range(codec.entries):
         _entry(codec, address + 2 * entry, entry, target, held, phases, wholly_off)
-    phases.removals.sort(reverse=True)
+    phases.removals.sort(key=lambda at: (known.get(at + 1) == codec.closed, -at))
 
 
 def _unknown(codec: ListCodec, address: int, target: Words, phases: Phases) -> None:

@@ -146,6 +146,7 @@ class GeLayout(AllChecked):
         phases = self._phases(target, lists, held, wholly_off)
         writer = Writer(self._model, held, self._protected(everywhere, held, target))
         writer.values_off(phases)
+        writer.begin_phase()
         for index in moved:
             self._write_calendar(writer, index, _group(known, index), _group(target, index))
         writer.times_and_on(phases, _UNUSED)
