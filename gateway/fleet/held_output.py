@@ -10,13 +10,13 @@ from gateway.schedules.time_profile import Readings
 
 
 class HeldOutput:
-    """`seen`: on or off as the panel acknowledged or showed it; None: not known. Instants are Unix seconds."""
+    """`seen`: on or off as the panel acknowledged or showed it; None: not known. Instants are Unix seconds, but `prolong_at`."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.seen: bool | None = None
         self.prolong_at: float | None = None
-        """Instant at which the lease has to be prolonged; None: it falls off when it shall, or not by itself, or is off."""
+        """When the lease has to be prolonged, monotonic seconds; infinite: it ends where the profiles close. None: no lease."""
         self._edge: float | None = 0.0
         self._open = False
         self._readings: Readings | None = None
@@ -36,8 +36,10 @@ class HeldOutput:
         self.recalculate()
 
     def recalculate(self) -> None:
-        """Forget what was worked out for an earlier time."""
+        """Forget what was worked out for an earlier time or for other profiles, the end of a running lease too."""
         self._edge = 0.0
+        if self.prolong_at is not None:
+            self.prolong_at = 0.0
 
     def open_at(self, now: float) -> bool:
         """Whether any profile is open. Cheap between two edges; time is taken to move forwards until `recalculate`."""

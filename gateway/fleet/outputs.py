@@ -1,12 +1,15 @@
 """Outputs held by the gateway, one keeper a panel: on while any profile bound to an output is open, by leases.
 
-Opening edges are grants, closing edges revocations. What was switched by hand, or fell off, is put right at the next poll.
+Opening edges are grants, closing edges revocations, and a lease that runs is prolonged as urgently as one closes. These two
+wait for nothing that may wait itself: no look at the panel, no grant, no store. What was switched by hand, or fell off, is
+put right at the next look.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Collection, Iterable
 
 from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, Priority, Reason, Refusal
@@ -19,7 +22,12 @@ from gateway.fleet.results import PanelResult
 from gateway.fleet.store import StoreError
 from gateway.fleet.tickets import Ticket
 
-_IDLE_S = 3600.0
+_RETRY_S = 1.0
+"""What failed is tried again after so long, and a clock that was not trusted is asked again."""
+_STRIDE_S = 60.0
+"""The wall clock is asked so often at least: one that is being slewed is followed."""
+_ON_ITS_WAY_S = 0.25
+"""How long a frame may always wait for the line without its lease outlasting the profiles."""
 
 
 class OutputKeeper:
@@ -33,7 +41,12 @@ class OutputKeeper:
         self._wake = asyncio.Event()
         self._tickets: list[Ticket] = []
         self._failure: Failure | None = None
-        self._poll_at = 0.0
+        self._holding = asyncio.Event()
+        """There is something to look at."""
+        self._failed: dict[tuple[int, bool], float] = {}
+        """What was hastened in this round and failed: (output, on) -> when it is due again (monotonic)."""
+        self._leisure: asyncio.Timeout | None = None
+        """Ends what may wait."""
         self._stopping = False
         self._asked_by: str | None = None
 
@@ -41,13 +54,22 @@ class OutputKeeper:
 
     def wake(self) -> None:
         self._asked_by = request_id.get() or self._asked_by
-        self._wake.set()
+        self._rouse()
 
     def recalculate(self) -> None:
         """The wall clock jumped."""
         for held in self._held.values():
             held.recalculate()
+        self._rouse()
+
+    def _rouse(self) -> None:
         self._wake.set()
+        if self._stopping or self._urgent() is not None:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self._leisure is not None and not self._leisure.expired():
+            self._leisure.reschedule(asyncio.get_running_loop().time())
 
     def settle(self, ticket: Ticket) -> None:
         if self._stopping:
@@ -101,7 +123,10 @@ class OutputKeeper:
 
     async def run(self) -> None:
         try:
-            await self._hold()
+            async with asyncio.TaskGroup() as tasks:
+                looking = tasks.create_task(self._keep_looking())
+                await self._hold()
+                looking.cancel()
         finally:
             self._release(self._tickets)
         await self._leave()
@@ -112,8 +137,10 @@ class OutputKeeper:
             request_id.set(self._asked_by)
             self._asked_by = None
             self._wake.clear()
-            self._failure = await self._round()
-            self._release(tickets)
+            try:
+                self._failure = await self._round()
+            finally:
+                self._release(tickets)
             if not self._stopping:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
@@ -126,7 +153,7 @@ class OutputKeeper:
 
     def stop(self) -> None:
         self._stopping = True
-        self._wake.set()
+        self._rouse()
 
     async def _leave(self) -> None:
         if self._state.settings.on_stop == "off":
@@ -134,36 +161,64 @@ class OutputKeeper:
                 if held.seen is not False:
                     await self._switch(held, on=False)
 
-    def _pause(self) -> float:
-        """Seconds to the next edge, prolongation or poll."""
-        if not self._held:
-            return _IDLE_S
-        now = self._context.clock.wall()
-        edges = [held.edge for held in self._held.values() if held.edge is not None]
-        prolong = [held.prolong_at for held in self._held.values() if held.prolong_at is not None]
-        poll = self._poll_at - self._context.clock.monotonic()
-        return max(0.001, min([poll, *(at - now for at in edges), *(at - now for at in prolong if at > now)]))
-
-    @property
-    def _lease_s(self) -> int:
-        return self._state.settings.hold_lease_s
-
-    async def _round(self) -> Failure | None:
-        """Look if it is time, then switch what is not as it shall be: closings first."""
-        self._follow()
+    def _pause(self) -> float | None:
         if not self._held:
             return None
-        try:
-            await self._mark()
-        except StoreError as error:
-            return Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")
-        failure = await self._poll()
-        now = self._context.clock.wall()
-        for held in sorted(self._held.values(), key=self._wanted):
-            if not self._due(held, now):
+        settled = self._failure is None and self._context.trusted()
+        return min(_STRIDE_S if settled else _RETRY_S, self._next_instant())
+
+    def _next_instant(self) -> float:
+        """Seconds to the next edge, prolongation or attempt."""
+        wall, now = self._context.clock.wall(), self._context.clock.monotonic()
+        edges = [held.edge - wall for held in self._held.values() if held.edge is not None]
+        dues = [*self._failed.values(), *(held.prolong_at for held in self._held.values() if held.prolong_at is not None)]
+        return max(0.001, min([*edges, *(at - now for at in dues if at > now)], default=math.inf))
+
+    # switching
+
+    async def _round(self) -> Failure | None:
+        """Switch what is not as it shall be: what is urgent first, also when it becomes so meanwhile."""
+        self._failed.clear()
+        failure = None
+        while True:
+            self._follow()
+            while (urgent := self._urgent()) is not None:
+                held, on = urgent
+                said = await self._switch(held, on=on)
+                if said is not None:
+                    self._failed[held.number, on] = self._context.clock.monotonic() + _RETRY_S
+                failure = failure or said
+            try:
+                async with asyncio.timeout(min(_STRIDE_S, self._next_instant())) as self._leisure:
+                    said = await self._mark()
+                    failure = failure or said
+                    said = await self._open()
+                    return failure or said
+            except TimeoutError:
+                if self._stopping:
+                    return failure
+            finally:
+                self._leisure = None
+
+    def _urgent(self) -> tuple[HeldOutput, bool] | None:
+        """A closing or else a prolongation that is due."""
+        found, now = None, self._context.clock.monotonic()
+        for held in self._held.values():
+            on = self._wanted(held)
+            if (on and not held.seen) or not self._due(held, on) or self._failed.get((held.number, on), now) > now:
                 continue
-            said = await self._switch(held, on=self._wanted(held))
-            failure = failure or said
+            if not on:
+                return held, on
+            found = held, on
+        return found
+
+    async def _open(self) -> Failure | None:
+        """Nothing is switched on that is not durably marked."""
+        failure = None
+        for held in list(self._held.values()):
+            if held.number in self._marked and not held.seen and self._wanted(held):
+                said = await self._switch(held, on=True)
+                failure = failure or said
         return failure
 
     def _follow(self) -> None:
@@ -174,62 +229,89 @@ class OutputKeeper:
         for number, held in list(self._held.items()):
             if number not in bound and held.seen is False and number not in self._marked:
                 del self._held[number]
+        if self._held:
+            self._holding.set()
+        else:
+            self._holding.clear()
 
-    async def _mark(self) -> None:
+    async def _mark(self) -> Failure | None:
         """Which outputs are held is durable before the first is switched on, and until it was seen off."""
+        failure = None
         for number, held in list(self._held.items()):
             target, bound = f"{self._state.id}:{number}", self._state.outputs.get(number, {})
-            if bound and number not in self._marked:
-                await self._context.store.put_allocation(target, dict.fromkeys(bound, ()), self._context.clock.wall())
-                self._marked.add(number)
-            elif not bound and number in self._marked and held.seen is False:
-                await self._context.store.put_allocation(target, {}, self._context.clock.wall())
-                self._marked.discard(number)
-
-    async def _poll(self) -> Failure | None:
-        now = self._context.clock.monotonic()
-        if now < self._poll_at:
-            return None
-        self._poll_at = now + self._state.settings.poll_ms / 1000
-        shown = await self._state.driver.read_outputs(Priority.VERIFICATION, None)
-        if isinstance(shown, Acknowledgement):
-            for held in self._held.values():
-                held.seen = None
-            return failure_of(shown)
-        for number, held in self._held.items():
-            if shown[number : number + 1] != (held.seen,):  # somebody else switched it: under what lease is not known
-                held.prolong_at = self._context.clock.wall() if self._state.driver.capabilities.output_deadman else None
-            held.seen = shown[number] if number < len(shown) else None
-        return None
+            try:
+                if bound and number not in self._marked:
+                    await self._context.store.put_allocation(target, dict.fromkeys(bound, ()), self._context.clock.wall())
+                    self._marked.add(number)
+                elif not bound and number in self._marked and held.seen is False:
+                    await self._context.store.put_allocation(target, {}, self._context.clock.wall())
+                    self._marked.discard(number)
+            except StoreError as error:
+                failure = Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")
+        return failure
 
     def _wanted(self, held: HeldOutput) -> bool:
         held.follow(self._state.outputs.get(held.number, {}), self._context.options.readings)
-        return self._context.trusted() and held.open_at(self._context.clock.wall())
+        is_open = held.open_at(self._context.clock.wall())
+        return is_open and self._context.trusted()
 
-    def _due(self, held: HeldOutput, now: float) -> bool:
-        wanted = self._wanted(held)
+    def _due(self, held: HeldOutput, wanted: bool) -> bool:
         if not wanted or not held.seen:
             return held.seen is not wanted
-        return held.prolong_at is not None and now >= held.prolong_at
+        return held.prolong_at is not None and self._context.clock.monotonic() >= held.prolong_at
 
     async def _switch(self, held: HeldOutput, *, on: bool) -> Failure | None:
-        """Switch or prolong. A lease ends where the profiles close, so that a dead gateway does not hold beyond."""
-        now = self._context.clock.wall()
-        lease = self._lease(held, now) if on else None
+        """Switch or prolong. Cut short, the output is in a state that is not known."""
+        now, news = self._context.clock.monotonic(), held.seen is not on
+        lease, deadline = self._lease(held) if on else (None, None)
         if lease == 0:
-            return None
-        priority = Priority.GRANT if on else Priority.REVOCATION
-        said = await self._state.driver.set_output(held.number, on, lease, priority, None)
+            return Failure(Reason.DEADLINE_PASSED, "it closes before a lease could be over")
+        priority = Priority.GRANT if on and news else Priority.REVOCATION
+        try:
+            said = await self._state.driver.set_output(held.number, on, lease, priority, deadline)
+        except asyncio.CancelledError:
+            held.seen = None
+            raise
         acknowledged = said.outcome is Outcome.ACKNOWLEDGED
-        if held.seen is not on or not acknowledged:
+        if news or not acknowledged:
             self._context.events.output(self._state.id, held.number, on, None if acknowledged else said.reason)
-        held.seen = on if acknowledged else None
-        held.prolong_at = now + lease / 2 if acknowledged and lease == self._lease_s else None
-        return None if acknowledged else failure_of(said)
+        if not acknowledged:
+            if said.reason is not Reason.DEADLINE_PASSED:
+                held.seen = None
+            return failure_of(said)
+        held.seen = on
+        held.prolong_at = None if lease is None else now + lease / 2 if lease == self._state.settings.hold_lease_s else math.inf
+        return None
 
-    def _lease(self, held: HeldOutput, now: float) -> int | None:
-        """Seconds; None: the output does not fall off by itself; 0: it would close before a lease could be over."""
+    def _lease(self, held: HeldOutput) -> tuple[int | None, float | None]:
+        """Seconds, and until when the frame may start (monotonic): begun by then, a lease is over when the profiles close, so
+        that a dead gateway does not hold beyond. None: the output does not fall off by itself; 0: no lease is that short.
+        """
+        wall, now = self._context.clock.wall(), self._context.clock.monotonic()
         if not self._state.driver.capabilities.output_deadman:
-            return None
-        closes = held.closes_within(now, self._lease_s)
-        return self._lease_s if closes is None else int(closes - now)
+            return None, None if held.edge is None else now + held.edge - wall
+        longest = self._state.settings.hold_lease_s
+        closes = held.closes_within(wall, 2 * longest)
+        left = 2 * longest if closes is None else closes - wall
+        lease = max(0, min(longest, int(left - _ON_ITS_WAY_S)))
+        return lease, now + left - lease
+
+    # looking
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await self._holding.wait()
+            await self._look()
+            await self._context.clock.sleep(self._state.settings.poll_ms / 1000)
+
+    async def _look(self) -> None:
+        """What is not as it was seen last is put right at once. A panel without time for a look tells nothing."""
+        shown = await self._state.driver.read_outputs(Priority.VERIFICATION, None)
+        if isinstance(shown, Acknowledgement) and shown.reason is Reason.DEADLINE_PASSED:
+            return
+        for number, held in self._held.items():
+            on = shown[number] if not isinstance(shown, Acknowledgement) and number < len(shown) else None
+            if on is not held.seen:  # somebody else switched it: under what lease is not known
+                held.seen = on
+                held.prolong_at = 0.0 if self._state.driver.capabilities.output_deadman else None
+                self._rouse()

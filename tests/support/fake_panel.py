@@ -101,6 +101,8 @@ class FakeDriver:
         self.latency_s = latency_s
         self.background_s = latency_s
         """How long a reading of the lowest priority takes: others are served first."""
+        self.queued_s: dict[Priority, float] = {}
+        """How long what concerns outputs waits for the line, by priority: others are served first."""
         self._capabilities = panel.capabilities
 
     @property
@@ -227,10 +229,19 @@ class FakeDriver:
         self.panel.clock_changes = setting.changes if self.panel.capabilities.dst != "gateway" else ()
         return Acknowledgement(Outcome.ACKNOWLEDGED)
 
+    async def _turn(self, priority: Priority, deadline: float | None) -> Acknowledgement | None:
+        now, wait_s = self._clock.monotonic(), self.queued_s.get(priority, 0.0)
+        if deadline is None or now + wait_s < deadline:
+            await asyncio.sleep(wait_s)
+            return None
+        await asyncio.sleep(max(0.0, deadline - now))
+        return Acknowledgement(Outcome.NOT_SENT, None, Reason.DEADLINE_PASSED)
+
     async def set_output(
         self, output: int, on: bool, lease_s: int | None, priority: Priority, deadline: float | None
     ) -> Acknowledgement:
-        failed = await self._reading(f"output {output} {'on' if on else 'off'} {lease_s}")
+        failed = await self._turn(priority, deadline)
+        failed = failed or await self._reading(f"output {output} {'on' if on else 'off'} {lease_s}")
         if failed is not None:
             return failed
         self.panel.outputs.pop(output, None)
@@ -239,7 +250,8 @@ class FakeDriver:
         return Acknowledgement(Outcome.ACKNOWLEDGED)
 
     async def read_outputs(self, priority: Priority, deadline: float | None) -> tuple[bool, ...] | Acknowledgement:
-        failed = await self._reading("read_outputs")
+        failed = await self._turn(priority, deadline)
+        failed = failed or await self._reading("read_outputs")
         if failed is not None:
             return failed
         now = self._clock.monotonic()

@@ -3,8 +3,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+import pytest
+
 from config.settings import BindingSettings, PanelSettings
-from drivers.contract import ItemState, Reason
+from drivers.contract import ItemState, Priority, Reason
+from gateway.fleet.store import StoreError
 from tests.support.fake_panel import ACCESS_PANEL, SILENT, FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link
 from tests.support.virtual_time import run_virtual
@@ -19,7 +22,8 @@ def on_relays(
 ) -> None:
     async def main() -> None:
         site = FleetSite({"gate": FakePanel(replace(RELAYS, output_deadman=deadman))})
-        site.rules = (BindingSettings(link_id="*", panels=("gate:3",)),)
+        outputs = {1: 3, 2: 3, 4: 4, 5: 5}
+        site.rules = tuple([BindingSettings(link_id=link(n), panels=(f"gate:{output}",)) for n, output in outputs.items()])
         if settings is not None:
             site.settings["gate"] = settings
         await site.open()
@@ -168,5 +172,154 @@ def test_nothing_is_held_until_the_wall_clock_is_trusted() -> None:
         await site.pass_time(10)
         assert site.fleet.trusted()
         assert is_on(site)
+
+    on_relays(test)
+
+
+def end_of(length: int) -> int:
+    """When a profile of so many minutes from NOW_MINUTE closes."""
+    return MIDNIGHT + (NOW_MINUTE + length) * 60
+
+
+async def seconds_off(site: FleetSite, seconds: float, output: int = 3) -> float:
+    """How long of the coming `seconds` an output was off."""
+    steps = [0.0]
+    for _ in range(int(seconds / 0.1)):
+        await site.pass_time(0.1)
+        steps.append(0.0 if is_on(site, output) else 0.1)
+    return sum(steps)
+
+
+UNATTENDED = PanelSettings(id="gate", model="relays", allow_unattended_outputs=True)
+
+
+def test_a_closing_waits_neither_for_a_look_nor_for_a_grant() -> None:
+    async def edge(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=2), item(5, start=NOW_MINUTE + 1, length=60)])
+        site.drivers["gate"].queued_s = {Priority.VERIFICATION: 25.0, Priority.GRANT: 25.0}
+        await site.pass_time(end_of(2) - site.clock.wall() - 1.5)
+        assert (is_on(site), is_on(site, 5)) == (True, True)
+        await site.pass_time(1.6)
+        assert not is_on(site)
+
+    async def deleted_while_another_opens(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=100), item(4, start=NOW_MINUTE + 2, length=60)])
+        site.drivers["gate"].queued_s = {Priority.VERIFICATION: 25.0, Priority.GRANT: 25.0}
+        await site.pass_time(end_of(2) - site.clock.wall() + 5)
+        (report,) = await site.fleet.delete([link(1)])
+        assert report.success
+        assert (is_on(site), is_on(site, 4)) == (False, False)
+        await site.pass_time(30)
+        assert is_on(site, 4)
+
+    async def edge_while_another_opens(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=2), item(4, start=NOW_MINUTE + 1, length=60)])
+        site.drivers["gate"].queued_s = {Priority.GRANT: 75.0}
+        await site.pass_time(end_of(2) - site.clock.wall() + 0.1)
+        assert not is_on(site)
+
+    for test in (edge, deleted_while_another_opens, edge_while_another_opens):
+        on_relays(test, deadman=False, settings=UNATTENDED)
+        on_relays(test)
+
+
+def test_a_failed_closing_is_tried_again_however_long_a_look_takes() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=2)])
+        site.drivers["gate"].queued_s = {Priority.VERIFICATION: 100.0}
+        await site.pass_time(end_of(2) - site.clock.wall() - 0.5)
+        site.panels["gate"].deaf.extend([True, True])
+        await site.pass_time(3.5)
+        assert not site.panels["gate"].deaf
+        assert not is_on(site)
+
+    on_relays(test, deadman=False, settings=UNATTENDED)
+
+
+def test_a_running_lease_is_prolonged_though_looks_and_grants_wait() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=100), item(4, start=NOW_MINUTE + 2, length=60)])
+        site.drivers["gate"].queued_s = {Priority.VERIFICATION: 500.0, Priority.GRANT: 500.0}
+        assert await seconds_off(site, 600) == 0.0
+
+    on_relays(test, settings=PanelSettings(id="gate", model="x", hold_lease_s=10))
+
+
+def test_a_store_that_refuses_keeps_nothing_open_and_lets_no_lease_end_but_opens_nothing_new() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=20), item(4, start=NOW_MINUTE, length=5)])
+
+        async def refuse(*_: object) -> None:
+            raise StoreError("disk full")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(site.store, "put_allocation", refuse)
+            (report,) = await site.fleet.upsert([item(5, start=NOW_MINUTE, length=100)])
+            assert (report.panels[0].outcome, report.panels[0].message) == (ItemState.PENDING, "the store refused: disk full")
+            assert await seconds_off(site, end_of(5) - site.clock.wall() - 2, 4) == 0.0
+            await site.pass_time(2.1)
+            assert (is_on(site), is_on(site, 4), is_on(site, 5)) == (True, False, False)
+        await site.pass_time(1.1)
+        assert is_on(site, 5)
+
+    on_relays(test)
+    on_relays(test, deadman=False, settings=UNATTENDED)
+
+
+def test_a_lease_cut_for_the_end_of_a_profile_follows_the_profile_and_the_wall_clock() -> None:
+    async def extended(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=2)])
+        await site.pass_time(end_of(2) - site.clock.wall() - 25)
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=60)])
+        assert await seconds_off(site, 200) == 0.0
+
+    async def set_back(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE - 60, length=62)])
+        await site.pass_time(end_of(2) - site.clock.wall() - 25)
+        site.clock.wall_offset -= 3000
+        assert await seconds_off(site, 200) == 0.0
+
+    async def cut_short(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=100)])
+        await site.pass_time(end_of(1) - site.clock.wall() + 20)
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=2)])
+        await site.pass_time(0.1)
+        assert site.panels["gate"].outputs[3] <= end_of(2) - site.clock.wall_offset
+
+    for poll_ms in (1000, 50_000):
+        for test in (extended, set_back, cut_short):
+            on_relays(test, settings=PanelSettings(id="gate", model="x", poll_ms=poll_ms))
+
+
+def test_a_lease_that_begins_late_does_not_outlast_the_profile() -> None:
+    async def test(site: FleetSite) -> None:
+        site.drivers["gate"].queued_s = {Priority.GRANT: wait_s, Priority.REVOCATION: wait_s}
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=2)])
+        while site.clock.wall() < end_of(2) + 1:
+            assert site.panels["gate"].outputs.get(3, 0.0) <= end_of(2) - site.clock.wall_offset
+            await site.pass_time(0.1)
+
+    for tenths in range(0, 40, 3):
+        wait_s = tenths / 10
+        on_relays(test)
+
+
+def test_without_a_trusted_clock_the_keeper_does_not_run_hot() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=100)])
+        await site.close()
+        site.clock.wall_offset -= 1000
+        asked, wall = [0], site.clock.wall
+
+        def counted() -> float:
+            asked[0] += 1
+            return wall()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(site.clock, "wall", counted)
+            await site.open()
+            await site.pass_time(10)
+        assert not site.fleet.trusted()
+        assert asked[0] < 1000
 
     on_relays(test)
