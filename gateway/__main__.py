@@ -43,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     lab = command("lab", "run a gateway with simulated panels, nothing else to set up", config=False, as_json=False)
     lab.add_argument("--port", type=_port, help="port of the gateway; 0 picks a free one")
     lab.add_argument("--control-port", type=_port, default=0, help="port of the control URL; 0 picks a free one")
+    for running in (serve, simulate, lab):
+        running.add_argument(
+            "--log-level", choices=logs.LEVELS, default="info", help="least level of what is logged; debug: frames too"
+        )
     command("check", "name every mistake of a configuration")
     plan = command("plan", "show what a request would do to every panel; nothing is written")
     plan.add_argument("request", type=Path, metavar="REQUEST.json")
@@ -83,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     parser = _parser()
     read = parser.parse_args(arguments)
-    logs.configure()
+    logs.configure(level=getattr(read, "log_level", "info"))
     running = {"simulate": _simulate, "lab": _lab}.get(read.command)
     try:
         if running is not None:

@@ -13,6 +13,9 @@ from typing import TextIO
 
 from drivers.trace import request_id
 
+LEVELS = ("debug", "info", "warning", "error")
+"""At `debug` every frame is told, with the id of the request it was sent for."""
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
 
 
@@ -56,14 +59,14 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
-    """Send all records to `stream` (stderr)."""
+def configure(stream: TextIO | None = None, level: str = "info") -> None:
+    """Send all records from `level` (one of LEVELS) on to `stream` (stderr)."""
     target = stream or sys.stderr
     handler = logging.StreamHandler(target)
     handler.setFormatter(TextFormatter() if target.isatty() else JsonFormatter())
     handler.addFilter(_RequestId())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(level.upper())
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)

@@ -55,10 +55,14 @@ panels = ["@all"]
 """
 
 
+def config_of(folder: Path) -> Path:
+    return folder / "site.toml"
+
+
 @asynccontextmanager
 async def simulated(folder: Path) -> AsyncIterator[tuple[Path, SimulatedSite]]:
     """Panels in this process, and a configuration file that points to them."""
-    config = folder / "site.toml"
+    config = config_of(folder)
     config.write_text(SITE.format(port=1))
     settings: Settings = load_settings(config)
     async with SimulatedSite(settings, pty_dir=folder, tcp_port_override={"annex": 0}) as site:
@@ -102,7 +106,8 @@ async def test_what_was_answered_survives_a_kill_and_is_not_written_again(tmp_pa
 
 
 async def test_the_request_id_reaches_the_records_of_its_work(tmp_path: Path) -> None:
-    async with simulated(tmp_path) as (config, _), run("serve", "--config", str(config), log=tmp_path / "log") as gateway:
+    serve = ("serve", "--config", str(config_of(tmp_path)), "--log-level", "debug")
+    async with simulated(tmp_path), run(*serve, log=tmp_path / "log") as gateway:
         async with logged_in(gateway.url) as client:
             client.headers["X-Request-Id"] = "from-the-test"
             (entry,) = await client.upsert(WORK_WEEK)
@@ -115,10 +120,15 @@ async def test_the_request_id_reaches_the_records_of_its_work(tmp_path: Path) ->
         if record["message"] == "panel acknowledged" and record.get("request_id") == "from-the-test"
     }
     assert pushed == {"lobby", "garage", "annex-door"}
+    mine = [record for record in records if record.get("request_id") == "from-the-test"]
+    units = {bytes.fromhex(record["frame"])[0] for record in mine if record["message"] == "frame sent"}
+    assert units == {1, 2}, "both panels of the serial line"
+    assert any(record["message"] == "request sent" and record["line"] == "annex" for record in mine)
 
 
 async def test_the_log_holds_no_secret(tmp_path: Path) -> None:
-    async with simulated(tmp_path) as (config, _), run("serve", "--config", str(config), log=tmp_path / "log") as gateway:
+    serve = ("serve", "--config", str(config_of(tmp_path)), "--log-level", "debug")
+    async with simulated(tmp_path), run(*serve, log=tmp_path / "log") as gateway:
         async with logged_in(gateway.url) as client:
             token = client.headers["Authorization"].split()[1]
             await client.call("GET", "/api/v1/login?username=admin&password=hunter2", status=400)
