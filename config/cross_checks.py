@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.panel_model import ModelError, PanelModel
+from config.settings import PanelSettings
 
 Mistake = tuple[str, str]
 Models = Mapping[str, PanelModel] | None
@@ -159,18 +160,29 @@ def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
 
 
 def _model(path: str, panel: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
-    name, options = panel.get("model"), panel.get("options")
+    name, options = panel.get("model"), panel.get("options", {})
     if models is None or not isinstance(name, str):
         return
     if name not in models:
         yield f"{path}.model", f"no panel model is named {name!r} (known: {', '.join(sorted(models))})"
     elif isinstance(options, dict) and all(isinstance(value, bool | int | float | str) for value in options.values()):
         try:
-            models[name].configured(options)
+            model = models[name].configured(options)
         except ModelError as error:
             for mistake in error.mistakes:
                 key, _, what = mistake.partition(": ")
                 yield f"{path}.{key}" if key.startswith("options") else f"{path}.options", what if what else key
+        else:
+            yield from _lease(path, panel, model)
+
+
+def _lease(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[Mistake]:
+    """The default counts too: a lease that the panel cannot say would hold nothing."""
+    lease = model.outputs.lease if model.outputs is not None and model.capabilities.output_deadman else None
+    wanted = panel.get("hold_lease_s", PanelSettings.model_fields["hold_lease_s"].default)
+    if lease is not None and isinstance(wanted, int) and wanted > lease.longest_s:
+        told = f"{wanted}" if "hold_lease_s" in panel else f"absent, which is {wanted}"
+        yield f"{path}.hold_lease_s", f"is {told}: this panel is held for at most {lease.longest_s} seconds at a time"
 
 
 def _groups(raw: Mapping[str, Any], panels: Panels) -> Iterator[Mistake]:

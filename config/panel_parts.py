@@ -222,6 +222,11 @@ class OutputCommand(Part):
     tenths_per_unit: int = Field(1, ge=1)
     max_units: int = Field(0xFFFF, ge=1, le=0xFFFF)
 
+    @property
+    def longest_s(self) -> int:
+        """The longest time that a timed command can say, in whole seconds."""
+        return self.max_units * self.tenths_per_unit // 10
+
 
 class Outputs(Part):
     """`state`: where output 0 is read; `switch`: on and off; `lease`: on for a time, writing again prolongs; `pulse`: once."""

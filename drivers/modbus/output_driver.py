@@ -41,7 +41,7 @@ def output_request(model: PanelModel, output: int, on: bool, lease_s: int | None
         return None
     if on and lease_s is not None:
         lease = outputs.lease
-        if lease is None or 10 * lease_s > lease.max_units * lease.tenths_per_unit:
+        if lease is None or lease_s > lease.longest_s:
             return None
         return _timed(model, lease, output, 10 * lease_s)
     if outputs.switch is not None:

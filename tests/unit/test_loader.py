@@ -154,6 +154,16 @@ CASES = [
     ('"lobby:7"', '"lobby:x"', "bindings[0].panels[2]: no panel is named 'lobby:x'"),
     ('"lobby:7"', "7", "bindings[0].panels[2]: input should be a valid string"),
     ("[[bindings]]", "[bindings]", "bindings: input should be a valid array"),
+    (
+        '  model = "open-access-panel"\n  unit = 1',
+        '  model = "waveshare-relay-8ch"\n  options = {longest_timed_on = 255}',
+        "lines[0].panels[0].hold_lease_s: is absent, which is 60: this panel is held for at most 25 seconds at a time",
+    ),
+    (
+        '  model = "open-access-panel"\n  unit = 1',
+        '  model = "waveshare-relay-8ch"\n  hold_lease_s = 26\n  options = {longest_timed_on = 255}',
+        "lines[0].panels[0].hold_lease_s: is 26: this panel is held for at most 25 seconds at a time",
+    ),
 ]
 
 
