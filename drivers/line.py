@@ -14,7 +14,8 @@ import serial_asyncio
 from config.settings import LineSettings
 from drivers.clock import Clock
 from drivers.modbus.link import Link
-from drivers.modbus.rtu import Connect, LineTiming, Outlet, Receiver, RtuLink
+from drivers.modbus.rtu import LineTiming, RtuLink
+from drivers.modbus.stream import Connect, Outlet, Receiver
 from drivers.modbus.tcp import TcpLink
 
 _PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
@@ -24,6 +25,7 @@ _SILENT_CHARACTERS = 3.5
 _RTU_CHARACTER_BITS = 11
 _CONNECT_S = 3.0
 _TAKEN_WITHIN_MS = 1000
+_READ_SIZE = 4096
 
 
 def open_link(settings: LineSettings, clock: Clock) -> Link:
@@ -79,6 +81,14 @@ class _SerialOutlet:
         self._transport = transport
         self._descriptor = descriptor
 
+    def heard(self) -> bytes:
+        """A tty passes bytes on in work of the kernel's own, which a read does first and waiting for readiness does not
+        (n_tty_read, tty_ldisc_receive_buf)."""
+        try:
+            return os.read(self._descriptor, _READ_SIZE)
+        except BlockingIOError:
+            return b""
+
     def write(self, data: bytes, /) -> None:
         try:
             taken = os.write(self._descriptor, data)
@@ -110,6 +120,9 @@ class _SocketOutlet:
         self._transport = transport
         near.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TAKEN_WITHIN_MS)
         near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def heard(self) -> bytes:
+        return b""
 
     def write(self, data: bytes, /) -> None:
         self._transport.write(data)

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from drivers.clock import Clock
 from drivers.defects import Defects
-from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, Unconfirmed, UnexpectedReply
+from drivers.errors import BusUnavailable, ConnectionLost, NoReply, Unconfirmed
 from drivers.modbus import framer
-from drivers.modbus.codecs import decode_reply
 from drivers.modbus.framer import Frame, ReplyFramer
 from drivers.modbus.link import UnitTiming, check_broadcast
 from drivers.modbus.requests import Request
+from drivers.modbus.rtu_exchange import Exchange
+from drivers.modbus.stream import Connect, Outlet, Receiver
 from drivers.statistics import WireTally
 
 _log = logging.getLogger(__name__)
@@ -33,18 +33,6 @@ _BABBLE_MIN_S = 1.0
 _CLOSE_S = 1.0
 
 
-class Outlet(Protocol):
-    """Where bytes go; what asyncio's transports are."""
-
-    def write(self, data: bytes, /) -> None: ...
-
-    def close(self) -> None: ...
-
-
-Connect = Callable[["Receiver"], Awaitable[Outlet]]
-"""Opens the byte stream and has it call the receiver. Raises OSError."""
-
-
 @dataclass(frozen=True, slots=True)
 class LineTiming:
     """Seconds. `quiet_s` None: one reply timeout."""
@@ -54,82 +42,6 @@ class LineTiming:
     quiet_s: float | None
     turnaround_s: float
     local_echo: bool = False
-
-
-class _Exchange:
-    """One request on the wire and what has come back since."""
-
-    def __init__(self, unit: int, request: Request, frame: bytes, timing: UnitTiming, started: float) -> None:
-        self.unit = unit
-        self.request = request
-        self.frame = frame
-        self.timing = timing
-        self.echo = b""
-        self.started = started
-        self.sent = False
-        self.framer = ReplyFramer()
-        self.done: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
-        self.deadline = 0.0
-        self.timer: asyncio.TimerHandle | None = None
-        self.received = 0
-        self.odd: UnexpectedReply | None = None
-        self.collided = False
-        self.foreign: list[int] = []
-
-    def take(self, frames: list[Frame]) -> None:
-        """The first frame that answers ends the exchange, all others are dropped."""
-        for frame in frames:
-            if self.done.done() or frame.unit != self.unit:
-                self.foreign.append(frame.unit)
-            else:
-                self._judge(frame)
-
-    def _judge(self, frame: Frame) -> None:
-        try:
-            self.done.set_result(decode_reply(self.request, self.frame[1:-2], frame.pdu))
-        except UnexpectedReply as odd:
-            self.odd = odd
-            self.foreign.append(frame.unit)
-        except DriverError as error:
-            self.done.set_exception(error)
-
-    def fail(self, error: DriverError, cause: OSError | None = None) -> None:
-        if not self.done.done():
-            error.__cause__ = cause
-            self.done.set_exception(error)
-
-    def failure(self) -> DriverError:
-        """Why there is no answer, by what did arrive."""
-        if self.collided:
-            return CorruptReply("the line's echo is not what was sent")
-        if self.odd is not None:
-            return self.odd
-        if self.framer.skipped or self.framer.waiting:
-            return CorruptReply(f"{self.received} bytes without a whole frame")
-        return NoReply("no reply")
-
-
-class Receiver(asyncio.Protocol):
-    """What one opened stream calls."""
-
-    def __init__(self, arrived: Callable[[bytes], None], gone: Callable[[Receiver], None], defects: Defects) -> None:
-        self._defects = defects
-        self._arrived = arrived
-        self._gone = gone
-        self.lost = False
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def data_received(self, data: bytes) -> None:
-        with self._defects:
-            if not self.lost:
-                self._arrived(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
-        if not self.closed.done():
-            self.closed.set_result(None)
-        with self._defects:
-            self._gone(self)
 
 
 class RtuLink:
@@ -145,7 +57,7 @@ class RtuLink:
         self._facts = {"line": name}
         self._outlet: Outlet | None = None
         self._receiver: Receiver | None = None
-        self._exchange: _Exchange | None = None
+        self._exchange: Exchange | None = None
         self._idle = ReplyFramer()
         self._busy_until = 0.0
         self._suspect_since: float | None = None
@@ -196,10 +108,9 @@ class RtuLink:
 
     async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
         check_broadcast(unit, request)
-        exchange = _Exchange(unit, request, self.frame(unit, request), timing, self._clock.monotonic())
+        exchange = Exchange(unit, request, self.frame(unit, request), timing, self._clock.monotonic())
         self._exchange = exchange
         try:
-            # Not at once: what the kernel holds already is heard first.
             self._call_at(self._free_at(exchange), self._begin, exchange)
             return await exchange.done
         except (Unconfirmed, asyncio.CancelledError) as error:
@@ -208,7 +119,7 @@ class RtuLink:
         finally:
             self._finish(exchange)
 
-    def _begin(self, exchange: _Exchange) -> None:
+    def _begin(self, exchange: Exchange) -> None:
         """Send as soon as the line is free; called again when it should be."""
         now = self._clock.monotonic()
         free_at = self._free_at(exchange)
@@ -219,10 +130,22 @@ class RtuLink:
                 self._call_at(free_at, self._begin, exchange)
         elif self._outlet is None or not self.connected:
             exchange.fail(BusUnavailable("the line is not open"))
-        else:
+        elif heard := self._heard(self._outlet, exchange):
+            self._arrived(heard)
+            self._begin(exchange)
+        elif not exchange.done.done():
             self._send(self._outlet, exchange, now)
 
-    def _free_at(self, exchange: _Exchange) -> float:
+    @staticmethod
+    def _heard(outlet: Outlet, exchange: Exchange) -> bytes:
+        """What is older than the request cannot be its reply. The loop may not know of it yet: see `Outlet.heard`."""
+        try:
+            return outlet.heard()
+        except OSError as error:
+            exchange.fail(BusUnavailable("the line went away"), error)
+            return b""
+
+    def _free_at(self, exchange: Exchange) -> float:
         """When the line was silent long enough, and quiet long enough if it is suspect.
 
         The quiet counts from when the line became suspect. After a probe that nothing at all answered it counts from
@@ -235,7 +158,7 @@ class RtuLink:
             return max(silent_at, self._suspect_since + self._quiet_s, self._busy_until + self._quiet_s)
         return max(silent_at, self._busy_until + self._quiet_s)
 
-    def _send(self, outlet: Outlet, exchange: _Exchange, now: float) -> None:
+    def _send(self, outlet: Outlet, exchange: Exchange, now: float) -> None:
         """One write. The timer runs from when the last byte will have left, which the kernel does not tell."""
         timing = self._timing
         self._drop_idle()
@@ -247,7 +170,7 @@ class RtuLink:
         if timing.local_echo:
             exchange.echo = exchange.frame
         wait_s = exchange.timing.timeout_s if exchange.unit else timing.turnaround_s
-        exchange.deadline = self._busy_until + wait_s
+        exchange.deadline = exchange.answer_by = self._busy_until + wait_s
         self._call_at(exchange.deadline, self._expire, exchange)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("frame sent", extra={**self._facts, "frame": exchange.frame.hex()})
@@ -256,7 +179,7 @@ class RtuLink:
         except OSError as error:
             exchange.fail(ConnectionLost("the line went away while sending"), error)
 
-    def _finish(self, exchange: _Exchange) -> None:
+    def _finish(self, exchange: Exchange) -> None:
         self._exchange = None
         if exchange.timer is not None:
             exchange.timer.cancel()
@@ -267,10 +190,10 @@ class RtuLink:
         if glitches := exchange.framer.skipped + exchange.framer.waiting:
             self.tally.glitch_bytes[exchange.unit] += glitches
 
-    def _call_at(self, when: float, act: Callable[[_Exchange], None], exchange: _Exchange) -> None:
+    def _call_at(self, when: float, act: Callable[[Exchange], None], exchange: Exchange) -> None:
         exchange.timer = asyncio.get_running_loop().call_at(when, self._guarded, act, exchange)
 
-    def _guarded(self, act: Callable[[_Exchange], None], exchange: _Exchange) -> None:
+    def _guarded(self, act: Callable[[Exchange], None], exchange: Exchange) -> None:
         with self._defects:
             act(exchange)
 
@@ -314,8 +237,8 @@ class RtuLink:
             data = self._swallow_echo(exchange, data)
             if not data:
                 return
-        if not exchange.received:
-            self._first_byte(exchange, now)
+        if now <= exchange.answer_by:
+            self._allow_rest(exchange, now)
         exchange.received += len(data)
         exchange.take(exchange.framer.feed(data))
         if _log.isEnabledFor(logging.DEBUG):
@@ -328,13 +251,14 @@ class RtuLink:
             self._count_dropped(frames)
             self._suspect()
 
-    def _first_byte(self, exchange: _Exchange, now: float) -> None:
-        """From here the reply has the time its length takes on the wire, and never less than was left anyway."""
+    def _allow_rest(self, exchange: Exchange, now: float) -> None:
+        """What begins in time has the time its length takes on the wire. Any byte may be the reply's first: noise is not told
+        from it before the rest is there."""
         length = exchange.request.reply_pdu_size() + _OVERHEAD
         exchange.deadline = max(exchange.deadline, now + length * self._timing.character_s + _BURST_S)
 
     @staticmethod
-    def _swallow_echo(exchange: _Exchange, data: bytes) -> bytes:
+    def _swallow_echo(exchange: Exchange, data: bytes) -> bytes:
         """Take our own bytes off the front. Anything else there means that two were talking: nothing is believed."""
         size = min(len(data), len(exchange.echo))
         if exchange.collided or data[:size] != exchange.echo[:size]:
@@ -343,7 +267,7 @@ class RtuLink:
         exchange.echo = exchange.echo[size:]
         return data[size:]
 
-    def _expire(self, exchange: _Exchange) -> None:
+    def _expire(self, exchange: Exchange) -> None:
         if exchange.deadline > self._clock.monotonic():
             self._call_at(exchange.deadline, self._expire, exchange)
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,15 +32,9 @@ class PtyPanel:
             os.write(self._master, self.answer(request))
 
     def say(self, data: bytes) -> None:
-        """Unasked; returns when the kernel has it ready for the near end, which takes a moment of its own."""
+        """Unasked."""
         assert self._master is not None
-        near = os.open(self.path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
-        try:
-            os.write(self._master, data)
-            ready, _, _ = select.select([near], [], [], 5)
-            assert ready
-        finally:
-            os.close(near)
+        os.write(self._master, data)
 
     def unplug(self) -> None:
         """The device is gone, as when an adapter is pulled out."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from drivers.modbus.rtu import Receiver
+from drivers.modbus.stream import Receiver
 
 Answer = Sequence[tuple[float, bytes]]
 """Pieces of an answer: seconds after the end of the request, bytes that arrive at that moment."""
@@ -47,6 +47,9 @@ class ScriptedLine:
             raise FileNotFoundError("no such device")
         self.receiver = receiver
         return self
+
+    def heard(self) -> bytes:
+        return b""
 
     def write(self, data: bytes, /) -> None:
         loop = asyncio.get_running_loop()

@@ -5,8 +5,18 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from drivers.modbus.rtu import Connect, Outlet, Receiver
-from simulators.wire import VirtualWire
+from drivers.modbus.stream import Connect, Outlet, Receiver
+from simulators.wire import VirtualWire, WireEnd
+
+
+class _Outlet:
+    """What has arrived is told at once."""
+
+    def __init__(self, end: WireEnd) -> None:
+        self.write, self.close = end.write, end.close
+
+    def heard(self) -> bytes:
+        return b""
 
 
 def on_wire(wire: VirtualWire) -> Connect:
@@ -17,7 +27,7 @@ def on_wire(wire: VirtualWire) -> Connect:
         pump = asyncio.create_task(_pump(reader, receiver))
         pumps.add(pump)
         pump.add_done_callback(pumps.discard)
-        return end
+        return _Outlet(end)
 
     return connect
 

@@ -427,3 +427,53 @@ def test_a_defect_on_an_idle_line_ends_the_worker_too(monkeypatch: pytest.Monkey
                 await bus.task
 
     run_virtual(main())
+
+
+@pytest.mark.parametrize("glitch", [b"\x00", b"\xff", b"\x55", b"\x01\x03"])
+@pytest.mark.parametrize("latency", [0.02, 0.1, 0.28])
+def test_noise_behind_our_own_frame_takes_no_time_from_a_slow_panels_long_reply(glitch: bytes, latency: float) -> None:
+    reply = framed("01 03 FA" + "0007" * 125)
+    pieces = [(latency + (n + 1) * CHARACTER_S, reply[n : n + 1]) for n in range(len(reply))]
+
+    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+        assert await ask(bus, read_holding_registers(0, 125)) == (7,) * 125
+
+    converse(lambda _: [(0.0005, glitch), *pieces], conversation)
+
+
+def test_bytes_that_the_loop_was_not_told_of_are_no_reply_to_a_later_request() -> None:
+    class Untold(ScriptedLine):
+        """The next bytes wait in the kernel: a read finds them, the loop is not told."""
+
+        untold = b""
+
+        def heard(self) -> bytes:
+            found, self.untold = self.untold, b""
+            return found
+
+    async def main() -> None:
+        line = Untold(lambda _: [(0.004, READ_REPLY)])
+        async with bus_on(line, policy=ONCE) as bus:
+            assert await ask(bus, READ) == (42,)
+            line.untold = framed("01 03 02 0001")
+            before = asyncio.get_running_loop().time()
+            assert await ask(bus, READ) == (42,)
+            assert line.sent[1][0] >= before + 0.3
+            assert bus.statistics().units[1].late_dropped == 1
+
+    run_virtual(main())
+
+
+def test_a_port_that_cannot_be_listened_to_gets_no_frame() -> None:
+    class Deaf(ScriptedLine):
+        def heard(self) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    async def main() -> None:
+        line = Deaf(lambda _: [])
+        async with bus_on(line, policy=ONCE) as bus:
+            with pytest.raises(BusUnavailable):
+                await ask(bus, WRITE)
+        assert line.sent == []
+
+    run_virtual(main())

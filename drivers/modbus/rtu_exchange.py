@@ -1,0 +1,65 @@
+"""One exchange on an RTU line: the frame that went out, and the judgement of what has come back since."""
+
+from __future__ import annotations
+
+import asyncio
+
+from drivers.errors import CorruptReply, DriverError, NoReply, UnexpectedReply
+from drivers.modbus.codecs import decode_reply
+from drivers.modbus.framer import Frame, ReplyFramer
+from drivers.modbus.link import UnitTiming
+from drivers.modbus.requests import Request
+
+
+class Exchange:
+    """One request on the wire and what has come back since."""
+
+    def __init__(self, unit: int, request: Request, frame: bytes, timing: UnitTiming, started: float) -> None:
+        self.unit = unit
+        self.request = request
+        self.frame = frame
+        self.timing = timing
+        self.echo = b""
+        self.started = started
+        self.sent = False
+        self.framer = ReplyFramer()
+        self.done: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
+        self.answer_by = 0.0
+        self.deadline = 0.0
+        self.timer: asyncio.TimerHandle | None = None
+        self.received = 0
+        self.odd: UnexpectedReply | None = None
+        self.collided = False
+        self.foreign: list[int] = []
+
+    def take(self, frames: list[Frame]) -> None:
+        """The first frame that answers ends the exchange, all others are dropped."""
+        for frame in frames:
+            if self.done.done() or frame.unit != self.unit:
+                self.foreign.append(frame.unit)
+            else:
+                self._judge(frame)
+
+    def _judge(self, frame: Frame) -> None:
+        try:
+            self.done.set_result(decode_reply(self.request, self.frame[1:-2], frame.pdu))
+        except UnexpectedReply as odd:
+            self.odd = odd
+            self.foreign.append(frame.unit)
+        except DriverError as error:
+            self.done.set_exception(error)
+
+    def fail(self, error: DriverError, cause: OSError | None = None) -> None:
+        if not self.done.done():
+            error.__cause__ = cause
+            self.done.set_exception(error)
+
+    def failure(self) -> DriverError:
+        """Why there is no answer, by what did arrive."""
+        if self.collided:
+            return CorruptReply("the line's echo is not what was sent")
+        if self.odd is not None:
+            return self.odd
+        if self.framer.skipped or self.framer.waiting:
+            return CorruptReply(f"{self.received} bytes without a whole frame")
+        return NoReply("no reply")

@@ -1,0 +1,48 @@
+"""The byte stream under an RTU line: what opening one gives, and what it calls when bytes arrive or it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from drivers.defects import Defects
+
+
+class Outlet(Protocol):
+    """Where bytes go."""
+
+    def heard(self) -> bytes:
+        """What has arrived and was not told yet: asked right before a frame is written. Raises OSError."""
+        ...
+
+    def write(self, data: bytes, /) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Connect = Callable[["Receiver"], Awaitable[Outlet]]
+"""Opens the byte stream and has it call the receiver. Raises OSError."""
+
+
+class Receiver(asyncio.Protocol):
+    """What one opened stream calls."""
+
+    def __init__(self, arrived: Callable[[bytes], None], gone: Callable[[Receiver], None], defects: Defects) -> None:
+        self._defects = defects
+        self._arrived = arrived
+        self._gone = gone
+        self.lost = False
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        with self._defects:
+            if not self.lost:
+                self._arrived(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        if not self.closed.done():
+            self.closed.set_result(None)
+        with self._defects:
+            self._gone(self)
