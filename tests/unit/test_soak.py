@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from drivers.modbus import rtu, tcp
+from drivers.modbus import rtu_exchange, tcp
 from drivers.modbus.requests import Request
 from drivers.retry import RetryPolicy
 from simulators.faults import FaultRates
@@ -96,7 +96,7 @@ def credulous(request: Request, sent: bytes, reply: bytes) -> tuple[int, ...]:
 
 
 def test_the_judge_catches_a_master_that_believes_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rtu, "decode_reply", credulous)
+    monkeypatch.setattr(rtu_exchange, "decode_reply", credulous)
     monkeypatch.setattr(tcp, "decode_reply", credulous)
     assert run_virtual(soak_wire(Soak(SERIAL, seed=1, exchanges=500))).lies
     assert run_virtual_tcp(soak_tcp(Soak(SOCKET, seed=1, exchanges=500))).lies
