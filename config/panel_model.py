@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from config.model_checks import Mistake, Tables, model_checks
 from config.panel_parts import (
     Address,
     Addressing,
@@ -28,7 +29,7 @@ from config.panel_parts import (
     Register,
     WritePlanRules,
 )
-from config.schedule_layouts import ScheduleLayout, layout_misfits
+from config.schedule_layouts import ScheduleLayout
 
 OptionValue = bool | int | float | str
 Hex = Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{4}( [0-9A-Fa-f]{4})*$")]
@@ -114,40 +115,6 @@ class PanelModel(Part):
     vectors: tuple[Vector, ...] = ()
     _source: dict[str, Any] = PrivateAttr(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _refers_to_what_exists(self) -> PanelModel:
-        unknown = sorted({name for name in self._names() if name not in self.registers})
-        if unknown:
-            raise ValueError(f"no register is named {', '.join(unknown)}")
-        odd = sorted(set(self.capacity) - set(Capabilities.model_fields))
-        if odd:
-            raise ValueError(f"capacity names no capability: {', '.join(odd)}")
-        if (self.capabilities.max_schedules > 0) != (self.schedule is not None):
-            raise ValueError("a model with schedules has a [schedule] layout, one without has none")
-        if (self.capabilities.outputs > 0) != (self.outputs is not None):
-            raise ValueError("a model with outputs has an [outputs] table, one without has none")
-        if (self.capabilities.clock == "none") != (self.clock is None):
-            raise ValueError("a model whose clock can be written has a [clock] table, one without has none")
-        return self
-
-    @model_validator(mode="after")
-    def _record_fits_the_layout(self) -> PanelModel:
-        """What the record promises, the layout can write: else a compiled image could not be sent."""
-        misfits = sorted(layout_misfits(self.capabilities, self.schedule)) if self.schedule is not None else []
-        if misfits:
-            raise ValueError(f"the capability record does not fit the schedule layout: {'; '.join(misfits)}")
-        return self
-
-    def _names(self) -> Iterator[str]:
-        counters = self.counters
-        status = self.write.commit_status
-        yield from (check.read for check in self.identity)
-        yield from (field.read for field in self.capacity.values())
-        yield from filter(None, (counters.uptime_s, counters.resets, counters.commits, counters.serial))
-        if status is not None:
-            yield from filter(None, (status.read, status.refused_address, status.refused_reason))
-        yield from filter(None, (getattr(self.schedule, "in_use", None), getattr(self.clock, "wall", None)))
-
     def configured(self, options: Mapping[str, OptionValue]) -> PanelModel:
         """The model with a panel's own choice of options. Raises ModelError (`options.name: what`)."""
         return _resolve(self._source, options) if options else self
@@ -195,17 +162,27 @@ def parse_model(text: str) -> PanelModel:
 
 
 def _resolve(source: dict[str, Any], chosen: Mapping[str, OptionValue]) -> PanelModel:
+    mistakes: dict[str, str] = {}
     values = _option_values(source.get("options", {}), chosen)
-    mistakes: list[str] = []
     filled = {key: value if key == "options" else _fill(value, values, key, mistakes) for key, value in source.items()}
-    if mistakes:
-        raise ModelError(tuple(mistakes))
-    try:
-        model = PanelModel.model_validate_json(json.dumps(filled, default=str))
-    except ValidationError as error:
-        raise ModelError(tuple(_mistake(one["loc"], one["msg"]) for one in error.errors())) from error
+    model, mistyped = _validated(json.dumps(filled, default=str))
+    told = [*mistakes.items(), *(mistake for mistake in mistyped if mistake[0] not in mistakes)]
+    told += model_checks(Tables.of(filled), source)
+    if model is None or told:
+        raise ModelError(tuple(f"{path}: {what}" for path, what in told))
     model._source = source
     return model
+
+
+def _validated(text: str) -> tuple[PanelModel | None, tuple[Mistake, ...]]:
+    """The model, or every mistake of type; not those that only follow from one further down."""
+    try:
+        return PanelModel.model_validate_json(text), ()
+    except ValidationError as error:
+        found = dict(_mistake(one["loc"], one["msg"]) for one in error.errors())
+    return None, tuple(
+        (path, what) for path, what in found.items() if not any(other.startswith((f"{path}.", f"{path}[")) for other in found)
+    )
 
 
 def _option_values(declared: object, chosen: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
@@ -222,14 +199,14 @@ def _option_values(declared: object, chosen: Mapping[str, OptionValue]) -> dict[
             mistakes.append(f"options.{name}: must be one of {entry['choices']}")
     if mistakes:
         raise ModelError(tuple(mistakes))
-    return {name: chosen.get(name, entry["default"]) for name, entry in known.items() if "default" in entry}
+    return {name: chosen.get(name, entry.get("default", f"${name}")) for name, entry in known.items()}
 
 
-def _fill(value: Any, options: Mapping[str, OptionValue], path: str, mistakes: list[str]) -> Any:
+def _fill(value: Any, options: Mapping[str, OptionValue], path: str, mistakes: dict[str, str]) -> Any:
     """`$name` anywhere in the file replaced by the option's value."""
     if isinstance(value, str) and value.startswith("$"):
         if value[1:] not in options:
-            mistakes.append(f"{path}: no option is named {value[1:]}")
+            mistakes[path] = f"no option is named {value[1:]}"
         return options.get(value[1:], value)
     if isinstance(value, dict):
         return {key: _fill(one, options, f"{path}.{key}", mistakes) for key, one in value.items()}
@@ -238,8 +215,13 @@ def _fill(value: Any, options: Mapping[str, OptionValue], path: str, mistakes: l
     return value
 
 
-def _mistake(location: tuple[int | str, ...], what: str) -> str:
+def _mistake(location: tuple[int | str, ...], what: str) -> Mistake:
+    """The key path of the file: without the tag that tells a [schedule] or a [clock], or an option's types."""
+    if location[0] in ("schedule", "clock"):
+        location = location[:1] + location[2:]
+    if location[0] == "options" and location[-1] in ("bool", "int", "float", "str"):
+        location, what = location[:-1], "must be true or false, a number or a text"
     path = ""
     for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return f"{path or 'file'}: {what.removeprefix('Value error, ')}"
+    return path, what.removeprefix("Value error, ")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from config.panel_parts import Address, Capabilities, Part, Word
 
@@ -107,41 +107,80 @@ class PeriodTable(Part):
     valid_to: int | None = Field(None, ge=0)
     """Offsets of days since 1970, 0 and 0xFFFF open."""
 
-    @model_validator(mode="after")
-    def _fits(self) -> PeriodTable:
-        if (self.style == "records") != (self.days is not None):
-            raise ValueError("records have a `days` word, a per_day table has none")
-        if self.style == "per_day" and self.day_stride < self.periods * self.period_stride:
-            raise ValueError("day_stride is less than the periods of a day take")
-        if self.gate == "days" and self.days is None:
-            raise ValueError("the gate word `days` does not exist")
-        words = {"start": self.start, "end": self.end, "days": self.days}
-        if any(offset is not None and offset >= self.period_stride for offset in words.values()):
-            raise ValueError("a word of a period lies outside period_stride")
-        self._gate_closes()
-        days = 7 * self.day_stride if self.style == "per_day" else self.periods * self.period_stride
-        if self.first_period + days > self.slot_stride:
-            raise ValueError("the periods reach into the next slot")
-        if any(offset is not None and offset >= self.slot_stride for offset in (self.state, self.valid_from, self.valid_to)):
-            raise ValueError("a word of a slot lies outside slot_stride")
-        return self
-
-    def _gate_closes(self) -> None:
-        """The unused gate word closes a period whatever its other words say."""
-        closes = {
-            "start": self.unused.start >= _DAY_ENDS[self.time],
-            "end": self.unused.end == 0,
-            "days": self.unused.days == 0,
-        }
-        if not closes[self.gate]:
-            raise ValueError(f"a period with the unused `{self.gate}` word could be open")
-
 
 ScheduleLayout = Annotated[OpenAccessSlots | GeSchedules | WeekEvents | PeriodTable, Field(discriminator="layout")]
 
 
-def layout_misfits(record: Capabilities, layout: ScheduleLayout) -> Iterator[str]:
-    """Capabilities that the layout has no words for, each with what it has."""
+_OPEN_ACCESS_SLOT = 64
+_WEEK = 7
+_GE_HEAD = 2
+"""Words of a schedule before its lists."""
+
+
+def layout_faults(layout: ScheduleLayout) -> Iterator[tuple[str, str]]:
+    """Keys of a layout that do not go together, each with what is wrong."""
+    match layout:
+        case GeSchedules():
+            if layout.stride < _GE_HEAD + 2 * layout.events_per_day * (_WEEK + len(layout.calendars)):
+                yield "stride", "less than the lists of a schedule take"
+        case WeekEvents():
+            if layout.day_stride < 2 * layout.events_per_day:
+                yield "day_stride", "less than the events of a day take"
+        case PeriodTable():
+            yield from _table_faults(layout)
+
+
+def _table_faults(table: PeriodTable) -> Iterator[tuple[str, str]]:
+    if (table.style == "records") != (table.days is not None):
+        yield "days", "records have a `days` word, a per_day table has none"
+    if table.style == "per_day" and table.day_stride < table.periods * table.period_stride:
+        yield "day_stride", "less than the periods of a day take"
+    if table.gate == "days" and table.days is None:
+        yield "gate", "the gate word `days` does not exist"
+    for key in ("start", "end", "days"):
+        offset = getattr(table, key)
+        if offset is not None and offset >= table.period_stride:
+            yield key, "a word of a period lies outside period_stride"
+    if not _gate_closes(table):
+        yield "unused", f"a period with the unused `{table.gate}` word could be open"
+    taken = _WEEK * table.day_stride if table.style == "per_day" else table.periods * table.period_stride
+    if table.first_period + taken > table.slot_stride:
+        yield "slot_stride", "the periods reach into the next slot"
+    for key in ("state", "valid_from", "valid_to"):
+        offset = getattr(table, key)
+        if offset is not None and offset >= table.slot_stride:
+            yield key, "a word of a slot lies outside slot_stride"
+
+
+def _gate_closes(table: PeriodTable) -> bool:
+    """The unused gate word closes a period whatever its other words say."""
+    unused = table.unused
+    closes = {"start": unused.start >= _DAY_ENDS[table.time], "end": unused.end == 0, "days": unused.days == 0}
+    return closes[table.gate]
+
+
+def layout_spans(layout: ScheduleLayout, schedules: int) -> Iterator[tuple[str, int, int]]:
+    """Key, documented address and addresses taken of all that a layout of so many schedules reaches."""
+    match layout:
+        case OpenAccessSlots():
+            yield "slots", layout.slots, _OPEN_ACCESS_SLOT * schedules
+            yield "check_words", layout.check_words, schedules
+            yield "erase", layout.erase, 1
+        case GeSchedules():
+            yield "schedules", layout.schedules, layout.stride * schedules
+            yield from ((f"calendars[{n}]", at, 1 + 2 * layout.dates_per_calendar) for n, at in enumerate(layout.calendars))
+            yield "frozen", layout.frozen, schedules
+            yield "values", layout.values, schedules
+        case WeekEvents():
+            yield "address", layout.address, _WEEK * layout.day_stride
+            if layout.in_force is not None:
+                yield "in_force.address", layout.in_force.address, 1
+        case PeriodTable():
+            yield "address", layout.address, layout.slot_stride * schedules
+
+
+def layout_misfits(record: Capabilities, layout: ScheduleLayout) -> Iterator[tuple[str, str]]:
+    """Capabilities that the layout has no words for, each with what is wrong."""
     limits: dict[str, int] = {}
     wanted: dict[str, object] = {"link_chain": False, "special_days_effect": "replace"}
     match layout:
@@ -164,8 +203,8 @@ def layout_misfits(record: Capabilities, layout: ScheduleLayout) -> Iterator[str
                 wanted["date_range"] = "none"
             if layout.gate == "end":
                 wanted["end_minute"] = "exclusive"
-    yield from (f"{name} is not {value!r}" for name, value in wanted.items() if getattr(record, name) != value)
+    yield from ((name, f"must be {value!r} with this layout") for name, value in wanted.items() if getattr(record, name) != value)
     for name, most in limits.items():
         value = getattr(record, name)
         if value is None or value > most:
-            yield f"{name} is more than {most}"
+            yield name, f"must be given, and at most {most}, with this layout"

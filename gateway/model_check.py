@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +64,18 @@ def check_vectors(model: PanelModel) -> tuple[str, ...]:
 
 
 def _check_vector(model: PanelModel, vector: Vector) -> Iterator[str]:
+    """What does not hold. A vector is anybody's: a value may be too large for whatever it is put into."""
     try:
-        words = _encoded(model, vector)
+        yield from _faults(model, vector)
     except ValueError as error:
         yield str(error)
-        return
+    except (OverflowError, struct.error):
+        yield "a value is negative or too large for its words"
+
+
+def _faults(model: PanelModel, vector: Vector) -> Iterator[str]:
+    """Raises ValueError, OverflowError or struct.error."""
+    words = _encoded(model, vector)
     for expected in vector.expect:
         yield from _differences(expected, words)
     if vector.slots is not None:
@@ -84,6 +92,7 @@ def _encoded(model: PanelModel, vector: Vector) -> Mapping[int, int]:
         layout = build_layout(model, capabilities_of(model))
         if layout is None:
             raise ValueError("the model has no schedules")
+        _check_numbers(model, vector.slots)
         return layout.encode(_image(vector))
     if vector.output is not None:
         request = output_request(model, vector.output.output, vector.output.on, vector.output.lease_s)
@@ -91,6 +100,14 @@ def _encoded(model: PanelModel, vector: Vector) -> Mapping[int, int]:
             raise ValueError("the model cannot switch an output so")
         return {request.address + model.addressing.base: request.values[0]}
     return _clock_words(model, vector)
+
+
+def _check_numbers(model: PanelModel, slots: tuple[VectorSlot, ...]) -> None:
+    first = model.capabilities.first_id
+    last = first + model.capabilities.max_schedules - 1
+    for slot in slots:
+        if not first <= slot.slot <= last:
+            raise ValueError(f"slot {slot.slot}: the model has {first} to {last}")
 
 
 def _clock_words(model: PanelModel, vector: Vector) -> Mapping[int, int]:
@@ -138,6 +155,8 @@ def _not_decoded(model: PanelModel, vector: Vector) -> Iterator[str]:
         return
     image = _image(vector)
     words = layout.encode(image)
+    if not words:
+        return
     read = layout.decode({at: words.get(at, 0) for at in range(min(words), max(words) + 2)})
     for number, slot in image.slots.items():
         found = read.slots.get(number)

@@ -87,16 +87,18 @@ def mistakes_of(text: str) -> tuple[str, ...]:
         (('"$first"', '"$other"'), "outputs.switch.address: no option is named other"),
         (
             ("max_schedules = 0", "max_schedules = 2"),
-            "file: a model with schedules has a [schedule] layout",
+            "schedule: a model with schedules has a [schedule] layout",
         ),
-        (("outputs = 4", "outputs = 0"), "file: a model with outputs has an [outputs] table, one without has none"),
+        (("outputs = 4", "outputs = 0"), "outputs: a model with outputs has an [outputs] table, one without has none"),
         (('words = "FF00"', 'words = "FF0"'), "vectors[0].expect[0].words: String should match pattern"),
         (("output = {", "clock = { instant = 1, offset_minutes = 0 }\noutput = {"), "vectors[0]: a vector has exactly one of"),
         (('name = "board"', 'name = "A board"'), "name: String should match pattern"),
         (
             ("[capabilities]", '[capacity]\noutputs = { read = "none", at_most = 1 }\n[capabilities]'),
-            "file: no register is named none",
+            "capacity.outputs.read: no register is named none",
         ),
+        (("default = 16", "default = [16]"), "options.first.default: must be true or false, a number or a text"),
+        (("default = 16\n", ""), "options.first.default: Field required"),
         (("[capabilities]", "[capabilities"), "not TOML: "),
         (("[capabilities]", '[schedule]\nlayout = "rings"\n[capabilities]'), "schedule: Input tag 'rings'"),
     ],
@@ -108,17 +110,99 @@ def test_mistakes_name_their_place(change: tuple[str, str], mistake: str) -> Non
 @pytest.mark.parametrize(
     ("change", "mistake"),
     [
-        (("max_time_periods_per_day = 3", "max_time_periods_per_day = 4"), "max_time_periods_per_day is more than 3"),
-        (("max_time_periods_per_day = 3", ""), "max_time_periods_per_day is more than 3"),
-        (('day_model = "per_day"', 'date_range = "optional"\nday_model = "per_day"'), "date_range is not 'none'"),
-        (('day_model = "per_day"', 'end_minute = "inclusive"\nday_model = "per_day"'), "end_minute is not 'exclusive'"),
-        (("day_stride = 6", "day_stride = 5"), "day_stride is less than the periods of a day take"),
-        (("day_stride = 6", "day_stride = 8"), "the periods reach into the next slot"),
-        (("day_stride = 6", "day_stride = 6\nunused = { end = 1 }"), "a period with the unused `end` word could be open"),
+        (
+            ("max_time_periods_per_day = 3", "max_time_periods_per_day = 4"),
+            "capabilities.max_time_periods_per_day: must be given, and at most 3",
+        ),
+        (("max_time_periods_per_day = 3", ""), "capabilities.max_time_periods_per_day: must be given, and at most 3"),
+        (('day_model = "per_day"', 'date_range = "optional"\nday_model = "per_day"'), "capabilities.date_range: must be 'none'"),
+        (
+            ('day_model = "per_day"', 'end_minute = "inclusive"\nday_model = "per_day"'),
+            "capabilities.end_minute: must be 'exclusive'",
+        ),
+        (("day_stride = 6", "day_stride = 5"), "schedule.day_stride: less than the periods of a day take"),
+        (("day_stride = 6", "day_stride = 8"), "schedule.slot_stride: the periods reach into the next slot"),
+        (
+            ("day_stride = 6", "day_stride = 6\nunused = { end = 1 }"),
+            "schedule.unused: a period with the unused `end` word could be open",
+        ),
     ],
 )
 def test_a_layout_that_could_not_write_what_the_record_promises_is_refused(change: tuple[str, str], mistake: str) -> None:
-    assert any(mistake in found for found in mistakes_of(PLAIN_DAYS.replace(*change))), mistakes_of(PLAIN_DAYS.replace(*change))
+    assert any(found.startswith(mistake) for found in mistakes_of(PLAIN_DAYS.replace(*change))), mistakes_of(
+        PLAIN_DAYS.replace(*change)
+    )
+
+
+def shipped(name: str, *changes: tuple[str, str]) -> str:
+    text = files("config.panel_models").joinpath(f"{name}.toml").read_text("utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text
+
+
+def test_one_report_has_everything() -> None:
+    """Names that nothing has, a record that does not fit and an address beyond all, beside a mistake of type."""
+    text = shipped(
+        "open-access-panel",
+        ('resets = "resets"', 'resets = "resetz"'),
+        ("max_schedules = { read", "max_schedulz = { read"),
+        ("max_periods_per_schedule = 12", "max_periods_per_schedule = 13"),
+        ("at_most = 12", 'at_most = "x"'),
+        ("slots = 0x1000", "slots = 0xFF00"),
+    )
+    assert [mistake.partition(": ")[0] for mistake in mistakes_of(text)] == [
+        "capacity.max_periods_per_schedule.at_most",
+        "counters.resets",
+        "capacity.max_schedulz",
+        "capabilities.max_periods_per_schedule",
+        "schedule.slots",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "mistake"),
+    [
+        ("ge-a-series", ("address = 50033", "address = 0"), "registers.resets.address: 0 is below addressing.base, 1"),
+        ("ge-a-series", ("schedules = 20001", "schedules = 61000"), "schedule.schedules: 4640 from 61000 on reach beyond PDU"),
+        ("ge-a-series", ("[10003, 10186]", "[10003, 65400]"), "schedule.calendars[1]: 181 from 65400 on reach beyond PDU"),
+        ("ge-a-series", ("address = 50035", "address = 0"), "write.save.address: 0 is below"),
+        ("ge-a-series", ("address = 50028", "address = 0"), "write.prepare[1].address: 0 is below"),
+        ("ge-a-series", ("address = 50036", "address = 65534"), "clock.address: 4 from 65534 on reach beyond PDU"),
+        ("ge-a-series", ('"coil", address = 1', '"coil", address = 0'), "outputs.switch.address: 0 is below"),
+        ("waveshare-relay-8ch", ("address = 0x8000", "address = 0x1FFFF"), "registers.version.address: 1 from 131071 on reach"),
+        ("open-access-panel", ("address = 20, type", "address = 65533, type"), "registers.serial.address: 4 from 65533 on reach"),
+        ("open-access-panel", ('wall = "wall_year"', 'wall = "serial"'), "clock.wall: the register serial has type hex; u16"),
+        (
+            "open-access-panel",
+            ('read = "identity"', 'read = "serial"'),
+            "identity[0].read: the register serial has type hex; bit",
+        ),
+        (
+            "open-access-panel",
+            ('in_use = "schedules_used"', 'in_use = "uptime"'),
+            "schedule.in_use: the register uptime has type u32",
+        ),
+        (
+            "open-access-panel",
+            ('read = "commit_status"', 'read = "commit"'),
+            "write.commit_status.read: no register is named commit",
+        ),
+        ("domat-fc013", ("default = 0\nchoices", "default = 2\nchoices"), "options.first_word.default: must be one of [0, 1]"),
+        ("domat-fc013", ("day_stride = 12", "day_stride = 11"), "schedule.day_stride: less than the events of a day take"),
+        ("domat-fc013", ('"zero", "year"]', '"year"]'), "clock.fields: two bytes a word"),
+        ("domat-fc013", ('"zero", "year"]', '"year", "year"]'), "clock.fields: more than one year"),
+        ("ge-a-series", ("stride = 290", "stride = 289"), "schedule.stride: less than the lists of a schedule take"),
+        ("ge-a-series", ("dates_per_calendar = 90", "dates_per_calendar = 90\nfoo = 1"), "schedule.foo: Extra inputs"),
+        ("ge-a-series", ("address = 50036\n", 'address = "50036"\n'), "clock.address: Input should be a valid integer"),
+        ("ge-a-series", ('words = "FF00"', 'words = "FF0"'), "vectors[4].expect[0].words: String should match"),
+    ],
+)
+def test_a_mistake_in_a_whole_model_is_the_only_one(name: str, change: tuple[str, str], mistake: str) -> None:
+    mistakes = mistakes_of(shipped(name, change))
+    assert len(mistakes) == 1, mistakes
+    assert mistakes[0].startswith(mistake), mistakes
 
 
 def test_options_are_chosen_by_name_and_type() -> None:
@@ -143,8 +227,7 @@ def test_options_are_chosen_by_name_and_type() -> None:
 def test_a_folder_adds_models_and_may_not_shadow_shipped_ones(tmp_path: Path) -> None:
     (tmp_path / "board.toml").write_text(BOARD)
     assert "board" in load_models(tmp_path)
-    shipped = files("config.panel_models").joinpath("domat-fc013.toml").read_text("utf-8")
-    (tmp_path / "mine.toml").write_text(shipped)
+    (tmp_path / "mine.toml").write_text(shipped("domat-fc013"))
     (tmp_path / "broken.toml").write_text("name = 1")
     with pytest.raises(ModelError) as caught:
         load_models(tmp_path)
@@ -161,6 +244,31 @@ def test_a_wrong_vector_is_told(tmp_path: Path) -> None:
     path.write_text(BOARD.replace("address = 17", "address = 18"))
     assert check_model_file(path) == ("vectors[0] (on): address 18: FF00 expected, the model writes nothing there",)
     assert check_model_file(tmp_path / "none.toml") == ("not readable: No such file or directory",)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "mistake"),
+    [
+        ("open-access-panel", ("{ slot = 0, link_id", "{ slot = 70000, link_id"), "slot 70000: the model has 0 to 63"),
+        ("ge-a-series", ("{ slot = 16, periods", "{ slot = 20, periods"), "slot 20: the model has 1 to 16"),
+        ("open-access-panel", ("valid_from = 20759", "valid_from = -5"), "a value is negative or too large for its words"),
+        ("ge-a-series", ("[[20812], []]", "[[99999999], []]"), "a value is negative or too large for its words"),
+        ("ge-a-series", ("instant = 1793484000", "instant = 99999999999999"), "a value is negative or too large for its words"),
+        ("open-access-panel", ("91c615e3-1040", "zzz-1040"), "badly formed hexadecimal UUID string"),
+    ],
+)
+def test_a_vector_that_cannot_be_encoded_is_told(tmp_path: Path, name: str, change: tuple[str, str], mistake: str) -> None:
+    path = tmp_path / "model.toml"
+    path.write_text(shipped(name, change))
+    (told,) = check_model_file(path)
+    assert told.startswith("vectors[")
+    assert told.endswith(f"): {mistake}")
+
+
+def test_a_vector_of_nothing_is_a_vector(tmp_path: Path) -> None:
+    path = tmp_path / "plain.toml"
+    path.write_text(PLAIN_DAYS.replace("slots = [{ slot = 1, periods = [{ days = 1, start = 540, end = 1080 }] }]", "slots = []"))
+    assert all("expected, the model writes nothing there" in told for told in check_model_file(path))
 
 
 def test_the_list() -> None:
