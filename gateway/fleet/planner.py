@@ -50,7 +50,7 @@ def revokes(known: PanelImage, step: Step) -> bool:
 
 def merge(known: PanelImage, target: PanelImage, link_ids: Collection[str]) -> PanelImage:
     """The known image with these link_ids as in `target`: their old slots gone, their new ones there."""
-    chosen = _with_sharers(target, link_ids)
+    chosen = with_sharers(target, link_ids)
     leaving = {number for link_id in chosen for number in known.allocation.get(link_id, ())}
     arriving = {number for link_id in chosen for number in target.allocation.get(link_id, ())}
     slots: dict[int, Slot] = {number: slot for number, slot in known.slots.items() if number not in leaving}
@@ -92,7 +92,7 @@ def clearing(known: PanelImage, target: PanelImage) -> Step:
 
 def single(known: PanelImage, target: PanelImage, link_id: str) -> Step:
     """The transaction that writes one link_id (and who shares its slots), the others as they are."""
-    chosen = frozenset(_with_sharers(target, (link_id,)))
+    chosen = frozenset(with_sharers(target, (link_id,)))
     return Step(merge(known, target, chosen), Priority.GRANT, chosen)
 
 
@@ -102,7 +102,8 @@ def _entangled(known: PanelImage, target: PanelImage, capabilities: PanelCapabil
     return any(slot.link is not None for image in (known, target) for slot in image.slots.values())
 
 
-def _with_sharers(image: PanelImage, link_ids: Collection[str]) -> set[str]:
+def with_sharers(image: PanelImage, link_ids: Collection[str]) -> set[str]:
+    """These link_ids, and all that share slots with them."""
     chosen = set(link_ids)
     waiting = list(chosen)
     while waiting:

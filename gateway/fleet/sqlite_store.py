@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from drivers.contract import PanelImage
 from gateway.fleet import codec, sqlite_schema
 from gateway.fleet.sqlite_file import REFUSED, StoreFile, Work
 from gateway.fleet.sqlite_schema import INSERT_DESIRED, MIGRATIONS, SELECT_DESIRED, Prepare
@@ -113,8 +114,8 @@ class SqliteStore:
         self._given = 0
         self._kept = 0
         """Observations are numbered as they come: how many came, and up to which all are committed."""
-        self._marked: set[str] = set()
-        """Panels that are dirty in the file."""
+        self._marked: dict[str, tuple[PanelImage, ...]] = {}
+        """Panels that are dirty in the file, and what they may hold according to it."""
         self._revision = 0
         self._changed = asyncio.Event()
 
@@ -194,7 +195,8 @@ class SqliteStore:
         self._refuse_when_closed()
         self._observed[panel] = observed
         self._given += 1
-        if observed is None or not observed.dirty or panel in self._marked:
+        marked = self._marked.get(panel)
+        if observed is None or not observed.dirty or (marked is not None and all(each in marked for each in _images(observed))):
             self._flush_later()
         else:
             await self._mark(self._given)
@@ -281,7 +283,8 @@ class SqliteStore:
             self._flush_timer.cancel()
             self._flush_timer = None
         observed, self._observed, number = self._observed, {}, self._given
-        self._marked -= {panel for panel, state in observed.items() if state is None or not state.dirty}
+        for panel in observed:
+            self._marked.pop(panel, None)
         self._flushing = asyncio.get_running_loop().run_in_executor(
             self._thread, lambda: self._file.run(lambda connection: _replace_observed(connection, observed), durable=False)
         )
@@ -297,10 +300,16 @@ class SqliteStore:
             self._observed = {**observed, **self._observed}
         else:
             self._kept = number
-            self._marked |= {panel for panel, state in observed.items() if state is not None and state.dirty}
+            dirty = {panel: _images(state) for panel, state in observed.items() if state is not None and state.dirty}
+            self._marked.update(dirty)
         self._behind = error is not None
         if self._observed:
             self._flush_later()
+
+
+def _images(observed: ObservedPanel) -> tuple[PanelImage, ...]:
+    """All that the panel may hold."""
+    return observed.possible if observed.image is None else (observed.image, *observed.possible)
 
 
 def _nothing(connection: sqlite3.Connection) -> None:

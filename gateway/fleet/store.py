@@ -139,8 +139,8 @@ class Store(Protocol):
     async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:
         """Keep what is known of a panel (None: forget the panel). Returns at once; committed within a second or at close.
 
-        A panel that becomes `dirty` is committed first: that survives `kill -9`, if not a power cut. Where the store does
-        not take it now, it is tried again later.
+        A `dirty` panel is committed first, unless the store says already that it is dirty and may hold all these images: that
+        survives `kill -9`, if not a power cut. Where the store does not take it now, it is tried again later.
         """
         ...
 

@@ -9,7 +9,7 @@ from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, P
 from gateway.fleet.context import FleetContext
 from gateway.fleet.inspection import failure_of
 from gateway.fleet.panel_state import HELD, Failure, PanelState
-from gateway.fleet.planner import Step, clearing, opening, revokes, single, steps
+from gateway.fleet.planner import Step, clearing, merge, opening, revokes, single, steps, with_sharers
 from gateway.fleet.store import ObservedPanel
 from gateway.fleet.targets import REFUSAL_LIMIT, Target, refusal_key
 
@@ -51,11 +51,11 @@ class Transactions:
     async def _write_together(self, target: Target) -> Failure | None:
         """What is newer goes first once; then openings get their turn, however fast changes follow each other."""
         for step in steps(self._known(), target.image, self._state.driver.capabilities):
-            if self._superseded(target) and not self._gave_way:
-                self._gave_way = True
-                return None
-            if self.stopped:
-                return None
+            if self._superseded(target):
+                if self.stopped or not self._gave_way or step.priority is Priority.REVOCATION:
+                    self._gave_way = True
+                    return None
+                step = self._still_wanted(step, target)
             failure = self._withheld(step) or await self._apply(step, target.asked)
             if failure is not None:
                 self._singly = failure.permanent
@@ -90,6 +90,13 @@ class Transactions:
 
     def _superseded(self, target: Target) -> bool:
         return self.stopped or self._state.version != target.version
+
+    def _still_wanted(self, step: Step, target: Target) -> Step:
+        """What a step opens, without what was withdrawn or changed since `target` was compiled."""
+        bound = self._state.bound
+        stale = {each for each in step.link_ids if each not in bound or bound[each].generation != target.asked.get(each)}
+        link_ids = step.link_ids - with_sharers(target.image, stale)
+        return Step(merge(self._known(), target.image, link_ids), step.priority, link_ids)
 
     def _withheld(self, step: Step) -> Failure | None:
         """Nothing is opened on a panel whose clock is not right."""

@@ -141,6 +141,16 @@ async def test_a_mark_is_there_before_the_call_returns(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_what_a_dirty_panel_may_hold_is_there_before_the_call_returns(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    await store.open()
+    for number in (1, 2, 1):
+        await store.put_observed("lobby", observed(number, dirty=True))
+        seen = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+        assert seen.observed == {"lobby": observed(number, dirty=True)}
+    await store.close()
+
+
 async def test_a_mark_that_cannot_be_kept_holds_nobody_up(tmp_path: Path) -> None:
     flushes = Flushes()
     store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)

@@ -112,6 +112,28 @@ def test_grants_are_written_also_while_changes_never_cease() -> None:
     on_site(test)
 
 
+def test_nothing_is_opened_after_its_deletion_was_answered() -> None:
+    """The worker writes an image to its end though newer is asked for: without what was withdrawn meanwhile."""
+
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2)])
+        site.drivers["lobby"]._latency_s = 0.2
+        first = asyncio.create_task(site.fleet.upsert([item(1, start=600), item(3), item(5)]))
+        await site.pass_time(0.1)
+        second = asyncio.create_task(site.fleet.upsert([item(2, start=600), item(4)]))
+        await site.pass_time(0.2)
+        assert only(await site.fleet.delete([link(3)])).success, "it was never written"
+        changed = asyncio.create_task(site.fleet.upsert([item(5, start=700)]))
+        while not changed.done():
+            await site.pass_time(0.01)
+            assert link(3) not in site.held("lobby")
+            assert site.held("lobby").get(link(5)) in (None, (700, 760))
+        await asyncio.gather(first, second)
+        assert site.held("lobby").keys() == {link(number) for number in (1, 2, 4, 5)}
+
+    on_site(test)
+
+
 def test_a_deletion_while_a_panel_is_out_of_the_configuration_outlives_restarts() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1), item(2)])
