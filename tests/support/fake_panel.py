@@ -162,7 +162,7 @@ class FakeDriver:
                 if slot is None:
                     self.panel.slots.pop(number, None)
                 else:
-                    self.panel.slots[number] = slot
+                    self.panel.slots[number] = slot if self.panel.labelled else replace(slot, link_ids=())
 
     def _silent(self) -> Acknowledgement:
         """The exchange that finds it silent says so; then it is in quarantine."""

@@ -123,10 +123,12 @@ class FleetSite:
         await asyncio.sleep(seconds)
 
     def held(self, name: str) -> dict[str, tuple[int, int]]:
-        """What a panel itself holds: link_id -> start and end of its period."""
-        found: dict[str, tuple[int, int]] = {}
-        for slot in self.panels[name].slots.values():
-            for link_id in slot.link_ids:
+        """What a panel itself holds: link_id -> start and end of its period. Where it stores no link_ids a slot is of whom the
+        store says; `slot 3` is nobody's."""
+        panel, found = self.panels[name], dict[str, tuple[int, int]]()
+        owners = {number: link_id for link_id, numbers in self.store.allocations.get(name, {}).items() for number in numbers}
+        for number, slot in panel.slots.items():
+            for link_id in slot.link_ids if panel.labelled else (owners.get(number, f"slot {number}"),):
                 assert link_id not in found, "one link_id in two slots"
                 found[link_id] = (slot.periods[0].start, slot.periods[0].end)
         return found
