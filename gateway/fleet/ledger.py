@@ -38,6 +38,10 @@ class Ledger:
         self._carriers: dict[str, set[str]] = {}
         self._strangers: dict[str, set[str]] = {}
         """link_ids that nobody asked for -> panels that have slots with them: ours, maybe, of a store that was lost."""
+        self._doubted: set[str] = set()
+        """Panels that may hold more than is remembered of them, until they are read."""
+        self._left: dict[str, set[str]] = {}
+        """Panels that left -> link_ids that were expected to go from them."""
         self._listed: tuple[DesiredProfile, ...] | None = None
 
     def __contains__(self, link_id: object) -> bool:
@@ -79,6 +83,8 @@ class Ledger:
             if profile.profile is None:
                 self.live.pop(profile.link_id, None)
                 self.gone[profile.link_id] = profile
+                for panel in self._doubted:
+                    self._expect(self.panels[panel], profile.link_id, now)
             else:
                 self.gone.pop(profile.link_id, None)
                 self.live[profile.link_id] = profile
@@ -87,6 +93,7 @@ class Ledger:
 
     def seen(self, panel: str) -> None:
         """A panel was read: whose slots are on it that nobody asked for."""
+        self._doubted.discard(panel)
         for image in self.panels[panel].images():
             for slot in image.slots.values():
                 for link_id in slot.link_ids:
@@ -151,14 +158,17 @@ class Ledger:
         """A panel of the site: what it may carry from earlier is found out by looking, and leaves unless bound."""
         self.panels[state.id] = state
         self.seen(state.id)
-        for link_id in state.remembered():
+        if state.doubted():
+            self._doubted.add(state.id)
+        for link_id in state.remembered() | self._left.pop(state.id, set()):
             if link_id in self:
                 self._expect(state, link_id, now)
 
     def expect_gone(self, now: float, panel: str | None = None) -> None:
-        """What was deleted may still be on the panels it was for, until they were looked at; `panel`: one that came late."""
+        """What was deleted may still be on the panels it was for, and on those that nothing certain is remembered of, until
+        they were looked at; `panel`: one that came late."""
         for link_id in self.gone:
-            for target in self.wanted(link_id):
+            for target in self._doubted.union(self.wanted(link_id)):
                 if ":" not in target and panel in (None, target):
                     self._expect(self.panels[target], link_id, now)
 
@@ -177,6 +187,8 @@ class Ledger:
         """The panel is left as it is; what it is known to hold keeps its tombstone until the panel comes back."""
         state = self.panels.pop(panel)
         remembered = state.remembered()
+        self._doubted.discard(panel)
+        self._left[panel] = set(state.leaving)
         for link_id in [*state.bound, *(link for profiles in state.outputs.values() for link in profiles)]:
             self._bound_to[link_id] = tuple(t for t in self._bound_to.get(link_id, ()) if split_target(t)[0] != panel)
             if link_id not in remembered:

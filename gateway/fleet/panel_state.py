@@ -107,6 +107,10 @@ class PanelState:
         """link_ids that the panel has slots for, or may hold, as far as remembered."""
         return set(self.allocation).union(*(image.allocation for image in self.images()))
 
+    def doubted(self) -> bool:
+        """Whether it may hold more than is remembered: it was written once, and what became of that is not known."""
+        return bool(self.allocation) and (self.observed.image is None or self.observed.dirty)
+
     def may_carry(self, link_id: str) -> bool:
         """Whether the panel may hold slots of a link_id.
 

@@ -16,6 +16,7 @@ from gateway.schedules.time_profile import Frequency, Readings, Repeat
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link
 from tests.support.virtual_time import run_virtual
+from tests.unit.test_fleet_reconciler import on_site
 
 
 def test_a_panel_that_comes_gets_its_profiles_and_one_that_leaves_is_left_as_it_is() -> None:
@@ -166,3 +167,24 @@ def test_what_is_written_as_dates_is_renewed_long_before_it_ends() -> None:
         await site.close()
 
     run_virtual(main())
+
+
+def test_a_tombstone_is_forgotten_when_a_panel_returns_without_what_it_was_never_read_to_hold() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.bind(link(1), ["lobby"])
+        await site.fleet.upsert([item(1)])
+        site.panels["gate"].online = False
+        await site.fleet.remove_panel("gate")
+        await site.add("gate")
+        await site.fleet.bind(link(1), ["gate"])
+        await site.fleet.bind(link(1), ["lobby"])
+        await site.fleet.delete([link(1)])
+        await site.fleet.remove_panel("gate")
+        await site.pass_time(10)
+        assert link(1) in site.store.desired, "the gate may hold it"
+        site.panels["gate"].online = True
+        await site.add("gate")
+        await site.pass_time(10)
+        assert link(1) not in site.store.desired
+
+    on_site(test, "lobby", "gate")

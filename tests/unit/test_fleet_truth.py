@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from drivers.contract import Acknowledgement, ItemState, Period, Reason, Slot
+from drivers.contract import Acknowledgement, Availability, ItemState, Period, Reason, Slot
 from gateway.fleet.context import Compile
 from gateway.fleet.store import StoreUnavailable
 from gateway.schedules.compiler import compile_panel
@@ -117,7 +117,7 @@ def test_nothing_is_opened_after_its_deletion_was_answered() -> None:
 
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1), item(2)])
-        site.drivers["lobby"]._latency_s = 0.2
+        site.drivers["lobby"].latency_s = 0.2
         first = asyncio.create_task(site.fleet.upsert([item(1, start=600), item(3), item(5)]))
         await site.pass_time(0.1)
         second = asyncio.create_task(site.fleet.upsert([item(2, start=600), item(4)]))
@@ -154,6 +154,38 @@ def test_a_deletion_while_a_panel_is_out_of_the_configuration_outlives_restarts(
         assert link(1) not in site.store.desired
 
     on_site(test, "lobby", "gate")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_what_moved_away_and_was_deleted_leaves_a_panel_of_which_the_memory_was_lost(before: bool) -> None:
+    """`before`: deleted before the gateway's power cut, else after it; the panel is away all the time."""
+
+    async def test(site: FleetSite) -> None:
+        site.compile = compile_panel
+        await site.close()
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        site.panels["lobby"].online = False
+        site.drivers["lobby"].feed.set(Availability.QUARANTINED)
+        await site.fleet.bind(link(1), [])
+        await site.fleet.upsert([item(2, start=600)])
+        assert site.store.allocations["lobby"] == {link(2): (0,)}, "its slot is promised to another"
+        if before:
+            await site.fleet.delete([link(1)])
+        site.store.clean = False
+        await site.crash(lose_lazy=True)
+        await site.open()
+        site.store.clean = True
+        if not before:
+            await site.fleet.delete([link(1)])
+        await site.pass_time(30)
+        assert link(1) in site.store.desired
+        site.drivers["lobby"].back()
+        await site.pass_time(30)
+        assert site.held("lobby").keys() == {link(2)}
+        assert link(1) not in site.store.desired
+
+    on_site(test)
 
 
 def test_slots_of_unknown_generation_still_grant() -> None:
