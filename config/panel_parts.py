@@ -229,7 +229,8 @@ class OutputCommand(Part):
 
 
 class Outputs(Part):
-    """`state`: where output 0 is read; `switch`: on and off; `lease`: on for a time, writing again prolongs; `pulse`: once."""
+    """`state`: where output 0 is read, anything but 0 is on; `switch`: on and off; `lease`: on for a time, writing again
+    prolongs; `pulse`: once."""
 
     state: Register | None = None
     switch: OutputCommand | None = None

@@ -344,7 +344,9 @@ class PanelDriver(Protocol):
         """Switch an output. With `lease_s` it falls off by itself after so many seconds unless prolonged by another call."""
         ...
 
-    async def read_outputs(self, priority: Priority, deadline: float | None) -> tuple[bool, ...] | Acknowledgement: ...
+    async def read_outputs(self, priority: Priority, deadline: float | None) -> tuple[bool, ...] | Acknowledgement:
+        """Which outputs are held on; a pulse does not count where the panel tells it apart from what is held."""
+        ...
 
     async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
         """Switch an output on for `tenths_s` tenths of a second. Never repeated on silence: then it is `unconfirmed`."""

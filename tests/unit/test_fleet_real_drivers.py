@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from config.settings import SimulatorSettings
+from config.settings import BindingSettings, SimulatorSettings
 from drivers.contract import ItemState, Reason
 from simulators.open_access_panel import OpenAccessPanel
 from simulators.site import SimulatedSite
@@ -147,3 +147,27 @@ async def test_nothing_is_written_to_a_panel_in_step(tmp_path: Path) -> None:
         before = written(simulated, "lobby")
         await synced(running)
         assert written(simulated, "lobby") == before
+
+
+async def test_a_pulse_is_left_to_the_panel_and_a_hold_by_hand_is_not(tmp_path: Path) -> None:
+    settings = tcp_lines("lobby")
+    (line,) = settings.lines
+    settings = settings.model_copy(
+        update={"lines": (line.model_copy(update={"panels": (line.panels[0].model_copy(update={"poll_ms": 50}),)}),)}
+    )
+    rules = (BindingSettings(link_id="*", panels=("lobby:3",)),)
+    later = (int(time.time()) // 60 + 600) % 1440
+    async with SimulatedSite(settings) as simulated, gateway_on(simulated, settings, tmp_path / "store.db", rules) as running:
+        panel = open_access(simulated)
+        await running.fleet.upsert([item(1, start=0, length=1440), item(2, start=later, length=1)])
+        assert panel.outputs()[3]
+        panel.write_word(0x0213, 600)
+        (report,) = await running.fleet.delete([link(1)])
+        assert report.success
+        assert panel.read_words(3, 0x0223, 1) == [0]
+        writes, reads = panel.traffic.writes, panel.traffic.reads
+        await until(lambda: panel.traffic.reads >= reads + 10)
+        assert panel.traffic.writes == writes
+        assert panel.outputs()[3], "the pulse goes on"
+        panel.write_word(0x0223, 60)
+        await until(lambda: panel.read_words(3, 0x0223, 1) == [0])
