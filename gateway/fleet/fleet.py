@@ -207,7 +207,7 @@ class Fleet:
         observed = self._snapshot.observed.get(panel.id, ObservedPanel())
         if observed.capacity:
             driver.restrict(observed.capacity)
-        state = PanelState(panel, line, driver, self._snapshot.allocations.get(panel.id, {}), observed)
+        state = PanelState(panel, line, driver, self._snapshot.allocations.get(panel.id, {}), observed, self._context.clock)
         self._ledger.join(state, self._context.clock.wall())
         self._bindings = None
         self._roster.enlist(state, _marked(panel.id, self._snapshot.allocations), drift_share)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from config.settings import PanelSettings
+from drivers.clock import Clock
 from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, Reason
 from gateway.fleet.results import PanelResult
 from gateway.fleet.slots import Allocation, foreign, one_table
@@ -46,7 +47,13 @@ class PanelState:
     """Belongs to the event loop. The dispatcher changes what is `bound`, the reconciler what is `observed`."""
 
     def __init__(
-        self, settings: PanelSettings, line: str, driver: PanelDriver, allocation: Allocation, observed: ObservedPanel
+        self,
+        settings: PanelSettings,
+        line: str,
+        driver: PanelDriver,
+        allocation: Allocation,
+        observed: ObservedPanel,
+        clock: Clock,
     ) -> None:
         self.settings = settings
         self.line = line
@@ -65,17 +72,42 @@ class PanelState:
         """Of what it does not hold: the generation, and what became of it."""
         self.failure: Failure | None = None
         """Why the last attempt failed as a whole."""
-        self.certain = False
-        """Whether `observed.image` was checked against the panel since the gateway started or the panel came back."""
+        self._clock = clock
+        self._certain = False
+        self._clock_missing = False
+        self._doubted_at = clock.wall()
         self.drifted = False
-        self.clock_missing = False
-        """The panel's clock is unset or wrong and could not be set."""
         self.clock_drift_ms: int | None = None
         self.law_until: int | None = None
 
     @property
     def id(self) -> str:
         return self.settings.id
+
+    @property
+    def certain(self) -> bool:
+        """Whether `observed.image` was checked against the panel since the gateway started or the panel came back."""
+        return self._certain
+
+    @certain.setter
+    def certain(self, value: bool) -> None:
+        self._note_doubt(not value)
+        self._certain = value
+
+    @property
+    def clock_missing(self) -> bool:
+        """The panel's clock is unset or wrong and could not be set."""
+        return self._clock_missing
+
+    @clock_missing.setter
+    def clock_missing(self, value: bool) -> None:
+        self._note_doubt(value)
+        self._clock_missing = value
+
+    def _note_doubt(self, doubted: bool) -> None:
+        """From when on the panel cannot be said to hold what it held."""
+        if doubted and self._certain and not self._clock_missing:
+            self._doubted_at = self._clock.wall()
 
     def foreign(self, bound: Collection[str] | None = None) -> frozenset[int]:
         """Used slots that are not ours to touch, with these link_ids bound to the panel (None: the present ones)."""
@@ -128,7 +160,12 @@ class PanelState:
         outcome = image.outcomes.get(link_id)
         if outcome is None or outcome.outcome not in HELD:
             return False
-        return all(each.generations.get(link_id) == wanted.generation for each in self.images())
+        return self._carries(wanted)
+
+    def _carries(self, wanted: DesiredProfile) -> bool:
+        """Whether all that the panel may hold is of this generation."""
+        images = self.images()
+        return bool(images) and all(each.generations.get(wanted.link_id) == wanted.generation for each in images)
 
     def claim(self, link_id: str) -> None:
         """Slots that carry this link_id alone are ours."""
@@ -215,7 +252,8 @@ class PanelState:
             yield since, True
         for link_id, wanted in self.bound.items():
             if not self.holds(link_id) and not self.refuses(link_id):
-                yield wanted.changed_at, self.still_grants(link_id) is not None
+                since = max(wanted.changed_at, self._doubted_at) if self._carries(wanted) else wanted.changed_at
+                yield since, self.still_grants(link_id) is not None
 
     def refuses(self, link_id: str) -> bool:
         said, outcome = self.verdicts.get(link_id, (0, None))

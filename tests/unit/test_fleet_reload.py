@@ -108,6 +108,29 @@ def test_operators_see_desired_against_observed() -> None:
     run_virtual(main())
 
 
+def test_the_lag_of_what_was_held_counts_from_when_it_became_doubtful() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()}, drift_share=0.02)
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        await site.pass_time(3600)
+        site.panels["lobby"].online = False
+        await site.fleet.sync("lobby")
+        await site.pass_time(35)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert (view.state, view.items[0].desired_generation, view.items[0].held_generation) == ("syncing", 1, 1)
+        assert view.lag_s == pytest.approx(35, abs=1)
+        await site.fleet.upsert([item(1, start=600)])
+        await site.pass_time(60)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert view.lag_s == pytest.approx(60, abs=1), "what is new counts from when it was asked for"
+        await site.close()
+
+    run_virtual(main())
+
+
 def test_plan_and_explain_of_panels_outputs_and_strangers() -> None:
     async def main() -> None:
         site = FleetSite({"lobby": FakePanel(), "gate": FakePanel()}, compile=compile_panel)
