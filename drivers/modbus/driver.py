@@ -71,8 +71,9 @@ class ModbusPanelDriver(OutputDriver):
         """The panel's counters before the first word that is not saved."""
         self._doubtful = False
         """Words were written and not proved: the panel may have restarted, and lost a bit that makes them last."""
-        self._lost = False
-        """It was seen to have lost it: what its table reads may be gone after a power cut."""
+        self._lost = self._lasts_by_bits()
+        """It was seen to have lost it: what its table reads may be gone after a power cut. Unknown at the start: taken to be so
+        until it is seen to hold an image that was acknowledged."""
         self._values_open = False
         """Table or clock were written, and the values that the panel acts on not yet looked at."""
 
@@ -81,6 +82,10 @@ class ModbusPanelDriver(OutputDriver):
         if layout is None:
             raise ValueError(f"{self._model.name} holds no schedules")
         return layout
+
+    def _lasts_by_bits(self) -> bool:
+        rules = self._model.write
+        return rules.storage_per_write is not None and any(setting.when == "always" for setting in rules.prepare)
 
     def restrict(self, capacity: Mapping[str, int]) -> None:
         super().restrict(capacity)
@@ -118,7 +123,7 @@ class ModbusPanelDriver(OutputDriver):
                 await self._carry_out(plan.target, transaction, progress, Call(priority, deadline))
             except DriverError as error:
                 return self._refused(transaction, progress, error)
-            self._held, self._doubtful, self._lost = plan.target, False, False
+            self._held = plan.target
         return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
 
     def _refused(self, transaction: Transaction, progress: _Progress, error: DriverError) -> Acknowledgement:
@@ -232,12 +237,13 @@ class ModbusPanelDriver(OutputDriver):
             raise progress.commit or VerifyFailed("the panel reads back otherwise than it acknowledged")
         if not await stands(self._unit, _LASTING, call):
             raise VerifyFailed("the panel restarted: what was written may not last")
+        self._doubtful = self._lost = False
         await self._follow(target, call)
 
     async def _follow(self, image: PanelImage, call: Call) -> None:
-        """The values that the panel acts on, as the table says that it holds."""
+        """The values that the panel acts on, as the table says that it holds. A table that is not known says nothing."""
         await put_in_force(self._unit, self._layout, self._clock_writer, image, call)
-        self._values_open = False
+        self._values_open = self._lost
 
     async def _committed(self, progress: _Progress, call: Call) -> bool:
         """Whether the panel says that its last commit was done, and did not restart since the transaction began."""
@@ -320,6 +326,7 @@ class ModbusPanelDriver(OutputDriver):
         try:
             call = Call(priority, deadline)
             same = await self._holds(self._layout.quick_checks(image), call)
+            self._lost &= self._doubtful or not same
             if same and self._values_open:
                 await self._follow(image, call)
         except DriverError as error:

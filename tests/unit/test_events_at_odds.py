@@ -8,8 +8,22 @@ from typing import cast
 
 import pytest
 
-from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, PanelStatus, Period, Priority, Reason, Slot
+from config.panel_model import load_models
+from drivers.contract import (
+    Acknowledgement,
+    ClockSetting,
+    Outcome,
+    PanelDriver,
+    PanelImage,
+    PanelStatus,
+    Period,
+    Priority,
+    Reason,
+    Slot,
+)
+from drivers.modbus.driver import ModbusPanelDriver
 from drivers.modbus.requests import Request
+from drivers.modbus.unit import PanelUnit
 from simulators.domat_fc013 import DomatFc013
 from simulators.ge_a_series import GeASeries
 from tests.support.panel_wire import PanelWire, panel_on_wire
@@ -197,6 +211,61 @@ def test_one_changed_minute_needs_no_look_at_the_counters() -> None:
         longer = PanelImage(slots={1: Slot((LINK,), (Period(1, 480, 541), Period(126, 480, 540)))})
         assert done(await driver.apply(driver.plan(longer, MORNING), P, None))
         assert not any(request.address == 50_032 for request in wire.sent)
+
+    run_virtual(run())
+
+
+ALWAYS = PanelImage(slots={0: Slot((LINK,), (Period(127, 0, 1440),))})
+
+
+def another_driver(wire: PanelWire) -> PanelDriver:
+    """As after a restart of the gateway."""
+    return ModbusPanelDriver(PanelUnit(load_models(None)["domat-fc013"], 1, wire, wire.clock))
+
+
+def test_a_gateway_that_restarted_does_not_believe_words_that_may_be_in_ram_alone() -> None:
+    """The panel restarts right before the first word of a revocation, and the gateway before it can look."""
+
+    async def run() -> None:
+        driver, wire = panel_on_wire("domat-fc013")
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert done(await driver.apply(driver.plan(ALWAYS, known), P, None))
+
+        async def before(request: Request) -> bool:
+            if request.writes:
+                wire.before = None
+                domat(wire).reset()
+            return True
+
+        wire.before = before
+        assert (await driver.apply(driver.plan(WORK_WEEK, ALWAYS), P, None)).outcome is Outcome.UNCONFIRMED
+        driver = another_driver(wire)
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert not driver.plan(WORK_WEEK, known).empty
+        assert done(await driver.set_clock(at(12), P, None))
+        assert done(await driver.apply(driver.plan(WORK_WEEK, known), P, None))
+        assert driver.plan(WORK_WEEK, cast("PanelImage", await driver.read_back(P, None))).empty
+        domat(wire).power_cut()
+        assert domat(wire).day_windows(0, MONDAY) == ((540, 1080),)
+
+    run_virtual(run())
+
+
+def test_a_gateway_that_restarted_writes_nothing_where_all_is_as_it_was_acknowledged() -> None:
+    longer = PanelImage(slots={0: Slot((LINK,), (Period(1, 540, 1081), Period(30, 540, 1080)))})
+
+    async def run() -> None:
+        driver, wire = panel_on_wire("domat-fc013")
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert done(await driver.apply(driver.plan(WORK_WEEK, known), P, None))
+        driver = another_driver(wire)
+        assert await driver.quick_look(WORK_WEEK, P, None) is True
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert driver.plan(longer, known).words == 1
 
     run_virtual(run())
 
