@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
 
 from config.settings import BindingSettings, SimulatorSettings
 from drivers.contract import ItemState, Reason
@@ -165,9 +168,11 @@ async def test_a_pulse_is_left_to_the_panel_and_a_hold_by_hand_is_not(tmp_path: 
         (report,) = await running.fleet.delete([link(1)])
         assert report.success
         assert panel.read_words(3, 0x0223, 1) == [0]
-        writes, reads = panel.traffic.writes, panel.traffic.reads
-        await until(lambda: panel.traffic.reads >= reads + 10)
-        assert panel.traffic.writes == writes
+        held, reads = Mock(wraps=panel.write_word), panel.traffic.reads
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(panel, "write_word", held)
+            await until(lambda: panel.traffic.reads >= reads + 10)
+        assert held.call_args_list == []
         assert panel.outputs()[3], "the pulse goes on"
         panel.write_word(0x0223, 60)
         await until(lambda: panel.read_words(3, 0x0223, 1) == [0])
