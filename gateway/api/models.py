@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -56,7 +57,25 @@ ABSENT = Absent.ABSENT
 
 
 class Unread(RootModel[Any]):
-    """Kept as sent."""
+    """Kept as sent: it has to be possible to say it again."""
+
+    @field_validator("root")
+    @classmethod
+    def _sayable(cls, value: object) -> object:
+        if not _finite(value):
+            raise refusal(WRONG_BODY, "a number out of range")
+        return value
+
+
+def _finite(value: object) -> bool:
+    match value:
+        case float():
+            return isfinite(value)
+        case dict():
+            return all(map(_finite, value.values()))
+        case list():
+            return all(map(_finite, value))
+    return True
 
 
 def refusal(error: str, prose: str) -> PydanticCustomError:

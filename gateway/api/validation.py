@@ -6,6 +6,9 @@ The first bad item, and in it the first field in the order of the vendor's table
 from __future__ import annotations
 
 import asyncio
+import codecs
+import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,12 +30,34 @@ _INT64 = range(-(2**63), 2**63)
 
 
 def parse(body: bytes) -> object:
-    """JSON as RFC 8259 has it: no NaN, UTF-8 only, bounded nesting. Raises ApiError."""
+    """JSON as RFC 8259 has it: no NaN, UTF-8 only (a byte order mark is skipped), bounded nesting. Raises ApiError.
+
+    A number beyond any reader's range becomes infinite, so that only a field that counts refuses it.
+    """
+    text = body.removeprefix(codecs.BOM_UTF8)
     try:
-        parsed: object = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
+        return _parsed(text)
+    except (ValueError, RecursionError) as error:
         raise bad_body(f"not JSON: {error}") from error
+
+
+def _parsed(text: bytes) -> object:
+    try:
+        parsed: object = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        if "number out of range" not in str(error):
+            raise
+        loose = json.loads(text.decode(), parse_int=_number, parse_constant=_no_number)
+        parsed = from_json(json.dumps(loose))
     return parsed
+
+
+def _number(digits: str) -> float:
+    return int(digits) if len(digits) <= sys.int_info.default_max_str_digits else float(digits)
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number")
 
 
 async def read_body(request: web.Request) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -128,7 +130,7 @@ async def test_panels_are_shown_as_asked(server: ApiServer) -> None:
     shown = (await server.upsert(work_week())).json["result"][0]
     assert shown == {"link_id": work_week()["link_id"], "success": False, "extended_info": "created", "panels": [lobby, gate]}
     failed = (await server.upsert(work_week(), query="?panels=failed")).json["result"][0]
-    assert [one["panel"] for one in failed["panels"]] == ["gate:3"]
+    assert failed["panels"] == [{**gate, "extended_info": "updated"}]
     assert "panels" not in (await server.upsert(work_week(), query="?panels=none")).json["result"][0]
     assert (await server.upsert(work_week(), query="?panels=some")).status == 400
 
@@ -229,6 +231,40 @@ async def test_bad_items(server: ApiServer, item: object, error: str, place: str
     assert server.fleet.upserts == []
 
 
+HUGE = b"9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("sent", "error", "place"),
+    [
+        (b'"date_from":' + HUGE, "Wrong JSON body: value `date_from` was of the wrong type", "time_options.date_from"),
+        (b'"date_from":1e999', "Wrong JSON body: value `date_from` was of the wrong type", "time_options.date_from"),
+        (b'"repeat_format":[0,{"x":-1e999}]', "Wrong JSON body", "repeat_options.repeat_format"),
+        (b'"repeat_format":' + HUGE, "Wrong JSON body", "repeat_options.repeat_format"),
+    ],
+)
+async def test_a_number_out_of_range_is_a_mistake_where_it_counts_or_is_kept(
+    server: ApiServer, sent: bytes, error: str, place: str
+) -> None:
+    item = work_week(repeat_options={"repeat_enable": False, "repeat_format": None})
+    good = json.dumps({"list_items": [item]}, separators=(",", ":")).encode()
+    key = sent.partition(b":")[0]
+    bad = re.sub(key + rb":[^,}]*", lambda _: sent, good)
+    assert bad != good
+    answer = await server.call("POST", LINK, bad)
+    assert (answer.status, answer.json["error"]) == (400, error)
+    assert answer.json["detail"].startswith(f"list_items[0].{place}: ")
+    ignored = good[:-1] + b',"unknown":[' + HUGE + b",1e999]}"
+    assert (await server.call("POST", LINK, ignored)).status == 200
+    for odd in (b"NaN", b'"\\ud800"', b"[" * 300 + b"]" * 300, b"[" * 100_000, b"01"):
+        worse = good[:-1] + b',"unknown":[' + HUGE + b"," + odd + b"]}"
+        assert (await server.call("POST", LINK, worse)).json["error"] == "Wrong JSON body"
+
+
+async def test_a_byte_order_mark_is_skipped(server: ApiServer) -> None:
+    assert (await server.call("POST", LINK, b'\xef\xbb\xbf{"list_items": []}')).json == {"result": []}
+
+
 async def test_the_first_bad_item_and_its_first_field_are_told(server: ApiServer) -> None:
     bad = {"time_options": {"date_to": "x", "date_from": "y"}, "name": 1, "link_id": "nonsense"}
     answer = await server.upsert(work_week(), {**bad, "link_id": ONE}, bad)
@@ -263,7 +299,7 @@ async def test_no_items_answer_an_empty_result(server: ApiServer) -> None:
         (b'{"list_items": ' + b"[" * 50_000, "Wrong JSON body"),
         (b'{"list_items": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", "Wrong JSON body"),
         (b'{"list_items": ' + b'{"a":' * 50_000 + b"1" + b"}" * 50_001, "Wrong JSON body"),
-        (b'{"list_items": ' + b"1" * 100_000 + b"}", "Wrong JSON body"),
+        (b'{"list_items": ' + b"1" * 100_000 + b"}", "Wrong JSON body: value `list_items` was of the wrong type"),
         (b"{}", "Wrong JSON body: no value for `list_items`"),
         (b'{"list_items": {}}', "Wrong JSON body: value `list_items` was of the wrong type"),
         (b'{"list_items": null}', "Wrong JSON body: value `list_items` was of the wrong type"),
