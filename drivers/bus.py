@@ -216,7 +216,7 @@ class Bus:
                 if (silent := self._quarantine.due(self._clock.monotonic())) is not None:
                     await self._probe(silent, self._units[silent])
                 elif (job := self._queue.pop()) is not None:
-                    await self._carry_out(job)
+                    await (self._look_first(job) if self._unproved(job) else self._carry_out(job))
         finally:
             await self._link.close()
 
@@ -330,6 +330,23 @@ class Bus:
             job.succeed(values)
         else:
             self._after_failure(job, error)
+
+    def _unproved(self, job: Job) -> bool:
+        """A single write of whose confirmation an echo of the adapter could not be told yet."""
+        return not job.looked_first and job.unit in self._units and self._link.doubts(job.request)
+
+    async def _look_first(self, job: Job) -> None:
+        """A harmless read before the first single write on a connection. Whatever comes of it, the write is judged by itself."""
+        job.looked_first = True
+        self._queue.put_back(job)
+        unit, started = self._units[job.unit], self._clock.monotonic()
+        error: DriverError | None = None
+        request_id.set(job.request_id)
+        try:
+            await self._link.exchange(job.unit, unit.probe, unit.timing)
+        except DriverError as raised:
+            error = raised
+        self._account(job.unit, unit.probe, started, error)
 
     def _after_failure(self, job: Job, error: DriverError) -> None:
         now = self._clock.monotonic()

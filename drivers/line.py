@@ -49,7 +49,7 @@ def line_timing(settings: LineSettings) -> LineTiming:
         silence_s=silence_s if settings.baudrate <= _FAST else _FAST_SILENCE_S,
         quiet_s=None if quiet_ms is None else quiet_ms / 1000,
         turnaround_s=settings.turnaround_ms / 1000,
-        local_echo=settings.local_echo,
+        local_echo=True if settings.local_echo else None,
     )
 
 

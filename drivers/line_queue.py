@@ -26,6 +26,8 @@ class Job:
     request_id: str | None = None
     attempts: int = 0
     running: bool = False
+    looked_first: bool = False
+    """Its unit was read once before this write."""
     unconfirmed: Unconfirmed | None = None
     """The latest attempt whose bytes left without a trustworthy answer."""
     timer: asyncio.TimerHandle | None = None

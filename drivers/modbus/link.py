@@ -52,6 +52,10 @@ class Link(Protocol):
 
     def frame(self, unit: int, request: Request) -> bytes: ...
 
+    def doubts(self, request: Request) -> bool:
+        """Its confirmation could not be told from our own echo yet: an answered read settles that."""
+        ...
+
     def wire_ms(self, request: Request) -> float | None:
         """Both frames and both silences; None where there is no wire to time."""
         ...

@@ -15,6 +15,7 @@ from drivers.clock import Clock
 from drivers.defects import Defects
 from drivers.errors import BusUnavailable, ConnectionLost, NoReply, Unconfirmed
 from drivers.modbus import framer
+from drivers.modbus.echo import Echo, mirrors
 from drivers.modbus.framer import Frame, ReplyFramer
 from drivers.modbus.link import UnitTiming, check_broadcast
 from drivers.modbus.requests import Request
@@ -35,13 +36,13 @@ _CLOSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LineTiming:
-    """Seconds. `quiet_s` None: one reply timeout."""
+    """Seconds. `quiet_s` None: one reply timeout. `local_echo` None: each connection shows whether its adapter echoes."""
 
     character_s: float
     silence_s: float
     quiet_s: float | None
     turnaround_s: float
-    local_echo: bool = False
+    local_echo: bool | None = None
 
 
 class RtuLink:
@@ -63,6 +64,8 @@ class RtuLink:
         self._suspect_since: float | None = None
         self._suspect_unit: int | None = None
         self._quiet_s = 0.0
+        self._echoes = timing.local_echo
+        """None: not known of this connection."""
         self._defects = Defects(self._broke)
         self._defect: Exception | None = None
 
@@ -84,6 +87,7 @@ class RtuLink:
             raise BusUnavailable(str(error)) from error
         self._receiver = receiver
         self._idle = ReplyFramer()
+        self._echoes = self._timing.local_echo
         # What was under way before may still end now: a whole silence before the first frame.
         self._busy_until = self._clock.monotonic()
 
@@ -98,6 +102,9 @@ class RtuLink:
 
     def frame(self, unit: int, request: Request) -> bytes:
         return framer.build(unit, request.pdu())
+
+    def doubts(self, request: Request) -> bool:
+        return self._echoes is None and mirrors(request)
 
     def wire_bytes(self, request: Request) -> int:
         return request.request_pdu_size() + request.reply_pdu_size() + 2 * _OVERHEAD
@@ -167,8 +174,7 @@ class RtuLink:
         self._quiet_s = exchange.timing.timeout_s if timing.quiet_s is None else timing.quiet_s
         self._busy_until = now + len(exchange.frame) * timing.character_s
         exchange.sent = True
-        if timing.local_echo:
-            exchange.echo = exchange.frame
+        exchange.echo = Echo(exchange.frame, self._echoes)
         wait_s = exchange.timing.timeout_s if exchange.unit else timing.turnaround_s
         exchange.deadline = exchange.answer_by = self._busy_until + wait_s
         self._call_at(exchange.deadline, self._expire, exchange)
@@ -185,10 +191,25 @@ class RtuLink:
             exchange.timer.cancel()
         if exchange.foreign or exchange.framer.waiting:
             self._suspect()
+        if exchange.sent and exchange.unit:
+            self._learn_echo(exchange)
         if exchange.foreign:
             self.tally.late_dropped.update(exchange.foreign)
         if glitches := exchange.framer.skipped + exchange.framer.waiting:
             self.tally.glitch_bytes[exchange.unit] += glitches
+
+    def _learn_echo(self, exchange: Exchange) -> None:
+        """By an answer that cannot be our own bytes, with our frame in front of it or nothing that may have been it."""
+        if self._timing.local_echo is not None:
+            return
+        echo, noise = exchange.echo, exchange.framer.skipped
+        if echo.collided or noise >= len(exchange.frame):
+            self._echoes = None
+        elif echo.expected is None and echo.heard and not mirrors(exchange.request):
+            self._echoes = True
+            _log.warning("the adapter echoes: set local_echo", extra=self._facts)
+        elif echo.expected is None and not echo.heard and exchange.answered and 2 * noise < len(exchange.frame):
+            self._echoes = False
 
     def _call_at(self, when: float, act: Callable[[Exchange], None], exchange: Exchange) -> None:
         exchange.timer = asyncio.get_running_loop().call_at(when, self._guarded, act, exchange)
@@ -233,14 +254,12 @@ class RtuLink:
         if exchange is None or not exchange.sent:
             self._overhear(data)
             return
-        if exchange.echo:
-            data = self._swallow_echo(exchange, data)
-            if not data:
-                return
-        if now <= exchange.answer_by:
+        data = exchange.echo.strip(data)
+        if now <= exchange.answer_by and (data or exchange.echo.doubtful):
             self._allow_rest(exchange, now)
-        exchange.received += len(data)
-        exchange.take(exchange.framer.feed(data))
+        if not data:
+            return
+        exchange.hear(data)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("bytes received", extra={**self._facts, "bytes": data.hex()})
 
@@ -257,21 +276,11 @@ class RtuLink:
         length = exchange.request.reply_pdu_size() + _OVERHEAD
         exchange.deadline = max(exchange.deadline, now + length * self._timing.character_s + _BURST_S)
 
-    @staticmethod
-    def _swallow_echo(exchange: Exchange, data: bytes) -> bytes:
-        """Take our own bytes off the front. Anything else there means that two were talking: nothing is believed."""
-        size = min(len(data), len(exchange.echo))
-        if exchange.collided or data[:size] != exchange.echo[:size]:
-            exchange.collided = True
-            return b""
-        exchange.echo = exchange.echo[size:]
-        return data[size:]
-
     def _expire(self, exchange: Exchange) -> None:
         if exchange.deadline > self._clock.monotonic():
             self._call_at(exchange.deadline, self._expire, exchange)
             return
-        exchange.take(exchange.framer.flush())
+        exchange.conclude()
         if exchange.done.done():
             return
         if exchange.unit == 0:

@@ -6,6 +6,7 @@ import asyncio
 
 from drivers.errors import CorruptReply, DriverError, NoReply, UnexpectedReply
 from drivers.modbus.codecs import decode_reply
+from drivers.modbus.echo import Echo, mirrors
 from drivers.modbus.framer import Frame, ReplyFramer
 from drivers.modbus.link import UnitTiming
 from drivers.modbus.requests import Request
@@ -19,7 +20,7 @@ class Exchange:
         self.request = request
         self.frame = frame
         self.timing = timing
-        self.echo = b""
+        self.echo = Echo(frame, False)
         self.started = started
         self.sent = False
         self.framer = ReplyFramer()
@@ -29,8 +30,18 @@ class Exchange:
         self.timer: asyncio.TimerHandle | None = None
         self.received = 0
         self.odd: UnexpectedReply | None = None
-        self.collided = False
+        self.answered = False
+        """By the unit itself, refusals included."""
         self.foreign: list[int] = []
+
+    def hear(self, data: bytes) -> None:
+        self.received += len(data)
+        self.take(self.framer.feed(data))
+
+    def conclude(self) -> None:
+        """Nothing more will come."""
+        self.hear(self.echo.rest())
+        self.take(self.framer.flush())
 
     def take(self, frames: list[Frame]) -> None:
         """The first frame that answers ends the exchange, all others are dropped."""
@@ -42,8 +53,10 @@ class Exchange:
 
     def _judge(self, frame: Frame) -> None:
         try:
+            self.answered = True
             self.done.set_result(decode_reply(self.request, self.frame[1:-2], frame.pdu))
         except UnexpectedReply as odd:
+            self.answered = False
             self.odd = odd
             self.foreign.append(frame.unit)
         except DriverError as error:
@@ -56,10 +69,12 @@ class Exchange:
 
     def failure(self) -> DriverError:
         """Why there is no answer, by what did arrive."""
-        if self.collided:
+        if self.echo.collided:
             return CorruptReply("the line's echo is not what was sent")
         if self.odd is not None:
             return self.odd
+        if self.echo.heard and self.echo.expected is None and mirrors(self.request):
+            return UnexpectedReply("our own frame came back: the answer, or an echo of the adapter (set local_echo)")
         if self.framer.skipped or self.framer.waiting:
             return CorruptReply(f"{self.received} bytes without a whole frame")
         return NoReply("no reply")

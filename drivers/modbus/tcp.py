@@ -159,6 +159,9 @@ class TcpLink:
         """With transaction id 0."""
         return self._framer.encode(request.pdu(), unit, 0)
 
+    def doubts(self, request: Request) -> bool:
+        return False
+
     def wire_bytes(self, request: Request) -> int:
         return request.request_pdu_size() + request.reply_pdu_size() + 2 * _HEADER
 

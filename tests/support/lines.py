@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from config.settings import LineSettings
@@ -21,11 +22,19 @@ def rtu_settings(**changes: Any) -> LineSettings:
 
 @asynccontextmanager
 async def bus_on(
-    line: ScriptedLine, units: tuple[int, ...] = (1,), policy: RetryPolicy | None = None, **changes: Any
+    line: ScriptedLine,
+    units: tuple[int, ...] = (1,),
+    policy: RetryPolicy | None = None,
+    echo_unknown: bool = False,
+    **changes: Any,
 ) -> AsyncIterator[Bus]:
+    """`echo_unknown`: as in the field, where a connection has yet to show whether its adapter echoes."""
     settings = rtu_settings(**changes)
+    timing = line_timing(settings)
+    if not echo_unknown:
+        timing = replace(timing, local_echo=settings.local_echo)
     clock = VirtualClock()
-    bus = Bus(settings, RtuLink(line.connect, line_timing(settings), clock, settings.id), clock, policy)
+    bus = Bus(settings, RtuLink(line.connect, timing, clock, settings.id), clock, policy)
     for unit in units:
         bus.attach(unit)
     await bus.start()

@@ -105,7 +105,7 @@ def test_the_judge_catches_a_master_that_believes_everything(monkeypatch: pytest
 def test_the_judge_catches_a_master_that_does_not_wait_for_quiet() -> None:
     rates = FaultRates(late=0.2, late_ms=450, delay=0.1, delay_ms=200)
     at_once = RetryPolicy(silent_delay_s=0.0)
-    hasty = Soak(rates, seed=3, exchanges=4000, units=1, cancel=0, policy=at_once, settings={"post_timeout_quiet_ms": 0.0})
-    patient = Soak(rates, seed=3, exchanges=4000, units=1, cancel=0, policy=at_once)
+    hasty = Soak(rates, seed=6, exchanges=4000, units=1, cancel=0, policy=at_once, settings={"post_timeout_quiet_ms": 0.0})
+    patient = Soak(rates, seed=6, exchanges=4000, units=1, cancel=0, policy=at_once)
     assert run_virtual(soak_wire(hasty)).lies
     assert not run_virtual(soak_wire(patient)).lies
