@@ -212,7 +212,7 @@ def _spans(tables: Tables) -> Iterator[Span]:
 def _write_spans(write: WritePlanRules) -> Iterator[Span]:
     for index, bits in enumerate(write.prepare):
         yield f"write.prepare[{index}].address", bits.address, 1
-    for key in ("begin", "commit", "save"):
+    for key in ("begin", "commit", "save", "load"):
         command = getattr(write, key)
         if command is not None:
             yield f"write.{key}.address", command.address, len(command.values) + command.count_staged

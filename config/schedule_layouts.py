@@ -43,12 +43,21 @@ class GeSchedules(Part):
     time_bytes: Literal["hour_minute", "minute_hour"] = "hour_minute"
 
 
+class Forcing(Part):
+    """Words written to a register one after the other, closed first: then the panel acts on what its table says now."""
+
+    address: Address
+    values: tuple[Word, ...] = Field(min_length=1)
+
+
 class ModeInForce(Part):
     """The holding register with the mode that acts now: open where the bits of `mask` read `open`."""
 
     address: Address
     mask: Word = 0xFFFF
     open: Word
+    force: Forcing | None = None
+    """For a panel that may go on with an old mode after its clock was set."""
 
 
 class WeekEvents(Part):
@@ -175,6 +184,8 @@ def layout_spans(layout: ScheduleLayout, schedules: int) -> Iterator[tuple[str, 
             yield "address", layout.address, _WEEK * layout.day_stride
             if layout.in_force is not None:
                 yield "in_force.address", layout.in_force.address, 1
+            if layout.in_force is not None and layout.in_force.force is not None:
+                yield "in_force.force.address", layout.in_force.force.address, 1
         case PeriodTable():
             yield "address", layout.address, layout.slot_stride * schedules
 

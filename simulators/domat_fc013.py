@@ -44,7 +44,9 @@ def factory_words() -> array[int]:
 
 
 class DomatFc013(SimulatedPanel):
-    """Obeys the option `first_word` of the panel model: the word whose PDU address is 0."""
+    """Obeys the option `first_word` of the panel model: the word whose PDU address is 0. `edge_only`: a clock step leaves
+    the mode in force until the next event, or until the presence mode is written.
+    """
 
     model = "domat-fc013"
 
@@ -52,7 +54,10 @@ class DomatFc013(SimulatedPanel):
         self, settings: PanelSettings, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = loop_time
     ) -> None:
         super().__init__(settings, wall, monotonic)
+        self.edge_only = False
         self.eeprom_writes = 0
+        self._left: tuple[int, int] | None = None
+        """The mode that a clock step left in force, and the local minute since when."""
         self._base = int(settings.options.get("first_word", 0))
         self._ram, self._eeprom = factory_words(), factory_words()
         self._clock = FieldsClock(self.oscillator, wall())
@@ -114,6 +119,8 @@ class DomatFc013(SimulatedPanel):
         if at == STATUS_AT:
             self._ram[at] = word & 0xFF
             return
+        if at == SET_MODE_AT:
+            self._left = None
         self._ram[at] = word & _MODES if at == SET_MODE_AT else word
         if self._eeprom_enabled():
             self._eeprom[at] = self._ram[at]
@@ -140,18 +147,32 @@ class DomatFc013(SimulatedPanel):
             raise ModbusRefusal(ILLEGAL_VALUE)
         fields = Fields.of(2000 + year, month, day, hour, minute, second)
         if self._eeprom_enabled():
+            mode = self._mode_in_force()
             self._clock.set(fields)
             self._weekday_shift = (shown - fields.weekday) % DAYS
+            self._left = (mode, self._minute()) if self.edge_only else None
 
     # --- values
 
     def _mode_in_force(self) -> int:
         """A bit each: comfort, standby, off. By the table in automatic mode, else as set (a party is comfort)."""
         mode = self._ram[SET_MODE_AT]
+        if mode == AUTOMATIC and self._left is not None and not self._event_between(self._left[1], self._minute()):
+            return self._left[0]
         if mode == AUTOMATIC:
-            day, minute = divmod(int(self.local_second() // 60), MINUTES)
+            self._left = None
+            day, minute = divmod(self._minute(), MINUTES)
             return 1 << self._value_at((weekday(day) + self._weekday_shift) % DAYS, minute)
         return mode if mode in (1, 2, 4) else 1 << COMFORT
+
+    def _minute(self) -> int:
+        return int(self.local_second() // 60)
+
+    def _event_between(self, after: int, until: int) -> bool:
+        """Whether an event came later than the minute `after`."""
+        days = range(after // MINUTES, until // MINUTES + 1)
+        starts = (MINUTES * day + at for day in days for at, _ in self._events((weekday(day) + self._weekday_shift) % DAYS))
+        return any(after < start <= until for start in starts)
 
     def _events(self, day: int) -> list[tuple[int, int]]:
         """Enabled events of a weekday (0 Monday) by time; of two at one time the later in the list counts."""
@@ -180,6 +201,7 @@ class DomatFc013(SimulatedPanel):
     def _boot(self, cold: bool) -> None:
         super()._boot(cold)
         self._ram = self._eeprom[:]
+        self._left = None
 
     def _erase(self) -> None:
         self._eeprom = factory_words()

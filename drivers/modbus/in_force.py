@@ -41,15 +41,14 @@ async def put_in_force(unit: PanelUnit, layout: Layout, clock: ClockWriter | Non
     if request is None or clock is None:
         return
     in_force = InForce(layout, request)
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         wall = (await clock.read(call)).wall
         if wall is None:
             return
         wrong = in_force.wrong(image, wall, await unit.exchange(request, call))
         if not wrong:
             return
-        for slot, due in wrong:
-            force = layout.force(slot, due)
-            if force is not None:
-                await unit.exchange(force, call)
+        if attempt + 1 < _ATTEMPTS:
+            for write in (write for slot, due in wrong for write in layout.force(slot, due)):
+                await unit.exchange(write, call)
     raise VerifyFailed("a value does not follow the panel's table")

@@ -390,6 +390,24 @@ def test_a_value_that_a_clock_step_left_behind_is_put_right() -> None:
     run_virtual(run())
 
 
+def test_a_mode_that_a_clock_step_left_behind_is_put_right() -> None:
+    async def run() -> None:
+        driver, wire = panel_on_wire("domat-fc013")
+        panel = cast("DomatFc013", wire.panel)
+        panel.edge_only = True
+        table = PanelImage(slots={0: Slot((LINK,), (Period(127, 540, 1080),))})
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert (await hold(driver, table, known)).outcome is Outcome.ACKNOWLEDGED
+        midnight = 20_759 * 86_400
+        for hour, opened in ((10, (0,)), (20, ()), (12, (0,)), (8, ())):
+            assert (await driver.set_clock(ClockSetting(midnight + hour * 3600, 0), P, None)).outcome is Outcome.ACKNOWLEDGED
+            assert panel.schedules_open_now() == opened, hour
+        assert panel.read_words(3, 23, 1)[0] == 0x0008
+
+    run_virtual(run())
+
+
 def test_a_revocation_ends_a_value_that_was_forced() -> None:
     async def run() -> None:
         driver, wire = panel_on_wire("ge-a-series")

@@ -61,6 +61,24 @@ def test_the_table_acts_in_automatic_mode_only(bench: Bench) -> None:
     assert bench.words(25) == (4,)
 
 
+def test_a_mode_may_outlive_a_clock_step_until_the_next_event(bench: Bench) -> None:
+    domat(bench).edge_only = True
+    unlock(bench)
+    automatic(bench)
+    bench.write(49, 0x0000, 0x0115, 0x1102, 0x0026)
+    assert bench.words(25) == (2,), "off as at noon, though the table says on at 15:00"
+    bench.now += 7 * 3600
+    bench.write(49, 0x0000, 0x0115, 0x1102, 0x0026)
+    bench.one(23, 0x8008)
+    assert bench.words(25) == (1,)
+    bench.write(49, 0x0000, 0x0123, 0x1102, 0x0026)
+    assert bench.words(25) == (1,)
+    bench.now += 7 * 3600
+    assert bench.words(25) == (1,), "06:00 is on"
+    bench.now += 2 * 3600
+    assert bench.words(25) == (2,)
+
+
 def test_a_mode_without_its_bit_is_ignored_and_confirmed(bench: Bench) -> None:
     bench.one(23, 8)
     assert bench.words(23) == (1,)

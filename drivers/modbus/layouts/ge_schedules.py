@@ -268,9 +268,9 @@ class GeLayout(AllChecked):
         plans = {number: self._plan(image, number, index) for number in self._numbers() if number not in opaque}
         return {number: any(start <= minute < end for start, end in plan) for number, plan in plans.items()}
 
-    def force(self, slot: int, is_open: bool) -> Request:
+    def force(self, slot: int, is_open: bool) -> tuple[Request, ...]:
         address = self._layout.values - self._model.addressing.base + slot - self._capabilities.first_id
-        return write_coil(address, 0xFF00 if is_open else 0x0000)
+        return (write_coil(address, 0xFF00 if is_open else 0x0000),)
 
 
 def _group(image: PanelImage, index: int) -> tuple[int, ...]:

@@ -60,8 +60,8 @@ class Layout(Protocol):
         """Slot -> whether the image has it open; slots whose words are opaque are left out."""
         ...
 
-    def force(self, slot: int, is_open: bool) -> Request | None:
-        """The write that sets a slot's value until its next event; None where there is none."""
+    def force(self, slot: int, is_open: bool) -> tuple[Request, ...]:
+        """The writes that bring a slot's value to what it should be until its next event; none where there are none."""
         ...
 
 
@@ -77,8 +77,8 @@ class NoValues:
     def due(self, image: PanelImage, day: int, minute: int) -> Mapping[int, bool]:
         return {}
 
-    def force(self, slot: int, is_open: bool) -> Request | None:
-        return None
+    def force(self, slot: int, is_open: bool) -> tuple[Request, ...]:
+        return ()
 
 
 class AllChecked:

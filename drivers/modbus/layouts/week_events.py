@@ -16,7 +16,7 @@ from drivers.modbus.layouts.direct import Writer, unchanged
 from drivers.modbus.layouts.events import ListCodec, Phases, add_list
 from drivers.modbus.layouts.intervals import DAY, WEEK, Intervals, day_plan, periods_of, weekday
 from drivers.modbus.layouts.layout import AllChecked, Read
-from drivers.modbus.requests import Request, read_holding_registers
+from drivers.modbus.requests import Request, read_holding_registers, write_register
 from drivers.modbus.steps import Check, Transaction
 from drivers.modbus.words import checks, reads
 
@@ -127,5 +127,8 @@ class WeekLayout(AllChecked):
         plan = day_plan(slot.periods, weekday(day))
         return {self._number: any(start <= minute < end for start, end in plan)}
 
-    def force(self, slot: int, is_open: bool) -> Request | None:
-        return None
+    def force(self, slot: int, is_open: bool) -> tuple[Request, ...]:
+        force = self._layout.in_force.force if self._layout.in_force is not None else None
+        if force is None:
+            return ()
+        return tuple(write_register(force.address - self._model.addressing.base, value) for value in force.values)
