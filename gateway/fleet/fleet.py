@@ -25,6 +25,7 @@ from gateway.fleet.reports import Reporter
 from gateway.fleet.results import LinkReport
 from gateway.fleet.roster import Roster
 from gateway.fleet.store import DesiredProfile, ObservedPanel, Snapshot, Store
+from gateway.fleet.targets import refresh
 from gateway.fleet.views import (
     ExplainReport,
     PanelView,
@@ -166,12 +167,15 @@ class Fleet:
         self._rebind_all()
 
     def set_options(self, options: FleetOptions) -> None:
-        """The site's settings changed; where profiles read otherwise now, every panel is compiled anew."""
+        """The site's settings changed; where profiles read otherwise now, every panel is compiled anew.
+
+        Until then it holds nothing of what is asked.
+        """
         readings_changed = options.readings != self._context.options.readings
         self._context.options = options
         for panel, worker in self._workers.items():
+            refresh(worker.state, self._context)
             if readings_changed:
-                worker.state.version += 1
                 worker.measure_clock()
                 self._roster.keepers[panel].wake()
             worker.wake()
@@ -207,7 +211,9 @@ class Fleet:
         observed = self._snapshot.observed.get(panel.id, ObservedPanel())
         if observed.capacity:
             driver.restrict(observed.capacity)
-        state = PanelState(panel, line, driver, self._snapshot.allocations.get(panel.id, {}), observed, self._context.clock)
+        allocation = self._snapshot.allocations.get(panel.id, {})
+        state = PanelState(panel, line, driver, allocation, observed, self._context.now)
+        refresh(state, self._context)
         self._ledger.join(state, self._context.clock.wall())
         self._bindings = None
         self._roster.enlist(state, _marked(panel.id, self._snapshot.allocations), drift_share)

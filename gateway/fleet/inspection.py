@@ -9,6 +9,7 @@ from gateway.fleet import clocks
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel_state import Failure, PanelState
 from gateway.fleet.slots import adopt
+from gateway.fleet.targets import refresh
 
 _RESTART_SLACK_S = 5.0
 _CLOCK_PERIOD_S = 3600.0
@@ -95,9 +96,10 @@ class Inspection:
         status = await state.driver.status(priority, None)
         if isinstance(status, Acknowledgement):
             return failure_of(status)
-        observed = state.observed
-        if status.capacity != observed.capacity:
+        if status.capacity != state.observed.capacity:
             state.driver.restrict(status.capacity)
+            refresh(state, self._context)
+        observed = state.observed
         restarts = self._restarts(status)
         if restarts:
             state.certain, self._clock_due, self._clock_set_at = False, True, None

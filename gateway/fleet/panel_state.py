@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from config.settings import PanelSettings
-from drivers.clock import Clock
 from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, Reason
 from gateway.fleet.results import PanelResult
 from gateway.fleet.slots import Allocation, foreign, one_table
@@ -53,18 +52,21 @@ class PanelState:
         driver: PanelDriver,
         allocation: Allocation,
         observed: ObservedPanel,
-        clock: Clock,
+        now: Callable[[], float],
     ) -> None:
         self.settings = settings
         self.line = line
         self.driver = driver
         self.allocation: Allocation = allocation
         self.observed = observed
+        self._now = now
         self.bound: dict[str, DesiredProfile] = {}
         self.version = 0
         """Rises whenever `bound` changes."""
         self.outputs: dict[int, dict[str, DesiredProfile]] = {}
         """Output number -> the profiles bound to it."""
+        self.asked_anew_at = 0.0
+        """When all that is bound had to be compiled anew."""
         self.prepared: Prepared | None = None
         self.leaving: dict[str, float] = {}
         """link_ids that the panel may hold and shall not -> since when."""
@@ -72,10 +74,9 @@ class PanelState:
         """Of what it does not hold: the generation, and what became of it."""
         self.failure: Failure | None = None
         """Why the last attempt failed as a whole."""
-        self._clock = clock
         self._certain = False
         self._clock_missing = False
-        self._doubted_at = clock.wall()
+        self._doubted_at = now()
         self.drifted = False
         self.clock_drift_ms: int | None = None
         self.law_until: int | None = None
@@ -107,7 +108,7 @@ class PanelState:
     def _note_doubt(self, doubted: bool) -> None:
         """From when on the panel cannot be said to hold what it held."""
         if doubted and self._certain and not self._clock_missing:
-            self._doubted_at = self._clock.wall()
+            self._doubted_at = self._now()
 
     def foreign(self, bound: Collection[str] | None = None) -> frozenset[int]:
         """Used slots that are not ours to touch, with these link_ids bound to the panel (None: the present ones)."""
@@ -175,6 +176,14 @@ class PanelState:
             return replace(image, allocation={**image.allocation, link_id: numbers}) if numbers else image
 
         self._change_images(claimed)
+
+    def disclaim(self, compiled_for: str) -> None:
+        """What was compiled so far is no answer to what is asked now: slots may be there, whose generation nobody knows."""
+        self.version += 1
+        self._change_images(lambda image: replace(image, generations={}, outcomes={}))
+        self.observed = replace(self.observed, compiled_for=compiled_for)
+        self.verdicts.clear()
+        self.asked_anew_at = self._now()
 
     def _change_images(self, change: Callable[[PanelImage], PanelImage]) -> None:
         observed = self.observed
@@ -252,8 +261,8 @@ class PanelState:
             yield since, True
         for link_id, wanted in self.bound.items():
             if not self.holds(link_id) and not self.refuses(link_id):
-                since = max(wanted.changed_at, self._doubted_at) if self._carries(wanted) else wanted.changed_at
-                yield since, self.still_grants(link_id) is not None
+                doubted_at = self._doubted_at if self._carries(wanted) else self.asked_anew_at
+                yield max(wanted.changed_at, doubted_at), self.still_grants(link_id) is not None
 
     def refuses(self, link_id: str) -> bool:
         said, outcome = self.verdicts.get(link_id, (0, None))

@@ -214,7 +214,7 @@ class Reconciler:
             failure = await self._transactions.write(target)
             if failure is not None:
                 return failure
-            if state.observed.image == target.image:
+            if state.observed.image == target.image and state.observed.compiled_for == target.compiled_for:
                 self._transactions.record(target)
                 if state.certain:
                     self._settle(tickets)

@@ -90,7 +90,8 @@ class ObservedPanel:
     resets: int = 0
     dirty: bool = False
     compiled_for: str = ""
-    """Fingerprint of the capabilities and settings that `image` was compiled for; another one now: compile anew."""
+    """Fingerprint of the capabilities and settings that all generations and outcomes were compiled for; another one now:
+    they count no more."""
 
 
 @dataclass(frozen=True, slots=True)

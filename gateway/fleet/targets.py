@@ -57,6 +57,13 @@ def _fingerprint(capabilities: PanelCapabilities, options: FleetOptions, *settin
     return sha256(repr(said).encode()).hexdigest()[:16]
 
 
+def refresh(state: PanelState, context: FleetContext) -> None:
+    """To be called where capabilities, readings or settings may have changed: what was compiled for others counts no more."""
+    now = fingerprint(state, context)
+    if state.observed.compiled_for != now:
+        state.disclaim(now)
+
+
 def used(allocation: Allocation) -> Allocation:
     """Without the link_ids that have no slot."""
     return {link_id: tuple(numbers) for link_id, numbers in allocation.items() if numbers}
@@ -92,7 +99,7 @@ def keep_prepared(state: PanelState, prepared: Prepared) -> None:
 
 
 def _held(state: PanelState) -> tuple[object, ...]:
-    return (state.observed.image, state.observed.failures, state.driver.capabilities)
+    return (state.observed.image, state.observed.failures, state.observed.compiled_for)
 
 
 def compile_target(state: PanelState, context: FleetContext) -> Target:
@@ -103,7 +110,7 @@ def compile_target(state: PanelState, context: FleetContext) -> Target:
     else:
         image = compile_bound(state, context, state.bound)
     asked = {link_id: profile.generation for link_id, profile in state.bound.items()}
-    return Target(image, asked, state.version, fingerprint(state, context))
+    return Target(image, asked, state.version, state.observed.compiled_for)
 
 
 def compile_bound(state: PanelState, context: FleetContext, bound: Mapping[str, DesiredProfile]) -> PanelImage:
@@ -125,15 +132,10 @@ def compile_bound(state: PanelState, context: FleetContext, bound: Mapping[str, 
             allow_unattended_outputs=settings.allow_unattended_outputs,
             taken=foreign,
         ),
-        _ours(held, foreign, stale=state.observed.compiled_for != fingerprint(state, context)),
+        without(held, foreign),
     )
     return replace(image, slots={**only(held, foreign), **image.slots})
 
 
 def _creation(profile: DesiredProfile) -> int:
     return profile.sequence
-
-
-def _ours(held: PanelImage, foreign: frozenset[int], *, stale: bool) -> PanelImage:
-    image = without(held, foreign)
-    return replace(image, generations={}, outcomes={}) if stale else image

@@ -52,7 +52,7 @@ class Transactions:
         """What is newer goes first once; then openings get their turn, however fast changes follow each other."""
         for step in steps(self._known(), target.image, self._state.driver.capabilities):
             if self._superseded(target):
-                if self.stopped or not self._gave_way or step.priority is Priority.REVOCATION:
+                if not self._in_time(step, target):
                     self._gave_way = True
                     return None
                 step = self._still_wanted(step, target)
@@ -78,7 +78,7 @@ class Transactions:
                 self._count(link_id, target, said)
                 refusal = said
             failure = said if said is not None and not (said.permanent and self._state.certain) else None
-        if failure is None and refusal is None:
+        if failure is None and refusal is None and not self._superseded(target):
             failure = await self._apply(Step(target.image, Priority.GRANT, frozenset()), target.asked)
             self._singly = failure is not None
         return failure or refusal
@@ -90,6 +90,11 @@ class Transactions:
 
     def _superseded(self, target: Target) -> bool:
         return self.stopped or self._state.version != target.version
+
+    def _in_time(self, step: Step, target: Target) -> bool:
+        """Whether openings of an image that is not the newest are written all the same."""
+        compiled_anew = target.compiled_for != self._state.observed.compiled_for
+        return self._gave_way and not (self.stopped or compiled_anew or step.priority is Priority.REVOCATION)
 
     def _still_wanted(self, step: Step, target: Target) -> Step:
         """What a step opens, without what was withdrawn or changed since `target` was compiled."""
@@ -122,10 +127,11 @@ class Transactions:
         if said.outcome is not Outcome.NOT_SENT:
             self._committed_at = self._context.clock.monotonic()
         if said.outcome is Outcome.ACKNOWLEDGED:
-            self._hold(step.image)
+            (written,) = state.observed.possible  # as it is spoken of by now
+            self._hold(written)
             self._tell(step, known, plan.words, self._context.clock.monotonic() - began)
             return None
-        self._doubt(step, said, known)
+        self._doubt(said)
         failure = failure_of(said)
         outcome = ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
         state.verdicts.update((link_id, (asked[link_id], outcome)) for link_id in step.link_ids if link_id in asked)
@@ -139,15 +145,16 @@ class Transactions:
         due = self._committed_at + state.settings.commit_spacing_s
         return due if due > self._context.clock.monotonic() else None
 
-    def _doubt(self, step: Step, said: Acknowledgement, known: PanelImage) -> None:
+    def _doubt(self, said: Acknowledgement) -> None:
         """What the panel may hold after a transaction that failed."""
         state = self._state
+        known = self._known()
         if said.outcome is Outcome.NOT_SENT:
             self._hold(known)
         elif said.outcome is Outcome.REJECTED and said.image is not None:
             self._hold(known if said.image.slots == known.slots else said.image)
         else:
-            state.observed = replace(state.observed, image=None, possible=(known, step.image))
+            state.observed = replace(state.observed, image=None, possible=state.images())
             state.certain = False
 
     def _hold(self, image: PanelImage) -> None:
@@ -199,9 +206,7 @@ class Transactions:
         counted = {refusal_key(link_id, profile.generation) for link_id, profile in state.bound.items()}
         failures = {key: count for key, count in state.observed.failures.items() if key in counted}
         lacking = {link_id: outcome for link_id, (_, outcome) in state.verdicts.items()}
-        state.observed = replace(
-            state.observed, failures=failures, outcomes={**image.outcomes, **lacking}, compiled_for=target.compiled_for
-        )
+        state.observed = replace(state.observed, failures=failures, outcomes={**image.outcomes, **lacking})
         state.drifted = False
         self._context.dropped(state.id, [link_id for link_id in dropped if link_id not in state.bound])
 

@@ -99,7 +99,7 @@ class Board:
 
 def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock) -> OutputKeeper:
     driver = OutputDriver(PanelUnit(load_models(None)[board.settings.model], 1, wire, clock))
-    state = PanelState(board.settings, "line", driver, {}, ObservedPanel(), clock)
+    state = PanelState(board.settings, "line", driver, {}, ObservedPanel(), clock.wall)
     state.outputs = {
         OUTPUT: {each.link_id: DesiredProfile(each.link_id, n, 1, 1, each, "", 0.0) for n, each in enumerate(PROFILES)}
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -79,6 +80,72 @@ def test_another_time_zone_compiles_every_panel_anew_also_over_a_restart() -> No
         await site.close()
 
     run_virtual(main())
+
+
+TOKYO = FleetOptions(Readings(ZoneInfo("Asia/Tokyo")), deadline_s=3.0)
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_what_was_compiled_for_other_readings_is_no_success(away: bool) -> None:
+    """`away`: the panel does not answer meanwhile, else it takes no write."""
+
+    async def test(site: FleetSite) -> None:
+        site.compile = compile_panel
+        await site.close()
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        panel = site.panels["lobby"]
+        if away:
+            panel.online = False
+        else:
+            panel.faults.extend(["not_sent"] * 100)
+        site.fleet.set_options(TOKYO)
+        for _ in range(2):
+            (report,) = await site.fleet.upsert([item(1)])
+            assert (report.success, report.panels[0].still_grants) == (False, 0)
+            await site.pass_time(10)
+            view = site.fleet.panel("lobby")
+            assert view is not None
+            assert (view.held, view.pending, view.state) == (0, 1, "syncing")
+            assert 0 < view.revocation_lag_s < 30, "since the readings changed"
+            await site.close()
+            site.zone = "Asia/Tokyo"
+            await site.open()
+        panel.faults.clear()
+        site.drivers["lobby"].back()
+        await site.pass_time(30)
+        (report,) = await site.fleet.upsert([item(1)])
+        assert report.success
+        assert site.held("lobby") == {link(1): (1080, 1140)}
+
+    on_site(test)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+@pytest.mark.parametrize("after_ms", [0, 0.5, 1.5, 5, 10.5, 15, 20.5, 25, 30.5, 35, 45])
+def test_readings_that_change_while_a_panel_is_written(after_ms: float, refused: bool) -> None:
+    async def test(site: FleetSite) -> None:
+        site.compile, panel = compile_panel, site.panels["lobby"]
+        await site.close()
+        await site.open()
+        await site.pass_time(1)
+        for items in ([item(1)], [item(1, start=600), item(2)]):
+            site.fleet.set_options(replace(TOKYO, readings=Readings(ZoneInfo("UTC"))))
+            await site.pass_time(1)
+            if refused:
+                panel.faults.extend(["rejected"])
+            asked = asyncio.create_task(site.fleet.upsert(items))
+            await site.pass_time(after_ms / 1000)
+            in_time = asked.done()
+            site.fleet.set_options(TOKYO)
+            for one, report in zip(items, await asked, strict=True):
+                start = one.profile.date_from % 86_400 // 60 + (0 if in_time else 540)
+                assert not report.success or in_time or site.held("lobby")[report.link_id] == (start, start + 60)
+            await site.pass_time(10)
+            assert all(report.success for report in await site.fleet.upsert(items))
+            assert {start for start, _ in site.held("lobby").values()} <= {1080, 1140}
+
+    on_site(test)
 
 
 def test_operators_see_desired_against_observed() -> None:
