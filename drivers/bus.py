@@ -115,7 +115,9 @@ class Bus:
 
     def detach(self, unit: int) -> None:
         """Forget a unit; its waiting work is refused, an exchange under way is finished."""
-        self._units.pop(unit, None)
+        known = self._units.pop(unit, None)
+        if known is not None:
+            known.health.feed.set(Availability.BUS_UNAVAILABLE, "taken off the line")
         self._traffic.detach(unit)
         self._quarantine.release(unit)
         for job in self._queue.take(unit):

@@ -184,7 +184,8 @@ class Gateway:
 
     def lines(self) -> object:
         """The body of `/gateway/v1/lines`: the counts of each line, and of each unit on it."""
-        return {"lines": [_line_view(line, self._site.buses[line.id].statistics()) for line in self._settings.lines]}
+        seen = {line: bus.statistics() for line, bus in self._site.buses.items()}
+        return {"lines": [_line_view(line, seen[line.id]) for line in self._settings.lines if line.id in seen]}
 
     async def reload(self) -> ReloadReport:
         """Apply the configuration file as a difference; a bad one changes nothing."""

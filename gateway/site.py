@@ -98,11 +98,13 @@ class Site:
         """Bring the running site to `lines`; returns what changed, in words."""
         changed = {name for name, model in models.items() if self._models.get(name, model) != model}
         todo = difference(self._lines, lines, changed)
-        old = _panels(self._lines)
+        old, staying = _panels(self._lines), {panel.id for _, panel in todo.add_panels}
+        await asyncio.gather(*(self._fleet.rest_panel(panel_id) for panel_id in todo.remove_panels))
         for panel_id in todo.remove_panels:
-            await self._fleet.remove_panel(panel_id)
             line, panel = old[panel_id]
             self._buses[line.id].detach(panel.unit)
+            if panel_id not in staying:
+                await self._fleet.remove_panel(panel_id)
         await asyncio.gather(*(self._buses.pop(line).stop(_GRACE_S) for line in todo.remove_lines))
         for settings in todo.add_lines:
             await self._start(settings)

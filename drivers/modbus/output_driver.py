@@ -84,7 +84,7 @@ class OutputDriver:
 
     @property
     def availability(self) -> AvailabilityFeed:
-        return self._unit.wire.availability(self._unit.unit)
+        return self._unit.availability
 
     def restrict(self, capacity: Mapping[str, int]) -> None:
         """A unit may hold less than its model, or more: what it says of itself counts. Unknown names are left out."""

@@ -73,6 +73,8 @@ class PanelUnit:
         self.unit = unit
         self.wire = wire
         self.clock = clock
+        self.availability = wire.availability(unit)
+        """Goes on telling when the unit was taken off the line."""
 
     async def exchange(self, request: Request, call: Call) -> tuple[int, ...]:
         """One exchange, asked again while the panel says that it is busy. Raises DriverError.

@@ -207,7 +207,22 @@ class Fleet:
         drift_share: float = 0.02,
         quarantined_until: Callable[[], float | None] = lambda: None,
     ) -> None:
-        """Take a panel in; what is remembered of it from earlier is used after a look at it."""
+        """Take a panel in, or a resting one in another shape; what is remembered of it is used after a look at it."""
+        if panel.id in self._workers:
+            async with self._context.write_lock:
+                self._let_go(panel.id)
+                self._take_in(panel, line, driver, drift_share, quarantined_until)
+        else:
+            self._take_in(panel, line, driver, drift_share, quarantined_until)
+
+    def _take_in(
+        self,
+        panel: PanelSettings,
+        line: str,
+        driver: PanelDriver,
+        drift_share: float,
+        quarantined_until: Callable[[], float | None],
+    ) -> None:
         observed = self._snapshot.observed.get(panel.id, ObservedPanel())
         if observed.capacity:
             driver.restrict(observed.capacity)
@@ -223,18 +238,26 @@ class Fleet:
             self._ledger.expect_gone(self._context.clock.wall(), panel.id)
             self._roster.begin(panel.id)
 
-    async def remove_panel(self, panel_id: str, grace_s: float = 5.0) -> None:
-        """Let go of a panel; it is left as it is. Raises UnknownPanel."""
+    async def rest_panel(self, panel_id: str, grace_s: float = 5.0) -> None:
+        """Stop working for a panel that is about to leave, or to be added again in another shape; until then requests count it
+        among those that are away. Raises UnknownPanel."""
         worker = self._workers.get(panel_id)
         if worker is None:
             raise UnknownPanel(panel_id)
         await self._roster.dismiss(panel_id, grace_s)
+
+    async def remove_panel(self, panel_id: str, grace_s: float = 5.0) -> None:
+        """Let go of a panel; it is left as it is. Raises UnknownPanel."""
+        await self.rest_panel(panel_id, grace_s)
         async with self._context.write_lock:
-            self._ledger.leave(panel_id)
-            self._bindings = None
-            self._snapshot = _remembering(self._snapshot, worker.state)
-            self._roster.forget(panel_id)
-            del self._quarantine[panel_id]
+            self._let_go(panel_id)
+
+    def _let_go(self, panel_id: str) -> None:
+        self._ledger.leave(panel_id)
+        self._bindings = None
+        self._snapshot = _remembering(self._snapshot, self._workers[panel_id].state)
+        self._roster.forget(panel_id)
+        del self._quarantine[panel_id]
 
     def panels(self) -> tuple[PanelView, ...]:
         """All panels, in the order they were added, without their items."""

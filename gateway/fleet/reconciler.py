@@ -93,6 +93,13 @@ class Reconciler:
         self._stopping = self._transactions.stopped = True
         self._wake.set()
 
+    async def looked(self) -> None:
+        """Until no look in the background is under way; one that is ends early."""
+        if self._looking is not None:
+            self._looking.cancel()
+        async with self._busy:
+            pass
+
     # its life
 
     async def run(self) -> None:

@@ -50,18 +50,19 @@ class Roster:
             self._line_tasks[line] = self.spawn(self._looks[line].run(), f"drift look on {line}")
 
     async def dismiss(self, panel: str, grace_s: float) -> None:
-        """End the workers of a panel; what they are about may end within `grace_s` seconds."""
+        """End the workers of a panel; what they are about may end within `grace_s` seconds. Once is enough."""
         worker = self.workers[panel]
         worker.stop()
         self.keepers[panel].stop()
         await _end(self._panel_tasks.pop(panel, ()), grace_s)
-        look = self._looks[worker.state.line]
-        del look.workers[panel]
-        if not look.workers:
-            del self._looks[worker.state.line]
-            task = self._line_tasks.pop(worker.state.line, None)
-            if task is not None:
-                task.cancel()
+        await worker.looked()
+        look = self._looks.get(worker.state.line)
+        if look is None or look.workers.pop(panel, None) is None or look.workers:
+            return
+        del self._looks[worker.state.line]
+        task = self._line_tasks.pop(worker.state.line, None)
+        if task is not None:
+            task.cancel()
 
     def forget(self, panel: str) -> None:
         """Nobody asks for the panel any more."""

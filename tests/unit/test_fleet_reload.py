@@ -48,6 +48,43 @@ def test_a_panel_that_comes_gets_its_profiles_and_one_that_leaves_is_left_as_it_
     run_virtual(main())
 
 
+def test_a_panel_that_is_set_up_anew_is_away_meanwhile_and_never_forgotten() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()})
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        await site.fleet.rest_panel("lobby")
+        for report in (*await site.fleet.upsert([item(2)]), *await site.fleet.delete([link(1)])):
+            assert [(result.panel, result.outcome) for result in report.panels] == [("lobby", ItemState.PENDING)]
+            assert not report.success
+        assert site.held("lobby").keys() == {link(1)}
+        await site.add("lobby")
+        await site.pass_time(20)
+        assert site.held("lobby").keys() == {link(2)}
+        assert link(1) not in site.store.desired
+        await site.close()
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("resting", [False, True])
+def test_a_panel_leaves_in_the_middle_of_a_look_in_the_background(resting: bool) -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel(), "gate": FakePanel()}, drift_share=0.5)
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        site.panels["lobby"].slots.clear()
+        site.drivers["lobby"].background_s = 20
+        await site.pass_time(35)
+        if resting:
+            await site.fleet.rest_panel("lobby")
+        await site.fleet.remove_panel("lobby")
+        await site.pass_time(100)
+        await site.close()
+
+    run_virtual(main())
+
+
 def test_changed_rules_move_profiles() -> None:
     async def main() -> None:
         site = FleetSite({"lobby": FakePanel(), "gate": FakePanel()})
