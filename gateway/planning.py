@@ -40,7 +40,7 @@ async def plan_offline(
             raise CannotPlan("a JSON object is wanted")
         items = await read_items(body)
         fleet = await _fleet(settings, models, clock)
-        return fleet.plan(items, panels or _named(body))
+        return await fleet.plan(items, panels or _named(body))
     except ApiError as error:
         raise CannotPlan(f"{error.detail} ({error.vendor})" if error.vendor else str(error.detail)) from error
     except UnknownPanel as error:

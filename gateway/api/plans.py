@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.api.bindings import panel_names
 from gateway.api.errors import ApiError, bad_body, unknown_panel
-from gateway.api.responses import json_response
+from gateway.api.responses import json_in_turns, json_response, json_text
 from gateway.api.services import SERVICES
 from gateway.api.validation import read_items, read_link_id, read_object
 from gateway.fleet.views import UnknownPanel
@@ -18,10 +18,10 @@ async def plan(request: web.Request) -> web.Response:
     panels = panel_names(body) if "panels" in body else None
     items = await read_items(body)
     try:
-        report = request.app[SERVICES].fleet.plan(items, panels)
+        report = await request.app[SERVICES].fleet.plan(items, panels)
     except UnknownPanel as error:
         raise unknown_panel(f"panels: {error.name}", status=400) from error
-    return json_response(report)
+    return json_text(b'{"items":%b,"panels":%b}' % (await json_in_turns(report.items), await json_in_turns(report.panels)))
 
 
 async def explain(request: web.Request) -> web.Response:
@@ -31,7 +31,7 @@ async def explain(request: web.Request) -> web.Response:
         raise bad_body("link_id: no value")
     link_id = read_link_id(request.query["link_id"], "link_id", "link_id")
     at = _instant(request.query["at"]) if "at" in request.query else int(services.clock.wall())
-    report = services.fleet.explain(link_id, at, request.query.get("panel"))
+    report = await services.fleet.explain(link_id, at, request.query.get("panel"))
     if report is None:
         raise ApiError(404, f"{link_id}: no such time profile", code="unknown_link_id")
     return json_response(report)

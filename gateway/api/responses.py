@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 from pydantic_core import to_json
+
+from gateway.fleet.turns import in_turns
 
 
 def json_bytes(value: object) -> bytes:
     """UTF-8 JSON of plain values, frozen dataclasses and enumerations."""
     return to_json(value, inf_nan_mode="null")
+
+
+async def json_in_turns(values: Iterable[object]) -> bytes:
+    """The same of many values, as an array."""
+    return b"[%b]" % b",".join([json_bytes(value) async for value in in_turns(values)])
 
 
 def json_text(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
@@ -11,7 +11,7 @@ from gateway.api.dialects import Dialect
 from gateway.api.errors import bad_body
 from gateway.api.listing import list_page, read_query
 from gateway.api.live import LIVE
-from gateway.api.responses import json_response, json_text
+from gateway.api.responses import json_in_turns, json_text
 from gateway.api.services import SERVICES, finish
 from gateway.api.validation import array_of, read_body, read_items, read_link_id, read_object
 from gateway.fleet.results import LinkReport, PanelResult
@@ -23,7 +23,7 @@ async def upsert(request: web.Request) -> web.Response:
     detail = _panels_wanted(request)
     items = await read_items(await read_object(request))
     reports = await finish(request, request.app[SERVICES].fleet.upsert(items)) if items else ()
-    return json_response(report_body(reports, request.app[LIVE].dialect, detail))
+    return await _answer(reports, request.app[LIVE].dialect, detail)
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -34,7 +34,7 @@ async def delete(request: web.Request) -> web.Response:
     once = tuple(dict.fromkeys(link_ids))
     reports = await finish(request, request.app[SERVICES].fleet.delete(once)) if once else ()
     by_link_id = {report.link_id: report for report in reports}
-    return json_response(report_body([by_link_id[one] for one in link_ids], request.app[LIVE].dialect, detail))
+    return await _answer([by_link_id[one] for one in link_ids], request.app[LIVE].dialect, detail)
 
 
 async def list_by_link_id(request: web.Request) -> web.Response:
@@ -48,9 +48,10 @@ def _panels_wanted(request: web.Request) -> str:
     return detail
 
 
-def report_body(reports: Sequence[LinkReport], dialect: Dialect, detail: str) -> dict[str, object]:
+async def _answer(reports: Iterable[LinkReport], dialect: Dialect, detail: str) -> web.Response:
     """`detail`: `all` panels, `failed` ones, or `none` (no such key)."""
-    return {"result": [_entry(report, dialect.extended_info[report.change], detail) for report in reports]}
+    entries = (_entry(report, dialect.extended_info[report.change], detail) for report in reports)
+    return json_text(b'{"result":%b}' % await json_in_turns(entries))
 
 
 def _entry(report: LinkReport, word: str, detail: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from drivers.clock import Clock
@@ -42,7 +42,8 @@ class Compile(Protocol):
 
 @dataclass
 class FleetContext:
-    """`write_lock` is held from the compilation that chooses slots until they are durable.
+    """`write_lock` is held from the compilation that chooses slots until they are durable, and by whoever changes what is bound
+    by a request. `turn`: one panel is compiled in a turn of the loop. `beside`: one is compiled beside the loop.
 
     `ours`: the link_ids that the gateway knows, tombstones included. `trusted_from`: the store's last write; the wall
     clock is trusted once it was later than this.
@@ -59,7 +60,9 @@ class FleetContext:
     seen: Callable[[str], None]
     """Called with a panel that was read."""
     trusted_from: float
-    write_lock: asyncio.Lock
+    write_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    beside: asyncio.Lock = field(default_factory=asyncio.Lock)
     _trusted: bool = False
 
     def trusted(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,11 +17,14 @@ from gateway.fleet.slots import Allocation
 from gateway.fleet.store import DesiredChange, DesiredProfile, GenerationConflict
 from gateway.fleet.targets import compile_ahead, keep_prepared, kept_allocation
 from gateway.fleet.tickets import Ticket
+from gateway.fleet.turns import in_turns
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.time_profile import TimeProfile
 
 _CONFLICTS = 5
 _NOT_YET = 2**62
+_AHEAD = 8192
+"""Profiles, panel by panel, that are compiled before a request is durable."""
 
 
 class Dispatcher:
@@ -43,12 +47,14 @@ class Dispatcher:
     async def upsert(self, items: Sequence[ProfileItem]) -> tuple[LinkReport, ...]:
         """Ask for profiles. Unchanged content makes no new generation and sends nothing. Raises StoreError."""
         began = self._context.clock.monotonic()
-        changes = [self._change_of(item.profile.link_id) for item in items]
-        if self._changed(items):
-            await self._make_durable(items)
-        asked = [self._ledger.live[item.profile.link_id] for item in items]
-        await self._wait({target for profile in asked for target in self._open_targets(profile.link_id)}, began)
-        return tuple(self._answer(profile, change) for profile, change in zip(asked, changes, strict=True))
+        asked, created = await self._make_durable(items)
+        await self._wait(await self._open_targets(asked), began)
+        return tuple(
+            [
+                self._answer(profile, Change.CREATED if profile.link_id in created else Change.UPDATED)
+                async for profile in in_turns(asked)
+            ]
+        )
 
     async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
         """Ask for profiles to go. A tombstone stays until every panel that may hold it was seen without. Raises StoreError."""
@@ -56,57 +62,60 @@ class Dispatcher:
         concerned: dict[str, tuple[str, ...]] = {}
         async with self._context.write_lock:
             found = [link_id for link_id in dict.fromkeys(link_ids) if link_id in self._ledger.live]
-            for link_id in found:
+            async for link_id in in_turns(found):
                 bound = self._ledger.targets(link_id)
                 carriers = self._ledger.carriers(link_id).intersection(self._ledger.panels)
                 concerned[link_id] = bound + tuple(sorted(carriers.difference(bound)))
             await self._commit([(link_id, None, "") for link_id in found], {})
             gone = {link_id: self._ledger.generation(link_id) for link_id in found}
-        places = {
-            place for link, last in gone.items() for place in concerned[link] if not self._removed(place, link, last).success
-        }
+        places: set[str] = set()
+        async for link_id, last in in_turns(gone.items()):
+            fresh = [place for place in concerned[link_id] if place not in places and self._exists(place)]
+            places.update(place for place in fresh if not self._removed(place, link_id, last).success)
         await self._wait(places, began)
         reports = []
-        for link_id in link_ids:
-            last = gone.pop(link_id, None)
-            if last is None:
+        async for link_id in in_turns(link_ids):
+            said = gone.pop(link_id, None)
+            if said is None:
                 reports.append(LinkReport(link_id, Change.NOT_FOUND, success=False))
             else:
-                results = tuple(self._removed(place, link_id, last) for place in concerned[link_id] if self._exists(place))
+                results = tuple(self._removed(place, link_id, said) for place in concerned[link_id] if self._exists(place))
                 reports.append(self._report(link_id, Change.DELETED, results))
         return tuple(reports)
 
     # durable
 
-    def _change_of(self, link_id: str) -> Change:
-        return Change.UPDATED if link_id in self._ledger.live else Change.CREATED
-
-    def _changed(self, items: Sequence[ProfileItem]) -> list[ProfileItem]:
-        live = self._ledger.live
-        return [
-            item
-            for item in items
-            if (known := live.get(item.profile.link_id)) is None or known.profile != item.profile or known.body != item.body
-        ]
+    def _is_new(self, item: ProfileItem) -> bool:
+        known = self._ledger.live.get(item.profile.link_id)
+        return known is None or known.profile != item.profile or known.body != item.body
 
     def _keeps_its_times(self, item: ProfileItem) -> bool:
         known = self._ledger.live.get(item.profile.link_id)
         return known is not None and same_times(known.profile, item.profile)
 
-    async def _make_durable(self, items: Sequence[ProfileItem]) -> None:
+    async def _make_durable(self, items: Sequence[ProfileItem]) -> tuple[list[DesiredProfile], Collection[str]]:
+        """What is desired of these items now, and which of their link_ids came to be by them."""
         async with self._context.write_lock:
-            changed = self._changed(items)
-            prepared = self._compile([item for item in changed if not self._keeps_its_times(item)])
-            await self._commit([(item.profile.link_id, item.profile, item.body) for item in changed], self._reserve(prepared))
+            changed = [item async for item in in_turns(items) if self._is_new(item)]
+            prepared = await self._compile([item async for item in in_turns(changed) if not self._keeps_its_times(item)])
+            wanted = [(item.profile.link_id, item.profile, item.body) for item in changed]
+            created = await self._commit(wanted, self._reserve(prepared))
             for panel, image in prepared.items():
                 keep_prepared(self._ledger.panels[panel], image)
+            return [self._ledger.live[item.profile.link_id] for item in items], created
 
-    async def _commit(self, wanted: Sequence[tuple[str, TimeProfile | None, str]], allocations: Mapping[str, Allocation]) -> None:
-        """One transaction with the slots; met by somebody else's change, it is made again on top of that."""
+    async def _commit(
+        self, wanted: Sequence[tuple[str, TimeProfile | None, str]], allocations: Mapping[str, Allocation]
+    ) -> Collection[str]:
+        """One transaction with the slots; met by somebody else's change, it is made again on top of that.
+
+        Returns the link_ids that were not live before.
+        """
         context, ledger = self._context, self._ledger
         if not wanted:
-            return
+            return ()
         for attempt in range(_CONFLICTS):
+            missing = {link for link, _, _ in wanted if link not in ledger.live}
             changes = [DesiredChange(link, ledger.generation(link), profile, body) for link, profile, body in wanted]
             try:
                 done = await context.store.put_desired(changes, allocations, context.clock.wall())
@@ -114,25 +123,43 @@ class Dispatcher:
             except GenerationConflict:
                 if attempt + 1 == _CONFLICTS:
                     raise
-                self._wake(ledger.absorb(await context.store.changes(ledger.revision), context.clock.wall()))
+                await self._absorb(await context.store.changes(ledger.revision))
         for panel, allocation in allocations.items():
             ledger.panels[panel].allocation = allocation
-        self._wake(ledger.absorb(done, context.clock.wall()))
+        await self._absorb(done)
         self._forget(ledger.forgettable([profile.link_id for profile in done]))
-        for profile in done:
+        async for profile in in_turns(done):
             context.events.asked(profile.link_id, profile.generation, profile.profile is None)
+        return missing
 
-    def _compile(self, items: Sequence[ProfileItem]) -> dict[str, Prepared]:
-        """Every panel concerned whose content is known, as it will be with these items."""
+    async def _absorb(self, profiles: Sequence[DesiredProfile]) -> None:
+        now, touched = self._context.clock.wall(), set[str]()
+        async for profile in in_turns(profiles):
+            touched |= self._ledger.absorb((profile,), now)
+        self._wake(touched)
+
+    async def _compile(self, items: Sequence[ProfileItem]) -> dict[str, Prepared]:
+        """Panels concerned whose content is known, as they will be with these items: so that their slots are durable with them.
+
+        What is too much for that is left to the panels' workers, which choose the slots later.
+        """
         coming: dict[str, dict[str, DesiredProfile]] = {}
-        for place, item in enumerate(items):
+        async for place, item in in_turns(enumerate(items)):
             profile = self.provisional(item, place)
             for target in self._ledger.wanted(profile.link_id):
                 panel, output = split_target(target)
                 if output is None and self._ledger.panels[panel].observed.image is not None:
                     coming.setdefault(panel, {})[profile.link_id] = profile
-        panels = self._ledger.panels
-        return {panel: compile_ahead(panels[panel], self._context, profiles) for panel, profiles in coming.items()}
+        prepared: dict[str, Prepared] = {}
+        if sum(map(len, coming.values())) > _AHEAD:
+            return prepared
+        for place, (panel, profiles) in enumerate(coming.items()):
+            if place:
+                await asyncio.sleep(0)
+            ahead = compile_ahead(self._ledger.panels[panel], self._context, profiles)
+            if ahead is not None:
+                prepared[panel] = ahead
+        return prepared
 
     def _reserve(self, prepared: Mapping[str, Prepared]) -> dict[str, Allocation]:
         """The slots of these panels, where they are others than before."""
@@ -153,23 +180,27 @@ class Dispatcher:
 
     # waiting
 
-    def _open_targets(self, link_id: str) -> list[str]:
-        """Where the link_id is neither held nor refused yet."""
-        targets = []
-        for target in self._ledger.targets(link_id):
-            panel, output = split_target(target)
-            state = self._ledger.panels[panel]
-            if output is not None:
-                if not self._outputs[panel].is_settled(output, link_id):
-                    targets.append(target)
-            elif not state.holds(link_id) and not state.refuses(link_id):
-                targets.append(target)
+    async def _open_targets(self, profiles: Sequence[DesiredProfile]) -> set[str]:
+        """Where any of these is neither held nor refused yet."""
+        targets: set[str] = set()
+        async for profile in in_turns(profiles):
+            link_id = profile.link_id
+            targets.update(
+                target for target in self._ledger.targets(link_id) if target not in targets and self._is_open(target, link_id)
+            )
         return targets
+
+    def _is_open(self, target: str, link_id: str) -> bool:
+        panel, output = split_target(target)
+        if output is not None:
+            return not self._outputs[panel].is_settled(output, link_id)
+        state = self._ledger.panels[panel]
+        return not state.holds(link_id) and not state.refuses(link_id)
 
     async def _wait(self, places: Collection[str], began: float) -> None:
         if not places:
             return
-        split = {split_target(place) for place in places}
+        split = {split_target(place) for place in places if self._exists(place)}
         panels = {panel for panel, output in split if output is None}
         keepers = {panel for panel, output in split if output is not None}
         ticket = Ticket(len(panels) + len(keepers))

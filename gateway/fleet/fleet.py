@@ -26,6 +26,7 @@ from gateway.fleet.results import LinkReport
 from gateway.fleet.roster import Roster
 from gateway.fleet.store import DesiredProfile, ObservedPanel, Snapshot, Store
 from gateway.fleet.targets import refresh
+from gateway.fleet.turns import in_turns
 from gateway.fleet.views import (
     ExplainReport,
     PanelView,
@@ -75,7 +76,6 @@ class Fleet:
             dropped=self._dropped,
             seen=self._ledger.seen,
             trusted_from=snapshot.last_write_at,
-            write_lock=asyncio.Lock(),
         )
         self._roster = Roster(self._context)
         self.failed = self._roster.failed
@@ -289,7 +289,7 @@ class Fleet:
 
     # questions
 
-    def plan(self, items: Sequence[ProfileItem], panels: Sequence[str] | None) -> PlanReport:
+    async def plan(self, items: Sequence[ProfileItem], panels: Sequence[str] | None) -> PlanReport:
         """What these items would do, on the panels they are bound to or on `panels` (ids, outputs, groups).
 
         Nothing is written or stored; a fleet that was not started plans too. Raises UnknownPanel.
@@ -297,28 +297,33 @@ class Fleet:
         if not self._started:
             self._rebind_all()
         named = None if panels is None else self._resolver().check(panels)
-        profiles = [self._dispatcher.provisional(item, place) for place, item in enumerate(items)]
-        targets = {each.link_id: self._ledger.wanted(each.link_id) if named is None else named for each in profiles}
-        coming: dict[str, list[DesiredProfile]] = {}
-        for profile in profiles:
+        targets: dict[str, Targets] = {}
+        coming: dict[str, dict[str, DesiredProfile]] = {}
+        async for place, item in in_turns(enumerate(items)):
+            profile = self._dispatcher.provisional(item, place)
+            targets[profile.link_id] = self._ledger.wanted(profile.link_id) if named is None else named
             for target in targets[profile.link_id]:
                 if split_target(target)[1] is None:
-                    coming.setdefault(target, []).append(profile)
-        cells: dict[tuple[str, str], PlanItemPanel] = {}
+                    coming.setdefault(target, {})[profile.link_id] = profile
+        cells: dict[str, dict[str, PlanItemPanel]] = {}
         plans: list[PlanPanel] = []
         for panel, wanted in coming.items():
-            planned, cost = self._reporter.plan(self._workers[panel].state, wanted)
-            cells.update(((panel, link_id), cell) for link_id, cell in planned.items())
-            plans.append(cost)
-        return PlanReport(
-            tuple(
-                PlanItem(link, tuple(cells.get((t, link)) or self._reporter.plan_output(t) for t in places))
-                for link, places in targets.items()
-            ),
-            tuple(plans),
-        )
+            if panel in self._workers:
+                cells[panel], cost = await self._reporter.plan(self._workers[panel].state, wanted)
+                plans.append(cost)
 
-    def explain(self, link_id: str, at: int, panel: str | None) -> ExplainReport | None:
+        def still(target: str) -> bool:
+            """The panel may have been taken out meanwhile."""
+            panel, output = split_target(target)
+            return target in cells if output is None else panel in self._workers
+
+        planned = [
+            PlanItem(link, tuple([cells[t][link] if t in cells else self._reporter.plan_output(t) for t in places if still(t)]))
+            async for link, places in in_turns(targets.items())
+        ]
+        return PlanReport(tuple(planned), tuple(plans))
+
+    async def explain(self, link_id: str, at: int, panel: str | None) -> ExplainReport | None:
         """Whether a profile is open at an instant, as asked and panel by panel. None: unknown link_id. Raises UnknownPanel."""
         if panel is not None and split_target(panel)[0] not in self._workers:
             raise UnknownPanel(panel)
@@ -326,7 +331,7 @@ class Fleet:
         if profile is None:
             return None
         targets = self._ledger.targets(link_id) if panel is None else (panel,)
-        return self._reporter.explain(profile, at, ((t, self._workers[split_target(t)[0]].state) for t in targets))
+        return await self._reporter.explain(profile, at, [(t, self._workers[split_target(t)[0]].state) for t in targets])
 
     # in the background
 

@@ -18,7 +18,7 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.inspection import Inspection
 from gateway.fleet.panel_state import UNREACHABLE, Failure, PanelState
 from gateway.fleet.store import StoreError
-from gateway.fleet.targets import Target, compile_target, kept_allocation, used
+from gateway.fleet.targets import Target, compile_target, is_current, kept_allocation, used
 from gateway.fleet.tickets import Ticket
 from gateway.fleet.transactions import Transactions
 
@@ -229,15 +229,20 @@ class Reconciler:
         return Failure(Reason.CLOCK_NOT_SET, "the panel's clock could not be set") if state.clock_missing else None
 
     async def _target(self) -> Target:
-        """What the panel shall hold; new slots are durable before they are written."""
+        """What the panel shall hold; new slots are durable before they are written.
+
+        Where something else is asked for while it is compiled, the next who ask wait until that is compiled too.
+        """
         state, context = self.state, self._context
-        target = compile_target(state, context)
-        if not self._reserved(target):
+        target = await compile_target(state, context)
+        if not is_current(state, target) or not self._reserved(target):
             async with context.write_lock:
-                target = compile_target(state, context)
-                allocation = kept_allocation(state, target.image.allocation, context.ours)
-                await context.store.put_allocation(state.id, allocation, context.clock.wall())
-                state.allocation = allocation
+                while not is_current(state, target):
+                    target = await compile_target(state, context)
+                if not self._reserved(target):
+                    allocation = kept_allocation(state, target.image.allocation, context.ours)
+                    await context.store.put_allocation(state.id, allocation, context.clock.wall())
+                    state.allocation = allocation
         self._renewed_at = context.clock.wall()
         return target
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
@@ -13,6 +13,7 @@ from gateway.fleet.outputs import OutputKeeper
 from gateway.fleet.panel_state import PanelState
 from gateway.fleet.store import DesiredProfile
 from gateway.fleet.targets import compile_bound
+from gateway.fleet.turns import in_turns
 from gateway.fleet.views import (
     ExplainPanel,
     ExplainReport,
@@ -107,14 +108,13 @@ class Reporter:
 
     # plans
 
-    def plan(self, state: PanelState, items: Sequence[DesiredProfile]) -> tuple[dict[str, PlanItemPanel], PlanPanel]:
+    async def plan(self, state: PanelState, coming: Mapping[str, DesiredProfile]) -> tuple[dict[str, PlanItemPanel], PlanPanel]:
         """What these profiles would do to one panel, beside what is bound to it."""
-        coming = {profile.link_id: profile for profile in items}
-        target = compile_bound(state, self.context, {**state.bound, **coming})
+        target = await compile_bound(state, self.context, coming)
         known = state.observed.image
         plan = state.driver.plan(target, known or PanelImage())
         note = None if known is not None else "what the panel holds is not known: planned as if it were empty"
-        cells = {link_id: _planned(state.id, target, link_id, note) for link_id in coming}
+        cells = {link_id: _planned(state.id, target, link_id, note) async for link_id in in_turns(coming)}
         frames = tuple(frame.hex().upper() for frame in plan.frames)
         return cells, PlanPanel(state.id, state.line, plan.words, frames, plan.bytes_on_wire, plan.wire_ms, plan.commits)
 
@@ -127,18 +127,20 @@ class Reporter:
 
     # explanations
 
-    def explain(self, profile: DesiredProfile, at: int, places: Iterable[tuple[str, PanelState]]) -> ExplainReport:
+    async def explain(self, profile: DesiredProfile, at: int, places: Iterable[tuple[str, PanelState]]) -> ExplainReport:
         """Whether a profile is open at an instant: as asked, as compiled, as held, panel by panel."""
         wanted = profile.profile
         assert wanted is not None
         asked = Recurrence(wanted, self.context.options.readings).is_open(at)
-        panels = tuple(self._explain(profile, wanted, at, target, state) for target, state in places)
-        return ExplainReport(profile.link_id, at, asked, panels)
+        panels = [await self._explain(profile, wanted, at, target, state) for target, state in places]
+        return ExplainReport(profile.link_id, at, asked, tuple(panels))
 
-    def _explain(self, profile: DesiredProfile, wanted: TimeProfile, at: int, target: str, state: PanelState) -> ExplainPanel:
+    async def _explain(
+        self, profile: DesiredProfile, wanted: TimeProfile, at: int, target: str, state: PanelState
+    ) -> ExplainPanel:
         if split_target(target)[1] is not None:
             return ExplainPanel(target, None, None, None, "an output: held by the gateway")
-        image = compile_bound(state, self.context, {**state.bound, profile.link_id: profile})
+        image = await compile_bound(state, self.context, {profile.link_id: profile})
         readings, capabilities = self.context.options.readings, state.driver.capabilities
         answers = [explain(wanted, readings, at, image, held, capabilities) for held in state.images() or (None,)]
         said = answers[0]

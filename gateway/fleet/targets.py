@@ -1,18 +1,23 @@
-"""What one panel shall hold: compiled from what is bound to it, with what is not ours left in place. Pure but for the clock."""
+"""What one panel shall hold: compiled from what is bound to it, with what is not ours left in place.
+
+The compiler is pure. Much work for it is done by a thread on values taken beforehand; whoever gets an image asks `is_current`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import asyncio
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 
-from drivers.contract import PanelCapabilities, PanelImage
-from gateway.fleet.context import FleetContext, FleetOptions
+from drivers.contract import PanelCapabilities, PanelImage, Slot
+from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.panel_state import PanelState, Prepared
 from gateway.fleet.slots import Allocation, only, without
 from gateway.fleet.store import DesiredProfile
-from gateway.schedules.compiler import BoundProfile, CompileOptions
+from gateway.fleet.turns import AT_ONCE
+from gateway.schedules.compiler import BoundProfile, CompileOptions, is_shared
 
 REFUSAL_LIMIT = 5
 """So often one link_id alone may be refused by the panel itself before it is given up until an operator's `retry`."""
@@ -26,6 +31,8 @@ class Target:
     asked: Mapping[str, int]
     version: int
     compiled_for: str
+    held: tuple[object, ...]
+    """What of the panel's it was compiled from too."""
 
 
 def refusal_key(link_id: str, generation: int) -> str:
@@ -82,10 +89,28 @@ def kept_allocation(state: PanelState, fresh: Allocation, ours: Container[str]) 
     return {**leaving, **allocation}
 
 
-def compile_ahead(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]) -> Prepared:
-    """What the panel would hold with `coming` bound to it too: to choose slots for what is not durable yet."""
-    bound = {**state.bound, **coming}
-    return Prepared(compile_bound(state, context, bound), bound, _held(state))
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """All that one image is compiled from, as it was when this was made. `run` is pure: another thread may do it.
+
+    `size`: how many profiles have to be compiled; those that stay as they are held do not count.
+    """
+
+    run: Callable[[], PanelImage]
+    size: int
+    bound: Mapping[str, DesiredProfile]
+    held: tuple[object, ...]
+    version: int
+    compiled_for: str
+
+
+def compile_ahead(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]) -> Prepared | None:
+    """What the panel would hold with `coming` bound to it too: to choose slots for what is not durable yet.
+
+    None where it is too much work for one turn: the panel's worker chooses the slots then.
+    """
+    work = compilation(state, context, coming)
+    return None if work.size > AT_ONCE else Prepared(work.run(), work.bound, work.held)
 
 
 def keep_prepared(state: PanelState, prepared: Prepared) -> None:
@@ -102,28 +127,54 @@ def _held(state: PanelState) -> tuple[object, ...]:
     return (state.observed.image, state.observed.failures, state.observed.compiled_for)
 
 
-def compile_target(state: PanelState, context: FleetContext) -> Target:
-    """What the panel shall hold now."""
+async def compile_target(state: PanelState, context: FleetContext) -> Target:
+    """What the panel shall hold. What it depends on may change meanwhile: `is_current` tells."""
     prepared, state.prepared = state.prepared, None
     if prepared is not None and prepared.version == state.version and prepared.held == _held(state):
-        image = prepared.image
-    else:
-        image = compile_bound(state, context, state.bound)
-    asked = {link_id: profile.generation for link_id, profile in state.bound.items()}
-    return Target(image, asked, state.version, state.observed.compiled_for)
+        asked = {link_id: profile.generation for link_id, profile in state.bound.items()}
+        return Target(prepared.image, asked, state.version, state.observed.compiled_for, prepared.held)
+    work, image = await _compiled(state, context, {})
+    asked = {link_id: profile.generation for link_id, profile in work.bound.items()}
+    return Target(image, asked, work.version, work.compiled_for, work.held)
 
 
-def compile_bound(state: PanelState, context: FleetContext, bound: Mapping[str, DesiredProfile]) -> PanelImage:
-    """What the panel would hold with these profiles; a panel of unknown content is taken to be empty."""
-    held = state.observed.image or PanelImage()
+def is_current(state: PanelState, target: Target) -> bool:
+    """Whether `target` was compiled from what is bound and held now."""
+    return target.version == state.version and target.held == _held(state)
+
+
+async def compile_bound(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]) -> PanelImage:
+    """What the panel would hold with `coming` bound to it too; a panel of unknown content is taken to be empty."""
+    return (await _compiled(state, context, coming))[1]
+
+
+async def _compiled(
+    state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]
+) -> tuple[Compilation, PanelImage]:
+    """Small work has a turn of the loop to itself; large work is done beside the loop, one panel after the other."""
+    async with context.turn:
+        await asyncio.sleep(0)
+        work = compilation(state, context, coming)
+        if work.size <= AT_ONCE:
+            return work, work.run()
+    async with context.beside:
+        work = compilation(state, context, coming)
+        return work, await asyncio.to_thread(work.run)
+
+
+def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]) -> Compilation:
+    """Of what is bound to the panel, and `coming`."""
+    bound = {**state.bound, **coming}
     foreign = state.foreign(bound)
-    wanted = sorted((profile for profile in bound.values() if not given_up(state, profile)), key=_creation)
-    settings, options = state.settings, context.options
-    image = context.compile(
-        [BoundProfile(each.profile, each.generation) for each in wanted if each.profile is not None],
+    held = without(state.observed.image or PanelImage(), foreign)
+    now, settings, options = context.now(), state.settings, context.options
+    run = partial(
+        _compile,
+        context.compile,
+        [profile for profile in bound.values() if not given_up(state, profile)],
         state.driver.capabilities,
         {link_id: numbers for link_id, numbers in state.allocation.items() if link_id in bound},
-        context.now(),
+        now,
         CompileOptions(
             readings=options.readings,
             horizon_days=options.horizon_days,
@@ -132,9 +183,39 @@ def compile_bound(state: PanelState, context: FleetContext, bound: Mapping[str, 
             allow_unattended_outputs=settings.allow_unattended_outputs,
             taken=foreign,
         ),
-        without(held, foreign),
+        held,
+        {} if state.observed.image is None else only(state.observed.image, foreign),
     )
-    return replace(image, slots={**only(held, foreign), **image.slots})
+    size = _size(bound, held, state.driver.capabilities, now)
+    return Compilation(run, size, bound, _held(state), state.version, state.observed.compiled_for)
+
+
+def _compile(
+    compile_panel: Compile,
+    wanted: Sequence[DesiredProfile],
+    capabilities: PanelCapabilities,
+    allocation: Allocation,
+    now: float,
+    options: CompileOptions,
+    held: PanelImage,
+    strangers: Mapping[int, Slot],
+) -> PanelImage:
+    by_age = sorted(wanted, key=_creation)
+    profiles = [BoundProfile(each.profile, each.generation) for each in by_age if each.profile is not None]
+    image = compile_panel(profiles, capabilities, allocation, now, options, held)
+    return replace(image, slots={**strangers, **image.slots})
+
+
+def _size(bound: Mapping[str, DesiredProfile], held: PanelImage, capabilities: PanelCapabilities, now: float) -> int:
+    fresh = sum(not _stays(profile, held, now) for profile in bound.values())
+    return len(bound) if fresh and is_shared(capabilities) else fresh
+
+
+def _stays(profile: DesiredProfile, held: PanelImage, now: float) -> bool:
+    if held.generations.get(profile.link_id) != profile.generation:
+        return False
+    outcome = held.outcomes.get(profile.link_id)
+    return outcome is not None and (outcome.renew_at is None or now < outcome.renew_at)
 
 
 def _creation(profile: DesiredProfile) -> int:

@@ -184,33 +184,43 @@ class Transactions:
         state.observed = replace(state.observed, failures=failures)
         if count >= REFUSAL_LIMIT:
             message = f"given up after {REFUSAL_LIMIT} refusals by the panel: {failure.message or failure.reason.value}"
-            self._refuse(link_id, generation, ItemOutcome(ItemState.REFUSED, failure.reason, message))
+            outcome = ItemOutcome(ItemState.REFUSED, failure.reason, message)
+            if self._refuse(link_id, generation, outcome):
+                self._context.events.refused(state.id, {link_id: outcome})
 
     def record(self, target: Target) -> None:
         """The panel holds `target`: what it lacks of what is bound is refused or not due yet."""
         state, image = self._state, target.image
+        refused: dict[str, ItemOutcome] = {}
         for link_id, generation in target.asked.items():
             outcome = image.outcomes.get(link_id)
             if outcome is not None and outcome.outcome in HELD:
                 state.verdicts.pop(link_id, None)
             elif outcome is not None:
-                self._refuse(link_id, generation, outcome)
+                if self._refuse(link_id, generation, outcome):
+                    refused[link_id] = outcome
             elif link_id not in state.verdicts:
                 kept = state.observed.outcomes.get(link_id, _GIVEN_UP)
                 state.verdicts[link_id] = (generation, kept if kept.outcome is ItemState.REFUSED else _GIVEN_UP)
+        if refused:
+            self._context.events.refused(state.id, refused)
         dropped = [link_id for link_id in state.leaving if link_id not in target.asked and not image.allocation.get(link_id)]
         for link_id in dropped:
             del state.leaving[link_id]
         for link_id in state.verdicts.keys() - state.bound.keys():
             del state.verdicts[link_id]
-        counted = {refusal_key(link_id, profile.generation) for link_id, profile in state.bound.items()}
-        failures = {key: count for key, count in state.observed.failures.items() if key in counted}
+        failures = dict(state.observed.failures)
+        if failures:
+            counted = {refusal_key(link_id, profile.generation) for link_id, profile in state.bound.items()}
+            failures = {key: count for key, count in failures.items() if key in counted}
         lacking = {link_id: outcome for link_id, (_, outcome) in state.verdicts.items()}
         state.observed = replace(state.observed, failures=failures, outcomes={**image.outcomes, **lacking})
         state.drifted = False
         self._context.dropped(state.id, [link_id for link_id in dropped if link_id not in state.bound])
 
-    def _refuse(self, link_id: str, generation: int, outcome: ItemOutcome) -> None:
-        if self._state.verdicts.get(link_id) != (generation, outcome) and outcome.outcome is ItemState.REFUSED:
-            self._context.events.refused(self._state.id, link_id, outcome)
-        self._state.verdicts[link_id] = (generation, outcome)
+    def _refuse(self, link_id: str, generation: int, outcome: ItemOutcome) -> bool:
+        """Whether it is a refusal, and was not known."""
+        verdict = (generation, outcome)
+        known = self._state.verdicts.get(link_id) == verdict
+        self._state.verdicts[link_id] = verdict
+        return outcome.outcome is ItemState.REFUSED and not known

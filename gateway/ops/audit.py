@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
+from itertools import islice
 
 from drivers.contract import ItemOutcome, Reason
 
 _audit = logging.getLogger("audit")
+
+_NAMED = 20
+"""link_ids that a record of refusals names."""
 
 
 def _record(message: str, **facts: object) -> None:
@@ -32,8 +37,11 @@ class AuditTrail:
     def failed(self, panel: str, reason: Reason, message: str | None) -> None:
         _record("attempt failed", panel=panel, reason=reason.value, detail=message)
 
-    def refused(self, panel: str, link_id: str, outcome: ItemOutcome) -> None:
-        _record("panel cannot hold it", panel=panel, link_id=link_id, reason=outcome.reason and outcome.reason.value)
+    def refused(self, panel: str, outcomes: Mapping[str, ItemOutcome]) -> None:
+        """One record, however many they are; `link_ids`: the first of them."""
+        reasons = Counter(outcome.reason.value for outcome in outcomes.values() if outcome.reason is not None)
+        first = list(islice(outcomes, _NAMED))
+        _record("panel cannot hold it", panel=panel, count=len(outcomes), reasons=dict(reasons), link_ids=first)
 
     def drifted(self, panel: str) -> None:
         _record("panel drifted", panel=panel)

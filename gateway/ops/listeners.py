@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from drivers.contract import ItemOutcome, Reason
 from gateway.fleet.events import Events
@@ -32,9 +32,9 @@ class Listeners:
         for listener in self._listeners:
             listener.failed(panel, reason, message)
 
-    def refused(self, panel: str, link_id: str, outcome: ItemOutcome) -> None:
+    def refused(self, panel: str, outcomes: Mapping[str, ItemOutcome]) -> None:
         for listener in self._listeners:
-            listener.refused(panel, link_id, outcome)
+            listener.refused(panel, outcomes)
 
     def drifted(self, panel: str) -> None:
         for listener in self._listeners:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections import Counter as Counts
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -50,8 +51,10 @@ class Metrics(NoEvents):
     def failed(self, panel: str, reason: Reason, message: str | None) -> None:
         self._failures.labels(panel, reason.value).inc()
 
-    def refused(self, panel: str, link_id: str, outcome: ItemOutcome) -> None:
-        self._refusals.labels(panel, outcome.reason.value if outcome.reason else "").inc()
+    def refused(self, panel: str, outcomes: Mapping[str, ItemOutcome]) -> None:
+        reasons = Counts(outcome.reason.value if outcome.reason else "" for outcome in outcomes.values())
+        for reason, count in reasons.items():
+            self._refusals.labels(panel, reason).inc(count)
 
     def drifted(self, panel: str) -> None:
         self._drifts.labels(panel).inc()

@@ -18,7 +18,7 @@ from gateway.schedules.placement import place
 from gateway.schedules.separate import coming_on
 from gateway.schedules.union import compile_union, is_shared
 
-__all__ = ["BoundProfile", "CompileOptions", "compile_panel"]
+__all__ = ["BoundProfile", "CompileOptions", "compile_panel", "is_shared"]
 
 
 def compile_panel(

@@ -128,14 +128,14 @@ class MemoryFleet:
             for number, (link_id, item) in enumerate(self.desired.items())
         ]
 
-    def plan(self, items: Sequence[ProfileItem], panels: Sequence[str] | None) -> PlanReport:
+    async def plan(self, items: Sequence[ProfileItem], panels: Sequence[str] | None) -> PlanReport:
         for name in panels or ():
             self._known(name)
         on_lobby = PlanItemPanel("lobby", ItemState.EXACT, None, (), None, None, 1)
         planned = tuple(PlanItem(item.profile.link_id, (on_lobby,)) for item in items)
         return PlanReport(planned, (PlanPanel("lobby", "rs485-a", 64, ("0110",), 187, 109.4, 1),))
 
-    def explain(self, link_id: str, at: int, panel: str | None) -> ExplainReport | None:
+    async def explain(self, link_id: str, at: int, panel: str | None) -> ExplainReport | None:
         if panel is not None:
             self._known(panel)
         if link_id not in self.desired:

@@ -240,32 +240,32 @@ def test_plan_and_explain_of_panels_outputs_and_strangers() -> None:
         site = FleetSite({"lobby": FakePanel(), "gate": FakePanel()}, compile=compile_panel)
         site.rules = (BindingSettings(link_id="*", panels=("lobby", "gate:3")),)
         await site.open()
-        plan = site.fleet.plan([item(1)], None)
+        plan = await site.fleet.plan([item(1)], None)
         assert [(cell.panel, cell.outcome) for cell in plan.items[0].panels] == [
             ("lobby", ItemState.EXACT),
             ("gate:3", ItemState.GATEWAY_HELD),
         ]
         assert [cost.panel for cost in plan.panels] == ["lobby"]
-        assert [cost.panel for cost in site.fleet.plan([item(1)], ["@all"]).panels] == ["lobby", "gate"]
+        assert [cost.panel for cost in (await site.fleet.plan([item(1)], ["@all"])).panels] == ["lobby", "gate"]
         with pytest.raises(UnknownPanel):
-            site.fleet.plan([item(1)], ["nowhere"])
+            await site.fleet.plan([item(1)], ["nowhere"])
         assert not site.store.desired
         await site.fleet.upsert([item(1)])
         await site.pass_time(1)
         at = START - START % 86_400 + 550 * 60
-        explained = site.fleet.explain(link(1), at, None)
+        explained = await site.fleet.explain(link(1), at, None)
         assert explained is not None
         assert explained.asked
         lobby, gate = explained.panels
         assert (lobby.compiled, lobby.held, lobby.differs_at) == (True, True, None)
         assert (gate.compiled, gate.differs_at) == (None, None)
-        stranger = site.fleet.explain(link(1), at, "gate")
+        stranger = await site.fleet.explain(link(1), at, "gate")
         assert stranger is not None
         assert (stranger.panels[0].compiled, stranger.panels[0].held) == (True, False)
         assert stranger.panels[0].differs_at == "held"
-        assert site.fleet.explain(link(9), at, None) is None
+        assert await site.fleet.explain(link(9), at, None) is None
         with pytest.raises(UnknownPanel):
-            site.fleet.explain(link(1), at, "nowhere")
+            await site.fleet.explain(link(1), at, "nowhere")
         await site.close()
 
     run_virtual(main())

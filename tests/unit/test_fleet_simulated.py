@@ -134,12 +134,12 @@ async def test_a_plan_says_what_would_be_written_and_writes_nothing(tmp_path: Pa
     async with SimulatedSite(settings) as simulated, gateway_on(simulated, settings, tmp_path / "store.db") as running:
         await running.fleet.upsert([item(1)])
         before = written(simulated, "lobby")
-        plan = running.fleet.plan([item(1), item(2)], None)
+        plan = await running.fleet.plan([item(1), item(2)], None)
         assert [cell.outcome for planned in plan.items for cell in planned.panels] == [ItemState.EXACT] * 2
         (cost,) = plan.panels
         assert (cost.words > 0, cost.commits, cost.wire_ms) == (True, 1, None)
         assert written(simulated, "lobby") == before
-        explained = running.fleet.explain(link(1), 1_793_484_000, None)
+        explained = await running.fleet.explain(link(1), 1_793_484_000, None)
         assert explained is not None
         (panel,) = explained.panels
         assert (panel.compiled, panel.held, panel.differs_at) == (explained.asked, explained.asked, None)

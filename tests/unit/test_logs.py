@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from drivers.contract import ItemOutcome, ItemState, Reason
 from drivers.trace import request_id
 from gateway.ops import logs
+from gateway.ops.audit import AuditTrail
 
 
 @pytest.fixture
@@ -39,3 +41,12 @@ def test_an_error_keeps_its_traceback_on_one_line(stream: io.StringIO) -> None:
         logging.getLogger("line").exception("died")
     (line,) = stream.getvalue().splitlines()
     assert "ValueError: odd" in json.loads(line)["exception"]
+
+
+def test_refusals_are_one_record_however_many_they_are(stream: io.StringIO) -> None:
+    outcome = ItemOutcome(ItemState.REFUSED, Reason.NO_FREE_SLOT)
+    AuditTrail().refused("lobby", {f"link {number}": outcome for number in range(1000)})
+    (line,) = stream.getvalue().splitlines()
+    record = json.loads(line)
+    assert (record["panel"], record["count"], record["reasons"]) == ("lobby", 1000, {"no_free_slot": 1000})
+    assert record["link_ids"] == [f"link {number}" for number in range(20)]

@@ -1,0 +1,167 @@
+"""Requests of any permitted size, and several at a time: the loop goes on, and each client is told what it did itself.
+
+Real time: work that is too long for the loop is done by a thread. Nobody sleeps; what is counted is the loop's turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from drivers.contract import ItemState, PanelCapabilities, PanelImage, Reason
+from gateway.fleet.fleet import Fleet
+from gateway.fleet.results import Change
+from gateway.fleet.store import DesiredChange, DesiredProfile
+from gateway.fleet.turns import AT_ONCE
+from gateway.schedules.compiler import BoundProfile, CompileOptions, compile_panel
+from tests.support.fake_panel import FakePanel
+from tests.support.fleet_site import FleetSite, item, link, one_slot_each
+from tests.support.memory_store import MemoryStore
+
+PANELS = tuple(f"panel-{number}" for number in range(8))
+
+
+class Turns:
+    """Counts the loop's turns, and what is done on the loop in each of them."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.work: Counter[int] = Counter()
+        self.beside = 0
+        """Compilations that were done by another thread."""
+        self.begun = asyncio.Event()
+        """The first of them."""
+        self._loop, self._loop_thread = asyncio.get_running_loop(), threading.get_ident()
+
+    async def count(self) -> None:
+        while True:
+            self.number += 1
+            await asyncio.sleep(0)
+
+    def compile(
+        self,
+        profiles: Sequence[BoundProfile],
+        capabilities: PanelCapabilities,
+        allocation: Mapping[str, tuple[int, ...]],
+        now: float,
+        options: CompileOptions,
+        held: PanelImage | None = None,
+    ) -> PanelImage:
+        if threading.get_ident() == self._loop_thread:
+            self.work[self.number] += len(profiles)
+        else:
+            self.beside += 1
+            self._loop.call_soon_threadsafe(self.begun.set)
+        return compile_panel(profiles, capabilities, allocation, now, options, held)
+
+
+class WatchedStore(MemoryStore):
+    """Notes what had been compiled when profiles became durable."""
+
+    def __init__(self, compiled: Callable[[], int]) -> None:
+        super().__init__()
+        self._compiled = compiled
+        self.compiled_before: list[int] = []
+
+    async def put_desired(
+        self, changes: Sequence[DesiredChange], allocations: Mapping[str, Mapping[str, tuple[int, ...]]], at: float
+    ) -> tuple[DesiredProfile, ...]:
+        if changes:
+            self.compiled_before.append(self._compiled())
+        return await super().put_desired(changes, allocations, at)
+
+
+def on_large_site(test: Callable[[Fleet, FleetSite, Turns, WatchedStore], Awaitable[None]]) -> None:
+    async def main() -> None:
+        turns = Turns()
+        store = WatchedStore(lambda: turns.beside + len(turns.work))
+        panels = {name: FakePanel() for name in PANELS}
+        site = FleetSite(panels, compile=turns.compile, store=store, deadline_s=60.0)
+        counting = asyncio.create_task(turns.count())
+        try:
+            await test(await site.open(), site, turns, store)
+            await site.close()
+        finally:
+            counting.cancel()
+        assert max(turns.work.values(), default=0) <= AT_ONCE
+
+    asyncio.run(main())
+
+
+def test_more_than_fits_is_compiled_beside_the_loop_once_it_is_durable() -> None:
+    async def test(fleet: Fleet, site: FleetSite, turns: Turns, store: WatchedStore) -> None:
+        await fleet.upsert([item(0)])
+        before, compiled, started = turns.beside, turns.beside + len(turns.work), turns.number
+        reports = await fleet.upsert([item(number) for number in range(1, 10 * AT_ONCE)])
+        assert store.compiled_before[-1] == compiled
+        assert turns.beside >= before + len(PANELS)
+        assert turns.number - started > len(reports) // AT_ONCE
+        room = site.drivers[PANELS[0]].capabilities.max_schedules - 1
+        assert [report.success for report in reports] == [True] * room + [False] * (len(reports) - room)
+        assert {result.reason for report in reports[room:] for result in report.panels} == {Reason.NO_FREE_SLOT}
+        assert {frozenset(site.held(name)) for name in PANELS} == {frozenset(map(link, range(room + 1)))}
+        for name in PANELS:
+            durable = {link_id: numbers for link_id, numbers in store.allocations[name].items() if numbers}
+            assert durable.keys() == site.held(name).keys()
+
+    on_large_site(test)
+
+
+def test_what_is_asked_while_a_large_request_is_compiled_counts() -> None:
+    async def test(fleet: Fleet, site: FleetSite, turns: Turns, store: WatchedStore) -> None:
+        large = asyncio.create_task(fleet.upsert([item(number) for number in range(10 * AT_ONCE)]))
+        await turns.begun.wait()
+        deleted, changed = await asyncio.gather(fleet.delete([link(0)]), fleet.upsert([item(1, start=600)]))
+        await large
+        assert deleted[0].success
+        assert changed[0].success
+        for name in PANELS:
+            held = site.held(name)
+            assert link(0) not in held
+            assert held[link(1)] == (600, 660)
+
+    on_large_site(test)
+
+
+def test_a_large_plan_is_compiled_beside_the_loop_and_changes_nothing() -> None:
+    async def test(fleet: Fleet, site: FleetSite, turns: Turns, store: WatchedStore) -> None:
+        started = turns.number
+        planned = await fleet.plan([item(number) for number in range(10 * AT_ONCE)], None)
+        assert turns.beside == len(PANELS)
+        assert turns.number - started > len(planned.items) // AT_ONCE
+        outcomes = Counter(panel.outcome for each in planned.items for panel in each.panels)
+        assert outcomes[ItemState.REFUSED] > 0
+        assert sum(outcomes.values()) == 10 * AT_ONCE * len(PANELS)
+        assert not store.desired
+
+    on_large_site(test)
+
+
+def test_of_several_who_ask_for_the_same_new_profile_one_is_told_that_it_was_created() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()})
+        fleet = await site.open()
+        reports = await asyncio.gather(*(fleet.upsert([item(1)]) for _ in range(6)))
+        assert Counter(report.change for (report,) in reports) == {Change.CREATED: 1, Change.UPDATED: 5}
+        assert site.store.desired[link(1)].generation == 1
+        deleted = await asyncio.gather(*(fleet.delete([link(1)]) for _ in range(6)))
+        assert Counter(report.change for (report,) in deleted) == {Change.DELETED: 1, Change.NOT_FOUND: 5}
+        await site.close()
+
+    asyncio.run(main())
+
+
+def test_what_another_gateway_created_first_was_updated() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()}, compile=one_slot_each)
+        fleet = await site.open()
+        theirs = item(1, start=600)
+        await site.store.put_desired([DesiredChange(link(1), 0, theirs.profile, theirs.body)], {}, 0.0)
+        known, new = await fleet.upsert([item(1), item(2)])
+        assert (known.change, new.change) == (Change.UPDATED, Change.CREATED)
+        assert site.held("lobby") == {link(1): (540, 600), link(2): (540, 600)}
+        await site.close()
+
+    asyncio.run(main())
