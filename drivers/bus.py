@@ -42,6 +42,7 @@ _MISSES_TO_QUARANTINE = 3
 _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 30.0
 _DOUBLINGS = 10
+_STOPPED_WAITING = "the line was stopped before the reply"
 _PROBE = read_input_registers(0, 1)
 
 
@@ -215,6 +216,8 @@ class Bus:
                     continue
                 if self._link.stale and not await self._renew():
                     continue
+                if not await self._settled():
+                    continue
                 if (silent := self._quarantine.due(self._clock.monotonic())) is not None:
                     await self._probe(silent, self._units[silent])
                 elif (job := self._queue.pop()) is not None:
@@ -225,7 +228,7 @@ class Bus:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """However the worker ended, nobody may wait for it for ever."""
         if self._running is not None:
-            self._running.fail(NoReply("the line was stopped before the reply"))
+            self._running.fail(NoReply(_STOPPED_WAITING) if self._link.sent else LineStopped("the line was stopped"))
             self._running = None
         self._refuse_waiting(LineStopped("the line is not running"))
         if not task.cancelled() and task.exception() is not None:
@@ -233,9 +236,13 @@ class Bus:
 
     async def _rest(self, until: float | None) -> None:
         """Wait for work, at most `until`."""
-        self._wake.clear()
         if self._stopping or self._queue.ready or (not self._link.connected and not self._down):
             return
+        await self._nap(until)
+
+    async def _nap(self, until: float | None) -> None:
+        """Until somebody wakes the worker, at most `until`."""
+        self._wake.clear()
         if until is None:
             await self._wake.wait()
             return
@@ -274,6 +281,29 @@ class Bus:
             self._failed_opens += 1
             return False
         return not self._stopping
+
+    async def _settled(self) -> bool:
+        """Let a suspect line become quiet before anything is chosen: what waits may be given up or overtaken meanwhile.
+
+        A quiet that a probe made necessary comes out of the line's budget for probes.
+        """
+        started = now = self._clock.monotonic()
+        while now < (quiet_at := self._link.quiet_at):
+            if self._stopping or not self._link.connected:
+                return False
+            jammed_at = started + self._link.jammed_s
+            if now >= jammed_at:
+                self._traffic.jammed(now, now - started)
+                self._refuse_waiting(BusUnavailable("the line does not become quiet"))
+                return False
+            await self._nap(min(quiet_at, jammed_at))
+            now = self._clock.monotonic()
+        if now > started:
+            self._traffic.settled(now, now - started)
+        if self._probed:
+            self._quarantine.charge(now, now - started)
+            self._probed = False
+        return True
 
     async def _pause(self, seconds: float) -> None:
         """A pause that only `stop` cuts short."""
@@ -379,9 +409,6 @@ class Bus:
     def _account(self, number: int, request: Request, started: float, error: DriverError | None) -> None:
         """Count one attempt, and draw the conclusions for the unit and the line."""
         now = self._clock.monotonic()
-        if self._probed:
-            self._quarantine.charge(now, self._link.settled_s)
-            self._probed = False
         if isinstance(error, NotSent):
             return
         self._traffic.exchanged(number, now, now - started, error)
@@ -397,8 +424,8 @@ class Bus:
             self._isolate(number, unit, now)
 
     def _latency_s(self, request: Request, took_s: float) -> float:
-        """What an answered exchange took beside the waits for a quiet line and the bytes themselves."""
-        return max(0.0, took_s - self._link.settled_s - (self._link.wire_ms(request) or 0.0) / 1000)
+        """What an answered exchange took beside the bytes and the silences themselves."""
+        return max(0.0, took_s - (self._link.wire_ms(request) or 0.0) / 1000)
 
     # ---- quarantine ----
 

@@ -37,8 +37,9 @@ class TrafficStatistics:
 
     `exchanges` counts attempts whose bytes left; each ended well or in one of the counts that follow. `late_dropped`
     counts whole frames nobody waited for, `glitch_bytes` bytes of no frame. Loads are shares 0..1 of the line's time
-    over the last 1 and 15 minutes, waits for replies included. Times in milliseconds: an exchange from its silence to
-    its end, a wait in the queue from the call to the first attempt.
+    over the last 1 and 15 minutes, waits for replies and for a suspect line's quiet included; noise that lets a line not
+    become quiet at all counts as one more `crc` of the line. Times in milliseconds: an exchange from its silence to its
+    end, a wait in the queue from the call to the first attempt.
     """
 
     exchanges: int
@@ -130,6 +131,9 @@ class Traffic:
         if error is not None:
             self._count(error)
 
+    def settled(self, end: float, waited_s: float) -> None:
+        self._load.add(end, waited_s)
+
     def queued(self, waited_s: float) -> None:
         self._queue_s.append(waited_s)
 
@@ -185,6 +189,13 @@ class LineTraffic:
     def retried(self, unit: int) -> None:
         for traffic in self._of(unit):
             traffic.retries += 1
+
+    def settled(self, end: float, waited_s: float) -> None:
+        self._line.settled(end, waited_s)
+
+    def jammed(self, end: float, waited_s: float) -> None:
+        self._line.settled(end, waited_s)
+        self._line.crc += 1
 
     def exchanged(self, unit: int, end: float, took_s: float, error: DriverError | None) -> None:
         for traffic in self._of(unit):

@@ -23,19 +23,27 @@ class Link(Protocol):
 
     `connected` is False once an exchange or `open` found the line gone; only `open` makes it True again. `on_lost` is
     called when an idle line goes away: it may wake somebody, not more. `stale`: the next exchange would have to open the
-    connection anew, which `open` does beforehand. `settled_s` is how long the last exchange
-    waited for a suspect line to become quiet.
+    connection anew, which `open` does beforehand. `sent`: the frame of the last exchange left.
+
+    `quiet_at` is when the line will have been quiet long enough for anybody if nothing more comes, a past moment if it is.
+    An exchange begun sooner waits by itself. It is told to have failed when the quiet does not come for `jammed_s`.
     """
 
     tally: WireTally
     on_lost: Callable[[], None]
-    settled_s: float
+    sent: bool
 
     @property
     def connected(self) -> bool: ...
 
     @property
     def stale(self) -> bool: ...
+
+    @property
+    def quiet_at(self) -> float: ...
+
+    @property
+    def jammed_s(self) -> float: ...
 
     async def open(self) -> None:
         """Raises BusUnavailable."""

@@ -52,7 +52,7 @@ class RtuLink:
         self._clock = clock
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
-        self.settled_s = 0.0
+        self.sent = False
         self._connect = connect
         self._timing = timing
         self._facts = {"line": name}
@@ -60,7 +60,7 @@ class RtuLink:
         self._receiver: Receiver | None = None
         self._exchange: Exchange | None = None
         self._idle = ReplyFramer()
-        self._busy_until = 0.0
+        self._busy_until = self._noise_at = 0.0
         self._suspect_since: float | None = None
         self._suspect_unit: int | None = None
         self._quiet_s = 0.0
@@ -76,6 +76,18 @@ class RtuLink:
     @property
     def stale(self) -> bool:
         return False
+
+    @property
+    def quiet_at(self) -> float:
+        """After a probe that nothing answered, for any other unit than that one."""
+        if self._suspect_since is None:
+            return self._noise_at + self._timing.silence_s
+        since = self._suspect_since if self._suspect_unit is None else 0.0
+        return max(since, self._busy_until) + self._quiet_s
+
+    @property
+    def jammed_s(self) -> float:
+        return max(_BABBLE_MIN_S, _BABBLE_QUIETS * self._quiet_s)
 
     async def open(self) -> None:
         if self._defect is not None:
@@ -117,6 +129,7 @@ class RtuLink:
         check_broadcast(unit, request)
         exchange = Exchange(unit, request, self.frame(unit, request), timing, self._clock.monotonic())
         self._exchange = exchange
+        self.sent = False
         try:
             self._call_at(self._free_at(exchange), self._begin, exchange)
             return await exchange.done
@@ -131,7 +144,7 @@ class RtuLink:
         now = self._clock.monotonic()
         free_at = self._free_at(exchange)
         if now < free_at:
-            if free_at > exchange.started + exchange.timing.guard_s + max(_BABBLE_MIN_S, _BABBLE_QUIETS * self._quiet_s):
+            if free_at > exchange.started + exchange.timing.guard_s + self.jammed_s:
                 exchange.fail(BusUnavailable("the line does not become quiet"))
             else:
                 self._call_at(free_at, self._begin, exchange)
@@ -169,11 +182,10 @@ class RtuLink:
         """One write. The timer runs from when the last byte will have left, which the kernel does not tell."""
         timing = self._timing
         self._drop_idle()
-        self.settled_s = 0.0 if self._suspect_since is None else now - exchange.started
         self._suspect_since = None
         self._quiet_s = exchange.timing.timeout_s if timing.quiet_s is None else timing.quiet_s
         self._busy_until = now + len(exchange.frame) * timing.character_s
-        exchange.sent = True
+        exchange.sent = self.sent = True
         exchange.echo = Echo(exchange.frame, self._echoes)
         wait_s = exchange.timing.timeout_s if exchange.unit else timing.turnaround_s
         exchange.deadline = exchange.answer_by = self._busy_until + wait_s
@@ -233,11 +245,13 @@ class RtuLink:
 
     def _drop_idle(self) -> None:
         """Nothing of what came while nobody waited can belong to the next exchange."""
-        if not self._idle.waiting and not self._idle.skipped:
-            return
         self._count_dropped(self._idle.flush())
-        self.tally.glitch_bytes[0] += self._idle.skipped
-        self._idle = ReplyFramer()
+        self._count_noise()
+
+    def _count_noise(self) -> None:
+        if self._idle.skipped:
+            self.tally.glitch_bytes[0] += self._idle.skipped
+            self._idle.skipped = 0
 
     def _count_dropped(self, frames: list[Frame]) -> None:
         for frame in frames:
@@ -265,7 +279,9 @@ class RtuLink:
 
     def _overhear(self, data: bytes) -> None:
         """Bytes that nobody waits for. A whole frame among them means that more may be under way; noise does not."""
+        self._noise_at = self._busy_until
         frames = self._idle.feed(data)
+        self._count_noise()
         if frames:
             self._count_dropped(frames)
             self._suspect()

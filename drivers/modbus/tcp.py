@@ -108,7 +108,7 @@ class TcpLink:
     def __init__(self, host: str, port: int, clock: Clock, *, turnaround_s: float, name: str = "") -> None:
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
-        self.settled_s = 0.0
+        self.sent = False
         self._host = host
         self._port = port
         self._clock = clock
@@ -127,6 +127,14 @@ class TcpLink:
     @property
     def stale(self) -> bool:
         return self._client is None or not self._client.connected or self._framer.suspect
+
+    @property
+    def quiet_at(self) -> float:
+        return 0.0
+
+    @property
+    def jammed_s(self) -> float:
+        return 0.0
 
     async def open(self) -> None:
         if self._defect is not None:
@@ -170,7 +178,9 @@ class TcpLink:
 
     async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
         check_broadcast(unit, request)
+        self.sent = False
         client = await self._connection_to_use()
+        self.sent = True
         if unit == 0:
             return await self._broadcast(client, request)
         self._framer.awaiting = True

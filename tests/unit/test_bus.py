@@ -353,6 +353,7 @@ def test_stop_beyond_its_grace_leaves_an_unconfirmed_exchange() -> None:
 def test_a_worker_that_dies_is_seen_and_nobody_waits_for_it() -> None:
     class Broken(RtuLink):
         async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
+            self.sent = True
             raise ZeroDivisionError
 
     async def main() -> None:
