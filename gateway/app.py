@@ -34,8 +34,12 @@ from gateway.site import Site
 
 _log = logging.getLogger(__name__)
 
-GRACE_S = 10.0
-"""How long a stop waits for what is on the wires."""
+STOP_S = 20.0
+"""How long a stop may take in all; the service manager waits longer."""
+REQUESTS_S = 10.0
+"""Of that, at most, for requests in hand."""
+WIRES_S = 3.0
+"""Of that, kept for what is on the wires, however long the rest takes."""
 
 
 class CannotStart(Exception):
@@ -83,6 +87,7 @@ class Gateway:
         self._bound = False
         self._reloading = asyncio.Lock()
         self._stack = AsyncExitStack()
+        self._stop_by = 0.0
 
     async def start(self) -> str:
         """Returns the URL it listens at. Raises CannotStart."""
@@ -107,8 +112,8 @@ class Gateway:
         )
         self._metrics.watch(self._fleet.panels)
         self._site = Site(self._fleet, self._clock)
-        self._stack.push_async_callback(self._site.stop, GRACE_S)
-        self._stack.push_async_callback(self._fleet.stop, GRACE_S)
+        self._stack.push_async_callback(lambda: self._site.stop(self._left()))
+        self._stack.push_async_callback(lambda: self._fleet.stop(self._left() - WIRES_S))
         listening = await self._bind()
         await self._site.apply(settings.lines, self._models(settings))
         await self._fleet.start()
@@ -132,7 +137,7 @@ class Gateway:
                 metrics=self._metrics.exposition,
             )
         )
-        runner = build_runner(self._app, GRACE_S)
+        runner = build_runner(self._app, REQUESTS_S)
         self._stack.push_async_callback(runner.cleanup)
         await runner.setup()
         http, server = self._settings.http, runner.server
@@ -150,7 +155,12 @@ class Gateway:
 
     async def stop(self) -> None:
         """No new request, no new exchange; what is on the wires is finished, then a true record is left."""
+        self._stop_by = self._clock.monotonic() + STOP_S
         await self._stack.aclose()
+
+    def _left(self) -> float:
+        """Seconds until the stop shall be over; what comes last is left some."""
+        return max(WIRES_S, self._stop_by - self._clock.monotonic())
 
     async def wait(self, stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
         """Until `stop` is set; raises what a background task died of, of its own or told by `failed`."""
