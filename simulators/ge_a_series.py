@@ -93,7 +93,7 @@ class GeASeries(SimulatedPanel):
             2 * DATES,
             read,
             lambda offset, words: self._calendar(index).write(offset, words),
-            lambda offset, words: self._calendar(index).check(offset, words),
+            lambda offset, words: self._calendar(index).check(offset, words, self._calendar(1 - index).days),
         )
 
     def _schedules(self) -> list[Region]:

@@ -6,7 +6,7 @@ One copy is what the panel works with, another one is its flash. Day lists: 0 Mo
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 
 from simulators.clock import MINUTES, Windows, weekday
@@ -111,14 +111,18 @@ class Calendar:
         words = [word for day in self.days for word in date_words(day)]
         return words + [UNUSED] * (2 * DATES - len(words))
 
-    def check(self, offset: int, words: Sequence[int]) -> None:
+    def check(self, offset: int, words: Sequence[int], elsewhere: Collection[int]) -> None:
+        """`elsewhere`: dates of the other calendar."""
         if offset % 2 or len(words) % 2:
             raise ModbusRefusal(PARTIAL_WRITE)
         if (UNUSED, UNUSED) in self._pairs(words):
             if len(words) > 2:
                 raise ModbusRefusal(NOT_SINGLE)
         else:
-            self._check_dates(offset // 2, [day_of_date(*pair) for pair in self._pairs(words)])
+            days = [day_of_date(*pair) for pair in self._pairs(words)]
+            if set(days) & set(elsewhere):
+                raise ModbusRefusal(ILLEGAL_VALUE)
+            self._check_dates(offset // 2, days)
 
     def _check_dates(self, place: int, days: Sequence[int]) -> None:
         """No gap before them, and all dates within ten years."""
@@ -152,7 +156,7 @@ class Tables:
         """UTC enable, offset, DST enable: kept, not acted upon, for nobody knows its rules."""
 
     def day_list(self, day: int) -> int:
-        """The list that a day goes by. A date in both calendars goes by the first."""
+        """The list that a day goes by. No date stands in both calendars."""
         listed = [index for index, calendar in enumerate(self.calendars) if day in calendar.days]
         return 7 + listed[0] if listed else weekday(day)
 

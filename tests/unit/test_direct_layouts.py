@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from config.panel_model import PanelModel, load_models, parse_model
 from drivers.contract import PanelImage, Period, Slot
 from drivers.modbus.layouts import build_layout
-from drivers.modbus.layouts.ge_schedules import calendar_frames
+from drivers.modbus.layouts.ge_calendars import calendar_frames, calendar_writes
 from drivers.modbus.layouts.layout import Layout
 from drivers.modbus.output_driver import capabilities_of
 from drivers.modbus.requests import Request
@@ -232,6 +232,28 @@ def test_a_calendar_never_loses_a_date_that_stays(old: set[int], new: set[int]) 
         places |= dict(enumerate(dates, position))
         assert old & new <= set(places.values())
     assert [places[at] for at in range(len(wanted))] == wanted
+
+
+@st.composite
+def calendars(draw: st.DrawFn) -> tuple[list[int], list[int]]:
+    """Two without a common date, in any order."""
+    days = draw(st.lists(st.integers(0, 200), unique=True, max_size=100))
+    cut = draw(st.integers(max(0, len(days) - 90), min(90, len(days))))
+    return days[:cut], days[cut:]
+
+
+@settings(max_examples=200, deadline=None)
+@given(calendars(), calendars())
+def test_no_date_ever_stands_in_both_calendars(old: tuple[list[int], list[int]], new: tuple[list[int], list[int]]) -> None:
+    wanted = tuple(map(sorted, new))
+    places = tuple(map(list, old))
+    for index, place, dates in calendar_writes(old, wanted):
+        assert place <= len(places[index]), "no gap"
+        assert dates or place == len(places[index]) - 1, "from the end, so that nothing moves up"
+        places[index][place : place + max(1, len(dates))] = dates
+        assert not set(places[0]) & set(places[1])
+        assert max(map(len, places)) <= 90
+    assert places == wanted
 
 
 def test_one_changed_minute_is_one_word() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from config.panel_model import load_models
 from drivers.contract import ClockSetting, Outcome, PanelCapabilities, PanelImage, Period, Priority, Slot
 from drivers.modbus.output_driver import capabilities_of
+from drivers.modbus.requests import Request
 from simulators.domat_fc013 import DomatFc013
 from simulators.ge_a_series import GeASeries
 from tests.support.panel_wire import panel_on_wire
@@ -59,7 +60,7 @@ def test_one_image_after_another(name: str, data: st.DataObject) -> None:
 
 
 def test_ninety_dates_move_through_both_calendars() -> None:
-    """Full calendars, then each shifted by a third, then swapped: no date is ever in none of the two or counted wrong."""
+    """Full calendars, then each shifted by a third, then swapped: each counts as asked, the simulator refuses one in both."""
     first, second = tuple(range(20_800, 20_980, 2)), tuple(range(20_801, 20_981, 2))
     slot = Slot((), (Period(128, 540, 600), Period(256, 660, 720)))
 
@@ -75,6 +76,27 @@ def test_ninety_dates_move_through_both_calendars() -> None:
                 opened = frozenset(m for start, end in panel.day_windows(3, day) for m in range(start, end))
                 assert opened == minutes_asked(target, 3, day), day
             known = target
+
+    run_virtual(run())
+
+
+def test_a_date_is_closed_while_its_calendar_is_put_in_order() -> None:
+    """Somebody else's calendar, unsorted: its places wait for each other, so a date is in none for a moment."""
+    every_day = {1: Slot((), (Period(127, 0, 1440),))}
+    target = PanelImage(slots=every_day, special_days=((20_790, 20_800, 20_812),))
+
+    async def run() -> None:
+        driver, wire = panel_on_wire("ge-a-series")
+        panel = cast("GeASeries", wire.panel)
+        unsorted = PanelImage(slots=every_day, special_days=((20_812, 20_800, 20_790),))
+        assert (await driver.apply(driver.plan(unsorted, PanelImage()), P, None)).outcome is Outcome.ACKNOWLEDGED
+
+        async def before(request: Request) -> bool:
+            assert not any(panel.is_open_at(1, day, 600) for day in (20_790, 20_800, 20_812))
+            return True
+
+        wire.before = before
+        assert (await driver.apply(driver.plan(target, unsorted), P, None)).outcome is Outcome.ACKNOWLEDGED
 
     run_virtual(run())
 

@@ -7,15 +7,24 @@ entry is removed by FC06 0xFFFF, one a write. Calendar: a count, then dates of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterable, Mapping
 
 from config.panel_model import PanelModel
 from config.schedule_layouts import GeSchedules
 from drivers.contract import PanelCapabilities, PanelImage, Slot
 from drivers.modbus.layouts.direct import Writer, unchanged
 from drivers.modbus.layouts.events import ListCodec, Phases, add_list
-from drivers.modbus.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, weekday, within
+from drivers.modbus.layouts.ge_calendars import (
+    NO_DATE,
+    CalendarWrite,
+    Dates,
+    calendar_writes,
+    date_words,
+    day_of,
+    list_of,
+    lists_visited,
+)
+from drivers.modbus.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, within
 from drivers.modbus.layouts.layout import AllChecked, Read
 from drivers.modbus.requests import Request, read_coils, write_coil
 from drivers.modbus.steps import Check, Transaction
@@ -24,17 +33,11 @@ from drivers.modbus.words import checks, reads
 _UNUSED = 0xFFFF
 _LISTS_AT = 2
 _OUT_OF_SERVICE, _VALUE_NOW = 0, 1
-_NO_DATE = -1
-"""Stands for words of a calendar that are no date."""
-_DATES_A_FRAME = 61
-_EPOCH = date(1970, 1, 1)
-_YEAR_BASE = 1900
-Dates = Sequence[int]
 
 
 class GeLayout(AllChecked):
-    """Calendars change between the closings and the openings. A list that a date comes under, or passes on its way from one
-    calendar to the other, is closed wholly before where it would open that day more than the old and the new plan do.
+    """Calendars change between the closings and the openings. A list that a date comes under, also on its way only, is closed
+    wholly before where it would open that day more than the old and the new plan do.
     """
 
     def __init__(self, model: PanelModel, layout: GeSchedules, capabilities: PanelCapabilities) -> None:
@@ -100,7 +103,7 @@ class GeLayout(AllChecked):
         words: dict[int, int | None] = {}
         for position in range(self._layout.dates_per_calendar):
             day = dates[position] if position < len(dates) else None
-            pair = (_UNUSED, _UNUSED) if day is None else (None, None) if day == _NO_DATE else _date_words(day)
+            pair = (_UNUSED, _UNUSED) if day is None else (None, None) if day == NO_DATE else date_words(day)
             words |= dict(enumerate(pair, first + 2 * position))
         return words
 
@@ -130,7 +133,7 @@ class GeLayout(AllChecked):
         pairs = [(words[at], words[at + 1]) for at in range(first, first + 2 * self._layout.dates_per_calendar, 2) if at in words]
         while pairs and pairs[-1] == (_UNUSED, _UNUSED):
             pairs.pop()
-        return tuple(_day(*pair) for pair in pairs)
+        return tuple(day_of(*pair) for pair in pairs)
 
     # --- change
 
@@ -141,14 +144,15 @@ class GeLayout(AllChecked):
         if not numbers and not moved:
             return unchanged(known)
         held = {at: word for n in everywhere for at, word in self._cared(self._slot_words(known, n)).items()}
-        wholly_off = self._wholly_off(target, known, everywhere, held) if moved else frozenset()
+        dates = calendar_writes(self._groups(known), self._groups(target))
+        wholly_off = self._wholly_off(target, known, everywhere, held, dates) if moved else frozenset()
         lists = [(n, index) for n in everywhere for index in range(self._lists) if n in numbers or (n, index) in wholly_off]
         phases = self._phases(target, lists, held, wholly_off)
         writer = Writer(self._model, held, self._protected(everywhere, held, target))
         writer.values_off(phases)
         writer.begin_phase()
-        for index in moved:
-            self._write_calendar(writer, index, _group(known, index), _group(target, index))
+        for write in dates:
+            self._write_dates(writer, write)
         writer.times_and_on(phases, _UNUSED)
         return writer.transaction(known, self._expected(target, known, lists, moved))
 
@@ -177,21 +181,24 @@ class GeLayout(AllChecked):
         return frozenset(midnights | unused | {at for at, word in held.items() if word == _UNUSED})
 
     def _wholly_off(
-        self, target: PanelImage, known: PanelImage, numbers: Iterable[int], held: Mapping[int, int]
+        self,
+        target: PanelImage,
+        known: PanelImage,
+        numbers: Iterable[int],
+        held: Mapping[int, int],
+        dates: Iterable[CalendarWrite],
     ) -> frozenset[tuple[int, int]]:
         """Lists to be closed before the calendars change."""
-        groups = range(len(self._layout.calendars))
-        days = {day for image in (target, known) for group in groups for day in _group(image, group)} - {_NO_DATE}
-        switched = {(_list_of(known, day), _list_of(target, day), weekday(day)) for day in days}
+        old, new = self._groups(known), self._groups(target)
+        visited = lists_visited(old, dates)
+        switched = {(list_of(old, day), list_of(new, day), lists) for day, lists in visited.items()}
         off: set[tuple[int, int]] = set()
         for number in numbers:
             after = dict(held) | self._phases(target, [(number, index) for index in range(self._lists)], held, frozenset()).off
-            for before, then, usual in switched:
-                if before == then:
-                    continue
+            for before, then, lists in switched:
                 allowed = merged((*self._plan(known, number, before), *self._plan(target, number, then)))
-                visited = {then, usual} if before >= WEEK and then >= WEEK else {then}
-                off |= {(number, index) for index in visited if not self._stays_within(number, index, after, allowed)}
+                passed = lists - {before}
+                off |= {(number, index) for index in passed if not self._stays_within(number, index, after, allowed)}
         return frozenset(off)
 
     @staticmethod
@@ -204,13 +211,15 @@ class GeLayout(AllChecked):
         effect = self._codec.effect([words.get(at) for at in range(start, start + self._list_words)])
         return effect is not None and within(effect, allowed)
 
-    def _write_calendar(self, writer: Writer, index: int, held: Dates, wanted: Dates) -> None:
-        """In place, sorted as the image has them; what is left over goes from the end, so that nothing moves up."""
-        first = self._layout.calendars[index] + 1
-        for position, dates in calendar_frames(held, wanted):
-            writer.block(first + 2 * position, tuple(word for day in dates for word in _date_words(day)))
-        for position in range(len(held) - 1, len(wanted) - 1, -1):
-            writer.removal(first + 2 * position, (_UNUSED, _UNUSED))
+    def _groups(self, image: PanelImage) -> tuple[Dates, ...]:
+        return tuple(_group(image, index) for index in range(len(self._layout.calendars)))
+
+    def _write_dates(self, writer: Writer, write: CalendarWrite) -> None:
+        address = self._layout.calendars[write.calendar] + 1 + 2 * write.place
+        if write.dates:
+            writer.block(address, tuple(word for day in write.dates for word in date_words(day)))
+        else:
+            writer.removal(address, (_UNUSED, _UNUSED))
 
     def _expected(
         self, target: PanelImage, known: PanelImage, lists: Iterable[tuple[int, int]], moved: Iterable[int]
@@ -263,7 +272,7 @@ class GeLayout(AllChecked):
         return {number: bool(value) for number, value in zip(self._numbers(), values, strict=True)}
 
     def due(self, image: PanelImage, day: int, minute: int) -> Mapping[int, bool]:
-        index = _list_of(image, day)
+        index = list_of(self._groups(image), day)
         opaque = {number for number, slot in image.slots.items() if slot.opaque is not None}
         plans = {number: self._plan(image, number, index) for number in self._numbers() if number not in opaque}
         return {number: any(start <= minute < end for start, end in plan) for number, plan in plans.items()}
@@ -275,49 +284,3 @@ class GeLayout(AllChecked):
 
 def _group(image: PanelImage, index: int) -> tuple[int, ...]:
     return image.special_days[index] if index < len(image.special_days) else ()
-
-
-def _list_of(image: PanelImage, day: int) -> int:
-    """The list that a day goes by: a calendar's where it stands in one, else its weekday's."""
-    groups = [index for index, group in enumerate(image.special_days) if day in group]
-    return WEEK + groups[0] if groups else weekday(day)
-
-
-def _date_words(day: int) -> tuple[int, int]:
-    when = _EPOCH + timedelta(days=day)
-    return when.isoweekday() << 8 | when.day, when.month << 8 | (when.year - _YEAR_BASE) & 0xFF
-
-
-def _day(high: int, low: int) -> int:
-    """The day that two words say; _NO_DATE where the gateway would not have written them."""
-    try:
-        day = (date(_YEAR_BASE + (low & 0xFF), low >> 8, high & 0xFF) - _EPOCH).days
-    except ValueError:
-        return _NO_DATE
-    return day if day >= 0 and _date_words(day) == (high, low) else _NO_DATE
-
-
-def calendar_frames(held: Dates, wanted: Dates) -> list[tuple[int, tuple[int, ...]]]:
-    """(position, dates) of the writes that bring a calendar's places to `wanted`, in an order that never loses a common date.
-
-    A frame that overwrites a date waits until the date stands at its new place.
-    """
-    differing = [at for at in range(len(wanted)) if at >= len(held) or held[at] != wanted[at]]
-    frames: list[list[int]] = []
-    for at in differing:
-        if frames and frames[-1][-1] == at - 1 and len(frames[-1]) < _DATES_A_FRAME:
-            frames[-1].append(at)
-        else:
-            frames.append([at])
-    ordered: list[list[int]] = []
-    while frames:
-        ready = next((frame for frame in frames if not _awaited(frame, frames, held, wanted)), frames[0])
-        frames.remove(ready)
-        ordered.append(ready)
-    return [(frame[0], tuple(wanted[at] for at in frame)) for frame in ordered]
-
-
-def _awaited(frame: list[int], frames: list[list[int]], held: Dates, wanted: Dates) -> bool:
-    """Whether another frame still has to write a date that this one would overwrite."""
-    lost = {held[at] for at in frame if at < len(held)}
-    return any(wanted[at] in lost for other in frames if other is not frame for at in other)
