@@ -25,6 +25,8 @@ from gateway.fleet.transactions import Transactions
 LOG = logging.getLogger(__name__)
 _LONGEST_SLEEP_S = 300.0
 _RENEWAL_PAUSE_S = 60.0
+_LOOKS = 3
+"""So often a panel that restarts is looked at in one attempt."""
 
 
 class Reconciler:
@@ -192,17 +194,15 @@ class Reconciler:
             self._release()
 
     async def _converge(self) -> Failure | None:
-        state = self.state
-        priority = Priority.REVOCATION if state.leaving else Priority.GRANT
-        if not state.certain:
-            failure = await self.inspection.look(priority)
-            if failure is not None:
-                return failure
-        clock = await self.inspection.keep_clock(priority) if self.inspection.clock_due() else None
-        if clock is not None and not state.clock_missing:
-            return clock
-        if not state.certain:  # the status told of a restart
-            return await self._converge()
+        clock = None
+        for _ in range(_LOOKS):
+            clock = await self._inspect()
+            if self.state.certain and (clock is None or self.state.clock_missing):
+                break
+            if clock is not None:
+                return clock
+        else:
+            return Failure(Reason.UNEXPECTED_REPLY, "the panel restarts whenever it is looked at")
         if self._erase_all:
             failure = await self._transactions.erase()
             if failure is not None:
@@ -210,6 +210,14 @@ class Reconciler:
             self._erase_all = False
         failure = await self._bring()  # a clock that cannot be set keeps no closing back
         return failure if clock is None else clock
+
+    async def _inspect(self) -> Failure | None:
+        """Look at the panel and keep its clock. It may not be certain after that: the status told of a restart."""
+        priority = Priority.REVOCATION if self.state.leaving else Priority.GRANT
+        failure = None if self.state.certain else await self.inspection.look(priority)
+        if failure is None and self.inspection.clock_due():
+            failure = await self.inspection.keep_clock(priority)
+        return failure
 
     async def _bring(self) -> Failure | None:
         """Write until the panel holds what it shall. What is asked meanwhile counts at once: the newest wins."""

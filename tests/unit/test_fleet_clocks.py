@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import PanelSettings
-from drivers.contract import PanelStatus
+from drivers.contract import Acknowledgement, PanelStatus
 from gateway.fleet import clocks
 from gateway.fleet.backoff import CAP_S, back_off_s
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
@@ -139,6 +139,35 @@ def test_no_clock_is_written_before_the_wall_clock_is_trusted() -> None:
         site.clock.wall_offset += 1000
         await site.pass_time(20)
         assert (site.fleet.trusted(), panel.clock_offset_s) == (True, 7200)
+        (report,) = await site.fleet.upsert([item(1)])
+        assert report.success
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_a_panel_that_restarts_whenever_its_clock_is_written_is_tried_again_later() -> None:
+    async def main() -> None:
+        panel = FakePanel()
+        site = site_in_kyiv(instant(2026, 11, 2), panel)
+        await site.open()
+        driver, set_clock = site.drivers["lobby"], site.drivers["lobby"].set_clock
+
+        async def browns_out(*args: Any) -> Acknowledgement:
+            said = await set_clock(*args)
+            panel.power_cut(site.clock.monotonic())
+            return said
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(driver, "set_clock", browns_out)
+            (report,) = await site.fleet.upsert([item(1)])
+            assert not report.success
+            await site.pass_time(60)
+            assert panel.readings.count("set_clock") < 40
+            view = site.fleet.panel("lobby")
+            assert view is not None
+            assert view.last_error == "unexpected_reply: the panel restarts whenever it is looked at"
+        await site.pass_time(100)
         (report,) = await site.fleet.upsert([item(1)])
         assert report.success
         await site.close()
