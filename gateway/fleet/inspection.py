@@ -155,8 +155,14 @@ class Inspection:
             return False
         if capabilities.clock == "w":
             return self._clock_set_at is None or self._context.clock.wall() >= self.clock_at
+        return self._off(status) or status.clock_due
+
+    def _off(self, status: PanelStatus) -> bool:
+        """Whether a clock that can be read is unset or off by more than the bound."""
+        if self._state.driver.capabilities.clock != "rw":
+            return False
         error = clocks.error_s(self._context.options.readings.zone, status)
-        return error is None or abs(error) > self._state.settings.clock_bound_s or status.clock_due
+        return error is None or abs(error) > self._state.settings.clock_bound_s
 
     async def keep_clock(self, priority: Priority) -> Failure | None:
         """Measure the clock and set it where it is unset or off by more than the bound.
@@ -192,7 +198,15 @@ class Inspection:
         self._clock_due = False
         self._clock_set_at = context.clock.wall()
         self._schedule_clock()
-        return None if failure is not None else await self.measure(priority)
+        return None if failure is not None else await self._verify_clock(priority)
+
+    async def _verify_clock(self, priority: Priority) -> Failure | None:
+        """A clock that is wrong though it was set just now is as good as not set, unless the panel restarted."""
+        failure = await self.measure(priority)
+        if failure is None and self._state.certain and self._status is not None and self._off(self._status):
+            self._state.clock_missing = True
+            failure = Failure(Reason.CLOCK_NOT_SET, "the panel took the time, and its clock shows another")
+        return failure
 
     def _schedule_clock(self) -> None:
         context, state = self._context, self._state

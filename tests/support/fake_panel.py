@@ -65,6 +65,8 @@ class FakePanel:
     clock_offset_s: float | None = None
     clock_changes: tuple[tuple[int, int], ...] = ()
     takes_clock: bool = True
+    ignores_clock: bool = False
+    """It acknowledges a time and goes on with its own."""
     clock_fault: Reason | None = None
     """What becomes of every attempt to set the clock: unconfirmed, for this reason."""
     booted_at: float = 0.0
@@ -225,6 +227,8 @@ class FakeDriver:
             return Acknowledgement(Outcome.UNCONFIRMED, None, self.panel.clock_fault)
         if not self.panel.takes_clock:
             return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "no clock today")
+        if self.panel.ignores_clock:
+            return Acknowledgement(Outcome.ACKNOWLEDGED)
         self.panel.clock_offset_s = setting.offset_minutes * 60.0
         self.panel.clock_changes = setting.changes if self.panel.capabilities.dst != "gateway" else ()
         return Acknowledgement(Outcome.ACKNOWLEDGED)

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import PanelSettings
-from drivers.contract import Acknowledgement, PanelStatus
+from drivers.contract import Acknowledgement, PanelStatus, Reason
 from gateway.fleet import clocks
 from gateway.fleet.backoff import CAP_S, back_off_s
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
-from tests.support.fleet_site import FleetSite, item
+from tests.support.fleet_site import FleetSite, item, link
 from tests.support.virtual_time import VirtualClock, run_virtual
 
 KYIV = ZoneInfo("Europe/Kyiv")
@@ -167,6 +167,28 @@ def test_a_panel_that_restarts_whenever_its_clock_is_written_is_tried_again_late
             view = site.fleet.panel("lobby")
             assert view is not None
             assert view.last_error == "unexpected_reply: the panel restarts whenever it is looked at"
+        await site.pass_time(100)
+        (report,) = await site.fleet.upsert([item(1)])
+        assert report.success
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_a_clock_that_is_wrong_after_it_was_set_is_not_set() -> None:
+    async def main() -> None:
+        panel = FakePanel()
+        site = site_in_kyiv(instant(2026, 11, 2), panel)
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        panel.clock_offset_s, panel.ignores_clock = 14_400.0, True
+        await site.fleet.sync("lobby")
+        await site.pass_time(20)
+        (report,) = await site.fleet.upsert([item(1)])
+        assert (report.success, report.panels[0].reason) == (False, Reason.CLOCK_NOT_SET)
+        (report,) = await site.fleet.delete([link(1)])
+        assert report.success, "a closing does not wait for it"
+        panel.ignores_clock = False
         await site.pass_time(100)
         (report,) = await site.fleet.upsert([item(1)])
         assert report.success
