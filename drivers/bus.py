@@ -260,27 +260,30 @@ class Bus:
             await self._pause(min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(self._failed_opens - 1, _DOUBLINGS)))
             if self._stopping:
                 return
+        if await self._open():
+            _log.info("line open", extra={"line": self._settings.id})
+            self._come_up()
+
+    async def _open(self) -> bool:
+        """Counts as failed until an exchange went over it."""
         self._failed_opens += 1
         try:
             await self._link.open()
         except BusUnavailable as error:
             _log.warning("line not open", extra={"line": self._settings.id, "cause": str(error)})
-            return
-        _log.info("line open", extra={"line": self._settings.id})
-        self._come_up()
+            return False
+        return True
 
     async def _renew(self) -> bool:
         """Open a connection anew that the last exchange left suspect, while nothing runs: deadlines of what waits hold.
 
-        Once before an exchange: what is stale again at once is that exchange's matter.
+        Once before an exchange: what is stale again at once is that exchange's matter. A connection that served for nothing
+        is a line that is down: the next one comes after a pause.
         """
-        try:
-            await self._link.open()
-        except BusUnavailable as error:
-            _log.warning("line not open", extra={"line": self._settings.id, "cause": str(error)})
-            self._failed_opens += 1
+        if self._failed_opens:
+            await self._link.close()
             return False
-        return not self._stopping
+        return await self._open() and not self._stopping
 
     async def _settled(self) -> bool:
         """Let a suspect line become quiet before anything is chosen: what waits may be given up or overtaken meanwhile.

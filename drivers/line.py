@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import struct
+import termios
 
 import serial
 import serial.rs485
@@ -55,23 +56,30 @@ def line_timing(settings: LineSettings) -> LineTiming:
 
 def serial_port(settings: LineSettings) -> Connect:
     async def connect(receiver: Receiver) -> Outlet:
-        port = serial.Serial(
-            port=str(settings.port),
-            baudrate=settings.baudrate,
-            parity=_PARITY[settings.parity],
-            stopbits=settings.stopbits,
-            exclusive=True,
-        )
         try:
-            if settings.rs485:
-                port.rs485_mode = serial.rs485.RS485Settings()
-        except (OSError, ValueError):
-            port.close()
-            raise
-        transport, _ = await serial_asyncio.connection_for_serial(asyncio.get_running_loop(), lambda: receiver, port)
-        return _SerialOutlet(transport, port.fileno())
+            port = serial.Serial(
+                port=str(settings.port),
+                baudrate=settings.baudrate,
+                parity=_PARITY[settings.parity],
+                stopbits=settings.stopbits,
+                exclusive=True,
+            )
+            return await _take_over(port, settings, receiver)
+        except termios.error as error:
+            raise OSError(*error.args) from error
 
     return connect
+
+
+async def _take_over(port: serial.Serial, settings: LineSettings, receiver: Receiver) -> Outlet:
+    try:
+        if settings.rs485:
+            port.rs485_mode = serial.rs485.RS485Settings()
+        transport, _ = await serial_asyncio.connection_for_serial(asyncio.get_running_loop(), lambda: receiver, port)
+    except (OSError, ValueError, termios.error):
+        port.close()
+        raise
+    return _SerialOutlet(transport, port.fileno())
 
 
 class _SerialOutlet:

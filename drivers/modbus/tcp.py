@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from secrets import randbelow
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
@@ -35,6 +36,7 @@ _MAX_PDU = 253
 _CONNECT_S = 3.0
 _RECEIVE_BUFFER = 65_536
 _AT_ONCE = struct.pack("ii", 1, 0)
+_IDS = 65_000
 _NEVER_S = 3600.0
 """pymodbus' own timeout: ours ends every exchange before."""
 
@@ -119,6 +121,10 @@ class TcpLink:
         self._defect: Exception | None = None
         self._framer = StrictFramer(self._defects)
         self._reachable = False
+        self._cut = False
+        """While `open` goes on: pymodbus takes a connection for good that was lost before it looked."""
+        self._last_id = randbelow(_IDS)
+        """Of a transaction. The ids run on over connections: a converter may bring on a new one what was asked on an old one."""
 
     @property
     def connected(self) -> bool:
@@ -148,13 +154,18 @@ class TcpLink:
         self._framer = StrictFramer(self._defects)
         client.ctx.framer = self._framer
         client.ctx.max_buffer_size = _RECEIVE_BUFFER
+        self._cut = False
         try:
             connected = await client.connect()
         except ValueError as error:
             raise BusUnavailable(f"no such host: {self._host}") from error
         if not connected:
             raise BusUnavailable(f"no connection to {self._host}:{self._port}")
+        if self._cut:
+            client.close()
+            raise BusUnavailable(f"{self._host}:{self._port} closed the connection at once")
         client.ctx.comm_params.timeout_connect = _NEVER_S
+        client.ctx.next_tid = self._last_id
         self._client = client
         self._reachable = True
 
@@ -245,6 +256,7 @@ class TcpLink:
     def _connection(self, connected: bool) -> None:
         """pymodbus tells here that a connection is gone; whoever waits is told at once."""
         if not connected:
+            self._cut = True
             self._end_wait(ConnectionError("the connection was cut"))
 
     def _end_wait(self, error: Exception) -> None:
@@ -267,6 +279,7 @@ class TcpLink:
             return
         transport = client.ctx.transport
         near = transport.get_extra_info("socket") if isinstance(transport, asyncio.Transport) else None
+        self._last_id = client.ctx.next_tid
         if near is not None and near.fileno() >= 0:
             near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         client.close()

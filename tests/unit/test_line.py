@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
+import termios
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -71,7 +73,7 @@ def test_bytes_and_frame_of_a_request() -> None:
 
 async def test_exchanges_on_a_pseudo_terminal() -> None:
     with pty_panel(obey) as panel:
-        settings = rtu_settings(port=panel.path, baudrate=115200)
+        settings = rtu_settings(port=panel.path, baudrate=115200, timeout_ms=5000.0)
         link = open_link(settings, SystemClock())
         bus = Bus(settings, link, SystemClock())
         bus.attach(1)
@@ -119,9 +121,10 @@ async def test_a_pulled_adapter_and_its_return(tmp_path: Path) -> None:
 
 
 async def becomes(bus: Bus, wanted: Availability) -> None:
-    async for level in bus.availability(1):
-        if level is wanted:
-            return
+    async with asyncio.timeout(30):
+        async for level in bus.availability(1):
+            if level is wanted:
+                return
 
 
 @pytest.mark.parametrize("changes", [{"port": "/dev/does-not-exist"}, {"rs485": True}])
@@ -131,6 +134,24 @@ async def test_a_port_that_cannot_be_opened_as_wanted_is_unavailable(changes: di
         link = open_link(rtu_settings(**{"port": panel.path, **changes}), SystemClock())
         with pytest.raises(BusUnavailable):
             await link.open()
+
+
+@pytest.mark.parametrize("call", ["tcsetattr", "tcflush", "tcgetattr"])
+async def test_an_adapter_pulled_while_it_is_opened_is_unavailable(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pty_panel(obey) as panel:
+        before = set(os.listdir("/proc/self/fd"))
+        link = open_link(rtu_settings(port=panel.path), SystemClock())
+
+        def gone(*anything: object) -> None:
+            raise termios.error(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(f"serial.serialposix.termios.{call}", gone)
+            with pytest.raises(BusUnavailable, match="Input/output error"):
+                await link.open()
+        assert set(os.listdir("/proc/self/fd")) == before
+        await link.open()
+        await link.close()
 
 
 async def test_rs485_direction_is_asked_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from drivers.errors import (
     CorruptReply,
     DriverError,
     NoReply,
+    NotSent,
     PanelException,
     UnexpectedReply,
     Unheard,
@@ -30,12 +31,15 @@ from simulators.faults import Faults
 from simulators.responder import Responder
 from tests.support.rogue_server import CUT, RogueServer, TcpAnswer, good, reply, rogue_server
 from tests.support.soak import SoakPanel
-from tests.support.virtual_tcp import VirtualConnection, VirtualTcpLoop
+from tests.support.virtual_tcp import VirtualConnection, VirtualTcpLoop, run_virtual_tcp
 from tests.support.virtual_time import VirtualClock
 
 READ = read_holding_registers(0x10, 2)
 WRITE = write_register(7, 9)
-TIMING = UnitTiming(0.0, 0.1)
+TIMING = UnitTiming(0.0, 5.0)
+"""Where an answer is expected."""
+BRIEF = UnitTiming(0.0, 0.5)
+"""Where silence has to run out."""
 
 
 def link_to(server: RogueServer) -> TcpLink:
@@ -83,7 +87,7 @@ async def test_an_odd_reply_is_no_success_and_the_connection_is_opened_anew(
         link = link_to(server)
         await link.open()
         with pytest.raises(error):
-            await link.exchange(1, request_, TIMING)
+            await link.exchange(1, request_, BRIEF)
         server.answer = good
         assert await link.exchange(1, READ, TIMING) == (42, 42)
         assert server.connections == 2
@@ -128,10 +132,16 @@ async def test_bytes_out_of_the_blue_make_the_connection_suspect() -> None:
         link = link_to(server)
         await link.open()
         await link.exchange(1, READ, TIMING)
-        await asyncio.sleep(0.02)
+        await becomes_stale(link)
         assert await link.exchange(1, READ, TIMING) == (42, 42)
         assert server.connections == 2
         await link.close()
+
+
+async def becomes_stale(link: TcpLink) -> None:
+    async with asyncio.timeout(30):
+        while not link.stale:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("code", [2, 6, 0x0A, 0x0B, 0x83, 0x89])
@@ -152,7 +162,7 @@ async def test_a_connection_closed_while_idle_is_opened_anew_by_the_next_exchang
         await link.open()
         await link.exchange(1, READ, TIMING)
         server.hang_up()
-        await asyncio.sleep(0.02)
+        await becomes_stale(link)
         assert await link.exchange(1, READ, TIMING) == (42, 42)
         assert server.connections == 2
         await link.close()
@@ -188,28 +198,33 @@ async def test_frame_and_sizes() -> None:
     assert link.wire_ms(READ) is None
 
 
-async def test_a_bus_on_tcp_retries_quarantines_and_recovers() -> None:
-    async with rogue_server(good) as server:
-        settings = LineSettings(
-            id="annex", kind="modbus-tcp", host="127.0.0.1", port=server.port, timeout_ms=20, probe_share=0.5, turnaround_ms=1
-        )
-        clock = SystemClock()
+def test_a_bus_on_tcp_retries_quarantines_and_recovers() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTcpLoop)
+        panel = SoakPanel(1)
+        loop.responder = Responder([panel], Faults())
+        settings = LineSettings(id="annex", kind="modbus-tcp", host="192.0.2.1", port=502)
+        clock = VirtualClock()
         bus = Bus(settings, open_link(settings, clock), clock)
         bus.attach(1)
         await bus.start()
-        assert await bus.exchange(1, READ, Priority.GRANT) == (42, 42)
+        values = tuple(panel.content(address) for address in (0x10, 0x11))
+        assert await bus.exchange(1, READ, Priority.GRANT) == values
         assert await bus.exchange(0, WRITE, Priority.GRANT) == ()
-        server.answer = lambda q: []
+        panel.off()
         with pytest.raises(NoReply):
             await bus.exchange(1, READ, Priority.GRANT)
         assert bus.availability(1).current is Availability.QUARANTINED
-        server.answer = good
+        panel.on()
         async for level in bus.availability(1):
             if level is Availability.ONLINE:
                 break
-        assert await bus.exchange(1, READ, Priority.GRANT) == (42, 42)
+        assert await bus.exchange(1, READ, Priority.GRANT) == values
         assert bus.statistics().units[1].timeouts >= 3
         await bus.stop(1)
+
+    run_virtual_tcp(main())
 
 
 async def test_a_defect_in_what_pymodbus_calls_back_is_raised_where_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,33 +318,67 @@ def test_a_host_that_falls_silent_keeps_nobody_beyond_the_deadline() -> None:
 
 
 class Doorman(VirtualTcpLoop):
-    """Takes every connection and closes it at once."""
+    """Takes every connection and closes it, a little later or at once."""
+
+    after_s = 0.0
 
     async def create_connection(  # type: ignore[override]
         self, protocol_factory: Callable[[], asyncio.Protocol], *where: Any, **how: Any
     ) -> tuple[VirtualConnection, asyncio.Protocol]:
         transport, protocol = await super().create_connection(protocol_factory, *where, **how)
-        transport.close()
+        if self.after_s:
+            self.call_later(self.after_s, transport.close)
+        else:
+            transport.close()
         return transport, protocol
 
 
-def test_a_host_that_closes_every_connection_at_once_is_unavailable_and_not_besieged() -> None:
+@pytest.mark.parametrize("after_s", [0.0, 0.002])
+def test_a_host_that_closes_every_connection_is_unavailable_and_not_besieged(after_s: float) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, Doorman)
+        loop.after_s = after_s
         loop.responder = Responder([])
         clock = VirtualClock()
         settings = LineSettings(id="annex", kind="modbus-tcp", host="192.0.2.1", port=502)
         bus = Bus(settings, open_link(settings, clock), clock)
         bus.attach(1)
         await bus.start()
-        with pytest.raises((BusUnavailable, NoReply, ConnectionLost)):
-            await bus.exchange(1, READ, Priority.GRANT)
-        await asyncio.sleep(600)
-        assert bus.task is not None
-        assert not bus.task.done()
-        assert loop.connections < 100
+        seen: set[Availability] = set()
+        for _ in range(6000):
+            with pytest.raises((NotSent, NoReply, ConnectionLost)):
+                await bus.exchange(1, READ, Priority.GRANT)
+            seen.add(bus.availability(1).current)
+            await asyncio.sleep(0.1)
+        assert loop.time() > 600
+        assert loop.connections < 120
+        assert Availability.ONLINE not in seen
+        assert Availability.BUS_UNAVAILABLE in seen
+        assert bus.availability(1).current is Availability.BUS_UNAVAILABLE
         await bus.stop(5)
 
     with asyncio.Runner(loop_factory=Doorman) as runner:
         runner.run(main())
+
+
+async def test_transaction_ids_run_on_over_connections() -> None:
+    """A converter may bring on a new connection what it was asked on an old one."""
+    late: list[bytes] = []
+
+    def slow(request: bytes) -> list[bytes | None]:
+        late.append(reply(request, b"\x03\x04\x00\x01\x00\x01"))
+        return []
+
+    async with rogue_server(slow) as server:
+        link = link_to(server)
+        await link.open()
+        with pytest.raises(NoReply):
+            await link.exchange(1, READ, BRIEF)
+        server.answer = lambda request: [late[0], *good(request)]
+        assert await link.exchange(1, READ, TIMING) == (42, 42)
+        assert server.connections == 2
+        assert link.tally.late_dropped[1] == 1
+        first, second = (int.from_bytes(request[:2], "big") for request in server.requests)
+        assert second == first % 65_000 + 1
+        await link.close()
