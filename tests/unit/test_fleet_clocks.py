@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import PanelSettings
-from drivers.contract import Acknowledgement, PanelStatus, Reason
+from drivers.contract import Acknowledgement, Availability, ItemState, PanelStatus, Reason
 from gateway.fleet import clocks
 from gateway.fleet.backoff import CAP_S, back_off_s
+from gateway.fleet.views import ProfileItem
+from gateway.schedules.compiler import compile_panel
+from gateway.schedules.time_profile import Frequency, Repeat
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
-from tests.support.fleet_site import FleetSite, item, link
+from tests.support.fleet_site import FleetSite, item, link, profile
 from tests.support.virtual_time import VirtualClock, run_virtual
 
 KYIV = ZoneInfo("Europe/Kyiv")
@@ -191,6 +194,39 @@ def test_a_clock_that_is_wrong_after_it_was_set_is_not_set() -> None:
         panel.ignores_clock = False
         await site.pass_time(100)
         (report,) = await site.fleet.upsert([item(1)])
+        assert report.success
+        await site.close()
+
+    run_virtual(main())
+
+
+def fortnightly(number: int) -> ProfileItem:
+    weekly = profile(number)
+    return ProfileItem(replace(weekly, repeat=Repeat(Frequency.WEEK, interval=2)), "{}")
+
+
+def test_dates_that_have_passed_are_no_success() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()}, compile=compile_panel, deadline_s=3.0)
+        await site.open()
+        (report,) = await site.fleet.upsert([fortnightly(1)])
+        valid_until = report.panels[0].valid_until
+        assert valid_until is not None
+        site.panels["lobby"].online = False
+        site.drivers["lobby"].feed.set(Availability.QUARANTINED)
+        site.clock.wall_offset += valid_until - 60 - site.clock.wall()
+        (report,) = await site.fleet.upsert([fortnightly(1)])
+        assert report.success
+        await site.pass_time(120)
+        (report,) = await site.fleet.upsert([fortnightly(1)])
+        assert (report.panels[0].outcome, report.panels[0].reason) == (ItemState.PENDING, Reason.QUARANTINED)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert (view.state, view.held, view.pending, view.still_granting) == ("syncing", 0, 1, 0)
+        assert 50 < view.lag_s < 70, "since the last date passed"
+        site.drivers["lobby"].back()
+        await site.pass_time(5)
+        (report,) = await site.fleet.upsert([fortnightly(1)])
         assert report.success
         await site.close()
 
