@@ -38,6 +38,7 @@ class Prepared:
     image: PanelImage
     bound: Mapping[str, DesiredProfile]
     held: tuple[object, ...]
+    compiled_at: float
     version: int | None = None
     """Of the panel's bindings; None while they are not durable."""
 
@@ -185,7 +186,7 @@ class PanelState:
         """What was compiled so far is no answer to what is asked now: slots may be there, whose generation nobody knows."""
         self.version += 1
         self._change_images(lambda image: replace(image, generations={}, outcomes={}))
-        self.observed = replace(self.observed, compiled_for=compiled_for)
+        self.observed = replace(self.observed, compiled_for=compiled_for, compiled_at=0.0)
         self.verdicts.clear()
         self._asked_anew_at = self._now()
 

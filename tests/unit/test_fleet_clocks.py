@@ -17,7 +17,7 @@ from gateway.fleet.views import ProfileItem
 from gateway.schedules.compiler import compile_panel
 from gateway.schedules.time_profile import Frequency, Repeat
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
-from tests.support.fleet_site import FleetSite, item, link, profile
+from tests.support.fleet_site import START, FleetSite, item, link, profile
 from tests.support.virtual_time import VirtualClock, run_virtual
 
 KYIV = ZoneInfo("Europe/Kyiv")
@@ -228,6 +228,43 @@ def test_dates_that_have_passed_are_no_success() -> None:
         await site.pass_time(5)
         (report,) = await site.fleet.upsert([fortnightly(1)])
         assert report.success
+        await site.close()
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("days", [100, 700])
+def test_what_was_compiled_while_the_wall_clock_was_ahead_counts_no_more_once_it_is_right(days: int, restart: bool) -> None:
+    async def main() -> None:
+        panel = FakePanel()
+        site = FleetSite({"lobby": panel}, compile=compile_panel, deadline_s=3.0)
+        await site.open()
+        once = ProfileItem(replace(profile(2), date_from=START + 86_400, date_to=START + 90_000, repeat=None), "{}")
+        asked = [fortnightly(1), once, item(3)]
+        await site.fleet.upsert(asked)
+        right = dict(panel.slots)
+        site.clock.wall_offset += days * 86_400
+        await site.pass_time(60)
+        await site.fleet.upsert([fortnightly(4)])
+        await site.fleet.delete([link(4)])
+        await site.fleet.upsert([replace(each, body='{"again": 1}') for each in asked])
+        if restart:
+            await site.close()
+        panel.online = False
+        site.clock.wall_offset -= days * 86_400
+        if restart:
+            await site.open()
+        await site.pass_time(10)
+        reports = await site.fleet.upsert(asked)
+        assert not any(report.success for report in reports)
+        site.drivers["lobby"].back()
+        site.clock.wall_offset += days * 86_400 * restart  # is trusted again
+        await site.pass_time(10)
+        site.clock.wall_offset -= days * 86_400 * restart
+        await site.pass_time(60)
+        assert all(report.success for report in await site.fleet.upsert(asked))
+        assert panel.slots == right
         await site.close()
 
     run_virtual(main())
