@@ -6,12 +6,12 @@ Each day with dates of anybody asks for one row of plans, one plan a table; days
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drivers.contract import PanelCapabilities
 from gateway.schedules.event_list import closings
 from gateway.schedules.moment import in_missing_hour
-from gateway.schedules.table import CLOSED, MINUTES, DayPlan, Interval, Table, exceeded, union, weekday
+from gateway.schedules.table import CLOSED, CLOSED_WEEK, MINUTES, DayPlan, Interval, Table, exceeded, union, weekday
 from gateway.schedules.weekly import Week
 
 Row = tuple[DayPlan, ...]
@@ -23,6 +23,20 @@ class Demand:
 
     week: Week
     dates: Mapping[int, DayPlan]
+
+
+NOTHING = Demand(CLOSED_WEEK, {})
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which days ask the same of every table: the number of each weekday's row, and of that of each day with dates, ascending."""
+
+    week: tuple[int, ...] = (0,) * 7
+    dates: Mapping[int, int] = field(default_factory=dict)
+
+
+NO_ROWS = Rows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +66,53 @@ def united(demands: Sequence[Demand]) -> Demand:
     """One table for all: open where any is."""
     week = tuple(union(demand.week[number] for demand in demands) for number in range(7))
     days = sorted({day for demand in demands for day in demand.dates})
-    dates = {day: union(demand.dates.get(day, CLOSED) for demand in demands) for day in days}
-    return Demand(week, {day: plan for day, plan in dates.items() if union((plan, week[weekday(day)])) != week[weekday(day)]})
+    return Demand(week, {day: union(demand.dates.get(day, CLOSED) for demand in demands) for day in days})
 
 
-def group_days(demands: Sequence[Demand], capabilities: PanelCapabilities, horizon: int) -> Groups:
+def needed(demand: Demand) -> Demand:
+    """Without dates that say no more than their weekday."""
+    week = demand.week
+    dates = {day: plan for day, plan in demand.dates.items() if union((plan, week[weekday(day)])) != week[weekday(day)]}
+    return Demand(week, dates)
+
+
+def beside(rows: Rows, demand: Demand, capabilities: PanelCapabilities) -> Rows:
+    """The rows with one more table."""
+    usual = _usual(demand, capabilities)
+    numbers: dict[tuple[int, DayPlan], int] = {}
+    week = tuple(numbers.setdefault(row, len(numbers)) for row in zip(rows.week, usual, strict=True))
+    dates: dict[int, int] = {}
+    for day in sorted({*rows.dates, *demand.dates}):
+        row = (rows.dates.get(day, rows.week[weekday(day)]), _plan(demand, usual, day))
+        dates[day] = numbers.setdefault(row, len(numbers))
+    return Rows(week, dates)
+
+
+def group_days(demands: Sequence[Demand], rows: Rows, capabilities: PanelCapabilities, horizon: int) -> Groups:
     """Every day with dates into the group of its row, day after day as long as groups and dates suffice."""
-    rows = {day: _row(demands, capabilities, day) for day in sorted({day for demand in demands for day in demand.dates})}
-    first_days: dict[Row, int] = {}
-    for day, row in rows.items():
+    first_days: dict[int, int] = {}
+    for day, row in rows.dates.items():
         first_days.setdefault(row, day)
     foreign = list(first_days.values())[capabilities.max_special_day_groups :]
-    days = [day for day in rows if not foreign or day < foreign[0]]
+    days = [day for day in rows.dates if not foreign or day < foreign[0]]
     reach, short_of = (foreign[0] - 1, "max_special_day_groups") if foreign else (horizon, None)
-    groups: list[tuple[Row, list[int]]] = []
-    current: dict[Row, int] = {}
+    groups: list[list[int]] = []
+    current: dict[int, int] = {}
     waiting = min(len(first_days), capabilities.max_special_day_groups)
     for day in days:
-        row = rows[day]
+        row = rows.dates[day]
         number = current.get(row)
         if number is None:
             waiting -= 1
-        if number is None or len(groups[number][1]) >= capabilities.max_days_in_special_day_group:
+        if number is None or len(groups[number]) >= capabilities.max_days_in_special_day_group:
             if len(groups) + waiting >= capabilities.max_special_day_groups or not capabilities.max_days_in_special_day_group:
                 reach, short_of = day - 1, "max_days_in_special_day_group"
                 break
             current[row] = number = len(groups)
-            groups.append((row, []))
-        groups[number][1].append(day)
-    return Groups(tuple(row for row, _ in groups), tuple(tuple(dates) for _, dates in groups), reach, short_of)
+            groups.append([])
+        groups[number].append(day)
+    said = tuple(_row(demands, capabilities, dates[0]) for dates in groups)
+    return Groups(said, tuple(map(tuple, groups)), reach, short_of)
 
 
 def arranged(groups: Groups, held: Sequence[Sequence[int]], capabilities: PanelCapabilities, today: int) -> Groups:
@@ -121,10 +153,17 @@ def _with_past(
 
 
 def _row(demands: Sequence[Demand], capabilities: PanelCapabilities, day: int) -> Row:
-    usual = weekday(day)
-    if capabilities.special_days_effect == "add":
-        return tuple(demand.dates.get(day, CLOSED) for demand in demands)
-    return tuple(union((demand.dates.get(day, CLOSED), demand.week[usual])) for demand in demands)
+    return tuple(_plan(demand, _usual(demand, capabilities), day) for demand in demands)
+
+
+def _usual(demand: Demand, capabilities: PanelCapabilities) -> Week:
+    """What a date has to say of its weekday too."""
+    return CLOSED_WEEK if capabilities.special_days_effect == "add" else demand.week
+
+
+def _plan(demand: Demand, usual: Week, day: int) -> DayPlan:
+    own, weekly = demand.dates.get(day, CLOSED), usual[weekday(day)]
+    return union((own, weekly)) if own and weekly else own or weekly
 
 
 def tables_of(demands: Sequence[Demand], groups: Groups) -> tuple[Table, ...]:
@@ -138,32 +177,41 @@ def misfit(
     for number, table in enumerate(tables):
         limit = exceeded(table, capabilities)
         if limit is not None:
-            return Misfit(number, limit, *_first_bad(table, groups, capabilities, today))
+            return Misfit(number, limit, *_first_bad(table, limit, groups, capabilities, today))
     return next(_lost_closings(tables, groups, today, gaps), None)
 
 
-def _first_bad(table: Table, groups: Groups, capabilities: PanelCapabilities, today: int) -> tuple[int, DayPlan]:
-    """The first day whose plan alone does not fit, or else the first open one."""
-    days = _next_days(table, groups, today)
-    bad = ((day, plan) for day, plan in days if exceeded(Table((plan,)), capabilities) is not None)
-    return next(bad, next(((day, plan) for day, plan in days if plan), (today, CLOSED)))
+def _first_bad(table: Table, limit: str, groups: Groups, capabilities: PanelCapabilities, today: int) -> tuple[int, DayPlan]:
+    """The first open day whose plan is too much beside those of the days before it, and the closed ones."""
+    taken = [plan for plan in (*table.week, *table.special) if not plan]
+    for day, plan in _next_days(table, groups, today):
+        taken.append(plan)
+        if exceeded(Table(tuple(taken)), capabilities) == limit:
+            return day, plan
+    return today, CLOSED
 
 
 def _next_days(table: Table, groups: Groups, today: int) -> list[tuple[int, DayPlan]]:
+    """Each open plan of the table with the first day to come that has it."""
     weekdays = [(day, table.week[weekday(day)]) for day in range(today, today + 7)]
-    special = [(days[0], plan) for days, plan in zip(groups.days, table.special, strict=True) if days]
-    return sorted([*weekdays, *special])
+    special = [
+        (next((day for day in days if day >= today), today), plan) for days, plan in zip(groups.days, table.special, strict=True)
+    ]
+    return sorted((day, plan) for day, plan in (*weekdays, *special) if plan)
 
 
 def _lost_closings(tables: Sequence[Table], groups: Groups, today: int, gaps: tuple[Interval, ...]) -> Iterator[Misfit]:
     """Closings that the clock may jump over: the panel would stay open."""
+    if not gaps:
+        return
     special = {day: number for number, days in enumerate(groups.days) for day in days}
+    near_gaps = {start // MINUTES + off for start, _ in gaps for off in (-2, -1, 0, 1, 2)}
     for number, table in enumerate(tables):
         weekdays = [(day, table.week[weekday(day)]) for day in range(today, today + 9)]
         for minute in closings(weekdays):
             if minute < (today + 8) * MINUTES and in_missing_hour(gaps, minute, weekly=True):
                 yield _lost(number, minute, table.week[weekday((minute - 1) // MINUTES)])
-        for day in special:
+        for day in filter(near_gaps.__contains__, special):
             around = [(near, _plan_on(table, special, near)) for near in (day - 1, day, day + 1)]
             for minute in closings(around):
                 if minute < (day + 2) * MINUTES and in_missing_hour(gaps, minute, weekly=False):

@@ -12,7 +12,7 @@ from gateway.schedules.moment import Moment
 from gateway.schedules.options import BoundProfile, CompileOptions
 from gateway.schedules.separate import first_occurrence_end, outcome_of, unheld
 from gateway.schedules.shapes import Shape, grain_of, shape_of
-from gateway.schedules.table import CLOSED, CLOSED_WEEK, DayPlan, Table, day_fits, weekday, within
+from gateway.schedules.table import CLOSED_WEEK, DayPlan, Table, day_fits, weekday, within
 from gateway.schedules.weekly import Stale, forever, stale_table, starts_at, weekly_table
 
 
@@ -20,7 +20,7 @@ from gateway.schedules.weekly import Stale, forever, stale_table, starts_at, wee
 class Candidate:
     """A profile that wants a place. `demand` None: `draft` says why it takes none.
 
-    `first`: its first open day with its plan; `first_end`: the last day of that occurrence.
+    `cuts`: what was cut, as the panel may. `first`: its first open day with its plan; `first_end`: that occurrence's last day.
     """
 
     bound: BoundProfile
@@ -84,8 +84,8 @@ def _wanted(
         return Candidate(bound, shape, cuts.refusal(options.narrow, *lost))
     if first is None and (forever(shape) or knows_dates(capabilities)):
         return Candidate(bound, shape, _later(shape, capabilities, moment, horizon))
-    if first is not None and not cuts.allowed(options.narrow):
-        return Candidate(bound, shape, cuts.refusal(options.narrow, *first))
+    if not cuts.allowed(options.narrow):
+        return Candidate(bound, shape, cuts.refusal(options.narrow, *(first or shape.first_asked(moment.second))))
     demand, stale, draft = _demand(shape, capabilities, moment, options, horizon)
     end = first_occurrence_end(shape, first[0]) if first else 0
     return Candidate(bound, shape, draft, demand, cuts.phrases, stale, first, end)
@@ -116,8 +116,8 @@ def _demand(
         stale = stale_table(shape, moment.day, horizon)
         return Demand(stale.week, {}), stale, None
     limit = "max_special_day_groups" if shape.steady is None else "date_range"
-    day, plan = next(((day, plan) for day, plan in shape.days(moment.day, moment.day + 36600) if plan), (moment.day, CLOSED))
-    return None, None, refused(limit, "a weekly table would go stale", day, plan)
+    first = _first_open(shape, moment, horizon) or shape.first_asked(moment.second)
+    return None, None, refused(limit, "a weekly table would go stale", *first)
 
 
 def _stale_outcome(stale: Stale, cuts: tuple[str, ...], moment: Moment) -> ItemOutcome:
@@ -132,12 +132,8 @@ def _stale_outcome(stale: Stale, cuts: tuple[str, ...], moment: Moment) -> ItemO
 
 def lies_inside(shape: Shape, table: Table, today: int, horizon: int) -> bool:
     """Whether a weekly table without dates holds every window to come, whenever it comes."""
-    plans = shape.plans(today, horizon)
-    if not plans:
-        return False
-    if not all(within(plan, table.week[weekday(day)]) for day, plan in plans.items()):
-        return False
-    ends_in_time = shape.last_day is not None and shape.last_day <= horizon
-    if ends_in_time or forever(shape) or shape.seen_in_full(today, horizon):
-        return True
-    return all(within(plan, usual) for plan in set(plans.values()) for usual in table.week)
+    if shape.last_day is not None and shape.last_day <= horizon:
+        asked = {(weekday(day), plan) for day, plan in shape.plans(today, shape.last_day).items()}
+    else:
+        asked = shape.ever_asked()
+    return bool(asked) and all(within(plan, table.week[number]) for number, plan in asked)

@@ -64,6 +64,11 @@ def _names(shape: Shape, capabilities: PanelCapabilities) -> Iterator[str]:
         yield "last_minute"
 
 
+def whole_minutes(shape: Shape) -> Shape:
+    """The shape as it is asked for, nothing cut for a panel's sake."""
+    return replace(shape, grain=replace(shape.grain, step=1, day_end=MINUTES, fewer=False))
+
+
 def _uncut(shape: Shape) -> Shape:
     return replace(shape, grain=replace(shape.grain, day_end=MINUTES, fewer=False))
 

@@ -12,7 +12,7 @@ from drivers.contract import PanelCapabilities
 from gateway.schedules.local_time import LAST_DAY, LAST_SECOND
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.rules import LocalRule, longest_gap
-from gateway.schedules.table import CLOSED, MINUTES, DayPlan, Interval, day_fits
+from gateway.schedules.table import CLOSED, MINUTES, DayPlan, Interval, day_fits, weekday
 from gateway.schedules.time_profile import Frequency, Readings, TimeProfile
 
 DAY_S = 86_400
@@ -32,7 +32,9 @@ class Grain:
     """A day plan that needs more entries than there are loses its shortest intervals."""
 
     def plan(self, intervals: list[Interval]) -> DayPlan:
-        plan = tuple((start, min(end, self.day_end)) for start, end in intervals if start < self.day_end)
+        plan = tuple(intervals)
+        if self.day_end < MINUTES:
+            plan = tuple((start, min(end, self.day_end)) for start, end in intervals if start < self.day_end)
         while self.fewer and plan and not day_fits(plan, self.capabilities):
             shortest = min(plan, key=lambda span: (span[1] - span[0], -span[0]))
             plan = tuple(span for span in plan if span != shortest)
@@ -97,7 +99,7 @@ class Shape:
                     yield current, self.grain.plan(intervals)
                 if day != current:
                     current, intervals = day, []
-                intervals.append((max(opens - day * MINUTES, 0), min(closes - day * MINUTES, MINUTES)))
+                intervals.append(_on_day(opens, closes, day))
         if intervals:
             yield current, self.grain.plan(intervals)
 
@@ -110,30 +112,41 @@ class Shape:
         return next((window for window in windows if window[1] > local_second), None)
 
     def first_asked(self, local_second: int) -> tuple[int, DayPlan]:
-        """The day of the next window and its minutes there, in whole minutes that it touches; before any cut."""
+        """The first day from this one on that the next window touches, and whole minutes it touches there; before any cut."""
         return _asked(self.next_window(local_second), local_second)
 
     def coming(self, today: int) -> Coming:
         """How the windows lie around a day."""
         return _coming(self.recurrence, self.grain.step, today)
 
-    def seen_in_full(self, first_day: int, last_day: int) -> bool:
-        """Whether these days show what every weekday can ever have: a rule of every so many weeks, once round."""
-        rule = self.recurrence.rule
-        if rule.frequency is not Frequency.WEEK:
-            return False
-        return max(first_day, rule.first_day) + 14 * rule.interval + 2 * _tail_days(rule) <= last_day
+    def ever_asked(self) -> set[tuple[int, DayPlan]]:
+        """Weekdays (0 Monday) with the plan that a window which may start in any week gives them; all windows are alike."""
+        rule, step = self.recurrence.rule, self.grain.step
+        opens, closes = _up(rule.start_second, 60 * step) * step, (rule.start_second + rule.length) // (60 * step) * step
+        days = -(-closes // MINUTES)
+        return {
+            ((start + later) % 7, plan)
+            for start in _start_weekdays(rule)
+            for later in {*range(min(days, 8)), days - 1}
+            if opens < closes and (plan := self.grain.plan([_on_day(opens, closes, later)]))
+        }
 
 
 def _up(value: int, step: int) -> int:
     return -(-value // step)
 
 
+def _on_day(opens: int, closes: int, day: int) -> Interval:
+    """The part of a window, both in minutes, that lies on a day that it touches."""
+    return max(opens - day * MINUTES, 0), min(closes - day * MINUTES, MINUTES)
+
+
 def _asked(window: Interval | None, local_second: int) -> tuple[int, DayPlan]:
+    today = local_second // DAY_S
     if window is None:
-        return local_second // DAY_S, CLOSED
-    day, end = max(window[0], 0) // DAY_S, _up(window[1], 60)
-    return day, ((max(window[0], 0) // 60 - day * MINUTES, min(end - day * MINUTES, MINUTES)),)
+        return today, CLOSED
+    day = max(window[0] // DAY_S, today)
+    return day, (_on_day(window[0] // 60, _up(window[1], 60), day),)
 
 
 def _coming(recurrence: Recurrence, step: int, today: int) -> Coming:
@@ -165,6 +178,14 @@ def fewer(shape: Shape) -> Shape:
     return replace(shape, grain=replace(shape.grain, fewer=True))
 
 
+def _start_weekdays(rule: LocalRule) -> frozenset[int]:
+    """The weekdays on which a window may start."""
+    if rule.frequency is Frequency.WEEK:
+        return rule.weekdays
+    alike = rule.frequency is None or (rule.frequency is Frequency.DAY and rule.interval % 7 == 0)
+    return frozenset((weekday(rule.first_day),) if alike else range(7))
+
+
 def _tail_days(rule: LocalRule) -> int:
     """How many days after its start day a window touches."""
     return (rule.start_second + rule.length - 1) // DAY_S if rule.length else 0
@@ -177,9 +198,9 @@ def _last_day(rule: LocalRule) -> int | None:
 
 def _steady(recurrence: Recurrence) -> Steady | None:
     rule = recurrence.rule
-    if rule.length == 0 or rule.frequency is None:
+    if rule.length == 0:
         return None
-    if _gapless(rule):
+    if _gapless(rule) or (rule.frequency is None and rule.length >= DAY_S):
         return _open_throughout(recurrence)
     if not _weekly(rule):
         return None

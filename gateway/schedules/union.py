@@ -9,17 +9,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Slot
+from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Reason, Slot
 from gateway.schedules.assembly import Placed, image_of
-from gateway.schedules.calendars import Groups, Misfit, arranged, group_days, misfit, tables_of, united
+from gateway.schedules.calendars import (
+    NO_ROWS,
+    NOTHING,
+    Demand,
+    Groups,
+    Misfit,
+    Rows,
+    arranged,
+    beside,
+    group_days,
+    misfit,
+    needed,
+    tables_of,
+    united,
+)
 from gateway.schedules.candidates import Candidate, candidate, knows_dates, lies_inside
+from gateway.schedules.cuts import whole_minutes
 from gateway.schedules.draft import SHORT_DAYS, Draft, no_room, refused
 from gateway.schedules.local_time import DAY, local_second
 from gateway.schedules.moment import Moment, missing_hours
 from gateway.schedules.numbering import Allocation, all_numbers, choose
 from gateway.schedules.options import BoundProfile, CompileOptions
 from gateway.schedules.placement import acknowledged
-from gateway.schedules.table import CLOSED, Interval, Table
+from gateway.schedules.table import CLOSED, CLOSED_WEEK, Interval, Table
 
 
 def is_shared(capabilities: PanelCapabilities) -> bool:
@@ -33,12 +48,17 @@ def is_shared(capabilities: PanelCapabilities) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Joint:
-    """Candidates on the panel's tables: one table each, or one for all."""
+    """Candidates on the panel's tables: one table each, or one for all. `whole`, `rows`: their demands so far, to join more."""
 
     members: tuple[Candidate, ...]
     tables: tuple[Table, ...]
     groups: Groups
     misfit: Misfit | None
+    whole: Demand = NOTHING
+    rows: Rows = NO_ROWS
+
+
+_NOBODY = _Joint((), (), Groups((), (), 0), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +178,22 @@ def _as_promised(found: Candidate, panel: _Panel) -> Candidate:
     return replace(found, draft=Draft(panel.held.outcomes[found.link_id]), demand=None)
 
 
-def _join(members: Sequence[Candidate], panel: _Panel) -> _Joint:
+def _join(members: Sequence[Candidate], panel: _Panel, known: _Joint = _NOBODY) -> _Joint:
+    """`known`: what some of the members are together."""
+    there = {member.link_id for member in known.members}
     demands = [member.demand for member in members if member.demand is not None]
+    new = [member.demand for member in members if member.demand is not None and member.link_id not in there]
+    whole, rows = known.whole, known.rows
     if panel.one_table and demands:
-        demands = [united(demands)]
-    grouped = group_days(demands, panel.capabilities, panel.horizon)
+        whole, rows = united((known.whole, *new)), NO_ROWS
+        demands = new = [needed(whole)]
+    for demand in new:
+        rows = beside(rows, demand, panel.capabilities)
+    grouped = group_days(demands, rows, panel.capabilities, panel.horizon)
     groups = arranged(grouped, panel.held_days, panel.capabilities, panel.moment.day)
     tables = tables_of(demands, groups)
-    return _Joint(tuple(members), tables, groups, misfit(tables, groups, panel.capabilities, panel.moment.day, panel.gaps))
+    found = misfit(tables, groups, panel.capabilities, panel.moment.day, panel.gaps)
+    return _Joint(tuple(members), tables, groups, found, whole, rows)
 
 
 def _choose_members(candidates: Sequence[Candidate], panel: _Panel) -> tuple[_Joint, dict[str, Draft]]:
@@ -178,8 +206,8 @@ def _choose_members(candidates: Sequence[Candidate], panel: _Panel) -> tuple[_Jo
         if not panel.room or (not panel.one_table and len(joint.members) >= panel.room):
             refusals[newcomer.link_id] = _roomless(newcomer, panel)
             continue
-        trial = _join(sorted((*joint.members, newcomer), key=lambda each: places[each.link_id]), panel)
-        refusal = _refusal(trial, joint, newcomer, panel)
+        trial = _join(sorted((*joint.members, newcomer), key=lambda each: places[each.link_id]), panel, joint)
+        refusal = _refusal(trial, joint, newcomer, panel) or _too_poor(newcomer, panel)
         if refusal is None:
             joint = trial
         else:
@@ -203,7 +231,7 @@ def _keep_promised(promised: Sequence[Candidate], panel: _Panel) -> tuple[_Joint
 def _superfluous(joint: _Joint, panel: _Panel) -> tuple[Candidate, Draft] | None:
     """One who has to leave, and why."""
     if joint.misfit is not None:
-        return joint.members[-1 if panel.one_table else joint.misfit.table], _misfit_draft(joint.misfit)
+        return _misfitting(joint, joint.misfit, panel)
     if not _starving(joint, panel):
         return None
     youngest_first = list(reversed(joint.members))
@@ -212,6 +240,21 @@ def _superfluous(joint: _Joint, panel: _Panel) -> tuple[Candidate, Draft] | None
         if member.dated and others.groups.reach > joint.groups.reach:
             return member, _short(member, joint, "max_special_day_groups")
     return None
+
+
+def _misfitting(joint: _Joint, found: Misfit, panel: _Panel) -> tuple[Candidate, Draft]:
+    """On one table: youngest first, who does not fit alone, or else without whom the others fit, or else the youngest."""
+    if not panel.one_table:
+        return joint.members[found.table], _misfit_draft(found)
+    for member in reversed(joint.members):
+        alone = _join([member], panel).misfit
+        if alone is not None:
+            return member, _misfit_draft(alone)
+    for number in reversed(range(len(joint.members))):
+        others = [*joint.members[:number], *joint.members[number + 1 :]]
+        if _join(others, panel).misfit is None:
+            return joint.members[number], _misfit_draft(found)
+    return joint.members[-1], _misfit_draft(found)
 
 
 def _starving(joint: _Joint, panel: _Panel) -> bool:
@@ -236,6 +279,16 @@ def _refusal(trial: _Joint, before: _Joint, newcomer: Candidate, panel: _Panel) 
     if limit is not None and (poor or not all(_still(member, reach, panel) for member in trial.members)):
         return _short(newcomer, trial, limit)
     return None
+
+
+def _too_poor(newcomer: Candidate, panel: _Panel) -> Draft | None:
+    """Why its first occurrence, which goes on beyond the horizon, cannot be written when it is nearer."""
+    if newcomer.first is None or not newcomer.dated or newcomer.first_end <= panel.horizon:
+        return None
+    first, end = newcomer.first[0], min(newcomer.first_end, newcomer.first[0] + SHORT_DAYS - 1)
+    whole = replace(newcomer, demand=Demand(CLOSED_WEEK, newcomer.shape.plans(first, end)), first_end=end)
+    ahead = replace(panel, horizon=end, held=PanelImage())
+    return _refusal(_join([whole], ahead), _NOBODY, whole, ahead)
 
 
 def _roomless(member: Candidate, panel: _Panel) -> Draft:
@@ -319,13 +372,23 @@ def _inside(joint: _Joint, candidates: Sequence[Candidate], drafts: Mapping[str,
     """Profiles that need no place of their own: the table of the others is open whenever they are."""
     if not joint.tables or joint.groups.days or any(member.stale for member in joint.members):
         return {}
-    draft = Draft(ItemOutcome(ItemState.EXACT, message="inside the table of the others"))
     return {
-        each.link_id: Placed(each.bound.generation, draft, (panel.capabilities.first_id,))
+        each.link_id: Placed(each.bound.generation, Draft(outcome), (panel.capabilities.first_id,))
         for each in candidates
         if each.link_id in drafts and not drafts[each.link_id].holds
-        if lies_inside(each.shape, joint.tables[0], panel.moment.day, panel.horizon)
+        if drafts[each.link_id].outcome.reason is not Reason.BELOW_RESOLUTION
+        if (outcome := _covered(each, joint.tables[0], panel)) is not None
     }
+
+
+def _covered(each: Candidate, table: Table, panel: _Panel) -> ItemOutcome | None:
+    """Its outcome where a table without dates holds all that is asked, or all but what the panel may cut."""
+    message, days = "inside the table of the others", (panel.moment.day, panel.horizon)
+    if panel.capabilities.end_minute != "unknown" and lies_inside(whole_minutes(each.shape), table, *days):
+        return ItemOutcome(ItemState.EXACT, message=message)
+    if each.cuts and lies_inside(each.shape, table, *days):
+        return ItemOutcome(ItemState.NARROWED, message=message, cuts=each.cuts)
+    return None
 
 
 def _shared_slot(image: PanelImage) -> PanelImage:
