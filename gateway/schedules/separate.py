@@ -115,8 +115,10 @@ def _cover_of(
         return _Found(coming, refusal=attempt.refusal(narrow, first, plan))
     if capabilities.date_range == "none" and forever(shape):
         return _weekly(coming, attempt, capabilities, first)
-    enough = min(first_occurrence_end(shape, first), first + SHORT_DAYS - 1, horizon)
-    found = cover(shape, capabilities, today, horizon, enough)
+    enough = min(first_occurrence_end(shape, first), first + SHORT_DAYS - 1)
+    found = cover(shape, capabilities, today, max(horizon, enough), enough)
+    if found is not None and found.reaches(enough) and enough > horizon:
+        found, enough = cover(shape, capabilities, today, horizon, horizon), horizon
     if found is None or not found.reaches(enough):
         return _Found(coming, refusal=_too_poor(found, shape, capabilities, first))
     return _Found(coming, found.slots, None if found.complete else found.reach, attempt.phrases)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from drivers.contract import ItemState, PanelCapabilities, PanelImage
+from gateway.schedules.local_time import day_of
 from gateway.schedules.time_profile import DayType, Frequency, NthDay, Repeat, TimeProfile, WeekOrder
-from tests.unit.test_compiler import MONDAY, OPEN_PANEL, OPTIONS, UHPPOTE, at, bound, compiled, profile
+from tests.unit.test_compiler import MONDAY, OPEN_PANEL, OPTIONS, UHPPOTE, at, bound, compiled, profile, states
 
 MONTHLY = Repeat(Frequency.MONTH)
 
@@ -73,3 +75,30 @@ def test_an_occurrence_that_is_far_ahead_gets_all_the_slots_it_needs() -> None:
     shifts = bound(profile("a", "2026-10-05T21:15", "2026-10-07T18:53", rule))
     image = compiled(shifts, UHPPOTE, now=at("2027-04-21T19:00"))
     assert (image.outcomes["a"].outcome, len(image.slots)) == (ItemState.MATERIALISED, 3)
+
+
+def test_a_long_one_off_is_one_slot_for_good() -> None:
+    days = TimeProfile("a", "a", True, at("2026-11-02T00:00"), at("2029-04-20T00:00"))
+    image = compiled(bound(days))
+    assert states(image) == {"a": "exact"}
+    assert len(image.slots) == 1
+    part = profile("a", "2026-11-02T20:00", "2029-04-20T08:00")
+    assert states(compiled(bound(part), replace(OPEN_PANEL, max_slots_per_profile=3))) == {"a": "exact"}
+
+
+def test_an_occurrence_that_never_fits_is_refused_though_only_its_first_day_is_near() -> None:
+    """Three days that differ, in a slot whose days are all alike."""
+    alike = replace(OPEN_PANEL, day_model="mask_per_schedule", max_slots_per_profile=1)
+    long = bound(profile("a", "2026-12-30T20:00", "2027-01-02T08:00", Repeat(Frequency.YEAR)))
+    for horizon in (60, 400):
+        refusal = compiled(long, alike, options=replace(OPTIONS, horizon_days=horizon)).outcomes["a"].refusal
+        assert refusal is not None
+        assert refusal.interval == (0, 1440)
+
+
+def test_nothing_is_written_beyond_the_horizon() -> None:
+    nights = bound(profile("a", "2026-12-30T20:00", "2027-01-02T08:00", Repeat(Frequency.YEAR)))
+    options = replace(OPTIONS, horizon_days=60)
+    image = compiled(nights, replace(OPEN_PANEL, max_slots_per_profile=3), options=options)
+    assert image.outcomes["a"].valid_until == at("2026-12-31T00:00")
+    assert last_open_day(image) == day_of(date(2026, 12, 30))
