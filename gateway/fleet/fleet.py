@@ -347,6 +347,7 @@ class Fleet:
 
     def _time_jumped(self) -> None:
         for worker in self._workers.values():
+            refresh(worker.state, self._context)
             worker.measure_clock()
         for keeper in self._roster.keepers.values():
             keeper.recalculate()

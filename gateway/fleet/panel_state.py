@@ -38,6 +38,7 @@ class Prepared:
     image: PanelImage
     bound: Mapping[str, DesiredProfile]
     held: tuple[object, ...]
+    compiled_at: float
     version: int | None = None
     """Of the panel's bindings; None while they are not durable."""
 
@@ -65,7 +66,7 @@ class PanelState:
         """Rises whenever `bound` changes."""
         self.outputs: dict[int, dict[str, DesiredProfile]] = {}
         """Output number -> the profiles bound to it."""
-        self.asked_anew_at = 0.0
+        self._asked_anew_at = 0.0
         """When all that is bound had to be compiled anew."""
         self.prepared: Prepared | None = None
         self.leaving: dict[str, float] = {}
@@ -159,9 +160,13 @@ class PanelState:
         if wanted is None or image is None or not self.certain or self.clock_missing:
             return False
         outcome = image.outcomes.get(link_id)
-        if outcome is None or outcome.outcome not in HELD:
+        if outcome is None or outcome.outcome not in HELD or self._over(outcome):
             return False
         return self._carries(wanted)
+
+    def _over(self, outcome: ItemOutcome) -> bool:
+        """Whether the dates that were written have passed: the panel is closed since."""
+        return outcome.valid_until is not None and outcome.valid_until <= self._now()
 
     def _carries(self, wanted: DesiredProfile) -> bool:
         """Whether all that the panel may hold is of this generation."""
@@ -181,9 +186,9 @@ class PanelState:
         """What was compiled so far is no answer to what is asked now: slots may be there, whose generation nobody knows."""
         self.version += 1
         self._change_images(lambda image: replace(image, generations={}, outcomes={}))
-        self.observed = replace(self.observed, compiled_for=compiled_for)
+        self.observed = replace(self.observed, compiled_for=compiled_for, compiled_at=0.0)
         self.verdicts.clear()
-        self.asked_anew_at = self._now()
+        self._asked_anew_at = self._now()
 
     def _change_images(self, change: Callable[[PanelImage], PanelImage]) -> None:
         observed = self.observed
@@ -261,8 +266,15 @@ class PanelState:
             yield since, True
         for link_id, wanted in self.bound.items():
             if not self.holds(link_id) and not self.refuses(link_id):
-                doubted_at = self._doubted_at if self._carries(wanted) else self.asked_anew_at
-                yield max(wanted.changed_at, doubted_at), self.still_grants(link_id) is not None
+                yield max(wanted.changed_at, self._lacks_since(wanted)), self.still_grants(link_id) is not None
+
+    def _lacks_since(self, wanted: DesiredProfile) -> float:
+        if not self._carries(wanted):
+            return self._asked_anew_at
+        outcome = self.images()[0].outcomes.get(wanted.link_id)
+        if outcome is not None and outcome.valid_until is not None and self._over(outcome):
+            return outcome.valid_until
+        return self._doubted_at
 
     def refuses(self, link_id: str) -> bool:
         said, outcome = self.verdicts.get(link_id, (0, None))

@@ -18,7 +18,7 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.inspection import Inspection
 from gateway.fleet.panel_state import UNREACHABLE, Failure, PanelState
 from gateway.fleet.store import StoreError
-from gateway.fleet.targets import Target, compile_target, is_current, kept_allocation, used
+from gateway.fleet.targets import Target, compile_target, is_current, kept_allocation, refresh, used
 from gateway.fleet.tickets import Ticket
 from gateway.fleet.transactions import Transactions
 
@@ -242,6 +242,7 @@ class Reconciler:
         Where something else is asked for while it is compiled, the next who ask wait until that is compiled too.
         """
         state, context = self.state, self._context
+        refresh(state, context)
         target = await compile_target(state, context)
         if not is_current(state, target) or not self._reserved(target):
             async with context.write_lock:

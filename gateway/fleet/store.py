@@ -89,6 +89,8 @@ class ObservedPanel:
     drifts: int = 0
     resets: int = 0
     dirty: bool = False
+    compiled_at: float = 0.0
+    """Of the newest image (Unix seconds): what was over by then was left out. Where it is earlier now, compile anew."""
     compiled_for: str = ""
     """Fingerprint of the capabilities and settings that all generations and outcomes were compiled for; another one now:
     they count no more."""

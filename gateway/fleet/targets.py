@@ -22,6 +22,9 @@ from gateway.schedules.compiler import BoundProfile, CompileOptions, is_shared
 REFUSAL_LIMIT = 5
 """So often one link_id alone may be refused by the panel itself before it is given up until an operator's `retry`."""
 
+_STEP_BACK_S = 60.0
+"""A wall clock that is set back by less makes nothing that was compiled wrong: panels hold whole minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -31,6 +34,7 @@ class Target:
     asked: Mapping[str, int]
     version: int
     compiled_for: str
+    compiled_at: float
     held: tuple[object, ...]
     """What of the panel's it was compiled from too."""
 
@@ -65,9 +69,11 @@ def _fingerprint(capabilities: PanelCapabilities, options: FleetOptions, *settin
 
 
 def refresh(state: PanelState, context: FleetContext) -> None:
-    """To be called where capabilities, readings or settings may have changed: what was compiled for others counts no more."""
+    """To be called where capabilities, readings, settings or the time may have changed: what was compiled for others, or when it
+    was later than now, counts no more."""
     now = fingerprint(state, context)
-    if state.observed.compiled_for != now:
+    ahead = context.trusted() and context.clock.wall() < state.observed.compiled_at - _STEP_BACK_S
+    if ahead or state.observed.compiled_for != now:
         state.disclaim(now)
 
 
@@ -102,6 +108,7 @@ class Compilation:
     held: tuple[object, ...]
     version: int
     compiled_for: str
+    compiled_at: float
 
 
 def compile_ahead(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]) -> Prepared | None:
@@ -110,7 +117,7 @@ def compile_ahead(state: PanelState, context: FleetContext, coming: Mapping[str,
     None where it is too much work for one turn: the panel's worker chooses the slots then.
     """
     work = compilation(state, context, coming)
-    return None if work.size > AT_ONCE else Prepared(work.run(), work.bound, work.held)
+    return None if work.size > AT_ONCE else Prepared(work.run(), work.bound, work.held, work.compiled_at)
 
 
 def keep_prepared(state: PanelState, prepared: Prepared) -> None:
@@ -120,7 +127,7 @@ def keep_prepared(state: PanelState, prepared: Prepared) -> None:
     if all(profile.profile is state.bound[link_id].profile for link_id, profile in prepared.bound.items()):
         generations = {link_id: state.bound[link_id].generation for link_id in prepared.image.generations}
         image = replace(prepared.image, generations=generations)
-        state.prepared = Prepared(image, state.bound, prepared.held, state.version)
+        state.prepared = replace(prepared, image=image, bound=state.bound, version=state.version)
 
 
 def _held(state: PanelState) -> tuple[object, ...]:
@@ -132,10 +139,11 @@ async def compile_target(state: PanelState, context: FleetContext) -> Target:
     prepared, state.prepared = state.prepared, None
     if prepared is not None and prepared.version == state.version and prepared.held == _held(state):
         asked = {link_id: profile.generation for link_id, profile in state.bound.items()}
-        return Target(prepared.image, asked, state.version, state.observed.compiled_for, prepared.held)
+        made_of = (state.version, state.observed.compiled_for, prepared.compiled_at, prepared.held)
+        return Target(prepared.image, asked, *made_of)
     work, image = await _compiled(state, context, {})
     asked = {link_id: profile.generation for link_id, profile in work.bound.items()}
-    return Target(image, asked, work.version, work.compiled_for, work.held)
+    return Target(image, asked, work.version, work.compiled_for, work.compiled_at, work.held)
 
 
 def is_current(state: PanelState, target: Target) -> bool:
@@ -187,7 +195,7 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
         {} if state.observed.image is None else only(state.observed.image, foreign),
     )
     size = _size(bound, held, state.driver.capabilities, now)
-    return Compilation(run, size, bound, _held(state), state.version, state.observed.compiled_for)
+    return Compilation(run, size, bound, _held(state), state.version, state.observed.compiled_for, now)
 
 
 def _compile(

@@ -33,6 +33,7 @@ class Transactions:
 
     async def write(self, target: Target) -> Failure | None:
         """Bring the panel to `target`; ends early, without a failure, when something newer is asked for."""
+        self._state.observed = replace(self._state.observed, compiled_at=target.compiled_at)
         return await (self._write_singly(target) if self._singly else self._write_together(target))
 
     async def erase(self) -> Failure | None:

@@ -179,7 +179,7 @@ async def test_what_the_plan_says_is_what_every_panel_does_for_a_year(
 ) -> None:
     async with lab(tmp_path) as site:
         monkeypatch.setattr(commands, "SystemClock", lambda: site.clock)
-        monkeypatch.setattr(logs, "configure", lambda: None)
+        monkeypatch.setattr(logs, "configure", lambda **_: None)
         status, planned = await site.planned(capsys, "--json")
         assert status == 1, "some are refused"
         expected = told(json.loads(planned), "items")

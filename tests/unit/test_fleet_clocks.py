@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import PanelSettings
-from drivers.contract import Acknowledgement, PanelStatus, Reason
+from drivers.contract import Acknowledgement, Availability, ItemState, PanelStatus, Reason
 from gateway.fleet import clocks
 from gateway.fleet.backoff import CAP_S, back_off_s
+from gateway.fleet.views import ProfileItem
+from gateway.schedules.compiler import compile_panel
+from gateway.schedules.time_profile import Frequency, Repeat
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
-from tests.support.fleet_site import FleetSite, item, link
+from tests.support.fleet_site import START, FleetSite, item, link, profile
 from tests.support.virtual_time import VirtualClock, run_virtual
 
 KYIV = ZoneInfo("Europe/Kyiv")
@@ -192,6 +195,76 @@ def test_a_clock_that_is_wrong_after_it_was_set_is_not_set() -> None:
         await site.pass_time(100)
         (report,) = await site.fleet.upsert([item(1)])
         assert report.success
+        await site.close()
+
+    run_virtual(main())
+
+
+def fortnightly(number: int) -> ProfileItem:
+    weekly = profile(number)
+    return ProfileItem(replace(weekly, repeat=Repeat(Frequency.WEEK, interval=2)), "{}")
+
+
+def test_dates_that_have_passed_are_no_success() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()}, compile=compile_panel, deadline_s=3.0)
+        await site.open()
+        (report,) = await site.fleet.upsert([fortnightly(1)])
+        valid_until = report.panels[0].valid_until
+        assert valid_until is not None
+        site.panels["lobby"].online = False
+        site.drivers["lobby"].feed.set(Availability.QUARANTINED)
+        site.clock.wall_offset += valid_until - 60 - site.clock.wall()
+        (report,) = await site.fleet.upsert([fortnightly(1)])
+        assert report.success
+        await site.pass_time(120)
+        (report,) = await site.fleet.upsert([fortnightly(1)])
+        assert (report.panels[0].outcome, report.panels[0].reason) == (ItemState.PENDING, Reason.QUARANTINED)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert (view.state, view.held, view.pending, view.still_granting) == ("syncing", 0, 1, 0)
+        assert 50 < view.lag_s < 70, "since the last date passed"
+        site.drivers["lobby"].back()
+        await site.pass_time(5)
+        (report,) = await site.fleet.upsert([fortnightly(1)])
+        assert report.success
+        await site.close()
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("days", [100, 700])
+def test_what_was_compiled_while_the_wall_clock_was_ahead_counts_no_more_once_it_is_right(days: int, restart: bool) -> None:
+    async def main() -> None:
+        panel = FakePanel()
+        site = FleetSite({"lobby": panel}, compile=compile_panel, deadline_s=3.0)
+        await site.open()
+        once = ProfileItem(replace(profile(2), date_from=START + 86_400, date_to=START + 90_000, repeat=None), "{}")
+        asked = [fortnightly(1), once, item(3)]
+        await site.fleet.upsert(asked)
+        right = dict(panel.slots)
+        site.clock.wall_offset += days * 86_400
+        await site.pass_time(60)
+        await site.fleet.upsert([fortnightly(4)])
+        await site.fleet.delete([link(4)])
+        await site.fleet.upsert([replace(each, body='{"again": 1}') for each in asked])
+        if restart:
+            await site.close()
+        panel.online = False
+        site.clock.wall_offset -= days * 86_400
+        if restart:
+            await site.open()
+        await site.pass_time(10)
+        reports = await site.fleet.upsert(asked)
+        assert not any(report.success for report in reports)
+        site.drivers["lobby"].back()
+        site.clock.wall_offset += days * 86_400 * restart  # is trusted again
+        await site.pass_time(10)
+        site.clock.wall_offset -= days * 86_400 * restart
+        await site.pass_time(60)
+        assert all(report.success for report in await site.fleet.upsert(asked))
+        assert panel.slots == right
         await site.close()
 
     run_virtual(main())
