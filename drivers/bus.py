@@ -50,6 +50,7 @@ _PROBE = read_input_registers(0, 1)
 class _Unit:
     timing: UnitTiming
     probe: Request
+    policy: RetryPolicy
     health: Health = field(default_factory=lambda: Health(_MISSES_TO_QUARANTINE))
 
 
@@ -99,9 +100,17 @@ class Bus:
             await asyncio.wait({self._task})
 
     def attach(
-        self, unit: int, *, guard_ms: float | None = None, timeout_ms: float | None = None, probe: Request = _PROBE
+        self,
+        unit: int,
+        *,
+        guard_ms: float | None = None,
+        timeout_ms: float | None = None,
+        probe: Request = _PROBE,
+        waits: bool = False,
     ) -> None:
-        """Make a unit known; None takes the line's value. `probe`: a cheap read, any answer to it means alive."""
+        """Make a unit known; None takes the line's value. `probe`: a cheap read, any answer to it means alive. `waits`: whoever
+        asks waits out a busy unit by a rule of its own.
+        """
         if unit in self._units:
             raise ValueError(f"unit {unit} is attached already")
         settings = self._settings
@@ -109,7 +118,7 @@ class Bus:
             guard_s=(settings.guard_ms if guard_ms is None else guard_ms) / 1000,
             timeout_s=(settings.timeout_ms if timeout_ms is None else timeout_ms) / 1000,
         )
-        self._units[unit] = _Unit(timing, probe)
+        self._units[unit] = _Unit(timing, probe, replace(self._policy, busy_retries=0) if waits else self._policy)
         self._traffic.attach(unit)
         if self._down:
             self._units[unit].health.feed.set(Availability.BUS_UNAVAILABLE)
@@ -385,8 +394,8 @@ class Bus:
 
     def _after_failure(self, job: Job, error: DriverError) -> None:
         now = self._clock.monotonic()
-        decision = decide(job.request.repeatable, error, job.attempts, self._policy)
         unit = self._units.get(job.unit)
+        decision = decide(job.request.repeatable, error, job.attempts, unit.policy if unit else self._policy)
         wanted = not job.future.done() and not self._stopping and (job.unit == BROADCAST or unit is not None)
         quarantined = job.unit in self._quarantine
         if not isinstance(decision, Retry) or not wanted or quarantined or _too_late(job, now + decision.delay_s):

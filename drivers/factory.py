@@ -15,6 +15,7 @@ from drivers.modbus.named import named_reads, read_area
 from drivers.modbus.output_driver import OutputDriver
 from drivers.modbus.requests import Request, read_input_registers
 from drivers.modbus.unit import PanelUnit
+from drivers.retry import BUSY
 
 
 def build_bus(line: LineSettings, clock: Clock) -> Bus:
@@ -30,7 +31,13 @@ def build_driver(
     Raises KeyError for an unknown model, ModelError for options that the model has not got.
     """
     model = models[panel.model].configured(panel.options)
-    bus.attach(panel.unit, guard_ms=panel.guard_ms, timeout_ms=panel.timeout_ms, probe=_probe(model))
+    bus.attach(
+        panel.unit,
+        guard_ms=panel.guard_ms,
+        timeout_ms=panel.timeout_ms,
+        probe=_probe(model),
+        waits=model.write.busy is not None and model.write.busy.code == BUSY,
+    )
     unit = PanelUnit(model, panel.unit, bus, clock)
     return OutputDriver(unit) if model.schedule is None else ModbusPanelDriver(unit)
 

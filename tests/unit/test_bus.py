@@ -139,6 +139,20 @@ def test_a_busy_panel_is_asked_again_later() -> None:
     run_virtual(main())
 
 
+def test_a_busy_panel_whose_driver_waits_is_not_asked_again() -> None:
+    """One layer repeats, not two."""
+
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [(0.002, framed("02 86 06"))])
+        async with bus_on(line) as bus:
+            bus.attach(2, waits=True)
+            with pytest.raises(PanelException):
+                await bus.exchange(2, write_register(1, 1), Priority.GRANT)
+        assert len(line.sent) == 1
+
+    run_virtual(main())
+
+
 def test_a_silent_unit_is_quarantined_refused_at_once_and_found_again() -> None:
     async def main() -> None:
         line = dead(2)
