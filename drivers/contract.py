@@ -251,7 +251,7 @@ class PanelStatus:
     gateway's instant in the middle of that reading. `uptime_s`, `reset_count`, `commit_count`: None where the panel has none.
     `capacity`: fields of PanelCapabilities that this very unit reports, e.g. ``{"max_schedules": 64}``.
     `clock_due`: the panel wants its clock tables written again though they are right now (a change of offset passed,
-    half of its trusted time gone).
+    half of its trusted time gone). `clock_due_at`: the instant from which this will be so without any change of offset.
     """
 
     clock: tuple[int, int] | None = None
@@ -262,6 +262,7 @@ class PanelStatus:
     capacity: Mapping[str, int] = field(default_factory=dict)
     serial: str | None = None
     clock_due: bool = False
+    clock_due_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,7 @@ class OutputDriver:
 
     def _sign_of_life(self) -> Request:
         """A read for a panel whose model names nothing that could be read instead."""
+            clock_due_at=seen.due_at if seen else None,
         state = self._model.outputs.state if self._model.outputs else None
         if state is None:
             return read_area("input", self._model.addressing.base, 1, self._model.addressing)

@@ -37,6 +37,7 @@ class Seen:
     wall: Wall | None
     read_at: float
     due: bool = False
+    due_at: float | None = None
     words: tuple[int, ...] = ()
 
 
@@ -57,7 +58,7 @@ class ClockWriter:
         if isinstance(codec, FieldsClock):
             words, read_at = await self._timed(self._fields_read(codec), call)
             due = not await stands(self._unit, _OF_CLOCK, call)
-            return Seen(fields_wall(codec, words), read_at, due, words)
+            return Seen(fields_wall(codec, words), read_at, due, words=words)
         raise ValueError(f"{self._unit.model.name} has no clock")
 
     async def write(self, setting: ClockSetting, call: Call) -> None:
@@ -110,17 +111,22 @@ class ClockWriter:
         shown, read_at = await self._timed(read_area(register.area, register.address, WALL_WORDS, model.addressing), call)
         if not any(table):
             return Seen(None, read_at, words=table)
-        return Seen(civil_wall(shown), read_at, self._due(codec, table), table)
+        left_s = self._trusted_s(codec)
+        due_at = None if left_s is None else self._unit.clock.wall() + left_s
+        return Seen(civil_wall(shown), read_at, self._due(codec, table, left_s), due_at, table)
 
-    def _due(self, codec: UnixTableClock, table: tuple[int, ...]) -> bool:
+    def _trusted_s(self, codec: UnixTableClock) -> float | None:
+        """Until half the trusted hours are gone; None where they never go."""
+        if not codec.trusted_hours:
+            return None
+        return 0.0 if self._set_at is None else self._set_at + codec.trusted_hours * 1800 - self._unit.clock.monotonic()
+
+    def _due(self, codec: UnixTableClock, table: tuple[int, ...], left_s: float | None) -> bool:
         """A change passed since the table was written, or half the trusted hours are gone (or may be: nobody knows)."""
         change = joined(table[3:5])
         if change and change <= joined(table[:2]):
             return True
-        trusted = codec.trusted_hours
-        if table[9] != trusted:
-            return True
-        return bool(trusted) and (self._set_at is None or self._unit.clock.monotonic() - self._set_at >= trusted * 1800)
+        return table[9] != codec.trusted_hours or (left_s is not None and left_s <= 0)
 
     def _fields_read(self, codec: FieldsClock) -> Request:
         return read_holding_registers(codec.address - self._unit.model.addressing.base, len(codec.fields) // 2)

@@ -197,8 +197,9 @@ class Inspection:
             return failure
         self._clock_due = False
         self._clock_set_at = context.clock.wall()
+        shown = None if failure is not None else await self._verify_clock(priority)
         self._schedule_clock()
-        return None if failure is not None else await self._verify_clock(priority)
+        return shown
 
     async def _verify_clock(self, priority: Priority) -> Failure | None:
         """A clock that is wrong though it was set just now is as good as not set, unless the panel restarted."""
@@ -213,7 +214,8 @@ class Inspection:
         now = context.clock.wall()
         change = clocks.next_change(context.options.readings.zone, now)
         state.law_until = change if state.driver.capabilities.dst == "gateway" else None
-        self.clock_at = min(now + _CLOCK_PERIOD_S, change if change is not None else now + _CLOCK_PERIOD_S)
+        due = self._status.clock_due_at if self._status is not None else None
+        self.clock_at = min(at for at in (now + _CLOCK_PERIOD_S, change, due) if at is not None and at > now)
 
     def forget_clock(self) -> None:
         """The clock is to be measured again: the panel or the gateway's own time may have jumped."""

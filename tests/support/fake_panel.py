@@ -64,6 +64,9 @@ class FakePanel:
     online: bool = True
     clock_offset_s: float | None = None
     clock_changes: tuple[tuple[int, int], ...] = ()
+    trusted_s: float | None = None
+    """How long its clock is trusted after it was set."""
+    clock_set_at: float = 0.0
     takes_clock: bool = True
     ignores_clock: bool = False
     """It acknowledges a time and goes on with its own."""
@@ -88,7 +91,9 @@ class FakePanel:
         self.resets += 1
 
     def clock_now(self, wall: float) -> float | None:
-        """How far its clock is ahead of UTC by now; None: unset."""
+        """How far its clock is ahead of UTC by now; None: unset, or trusted no more."""
+        if self.trusted_s is not None and wall >= self.clock_set_at + self.trusted_s:
+            return None
         passed = [offset_minutes * 60.0 for at, offset_minutes in self.clock_changes if at <= wall]
         return self.clock_offset_s if self.clock_offset_s is None or not passed else passed[-1]
 
@@ -211,12 +216,15 @@ class FakeDriver:
             return failed
         offset = self.panel.clock_now(self._clock.wall())
         shown = None if offset is None else int(self._clock.wall() + offset)
+        due_at = None if self.panel.trusted_s is None else self.panel.clock_set_at + self.panel.trusted_s / 2
         return PanelStatus(
             clock=None if shown is None else (shown // 86_400, shown % 86_400),
             clock_read_at=self._clock.wall(),
             uptime_s=int(self._clock.monotonic() - self.panel.booted_at),
             reset_count=self.panel.resets,
             capacity={"max_schedules": self.panel.capabilities.max_schedules},
+            clock_due=due_at is not None and self._clock.wall() >= due_at,
+            clock_due_at=due_at,
         )
 
     async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
@@ -229,7 +237,7 @@ class FakeDriver:
             return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "no clock today")
         if self.panel.ignores_clock:
             return Acknowledgement(Outcome.ACKNOWLEDGED)
-        self.panel.clock_offset_s = setting.offset_minutes * 60.0
+        self.panel.clock_offset_s, self.panel.clock_set_at = setting.offset_minutes * 60.0, self._clock.wall()
         self.panel.clock_changes = setting.changes if self.panel.capabilities.dst != "gateway" else ()
         return Acknowledgement(Outcome.ACKNOWLEDGED)
 

@@ -108,6 +108,22 @@ def test_a_clock_that_runs_away_is_corrected_and_its_drift_told() -> None:
     run_virtual(main())
 
 
+def test_a_clock_that_is_trusted_for_an_hour_is_set_every_half_hour() -> None:
+    async def main() -> None:
+        panel = FakePanel(trusted_s=3600.0)
+        site = site_in_kyiv(instant(2026, 11, 2), panel)
+        await site.open()
+        await site.pass_time(1)
+        panel.readings.clear()
+        for _ in range(20):
+            await site.pass_time(600)
+            assert panel.clock_now(site.clock.wall()) is not None
+        assert panel.readings.count("set_clock") == 6
+        await site.close()
+
+    run_virtual(main())
+
+
 def test_a_jump_of_the_wall_clock_reaches_the_panels() -> None:
     async def main() -> None:
         panel = FakePanel()

@@ -312,6 +312,8 @@ def test_a_clock_that_needs_its_table_again_is_due() -> None:
             assert isinstance(status, PanelStatus)
             assert status.clock is not None
             assert status.clock_due == due
+            assert status.clock_due_at is not None
+            assert abs(status.clock_due_at - now - 5 * 3600) < 2
         await wire.clock.sleep(6 * 3600)
         status = await driver.status(P, None)
         assert isinstance(status, PanelStatus)
