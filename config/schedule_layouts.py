@@ -22,6 +22,8 @@ class OpenAccessSlots(Part):
     """The check word of slot s is also read at this address + s."""
     erase: Address
     """Writing s here frees slot s at once."""
+    erase_storage: Literal["flash", "eeprom"] | None = None
+    """Each use costs the endurance of this storage."""
     in_use: str
     """Name of the register that counts used slots."""
 

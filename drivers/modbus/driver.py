@@ -194,7 +194,7 @@ class ModbusPanelDriver(OutputDriver):
             self._doubtful = self._values_open = True
         progress.erased |= step.kind is StepKind.ERASE
         if step.storage is not None:
-            self._written[step.storage] = self._written.get(step.storage, 0) + 1
+            self._unit.written[step.storage] += 1
 
     async def _commit(self, step: Step, progress: _Progress, call: Call) -> None:
         """A commit that left without an answer is no end: verification shows what became of it."""

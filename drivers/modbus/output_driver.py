@@ -76,7 +76,6 @@ class OutputDriver:
         self._clock_writer = ClockWriter(unit) if unit.model.clock is not None else None
         self._seen: Reading | None = None
         """The panel's counters, when they were last read."""
-        self._written: dict[str, int] = {}
 
     @property
     def capabilities(self) -> PanelCapabilities:
@@ -87,12 +86,17 @@ class OutputDriver:
         return self._unit.availability
 
     def restrict(self, capacity: Mapping[str, int]) -> None:
-        """A unit may hold less than its model, or more: what it says of itself counts. Unknown names are left out."""
+        """A unit may hold less than its model, or more: what it says of itself counts. Unknown names are left out.
+        One without room for dates has none at all, in no other form either.
+        """
         record = asdict(self._capabilities)
-        self._capabilities = PanelCapabilities(**record | {name: capacity[name] for name in capacity if name in record})
+        record |= {name: capacity[name] for name in capacity if name in record}
+        if capacity.get("max_days_in_special_day_group") == 0:
+            record |= {"max_special_day_groups": 0, "special_day_bitmap_days": 0}
+        self._capabilities = PanelCapabilities(**record)
 
     def write_counts(self) -> Mapping[str, int]:
-        return dict(self._written)
+        return dict(self._unit.written)
 
     # --- schedules: none
 
@@ -138,11 +142,11 @@ class OutputDriver:
             capacity=capacity,
             serial=facts.text(counters.serial) if counters.serial else None,
             clock_due=seen.due if seen else False,
+            clock_due_at=seen.due_at if seen else None,
         )
 
     def _sign_of_life(self) -> Request:
         """A read for a panel whose model names nothing that could be read instead."""
-            clock_due_at=seen.due_at if seen else None,
         state = self._model.outputs.state if self._model.outputs else None
         if state is None:
             return read_area("input", self._model.addressing.base, 1, self._model.addressing)

@@ -32,7 +32,8 @@ EFFECTLESS = frozenset({StepKind.PREPARE, StepKind.BEGIN, StepKind.STAGE})
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`words`: data words that the step carries (commands carry none). `storage`: the storage whose endurance it costs.
+    """`words`: data words that the step carries (commands carry none). `storage`: the storage whose endurance a
+    command costs; that of words is counted where they are sent.
 
     `relies`: it does harm where a restart took away what was written before it, so the panel's counters are looked at first.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,9 +11,9 @@ from config.panel_model import PanelModel
 from config.panel_parts import Area
 from drivers.clock import Clock
 from drivers.contract import Acknowledgement, AvailabilityFeed, Outcome, PanelImage, Priority
-from drivers.errors import DeadlinePassed, DriverError, PanelException
+from drivers.errors import DeadlinePassed, DriverError, NotSent, PanelException
 from drivers.modbus.named import named_reads, number, text
-from drivers.modbus.requests import Request
+from drivers.modbus.requests import REGISTER_WRITES, Request
 
 
 class Wire(Protocol):
@@ -75,6 +76,8 @@ class PanelUnit:
         self.clock = clock
         self.availability = wire.availability(unit)
         """Goes on telling when the unit was taken off the line."""
+        self.written: Counter[str] = Counter()
+        """What was written to storage that wears out, by storage."""
 
     async def exchange(self, request: Request, call: Call) -> tuple[int, ...]:
         """One exchange, asked again while the panel says that it is busy. Raises DriverError.
@@ -85,7 +88,7 @@ class PanelUnit:
         give_up = self.clock.monotonic() + (busy.give_up_ms / 1000 if busy else 0)
         while True:
             try:
-                return await self.wire.exchange(self.unit, request, call.priority, call.deadline)
+                return await self._once(request, call)
             except PanelException as error:
                 if busy is None or error.code != busy.code:
                     raise
@@ -93,6 +96,20 @@ class PanelUnit:
                 if waited > give_up or (call.deadline is not None and waited > call.deadline):
                     raise DeadlinePassed("the panel stayed busy") from error
             await self.clock.sleep(busy.retry_ms / 1000)
+
+    async def _once(self, request: Request, call: Call) -> tuple[int, ...]:
+        """Words that left count, also where it is not known what became of them."""
+        storage = self.model.write.storage_per_write
+        words = request.count if request.function in REGISTER_WRITES else 0
+        try:
+            values = await self.wire.exchange(self.unit, request, call.priority, call.deadline)
+        except (NotSent, PanelException):
+            words = 0
+            raise
+        finally:
+            if storage is not None:
+                self.written[storage] += words
+        return values
 
     async def facts(self, names: Iterable[str], call: Call) -> Facts:
         """Read named registers in as few frames as it takes. Raises DriverError."""

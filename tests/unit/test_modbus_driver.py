@@ -322,6 +322,35 @@ def test_a_clock_that_needs_its_table_again_is_due() -> None:
     run_virtual(run())
 
 
+def test_what_wears_out_is_counted() -> None:
+    """A commit and an erasure on flash, each word that reaches EEPROM: table, presence mode, clock, and the bit before them."""
+
+    async def run() -> None:
+        driver, wire = panel_on_wire("open-access-panel")
+        assert (await hold(driver, image(s0=OLD), PanelImage())).outcome is Outcome.ACKNOWLEDGED
+        assert (await hold(driver, PanelImage(), image(s0=OLD))).outcome is Outcome.ACKNOWLEDGED
+        assert driver.write_counts() == {"flash": 2}
+        driver, wire = panel_on_wire("domat-fc013")
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert (await hold(driver, image(s0=Slot((), (Period(31, 540, 1080),))), known)).outcome is Outcome.ACKNOWLEDGED
+        assert driver.write_counts()["eeprom"] == cast("DomatFc013", wire.panel).eeprom_writes + 1
+        assert (await driver.set_clock(ClockSetting(int(wire.clock.wall()), 0), P, None)).outcome is Outcome.ACKNOWLEDGED
+        assert driver.write_counts()["eeprom"] == cast("DomatFc013", wire.panel).eeprom_writes + 5
+
+    run_virtual(run())
+
+
+def test_a_panel_without_room_for_dates_has_none_in_a_bitmap_either() -> None:
+    async def run() -> None:
+        driver, _ = panel_on_wire("open-access-panel", simulator=SimulatorSettings(latency_ms=0, dates=0))
+        assert isinstance(await driver.status(P, None), PanelStatus)
+        found = driver.capabilities
+        assert (found.max_special_day_groups, found.max_days_in_special_day_group, found.special_day_bitmap_days) == (0, 0, 0)
+
+    run_virtual(run())
+
+
 def test_a_clock_frame_that_waited_in_the_queue_is_sent_again() -> None:
     async def run() -> None:
         driver, wire = panel_on_wire("open-access-panel")

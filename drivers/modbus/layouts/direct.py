@@ -73,7 +73,6 @@ class Writer:
 
     def _steps(self) -> Iterable[Step]:
         rules, base = self._model.write, self._model.addressing.base
-        storage = rules.storage_per_write
         for setting in rules.prepare:
             if setting.when == "always":
                 yield Step(StepKind.PREPARE, prepare_request(self._model, setting))
@@ -82,7 +81,7 @@ class Writer:
         volatile = self._is_volatile()
         watched = self._watched() if volatile else frozenset[int]()
         for index, request in enumerate(self.requests):
-            yield Step(StepKind.WRITE, request, request.count, storage, index in watched)
+            yield Step(StepKind.WRITE, request, request.count, relies=index in watched)
         for setting in rules.prepare:
             if setting.when == "transaction":
                 yield Step(StepKind.ACTIVATE, prepare_request(self._model, setting))

@@ -175,7 +175,8 @@ class OpenAccessLayout(NoValues):
         return words[CHECK_AT] if words else 0
 
     def _erase(self, number: int) -> Step:
-        return Step(StepKind.ERASE, write_register(self._layout.erase - self._model.addressing.base, number))
+        request = write_register(self._layout.erase - self._model.addressing.base, number)
+        return Step(StepKind.ERASE, request, storage=self._layout.erase_storage)
 
     def _staged(self, target: PanelImage, known: PanelImage, differing: Sequence[int]) -> tuple[Step, ...]:
         table = {at: word for number in differing for at, word in self._slot(target, number).items()}
