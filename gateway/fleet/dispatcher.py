@@ -118,7 +118,7 @@ class Dispatcher:
             missing = {link for link, _, _ in wanted if link not in ledger.live}
             changes = [DesiredChange(link, ledger.generation(link), profile, body) for link, profile, body in wanted]
             try:
-                done = await context.store.put_desired(changes, allocations, context.clock.wall())
+                done = await context.store.put_desired(changes, allocations, context.now())
                 break
             except GenerationConflict:
                 if attempt + 1 == _CONFLICTS:

@@ -153,7 +153,7 @@ class Fleet:
 
     async def _bind(self, link_id: str, panels: tuple[str, ...] | None) -> None:
         async with self._context.write_lock:
-            await self._context.store.put_binding(link_id, panels, self._context.clock.wall())
+            await self._context.store.put_binding(link_id, panels, self._context.now())
             if panels is None:
                 self._overrides.pop(link_id, None)
             else:

@@ -45,23 +45,24 @@ class Housekeeper:
                 async with asyncio.timeout(_PERIOD_S):
                     await self._wake.wait()
             self._wake.clear()
-            await self._forget()
-            jumped = abs(self._offset() - offset) > _JUMP_S or self._context.trusted() != trusted
-            if jumped:
+            jump = self._offset() - offset
+            await self._forget(touch=jump < -_JUMP_S)
+            if abs(jump) > _JUMP_S or self._context.trusted() != trusted:
                 self._time_jumped()
             offset, trusted = self._offset(), self._context.trusted()
 
     def _offset(self) -> float:
         return self._context.clock.wall() - self._context.clock.monotonic()
 
-    async def _forget(self) -> None:
+    async def _forget(self, *, touch: bool) -> None:
+        """`touch`: write in any case, so that the last write is not later than now and a start trusts the clock."""
         async with self._context.write_lock:
             link_ids = self._ledger.forgettable(self._forgettable)
             self._forgettable.clear()
-            if not link_ids:
+            if not link_ids and not touch:
                 return
             try:
-                await self._context.store.forget(link_ids, self._context.clock.wall())
+                await self._context.store.forget(link_ids, self._context.now())
             except StoreError as error:
                 LOG.warning("tombstones kept", extra={"count": len(link_ids), "error": str(error)})
                 self._forgettable.update(link_ids)

@@ -241,10 +241,10 @@ class OutputKeeper:
             target, bound = f"{self._state.id}:{number}", self._state.outputs.get(number, {})
             try:
                 if bound and number not in self._marked:
-                    await self._context.store.put_allocation(target, dict.fromkeys(bound, ()), self._context.clock.wall())
+                    await self._context.store.put_allocation(target, dict.fromkeys(bound, ()), self._context.now())
                     self._marked.add(number)
                 elif not bound and number in self._marked and held.seen is False:
-                    await self._context.store.put_allocation(target, {}, self._context.clock.wall())
+                    await self._context.store.put_allocation(target, {}, self._context.now())
                     self._marked.discard(number)
             except StoreError as error:
                 failure = Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")

@@ -250,7 +250,7 @@ class Reconciler:
                     target = await compile_target(state, context)
                 if not self._reserved(target):
                     allocation = kept_allocation(state, target.image.allocation, context.ours)
-                    await context.store.put_allocation(state.id, allocation, context.clock.wall())
+                    await context.store.put_allocation(state.id, allocation, context.now())
                     state.allocation = allocation
         self._renewed_at = context.clock.wall()
         return target

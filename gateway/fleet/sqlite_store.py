@@ -85,8 +85,7 @@ def _leave(connection: sqlite3.Connection, observed: Mapping[str, ObservedPanel 
 
 
 def _touch(connection: sqlite3.Connection, at: float) -> None:
-    # A clock that fell back does not make the newest known time older.
-    connection.execute("UPDATE state SET last_write_at = max(last_write_at, ?)", (at,))
+    connection.execute("UPDATE state SET last_write_at = ?", (at,))
 
 
 def _changes(connection: sqlite3.Connection, after: int) -> tuple[DesiredProfile, ...]:

@@ -2,6 +2,7 @@
 
 *Desired* is what was asked: durable when the call returns (it survives `kill -9` and a power cut). *Observed* is what panels
 were seen to hold: may be committed lazily, a lost one only costs a read-back.
+`at` is the time of a write (Unix seconds), kept as it is told; who does not trust his clock tells the last one again.
 Every method may raise StoreUnavailable (read-only, broken) or StoreFull; then nothing of the call was kept.
 """
 
@@ -106,7 +107,7 @@ class Snapshot:
     bindings: Mapping[str, tuple[str, ...]]
     observed: Mapping[str, ObservedPanel]
     last_write_at: float
-    """Wall clock of the newest write: the system clock is trusted once it is later than this."""
+    """Of the last durable write: the system clock is trusted once it is later than this."""
     clean: bool = True
     """False: the power was cut, or this is a backup: `observed` may be older than what panels hold, read them back."""
 

@@ -55,7 +55,7 @@ class MemoryStore:
         await asyncio.sleep(self._commit_s)
         if self.refuse is not None:
             raise self.refuse
-        self._last_write_at = max(self._last_write_at, at)
+        self._last_write_at = at
 
     async def put_desired(
         self, changes: Sequence[DesiredChange], allocations: Mapping[str, Mapping[str, tuple[int, ...]]], at: float

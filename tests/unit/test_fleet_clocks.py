@@ -216,6 +216,30 @@ def test_a_clock_that_is_wrong_after_it_was_set_is_not_set() -> None:
     run_virtual(main())
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_wall_clock_that_was_ahead_for_a_while_is_trusted_at_the_next_start(asked: bool) -> None:
+    """`asked`: something is written also after it is right again."""
+
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()})
+        await site.open()
+        site.clock.wall_offset += 5 * 365 * 86_400
+        await site.pass_time(10)
+        await site.fleet.upsert([item(1)])
+        site.clock.wall_offset -= 5 * 365 * 86_400
+        if asked:
+            await site.fleet.upsert([item(2)])
+        else:
+            await site.pass_time(10)
+        await site.close()
+        await site.pass_time(1)
+        await site.open()
+        assert site.fleet.trusted()
+        await site.close()
+
+    run_virtual(main())
+
+
 def fortnightly(number: int) -> ProfileItem:
     weekly = profile(number)
     return ProfileItem(replace(weekly, repeat=Repeat(Frequency.WEEK, interval=2)), "{}")
