@@ -20,19 +20,15 @@ class HeldOutput:
         self._edge: float | None = 0.0
         self._open = False
         self._readings: Readings | None = None
-        self._profiles: dict[str, tuple[DesiredProfile, Recurrence]] = {}
+        self._profiles: dict[str, DesiredProfile] = {}
+        self._recurrences: list[Recurrence] = []
 
     def follow(self, profiles: Mapping[str, DesiredProfile], readings: Readings) -> None:
         """Take over what is bound to the output now, and how the site reads it."""
-        present = {link_id: profile for link_id, (profile, _) in self._profiles.items()}
-        if present == profiles and readings == self._readings:
+        if profiles == self._profiles and readings == self._readings:
             return
-        self._readings = readings
-        self._profiles = {
-            link_id: (profile, Recurrence(profile.profile, readings))
-            for link_id, profile in profiles.items()
-            if profile.profile is not None
-        }
+        self._readings, self._profiles = readings, dict(profiles)
+        self._recurrences = [Recurrence(each.profile, readings) for each in profiles.values() if each.profile is not None]
         self.recalculate()
 
     def recalculate(self) -> None:
@@ -54,8 +50,8 @@ class HeldOutput:
         return self._edge
 
     def closes_within(self, now: float, seconds: float) -> float | None:
-        """The instant at which the union closes, where it does so in the next `seconds`; None: it does not."""
-        at = self._next_edge(now)
+        """The instant at which the union closes, where it does so in the next `seconds`; None: it does not. After `open_at`."""
+        at = self._edge if self._edge is None or self._edge > now else self._next_edge(now)
         while at is not None and at <= now + seconds:
             if not self._is_open(at):
                 return at
@@ -63,8 +59,8 @@ class HeldOutput:
         return None
 
     def _is_open(self, instant: float) -> bool:
-        return any(recurrence.is_open(instant) for _, recurrence in self._profiles.values())
+        return any(recurrence.is_open(instant) for recurrence in self._recurrences)
 
     def _next_edge(self, after: float) -> float | None:
-        edges = [recurrence.next_transition(after) for _, recurrence in self._profiles.values()]
+        edges = [recurrence.next_transition(after) for recurrence in self._recurrences]
         return min((edge for edge in edges if edge is not None), default=None)
