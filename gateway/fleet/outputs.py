@@ -251,9 +251,10 @@ class OutputKeeper:
         return failure
 
     def _wanted(self, held: HeldOutput) -> bool:
+        """Open, and not about to close before a lease could be over: then what is off stays off."""
         held.follow(self._state.outputs.get(held.number, {}), self._context.options.readings)
         is_open = held.open_at(self._context.clock.wall())
-        return is_open and self._context.trusted()
+        return is_open and self._context.trusted() and (held.seen is True or self._lease(held)[0] != 0)
 
     def _due(self, held: HeldOutput, wanted: bool) -> bool:
         if not wanted or not held.seen:

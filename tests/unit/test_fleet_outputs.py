@@ -323,3 +323,14 @@ def test_without_a_trusted_clock_the_keeper_does_not_run_hot() -> None:
         assert asked[0] < 1000
 
     on_relays(test)
+
+
+def test_a_lease_that_is_over_a_moment_before_the_profile_closes_leaves_nothing_pending() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=2)])
+        await site.pass_time(end_of(2) - site.clock.wall() - 0.3)
+        assert not is_on(site)
+        (report,) = await site.fleet.upsert([item(1, start=NOW_MINUTE, length=2)])
+        assert report.success
+
+    on_relays(test, settings=PanelSettings(id="gate", model="x", poll_ms=50))
