@@ -106,6 +106,7 @@ class Reconciler:
 
     async def run(self) -> None:
         watching = asyncio.create_task(self._watch(), name=f"availability of {self.state.id}")
+        watching.add_done_callback(lambda _: self._wake.set())  # its death ends the worker
         try:
             await self._work(watching)
         finally:
