@@ -174,7 +174,8 @@ class ModbusPanelDriver(OutputDriver):
                 await self._commit(step, progress, urgent)
             else:
                 await self._one(step, progress, urgent)
-            self._saved |= step.kind is StepKind.SAVE
+            if step.kind is StepKind.SAVE:
+                self._saved, self._began = True, None
 
     async def _one(self, step: Step, progress: _Progress, call: Call) -> None:
         """Send one step and remember what it may have done."""
@@ -256,17 +257,21 @@ class ModbusPanelDriver(OutputDriver):
     async def _must_have_gone_on(self, progress: _Progress, call: Call) -> None:
         """Raises VerifyFailed after a restart: the next words would be written on top of others than those thought of."""
         if not went_on(progress.began, await self._count(call)):
-            await self._make_last(call)
+            await self._take_back(call)
             raise VerifyFailed("the panel restarted in the middle of a change")
 
     async def _make_last(self, call: Call) -> None:
-        """What was not saved is saved; where a restart took a part of it away, the rest is taken back."""
-        load = self._model.write.load
-        if load is not None and self._began is not None and not went_on(self._began, await self._count(call)):
-            await self._unit.exchange(write_words(load.address, load.values, self._model.addressing, load.repeatable), call)
-            self._saved = True
-        else:
+        """What was not saved is saved; where a restart took a part of it away, the rest is taken back if it can be."""
+        if self._began is not None and not went_on(self._began, await self._count(call)):
+            await self._take_back(call)
+        if not self._saved:
             await self._write(save_steps(self._model), _Progress(), call)
+
+    async def _take_back(self, call: Call) -> None:
+        load = self._model.write.load
+        if load is not None:
+            await self._unit.exchange(write_words(load.address, load.values, self._model.addressing, load.repeatable), call)
+            self._saved, self._began = True, None
 
     async def _count(self, call: Call) -> Reading:
         return self._reading(await self._unit.facts(self._counter_names(), call))
