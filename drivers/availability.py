@@ -125,6 +125,7 @@ class Quarantine:
     longest_wait_s: float = 30.0
     _units: dict[int, Health] = field(default_factory=dict)
     _line_free_at: float = 0.0
+    _hastened_last: bool = False
 
     def __contains__(self, unit: int) -> bool:
         return unit in self._units
@@ -138,7 +139,7 @@ class Quarantine:
         shortest_s = max(self.first_wait_s, timeout_s)
         health.rested_at = now + shortest_s
         health.probe_at = now + max(shortest_s, min(self.longest_wait_s, self.first_wait_s * 2 ** min(health.probes, _DOUBLINGS)))
-        health.hastened = False
+        self._hastened_last, health.hastened = health.hastened, False
 
     def release(self, unit: int) -> None:
         self._units.pop(unit, None)
@@ -153,14 +154,15 @@ class Quarantine:
         health.hastened = True
 
     def due(self, now: float) -> int | None:
-        """The unit to probe now: one that somebody asks for, else the one that waited longest."""
+        """The unit to probe now: one that somebody asks for, at most every second time, else the one that waited longest."""
         if not self._units or now < self._line_free_at:
             return None
         ready = [unit for unit, health in self._units.items() if health.probe_at <= now]
         return min(ready, key=self._turn, default=None)
 
     def _turn(self, unit: int) -> tuple[bool, float]:
-        return not self._units[unit].hastened, self._units[unit].probe_at
+        health = self._units[unit]
+        return self._hastened_last or not health.hastened, health.probe_at
 
     def next_at(self, unit: int | None = None) -> float | None:
         """When this unit, or the first of all, may be probed; None without any."""

@@ -27,6 +27,7 @@ from drivers.errors import (
     Quarantined,
     StillWorking,
     Unconfirmed,
+    UnexpectedReply,
 )
 from drivers.line_queue import Job, LineQueue
 from drivers.modbus.link import Link, UnitTiming, check_broadcast
@@ -51,6 +52,7 @@ class _Unit:
     timing: UnitTiming
     probe: Request
     policy: RetryPolicy
+    writes: int = 0
     health: Health = field(default_factory=lambda: Health(_MISSES_TO_QUARANTINE))
 
 
@@ -120,6 +122,7 @@ class Bus:
         )
         self._units[unit] = _Unit(timing, probe, replace(self._policy, busy_retries=0) if waits else self._policy)
         self._traffic.attach(unit)
+        self._link.tally.begin_anew(unit)
         if self._down:
             self._units[unit].health.feed.set(Availability.BUS_UNAVAILABLE)
 
@@ -350,6 +353,10 @@ class Bus:
     # ---- one exchange ----
 
     async def _carry_out(self, job: Job) -> None:
+        if job.error is not None and self._overtaken(job):
+            job.fail(job.error)
+            return
+        self._number_write(job)
         now = self._clock.monotonic()
         unit = self._units.get(job.unit)
         timing = unit.timing if unit else self._line_timing()
@@ -375,6 +382,18 @@ class Bus:
         else:
             self._after_failure(job, error)
 
+    def _number_write(self, job: Job) -> None:
+        if not job.request.writes:
+            return
+        for unit in self._units.values() if job.unit == BROADCAST else [self._units[job.unit]] if job.unit in self._units else []:
+            unit.writes += 1
+            job.write_number = unit.writes
+
+    def _overtaken(self, job: Job) -> bool:
+        """Another write went to the unit since this one: repeating it now could undo the newer one."""
+        unit = self._units.get(job.unit)
+        return job.request.writes and unit is not None and unit.writes != job.write_number
+
     def _unproved(self, job: Job) -> bool:
         """A single write of whose confirmation an echo of the adapter could not be told yet."""
         return not job.looked_first and job.unit in self._units and self._link.doubts(job.request)
@@ -398,7 +417,9 @@ class Bus:
         decision = decide(job.request.repeatable, error, job.attempts, unit.policy if unit else self._policy)
         wanted = not job.future.done() and not self._stopping and (job.unit == BROADCAST or unit is not None)
         quarantined = job.unit in self._quarantine
+        job.error = error
         if not isinstance(decision, Retry) or not wanted or quarantined or _too_late(job, now + decision.delay_s):
+            self._count_odd(job, error)
             job.fail(error)
             return
         if isinstance(error, Unconfirmed):
@@ -408,6 +429,12 @@ class Bus:
             asyncio.get_running_loop().call_later(decision.delay_s, self._release, job)
         else:
             self._queue.put_back(job)
+
+    def _count_odd(self, job: Job, error: DriverError) -> None:
+        """A request that got odd answers only is one miss, however often it was tried: who answers there is not the panel."""
+        unit = self._units.get(job.unit)
+        if unit is not None and isinstance(error, UnexpectedReply) and unit.health.missed(_as_cause(error)):
+            self._isolate(job.unit, unit, self._clock.monotonic())
 
     def _release(self, job: Job) -> None:
         if self._queue.release(job):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import struct
 import termios
+from contextlib import suppress
 
 import serial
 import serial.rs485
@@ -83,7 +85,7 @@ async def _take_over(port: serial.Serial, settings: LineSettings, receiver: Rece
 
 
 class _SerialOutlet:
-    """Writes at once what the kernel takes, a whole frame as a rule; the transport would wait for the next turn."""
+    """Writes at once; the transport would wait for the next turn, and keep what a port does not take."""
 
     def __init__(self, transport: asyncio.WriteTransport, descriptor: int) -> None:
         self._transport = transport
@@ -98,16 +100,21 @@ class _SerialOutlet:
             return b""
 
     def write(self, data: bytes, /) -> None:
-        try:
-            taken = os.write(self._descriptor, data)
-        except BlockingIOError:
-            taken = 0
-        if taken < len(data):
-            self._transport.write(data[taken:])
+        """A port that does not take a frame has long stopped sending: an error, and nothing is kept for later."""
+        if (taken := os.write(self._descriptor, data)) < len(data):
+            self.forget()
+            raise OSError(errno.EIO, f"the port took {taken} of {len(data)} bytes")
+
+    def forget(self) -> None:
+        if not self._transport.is_closing():
+            with suppress(OSError, termios.error):
+                termios.tcflush(self._descriptor, termios.TCOFLUSH)
 
     def close(self) -> None:
-        """Without waiting for a port that takes no more bytes."""
-        self._transport.abort()
+        """Without waiting for a port that takes no more bytes: closing would drain it."""
+        self.forget()
+        if not self._transport.is_closing():
+            self._transport.abort()
 
 
 def device_server(host: str, port: int) -> Connect:
@@ -134,6 +141,9 @@ class _SocketOutlet:
 
     def write(self, data: bytes, /) -> None:
         self._transport.write(data)
+
+    def forget(self) -> None:
+        return
 
     def close(self) -> None:
         self._transport.abort()

@@ -28,6 +28,10 @@ class Job:
     running: bool = False
     looked_first: bool = False
     """Its unit was read once before this write."""
+    write_number: int = 0
+    """The last write to its unit when this one was sent."""
+    error: DriverError | None = None
+    """Of the last attempt."""
     unconfirmed: Unconfirmed | None = None
     """The latest attempt whose bytes left without a trustworthy answer."""
     timer: asyncio.TimerHandle | None = None

@@ -113,6 +113,11 @@ class WireTally:
     late_dropped: Counter[int] = field(default_factory=Counter)
     glitch_bytes: Counter[int] = field(default_factory=Counter)
 
+    def begin_anew(self, unit: int) -> None:
+        """The line keeps what was counted for this unit so far."""
+        for counter in (self.late_dropped, self.glitch_bytes):
+            counter[0] += counter.pop(unit, 0)
+
 
 class Traffic:
     """The counters of one unit or line."""

@@ -92,6 +92,7 @@ class RtuLink:
     async def open(self) -> None:
         if self._defect is not None:
             raise self._defect
+        await self.close()
         receiver = Receiver(self._arrived, self._lost, self._defects)
         try:
             self._outlet = await self._connect(receiver)
@@ -134,6 +135,8 @@ class RtuLink:
             self._call_at(self._free_at(exchange), self._begin, exchange)
             return await exchange.done
         except (Unconfirmed, asyncio.CancelledError) as error:
+            if self._outlet is not None:
+                self._outlet.forget()
             self._suspect(unit if probe and isinstance(error, NoReply) else None)
             raise
         finally:
@@ -156,12 +159,12 @@ class RtuLink:
         elif not exchange.done.done():
             self._send(self._outlet, exchange, now)
 
-    @staticmethod
-    def _heard(outlet: Outlet, exchange: Exchange) -> bytes:
+    def _heard(self, outlet: Outlet, exchange: Exchange) -> bytes:
         """What is older than the request cannot be its reply. The loop may not know of it yet: see `Outlet.heard`."""
         try:
             return outlet.heard()
         except OSError as error:
+            self._give_up_stream(outlet)
             exchange.fail(BusUnavailable("the line went away"), error)
             return b""
 
@@ -195,7 +198,14 @@ class RtuLink:
         try:
             outlet.write(exchange.frame)
         except OSError as error:
+            self._give_up_stream(outlet)
             exchange.fail(ConnectionLost("the line went away while sending"), error)
+
+    def _give_up_stream(self, outlet: Outlet) -> None:
+        """A port that failed once is opened anew, also one whose reads merely stay silent."""
+        if self._receiver is not None:
+            self._receiver.lost = True
+        outlet.close()
 
     def _finish(self, exchange: Exchange) -> None:
         self._exchange = None

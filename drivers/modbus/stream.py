@@ -18,6 +18,10 @@ class Outlet(Protocol):
 
     def write(self, data: bytes, /) -> None: ...
 
+    def forget(self) -> None:
+        """Drop what was written and has not left yet, where that is known."""
+        ...
+
     def close(self) -> None: ...
 
 

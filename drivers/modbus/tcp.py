@@ -11,6 +11,7 @@ import asyncio
 import logging
 import socket
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from secrets import randbelow
@@ -52,16 +53,18 @@ class RawReply(ModbusPDU):
 class StrictFramer(FramerSocket):
     """Hands on only what carries the awaited transaction and unit, as bytes, and remembers whatever else it saw."""
 
-    def __init__(self, defects: Defects) -> None:
+    def __init__(self, defects: Defects, odd: Callable[[], None]) -> None:
+        """`odd` is told of bytes that nobody waits for."""
         super().__init__(DecodePDU(False))
         self._defects = defects
+        self._odd = odd
         self.awaiting = False
         self.garbage = 0
         """Bytes from where the stream stopped making sense."""
         self.unfinished = 0
         """Bytes of a frame that is not whole yet."""
-        self.foreign: list[int] = []
-        """Units of whole frames that answered nothing."""
+        self.foreign: Counter[int] = Counter()
+        """Whole frames that answered nothing, by unit."""
 
     @property
     def suspect(self) -> bool:
@@ -69,7 +72,10 @@ class StrictFramer(FramerSocket):
 
     def handleFrame(self, data: bytes, exp_devid: int, exp_tid: int) -> tuple[int, ModbusPDU | None]:  # noqa: N802
         with self._defects:
-            return self._search(data, exp_devid, exp_tid)
+            found = self._search(data, exp_devid, exp_tid)
+            if self.suspect and not self.awaiting:
+                self._odd()
+            return found
         return len(data), None
 
     def _search(self, data: bytes, exp_devid: int, exp_tid: int) -> tuple[int, ModbusPDU | None]:
@@ -92,7 +98,7 @@ class StrictFramer(FramerSocket):
     def _match(self, frame: bytes, exp_devid: int, exp_tid: int) -> ModbusPDU | None:
         transaction, unit = int.from_bytes(frame[:2], "big"), frame[6]
         if not self.awaiting or transaction != exp_tid or unit != exp_devid:
-            self.foreign.append(unit)
+            self.foreign[unit] += 1
             return None
         self.awaiting = False
         return self._bare(frame[_HEADER:], unit, transaction)
@@ -119,7 +125,8 @@ class TcpLink:
         self._client: AsyncModbusTcpClient | None = None
         self._defects = Defects(self._broke)
         self._defect: Exception | None = None
-        self._framer = StrictFramer(self._defects)
+        self._exchanging = False
+        self._framer = self._new_framer()
         self._reachable = False
         self._cut = False
         """While `open` goes on: pymodbus takes a connection for good that was lost before it looked."""
@@ -151,7 +158,7 @@ class TcpLink:
         client = AsyncModbusTcpClient(
             self._host, port=self._port, retries=0, reconnect_delay=0, timeout=_CONNECT_S, trace_connect=self._connection
         )
-        self._framer = StrictFramer(self._defects)
+        self._framer = self._new_framer()
         client.ctx.framer = self._framer
         client.ctx.max_buffer_size = _RECEIVE_BUFFER
         self._cut = False
@@ -194,6 +201,7 @@ class TcpLink:
         self.sent = True
         if unit == 0:
             return await self._broadcast(client, request)
+        self._exchanging = True
         self._framer.awaiting = True
         try:
             async with self._translated(timing.timeout_s):
@@ -205,6 +213,7 @@ class TcpLink:
             self._drop()
             raise
         finally:
+            self._exchanging = False
             self._account(unit)
 
     async def _broadcast(self, client: AsyncModbusTcpClient, request: Request) -> tuple[int, ...]:
@@ -251,7 +260,19 @@ class TcpLink:
         self.tally.late_dropped.update(framer.foreign)
         self.tally.glitch_bytes[unit] += framer.garbage + framer.unfinished
         self._drop()
-        self._framer = StrictFramer(self._defects)
+        self._framer = self._new_framer()
+
+    def _new_framer(self) -> StrictFramer:
+        return StrictFramer(self._defects, self._tidy_soon)
+
+    def _tidy_soon(self) -> None:
+        """Not within pymodbus' own work on what arrived."""
+        asyncio.get_running_loop().call_soon(self._tidy)
+
+    def _tidy(self) -> None:
+        """A far end that talks unasked is not listened to any longer: what it says would fill up the memory."""
+        if not self._exchanging:
+            self._account(0)
 
     def _connection(self, connected: bool) -> None:
         """pymodbus tells here that a connection is gone; whoever waits is told at once."""

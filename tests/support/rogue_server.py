@@ -36,6 +36,8 @@ class RogueServer:
         self.connections = 0
         self.requests: list[bytes] = []
         self.port = 0
+        self.hung_up = asyncio.Event()
+        """A connection ended."""
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -44,6 +46,7 @@ class RogueServer:
         with suppress(OSError, asyncio.IncompleteReadError):
             await self._converse(reader, writer)
         self._writers.discard(writer)
+        self.hung_up.set()
         writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

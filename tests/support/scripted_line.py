@@ -51,6 +51,9 @@ class ScriptedLine:
     def heard(self) -> bytes:
         return b""
 
+    def forget(self) -> None:
+        return
+
     def write(self, data: bytes, /) -> None:
         loop = asyncio.get_running_loop()
         self.sent.append((loop.time(), data))

@@ -18,6 +18,9 @@ class _Outlet:
     def heard(self) -> bytes:
         return b""
 
+    def forget(self) -> None:
+        return
+
 
 def on_wire(wire: VirtualWire) -> Connect:
     pumps: set[asyncio.Task[None]] = set()

@@ -10,7 +10,7 @@ import termios
 from array import array
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -18,7 +18,7 @@ from config.settings import LineSettings
 from drivers.bus import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
-from drivers.errors import BusUnavailable, NoReply, NotSent
+from drivers.errors import BusUnavailable, ConnectionLost, NoReply, NotSent
 from drivers.line import line_timing, open_link
 from drivers.modbus.link import UnitTiming
 from drivers.modbus.requests import Request, read_holding_registers, write_register, write_registers
@@ -171,6 +171,77 @@ async def test_rs485_direction_is_asked_of_the_kernel(monkeypatch: pytest.Monkey
         await link.close()
     enabled_rts_on_send = 0b011
     assert {settings[0] for settings in asked} == {enabled_rts_on_send}
+
+
+async def test_a_port_that_takes_no_bytes_keeps_none_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame that is not taken whole is an error, and the kernel drops what it holds; before a close too, which would wait."""
+    flushed: list[int] = []
+    with pty_panel(obey) as panel:
+        link = open_link(rtu_settings(port=panel.path, baudrate=115200), SystemClock())
+        await link.open()
+        with monkeypatch.context() as patch:
+            patch.setattr("drivers.line.os.write", lambda descriptor, data: len(data) - 1)
+            patch.setattr("drivers.line.termios.tcflush", lambda descriptor, queue: flushed.append(queue))
+            with pytest.raises(ConnectionLost):
+                await link.exchange(1, READ, UnitTiming(0, 5))
+            assert not link.connected
+        assert set(flushed) == {termios.TCOFLUSH}
+        flushed.clear()
+        await link.open()
+        assert await link.exchange(1, READ, UnitTiming(0, 5)) == (42,)
+        monkeypatch.setattr("drivers.line.termios.tcflush", lambda descriptor, queue: flushed.append(queue))
+        await link.close()
+        assert flushed == [termios.TCOFLUSH]
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags", "speed"),
+    [
+        ({"baudrate": 9600}, 0, termios.B9600),
+        ({"baudrate": 115200, "stopbits": 2}, termios.CSTOPB, termios.B115200),
+        ({"baudrate": 19200, "parity": "even"}, termios.PARENB, termios.B19200),
+        ({"baudrate": 19200, "parity": "odd"}, termios.PARENB | termios.PARODD, termios.B19200),
+    ],
+)
+async def test_the_port_is_set_up_as_configured(
+    changes: dict[str, object], flags: int, speed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As asked of the kernel: a pseudo-terminal itself knows no parity."""
+    asked: list[list[int]] = []
+    with pty_panel(obey) as panel:
+        link = open_link(rtu_settings(port=panel.path, **changes), SystemClock())
+        with monkeypatch.context() as patch:
+            patch.setattr("serial.serialposix.termios.tcsetattr", lambda descriptor, when, attributes: asked.append(attributes))
+            await link.open()
+        await link.close()
+    control, given, taken = asked[0][2], asked[0][4], asked[0][5]
+    assert control & (termios.PARENB | termios.PARODD | termios.CSTOPB | termios.CSIZE) == flags | termios.CS8
+    assert (given, taken) == (speed, speed)
+
+
+async def test_a_device_server_that_takes_nothing_loses_its_connection_within_a_second() -> None:
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    near: list[socket.socket] = []
+    loop = asyncio.get_running_loop()
+    create_connection = loop.create_connection
+
+    async def watched(*args: Any, **kwargs: Any) -> Any:
+        transport, protocol = await create_connection(*args, **kwargs)
+        near.append(transport.get_extra_info("socket"))
+        return transport, protocol
+
+    loop.create_connection = watched  # type: ignore[method-assign]
+    settings = LineSettings(id="yard", kind="modbus-rtu-tcp", host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+    link = open_link(settings, SystemClock())
+    await link.open()
+    assert near[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1000
+    await link.close()
+    server.close()
+    await server.wait_closed()
 
 
 async def test_two_masters_cannot_open_one_port() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from drivers.bus import Bus
-from drivers.contract import Priority
+from drivers.contract import Availability, Priority
 from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, PanelException, UnexpectedReply
 from drivers.modbus.framer import ReplyFramer
 from drivers.modbus.requests import (
@@ -374,15 +374,63 @@ def test_a_late_answer_to_one_unit_keeps_another_waiting_for_quiet() -> None:
     converse(lambda _: answers.pop(0), conversation)
 
 
-def test_a_stream_that_refuses_the_frame_is_a_lost_line() -> None:
-    class Refusing(ScriptedLine):
-        def write(self, data: bytes, /) -> None:
-            raise BrokenPipeError
+@pytest.mark.parametrize("call", ["write", "heard"])
+def test_a_port_that_fails_once_is_opened_anew(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though its reads stay silent."""
 
     async def main() -> None:
-        async with bus_on(Refusing(lambda _: []), policy=ONCE) as bus:
-            with pytest.raises(ConnectionLost):
+        line = ScriptedLine(lambda _: [(0.004, WRITE_REPLY)])
+
+        def fail(*anything: object) -> bytes:
+            raise BrokenPipeError
+
+        async with bus_on(line, policy=ONCE) as bus:
+            assert await ask(bus, WRITE) == ()
+            with monkeypatch.context() as patch:
+                patch.setattr(line, call, fail)
+                with pytest.raises(ConnectionLost if call == "write" else BusUnavailable):
+                    await ask(bus, WRITE)
+            assert len(line.sent) == 1
+            assert await ask(bus, WRITE) == ()
+            assert line.opens == 2
+
+    run_virtual(main())
+
+
+def test_a_port_whose_writes_always_fail_is_unavailable_and_asked_ever_more_rarely() -> None:
+    class Refusing(ScriptedLine):
+        def write(self, data: bytes, /) -> None:
+            raise OSError(5, "Input/output error")
+
+    async def main() -> None:
+        line = Refusing(lambda _: [])
+        async with bus_on(line) as bus:
+            for _ in range(60):
+                with pytest.raises(DriverError):
+                    await ask(bus, READ)
+                await asyncio.sleep(5)
+            assert bus.availability(1).current is Availability.BUS_UNAVAILABLE
+            assert 10 < line.opens < 25
+
+    run_virtual(main())
+
+
+def test_what_was_given_up_is_forgotten_by_the_port() -> None:
+    class Slow(ScriptedLine):
+        forgotten = 0
+
+        def forget(self) -> None:
+            self.forgotten += 1
+
+    async def main() -> None:
+        line = Slow(lambda _: [])
+        async with bus_on(line, policy=ONCE) as bus:
+            with pytest.raises(NoReply):
                 await ask(bus, WRITE)
+            assert line.forgotten == 1
+            line.answer = lambda _: [(0.004, WRITE_REPLY)]
+            await ask(bus, WRITE)
+            assert line.forgotten == 1
 
     run_virtual(main())
 

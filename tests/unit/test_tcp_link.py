@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pymodbus.client import AsyncModbusTcpClient
 
 from config.settings import LineSettings
 from drivers.bus import Bus
@@ -382,3 +383,36 @@ async def test_transaction_ids_run_on_over_connections() -> None:
         first, second = (int.from_bytes(request[:2], "big") for request in server.requests)
         assert second == first % 65_000 + 1
         await link.close()
+
+
+async def test_a_far_end_that_talks_unasked_is_cut_off_and_what_it_said_counted() -> None:
+    def answer(request: bytes) -> list[bytes | None]:
+        return [*good(request), reply(request, b"\x03\x04\x00\x01\x00\x01")]
+
+    async with rogue_server(answer) as server:
+        link = link_to(server)
+        await link.open()
+        await link.exchange(1, READ, TIMING)
+        await becomes_stale(link)
+        async with asyncio.timeout(30):
+            await server.hung_up.wait()
+        assert link.tally.late_dropped[1] == 1
+        await link.close()
+
+
+async def test_pymodbus_repeats_nothing_and_reconnects_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def client(*arguments: Any, **options: Any) -> AsyncModbusTcpClient:
+        asked.append(options)
+        return AsyncModbusTcpClient(*arguments, **options)
+
+    monkeypatch.setattr("drivers.modbus.tcp.AsyncModbusTcpClient", client)
+    async with rogue_server(lambda request: []) as server:
+        link = link_to(server)
+        await link.open()
+        with pytest.raises(NoReply):
+            await link.exchange(1, READ, BRIEF)
+        await link.close()
+        assert len(server.requests) == 1
+    assert [(each["retries"], each["reconnect_delay"]) for each in asked] == [(0, 0)]
