@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -88,10 +89,18 @@ async def serve(settings: Settings, arguments: argparse.Namespace) -> int:
     http = settings.http.model_copy(update={key: value for key, value in given.items() if value is not None})
 
     def ready(url: str) -> None:
+        _collect_rarely()
         say(url)
         sys.stdout.flush()
 
     return await app.serve(settings, arguments.config, ready, http)
+
+
+def _collect_rarely() -> None:
+    """A whole search for garbage stops every thread, the longer the more is desired: what is there at start is left out of it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def check(path: Path, *, as_json: bool) -> int:

@@ -22,7 +22,7 @@ async def one_panel(request: web.Request) -> web.Response:
     view = request.app[SERVICES].fleet.panel(panel_id)
     if view is None:
         raise unknown_panel(panel_id)
-    return json_response({"panels": [asdict(view)]})
+    return json_response({"panels": [view]})
 
 
 async def act(request: web.Request) -> web.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from config.settings import PanelSettings
 from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, Reason
@@ -232,7 +233,8 @@ class PanelState:
         image = self.observed.image
         if image is not None and self.holds(link_id):
             return told(self.id, image.outcomes[link_id], self.law_until)
-        return replace(told(self.id, self.lacking(link_id, wanted.generation)), still_grants=self.still_grants(link_id))
+        said, granted = told(self.id, self.lacking(link_id, wanted.generation)), self.still_grants(link_id)
+        return said if granted is None else replace(said, still_grants=granted)
 
     def lacking(self, link_id: str, generation: int) -> ItemOutcome:
         """Why the panel does not hold a generation, as far as known."""
@@ -283,6 +285,7 @@ class PanelState:
         return refused and wanted is not None and said == wanted.generation
 
 
+@lru_cache(maxsize=4096)
 def told(target: str, outcome: ItemOutcome, law_until: int | None = None) -> PanelResult:
     """An outcome in the words of an answer; `target` is a panel or a panel's output."""
     success = outcome.outcome in HELD or outcome.outcome is ItemState.REMOVED

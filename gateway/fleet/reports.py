@@ -40,8 +40,8 @@ class Reporter:
     def panel(self, state: PanelState, *, items: bool = False) -> PanelView:
         now = self.context.clock.wall()
         bound = state.bound
-        held = sum(state.holds(link_id) for link_id in bound)
-        refused = sum(state.refuses(link_id) for link_id in bound)
+        lacking = [link_id for link_id in bound if not state.holds(link_id)]
+        held, refused = len(bound) - len(lacking), sum(map(state.refuses, lacking))
         switched, denied, total = self._count_outputs(state)
         pending = len(bound) - held - refused + len(state.leaving) + total - switched - denied
         overdue = list(state.overdue())

@@ -9,15 +9,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 AT_ONCE = 64
-"""Profiles that are looked at, or compiled for one panel, in one turn: some 0.15 s at the very most."""
+"""Profiles that are compiled for one panel in one turn: some 0.15 s at the very most."""
+
+TURN_S = 0.02
+"""After so long others get their turn. While a thread compiles, each turn waits for it some milliseconds."""
 
 
 async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
-    """The same items. Nobody else gets a turn as long as they are AT_ONCE at most."""
-    left = AT_ONCE
+    """The same items. Nobody else gets a turn while all is done within TURN_S."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + TURN_S
     for item in items:
-        if not left:
+        if loop.time() > until:
             await asyncio.sleep(0)
-            left = AT_ONCE
-        left -= 1
+            until = loop.time() + TURN_S
         yield item

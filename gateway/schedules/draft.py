@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, Reason, Refusal, Slot
 from gateway.schedules.local_time import date_of
@@ -63,7 +64,8 @@ def gateway_held() -> Draft:
     return Draft(ItemOutcome(ItemState.GATEWAY_HELD))
 
 
+@lru_cache(maxsize=65_536)
 def no_room(capabilities: PanelCapabilities, wanted: int, day: int, plan: DayPlan) -> Draft:
-    """`day` and `plan`: the first that finds no slot."""
+    """`day` and `plan`: the first that finds no slot. One value for all whom the same is said of, however many they are."""
     message = f"all {capabilities.max_schedules} slots are taken" if wanted == 1 else f"no {wanted} slots are free"
     return refused("max_schedules", message, day, plan, Reason.NO_FREE_SLOT)
