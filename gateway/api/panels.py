@@ -10,11 +10,12 @@ from aiohttp import web
 from gateway.api.errors import unknown_panel
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES, finish
+from gateway.fleet.turns import in_turns
 from gateway.fleet.views import PanelView
 
 
 async def all_panels(request: web.Request) -> web.Response:
-    return json_response({"panels": [_without_items(view) for view in request.app[SERVICES].fleet.panels()]})
+    return json_response({"panels": [_without_items(view) async for view in in_turns(request.app[SERVICES].fleet.panels())]})
 
 
 async def one_panel(request: web.Request) -> web.Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -35,7 +35,7 @@ class FleetService(Protocol):
         """None: the link_id is unknown."""
         ...
 
-    def panels(self) -> tuple[PanelView, ...]: ...
+    def panels(self) -> Iterable[PanelView]: ...
 
     def panel(self, panel_id: str) -> PanelView | None:
         """With its items; None: unknown."""

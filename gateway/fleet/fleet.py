@@ -259,9 +259,11 @@ class Fleet:
         self._roster.forget(panel_id)
         del self._quarantine[panel_id]
 
-    def panels(self) -> tuple[PanelView, ...]:
-        """All panels, in the order they were added, without their items."""
-        return tuple(self._reporter.panel(worker.state) for worker in self._workers.values())
+    def panels(self) -> Iterator[PanelView]:
+        """All panels, in the order they were added, without their items; each as it is when it is looked at."""
+        for panel_id, worker in list(self._workers.items()):
+            if panel_id in self._workers:
+                yield self._reporter.panel(worker.state)
 
     def panel(self, panel_id: str) -> PanelView | None:
         """One panel with its items; None: unknown."""

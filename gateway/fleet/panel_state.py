@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -262,13 +262,14 @@ class PanelState:
             self.id, False, ItemState.PENDING, failure.reason, failure.message, still_grants=self.still_grants(link_id)
         )
 
-    def overdue(self) -> Iterator[tuple[float, bool]]:
-        """Of all that the panel does not hold yet: since when, and whether the panel may grant too much by it."""
+    def overdue(self, waiting: Iterable[str]) -> Iterator[tuple[float, bool]]:
+        """Of what is on its way out, and of those bound ones that are neither held nor refused: since when, and whether the
+        panel may grant too much by it."""
         for since in self.leaving.values():
             yield since, True
-        for link_id, wanted in self.bound.items():
-            if not self.holds(link_id) and not self.refuses(link_id):
-                yield max(wanted.changed_at, self._lacks_since(wanted)), self.still_grants(link_id) is not None
+        for link_id in waiting:
+            wanted = self.bound[link_id]
+            yield max(wanted.changed_at, self._lacks_since(wanted)), self.still_grants(link_id) is not None
 
     def _lacks_since(self, wanted: DesiredProfile) -> float:
         if not self._carries(wanted):

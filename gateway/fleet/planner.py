@@ -28,7 +28,8 @@ def closing(known: PanelImage, target: PanelImage) -> frozenset[str]:
     """The link_ids that lose a slot, or whose slots get another content."""
     if known.special_days != target.special_days:
         return frozenset(known.allocation)
-    return frozenset(link_id for link_id in known.allocation if slots_of(known, link_id) != slots_of(target, link_id))
+    used = (link_id for link_id, numbers in known.allocation.items() if numbers)
+    return frozenset(link_id for link_id in used if slots_of(known, link_id) != slots_of(target, link_id))
 
 
 def opening(known: PanelImage, target: PanelImage) -> frozenset[str]:

@@ -25,6 +25,8 @@ from gateway.fleet.transactions import Transactions
 LOG = logging.getLogger(__name__)
 _LONGEST_SLEEP_S = 300.0
 _RENEWAL_PAUSE_S = 60.0
+_OVERTAKEN = 3
+"""So often an image is compiled in vain, because something else is asked for meanwhile, before nobody may ask until it is."""
 _LOOKS = 3
 """So often a panel that restarts is looked at in one attempt."""
 
@@ -240,21 +242,31 @@ class Reconciler:
     async def _target(self) -> Target:
         """What the panel shall hold; new slots are durable before they are written.
 
-        Where something else is asked for while it is compiled, the next who ask wait until that is compiled too.
+        Where something else is asked for whenever it is compiled, those who ask have to wait at last until it is.
         """
         state, context = self.state, self._context
         refresh(state, context)
-        target = await compile_target(state, context)
-        if not is_current(state, target) or not self._reserved(target):
+        for _ in range(_OVERTAKEN):
+            target = await compile_target(state, context)
+            if is_current(state, target) and self._reserved(target):
+                break
             async with context.write_lock:
-                while not is_current(state, target):
-                    target = await compile_target(state, context)
-                if not self._reserved(target):
-                    allocation = kept_allocation(state, target.image.allocation, context.ours)
-                    await context.store.put_allocation(state.id, allocation, context.now())
-                    state.allocation = allocation
+                if is_current(state, target):
+                    await self._reserve(target)
+                    break
+        else:
+            async with context.write_lock:
+                while not is_current(state, target := await compile_target(state, context)):
+                    pass
+                await self._reserve(target)
         self._renewed_at = context.clock.wall()
         return target
+
+    async def _reserve(self, target: Target) -> None:
+        if not self._reserved(target):
+            allocation = kept_allocation(self.state, target.image.allocation, self._context.ours)
+            await self._context.store.put_allocation(self.state.id, allocation, self._context.now())
+            self.state.allocation = allocation
 
     def _reserved(self, target: Target) -> bool:
         allocation = self.state.allocation

@@ -41,10 +41,11 @@ class Reporter:
         now = self.context.clock.wall()
         bound = state.bound
         lacking = [link_id for link_id in bound if not state.holds(link_id)]
-        held, refused = len(bound) - len(lacking), sum(map(state.refuses, lacking))
+        waiting = [link_id for link_id in lacking if not state.refuses(link_id)]
+        held, refused = len(bound) - len(lacking), len(lacking) - len(waiting)
         switched, denied, total = self._count_outputs(state)
         pending = len(bound) - held - refused + len(state.leaving) + total - switched - denied
-        overdue = list(state.overdue())
+        overdue = list(state.overdue(waiting))
         observed = state.observed
         quarantined = self.quarantined_until(state.id)
         return PanelView(

@@ -104,7 +104,7 @@ async def test_a_restart_and_a_power_cut_are_noticed_and_the_clock_is_set_again(
         await synced(running)
         assert panel.local_second() is not None
         assert panel.commit_count() == before, "what it kept is not written again"
-        await until(lambda: running.fleet.panels()[0].clock_drift_ms is not None)
+        await until(lambda: next(running.fleet.panels()).clock_drift_ms is not None)
         (view,) = running.fleet.panels()
         assert (view.resets, view.drifts) == (2, 0)
         assert abs(view.clock_drift_ms or 0) < 5000
