@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
-from gateway.fleet import views
+from gateway.fleet import codec, views
 from gateway.fleet.context import FleetContext
 from gateway.fleet.ledger import split_target
 from gateway.fleet.outputs import OutputKeeper
@@ -71,6 +72,8 @@ class Reporter:
             law_until=state.law_until,
             writes=state.driver.write_counts(),
             dst=state.driver.capabilities.dst,
+            acknowledged_at=None if observed.acknowledged_at is None else int(observed.acknowledged_at),
+            image_hash=_hash(observed.image) if items and observed.image is not None else None,
             items=tuple(self._items(state)) if items else (),
         )
 
@@ -94,17 +97,34 @@ class Reporter:
                 reason=result.reason,
                 message=result.message,
                 still_grants=result.still_grants,
+                slots=_slots(state, profile.link_id),
+                asked_at=int(profile.changed_at),
             )
-        for link_id in state.leaving:
+        for link_id, since in state.leaving.items():
             result = state.result(link_id)
-            held = state.held_generation(link_id)
-            yield ItemView(link_id, None, held, result.outcome, None, result.reason, result.message, result.still_grants)
+            yield ItemView(
+                link_id=link_id,
+                desired_generation=None,
+                held_generation=state.held_generation(link_id),
+                outcome=result.outcome,
+                reason=result.reason,
+                message=result.message,
+                still_grants=result.still_grants,
+                slots=_slots(state, link_id),
+                asked_at=int(since),
+            )
         for output, profiles in sorted(state.outputs.items()):
             for profile in sorted(profiles.values(), key=lambda each: each.sequence):
                 result = self.outputs[state.id].result(output, profile.link_id)
                 generation = profile.generation if result.success else None
                 yield ItemView(
-                    profile.link_id, profile.generation, generation, result.outcome, None, result.reason, result.message
+                    link_id=profile.link_id,
+                    desired_generation=profile.generation,
+                    held_generation=generation,
+                    outcome=result.outcome,
+                    reason=result.reason,
+                    message=result.message,
+                    asked_at=int(profile.changed_at),
                 )
 
     # plans
@@ -169,6 +189,15 @@ def _error(state: PanelState) -> str | None:
     if failure is None:
         return Reason.CLOCK_NOT_SET.value if state.clock_missing else None
     return failure.reason.value if failure.message is None else f"{failure.reason.value}: {failure.message}"
+
+
+def _slots(state: PanelState, link_id: str) -> tuple[int, ...]:
+    return tuple(sorted(set(state.allocation.get(link_id, ())).union(*(i.allocation.get(link_id, ()) for i in state.images()))))
+
+
+def _hash(image: PanelImage) -> str:
+    said = PanelImage(slots=dict(sorted(image.slots.items())), special_days=image.special_days)
+    return sha256(codec.PANEL_IMAGE.encode(said).encode()).hexdigest()[:16]
 
 
 def _planned(panel: str, target: PanelImage, link_id: str, note: str | None) -> PlanItemPanel:

@@ -90,6 +90,8 @@ class ObservedPanel:
     drifts: int = 0
     resets: int = 0
     dirty: bool = False
+    acknowledged_at: float | None = None
+    """When the panel acknowledged a transaction last."""
     compiled_at: float = 0.0
     """Of the newest image (Unix seconds): what was over by then was left out. Where it is earlier now, compile anew."""
     compiled_for: str = ""

@@ -130,6 +130,7 @@ class Transactions:
         if said.outcome is Outcome.ACKNOWLEDGED:
             (written,) = state.observed.possible  # as it is spoken of by now
             self._hold(written)
+            state.observed = replace(state.observed, acknowledged_at=state.observed.seen_at)
             self._tell(step, known, plan.words, self._context.clock.monotonic() - began)
             return None
         self._doubt(said)

@@ -37,6 +37,10 @@ class ItemView:
     reason: Reason | None = None
     message: str | None = None
     still_grants: int | None = None
+    slots: tuple[int, ...] = ()
+    """Numbered from the panel's first one: those it has there, or may have, and those that are reserved for it."""
+    asked_at: int | None = None
+    """When the present generation, or the removal, was asked for."""
 
 
 PanelState = Literal["in_sync", "syncing", "refused", "drifted", "unknown"]
@@ -72,6 +76,10 @@ class PanelView:
     """Writes to storage of limited endurance since the gateway started, e.g. ``{"flash": 3}``."""
     dst: str = "gateway"
     """Who follows changes of offset: `self` and `table` panels do, the others have their clock written by the `gateway`."""
+    acknowledged_at: int | None = None
+    """When the panel acknowledged a write last."""
+    image_hash: str | None = None
+    """Of the slots and dates that the panel is known to hold; None: not known, or not one panel alone was asked for."""
     items: tuple[ItemView, ...] = ()
 
 

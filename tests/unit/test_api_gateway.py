@@ -55,6 +55,8 @@ async def test_panels(server: ApiServer) -> None:
         "reason": None,
         "message": None,
         "still_grants": None,
+        "slots": [],
+        "asked_at": None,
     }
     missing = await server.call("GET", f"{OWN}/panels/attic")
     assert (missing.status, missing.json["error"]) == (404, "unknown_panel")

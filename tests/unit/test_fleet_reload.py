@@ -202,6 +202,7 @@ def test_operators_see_desired_against_observed() -> None:
         first, second = view.items
         assert (first.held_generation, first.still_grants, first.outcome) == (generation, generation, ItemState.PENDING)
         assert (second.held_generation, second.still_grants) == (None, None)
+        assert (first.slots, first.asked_at) == ((0,), int(site.store.desired[link(1)].changed_at))
         assert site.fleet.panel("nowhere") is None
         for command in (site.fleet.sync, site.fleet.reinit, site.fleet.retry):
             with pytest.raises(UnknownPanel):
@@ -210,6 +211,25 @@ def test_operators_see_desired_against_observed() -> None:
         await site.close()
 
     run_virtual(main())
+
+
+def test_two_panels_that_hold_the_same_show_the_same_hash() -> None:
+    async def test(site: FleetSite) -> None:
+        hashes = []
+        for start in (540, 600):
+            await site.fleet.upsert([item(1, start=start), item(2)])
+            views = [site.fleet.panel(name) for name in ("lobby", "gate")]
+            hashes.append({view.image_hash for view in views if view is not None})
+            for view in views:
+                assert view is not None
+                assert view.acknowledged_at == pytest.approx(site.clock.wall(), abs=1)
+                assert [each.slots for each in view.items] == [(0,), (1,)]
+            await site.pass_time(100)
+        assert [len(each) for each in hashes] == [1, 1]
+        assert hashes[0] != hashes[1]
+        assert [view.image_hash for view in site.fleet.panels()] == [None, None], "when one panel is asked for"
+
+    on_site(test, "lobby", "gate")
 
 
 def test_the_lag_of_what_was_held_counts_from_when_it_became_doubtful() -> None:
