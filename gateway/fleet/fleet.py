@@ -299,10 +299,12 @@ class Fleet:
         if not self._started:
             self._rebind_all()
         named = None if panels is None else self._resolver().check(panels)
+        profiles: dict[str, DesiredProfile] = {}
         targets: dict[str, Targets] = {}
         coming: dict[str, dict[str, DesiredProfile]] = {}
         async for place, item in in_turns(enumerate(items)):
             profile = self._dispatcher.provisional(item, place)
+            profiles[profile.link_id] = profile
             targets[profile.link_id] = self._ledger.wanted(profile.link_id) if named is None else named
             for target in targets[profile.link_id]:
                 if split_target(target)[1] is None:
@@ -319,8 +321,12 @@ class Fleet:
             panel, output = split_target(target)
             return target in cells if output is None else panel in self._workers
 
+        def cell(target: str, profile: DesiredProfile) -> PlanItemPanel:
+            found = cells.get(target)
+            return self._reporter.plan_output(target, profile) if found is None else found[profile.link_id]
+
         planned = [
-            PlanItem(link, tuple([cells[t][link] if t in cells else self._reporter.plan_output(t) for t in places if still(t)]))
+            PlanItem(link, tuple([cell(target, profiles[link]) for target in places if still(target)]))
             async for link, places in in_turns(targets.items())
         ]
         return PlanReport(tuple(planned), tuple(plans))

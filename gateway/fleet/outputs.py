@@ -12,7 +12,7 @@ import contextlib
 import math
 from collections.abc import Collection, Iterable
 
-from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, Priority, Reason, Refusal
+from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, Priority, Reason
 from drivers.trace import request_id
 from gateway.fleet.context import FleetContext
 from gateway.fleet.held_output import HeldOutput
@@ -21,6 +21,11 @@ from gateway.fleet.panel_state import AT_WORK, Failure, PanelState, told
 from gateway.fleet.results import PanelResult
 from gateway.fleet.store import StoreError
 from gateway.fleet.tickets import Ticket
+from gateway.schedules.draft import refused
+from gateway.schedules.moment import moment_of
+from gateway.schedules.shapes import coming_of
+from gateway.schedules.table import DayPlan
+from gateway.schedules.time_profile import TimeProfile
 
 _RETRY_S = 1.0
 """What failed is tried again after so long, and a clock that was not trusted is asked again."""
@@ -90,8 +95,9 @@ class OutputKeeper:
     def result(self, output: int, link_id: str) -> PanelResult:
         """What the output says of one link_id: held when it was seen in the state that it shall have now."""
         target = f"{self._state.id}:{output}"
-        bound = link_id in self._state.outputs.get(output, {})
-        refusal = self.refusal(output)
+        profile = self._state.outputs.get(output, {}).get(link_id)
+        bound = profile is not None
+        refusal = self.refusal(output, profile.profile if profile is not None else None)
         if refusal is not None:
             return told(target, refusal if bound else ItemOutcome(ItemState.REMOVED))
         held = self._held.get(output)
@@ -108,7 +114,8 @@ class OutputKeeper:
             failure = AT_WORK if self._context.trusted() else Failure(Reason.CLOCK_NOT_SET, "the gateway's clock is not trusted")
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
 
-    def refusal(self, output: int) -> ItemOutcome | None:
+    def refusal(self, output: int, profile: TimeProfile | None = None) -> ItemOutcome | None:
+        """Why the gateway does not hold an output; with the first day and interval that a profile asks of it."""
         capabilities = self._state.driver.capabilities
         if not 0 <= output < capabilities.outputs:
             limit, message = "outputs", f"the panel has {capabilities.outputs} outputs"
@@ -116,8 +123,12 @@ class OutputKeeper:
             limit, message = "output_deadman", "the output would stay on if the gateway died"
         else:
             return None
-        refusal = Refusal(Reason.NOT_REPRESENTABLE, limit, message)
-        return ItemOutcome(ItemState.REFUSED, refusal.reason, message, refusal=refusal)
+        return refused(limit, message, *(() if profile is None else self._first_asked(profile))).outcome
+
+    def _first_asked(self, profile: TimeProfile) -> tuple[int, DayPlan]:
+        readings = self._context.options.readings
+        moment = moment_of(self._context.now(), readings.zone)
+        return coming_of(profile, readings, 1, moment.day).first_asked(moment.second)
 
     # its life
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Literal
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
 from gateway.fleet import codec, views
@@ -23,7 +24,7 @@ from gateway.fleet.views import (
     PlanItemPanel,
     PlanPanel,
 )
-from gateway.schedules.explain import explain
+from gateway.schedules.explain import Explanation, explain
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import TimeProfile
 
@@ -139,10 +140,10 @@ class Reporter:
         frames = tuple(frame.hex().upper() for frame in plan.frames)
         return cells, PlanPanel(state.id, state.line, plan.words, frames, plan.bytes_on_wire, plan.wire_ms, plan.commits)
 
-    def plan_output(self, target: str) -> PlanItemPanel:
+    def plan_output(self, target: str, profile: DesiredProfile) -> PlanItemPanel:
         """What a profile bound to an output would become; no slot is used."""
         panel, output = split_target(target)
-        refusal = self.outputs[panel].refusal(output or 0)
+        refusal = self.outputs[panel].refusal(output or 0, profile.profile)
         outcome = refusal or ItemOutcome(ItemState.GATEWAY_HELD)
         return PlanItemPanel(target, outcome.outcome, None, (), outcome.reason, outcome.message, 0)
 
@@ -159,19 +160,48 @@ class Reporter:
     async def _explain(
         self, profile: DesiredProfile, wanted: TimeProfile, at: int, target: str, state: PanelState
     ) -> ExplainPanel:
-        if split_target(target)[1] is not None:
-            return ExplainPanel(target, None, None, None, "an output: held by the gateway")
+        output = split_target(target)[1]
+        if output is not None:
+            return self._explain_output(profile, wanted, at, target, state, output)
+        if profile.link_id not in state.bound:
+            return self._explain_stranger(wanted, at, target, state)
         image = await compile_bound(state, self.context, {profile.link_id: profile})
-        readings, capabilities = self.context.options.readings, state.driver.capabilities
-        answers = [explain(wanted, readings, at, image, held, capabilities) for held in state.images() or (None,)]
-        said = answers[0]
-        if any(each.held != said.held for each in answers):
-            said = explain(wanted, readings, at, image, None, capabilities)
+        said = self._explained(wanted, at, image, state)
         if profile.link_id not in image.outcomes:
             said = replace(said, message="given up after refusals")
         elif said.held is None and said.differs_at is None:
             said = replace(said, message="what the panel holds is not known")
         return ExplainPanel(target, said.compiled, said.held, said.differs_at, said.message)
+
+    def _explained(self, wanted: TimeProfile, at: int, image: PanelImage, state: PanelState) -> Explanation:
+        """Where the images that a panel may hold disagree, what it holds is unknown."""
+        readings, capabilities = self.context.options.readings, state.driver.capabilities
+        answers = [explain(wanted, readings, at, image, held, capabilities) for held in state.images() or (None,)]
+        if any(each.held != answers[0].held for each in answers):
+            return explain(wanted, readings, at, image, None, capabilities)
+        return answers[0]
+
+    def _explain_stranger(self, wanted: TimeProfile, at: int, target: str, state: PanelState) -> ExplainPanel:
+        """A panel of which nothing is asked; it may still be open."""
+        held = self._explained(wanted, at, PanelImage(), state).held
+        return ExplainPanel(target, None, held, "held" if held else None, "not bound to this panel")
+
+    def _explain_output(
+        self, profile: DesiredProfile, wanted: TimeProfile, at: int, target: str, state: PanelState, output: int
+    ) -> ExplainPanel:
+        """What it was last seen to do says something of this moment only; any profile bound to it may hold it."""
+        keeper, bound, readings = self.outputs[state.id], state.outputs.get(output, {}), self.context.options.readings
+        held = keeper.is_on(output) if at == int(self.context.clock.wall()) else None
+        opens = {
+            link_id: Recurrence(one.profile, readings).is_open(at) for link_id, one in bound.items() if one.profile is not None
+        }
+        asked, refusal = opens.get(profile.link_id), keeper.refusal(output, wanted)
+        if refusal is not None:
+            return ExplainPanel(target, None, held, "compiled" if asked else None, refusal.message)
+        differs_at: Literal["held"] | None = "held" if held is not None and held != any(opens.values()) else None
+        return ExplainPanel(
+            target, asked, held, differs_at, "not bound to this panel" if asked is None else "held by the gateway"
+        )
 
 
 def _word(state: PanelState, pending: int, refused: int) -> views.PanelState:

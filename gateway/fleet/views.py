@@ -122,7 +122,7 @@ class PlanReport:
 class ExplainPanel:
     panel: str
     compiled: bool | None
-    """None: the panel's image has no place for it (refused, or held by the gateway)."""
+    """None: the panel or output has no place for it (refused, not bound to it)."""
     held: bool | None
     """None: it is not known what the panel holds."""
     differs_at: Literal["compiled", "held"] | None

@@ -76,7 +76,9 @@ def _why_compiled(recurrence: Recurrence, image: PanelImage, link_id: str, at: i
     whole = all(recurrence.is_open_local(second - second % 60 + part) for part in range(60))
     if not whole:
         return "the panel counts whole minutes; the profile begins or ends within this one"
-    return "compiled for a later time" if outcome.valid_until is None else "compiled anew at its renewal"
+    if outcome.message is not None and not numbers_of(image, link_id):
+        return outcome.message
+    return "compiled for a later time"
 
 
 def _generations(compiled: PanelImage, held: PanelImage | None, link_id: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -334,3 +335,50 @@ def test_a_lease_that_is_over_a_moment_before_the_profile_closes_leaves_nothing_
         assert report.success
 
     on_relays(test, settings=PanelSettings(id="gate", model="x", poll_ms=50))
+
+
+# ---- explanations ----
+
+
+def test_a_held_output_is_explained_by_what_it_was_seen_to_do() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=10)])
+        now = int(site.clock.wall())
+        assert await explained(site, now) == (True, True, None, "held by the gateway")
+        assert await explained(site, now + 1200) == (False, None, None, "held by the gateway")
+        assert await explained(site, now, "gate:4") == (None, None, None, "not bound to this panel")
+        await site.pass_time(1200)
+        assert await explained(site, int(site.clock.wall())) == (False, False, None, "held by the gateway")
+
+    on_relays(test)
+
+
+def test_an_output_that_is_not_held_is_explained_with_its_refusal() -> None:
+    async def test(site: FleetSite) -> None:
+        (report,) = await site.fleet.upsert([item(1, start=NOW_MINUTE, length=10)])
+        (result,) = report.panels
+        why = f"the output would stay on if the gateway died: {clock_of(MIDNIGHT)}"
+        assert (result.message or "").startswith(why), "as the compiler says it: with day and interval"
+        plan = await site.fleet.plan([item(1, start=NOW_MINUTE, length=10)], None)
+        assert plan.items[0].panels[0].message == result.message
+        now = int(site.clock.wall())
+        assert await explained(site, now) == (None, None, "compiled", result.message)
+        compiled, held, differs_at, message = await explained(site, now, "gate:77")
+        assert (compiled, held, differs_at) == (None, None, None)
+        assert (message or "").startswith("the panel has 8 outputs")
+
+    on_relays(test, deadman=False)
+
+
+async def explained(
+    site: FleetSite, at: int, panel: str | None = None
+) -> tuple[bool | None, bool | None, str | None, str | None]:
+    report = await site.fleet.explain(link(1), at, panel)
+    assert report is not None
+    (found,) = report.panels
+    return found.compiled, found.held, found.differs_at, found.message
+
+
+def clock_of(midnight: int) -> str:
+    day = datetime.fromtimestamp(midnight, UTC).date()
+    return f"{day.isoformat()} {NOW_MINUTE // 60:02}:{NOW_MINUTE % 60:02}-"

@@ -278,11 +278,11 @@ def test_plan_and_explain_of_panels_outputs_and_strangers() -> None:
         assert explained.asked
         lobby, gate = explained.panels
         assert (lobby.compiled, lobby.held, lobby.differs_at) == (True, True, None)
-        assert (gate.compiled, gate.differs_at) == (None, None)
+        assert (gate.compiled, gate.held, gate.differs_at, gate.message) == (True, None, None, "held by the gateway")
         stranger = await site.fleet.explain(link(1), at, "gate")
         assert stranger is not None
-        assert (stranger.panels[0].compiled, stranger.panels[0].held) == (True, False)
-        assert stranger.panels[0].differs_at == "held"
+        (panel,) = stranger.panels
+        assert (panel.compiled, panel.held, panel.differs_at, panel.message) == (None, False, None, "not bound to this panel")
         assert await site.fleet.explain(link(9), at, None) is None
         with pytest.raises(UnknownPanel):
             await site.fleet.explain(link(1), at, "nowhere")
