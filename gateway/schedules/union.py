@@ -7,34 +7,21 @@ acknowledged of the others is never taken away.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Reason, Slot
 from gateway.schedules.assembly import Placed, image_of
-from gateway.schedules.calendars import (
-    NO_ROWS,
-    NOTHING,
-    Demand,
-    Groups,
-    Misfit,
-    Rows,
-    arranged,
-    beside,
-    group_days,
-    misfit,
-    needed,
-    tables_of,
-    united,
-)
+from gateway.schedules.calendars import Demand, Misfit
 from gateway.schedules.candidates import Candidate, candidate, knows_dates, lies_inside
 from gateway.schedules.cuts import whole_minutes
 from gateway.schedules.draft import SHORT_DAYS, Draft, no_room, refused
+from gateway.schedules.joint import NOBODY, Joint, Panel, join, without_each
 from gateway.schedules.local_time import DAY, local_second
-from gateway.schedules.moment import Moment, missing_hours
-from gateway.schedules.numbering import Allocation, all_numbers, choose
+from gateway.schedules.moment import Moment
+from gateway.schedules.numbering import Allocation, choose
 from gateway.schedules.options import BoundProfile, CompileOptions
 from gateway.schedules.placement import acknowledged
-from gateway.schedules.table import CLOSED, CLOSED_WEEK, Interval, Table
+from gateway.schedules.table import CLOSED, CLOSED_WEEK, Table
 
 
 def is_shared(capabilities: PanelCapabilities) -> bool:
@@ -44,71 +31,6 @@ def is_shared(capabilities: PanelCapabilities) -> bool:
     if capabilities.scope == "panel" or not (knows_dates(capabilities) or capabilities.date_range != "none"):
         return True
     return knows_dates(capabilities) and capabilities.special_days_scope == "panel"
-
-
-@dataclass(frozen=True, slots=True)
-class _Joint:
-    """Candidates on the panel's tables: one table each, or one for all. `whole`, `rows`: their demands so far, to join more."""
-
-    members: tuple[Candidate, ...]
-    tables: tuple[Table, ...]
-    groups: Groups
-    misfit: Misfit | None
-    whole: Demand = NOTHING
-    rows: Rows = NO_ROWS
-
-
-_NOBODY = _Joint((), (), Groups((), (), 0), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Panel:
-    """What all steps look at."""
-
-    capabilities: PanelCapabilities
-    allocation: Allocation
-    moment: Moment
-    options: CompileOptions
-    held: PanelImage
-    horizon: int
-    due: bool
-
-    @property
-    def one_table(self) -> bool:
-        return self.capabilities.scope == "panel"
-
-    @property
-    def own_days(self) -> bool:
-        """Whether the dates are the slot's, not the panel's."""
-        return self.capabilities.special_days_scope == "schedule"
-
-    @property
-    def held_days(self) -> tuple[tuple[int, ...], ...]:
-        if not self.own_days:
-            return self.held.special_days
-        slot = self.held.slots.get(self.capabilities.first_id)
-        return () if slot is None else slot.special_days
-
-    @property
-    def gaps(self) -> tuple[Interval, ...]:
-        """Missing hours that matter: where the panel may not do what an event in one of them says."""
-        if self.capabilities.semantics == "period" or self.capabilities.events_on_clock_step == "evaluates":
-            return ()
-        return missing_hours(self.moment.zone, self.moment.day)
-
-    @property
-    def room(self) -> int:
-        """How many tables there are for us."""
-        usable = set(all_numbers(self.capabilities)) - self.options.taken
-        return int(self.capabilities.first_id in usable) if self.one_table else len(usable)
-
-    def opens(self, member: Candidate) -> bool:
-        """Whether anything that the panel holds is open for it."""
-        slots = (self.held.slots.get(number) for number in self.held.allocation.get(member.link_id, ()))
-        return any(slot is not None and slot.periods for slot in slots)
-
-    def promised(self, member: Candidate) -> bool:
-        return acknowledged(member.bound, self.held)
 
 
 def compile_union(
@@ -161,42 +83,24 @@ def _panel(
     moment: Moment,
     options: CompileOptions,
     held: PanelImage,
-) -> _Panel:
+) -> Panel:
     due = _due(profiles, moment, held)
     horizon = moment.day + options.horizon_days - 1
     ends = [held.outcomes[bound.profile.link_id].valid_until for bound in profiles if acknowledged(bound, held)]
     known = [local_second(moment.zone, end - 1) // DAY for end in ends if end is not None]
     if known and not due and knows_dates(capabilities):
         horizon = max(min(horizon, *known), moment.day)
-    return _Panel(capabilities, allocation, moment, options, held, horizon, due)
+    return Panel(capabilities, allocation, moment, options, held, horizon, due)
 
 
-def _as_promised(found: Candidate, panel: _Panel) -> Candidate:
+def _as_promised(found: Candidate, panel: Panel) -> Candidate:
     """A profile that the panel holds without a table stays so until its renewal."""
     if panel.due or not panel.promised(found) or panel.held.allocation.get(found.link_id):
         return found
     return replace(found, draft=Draft(panel.held.outcomes[found.link_id]), demand=None)
 
 
-def _join(members: Sequence[Candidate], panel: _Panel, known: _Joint = _NOBODY) -> _Joint:
-    """`known`: what some of the members are together."""
-    there = {member.link_id for member in known.members}
-    demands = [member.demand for member in members if member.demand is not None]
-    new = [member.demand for member in members if member.demand is not None and member.link_id not in there]
-    whole, rows = known.whole, known.rows
-    if panel.one_table and demands:
-        whole, rows = united((known.whole, *new)), NO_ROWS
-        demands = new = [needed(whole)]
-    for demand in new:
-        rows = beside(rows, demand, panel.capabilities)
-    grouped = group_days(demands, rows, panel.capabilities, panel.horizon)
-    groups = arranged(grouped, panel.held_days, panel.capabilities, panel.moment.day)
-    tables = tables_of(demands, groups)
-    found = misfit(tables, groups, panel.capabilities, panel.moment.day, panel.gaps)
-    return _Joint(tuple(members), tables, groups, found, whole, rows)
-
-
-def _choose_members(candidates: Sequence[Candidate], panel: _Panel) -> tuple[_Joint, dict[str, Draft]]:
+def _choose_members(candidates: Sequence[Candidate], panel: Panel) -> tuple[Joint, dict[str, Draft]]:
     wanting = [each for each in candidates if each.demand is not None]
     places = {each.link_id: place for place, each in enumerate(wanting)}
     joint, refusals = _keep_promised([each for each in wanting if panel.promised(each)], panel)
@@ -206,7 +110,7 @@ def _choose_members(candidates: Sequence[Candidate], panel: _Panel) -> tuple[_Jo
         if not panel.room or (not panel.one_table and len(joint.members) >= panel.room):
             refusals[newcomer.link_id] = _roomless(newcomer, panel)
             continue
-        trial = _join(sorted((*joint.members, newcomer), key=lambda each: places[each.link_id]), panel, joint)
+        trial = join(sorted((*joint.members, newcomer), key=lambda each: places[each.link_id]), panel, joint)
         refusal = _refusal(trial, joint, newcomer, panel) or _too_poor(newcomer, panel)
         if refusal is None:
             joint = trial
@@ -215,49 +119,48 @@ def _choose_members(candidates: Sequence[Candidate], panel: _Panel) -> tuple[_Jo
     return joint, refusals
 
 
-def _keep_promised(promised: Sequence[Candidate], panel: _Panel) -> tuple[_Joint, dict[str, Draft]]:
+def _keep_promised(promised: Sequence[Candidate], panel: Panel) -> tuple[Joint, dict[str, Draft]]:
     """Those whom the panel acknowledged; the youngest leave only when slots, tables or dates do not suffice for all."""
     with_slot_first = sorted(promised, key=lambda member: not panel.held.allocation.get(member.link_id))
     roomless = with_slot_first[panel.room :] if not panel.one_table or not panel.room else []
     refusals = {member.link_id: _roomless(member, panel) for member in roomless}
-    joint = _join([member for member in promised if member.link_id not in refusals], panel)
+    joint = join([member for member in promised if member.link_id not in refusals], panel)
     while joint.members and (found := _superfluous(joint, panel)) is not None:
         out, refusal = found
         refusals[out.link_id] = refusal
-        joint = _join([member for member in joint.members if member is not out], panel)
+        joint = join([member for member in joint.members if member is not out], panel)
     return joint, refusals
 
 
-def _superfluous(joint: _Joint, panel: _Panel) -> tuple[Candidate, Draft] | None:
+def _superfluous(joint: Joint, panel: Panel) -> tuple[Candidate, Draft] | None:
     """One who has to leave, and why."""
     if joint.misfit is not None:
         return _misfitting(joint, joint.misfit, panel)
     if not _starving(joint, panel):
         return None
     youngest_first = list(reversed(joint.members))
-    for member in sorted(youngest_first, key=panel.opens):
-        others = _join([each for each in joint.members if each is not member], panel)
-        if member.dated and others.groups.reach > joint.groups.reach:
+    for member in sorted(filter(lambda each: each.dated, youngest_first), key=panel.opens):
+        others = join([each for each in joint.members if each is not member], panel)
+        if others.groups.reach > joint.groups.reach:
             return member, _short(member, joint, "max_special_day_groups")
     return None
 
 
-def _misfitting(joint: _Joint, found: Misfit, panel: _Panel) -> tuple[Candidate, Draft]:
+def _misfitting(joint: Joint, found: Misfit, panel: Panel) -> tuple[Candidate, Draft]:
     """On one table: youngest first, who does not fit alone, or else without whom the others fit, or else the youngest."""
     if not panel.one_table:
         return joint.members[found.table], _misfit_draft(found)
     for member in reversed(joint.members):
-        alone = _join([member], panel).misfit
+        alone = join([member], panel).misfit
         if alone is not None:
             return member, _misfit_draft(alone)
-    for number in reversed(range(len(joint.members))):
-        others = [*joint.members[:number], *joint.members[number + 1 :]]
-        if _join(others, panel).misfit is None:
+    for number, others in without_each(joint, panel):
+        if others.misfit is None:
             return joint.members[number], _misfit_draft(found)
     return joint.members[-1], _misfit_draft(found)
 
 
-def _starving(joint: _Joint, panel: _Panel) -> bool:
+def _starving(joint: Joint, panel: Panel) -> bool:
     """Whether days to come want more groups than there are, so that soon nobody's dates could be written any further."""
     reach = joint.groups.reach
     short = joint.groups.short_of == "max_special_day_groups" and reach < panel.moment.day + SHORT_DAYS - 1
@@ -268,7 +171,7 @@ def _misfit_draft(found: Misfit) -> Draft:
     return refused(found.limit, "the table does not fit", found.day, found.plan)
 
 
-def _refusal(trial: _Joint, before: _Joint, newcomer: Candidate, panel: _Panel) -> Draft | None:
+def _refusal(trial: Joint, before: Joint, newcomer: Candidate, panel: Panel) -> Draft | None:
     """Why a newcomer cannot join where there is a table for it; None when it can and nobody loses."""
     if trial.misfit is not None:
         return _misfit_draft(trial.misfit)
@@ -281,21 +184,21 @@ def _refusal(trial: _Joint, before: _Joint, newcomer: Candidate, panel: _Panel) 
     return None
 
 
-def _too_poor(newcomer: Candidate, panel: _Panel) -> Draft | None:
+def _too_poor(newcomer: Candidate, panel: Panel) -> Draft | None:
     """Why its first occurrence, which goes on beyond the horizon, cannot be written when it is nearer."""
     if newcomer.first is None or not newcomer.dated or newcomer.first_end <= panel.horizon:
         return None
     first, end = newcomer.first[0], min(newcomer.first_end, newcomer.first[0] + SHORT_DAYS - 1)
     whole = replace(newcomer, demand=Demand(CLOSED_WEEK, newcomer.shape.plans(first, end)), first_end=end)
     ahead = replace(panel, horizon=end, held=PanelImage())
-    return _refusal(_join([whole], ahead), _NOBODY, whole, ahead)
+    return _refusal(join([whole], ahead), NOBODY, whole, ahead)
 
 
-def _roomless(member: Candidate, panel: _Panel) -> Draft:
+def _roomless(member: Candidate, panel: Panel) -> Draft:
     return no_room(panel.capabilities, 1, *member.shape.first_asked(panel.moment.second))
 
 
-def _short(newcomer: Candidate, trial: _Joint, limit: str) -> Draft:
+def _short(newcomer: Candidate, trial: Joint, limit: str) -> Draft:
     """Names the first day that is not written any more, with the newcomer's plan there, or else another's."""
     day = trial.groups.reach + 1
     demands = [member.demand for member in (newcomer, *trial.members) if member.demand is not None]
@@ -303,7 +206,7 @@ def _short(newcomer: Candidate, trial: _Joint, limit: str) -> Draft:
     return refused(limit, "more dates or different days than the panel has room for", day, plan)
 
 
-def _still(member: Candidate, reach: int, panel: _Panel) -> bool:
+def _still(member: Candidate, reach: int, panel: Panel) -> bool:
     """Whether a member keeps what the panel acknowledged of it."""
     if not panel.promised(member) or not member.dated or member.complete(reach):
         return True
@@ -311,14 +214,14 @@ def _still(member: Candidate, reach: int, panel: _Panel) -> bool:
     return until is not None and panel.moment.midnight(reach + 1) >= until
 
 
-def _nothing_new(joint: _Joint, panel: _Panel) -> bool:
+def _nothing_new(joint: Joint, panel: Panel) -> bool:
     """Whether the tables as the panel holds them are what is wanted."""
     placed = {link_id for link_id, numbers in panel.held.allocation.items() if numbers and link_id in panel.held.generations}
     wanted = {member.link_id for member in joint.members}
     return not panel.due and bool(wanted) and placed == wanted and all(map(panel.promised, joint.members))
 
 
-def _unmoved(joint: _Joint, candidates: Sequence[Candidate], drafts: Mapping[str, Draft], panel: _Panel) -> PanelImage:
+def _unmoved(joint: Joint, candidates: Sequence[Candidate], drafts: Mapping[str, Draft], panel: Panel) -> PanelImage:
     held, staying = panel.held, {member.link_id for member in joint.members}
     placed = {
         each.link_id: Placed(each.bound.generation, Draft(held.outcomes[each.link_id]), held.allocation[each.link_id])
@@ -333,7 +236,7 @@ def _unplaced(each: Candidate, drafts: Mapping[str, Draft]) -> Placed:
     return Placed(each.bound.generation, drafts[each.link_id])
 
 
-def _place(joint: _Joint, panel: _Panel) -> dict[str, Placed]:
+def _place(joint: Joint, panel: Panel) -> dict[str, Placed]:
     """Every member with its table in a slot."""
     numbers, tables = _numbers(joint, panel), joint.tables * len(joint.members) if panel.one_table else joint.tables
     placed: dict[str, Placed] = {}
@@ -344,7 +247,7 @@ def _place(joint: _Joint, panel: _Panel) -> dict[str, Placed]:
     return placed
 
 
-def _numbers(joint: _Joint, panel: _Panel) -> Mapping[str, tuple[int, ...] | None]:
+def _numbers(joint: Joint, panel: Panel) -> Mapping[str, tuple[int, ...] | None]:
     if panel.one_table:
         return {member.link_id: (panel.capabilities.first_id,) for member in joint.members}
     promised = [member.link_id for member in joint.members if panel.promised(member)]
@@ -359,7 +262,7 @@ def _slot(link_id: str, table: Table, days: tuple[tuple[int, ...], ...], capabil
     return Slot((link_id,), table.periods(), first if ranged else None, last if ranged else None, days)
 
 
-def _said(member: Candidate, joint: _Joint, panel: _Panel) -> Draft:
+def _said(member: Candidate, joint: Joint, panel: Panel) -> Draft:
     """The outcome; the one already told where nothing of it changes."""
     draft = member.draft_of(joint.groups.reach, panel.moment)
     told = panel.held.outcomes.get(member.link_id)
@@ -368,7 +271,7 @@ def _said(member: Candidate, joint: _Joint, panel: _Panel) -> Draft:
     return draft
 
 
-def _inside(joint: _Joint, candidates: Sequence[Candidate], drafts: Mapping[str, Draft], panel: _Panel) -> dict[str, Placed]:
+def _inside(joint: Joint, candidates: Sequence[Candidate], drafts: Mapping[str, Draft], panel: Panel) -> dict[str, Placed]:
     """Profiles that need no place of their own: the table of the others is open whenever they are."""
     if not joint.tables or joint.groups.days or any(member.stale for member in joint.members):
         return {}
@@ -381,7 +284,7 @@ def _inside(joint: _Joint, candidates: Sequence[Candidate], drafts: Mapping[str,
     }
 
 
-def _covered(each: Candidate, table: Table, panel: _Panel) -> ItemOutcome | None:
+def _covered(each: Candidate, table: Table, panel: Panel) -> ItemOutcome | None:
     """Its outcome where a table without dates holds all that is asked, or all but what the panel may cut."""
     message, days = "inside the table of the others", (panel.moment.day, panel.horizon)
     if panel.capabilities.end_minute != "unknown" and lies_inside(whole_minutes(each.shape), table, *days):
