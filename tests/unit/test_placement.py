@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from drivers.contract import ItemState, PanelCapabilities, Reason, Refusal
-from gateway.schedules import placement, union
+from gateway.schedules import joint, placement
 from gateway.schedules.compiler import BoundProfile
 from gateway.schedules.time_profile import Frequency, Repeat
 from tests.unit.test_compiler import (
@@ -127,7 +127,7 @@ def test_a_full_panel_compiles_nobody_else(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_panel_whose_tables_are_taken_arranges_them_for_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    arrangements = counted(monkeypatch, union, "arranged")
+    arrangements = counted(monkeypatch, joint, "arranged")
     image = compiled(bound(*(weekly(f"b{number:02}") for number in range(50))), replace(GE, max_schedules=2))
     assert len(arrangements) == 3, "of nobody, of one, of two"
     assert list(image.generations) == ["b00", "b01"]
