@@ -396,11 +396,11 @@ class Bus:
 
     def _unproved(self, job: Job) -> bool:
         """A single write of whose confirmation an echo of the adapter could not be told yet."""
-        return not job.looked_first and job.unit in self._units and self._link.doubts(job.request)
+        return job.looks <= self._policy.retries and job.unit in self._units and self._link.doubts(job.request)
 
     async def _look_first(self, job: Job) -> None:
-        """A harmless read before the first single write on a connection. Whatever comes of it, the write is judged by itself."""
-        job.looked_first = True
+        """A harmless read before the first single write on a connection; in vain for ever, the write is judged by itself."""
+        job.looks += 1
         self._queue.put_back(job)
         unit, started = self._units[job.unit], self._clock.monotonic()
         error: DriverError | None = None

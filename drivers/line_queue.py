@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from drivers.contract import Priority
-from drivers.errors import DriverError, QueueFull, Unconfirmed
+from drivers.errors import DriverError, NotSent, QueueFull, Unconfirmed
 from drivers.modbus.requests import Request
 from drivers.retry import verdict
 
@@ -26,8 +26,8 @@ class Job:
     request_id: str | None = None
     attempts: int = 0
     running: bool = False
-    looked_first: bool = False
-    """Its unit was read once before this write."""
+    looks: int = 0
+    """How often its unit was read before this write."""
     write_number: int = 0
     """The last write to its unit when this one was sent."""
     error: DriverError | None = None
@@ -47,6 +47,8 @@ class Job:
         if self.future.done():
             return
         truth = verdict(self.request.writes, self.unconfirmed, error)
+        if isinstance(truth, NotSent) and self.error is not None:
+            truth = self.error
         if truth is not error:
             truth.__cause__ = error
         self.future.set_exception(truth)

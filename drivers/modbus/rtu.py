@@ -225,7 +225,7 @@ class RtuLink:
         if self._timing.local_echo is not None:
             return
         echo, noise = exchange.echo, exchange.framer.skipped
-        if echo.collided or noise >= len(exchange.frame):
+        if echo.collided or (exchange.answered and noise >= len(exchange.frame)):
             self._echoes = None
         elif echo.expected is None and echo.heard and not mirrors(exchange.request):
             self._echoes = True

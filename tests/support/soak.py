@@ -16,17 +16,17 @@ from config.settings import LineSettings, PanelSettings, SimulatorSettings
 from drivers.bus import Bus
 from drivers.contract import Outcome, Priority
 from drivers.errors import DriverError, NotSent, Quarantined
-from drivers.line import line_timing
+from drivers.line import line_timing, open_link
 from drivers.modbus import requests
 from drivers.modbus.link import Link
 from drivers.modbus.requests import Request
 from drivers.modbus.rtu import RtuLink
-from drivers.modbus.tcp import TcpLink
 from drivers.retry import RetryPolicy
 from simulators.faults import FaultRates, Faults
 from simulators.panel import SimulatedPanel
 from simulators.responder import Responder
 from simulators.wire import VirtualWire
+from tests.support.soak_tap import Tap
 from tests.support.virtual_tcp import VirtualTcpLoop
 from tests.support.virtual_time import VirtualClock
 from tests.support.wire_stream import on_wire
@@ -44,6 +44,16 @@ class SoakPanel(SimulatedPanel):
 
     def content(self, address: int) -> int:
         return (self.unit * 40_503 + address * 25_173 + 13) & 0xFFFF
+
+    def good_reply(self, pdu: bytes) -> bytes:
+        """What this panel answers when nothing goes wrong."""
+        function, address, count = pdu[0], int.from_bytes(pdu[1:3], "big"), int.from_bytes(pdu[3:5], "big")
+        if function in (3, 4):
+            return bytes((function, 2 * count)) + b"".join(word.to_bytes(2, "big") for word in self.read_words(0, address, count))
+        if function in (1, 2):
+            bits = sum(bit << place for place, bit in enumerate(self.read_bits(0, address, count)))
+            return bytes((function, (count + 7) // 8)) + bits.to_bytes((count + 7) // 8, "little")
+        return pdu[:5]
 
     def read_words(self, function: int, address: int, count: int) -> Sequence[int]:
         return [self.content(each) for each in range(address, address + count)]
@@ -84,6 +94,8 @@ class Record:
     outcomes: Counter[str] = field(default_factory=Counter)
     drawn: dict[str, int] = field(default_factory=dict)
     lies: list[str] = field(default_factory=list)
+    took_s: float = 0.0
+    """On the loop's clock."""
 
     @property
     def exchanges(self) -> int:
@@ -99,6 +111,10 @@ class Soak:
     baudrate: int = 19_200
     cancel: float = 0.02
     unplug: float = 0.0
+    dead: int = 0
+    """So many more units than `units` are asked and never answer."""
+    echo: bool = False
+    """The adapter echoes, whatever the settings say."""
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     settings: dict[str, object] = field(default_factory=dict)
 
@@ -113,40 +129,56 @@ async def soak_wire(soak: Soak) -> Record:
     panels = [SoakPanel(unit) for unit in range(1, soak.units + 1)]
     settings = soak.line("modbus-rtu")
     faults = Faults(soak.rates, soak.seed)
-    async with VirtualWire(panels, baudrate=soak.baudrate, chunk=16, local_echo=settings.local_echo, faults=faults) as wire:
+    echo = settings.local_echo or soak.echo
+    tap = Tap(settings.timeout_ms / 1000, echo)
+    async with VirtualWire(panels, baudrate=soak.baudrate, chunk=16, local_echo=echo, faults=faults) as wire:
         clock = VirtualClock()
-        link = RtuLink(on_wire(wire), line_timing(settings), clock)
-        record = await _run(soak, settings, link, clock, panels, wire)
+        link = RtuLink(on_wire(wire, tap), line_timing(settings), clock)
+        record = await _run(soak, settings, link, tap, panels, wire)
     return replace(record, drawn=faults.drawn)
+
+
+async def soak_device_server(soak: Soak) -> Record:
+    """RTU frames over connections without sockets. Runs on a VirtualTcpLoop."""
+    return await _soak_connections(soak, soak.line("modbus-rtu-tcp"), soak.baudrate)
 
 
 async def soak_tcp(soak: Soak) -> Record:
     """Over connections without sockets. Runs on a VirtualTcpLoop."""
+    return await _soak_connections(soak, soak.line("modbus-tcp"), None)
+
+
+async def _soak_connections(soak: Soak, settings: LineSettings, baudrate: int | None) -> Record:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTcpLoop)
     panels = [SoakPanel(unit) for unit in range(1, soak.units + 1)]
     faults = Faults(soak.rates, soak.seed)
-    loop.responder = Responder(panels, faults)
-    clock = VirtualClock()
-    link = TcpLink("panels", 502, clock, turnaround_s=0.1)
-    record = await _run(soak, soak.line("modbus-tcp"), link, clock, panels, None)
+    loop.responder, loop.baudrate, loop.tap = Responder(panels, faults), baudrate, Tap(settings.timeout_ms / 1000)
+    record = await _run(soak, settings, open_link(settings, VirtualClock()), loop.tap, panels, None)
     return replace(record, drawn=faults.drawn)
 
 
 async def _run(
-    soak: Soak, settings: LineSettings, link: Link, clock: VirtualClock, panels: list[SoakPanel], wire: VirtualWire | None
+    soak: Soak, settings: LineSettings, link: Link, tap: Tap, panels: list[SoakPanel], wire: VirtualWire | None
 ) -> Record:
-    bus = Bus(settings, link, clock, soak.policy)
-    for panel in panels:
+    bus = Bus(settings, link, VirtualClock(), soak.policy)
+    dead = [SoakPanel(soak.units + 1 + number) for number in range(soak.dead)]
+    for panel in (*panels, *dead):
         bus.attach(panel.unit)
     await bus.start()
     record = Record()
+    callers = [_Caller(bus, panel, Random(soak.seed * 1000 + panel.unit), soak, record, tap, wire) for panel in (*panels, *dead)]
+    in_vain = [asyncio.create_task(caller.run(soak.exchanges)) for caller in callers[len(panels) :]]
+    begun = asyncio.get_running_loop().time()
     try:
         async with asyncio.TaskGroup() as group:
-            for panel in panels:
-                caller = _Caller(bus, panel, Random(soak.seed * 1000 + panel.unit), soak, record, wire)
+            for caller in callers[: len(panels)]:
                 group.create_task(caller.run(soak.exchanges // len(panels)))
+        record.took_s = asyncio.get_running_loop().time() - begun
     finally:
+        for task in in_vain:
+            task.cancel()
+        await asyncio.gather(*in_vain, return_exceptions=True)
         await bus.stop(10)
     return record
 
@@ -160,6 +192,7 @@ class _Caller:
     random: Random
     soak: Soak
     record: Record
+    tap: Tap
     wire: VirtualWire | None
     address: int = 0
 
@@ -204,6 +237,10 @@ class _Caller:
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
         self.record.outcomes["hung_up"] += 1
+        self.tap.take(self._body(request))
+
+    def _body(self, request: Request) -> bytes:
+        return bytes((self.panel.unit,)) + request.pdu()
 
     def _draw(self) -> Request:
         count = self.random.randint(1, 8)
@@ -246,9 +283,17 @@ class _Caller:
         elif [written[-1:] for written in self._done(request)] != [[value] for value in request.values]:
             self._lie(request, "acknowledged, and the panel did not do it")
         self._check_repetition(request)
+        if not self.tap.take(self._body(request)):
+            self._lie(request, "acknowledged, and it never left")
 
     def _judge_failure(self, request: Request, error: DriverError) -> None:
         self.record.outcomes[error.outcome.value] += 1
+        attempts = self.tap.take(self._body(request))
+        if error.outcome is Outcome.NOT_SENT and attempts:
+            self._lie(request, f"not_sent ({error}), and it left")
+        reply = bytes((self.panel.unit,)) + self.panel.good_reply(request.pdu())
+        if any(attempt.answered(reply) for attempt in attempts):
+            self._lie(request, f"{error.outcome.value} ({error}), and the good answer had come in time")
         if request.writes and error.outcome in (Outcome.NOT_SENT, Outcome.REJECTED) and any(self._done(request)):
             self._lie(request, f"{error.outcome.value} ({error}), and the panel did it")
         self._check_repetition(request)

@@ -6,55 +6,110 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from simulators.modbus_slave import mbap_frame, rtu_frame
 from simulators.responder import Responder, Sending
+from simulators.wire import byte_time_s, silence_s
+from tests.support.soak_tap import Tap
 from tests.support.virtual_time import VirtualTimeLoop
 
 T = TypeVar("T")
 
 
-class VirtualConnection(asyncio.Transport):
-    """The near end. The far end answers each request as the responder says; requests come whole."""
+class _NoSocket:
+    """Takes any option."""
 
-    def __init__(self, protocol: asyncio.Protocol, responder: Responder, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
+    def setsockopt(self, *option: object) -> None:
+        return
+
+
+class VirtualConnection(asyncio.Transport):
+    """The near end, with Modbus TCP behind it. The far end answers each request as the responder says; requests come whole."""
+
+    def __init__(self, protocol: asyncio.Protocol, loop: VirtualTcpLoop) -> None:
+        super().__init__({"socket": None})
         self._protocol = protocol
-        self._responder = responder
         self._loop = loop
         self._closed = False
         self._free_at = 0.0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         request = bytes(data)
-        for sending in self._responder.tcp(int.from_bytes(request[:2], "big"), request[6], request[7:]):
+        transaction = int.from_bytes(request[:2], "big")
+        if self._loop.tap is not None:
+            self._loop.tap.sent(request[6:], self._loop.time(), lambda body: mbap_frame(transaction, body[0], body[1:]))
+        for sending in self._loop.responder.tcp(transaction, request[6], request[7:]):
             self._free_at = max(self._free_at, self._loop.time() + sending.after_s)
             self._loop.call_at(self._free_at, self._send, sending)
 
     def _send(self, sending: Sending) -> None:
         if self._closed:
             return
-        self._protocol.data_received(sending.data)
+        self._hand_on(sending.data)
         if sending.cut:
             self.close()
+
+    def _hand_on(self, data: bytes) -> None:
+        if self._loop.tap is not None:
+            self._loop.tap.heard(data)
+        self._protocol.data_received(data)
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
             self._loop.call_soon(self._protocol.connection_lost, None)
 
+    def abort(self) -> None:
+        self.close()
+
     def is_closing(self) -> bool:
         return self._closed
 
 
+class VirtualDeviceServer(VirtualConnection):
+    """The near end, with a serial line behind it: RTU frames, as slow as the line, replies in two pieces."""
+
+    def __init__(self, protocol: asyncio.Protocol, loop: VirtualTcpLoop, baudrate: int) -> None:
+        super().__init__(protocol, loop)
+        self._extra["socket"] = _NoSocket()  # type: ignore[attr-defined]
+        self._byte_s, self._silence_s = byte_time_s(baudrate), silence_s(baudrate)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        frame = bytes(data)
+        ends = max(self._free_at, self._loop.time()) + len(frame) * self._byte_s
+        if self._loop.tap is not None:
+            self._loop.tap.sent(
+                frame[:-2], self._loop.time() + len(frame) * self._byte_s, lambda body: rtu_frame(body[0], body[1:])
+            )
+        self._free_at = ends + self._silence_s
+        self._loop.call_at(self._free_at, self._answer, frame)
+
+    def _answer(self, frame: bytes) -> None:
+        for sending in self._loop.responder.rtu(frame):
+            half = len(sending.data) // 2
+            begins = max(self._free_at, self._loop.time() + sending.after_s)
+            self._loop.call_at(begins + half * self._byte_s, self._send, Sending(sending.panel, 0.0, sending.data[:half]))
+            ends = begins + len(sending.data) * self._byte_s
+            self._loop.call_at(ends, self._send, Sending(sending.panel, 0.0, sending.data[half:], sending.cut))
+            self._free_at = ends + self._silence_s
+
+
 class VirtualTcpLoop(VirtualTimeLoop):
+    """`baudrate`: of the serial line behind a device server, None where panels speak Modbus TCP."""
+
     responder: Responder
     connections = 0
+    baudrate: int | None = None
+    tap: Tap | None = None
 
     async def create_connection(  # type: ignore[override]
         self, protocol_factory: Callable[[], asyncio.Protocol], *where: Any, **how: Any
     ) -> tuple[VirtualConnection, asyncio.Protocol]:
         self.connections += 1
         protocol = protocol_factory()
-        transport = VirtualConnection(protocol, self.responder, self)
+        if self.baudrate is None:
+            transport = VirtualConnection(protocol, self)
+        else:
+            transport = VirtualDeviceServer(protocol, self, self.baudrate)
         protocol.connection_made(transport)
         return transport, protocol
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from drivers.errors import UnexpectedReply
 from drivers.modbus import rtu_exchange, tcp
+from drivers.modbus.codecs import decode_reply
 from drivers.modbus.requests import Request
 from drivers.retry import RetryPolicy
 from simulators.faults import FaultRates
-from tests.support.soak import Record, Soak, soak_tcp, soak_wire
+from tests.support.soak import Record, Soak, soak_device_server, soak_tcp, soak_wire
 from tests.support.virtual_tcp import run_virtual_tcp
 from tests.support.virtual_time import run_virtual
 
@@ -51,6 +55,14 @@ SOCKET = FaultRates(
 )
 
 
+DEFECTS = {
+    "unplugged port": Soak(SERIAL, seed=1, exchanges=4000, unplug=0.01),
+    "echoing adapter, not configured": Soak(SERIAL, seed=2, exchanges=6000, unplug=0.002, echo=True),
+    "one dead unit of 32": Soak(SERIAL, seed=3, exchanges=6000, units=31, dead=1),
+    "glitches on units 1 to 24": Soak(FaultRates(glitch=0.3, delay=0.1, delay_ms=200), seed=4, exchanges=6000, units=24),
+}
+
+
 @pytest.fixture(autouse=True)
 def _quiet_logs() -> None:
     logging.getLogger("drivers").setLevel(logging.CRITICAL)
@@ -74,6 +86,26 @@ def test_serial_lines_tell_the_truth(baudrate: int, settings: dict[str, object])
 def test_modbus_tcp_tells_the_truth() -> None:
     soak = Soak(SOCKET, seed=502, exchanges=40_000)
     confirm(run_virtual_tcp(soak_tcp(soak)), soak.exchanges, SOCKET)
+
+
+def test_a_device_server_tells_the_truth() -> None:
+    soak = Soak(replace(SERIAL, cut=0.01), seed=4196, exchanges=10_000)
+    confirm(run_virtual_tcp(soak_device_server(soak)), soak.exchanges, SERIAL)
+
+
+@pytest.mark.parametrize("soak", DEFECTS.values(), ids=DEFECTS)
+def test_each_other_defect_tells_the_truth(soak: Soak) -> None:
+    record = run_virtual(soak_wire(soak))
+    assert record.lies == []
+    assert record.exchanges >= soak.exchanges * 0.95
+    assert record.outcomes["acknowledged"] > 0.85 * soak.exchanges
+
+
+def test_the_dead_one_of_many_costs_the_others_next_to_nothing() -> None:
+    soak = DEFECTS["one dead unit of 32"]
+    with_it, without = (run_virtual(soak_wire(replace(soak, rates=FaultRates(), cancel=0, dead=dead))) for dead in (1, 0))
+    assert with_it.outcomes["acknowledged"] == without.outcomes["acknowledged"] == soak.exchanges // 31 * 31
+    assert with_it.took_s <= 1.05 * without.took_s
 
 
 def test_what_harms_no_reply_fails_no_exchange() -> None:
@@ -100,6 +132,20 @@ def test_the_judge_catches_a_master_that_believes_everything(monkeypatch: pytest
     monkeypatch.setattr(tcp, "decode_reply", credulous)
     assert run_virtual(soak_wire(Soak(SERIAL, seed=1, exchanges=500))).lies
     assert run_virtual_tcp(soak_tcp(Soak(SOCKET, seed=1, exchanges=500))).lies
+
+
+@pytest.mark.parametrize("run", [lambda soak: run_virtual(soak_wire(soak)), lambda soak: run_virtual_tcp(soak_tcp(soak))])
+def test_the_judge_catches_a_master_that_throws_good_answers_away(
+    run: Callable[[Soak], Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picky(request: Request, sent: bytes, reply: bytes) -> tuple[int, ...]:
+        if request.address % 7 == 0:
+            raise UnexpectedReply("no sevens")
+        return decode_reply(request, sent, reply)
+
+    monkeypatch.setattr(rtu_exchange, "decode_reply", picky)
+    monkeypatch.setattr(tcp, "decode_reply", picky)
+    assert any("had come in time" in lie for lie in run(Soak(FaultRates(), seed=1, exchanges=500)).lies)
 
 
 def test_the_judge_catches_a_master_that_does_not_wait_for_quiet() -> None:
