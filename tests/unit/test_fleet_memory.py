@@ -105,6 +105,27 @@ def test_what_moved_away_and_was_deleted_leaves_a_panel_of_which_the_memory_was_
     on_site(test)
 
 
+def test_a_panel_of_which_the_memory_was_lost_may_leave() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2)])
+        await site.crash(lose_lazy=True)
+        site.panels["gate"].online = False
+        site.store.clean = False
+        await site.open()
+        site.store.clean = True
+        await site.pass_time(5)
+        await site.fleet.remove_panel("gate")
+        assert only(await site.fleet.delete([link(1)])).success
+        await site.pass_time(20)
+        site.panels["gate"].online = True
+        await site.add("gate")
+        await site.pass_time(20)
+        assert site.held("gate").keys() == {link(2)}
+        assert link(1) not in site.store.desired
+
+    on_site(test, "lobby", "gate")
+
+
 @pytest.mark.parametrize("compiler", [one_slot_each, compile_panel])
 def test_slots_with_link_ids_of_a_lost_store_are_adopted_when_they_are_asked_for_again(compiler: Compile) -> None:
     async def test(site: FleetSite) -> None:

@@ -14,7 +14,7 @@ from gateway.fleet.context import FleetOptions
 from gateway.fleet.views import ProfileItem, UnknownPanel
 from gateway.schedules.compiler import compile_panel
 from gateway.schedules.time_profile import Frequency, Readings, Repeat
-from tests.support.fake_panel import FakePanel
+from tests.support.fake_panel import FakePanel, Fault
 from tests.support.fleet_site import START, FleetSite, item, link
 from tests.support.virtual_time import run_virtual
 from tests.unit.test_fleet_reconciler import on_site
@@ -158,9 +158,9 @@ def test_what_was_compiled_for_other_readings_is_no_success(away: bool) -> None:
     on_site(test)
 
 
-@pytest.mark.parametrize("refused", [True, False])
+@pytest.mark.parametrize("fault", ["none", "rejected", "lost_reply"])
 @pytest.mark.parametrize("after_ms", [0, 0.5, 1.5, 5, 10.5, 15, 20.5, 25, 30.5, 35, 45])
-def test_readings_that_change_while_a_panel_is_written(after_ms: float, refused: bool) -> None:
+def test_readings_that_change_while_a_panel_is_written(after_ms: float, fault: Fault) -> None:
     async def test(site: FleetSite) -> None:
         site.compile, panel = compile_panel, site.panels["lobby"]
         await site.close()
@@ -169,8 +169,7 @@ def test_readings_that_change_while_a_panel_is_written(after_ms: float, refused:
         for items in ([item(1)], [item(1, start=600), item(2)]):
             site.fleet.set_options(replace(TOKYO, readings=Readings(ZoneInfo("UTC"))))
             await site.pass_time(1)
-            if refused:
-                panel.faults.extend(["rejected"])
+            panel.faults.append(fault)
             asked = asyncio.create_task(site.fleet.upsert(items))
             await site.pass_time(after_ms / 1000)
             in_time = asked.done()
@@ -178,7 +177,9 @@ def test_readings_that_change_while_a_panel_is_written(after_ms: float, refused:
             for one, report in zip(items, await asked, strict=True):
                 start = one.profile.date_from % 86_400 // 60 + (0 if in_time else 540)
                 assert not report.success or in_time or site.held("lobby")[report.link_id] == (start, start + 60)
+            await _never_wrong(site, 2000)
             await site.pass_time(10)
+            panel.faults.clear()
             assert all(report.success for report in await site.fleet.upsert(items))
             assert {start for start, _ in site.held("lobby").values()} <= {1080, 1140}
 
@@ -211,6 +212,53 @@ def test_operators_see_desired_against_observed() -> None:
         await site.close()
 
     run_virtual(main())
+
+
+async def _never_wrong(site: FleetSite, milliseconds: int) -> None:
+    """What the panel is said to hold, it holds as Tokyo reads it."""
+    for _ in range(milliseconds):
+        await site.pass_time(0.001)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        for each in view.items:
+            assert each.outcome is ItemState.PENDING or site.held("lobby")[each.link_id][0] in (1080, 1140)
+
+
+@pytest.mark.parametrize("after_ms", range(0, 40, 3))
+def test_readings_that_change_while_what_was_refused_is_written_one_by_one(after_ms: int) -> None:
+    async def test(site: FleetSite) -> None:
+        site.compile, panel = compile_panel, site.panels["lobby"]
+        await site.close()
+        await site.open()
+        await site.pass_time(1)
+        panel.faults.append("rejected")
+        await site.fleet.upsert([item(1), item(2)])
+        while not panel.transactions:
+            await site.pass_time(0.001)
+        await site.pass_time(after_ms / 1000)
+        site.fleet.set_options(TOKYO)
+        await _never_wrong(site, 200)
+
+    on_site(test)
+
+
+@pytest.mark.parametrize("after_ms", range(0, 500, 40))
+def test_readings_that_change_while_an_older_image_gets_its_turn(after_ms: int) -> None:
+    async def test(site: FleetSite) -> None:
+        site.compile = compile_panel
+        await site.close()
+        await site.open()
+        await site.fleet.upsert([item(1), item(2)])
+        site.drivers["lobby"].latency_s = 0.2
+        first = asyncio.create_task(site.fleet.upsert([item(1, start=600), item(3)]))
+        await site.pass_time(0.1)
+        second = asyncio.create_task(site.fleet.upsert([item(2, start=600), item(4)]))
+        await site.pass_time(after_ms / 1000)
+        site.fleet.set_options(TOKYO)
+        await _never_wrong(site, 2000)
+        await asyncio.gather(first, second)
+
+    on_site(test)
 
 
 def test_two_panels_that_hold_the_same_show_the_same_hash() -> None:
