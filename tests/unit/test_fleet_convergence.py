@@ -10,6 +10,7 @@ import os
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -17,12 +18,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from config.settings import BindingSettings
 from drivers.contract import Period, Slot
-from gateway.fleet.context import Compile
+from gateway.fleet.context import Compile, FleetOptions
 from gateway.fleet.results import Change
 from gateway.fleet.slots import doubled
 from gateway.fleet.store import StoreFull
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.compiler import compile_panel
+from gateway.schedules.time_profile import Readings
 from tests.support.fake_panel import FakePanel, Fault
 from tests.support.fleet_site import FleetSite, item, link, one_slot_each
 from tests.support.virtual_time import VirtualTimeLoop
@@ -65,6 +67,11 @@ class Convergence(RuleBasedStateMachine):
         self.foreign = foreign
         self.site = self.run(main())
 
+    def place(self, start: int) -> tuple[int, int]:
+        """Where the panels hold what is asked for from `start` on in UTC; one of the compilers knows no zones."""
+        ahead = 540 if self.site.zone == "Asia/Tokyo" and self.site.compile is compile_panel else 0
+        return start + ahead, start + ahead + 60
+
     # what is asked
 
     @rule(items=ITEMS)
@@ -74,7 +81,7 @@ class Convergence(RuleBasedStateMachine):
             assert report.change in (Change.CREATED, Change.UPDATED)
             for result in report.panels:
                 if result.success and result.panel not in self.tampered:
-                    assert self.site.held(result.panel)[link(number)] == (start, start + 60), report
+                    assert self.site.held(result.panel)[link(number)] == self.place(start), report
         self.wanted.update(items)
         self.unsure -= items.keys()
 
@@ -96,7 +103,7 @@ class Convergence(RuleBasedStateMachine):
         for (number, start), report in zip(items.items(), reports, strict=True):
             for result in report.panels:
                 if result.success and result.panel not in self.tampered:
-                    assert self.site.held(result.panel)[link(number)] == (start, start + 60), report
+                    assert self.site.held(result.panel)[link(number)] == self.place(start), report
 
     async def _checked_delete(self, numbers: list[int]) -> None:
         reports = await self.site.fleet.delete([link(number) for number in numbers])
@@ -121,6 +128,14 @@ class Convergence(RuleBasedStateMachine):
     @rule(number=LINKS)
     def unbind(self, number: int) -> None:
         self.run(self.site.fleet.unbind(link(number)))
+
+    @rule(zone=st.sampled_from(("UTC", "Asia/Tokyo")))
+    def read_otherwise(self, zone: str) -> None:
+        async def main() -> None:
+            self.site.zone = zone
+            self.site.fleet.set_options(FleetOptions(Readings(ZoneInfo(zone)), deadline_s=3.0))
+
+        self.run(main())
 
     # what goes wrong
 
@@ -286,12 +301,12 @@ class Convergence(RuleBasedStateMachine):
         for name in NAMES:
             held = {link_id: start for link_id, (start, _) in site.held(name).items() if link_id not in FOREIGN.link_ids}
             desired = {
-                profile.link_id: profile.profile.date_from % 86_400 // 60
+                profile.link_id: self.place(profile.profile.date_from % 86_400 // 60)[0]
                 for profile in site.fleet.profiles()
                 if profile.profile is not None and name in site.store.overrides.get(profile.link_id, ("lobby", "gate"))
             }
             assert held == desired, name
-            assert all(desired[link_id] == start for link_id, start in answered.items() if link_id in desired)
+            assert all(desired[link_id] == self.place(start)[0] for link_id, start in answered.items() if link_id in desired)
             view = site.fleet.panel(name)
             assert view is not None
             assert (view.state, view.pending, view.lag_s) == ("in_sync", 0, 0)
