@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -60,7 +61,8 @@ class RtuLink:
         self._receiver: Receiver | None = None
         self._exchange: Exchange | None = None
         self._idle = ReplyFramer()
-        self._busy_until = self._noise_at = 0.0
+        self._busy_until = 0.0
+        self._noise_at = -math.inf
         self._suspect_since: float | None = None
         self._suspect_unit: int | None = None
         self._quiet_s = 0.0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
+
+import pytest
 
 
 class Reader(Protocol):
@@ -86,6 +89,9 @@ def raise_refusal(reply: bytes) -> None:
         raise Refused(reply[1])
 
 
+_SILENCE_S = 0.3
+
+
 class Master:
     """One request after the other; a reply must carry the unit and function asked for. `tcp`: MBAP framing, else RTU.
 
@@ -147,3 +153,14 @@ class Master:
                 raise ConnectionError("the line was closed")
             have += more
         return have
+
+
+@contextmanager
+def unanswered(master: Master) -> Iterator[None]:
+    """The request made inside gets no reply, for as long as a test can wait."""
+    patience_s, master.timeout_s = master.timeout_s, _SILENCE_S
+    try:
+        with pytest.raises(TimeoutError):
+            yield
+    finally:
+        master.timeout_s = patience_s
