@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from config.settings import LineSettings
-from drivers.availability import Health, Quarantine
 from drivers.clock import Clock
 from drivers.contract import Availability, AvailabilityFeed, Priority
 from drivers.errors import (
     BusUnavailable,
     ConnectionLost,
-    CorruptReply,
     DeadlinePassed,
     DriverError,
     LineStopped,
     NoReply,
     NotSent,
-    PanelException,
-    Quarantined,
-    StillWorking,
     Unconfirmed,
-    UnexpectedReply,
 )
-from drivers.line_queue import Job, LineQueue
-from drivers.modbus.link import Link, UnitTiming, check_broadcast
+from drivers.line_queue import Job, LineQueue, unwatched
+from drivers.line_units import BROADCAST, LineUnits, Unit
+from drivers.modbus.link import Link, check_broadcast
 from drivers.modbus.requests import Request, read_input_registers
 from drivers.retry import Retry, RetryPolicy, decide
 from drivers.statistics import LineStatistics, LineTraffic
@@ -38,22 +33,11 @@ from drivers.trace import request_id
 
 _log = logging.getLogger(__name__)
 
-BROADCAST = 0
-_MISSES_TO_QUARANTINE = 3
 _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 30.0
 _DOUBLINGS = 10
 _STOPPED_WAITING = "the line was stopped before the reply"
 _PROBE = read_input_registers(0, 1)
-
-
-@dataclass(slots=True)
-class _Unit:
-    timing: UnitTiming
-    probe: Request
-    policy: RetryPolicy
-    writes: int = 0
-    health: Health = field(default_factory=lambda: Health(_MISSES_TO_QUARANTINE))
 
 
 class Bus:
@@ -65,8 +49,8 @@ class Bus:
         self._clock = clock
         self._policy = policy or RetryPolicy()
         self._queue = LineQueue(settings.queue_limit)
-        self._units: dict[int, _Unit] = {}
-        self._quarantine = Quarantine(settings.probe_share)
+        self._units = LineUnits(settings, self._policy)
+        self._quarantine = self._units.quarantine
         self._traffic = LineTraffic()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -113,14 +97,7 @@ class Bus:
         """Make a unit known; None takes the line's value. `probe`: a cheap read, any answer to it means alive. `waits`: whoever
         asks waits out a busy unit by a rule of its own.
         """
-        if unit in self._units:
-            raise ValueError(f"unit {unit} is attached already")
-        settings = self._settings
-        timing = UnitTiming(
-            guard_s=(settings.guard_ms if guard_ms is None else guard_ms) / 1000,
-            timeout_s=(settings.timeout_ms if timeout_ms is None else timeout_ms) / 1000,
-        )
-        self._units[unit] = _Unit(timing, probe, replace(self._policy, busy_retries=0) if waits else self._policy)
+        self._units.attach(unit, guard_ms, timeout_ms, probe, waits)
         self._traffic.attach(unit)
         self._link.tally.begin_anew(unit)
         if self._down:
@@ -128,11 +105,8 @@ class Bus:
 
     def detach(self, unit: int) -> None:
         """Forget a unit; its waiting work is refused, an exchange under way is finished."""
-        known = self._units.pop(unit, None)
-        if known is not None:
-            known.health.feed.set(Availability.BUS_UNAVAILABLE, "taken off the line")
+        self._units.detach(unit)
         self._traffic.detach(unit)
-        self._quarantine.release(unit)
         for job in self._queue.take(unit):
             job.fail(LineStopped("the panel was taken off the line"))
 
@@ -176,7 +150,7 @@ class Bus:
             if priority is Priority.OPERATOR:
                 self._quarantine.hasten(unit, self._clock.monotonic())
                 self._wake.set()
-            raise _quarantined(self._units[unit])
+            raise self._units.refusal(unit)
 
     def _expire(self, job: Job) -> None:
         if job.running:
@@ -328,23 +302,20 @@ class Bus:
 
     def _go_down(self) -> None:
         self._down = True
-        for unit in self._units.values():
-            unit.health.feed.set(Availability.BUS_UNAVAILABLE)
+        self._units.line_down()
         self._refuse_waiting(BusUnavailable("the line is not open"))
 
     def _come_up(self) -> None:
         if not self._down:
             return
         self._down = False
-        self._quarantine.clear()
+        self._units.line_back()
         for number, unit in self._units.items():
-            unit.health.line_back()
             self._look_for(number, unit)
 
-    def _look_for(self, number: int, unit: _Unit) -> None:
+    def _look_for(self, number: int, unit: Unit) -> None:
         """Ask once in the background, so that a unit that is there is soon known to be online."""
-        job = Job(number, unit.probe, Priority.BACKGROUND, None, self._clock.monotonic(), _unwatched_future())
-        self._queue.put_back(job)
+        self._queue.put_back(unwatched(number, unit.probe, self._clock.monotonic()))
 
     def _refuse_waiting(self, error: NotSent) -> None:
         for job in self._queue.take():
@@ -353,13 +324,11 @@ class Bus:
     # ---- one exchange ----
 
     async def _carry_out(self, job: Job) -> None:
-        if job.error is not None and self._overtaken(job):
+        if job.error is not None and self._units.overtaken(job):
             job.fail(job.error)
             return
-        self._number_write(job)
+        self._units.number_write(job)
         now = self._clock.monotonic()
-        unit = self._units.get(job.unit)
-        timing = unit.timing if unit else self._line_timing()
         job.running = True
         job.attempts += 1
         if job.attempts == 1:
@@ -371,7 +340,7 @@ class Bus:
         error: DriverError | None = None
         values: tuple[int, ...] = ()
         try:
-            values = await self._link.exchange(job.unit, job.request, timing)
+            values = await self._link.exchange(job.unit, job.request, self._units.timing(job.unit))
         except DriverError as raised:
             error = raised
         self._running = None
@@ -381,18 +350,6 @@ class Bus:
             job.succeed(values)
         else:
             self._after_failure(job, error)
-
-    def _number_write(self, job: Job) -> None:
-        if not job.request.writes:
-            return
-        for unit in self._units.values() if job.unit == BROADCAST else [self._units[job.unit]] if job.unit in self._units else []:
-            unit.writes += 1
-            job.write_number = unit.writes
-
-    def _overtaken(self, job: Job) -> bool:
-        """Another write went to the unit since this one: repeating it now could undo the newer one."""
-        unit = self._units.get(job.unit)
-        return job.request.writes and unit is not None and unit.writes != job.write_number
 
     def _unproved(self, job: Job) -> bool:
         """A single write of whose confirmation an echo of the adapter could not be told yet."""
@@ -413,14 +370,14 @@ class Bus:
 
     def _after_failure(self, job: Job, error: DriverError) -> None:
         now = self._clock.monotonic()
-        unit = self._units.get(job.unit)
-        decision = decide(job.request.repeatable, error, job.attempts, unit.policy if unit else self._policy)
-        wanted = not job.future.done() and not self._stopping and (job.unit == BROADCAST or unit is not None)
+        decision = decide(job.request.repeatable, error, job.attempts, self._units.policy(job.unit))
+        wanted = not job.future.done() and not self._stopping and (job.unit == BROADCAST or job.unit in self._units)
         quarantined = job.unit in self._quarantine
         job.error = error
-        if not isinstance(decision, Retry) or not wanted or quarantined or _too_late(job, now + decision.delay_s):
-            self._count_odd(job, error)
+        if not isinstance(decision, Retry) or not wanted or quarantined or job.too_late(now + decision.delay_s):
             job.fail(error)
+            if self._units.gave_up(job.unit, error, now):
+                self._refuse_quarantined(job.unit)
             return
         if isinstance(error, Unconfirmed):
             job.unconfirmed = error
@@ -430,18 +387,9 @@ class Bus:
         else:
             self._queue.put_back(job)
 
-    def _count_odd(self, job: Job, error: DriverError) -> None:
-        """A request that got odd answers only is one miss, however often it was tried: who answers there is not the panel."""
-        unit = self._units.get(job.unit)
-        if unit is not None and isinstance(error, UnexpectedReply) and unit.health.missed(_as_cause(error)):
-            self._isolate(job.unit, unit, self._clock.monotonic())
-
     def _release(self, job: Job) -> None:
         if self._queue.release(job):
             self._wake.set()
-
-    def _line_timing(self) -> UnitTiming:
-        return UnitTiming(self._settings.guard_ms / 1000, self._settings.timeout_ms / 1000)
 
     # ---- counting ----
 
@@ -453,14 +401,8 @@ class Bus:
         self._traffic.exchanged(number, now, now - started, error)
         if not isinstance(error, ConnectionLost):
             self._failed_opens = 0
-        unit = self._units.get(number)
-        if unit is None:
-            return
-        if error is None or isinstance(error, PanelException | StillWorking):
-            self._quarantine.release(number)
-            unit.health.answered(self._latency_s(request, now - started))
-        elif isinstance(error, NoReply | CorruptReply) and unit.health.missed(_as_cause(error)):
-            self._isolate(number, unit, now)
+        if self._units.answered(number, error, self._latency_s(request, now - started), now):
+            self._refuse_quarantined(number)
 
     def _latency_s(self, request: Request, took_s: float) -> float:
         """What an answered exchange took beside the bytes and the silences themselves."""
@@ -468,13 +410,11 @@ class Bus:
 
     # ---- quarantine ----
 
-    def _isolate(self, number: int, unit: _Unit, now: float) -> None:
-        self._quarantine.put(number, unit.health, now, unit.timing.timeout_s)
-        _log.warning("unit quarantined", extra={"line": self._settings.id, "unit": number, "cause": unit.health.feed.cause})
+    def _refuse_quarantined(self, number: int) -> None:
         for job in self._queue.take(number):
-            job.fail(_quarantined(unit))
+            job.fail(self._units.refusal(number))
 
-    async def _probe(self, number: int, unit: _Unit) -> None:
+    async def _probe(self, number: int, unit: Unit) -> None:
         """One try. Its cost, and the quiet it makes others wait for, come out of the line's budget for probes."""
         started = self._clock.monotonic()
         error: DriverError | None = None
@@ -488,27 +428,4 @@ class Bus:
         now = self._clock.monotonic()
         self._quarantine.charge(now, now - started)
         self._probed = True
-        if not unit.health.quarantined:
-            _log.info("unit answers again", extra={"line": self._settings.id, "unit": number})
-        elif number in self._quarantine:
-            unit.health.probes += 1
-            self._quarantine.put(number, unit.health, now, unit.timing.timeout_s)
-
-
-def _quarantined(unit: _Unit) -> Quarantined:
-    return Quarantined(unit.health.feed.cause or "the unit does not answer")
-
-
-def _as_cause(error: DriverError) -> str:
-    return f"after {error.reason.value}: {error}"
-
-
-def _too_late(job: Job, instant: float) -> bool:
-    return job.deadline is not None and instant >= job.deadline
-
-
-def _unwatched_future() -> asyncio.Future[tuple[int, ...]]:
-    """For work whose result is told by the unit's availability."""
-    future: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return future
+        self._units.probed(number, now)

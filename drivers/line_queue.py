@@ -53,10 +53,20 @@ class Job:
             truth.__cause__ = error
         self.future.set_exception(truth)
 
+    def too_late(self, instant: float) -> bool:
+        return self.deadline is not None and instant >= self.deadline
+
     def _disarm(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+
+def unwatched(unit: int, request: Request, now: float) -> Job:
+    """Work in the background whose result is told by the unit's availability."""
+    future: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return Job(unit, request, Priority.BACKGROUND, None, now, future)
 
 
 @dataclass(slots=True)

@@ -81,11 +81,9 @@ class RtuLink:
 
     @property
     def quiet_at(self) -> float:
-        """After a probe that nothing answered, for any other unit than that one."""
         if self._suspect_since is None:
             return self._noise_at + self._timing.silence_s
-        since = self._suspect_since if self._suspect_unit is None else 0.0
-        return max(since, self._busy_until) + self._quiet_s
+        return self._quiet_for(self._suspect_since, None)
 
     @property
     def jammed_s(self) -> float:
@@ -171,17 +169,21 @@ class RtuLink:
             return b""
 
     def _free_at(self, exchange: Exchange) -> float:
-        """When the line was silent long enough, and quiet long enough if it is suspect.
+        """When the line was silent long enough, and quiet long enough if it is suspect."""
+        silent_at = self._busy_until + self._timing.silence_s + exchange.timing.guard_s
+        if self._suspect_since is None:
+            return silent_at
+        return max(silent_at, self._quiet_for(self._suspect_since, exchange.unit))
+
+    def _quiet_for(self, suspect_since: float, unit: int | None) -> float:
+        """When the line has been quiet long enough for this unit, None for any but the one that was probed.
 
         The quiet counts from when the line became suspect. After a probe that nothing at all answered it counts from
         the last byte, for other units: no frame of theirs can be mistaken for the probe's answer.
         """
-        silent_at = self._busy_until + self._timing.silence_s + exchange.timing.guard_s
-        if self._suspect_since is None:
-            return silent_at
-        if self._suspect_unit in (None, exchange.unit):
-            return max(silent_at, self._suspect_since + self._quiet_s, self._busy_until + self._quiet_s)
-        return max(silent_at, self._busy_until + self._quiet_s)
+        if self._suspect_unit in (None, unit):
+            return max(suspect_since, self._busy_until) + self._quiet_s
+        return self._busy_until + self._quiet_s
 
     def _send(self, outlet: Outlet, exchange: Exchange, now: float) -> None:
         """One write. The timer runs from when the last byte will have left, which the kernel does not tell."""

@@ -1,0 +1,139 @@
+"""The units of one line: how each is spoken to, how it is doing, and what its answers say of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import ItemsView
+from dataclasses import dataclass, field, replace
+
+from config.settings import LineSettings
+from drivers.availability import Health, Quarantine
+from drivers.contract import Availability
+from drivers.errors import CorruptReply, DriverError, NoReply, PanelException, Quarantined, StillWorking, UnexpectedReply
+from drivers.line_queue import Job
+from drivers.modbus.link import UnitTiming
+from drivers.modbus.requests import Request
+from drivers.retry import RetryPolicy
+
+_log = logging.getLogger(__name__)
+
+BROADCAST = 0
+_MISSES_TO_QUARANTINE = 3
+
+
+@dataclass(slots=True)
+class Unit:
+    timing: UnitTiming
+    probe: Request
+    policy: RetryPolicy
+    writes: int = 0
+    """Sent so far, repetitions and broadcasts included."""
+    health: Health = field(default_factory=lambda: Health(_MISSES_TO_QUARANTINE))
+
+
+class LineUnits:
+    def __init__(self, settings: LineSettings, policy: RetryPolicy) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._units: dict[int, Unit] = {}
+        self.quarantine = Quarantine(settings.probe_share)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._units
+
+    def __getitem__(self, number: int) -> Unit:
+        return self._units[number]
+
+    def items(self) -> ItemsView[int, Unit]:
+        return self._units.items()
+
+    def attach(self, number: int, guard_ms: float | None, timeout_ms: float | None, probe: Request, waits: bool) -> None:
+        """As `drivers.bus.Bus.attach`."""
+        if number in self._units:
+            raise ValueError(f"unit {number} is attached already")
+        policy = replace(self._policy, busy_retries=0) if waits else self._policy
+        self._units[number] = Unit(self._timing(guard_ms, timeout_ms), probe, policy)
+
+    def detach(self, number: int) -> None:
+        known = self._units.pop(number, None)
+        if known is not None:
+            known.health.feed.set(Availability.BUS_UNAVAILABLE, "taken off the line")
+        self.quarantine.release(number)
+
+    def timing(self, number: int) -> UnitTiming:
+        """The line's own for a broadcast, and for a unit that is no longer attached."""
+        return self._units[number].timing if number in self._units else self._timing(None, None)
+
+    def policy(self, number: int) -> RetryPolicy:
+        return self._units[number].policy if number in self._units else self._policy
+
+    def line_down(self) -> None:
+        for unit in self._units.values():
+            unit.health.feed.set(Availability.BUS_UNAVAILABLE)
+
+    def line_back(self) -> None:
+        self.quarantine.clear()
+        for unit in self._units.values():
+            unit.health.line_back()
+
+    # ---- writes ----
+
+    def number_write(self, job: Job) -> None:
+        if not job.request.writes:
+            return
+        for number, unit in self._units.items():
+            if job.unit in (number, BROADCAST):
+                unit.writes += 1
+                job.write_number = unit.writes
+
+    def overtaken(self, job: Job) -> bool:
+        """Another write went to the unit since this one: repeating it now could undo the newer one."""
+        return job.request.writes and job.unit in self._units and self._units[job.unit].writes != job.write_number
+
+    # ---- health ----
+
+    def answered(self, number: int, error: DriverError | None, latency_s: float, now: float) -> bool:
+        """What one attempt says of the unit. True if it was the last straw: the unit is quarantined now."""
+        unit = self._units.get(number)
+        if unit is None:
+            return False
+        if error is None or isinstance(error, PanelException | StillWorking):
+            self.quarantine.release(number)
+            unit.health.answered(latency_s)
+            return False
+        return isinstance(error, NoReply | CorruptReply) and self._missed(number, unit, error, now)
+
+    def gave_up(self, number: int, error: DriverError, now: float) -> bool:
+        """The same of a request that is over: odd answers only are one miss, however often it was tried. Who answers there is not
+        the panel."""
+        unit = self._units.get(number)
+        return unit is not None and isinstance(error, UnexpectedReply) and self._missed(number, unit, error, now)
+
+    def _missed(self, number: int, unit: Unit, error: DriverError, now: float) -> bool:
+        if not unit.health.missed(f"after {error.reason.value}: {error}"):
+            return False
+        self.quarantine.put(number, unit.health, now, unit.timing.timeout_s)
+        facts = {"line": self._settings.id, "unit": number, "cause": unit.health.feed.cause}
+        _log.warning("unit quarantined", extra=facts)
+        return True
+
+    def probed(self, number: int, now: float) -> None:
+        """After a probe and what it said of the unit."""
+        unit = self._units.get(number)
+        if unit is None:
+            return
+        if not unit.health.quarantined:
+            _log.info("unit answers again", extra={"line": self._settings.id, "unit": number})
+        elif number in self.quarantine:
+            unit.health.probes += 1
+            self.quarantine.put(number, unit.health, now, unit.timing.timeout_s)
+
+    def refusal(self, number: int) -> Quarantined:
+        return Quarantined(self._units[number].health.feed.cause or "the unit does not answer")
+
+    def _timing(self, guard_ms: float | None, timeout_ms: float | None) -> UnitTiming:
+        settings = self._settings
+        return UnitTiming(
+            guard_s=(settings.guard_ms if guard_ms is None else guard_ms) / 1000,
+            timeout_s=(settings.timeout_ms if timeout_ms is None else timeout_ms) / 1000,
+        )
