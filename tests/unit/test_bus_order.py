@@ -193,3 +193,19 @@ def test_what_is_counted_is_what_happened() -> None:
             assert shown.units[1].late_dropped == 1
 
     run_virtual(main())
+
+
+def test_retries_and_waits_in_the_queue_are_counted() -> None:
+    async def main() -> None:
+        silent = iter([True, True])
+        line = ScriptedLine(lambda frame: [] if next(silent, False) else [(0.1, framed("01 03 02 002A"))])
+        async with bus_on(line) as bus:
+            assert await bus.exchange(1, READ, Priority.GRANT) == (42,)
+            asked_at = asyncio.get_running_loop().time()
+            await asyncio.gather(*(bus.exchange(1, READ, Priority.GRANT) for _ in range(2)))
+            shown = bus.statistics()
+            for each in (shown.line, shown.units[1]):
+                assert (each.exchanges, each.timeouts, each.retries) == (5, 2, 2)
+                assert each.queue_ms.p95 == pytest.approx(1000 * (line.sent[4][0] - SILENCE_S - asked_at), abs=1e-6)
+
+    run_virtual(main())
