@@ -92,7 +92,6 @@ class RtuLink:
     async def open(self) -> None:
         if self._defect is not None:
             raise self._defect
-        await self.close()
         receiver = Receiver(self._arrived, self._lost, self._defects)
         try:
             self._outlet = await self._connect(receiver)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from drivers.contract import Priority
-from drivers.errors import LineStopped, NoReply
+from drivers.errors import LineStopped, NoReply, PanelException
 from drivers.line import line_timing
 from drivers.modbus.link import UnitTiming
 from drivers.modbus.requests import read_holding_registers, write_register
@@ -207,5 +207,24 @@ def test_retries_and_waits_in_the_queue_are_counted() -> None:
             for each in (shown.line, shown.units[1]):
                 assert (each.exchanges, each.timeouts, each.retries) == (5, 2, 2)
                 assert each.queue_ms.p95 == pytest.approx(1000 * (line.sent[4][0] - SILENCE_S - asked_at), abs=1e-6)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("end", ["line lost", "deadline"])
+def test_what_a_busy_panel_refused_before_the_end_left_the_gateway(end: str) -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [(0.002, framed("01 86 06"))])
+        async with bus_on(line) as bus:
+            deadline = 0.05 if end == "deadline" else None
+            asked = asyncio.create_task(bus.exchange(1, write_register(1, 1), Priority.GRANT, deadline))
+            await asyncio.sleep(0.03)
+            assert len(line.sent) == 1
+            if end == "line lost":
+                line.refuse = True
+                line.unplug()
+            with pytest.raises(PanelException):
+                await asked
+        assert len(line.sent) == 1
 
     run_virtual(main())
