@@ -144,10 +144,12 @@ class Inspection:
             self._context.events.clock_measured(state.id, state.clock_drift_ms)
 
     def clock_due(self) -> bool:
-        """Whether the clock has to be looked at (it is time) or to be set (the last status says so)."""
-        if self._state.driver.capabilities.clock == "none":
+        """Whether it has to be looked at (it is time, or it may have become right) or to be set (the last status says so)."""
+        kind = self._state.driver.capabilities.clock
+        if kind == "none":
             return False
-        return self._clock_due or self._context.clock.wall() >= self.clock_at or self._wrong()
+        missing = kind == "rw" and self._state.clock_missing
+        return self._clock_due or missing or self._context.clock.wall() >= self.clock_at or self._wrong()
 
     def _wrong(self) -> bool:
         status, capabilities = self._status, self._state.driver.capabilities

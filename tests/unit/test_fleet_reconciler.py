@@ -10,9 +10,9 @@ from tests.support.fleet_site import FleetSite, item, link
 from tests.support.virtual_time import run_virtual
 
 
-def on_site(test: Callable[[FleetSite], Awaitable[None]], *names: str) -> None:
+def on_site(test: Callable[[FleetSite], Awaitable[None]], *names: str, drift_share: float = 0.0) -> None:
     async def main() -> None:
-        site = FleetSite({name: FakePanel() for name in names or ("lobby",)})
+        site = FleetSite({name: FakePanel() for name in names or ("lobby",)}, drift_share=drift_share)
         await site.open()
         try:
             await test(site)

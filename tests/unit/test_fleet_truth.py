@@ -130,6 +130,20 @@ def test_a_clock_that_cannot_be_written_does_not_keep_a_revocation_back() -> Non
     on_site(test)
 
 
+def test_a_clock_that_somebody_else_puts_right_opens_what_was_withheld() -> None:
+    async def test(site: FleetSite) -> None:
+        panel = site.panels["lobby"]
+        await site.pass_time(1)
+        panel.clock_offset_s, panel.takes_clock = 500.0, False
+        await site.pass_time(600)
+        assert not only(await site.fleet.upsert([item(1)])).success
+        panel.clock_offset_s = 0.0
+        await site.pass_time(100)
+        assert site.held("lobby").keys() == {link(1)}
+
+    on_site(test, drift_share=0.02)
+
+
 def test_a_store_that_takes_nothing_for_a_while_ends_no_worker() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1), item(2)])
