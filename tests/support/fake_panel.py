@@ -82,6 +82,16 @@ class FakePanel:
     """One for each coming transaction."""
     deaf: deque[bool] = field(default_factory=deque)
     """One for each coming reading: True, and it does not answer."""
+    forbidden: set[str] = field(default_factory=set)
+    """link_ids of which no slot may be written any more: their deletion was answered."""
+    unseen: bool = False
+    """Somebody else changed its slots, and the gateway had no reason to look since."""
+    outputs_unseen: bool = False
+    """As much of its outputs."""
+    clock_unseen: bool = False
+    """Its power was cut, and its status was not read since."""
+    before: tuple[float, dict[int, Slot]] = (-1.0, {})
+    """The instant of the last change (the clock's monotonic seconds), and what it held until then."""
     transactions: list[tuple[Priority, PanelImage]] = field(default_factory=list)
     readings: list[str] = field(default_factory=list)
 
@@ -89,6 +99,7 @@ class FakePanel:
         """It keeps its slots and loses its clock and outputs."""
         self.booted_at, self.clock_offset_s, self.outputs = now, None, {}
         self.resets += 1
+        self.clock_unseen = self.outputs_unseen = True
 
     def clock_now(self, wall: float) -> float | None:
         """How far its clock is ahead of UTC by now; None: unset, or trusted no more."""
@@ -108,6 +119,8 @@ class FakeDriver:
         self.latency_s = latency_s
         self.background_s = latency_s
         """How long a reading of the lowest priority takes: others are served first."""
+        self.reply_s = 0.0
+        """How long an output has been switched before that is heard of."""
         self.queued_s: dict[Priority, float] = {}
         """How long what concerns outputs waits for the line, by priority: others are served first."""
         self._capabilities = panel.capabilities
@@ -145,14 +158,16 @@ class FakeDriver:
         fault = self.panel.faults.popleft() if self.panel.faults else "none"
         if fault == "not_sent":
             return Acknowledgement(Outcome.NOT_SENT, None, Reason.QUEUE_FULL)
-        await asyncio.sleep(self.latency_s)
+        await asyncio.sleep(self.latency_s / 2)
         if fault == "lost_request" or not self.panel.online:
+            await asyncio.sleep(self.latency_s / 2)
             return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
         refused = any(self.panel.refuses & set(slot.link_ids) for slot in plan.target.slots.values())
         if fault == "rejected" or refused:
             return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "commit refused")
         self._commit(plan)
         self.panel.transactions.append((priority, plan.target))
+        await asyncio.sleep(self.latency_s / 2)
         if fault == "lost_reply":
             return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
         if fault == "verify":
@@ -161,11 +176,15 @@ class FakeDriver:
         return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
 
     def _commit(self, plan: WritePlan) -> None:
+        now = self._clock.monotonic()
+        if self.panel.before[0] != now:
+            self.panel.before = (now, dict(self.panel.slots))
         for changed in plan.operations:
             assert isinstance(changed, tuple)
             for number in changed:
                 slot = plan.target.slots.get(number)
                 assert 0 <= number < self.panel.capabilities.max_schedules
+                assert slot is None or not self.panel.forbidden.intersection(slot.link_ids), "opened after its deletion"
                 if slot is None:
                     self.panel.slots.pop(number, None)
                 else:
@@ -197,6 +216,7 @@ class FakeDriver:
         failed = await self._reading("read_back", priority)
         if failed is not None:
             return failed
+        self.panel.unseen = False
         slots = self._said(self.panel.slots)
         if not self.panel.labelled:
             return PanelImage(slots=slots)
@@ -208,12 +228,17 @@ class FakeDriver:
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         failed = await self._reading("quick_look", priority)
-        return self._said(image.slots) == self._said(self.panel.slots) if failed is None else failed
+        if failed is not None:
+            return failed
+        self.panel.unseen = False
+        return self._said(image.slots) == self._said(self.panel.slots)
 
     async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
         failed = await self._reading("status", priority)
         if failed is not None:
             return failed
+        if self.panel.clock_unseen:
+            self.panel.clock_unseen = self.panel.unseen = False
         offset = self.panel.clock_now(self._clock.wall())
         shown = None if offset is None else int(self._clock.wall() + offset)
         due_at = None if self.panel.trusted_s is None else self.panel.clock_set_at + self.panel.trusted_s / 2
@@ -259,6 +284,7 @@ class FakeDriver:
         self.panel.outputs.pop(output, None)
         if on:
             self.panel.outputs[output] = float("inf") if lease_s is None else self._clock.monotonic() + lease_s
+        await asyncio.sleep(self.reply_s)
         return Acknowledgement(Outcome.ACKNOWLEDGED)
 
     async def read_outputs(self, priority: Priority, deadline: float | None) -> tuple[bool, ...] | Acknowledgement:
@@ -266,6 +292,7 @@ class FakeDriver:
         failed = failed or await self._reading("read_outputs")
         if failed is not None:
             return failed
+        self.panel.outputs_unseen = False
         now = self._clock.monotonic()
         return tuple(self.panel.outputs.get(number, 0.0) > now for number in range(self.panel.capabilities.outputs))
 

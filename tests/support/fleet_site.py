@@ -80,6 +80,9 @@ class FleetSite:
     deadline_s: float = 10.0
     zone: str = "UTC"
     drift_share: float = 0.0
+    horizon_days: int = 400
+    latencies: dict[str, float] = field(default_factory=dict)
+    """Seconds of an exchange, by panel."""
     drivers: dict[str, FakeDriver] = field(default_factory=dict)
     _fleet: Fleet | None = None
 
@@ -89,29 +92,45 @@ class FleetSite:
         return self._fleet
 
     async def open(self) -> Fleet:
-        options = FleetOptions(Readings(ZoneInfo(self.zone)), deadline_s=self.deadline_s)
         self._fleet = Fleet(
-            self.store, await self.store.open(), self.clock, options, rules=self.rules, groups=self.groups, compile=self.compile
+            self.store,
+            await self.store.open(),
+            self.clock,
+            self.options(),
+            rules=self.rules,
+            groups=self.groups,
+            compile=self.compile,
         )
         for name in self.panels:
             await self.add(name)
         await self._fleet.start()
         return self._fleet
 
+    def options(self) -> FleetOptions:
+        return FleetOptions(Readings(ZoneInfo(self.zone)), self.horizon_days, deadline_s=self.deadline_s)
+
     async def add(self, name: str) -> None:
-        self.drivers[name] = FakeDriver(self.panels[name], self.clock)
+        self.drivers[name] = FakeDriver(self.panels[name], self.clock, latency_s=self.latencies.get(name, 0.01))
         settings = self.settings.get(name, PanelSettings(id=name, model="open-access-panel"))
         await self.fleet.add_panel(settings, "line", self.drivers[name], drift_share=self.drift_share)
 
     async def crash(self, *, lose_lazy: bool = True) -> None:
-        """The process dies: nothing is finished, nothing is told."""
+        """The power is cut: nothing is finished, nothing is told."""
+        await self._die()
+        self.store.crash(lose_lazy=lose_lazy)
+
+    async def kill(self) -> None:
+        """As `crash`, but what was handed to the operating system is kept."""
+        await self._die()
+        self.store.kill()
+
+    async def _die(self) -> None:
         self._fleet = None
         everything = asyncio.all_tasks() - {asyncio.current_task()}
         for task in everything:
             task.cancel()
         if everything:
             await asyncio.wait(everything)
-        self.store.crash(lose_lazy=lose_lazy)
 
     async def close(self) -> None:
         fleet, self._fleet = self.fleet, None

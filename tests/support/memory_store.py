@@ -1,4 +1,4 @@
-"""A store in memory, for virtual time: what is durable outlives `crash`, what is lazy may be lost by it."""
+"""A store in memory, for virtual time: what is durable outlives a kill and a power cut, what is lazy may be lost by them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from drivers.contract import PanelImage
 from gateway.fleet.store import DesiredChange, DesiredProfile, GenerationConflict, ObservedPanel, Snapshot, StoreError
+from gateway.schedules.time_profile import TimeProfile
+
+LAZY_S = 0.5
+"""What is observed is filed within so long."""
 
 
 class MemoryStore:
@@ -21,11 +26,19 @@ class MemoryStore:
         self.allocations: dict[str, Mapping[str, tuple[int, ...]]] = {}
         self.overrides: dict[str, tuple[str, ...]] = {}
         self.observed: dict[str, ObservedPanel] = {}
+        self.history: list[tuple[str, TimeProfile | None]] = []
+        """Every change of what is desired, in order."""
+        self.changed_at = 0.0
+        """When desired profiles or bindings changed last (the loop's seconds)."""
         self._kept: dict[str, ObservedPanel] = {}
+        self._filed: dict[str, ObservedPanel] = {}
+        self._pending: dict[str, ObservedPanel] = {}
+        self._due: float | None = None
+        """When what is pending is filed (the loop's seconds)."""
         self._commit_s = commit_s
         self._revision = 0
         self._sequence = 0
-        self._last_write_at = 0.0
+        self.last_write_at = 0.0
         self._news = asyncio.Event()
 
     async def open(self) -> Snapshot:
@@ -35,18 +48,29 @@ class MemoryStore:
             allocations=dict(self.allocations),
             bindings=dict(self.overrides),
             observed=dict(self.observed),
-            last_write_at=self._last_write_at,
+            last_write_at=self.last_write_at,
             clean=self.clean,
         )
 
     def crash(self, *, lose_lazy: bool) -> None:
-        """The gateway dies: what was observed since the last `flush` is lost where `lose_lazy`."""
+        """Power is cut: what was observed since the last `flush` is lost where `lose_lazy`."""
         if lose_lazy:
             self.observed = dict(self._kept)
-        self._kept = dict(self.observed)
+        self.flush()
+
+    def kill(self) -> None:
+        """The process is killed: what was observed just now is lost, but for the marks of panels that are being written."""
+        self._file_due()
+        self.observed = dict(self._filed)
+        self.flush()
 
     def flush(self) -> None:
-        self._kept = dict(self.observed)
+        self._kept, self._filed, self._pending, self._due = dict(self.observed), dict(self.observed), {}, None
+
+    def _file_due(self) -> None:
+        if self._due is not None and self._due <= asyncio.get_running_loop().time():
+            self._filed.update(self._pending)
+            self._pending, self._due = {}, None
 
     async def close(self) -> None:
         self.flush()
@@ -55,7 +79,7 @@ class MemoryStore:
         await asyncio.sleep(self._commit_s)
         if self.refuse is not None:
             raise self.refuse
-        self._last_write_at = at
+        self.last_write_at = at
 
     async def put_desired(
         self, changes: Sequence[DesiredChange], allocations: Mapping[str, Mapping[str, tuple[int, ...]]], at: float
@@ -63,6 +87,7 @@ class MemoryStore:
         await self._durably(at)
         for change in changes:
             held = self.desired.get(change.link_id)
+            self.changed_at = asyncio.get_running_loop().time()
             if (held.generation if held else 0) != change.expected_generation:
                 raise GenerationConflict(change.link_id)
         done = [self._change(change, at) for change in changes]
@@ -74,6 +99,7 @@ class MemoryStore:
     def _change(self, change: DesiredChange, at: float) -> DesiredProfile:
         held = self.desired.get(change.link_id)
         self._revision += 1
+        self.history.append((change.link_id, change.profile))
         if held is None or (held.profile is None and change.profile is not None):
             self._sequence += 1
             place = self._sequence
@@ -88,6 +114,7 @@ class MemoryStore:
 
     async def put_binding(self, link_id: str, panels: tuple[str, ...] | None, at: float) -> None:
         await self._durably(at)
+        self.changed_at = asyncio.get_running_loop().time()
         self.overrides.pop(link_id, None)
         if panels is not None:
             self.overrides[link_id] = panels
@@ -101,10 +128,25 @@ class MemoryStore:
     async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:
         if self.refuse_lazy is not None:
             raise self.refuse_lazy
+        self._file_due()
         if observed is None:
-            self.observed.pop(panel, None)
-        else:
-            self.observed[panel] = observed
+            for kept in (self.observed, self._filed, self._pending):
+                kept.pop(panel, None)
+            return
+        self.observed[panel] = self._pending[panel] = observed
+        if not observed.dirty or self._is_marked(panel, observed):
+            self._due = self._due or asyncio.get_running_loop().time() + LAZY_S
+            return
+        together, self._pending, self._due = self._pending, {}, None
+        try:
+            await asyncio.sleep(self._commit_s)
+        finally:
+            self._filed.update(together)
+
+    def _is_marked(self, panel: str, observed: ObservedPanel) -> bool:
+        """Whether the file says already that the panel is dirty and may hold all these images."""
+        filed = self._filed.get(panel)
+        return filed is not None and filed.dirty and all(image in _images(filed) for image in _images(observed))
 
     async def changes(self, after: int) -> tuple[DesiredProfile, ...]:
         while True:
@@ -118,3 +160,7 @@ class MemoryStore:
 
     async def writable(self) -> bool:
         return self.refuse is None
+
+
+def _images(observed: ObservedPanel) -> tuple[PanelImage, ...]:
+    return observed.possible if observed.image is None else (observed.image, *observed.possible)

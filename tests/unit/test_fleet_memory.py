@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from drivers.contract import Availability
@@ -155,3 +157,51 @@ def test_slots_with_link_ids_of_a_lost_store_are_adopted_when_they_are_asked_for
         assert site.held("lobby").keys() == {link(1)}
 
     on_site(test, "lobby", "gate")
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_what_a_killed_gateway_was_about_to_write_is_no_drift(confirmed: bool) -> None:
+    """The mark that a panel is being written is kept before the first byte."""
+
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        await site.pass_time(2)
+        site.drivers["lobby"].latency_s = 0.2
+        asked = asyncio.create_task(site.fleet.upsert([item(2)]))
+        await site.pass_time(0.25 if confirmed else 0.15)
+        assert site.held("lobby").keys() == {link(1), link(2)}
+        await site.kill()
+        assert asked.done()
+        site.panels["lobby"].readings.clear()
+        await site.open()
+        await site.pass_time(2)
+        assert site.panels["lobby"].readings == ["status", "read_back"]
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert (view.state, view.drifts, view.held) == ("in_sync", 0, 2)
+
+    on_site(test)
+
+
+def test_what_leaves_an_unlabelled_panel_is_known_as_ours_though_the_memory_of_it_is_lost() -> None:
+    async def test(site: FleetSite) -> None:
+        panel = site.panels["lobby"]
+        panel.labelled = False
+        await site.fleet.upsert([item(1), item(2, start=600)])
+        site.drivers["lobby"].feed.set(Availability.BUS_UNAVAILABLE)
+        await site.pass_time(1)
+        await site.fleet.delete([link(1)])
+        await site.fleet.upsert([item(2, start=700)])
+        assert len(panel.slots) == 2
+        site.store.clean = False
+        await site.crash(lose_lazy=True)
+        await site.open()
+        site.store.clean = True
+        site.drivers["lobby"].back()
+        await site.pass_time(10)
+        assert site.held("lobby") == {link(2): (700, 760)}
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert view.foreign_slots == ()
+
+    on_site(test)

@@ -130,6 +130,21 @@ def test_a_clock_that_cannot_be_written_does_not_keep_a_revocation_back() -> Non
     on_site(test)
 
 
+def test_a_deletion_is_no_success_while_what_it_overtook_is_on_its_way() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.pass_time(1)
+        site.drivers["lobby"].latency_s = 0.2
+        asked = asyncio.create_task(site.fleet.upsert([item(1)]))
+        await site.pass_time(0.05)
+        deleted = only(await site.fleet.delete([link(1)]))
+        assert deleted.success
+        assert site.held("lobby") == {}
+        await asked
+        assert [len(image.slots) for _, image in site.panels["lobby"].transactions] == [1, 0]
+
+    on_site(test)
+
+
 def test_a_clock_that_somebody_else_puts_right_opens_what_was_withheld() -> None:
     async def test(site: FleetSite) -> None:
         panel = site.panels["lobby"]
