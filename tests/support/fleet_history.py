@@ -14,7 +14,7 @@ from gateway.fleet.store import StoreError
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.time_profile import TimeProfile
 from tests.judge import Judge
-from tests.support.fleet_site import FleetSite
+from tests.support.fleet_site import START, FleetSite
 
 LEASE_S = 60.0
 _NOTICED_S = 6.0
@@ -31,12 +31,11 @@ class History:
 
     def __init__(self, site: FleetSite, shows: Shows) -> None:
         self.site = site
+        site.store.changed = self._asked
         self.shows = shows
         self.tampered: set[str] = set()
         """Panels that somebody else changed at some time."""
         self.store_failed = False
-        self._asking: list[tuple[str, int]] = []
-        """What is being asked for, and how long the history was when that began."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._moved_at = 0.0
         """When the wall clock, the panels or the rules changed last (monotonic)."""
@@ -54,18 +53,11 @@ class History:
     async def upsert(self, items: Sequence[ProfileItem]) -> None:
         link_ids = [item.profile.link_id for item in items]
         since = len(self.site.store.history)
-        asked = [(link_id, since) for link_id in link_ids]
-        self._asking.extend(asked)
-        for panel in self.site.panels.values():
-            panel.forbidden.difference_update(link_ids)
         try:
             reports = await self.site.fleet.upsert(items)
         except StoreError:
             assert self.store_failed
             return
-        finally:
-            for each in asked:
-                self._asking.remove(each)
         assert [report.link_id for report in reports] == link_ids
         for item, report in zip(items, reports, strict=True):
             assert report.change in (Change.CREATED, Change.UPDATED)
@@ -89,7 +81,7 @@ class History:
         for report in reports:
             were = self._were(report.link_id, since)
             assert None in were, "answered, and still in the store"
-            if not any(were[were.index(None) :]) and not self._is_coming(report.link_id):  # nobody asked for it anew
+            if not any(were[were.index(None) :]):  # nobody asked for it anew
                 self._judge_deletion(report)
 
     async def bind(self, link_id: str, names: Sequence[str] | None) -> None:
@@ -98,6 +90,12 @@ class History:
         except StoreError:
             assert self.store_failed
             return
+
+    def _asked(self, link_id: str, profile: TimeProfile | None) -> None:
+        """It is in the store: panels may hold it again."""
+        if profile is not None:
+            for panel in self.site.panels.values():
+                panel.forbidden.discard(link_id)
 
     def _were(self, link_id: str, since: int) -> list[TimeProfile | None]:
         """All that was desired of a link_id since the history was so long."""
@@ -136,11 +134,6 @@ class History:
             ):  # a slot without a label may be of somebody who goes, and promised to this one
                 assert any(report.link_id not in slots for slots in self._lately(name)), report
             panel.forbidden.add(report.link_id)
-
-    def _is_coming(self, link_id: str) -> bool:
-        """Whether a request for it may not be in the store yet."""
-        asked = [since for each, since in self._asking if each == link_id]
-        return bool(asked) and len(asked) > sum(profile is not None for profile in self._were(link_id, min(asked))[1:])
 
     def _lately(self, name: str) -> Iterator[Mapping[str, Mapping[int, Slot]]]:
         """By link_id what a panel holds, and held until this instant."""
@@ -268,7 +261,7 @@ class History:
         """All faults end, the clock is right again, and time passes."""
         site = self.site
         site.store.refuse = site.store.refuse_lazy = None
-        self.jump(max(0.0, site.store.last_write_at + 1 - site.clock.wall()))
+        self.jump(max(0.0, START - site.clock.wall_offset, site.store.last_write_at + 1 - site.clock.wall()))
         for name, panel in site.panels.items():
             panel.faults.clear()
             panel.deaf.clear()

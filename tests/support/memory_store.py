@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from drivers.contract import PanelImage
@@ -28,6 +28,8 @@ class MemoryStore:
         self.observed: dict[str, ObservedPanel] = {}
         self.history: list[tuple[str, TimeProfile | None]] = []
         """Every change of what is desired, in order."""
+        self.changed: Callable[[str, TimeProfile | None], None] = lambda link_id, profile: None
+        """Called with each of them."""
         self.changed_at = 0.0
         """When desired profiles or bindings changed last (the loop's seconds)."""
         self._kept: dict[str, ObservedPanel] = {}
@@ -100,6 +102,7 @@ class MemoryStore:
         held = self.desired.get(change.link_id)
         self._revision += 1
         self.history.append((change.link_id, change.profile))
+        self.changed(change.link_id, change.profile)
         if held is None or (held.profile is None and change.profile is not None):
             self._sequence += 1
             place = self._sequence

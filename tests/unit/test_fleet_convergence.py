@@ -57,28 +57,31 @@ class Convergence(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     @initialize(
+        items=st.dictionaries(LINKS, STARTS, min_size=2),
         foreign=st.booleans(),
         compiler=st.sampled_from((compile_panel, one_slot_each)),
         commit_s=st.sampled_from((0.001, 0.05)),
         latencies=st.fixed_dictionaries({name: st.sampled_from((0.01, 0.2)) for name in NAMES}),
     )
-    def begin(self, foreign: bool, compiler: Compile, commit_s: float, latencies: dict[str, float]) -> None:
-        async def main() -> FleetSite:
+    def begin(
+        self, items: dict[int, int], foreign: bool, compiler: Compile, commit_s: float, latencies: dict[str, float]
+    ) -> None:
+        async def main() -> None:
             panels = {name: FakePanel() for name in NAMES}
             panels["gate"].labelled = False
             panels["yard"].capabilities = replace(ACCESS_PANEL, max_schedules=4)
             if foreign:
                 panels["lobby"].slots[2] = FOREIGN
-            site = FleetSite(panels, store=MemoryStore(commit_s), deadline_s=3.0, drift_share=0.02, compile=compiler)
+            site = self.site = FleetSite(panels, store=MemoryStore(commit_s), deadline_s=3.0, drift_share=0.02, compile=compiler)
             site.latencies = latencies
             self.history = History(site, self.shows)
             self.history.bind_all_to("lobby", "gate")
             self.history.strangers = frozenset(FOREIGN.link_ids)
             await site.open()
-            return site
+            await self.history.start(self.history.upsert(items_of(items)), 2)
 
         self.foreign, self.erased = foreign, False
-        self.site = self.run(main())
+        self.run(main())
 
     def shows(self, profile: TimeProfile, slots: Mapping[int, Slot], said: PanelResult | None) -> bool:
         offset = 60 if self.site.zone != "UTC" and self.site.compile is compile_panel else 0
@@ -294,6 +297,7 @@ class Convergence(RuleBasedStateMachine):
                 await site.close()
                 await history.begin_again()
                 await site.pass_time(10)
+            panel.forbidden.clear()
             site.panels[name] = panel
             await site.add(name)
             history.looks_anew(name)

@@ -78,7 +78,7 @@ class Seasons(RuleBasedStateMachine):
         async def main() -> FleetSite:
             panels = {name: FakePanel() for name in NAMES}
             panels["gate"].labelled = labelled
-            site = FleetSite(panels, deadline_s=3.0, compile=compile_panel, horizon_days=HORIZON_DAYS)
+            site = FleetSite(panels, deadline_s=3.0, drift_share=0.02, compile=compile_panel, horizon_days=HORIZON_DAYS)
             self.history = History(site, self.shows)
             await site.open()
             return site
