@@ -22,8 +22,8 @@ _NOTICED_S = 6.0
 _EDGE_S = 2
 """So near the beginning or end of a profile an output may be in either state."""
 
-Shows = Callable[[TimeProfile, Mapping[int, Slot], PanelResult | None], bool]
-"""Whether these slots open as the profile asks; where there is an answer: as far as it says so."""
+Shows = Callable[[TimeProfile, Mapping[int, Slot], PanelResult], bool]
+"""Whether these slots open as the profile asks, as far as the answer says so."""
 
 
 class History:
@@ -286,10 +286,11 @@ class History:
             view = site.fleet.panel(name)
             assert view is not None
             assert held.keys() <= wanted.keys(), name
-            outcomes = {each.link_id: each.outcome for each in view.items}
+            said = {each.link_id: PanelResult(name, True, each.outcome, valid_until=each.valid_until) for each in view.items}
             for link_id, profile in wanted.items():
-                if outcomes[link_id] is not ItemState.REFUSED:
-                    assert self.shows(profile, held.get(link_id, {}), None), (name, profile, held.get(link_id))
+                if said[link_id].outcome is not ItemState.REFUSED:
+                    assert (said[link_id].valid_until or site.clock.wall()) >= site.clock.wall(), "not renewed"
+                    assert self.shows(profile, held.get(link_id, {}), said[link_id]), (name, profile, held.get(link_id))
                 else:
                     assert link_id not in held
             for output in range(panel.capabilities.outputs):
