@@ -12,6 +12,7 @@ from drivers.contract import PanelCapabilities, PanelImage
 from gateway.fleet.events import Events
 from gateway.fleet.results import Aggregate
 from gateway.fleet.store import Store
+from gateway.fleet.turns import UrgentFirst
 from gateway.schedules.compiler import BoundProfile, CompileOptions
 from gateway.schedules.time_profile import Readings
 
@@ -61,8 +62,8 @@ class FleetContext:
     """Called with a panel that was read."""
     trusted_from: float
     write_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    beside: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: UrgentFirst = field(default_factory=UrgentFirst)
+    beside: UrgentFirst = field(default_factory=UrgentFirst)
     _trusted: bool = False
 
     def trusted(self) -> bool:

@@ -25,6 +25,8 @@ _CONFLICTS = 5
 _NOT_YET = 2**62
 _AHEAD = 8192
 """Profiles, panel by panel, that are compiled before a request is durable."""
+_AHEAD_S = 0.5
+"""So long at most: who asks for something else waits meanwhile, revocations too."""
 
 
 class Dispatcher:
@@ -153,7 +155,10 @@ class Dispatcher:
         prepared: dict[str, Prepared] = {}
         if sum(map(len, coming.values())) > _AHEAD:
             return prepared
+        until = asyncio.get_running_loop().time() + _AHEAD_S
         for place, (panel, profiles) in enumerate(coming.items()):
+            if asyncio.get_running_loop().time() > until:
+                break
             if place:
                 await asyncio.sleep(0)
             ahead = compile_ahead(self._ledger.panels[panel], self._context, profiles)
@@ -202,12 +207,15 @@ class Dispatcher:
             return
         split = {split_target(place) for place in places if self._exists(place)}
         panels = {panel for panel, output in split if output is None}
-        keepers = {panel for panel, output in split if output is not None}
+        keepers: dict[str, set[int]] = {}
+        for panel, output in split:
+            if output is not None:
+                keepers.setdefault(panel, set()).add(output)
         ticket = Ticket(len(panels) + len(keepers))
         for panel in panels:
             self._workers[panel].settle(ticket)
-        for panel in keepers:
-            self._outputs[panel].settle(ticket)
+        for panel, outputs in keepers.items():
+            self._outputs[panel].settle(ticket, outputs)
         await ticket.wait(began + self._context.options.deadline_s - self._context.clock.monotonic())
 
     # answers

@@ -255,7 +255,8 @@ class Fleet:
     def _let_go(self, panel_id: str) -> None:
         self._ledger.leave(panel_id)
         self._bindings = None
-        self._snapshot = _remembering(self._snapshot, self._workers[panel_id].state)
+        marked = self._roster.keepers[panel_id].marked()
+        self._snapshot = _remembering(self._snapshot, self._workers[panel_id].state, marked)
         self._roster.forget(panel_id)
         del self._quarantine[panel_id]
 
@@ -382,11 +383,13 @@ def _doubted(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, observed={panel: replace(observed, dirty=True) for panel, observed in snapshot.observed.items()})
 
 
-def _remembering(snapshot: Snapshot, state: PanelState) -> Snapshot:
+def _remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int]) -> Snapshot:
+    others = {target: held for target, held in snapshot.allocations.items() if not target.startswith(f"{state.id}:")}
+    held = {f"{state.id}:{number}": {"": ()} for number in marked}
     return replace(
         snapshot,
         desired={},
-        allocations={**snapshot.allocations, state.id: state.allocation},
+        allocations={**others, **held, state.id: state.allocation},
         bindings={},
         observed={**snapshot.observed, state.id: state.observed},
     )

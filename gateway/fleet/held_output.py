@@ -17,6 +17,9 @@ class HeldOutput:
         self.seen: bool | None = None
         self.prolong_at: float | None = None
         """When the lease has to be prolonged, monotonic seconds; infinite: it ends where the profiles close. None: no lease."""
+        self.switching = False
+        """A command to it is under way; `opening`: one that is a grant."""
+        self.opening = False
         self._edge: float | None = 0.0
         self._open = False
         self._readings: Readings | None = None

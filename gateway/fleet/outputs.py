@@ -44,14 +44,15 @@ class OutputKeeper:
         self._held = {number: HeldOutput(number) for number in marked}
         self._marked = set(marked)
         self._wake = asyncio.Event()
-        self._tickets: list[Ticket] = []
+        self._tickets: dict[Ticket, Collection[int]] = {}
+        """Who waits for which outputs."""
         self._failure: Failure | None = None
         self._holding = asyncio.Event()
         """There is something to look at."""
         self._failed: dict[tuple[int, bool], float] = {}
         """What was hastened in this round and failed: (output, on) -> when it is due again (monotonic)."""
-        self._leisure: asyncio.Timeout | None = None
-        """Ends what may wait."""
+        self._hurry = asyncio.Event()
+        """Something is urgent, or what may wait has ended."""
         self._stopping = False
         self._asked_by: str | None = None
 
@@ -69,19 +70,20 @@ class OutputKeeper:
 
     def _rouse(self) -> None:
         self._wake.set()
-        if self._stopping or self._urgent() is not None:
-            self._interrupt()
+        if self._stopping or self._urgent() is not None or self._opens_in_vain():
+            self._hurry.set()
 
-    def _interrupt(self) -> None:
-        if self._leisure is not None and not self._leisure.expired():
-            self._leisure.reschedule(asyncio.get_running_loop().time())
-
-    def settle(self, ticket: Ticket) -> None:
+    def settle(self, ticket: Ticket, outputs: Collection[int]) -> None:
+        """Tell `ticket` when these outputs are as they shall be, or a whole round has been made for it."""
         if self._stopping:
             ticket.settled()
         else:
-            self._tickets.append(ticket)
+            self._tickets[ticket] = outputs
             self.wake()
+
+    def marked(self) -> frozenset[int]:
+        """Outputs that the store says may be on."""
+        return frozenset(self._marked)
 
     def is_settled(self, output: int, link_id: str) -> bool:
         result = self.result(output, link_id)
@@ -101,7 +103,7 @@ class OutputKeeper:
         if refusal is not None:
             return told(target, refusal if bound else ItemOutcome(ItemState.REMOVED))
         held = self._held.get(output)
-        right = held is not None and held.seen is not None and held.seen == self._wanted(held)
+        right = held is not None and self._is_right(held)
         if not bound and (held is None or right):
             return told(target, ItemOutcome(ItemState.REMOVED))
         if right and self._context.trusted():
@@ -139,12 +141,12 @@ class OutputKeeper:
                 await self._hold()
                 looking.cancel()
         finally:
-            self._release(self._tickets)
+            self._release(list(self._tickets))
         await self._leave()
 
     async def _hold(self) -> None:
         while not self._stopping:
-            tickets, self._tickets = self._tickets, []
+            tickets = list(self._tickets)
             request_id.set(self._asked_by)
             self._asked_by = None
             self._wake.clear()
@@ -157,10 +159,20 @@ class OutputKeeper:
                     async with asyncio.timeout(self._pause()):
                         await self._wake.wait()
 
-    @staticmethod
-    def _release(tickets: Iterable[Ticket]) -> None:
+    def _release(self, tickets: Iterable[Ticket]) -> None:
         for ticket in tickets:
-            ticket.settled()
+            if self._tickets.pop(ticket, None) is not None:
+                ticket.settled()
+
+    def _release_right(self) -> None:
+        self._release([ticket for ticket, outputs in self._tickets.items() if all(map(self._needs_nothing, outputs))])
+
+    def _needs_nothing(self, output: int) -> bool:
+        held = self._held.get(output)
+        return self._is_right(held) if held is not None else output not in self._state.outputs
+
+    def _is_right(self, held: HeldOutput) -> bool:
+        return held.seen is not None and held.seen == self._wanted(held)
 
     def stop(self) -> None:
         self._stopping = True
@@ -188,47 +200,85 @@ class OutputKeeper:
     # switching
 
     async def _round(self) -> Failure | None:
-        """Switch what is not as it shall be: what is urgent first, also when it becomes so meanwhile."""
+        """Switch what is not as it shall be: what is urgent first, and beside what may wait."""
         self._failed.clear()
         failure = None
         while True:
             self._follow()
-            while (urgent := self._urgent()) is not None:
-                held, on = urgent
-                said = await self._switch(held, on=on)
-                if said is not None:
-                    self._failed[held.number, on] = self._context.clock.monotonic() + _RETRY_S
-                failure = failure or said
+            failure = await self._hasten() or failure
+            if self._stopping:
+                return failure
+            leisure = asyncio.create_task(self._leisurely())
             try:
-                async with asyncio.timeout(min(_STRIDE_S, self._next_instant())) as self._leisure:
-                    said = await self._mark()
-                    failure = failure or said
-                    said = await self._open()
-                    return failure or said
-            except TimeoutError:
-                if self._stopping:
-                    return failure
+                failure = await self._hasten_beside(leisure) or failure
             finally:
-                self._leisure = None
+                leisure.cancel()
+                await asyncio.wait([leisure])
+            if not leisure.cancelled():
+                return leisure.result() or failure
+
+    async def _hasten(self) -> Failure | None:
+        failure = None
+        while not self._opens_in_vain() and (urgent := self._urgent()) is not None:
+            held, on = urgent
+            said = await self._switch(held, on=on)
+            if said is not None:
+                self._failed[held.number, on] = self._context.clock.monotonic() + _RETRY_S
+            failure = failure or said
+        return failure
+
+    async def _hasten_beside(self, leisure: asyncio.Task[Failure | None]) -> Failure | None:
+        """Until `leisure` is over, or what it opens shall not be open any more, or it is time to stop."""
+        leisure.add_done_callback(lambda _: self._hurry.set())
+        failure = None
+        while not (leisure.done() or self._stopping or self._opens_in_vain()):
+            self._hurry.clear()
+            failure = await self._hasten() or failure
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(_STRIDE_S, self._next_instant())):
+                    await self._hurry.wait()
+        return failure
+
+    def _opens_in_vain(self) -> bool:
+        return any(held.opening and not self._wanted(held) for held in self._held.values())
+
+    async def _leisurely(self) -> Failure | None:
+        failure = await self._mark()
+        return await self._open() or failure
 
     def _urgent(self) -> tuple[HeldOutput, bool] | None:
         """A closing or else a prolongation that is due."""
         found, now = None, self._context.clock.monotonic()
         for held in self._held.values():
             on = self._wanted(held)
-            if (on and not held.seen) or not self._due(held, on) or self._failed.get((held.number, on), now) > now:
+            if (
+                held.opening
+                or (on and not self._runs(held))
+                or not self._due(held, on)
+                or self._failed.get((held.number, on), now) > now
+            ):
                 continue
             if not on:
                 return held, on
             found = held, on
         return found
 
+    @staticmethod
+    def _runs(held: HeldOutput) -> bool:
+        """On, or a lease of it may run: what a look in vain left unknown."""
+        return held.seen is True or (held.seen is None and held.prolong_at is not None)
+
     async def _open(self) -> Failure | None:
         """Nothing is switched on that is not durably marked."""
         failure = None
         for held in list(self._held.values()):
-            if held.number in self._marked and not held.seen and self._wanted(held):
-                said = await self._switch(held, on=True)
+            if held.number in self._marked and not self._runs(held) and self._wanted(held):
+                held.opening = True
+                try:
+                    said = await self._switch(held, on=True)
+                finally:
+                    held.opening = False
+                    self._hurry.set()  # a lease may have begun
                 failure = failure or said
         return failure
 
@@ -274,25 +324,29 @@ class OutputKeeper:
 
     async def _switch(self, held: HeldOutput, *, on: bool) -> Failure | None:
         """Switch or prolong. Cut short, the output is in a state that is not known."""
-        now, news = self._context.clock.monotonic(), held.seen is not on
+        now, news, before = self._context.clock.monotonic(), held.seen is not on, held.seen
         lease, deadline = self._lease(held) if on else (None, None)
         if lease == 0:
             return Failure(Reason.DEADLINE_PASSED, "it closes before a lease could be over")
-        priority = Priority.GRANT if on and news else Priority.REVOCATION
+        priority = Priority.GRANT if held.opening else Priority.REVOCATION
+        held.seen = on if before is on else None  # while it is under way nobody knows
+        held.switching = True
         try:
             said = await self._state.driver.set_output(held.number, on, lease, priority, deadline)
         except asyncio.CancelledError:
             held.seen = None
             raise
+        finally:
+            held.switching = False
         acknowledged = said.outcome is Outcome.ACKNOWLEDGED
         if news or not acknowledged:
             self._context.events.output(self._state.id, held.number, on, None if acknowledged else said.reason)
         if not acknowledged:
-            if said.reason is not Reason.DEADLINE_PASSED:
-                held.seen = None
+            held.seen = before if said.reason is Reason.DEADLINE_PASSED else None
             return failure_of(said)
         held.seen = on
         held.prolong_at = None if lease is None else now + lease / 2 if lease == self._state.settings.hold_lease_s else math.inf
+        self._release_right()
         return None
 
     def _lease(self, held: HeldOutput) -> tuple[int | None, float | None]:
@@ -317,13 +371,16 @@ class OutputKeeper:
             await self._context.clock.sleep(self._state.settings.poll_ms / 1000)
 
     async def _look(self) -> None:
-        """What is not as it was seen last is put right at once. A panel without time for a look tells nothing."""
+        """What is not as it was seen last is put right at once. A panel without time for a look tells nothing,
+        nor does one that has nothing to read."""
         shown = await self._state.driver.read_outputs(Priority.VERIFICATION, None)
-        if isinstance(shown, Acknowledgement) and shown.reason is Reason.DEADLINE_PASSED:
+        if isinstance(shown, Acknowledgement) and (shown.reason is Reason.DEADLINE_PASSED or shown.outcome is Outcome.REJECTED):
             return
         for number, held in self._held.items():
             on = shown[number] if not isinstance(shown, Acknowledgement) and number < len(shown) else None
-            if on is not held.seen:  # somebody else switched it: under what lease is not known
+            if on is not held.seen and not held.switching:  # somebody else switched it: under what lease is not known
                 held.seen = on
-                held.prolong_at = 0.0 if self._state.driver.capabilities.output_deadman else None
+                held.prolong_at = 0.0 if on or (on is None and held.prolong_at is not None) else None
+                if not self._state.driver.capabilities.output_deadman:
+                    held.prolong_at = None
                 self._rouse()

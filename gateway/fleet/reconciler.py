@@ -18,15 +18,13 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.inspection import Inspection
 from gateway.fleet.panel_state import UNREACHABLE, Failure, PanelState
 from gateway.fleet.store import StoreError
-from gateway.fleet.targets import Target, compile_target, is_current, kept_allocation, refresh, used
+from gateway.fleet.targets import Target, alone, compile_target, is_current, kept_allocation, refresh, used
 from gateway.fleet.tickets import Ticket
 from gateway.fleet.transactions import Transactions
 
 LOG = logging.getLogger(__name__)
 _LONGEST_SLEEP_S = 300.0
 _RENEWAL_PAUSE_S = 60.0
-_OVERTAKEN = 3
-"""So often an image is compiled in vain, because something else is asked for meanwhile, before nobody may ask until it is."""
 _LOOKS = 3
 """So often a panel that restarts is looked at in one attempt."""
 
@@ -242,23 +240,17 @@ class Reconciler:
     async def _target(self) -> Target:
         """What the panel shall hold; new slots are durable before they are written.
 
-        Where something else is asked for whenever it is compiled, those who ask have to wait at last until it is.
+        Where something else was asked for meanwhile, those who ask have to wait until this one image is compiled anew.
         """
         state, context = self.state, self._context
         refresh(state, context)
-        for _ in range(_OVERTAKEN):
+        async with alone(state, context):
             target = await compile_target(state, context)
-            if is_current(state, target) and self._reserved(target):
-                break
-            async with context.write_lock:
-                if is_current(state, target):
+            if not (is_current(state, target) and self._reserved(target)):
+                async with context.write_lock:
+                    while not is_current(state, target):
+                        target = await compile_target(state, context)
                     await self._reserve(target)
-                    break
-        else:
-            async with context.write_lock:
-                while not is_current(state, target := await compile_target(state, context)):
-                    pass
-                await self._reserve(target)
         self._renewed_at = context.clock.wall()
         return target
 

@@ -154,7 +154,10 @@ class Reporter:
         wanted = profile.profile
         assert wanted is not None
         asked = Recurrence(wanted, self.context.options.readings).is_open(at)
-        panels = [await self._explain(profile, wanted, at, target, state) for target, state in places]
+        panels = []
+        for target, state in places:
+            if state.id in self.outputs:  # it may have been taken out meanwhile
+                panels.append(await self._explain(profile, wanted, at, target, state))
         return ExplainReport(profile.link_id, at, asked, tuple(panels))
 
     async def _explain(

@@ -30,6 +30,7 @@ class Roster:
         self._line_tasks: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._requests: set[asyncio.Task[Any]] = set()
+        self._stopped = False
 
     def enlist(self, state: PanelState, marked: Collection[int], drift_share: float) -> None:
         """Make the workers of a panel; they begin with `begin`. `marked`: outputs that an earlier run held."""
@@ -40,7 +41,12 @@ class Roster:
         look.workers[state.id] = worker
 
     def begin(self, panel: str) -> None:
+        """Nobody begins after `stop`: a reload may still be under way then."""
         worker = self.workers[panel]
+        if self._stopped:
+            worker.stop()
+            self.keepers[panel].stop()
+            return
         line = worker.state.line
         self._panel_tasks[panel] = (
             self.spawn(worker.run(), f"panel {panel}"),
@@ -70,6 +76,7 @@ class Roster:
 
     async def stop(self, grace_s: float) -> None:
         """No new work; what is under way, requests too, may end within `grace_s` seconds."""
+        self._stopped = True
         for panel, worker in self.workers.items():
             worker.stop()
             self.keepers[panel].stop()

@@ -6,7 +6,8 @@ The compiler is pure. Much work for it is done by a thread on values taken befor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -134,14 +135,29 @@ def _held(state: PanelState) -> tuple[object, ...]:
     return (state.observed.image, state.observed.failures, state.observed.compiled_for)
 
 
+@contextlib.asynccontextmanager
+async def alone(state: PanelState, context: FleetContext) -> AsyncIterator[None]:
+    """Until it is this panel's turn to be compiled: in a turn of the loop, or beside it where it is much work."""
+    if state.prepared is not None:
+        yield
+        return
+    urgent = bool(state.leaving)
+    async with context.turn.held(urgent=urgent):
+        await asyncio.sleep(0)
+    large = compilation(state, context, {}).size > AT_ONCE
+    async with context.beside.held(urgent=urgent) if large else contextlib.nullcontext():
+        yield
+
+
 async def compile_target(state: PanelState, context: FleetContext) -> Target:
-    """What the panel shall hold. What it depends on may change meanwhile: `is_current` tells."""
+    """What the panel shall hold; its caller is `alone`. What it depends on may change meanwhile: `is_current` tells."""
     prepared, state.prepared = state.prepared, None
     if prepared is not None and prepared.version == state.version and prepared.held == _held(state):
         asked = {link_id: profile.generation for link_id, profile in state.bound.items()}
         made_of = (state.version, state.observed.compiled_for, prepared.compiled_at, prepared.held)
         return Target(prepared.image, asked, *made_of)
-    work, image = await _compiled(state, context, {})
+    work = compilation(state, context, {})
+    image = await _run(work)
     asked = {link_id: profile.generation for link_id, profile in work.bound.items()}
     return Target(image, asked, work.version, work.compiled_for, work.compiled_at, work.held)
 
@@ -160,14 +176,18 @@ async def _compiled(
     state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]
 ) -> tuple[Compilation, PanelImage]:
     """Small work has a turn of the loop to itself; large work is done beside the loop, one panel after the other."""
-    async with context.turn:
+    async with context.turn.held(urgent=False):
         await asyncio.sleep(0)
         work = compilation(state, context, coming)
         if work.size <= AT_ONCE:
             return work, work.run()
-    async with context.beside:
+    async with context.beside.held(urgent=False):
         work = compilation(state, context, coming)
-        return work, await asyncio.to_thread(work.run)
+        return work, await _run(work)
+
+
+async def _run(work: Compilation) -> PanelImage:
+    return work.run() if work.size <= AT_ONCE else await asyncio.to_thread(work.run)
 
 
 def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]) -> Compilation:
