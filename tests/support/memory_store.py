@@ -35,6 +35,7 @@ class MemoryStore:
         self._kept: dict[str, ObservedPanel] = {}
         self._filed: dict[str, ObservedPanel] = {}
         self._pending: dict[str, ObservedPanel] = {}
+        self._being_filed: list[dict[str, ObservedPanel]] = []
         self._due: float | None = None
         """When what is pending is filed (the loop's seconds)."""
         self._commit_s = commit_s
@@ -141,13 +142,17 @@ class MemoryStore:
             self._due = self._due or asyncio.get_running_loop().time() + LAZY_S
             return
         together, self._pending, self._due = self._pending, {}, None
+        self._being_filed.append(together)
         try:
             await asyncio.sleep(self._commit_s)
         finally:
-            self._filed.update(together)
+            while any(each is together for each in self._being_filed):  # in order
+                self._filed.update(self._being_filed.pop(0))
 
     def _is_marked(self, panel: str, observed: ObservedPanel) -> bool:
         """Whether the file says already that the panel is dirty and may hold all these images."""
+        if any(panel in together for together in self._being_filed):
+            return False
         filed = self._filed.get(panel)
         return filed is not None and filed.dirty and all(image in _images(filed) for image in _images(observed))
 
