@@ -21,7 +21,9 @@ from drivers.errors import (
     LineStopped,
     NoReply,
     NotSent,
+    PanelException,
     Unconfirmed,
+    UnexpectedReply,
 )
 from drivers.line_queue import Job, LineQueue, unwatched
 from drivers.line_units import BROADCAST, LineUnits, Unit
@@ -58,6 +60,7 @@ class Bus:
         self._stopping = False
         self._down = False
         self._failed_opens = 0
+        self._cut_off: set[int] = set()
         self._probed = False
 
     # ---- life ----
@@ -263,10 +266,11 @@ class Bus:
     async def _renew(self) -> bool:
         """Open a connection anew that the last exchange left suspect, while nothing runs: deadlines of what waits hold.
 
-        Once before an exchange: what is stale again at once is that exchange's matter. A connection that served for nothing
-        is a line that is down: the next one comes after a pause.
+        Once before an exchange: what is stale again at once is that exchange's matter. A host that closes the connection
+        whoever is asked for is a line that is down: the next one comes after a pause. One that does so when asked for some
+        units only is a matter of these.
         """
-        if self._failed_opens:
+        if self._cut_off and all(number in self._cut_off for number, _ in self._units.items()):
             await self._link.close()
             return False
         return await self._open() and not self._stopping
@@ -325,7 +329,9 @@ class Bus:
 
     async def _carry_out(self, job: Job) -> None:
         if job.error is not None and self._units.overtaken(job):
-            job.fail(job.error)
+            # A panel that was busy refused nothing for good: whoever asked looks again, it is no rejection.
+            busy = isinstance(job.error, PanelException)
+            job.fail(UnexpectedReply("the panel was busy, and a newer write went to it meanwhile") if busy else job.error)
             return
         self._units.number_write(job)
         now = self._clock.monotonic()
@@ -373,7 +379,8 @@ class Bus:
         decision = decide(job.request.repeatable, error, job.attempts, self._units.policy(job.unit))
         wanted = not job.future.done() and not self._stopping and (job.unit == BROADCAST or job.unit in self._units)
         quarantined = job.unit in self._quarantine
-        job.error = error
+        if not isinstance(error, NotSent):
+            job.error = error
         if not isinstance(decision, Retry) or not wanted or quarantined or job.too_late(now + decision.delay_s):
             job.fail(error)
             if self._units.gave_up(job.unit, error, now):
@@ -399,8 +406,11 @@ class Bus:
         if isinstance(error, NotSent):
             return
         self._traffic.exchanged(number, now, now - started, error)
-        if not isinstance(error, ConnectionLost):
+        if isinstance(error, ConnectionLost):
+            self._cut_off.add(number)
+        else:
             self._failed_opens = 0
+            self._cut_off.clear()
         if self._units.answered(number, error, self._latency_s(request, now - started), now):
             self._refuse_quarantined(number)
 

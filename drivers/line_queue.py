@@ -31,7 +31,7 @@ class Job:
     write_number: int = 0
     """The last write to its unit when this one was sent."""
     error: DriverError | None = None
-    """Of the last attempt."""
+    """Of the last attempt that left."""
     unconfirmed: Unconfirmed | None = None
     """The latest attempt whose bytes left without a trustworthy answer."""
     timer: asyncio.TimerHandle | None = None

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field, replace
 from config.settings import LineSettings
 from drivers.availability import Health, Quarantine
 from drivers.contract import Availability
-from drivers.errors import CorruptReply, DriverError, NoReply, PanelException, Quarantined, StillWorking, UnexpectedReply
+from drivers.errors import (
+    ConnectionLost,
+    CorruptReply,
+    DriverError,
+    NoReply,
+    PanelException,
+    Quarantined,
+    StillWorking,
+    UnexpectedReply,
+)
 from drivers.line_queue import Job
 from drivers.modbus.link import UnitTiming
 from drivers.modbus.requests import Request
@@ -101,7 +110,7 @@ class LineUnits:
             self.quarantine.release(number)
             unit.health.answered(latency_s)
             return False
-        return isinstance(error, NoReply | CorruptReply) and self._missed(number, unit, error, now)
+        return isinstance(error, NoReply | CorruptReply | ConnectionLost) and self._missed(number, unit, error, now)
 
     def gave_up(self, number: int, error: DriverError, now: float) -> bool:
         """The same of a request that is over: odd answers only are one miss, however often it was tried. Who answers there is not

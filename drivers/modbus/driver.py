@@ -76,6 +76,8 @@ class ModbusPanelDriver(OutputDriver):
         until it is seen to hold an image that was acknowledged."""
         self._values_open = False
         """Table or clock were written, and the values that the panel acts on not yet looked at."""
+        self._may_force = True
+        """False: since the last write of table or clock values were forced in vain, and would be in vain again."""
 
     def _build_layout(self) -> Layout:
         layout = build_layout(self._model, self._capabilities)
@@ -192,7 +194,7 @@ class ModbusPanelDriver(OutputDriver):
         progress.effect |= step.kind not in EFFECTLESS
         if step.kind is StepKind.WRITE:
             self._saved &= self._model.write.save is None
-            self._doubtful = self._values_open = True
+            self._doubtful = self._values_open = self._may_force = True
         progress.erased |= step.kind is StepKind.ERASE
         if step.storage is not None:
             self._unit.written[step.storage] += 1
@@ -243,7 +245,11 @@ class ModbusPanelDriver(OutputDriver):
 
     async def _follow(self, image: PanelImage, call: Call) -> None:
         """The values that the panel acts on, as the table says that it holds. A table that is not known says nothing."""
-        await put_in_force(self._unit, self._layout, self._clock_writer, image, call)
+        try:
+            await put_in_force(self._unit, self._layout, self._clock_writer, image, call, self._may_force)
+        except VerifyFailed:
+            self._may_force = False
+            raise
         self._values_open = self._lost
 
     async def _committed(self, progress: _Progress, call: Call) -> bool:
@@ -347,7 +353,7 @@ class ModbusPanelDriver(OutputDriver):
             await self._look_for_loss(Call(priority, deadline))
         except DriverError as error:
             return failed(error)
-        self._values_open = True
+        self._values_open = self._may_force = True
         done = await super().set_clock(setting, priority, deadline)
         if done.outcome is not Outcome.ACKNOWLEDGED:
             return done

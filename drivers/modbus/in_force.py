@@ -35,8 +35,13 @@ class InForce:
         return tuple((slot, due) for slot, due in now.items() if acting[slot] != due and acting[slot] != then[slot])
 
 
-async def put_in_force(unit: PanelUnit, layout: Layout, clock: ClockWriter | None, image: PanelImage, call: Call) -> None:
-    """Raises VerifyFailed where a value cannot be brought to what the table says. Without a set clock nothing is known."""
+async def put_in_force(
+    unit: PanelUnit, layout: Layout, clock: ClockWriter | None, image: PanelImage, call: Call, may_force: bool
+) -> None:
+    """Raises VerifyFailed where a value stays other than the table says. Without a set clock nothing is known.
+
+    Without `may_force` values are read only: forcing costs storage that wears out.
+    """
     request = layout.values_read()
     if request is None or clock is None:
         return
@@ -48,6 +53,8 @@ async def put_in_force(unit: PanelUnit, layout: Layout, clock: ClockWriter | Non
         wrong = in_force.wrong(image, wall, await unit.exchange(request, call))
         if not wrong:
             return
+        if not may_force:
+            break
         if attempt + 1 < _ATTEMPTS:
             for write in (write for slot, due in wrong for write in layout.force(slot, due)):
                 await unit.exchange(write, call)

@@ -90,8 +90,14 @@ class OutputDriver:
         One without room for dates has none at all, in no other form either.
         """
         record = asdict(self._capabilities)
+        whole = capabilities_of(self._model)
         record |= {name: capacity[name] for name in capacity if name in record}
-        if capacity.get("max_days_in_special_day_group") == 0:
+        if capacity.get("max_days_in_special_day_group"):
+            record |= {
+                "max_special_day_groups": whole.max_special_day_groups,
+                "special_day_bitmap_days": whole.special_day_bitmap_days,
+            }
+        elif "max_days_in_special_day_group" in capacity:
             record |= {"max_special_day_groups": 0, "special_day_bitmap_days": 0}
         self._capabilities = PanelCapabilities(**record)
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from drivers.contract import Priority
-from drivers.errors import LineStopped, NoReply, PanelException
+from drivers.errors import LineStopped, NoReply, PanelException, UnexpectedReply
 from drivers.line import line_timing
 from drivers.modbus.link import UnitTiming
 from drivers.modbus.requests import read_holding_registers, write_register
@@ -207,6 +207,21 @@ def test_retries_and_waits_in_the_queue_are_counted() -> None:
             for each in (shown.line, shown.units[1]):
                 assert (each.exchanges, each.timeouts, each.retries) == (5, 2, 2)
                 assert each.queue_ms.p95 == pytest.approx(1000 * (line.sent[4][0] - SILENCE_S - asked_at), abs=1e-6)
+
+    run_virtual(main())
+
+
+def test_a_write_that_a_busy_panel_put_off_is_not_repeated_behind_a_newer_one_and_is_no_refusal() -> None:
+    async def main() -> None:
+        busy = iter([True])
+        line = ScriptedLine(lambda frame: [(0.002, framed("01 86 06"))] if next(busy, False) else obedient(frame))
+        async with bus_on(line) as bus:
+            older = asyncio.create_task(bus.exchange(1, write_register(1, 1), Priority.GRANT))
+            await asyncio.sleep(0.03)
+            assert await bus.exchange(1, write_register(1, 0), Priority.REVOCATION) == ()
+            with pytest.raises(UnexpectedReply):
+                await older
+        assert [frame[5] for _, frame in line.sent] == [1, 0]
 
     run_virtual(main())
 

@@ -341,6 +341,18 @@ def test_what_wears_out_is_counted() -> None:
     run_virtual(run())
 
 
+def test_a_panel_that_has_room_for_dates_again_gets_them() -> None:
+    async def run() -> None:
+        driver, _ = panel_on_wire("open-access-panel")
+        whole = driver.capabilities
+        driver.restrict({"max_days_in_special_day_group": 0})
+        assert driver.capabilities != whole
+        driver.restrict({"max_days_in_special_day_group": whole.max_days_in_special_day_group})
+        assert driver.capabilities == whole
+
+    run_virtual(run())
+
+
 def test_a_panel_without_room_for_dates_has_none_in_a_bitmap_either() -> None:
     async def run() -> None:
         driver, _ = panel_on_wire("open-access-panel", simulator=SimulatorSettings(latency_ms=0, dates=0))
@@ -435,6 +447,27 @@ def test_a_mode_that_a_clock_step_left_behind_is_put_right() -> None:
             assert (await driver.set_clock(ClockSetting(midnight + hour * 3600, 0), P, None)).outcome is Outcome.ACKNOWLEDGED
             assert panel.schedules_open_now() == opened, hour
         assert panel.read_words(3, 23, 1)[0] == 0x0008
+
+    run_virtual(run())
+
+
+def test_a_mode_that_does_not_follow_is_forced_once_for_each_write_and_not_at_every_look() -> None:
+    """Every forcing wears one cell of the EEPROM."""
+
+    async def run() -> None:
+        driver, wire = panel_on_wire("domat-fc013", {"comfort_in_force": 2})
+        table = PanelImage(slots={0: Slot((LINK,), (Period(127, 540, 1080),))})
+        midnight = 20_759 * 86_400
+        assert (await driver.set_clock(ClockSetting(midnight + 12 * 3600, 0), P, None)).outcome is Outcome.ACKNOWLEDGED
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert (await hold(driver, table, known)).outcome is Outcome.UNCONFIRMED
+        forced = sum(address == 23 for address, _ in wire.writes())
+        for _ in range(10):
+            assert (await hold(driver, table, table)).outcome is not Outcome.REJECTED
+            await driver.quick_look(table, P, None)
+            await driver.read_back(P, None)
+        assert sum(address == 23 for address, _ in wire.writes()) == forced
 
     run_virtual(run())
 

@@ -21,6 +21,7 @@ from drivers.errors import (
     NoReply,
     NotSent,
     PanelException,
+    Quarantined,
     UnexpectedReply,
     Unheard,
 )
@@ -361,6 +362,22 @@ def test_a_host_that_closes_every_connection_is_unavailable_and_not_besieged(aft
 
     with asyncio.Runner(loop_factory=Doorman) as runner:
         runner.run(main())
+
+
+async def test_a_host_that_hangs_up_when_asked_for_one_unit_serves_the_others() -> None:
+    async with rogue_server(lambda request: [CUT] if request[6] == 9 else good(request)) as server:
+        settings = LineSettings(id="annex", kind="modbus-tcp", host="127.0.0.1", port=server.port, timeout_ms=5000)
+        bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
+        bus.attach(1)
+        bus.attach(9)
+        await bus.start()
+        for _ in range(4):
+            with pytest.raises((ConnectionLost, Quarantined)):
+                await bus.exchange(9, READ, Priority.GRANT)
+            assert await bus.exchange(1, READ, Priority.GRANT) == (42, 42)
+        assert bus.availability(1).current is Availability.ONLINE
+        assert bus.availability(9).current is Availability.QUARANTINED
+        await bus.stop(5)
 
 
 async def test_transaction_ids_run_on_over_connections() -> None:
