@@ -1,10 +1,13 @@
 """Options of the conformance suite (tests/contract/test_panel_models.py): `pytest --panel MODEL --line URL --unit N` runs it on
 real hardware. What would open a door is skipped there unless `--allow-opening` is given.
+
+Property tests draw the same cases in every run; `--hypothesis-seed=random` (or a number) draws others.
 """
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,5 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--hypothesis-seed") is None:
+        settings.register_profile("same cases", derandomize=True, database=None)
+        settings.load_profile("same cases")
     config.addinivalue_line("markers", "opening: writes schedules that open, sets the clock they open by, or switches outputs")
     config.addinivalue_line("markers", "simulated: needs a panel whose power and line the test can cut")

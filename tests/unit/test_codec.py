@@ -16,14 +16,15 @@ from gateway.schedules.time_profile import TimeProfile
 from tests.support.stores import link, observed, profile
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
-INFERRED: dict[str, Any] = {field.name: ... for field in fields(ObservedPanel)}
+TIMES: dict[str, Any] = {"seen_at": st.none() | FINITE, "acknowledged_at": st.none() | FINITE, "compiled_at": FINITE}
+FIELDS: dict[str, Any] = {field.name: ... for field in fields(ObservedPanel)} | TIMES
 SIMPLE = settings(max_examples=int(os.environ.get("CODEC_EXAMPLES", "25")), deadline=None)
 
 CASES: list[tuple[codec.Codec[Any], st.SearchStrategy[Any]]] = [
     (codec.TIME_PROFILE, st.from_type(TimeProfile)),
     (codec.PANEL_IMAGE, st.from_type(PanelImage)),
     (codec.ITEM_OUTCOME, st.from_type(ItemOutcome)),
-    (codec.OBSERVED_PANEL, st.builds(ObservedPanel, **{**INFERRED, "seen_at": st.none() | FINITE})),
+    (codec.OBSERVED_PANEL, st.builds(ObservedPanel, **FIELDS)),
 ]
 
 
