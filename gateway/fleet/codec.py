@@ -17,11 +17,14 @@ from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, Generic, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from drivers.contract import ItemOutcome, PanelImage
+from drivers.contract import ItemOutcome, PanelImage, Slot
 from gateway.fleet.store import ObservedPanel
 from gateway.schedules.time_profile import TimeProfile
 
 T = TypeVar("T")
+
+_WRITTEN = 8192
+"""Slots and outcomes whose form is remembered: an image is written again and again with few of them changed."""
 
 
 class CodecError(ValueError):
@@ -188,7 +191,8 @@ def _codec(kind: Any) -> tuple[Convert, Convert]:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return attrgetter("value"), _one_of({member.value: member for member in kind})
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return _record(kind)
+        write, read = _record(kind)
+        return (lru_cache(maxsize=_WRITTEN)(write) if kind in (Slot, ItemOutcome) else write), read
     raise TypeError(f"no JSON form for {kind}")
 
 
