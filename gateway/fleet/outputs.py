@@ -380,7 +380,5 @@ class OutputKeeper:
             on = shown[number] if not isinstance(shown, Acknowledgement) and number < len(shown) else None
             if on is not held.seen and not held.switching:  # somebody else switched it: under what lease is not known
                 held.seen = on
-                held.prolong_at = 0.0 if on or (on is None and held.prolong_at is not None) else None
-                if not self._state.driver.capabilities.output_deadman:
-                    held.prolong_at = None
+                held.prolong_at = 0.0 if self._state.driver.capabilities.output_deadman and self._runs(held) else None
                 self._rouse()

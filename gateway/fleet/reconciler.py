@@ -244,7 +244,8 @@ class Reconciler:
         """
         state, context = self.state, self._context
         refresh(state, context)
-        async with alone(state, context):
+        ready = state.prepared is not None
+        async with contextlib.nullcontext() if ready else alone(state, context, {}, urgent=bool(state.leaving)):
             target = await compile_target(state, context)
             if not (is_current(state, target) and self._reserved(target)):
                 async with context.write_lock:

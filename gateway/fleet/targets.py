@@ -136,15 +136,14 @@ def _held(state: PanelState) -> tuple[object, ...]:
 
 
 @contextlib.asynccontextmanager
-async def alone(state: PanelState, context: FleetContext) -> AsyncIterator[None]:
-    """Until it is this panel's turn to be compiled: in a turn of the loop, or beside it where it is much work."""
-    if state.prepared is not None:
-        yield
-        return
-    urgent = bool(state.leaving)
+async def alone(
+    state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile], *, urgent: bool
+) -> AsyncIterator[None]:
+    """Until it is this panel's turn to be compiled: small work has a turn of the loop to itself, large work is done beside the
+    loop, one panel after the other."""
     async with context.turn.held(urgent=urgent):
         await asyncio.sleep(0)
-    large = compilation(state, context, {}).size > AT_ONCE
+    large = compilation(state, context, coming).size > AT_ONCE
     async with context.beside.held(urgent=urgent) if large else contextlib.nullcontext():
         yield
 
@@ -169,21 +168,8 @@ def is_current(state: PanelState, target: Target) -> bool:
 
 async def compile_bound(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]) -> PanelImage:
     """What the panel would hold with `coming` bound to it too; a panel of unknown content is taken to be empty."""
-    return (await _compiled(state, context, coming))[1]
-
-
-async def _compiled(
-    state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]
-) -> tuple[Compilation, PanelImage]:
-    """Small work has a turn of the loop to itself; large work is done beside the loop, one panel after the other."""
-    async with context.turn.held(urgent=False):
-        await asyncio.sleep(0)
-        work = compilation(state, context, coming)
-        if work.size <= AT_ONCE:
-            return work, work.run()
-    async with context.beside.held(urgent=False):
-        work = compilation(state, context, coming)
-        return work, await _run(work)
+    async with alone(state, context, coming, urgent=False):
+        return await _run(compilation(state, context, coming))
 
 
 async def _run(work: Compilation) -> PanelImage:
