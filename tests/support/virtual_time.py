@@ -67,3 +67,13 @@ def run_virtual(main: Coroutine[Any, Any, T]) -> T:
         left = asyncio.all_tasks(runner.get_loop())
         assert not left, f"tasks left behind: {left}"
         return result
+
+
+def close_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Close a loop that a test kept between its steps, whatever it still has."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left))
+    loop.close()

@@ -27,7 +27,7 @@ from tests.support.fake_panel import ACCESS_PANEL, FakePanel, Fault
 from tests.support.fleet_history import History
 from tests.support.fleet_site import START, FleetSite, item, link, one_slot_each
 from tests.support.memory_store import MemoryStore
-from tests.support.virtual_time import VirtualTimeLoop
+from tests.support.virtual_time import VirtualTimeLoop, close_loop
 
 T = TypeVar("T")
 NAMES = ("lobby", "gate", "yard")
@@ -339,12 +339,7 @@ class Convergence(RuleBasedStateMachine):
             if hasattr(self, "site"):
                 self.run(self._end())
         finally:
-            left = asyncio.all_tasks(self.loop)
-            for task in left:
-                task.cancel()
-            if left:
-                self.loop.run_until_complete(asyncio.wait(left))
-            self.loop.close()
+            close_loop(self.loop)
 
     async def _end(self) -> None:
         await self.history.settle()

@@ -25,7 +25,7 @@ from tests.judge import Judge
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel, Fault
 from tests.support.fleet_history import History
 from tests.support.fleet_site import START, FleetSite, link
-from tests.support.virtual_time import VirtualTimeLoop
+from tests.support.virtual_time import VirtualTimeLoop, close_loop
 
 T = TypeVar("T")
 DAY = 86_400
@@ -199,12 +199,7 @@ class Seasons(RuleBasedStateMachine):
             if hasattr(self, "site"):
                 self.run(self._end())
         finally:
-            left = asyncio.all_tasks(self.loop)
-            for task in left:
-                task.cancel()
-            if left:
-                self.loop.run_until_complete(asyncio.wait(left))
-            self.loop.close()
+            close_loop(self.loop)
 
     async def _end(self) -> None:
         await self.history.settle()

@@ -44,6 +44,11 @@ BRIEF = UnitTiming(0.0, 0.5)
 """Where silence has to run out."""
 
 
+def talkative(request: bytes) -> list[bytes | None]:
+    """Answers, and goes on unasked."""
+    return [*good(request), reply(request, b"\x03\x04\x00\x01\x00\x01")]
+
+
 def link_to(server: RogueServer) -> TcpLink:
     return TcpLink("127.0.0.1", server.port, SystemClock(), turnaround_s=0.01)
 
@@ -127,10 +132,7 @@ async def test_what_comes_behind_the_right_reply_is_never_the_next_one(more: Cal
 
 
 async def test_bytes_out_of_the_blue_make_the_connection_suspect() -> None:
-    def answer(request: bytes) -> list[bytes | None]:
-        return [*good(request), reply(request, b"\x03\x04\x00\x01\x00\x01")]
-
-    async with rogue_server(answer) as server:
+    async with rogue_server(talkative) as server:
         link = link_to(server)
         await link.open()
         await link.exchange(1, READ, TIMING)
@@ -403,10 +405,7 @@ async def test_transaction_ids_run_on_over_connections() -> None:
 
 
 async def test_a_far_end_that_talks_unasked_is_cut_off_and_what_it_said_counted() -> None:
-    def answer(request: bytes) -> list[bytes | None]:
-        return [*good(request), reply(request, b"\x03\x04\x00\x01\x00\x01")]
-
-    async with rogue_server(answer) as server:
+    async with rogue_server(talkative) as server:
         link = link_to(server)
         await link.open()
         await link.exchange(1, READ, TIMING)
