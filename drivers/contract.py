@@ -60,6 +60,8 @@ class Reason(Enum):
     BELOW_RESOLUTION = "below_resolution"
     QUEUE_FULL = "queue_full"
     DEADLINE_PASSED = "deadline_passed"
+    FAILED = "failed"
+    """A defect of the gateway in the work for this panel; the work is tried again."""
 
 
 class ItemState(Enum):

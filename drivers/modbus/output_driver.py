@@ -86,11 +86,12 @@ class OutputDriver:
         return self._unit.availability
 
     def restrict(self, capacity: Mapping[str, int]) -> None:
-        """A unit may hold less than its model, or more: what it says of itself counts. Unknown names are left out.
+        """A unit may hold less than its model, or more: what it says of itself counts, in place of what was said before.
+        Unknown names are left out.
         One without room for dates has none at all, in no other form either.
         """
-        record = asdict(self._capabilities)
         whole = capabilities_of(self._model)
+        record = asdict(whole)
         record |= {name: capacity[name] for name in capacity if name in record}
         if capacity.get("max_days_in_special_day_group"):
             record |= {

@@ -161,7 +161,11 @@ class Dispatcher:
                 break
             if place:
                 await asyncio.sleep(0)
-            ahead = compile_ahead(self._ledger.panels[panel], self._context, profiles)
+            try:
+                ahead = compile_ahead(self._ledger.panels[panel], self._context, profiles)
+            except Exception as defect:
+                self._workers[panel].report(defect)
+                continue
             if ahead is not None:
                 prepared[panel] = ahead
         return prepared

@@ -7,8 +7,7 @@ changes, `stop`. Every method belongs to the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.clock import Clock
@@ -21,11 +20,12 @@ from gateway.fleet.housekeeping import Housekeeper
 from gateway.fleet.ledger import Ledger, Targets, split_target
 from gateway.fleet.panel_state import PanelState
 from gateway.fleet.reconciler import Reconciler
+from gateway.fleet.remembered import all_remembered, doubted, marked_outputs, memory_of, remembering
 from gateway.fleet.reports import Reporter
 from gateway.fleet.results import LinkReport
 from gateway.fleet.roster import Roster
-from gateway.fleet.store import DesiredProfile, ObservedPanel, Snapshot, Store
-from gateway.fleet.targets import refresh
+from gateway.fleet.store import DesiredProfile, Snapshot, Store
+from gateway.fleet.targets import fingerprint, refresh
 from gateway.fleet.turns import in_turns
 from gateway.fleet.views import (
     ExplainReport,
@@ -60,7 +60,7 @@ class Fleet:
         events: Events | None = None,
         compile: Compile = compile_panel,
     ) -> None:
-        self._snapshot = snapshot if snapshot.clean else _doubted(snapshot)
+        self._snapshot = snapshot if snapshot.clean else doubted(snapshot)
         self._rules, self._groups = tuple(rules), dict(groups or {})
         self._overrides = dict(snapshot.bindings)
         self._bindings: Bindings | None = None
@@ -94,10 +94,10 @@ class Fleet:
         """Bind what is desired to the panels added so far and begin to work. Raises StoreError."""
         if not self._snapshot.clean:
             store, observed = self._context.store, self._snapshot.observed
-            await asyncio.gather(*(store.put_observed(panel, doubted) for panel, doubted in observed.items()))
+            await asyncio.gather(*(store.put_observed(panel, each) for panel, each in observed.items()))
         self._rebind_all()
         self._ledger.expect_gone(self._context.clock.wall())
-        for panel, link_ids in _remembered(self._snapshot):
+        for panel, link_ids in all_remembered(self._snapshot):
             if panel not in self._workers:
                 self._ledger.absent(panel, link_ids)
         self._housekeeper.forget(self._ledger.forgettable(list(self._ledger.gone)))
@@ -223,15 +223,17 @@ class Fleet:
         drift_share: float,
         quarantined_until: Callable[[], float | None],
     ) -> None:
-        observed = self._snapshot.observed.get(panel.id, ObservedPanel())
-        if observed.capacity:
-            driver.restrict(observed.capacity)
-        allocation = self._snapshot.allocations.get(panel.id, {})
-        state = PanelState(panel, line, driver, allocation, observed, self._context.now)
+        memory = memory_of(self._snapshot, panel)
+        state = PanelState(panel, line, driver, memory.allocation, memory.observed, self._context.now, memory.former)
+        defect = _restricted(driver, memory.observed.capacity)
+        if memory.nameless and fingerprint(state, self._context) != memory.observed.compiled_for:
+            state.forget_content()  # it may be another model's
         refresh(state, self._context)
         self._ledger.join(state, self._context.clock.wall())
         self._bindings = None
-        self._roster.enlist(state, _marked(panel.id, self._snapshot.allocations), drift_share)
+        self._roster.enlist(state, marked_outputs(self._snapshot, panel.id), drift_share)
+        if defect is not None:
+            self._workers[panel.id].report(defect)
         self._quarantine[panel.id] = quarantined_until
         if self._started:
             self._rebind_all()
@@ -256,7 +258,7 @@ class Fleet:
         self._ledger.leave(panel_id)
         self._bindings = None
         marked = self._roster.keepers[panel_id].marked()
-        self._snapshot = _remembering(self._snapshot, self._workers[panel_id].state, marked)
+        self._snapshot = remembering(self._snapshot, self._workers[panel_id].state, marked)
         self._roster.forget(panel_id)
         del self._quarantine[panel_id]
 
@@ -273,7 +275,7 @@ class Fleet:
 
     async def sync(self, panel_id: str) -> None:
         """Read the panel and bring it in step. Returns at once. Raises UnknownPanel."""
-        self._command(panel_id, "sync").check(whole=True)
+        self._command(panel_id, "sync").sync()
 
     async def reinit(self, panel_id: str) -> None:
         """Erase the panel, slots of others too, and write all anew. Returns at once. Raises UnknownPanel."""
@@ -287,7 +289,7 @@ class Fleet:
         if panel_id not in self._workers:
             raise UnknownPanel(panel_id)
         self._context.events.commanded(panel_id, action)
-        self._roster.keepers[panel_id].wake()
+        self._roster.keepers[panel_id].again()
         return self._workers[panel_id]
 
     # questions
@@ -362,34 +364,11 @@ class Fleet:
             keeper.recalculate()
 
 
-def _marked(panel: str, allocations: Mapping[str, Mapping[str, tuple[int, ...]]]) -> list[int]:
-    """Outputs of a panel that the store says were held."""
-    found = (split_target(target) for target, held in allocations.items() if held)
-    return [output for owner, output in found if owner == panel and output is not None]
-
-
-def _remembered(snapshot: Snapshot) -> Iterator[tuple[str, Collection[str]]]:
-    """Panels, of this site or not, and what they may hold."""
-    for panel, allocation in snapshot.allocations.items():
-        if split_target(panel)[1] is None:
-            yield panel, allocation
-    for panel, observed in snapshot.observed.items():
-        for image in (observed.image, *observed.possible):
-            yield panel, () if image is None else image.allocation
-
-
-def _doubted(snapshot: Snapshot) -> Snapshot:
-    """Every panel is to be read back: what is remembered may be older than what it holds."""
-    return replace(snapshot, observed={panel: replace(observed, dirty=True) for panel, observed in snapshot.observed.items()})
-
-
-def _remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int]) -> Snapshot:
-    others = {target: held for target, held in snapshot.allocations.items() if not target.startswith(f"{state.id}:")}
-    held = {f"{state.id}:{number}": {"": ()} for number in marked}
-    return replace(
-        snapshot,
-        desired={},
-        allocations={**others, **held, state.id: state.allocation},
-        bindings={},
-        observed={**snapshot.observed, state.id: state.observed},
-    )
+def _restricted(driver: PanelDriver, capacity: Mapping[str, int]) -> Exception | None:
+    """Restrict a driver to what its unit was remembered to say of itself; returns a defect of the driver."""
+    try:
+        if capacity:
+            driver.restrict(capacity)
+    except Exception as defect:
+        return defect
+    return None

@@ -30,8 +30,8 @@ class HeldOutput:
         """Take over what is bound to the output now, and how the site reads it."""
         if profiles == self._profiles and readings == self._readings:
             return
-        self._readings, self._profiles = readings, dict(profiles)
         self._recurrences = [Recurrence(each.profile, readings) for each in profiles.values() if each.profile is not None]
+        self._readings, self._profiles = readings, dict(profiles)
         self.recalculate()
 
     def recalculate(self) -> None:

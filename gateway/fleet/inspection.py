@@ -31,6 +31,8 @@ class Inspection:
         self._seen_at: float | None = None
         self._clock_set_at: float | None = None
         self._clock_due = True
+        self._restricted = False
+        """Whether the driver knows what the unit says of itself."""
         self._status: PanelStatus | None = None
         self._measured = False
         """Whether the status was read in this attempt."""
@@ -96,8 +98,9 @@ class Inspection:
         status = await state.driver.status(priority, None)
         if isinstance(status, Acknowledgement):
             return failure_of(status)
-        if status.capacity != state.observed.capacity:
+        if not self._restricted or status.capacity != state.observed.capacity:
             state.driver.restrict(status.capacity)
+            self._restricted = True
             refresh(state, self._context)
         observed = state.observed
         restarts = self._restarts(status)
@@ -218,6 +221,10 @@ class Inspection:
         state.law_until = change if state.driver.capabilities.dst == "gateway" else None
         due = self._status.clock_due_at if self._status is not None else None
         self.clock_at = min(at for at in (now + _CLOCK_PERIOD_S, change, due) if at is not None and at > now)
+
+    def begin_anew(self) -> None:
+        """After a defect: nothing that was found out counts."""
+        self._restricted, self._clock_due, self._status = False, True, None
 
     def forget_clock(self) -> None:
         """The clock is to be measured again: the panel or the gateway's own time may have jumped."""

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable
 from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, Priority, Reason
 from drivers.trace import request_id
 from gateway.fleet.context import FleetContext
+from gateway.fleet.defects import Defects, words_of
 from gateway.fleet.held_output import HeldOutput
 from gateway.fleet.inspection import failure_of
 from gateway.fleet.panel_state import AT_WORK, Failure, PanelState, told
@@ -41,7 +42,7 @@ class OutputKeeper:
     def __init__(self, state: PanelState, context: FleetContext, marked: Collection[int]) -> None:
         self._state = state
         self._context = context
-        self._held = {number: HeldOutput(number) for number in marked}
+        self._held = {number: HeldOutput(number) for number in marked if number < state.driver.capabilities.outputs}
         self._marked = set(marked)
         self._wake = asyncio.Event()
         self._tickets: dict[Ticket, Collection[int]] = {}
@@ -55,6 +56,7 @@ class OutputKeeper:
         """Something is urgent, or what may wait has ended."""
         self._stopping = False
         self._asked_by: str | None = None
+        self._defects = Defects(state.id, "its outputs", context)
 
     # what others ask of it
 
@@ -70,12 +72,11 @@ class OutputKeeper:
 
     def _rouse(self) -> None:
         self._wake.set()
-        if self._stopping or self._urgent() is not None or self._opens_in_vain():
-            self._hurry.set()
+        self._hurry.set()
 
     def settle(self, ticket: Ticket, outputs: Collection[int]) -> None:
         """Tell `ticket` when these outputs are as they shall be, or a whole round has been made for it."""
-        if self._stopping:
+        if self._stopping or self._defects.resting:
             ticket.settled()
         else:
             self._tickets[ticket] = outputs
@@ -94,8 +95,27 @@ class OutputKeeper:
         held = self._held.get(output)
         return None if held is None else held.seen
 
+    @property
+    def defect(self) -> Failure | None:
+        """The defect of the gateway that keeps it from holding outputs."""
+        return self._defects.failure
+
+    def again(self) -> None:
+        """An operator asks: what failed does not wait for its next try."""
+        self._defects.again()
+        self.wake()
+
     def result(self, output: int, link_id: str) -> PanelResult:
         """What the output says of one link_id: held when it was seen in the state that it shall have now."""
+        try:
+            return self._result(output, link_id)
+        except Exception as defect:
+            self._defects.report(defect)
+            self._rouse()
+            failure = ItemOutcome(ItemState.PENDING, Reason.FAILED, words_of(defect))
+            return told(f"{self._state.id}:{output}", failure)
+
+    def _result(self, output: int, link_id: str) -> PanelResult:
         target = f"{self._state.id}:{output}"
         profile = self._state.outputs.get(output, {}).get(link_id)
         bound = profile is not None
@@ -111,7 +131,7 @@ class OutputKeeper:
         return told(target, self._pending())
 
     def _pending(self) -> ItemOutcome:
-        failure = self._failure or self._state.unreachable()
+        failure = self._defects.failure or self._failure or self._state.unreachable()
         if failure is None:
             failure = AT_WORK if self._context.trusted() else Failure(Reason.CLOCK_NOT_SET, "the gateway's clock is not trusted")
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
@@ -135,25 +155,32 @@ class OutputKeeper:
     # its life
 
     async def run(self) -> None:
+        """Until `stop`. A defect ends no other panel's work: what is on is switched off, and after a pause it begins again."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                looking = tasks.create_task(self._keep_looking())
-                await self._hold()
-                looking.cancel()
+            await self._defects.survive(self._live, self._make_safe)
         finally:
             self._release(list(self._tickets))
-        await self._leave()
+        if self._state.settings.on_stop == "off":
+            await self._all_off()
+
+    async def _live(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            if self.defect is not None and not self._stopping:
+                await self._look()  # what fails there opens nothing in between
+            looking = tasks.create_task(self._keep_looking())
+            await self._hold()
+            looking.cancel()
 
     async def _hold(self) -> None:
         while not self._stopping:
+            self._defects.check()
             tickets = list(self._tickets)
             request_id.set(self._asked_by)
             self._asked_by = None
             self._wake.clear()
-            try:
-                self._failure = await self._round()
-            finally:
-                self._release(tickets)
+            self._failure = await self._round()
+            self._defects.healed()
+            self._release(tickets)
             if not self._stopping:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
@@ -176,13 +203,23 @@ class OutputKeeper:
 
     def stop(self) -> None:
         self._stopping = True
+        self._defects.again()
         self._rouse()
 
-    async def _leave(self) -> None:
-        if self._state.settings.on_stop == "off":
-            for held in self._held.values():
-                if held.seen is not False:
+    async def _make_safe(self, failure: Failure) -> bool:
+        """After a defect nothing stays open: whether all outputs were seen off."""
+        self._release(list(self._tickets))
+        return await self._all_off()
+
+    async def _all_off(self) -> bool:
+        """Switch off what is not known to be off; one that cannot be keeps no other on."""
+        for held in list(self._held.values()):
+            if held.seen is not False:
+                try:
                     await self._switch(held, on=False)
+                except Exception:  # the log has such an error once a try; here it counts that the output may be on
+                    self._context.events.output(self._state.id, held.number, False, Reason.FAILED)
+        return all(held.seen is False for held in self._held.values())
 
     def _pause(self) -> float | None:
         if not self._held:
@@ -213,7 +250,7 @@ class OutputKeeper:
                 failure = await self._hasten_beside(leisure) or failure
             finally:
                 leisure.cancel()
-                await asyncio.wait([leisure])
+                await asyncio.gather(leisure, return_exceptions=True)
             if not leisure.cancelled():
                 return leisure.result() or failure
 
@@ -295,10 +332,17 @@ class OutputKeeper:
         else:
             self._holding.clear()
 
+    def _out_of_place(self) -> list[tuple[int, HeldOutput]]:
+        """Outputs that the panel has not got: nobody holds them any more, whatever an earlier run marked."""
+        missing = [HeldOutput(number) for number in self._marked if number not in self._held]
+        for held in missing:
+            held.seen = False
+        return [(held.number, held) for held in missing]
+
     async def _mark(self) -> Failure | None:
         """Which outputs are held is durable before the first is switched on, and until it was seen off."""
         failure = None
-        for number, held in list(self._held.items()):
+        for number, held in [*self._held.items(), *self._out_of_place()]:
             target, bound = f"{self._state.id}:{number}", self._state.outputs.get(number, {})
             try:
                 if bound and number not in self._marked:
@@ -333,7 +377,7 @@ class OutputKeeper:
         held.switching = True
         try:
             said = await self._state.driver.set_output(held.number, on, lease, priority, deadline)
-        except asyncio.CancelledError:
+        except BaseException:
             held.seen = None
             raise
         finally:

@@ -10,7 +10,7 @@ from config.settings import PanelSettings
 from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, Reason
 from gateway.fleet.results import PanelResult
 from gateway.fleet.slots import Allocation, foreign, one_table
-from gateway.fleet.store import DesiredProfile, ObservedPanel
+from gateway.fleet.store import DesiredProfile, ObservedPanel, images
 
 HELD = frozenset({ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, ItemState.GATEWAY_HELD})
 UNREACHABLE = {Availability.QUARANTINED: Reason.QUARANTINED, Availability.BUS_UNAVAILABLE: Reason.BUS_UNAVAILABLE}
@@ -55,12 +55,16 @@ class PanelState:
         allocation: Allocation,
         observed: ObservedPanel,
         now: Callable[[], float],
+        former: Collection[str] = (),
     ) -> None:
         self.settings = settings
         self.line = line
         self.driver = driver
         self.allocation: Allocation = allocation
         self.observed = observed
+        self.former = frozenset(former)
+        """link_ids that the panel may hold by what is stored of it under another model or other options: that stays in the
+        store until the panel was read."""
         self._now = now
         self.bound: dict[str, DesiredProfile] = {}
         self.version = 0
@@ -120,13 +124,17 @@ class PanelState:
 
     def images(self) -> tuple[PanelImage, ...]:
         """All that the panel may hold, as far as remembered: more than one while it is being written."""
-        image = self.observed.image
-        return self.observed.possible if image is None else (image, *self.observed.possible)
+        return images(self.observed)
 
     def unreachable(self) -> Failure | None:
         feed = self.driver.availability
         reason = UNREACHABLE.get(feed.current)
         return None if reason is None else Failure(reason, feed.cause)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last attempt met a defect of the gateway."""
+        return self.failure is not None and self.failure.reason is Reason.FAILED
 
     def silence(self) -> Failure | None:
         """Why the panel cannot be spoken to.
@@ -138,13 +146,20 @@ class PanelState:
             return away
         return away if failure is None or failure.permanent or failure.due is not None else failure
 
-    def remembered(self) -> set[str]:
+    def remembered(self) -> frozenset[str]:
         """link_ids that the panel has slots for, or may hold, as far as remembered."""
-        return set(self.allocation).union(*(image.allocation for image in self.images()))
+        return self.former.union(self.allocation, *(image.allocation for image in self.images()))
 
     def doubted(self) -> bool:
         """Whether it may hold more than is remembered: it was written once, and what became of that is not known."""
-        return bool(self.allocation) and (self.observed.image is None or self.observed.dirty)
+        return bool(self.allocation or self.former) and (self.observed.image is None or self.observed.dirty)
+
+    def forget_content(self) -> None:
+        """Nothing that was known of the panel is built on until it is read again. Slots that it has not got belong to nobody."""
+        slots = range(self.driver.capabilities.max_schedules)
+        self.allocation = {link_id: held for link_id, held in self.allocation.items() if all(number in slots for number in held)}
+        self.observed = replace(self.observed, image=None, possible=(), capacity={}, dirty=True)
+        self.prepared, self.certain = None, False
 
     def may_carry(self, link_id: str) -> bool:
         """Whether the panel may hold slots of a link_id.
@@ -242,6 +257,8 @@ class PanelState:
         if outcome is not None and said == generation and outcome.outcome is ItemState.REFUSED:
             return outcome
         failure = self.silence()
+        if failure is None and self.failed:
+            failure = self.failure
         if failure is None and self.clock_missing:
             failure = Failure(Reason.CLOCK_NOT_SET, "the panel's clock is not set")
         if failure is None and outcome is not None and said == generation:

@@ -15,6 +15,7 @@ from drivers.contract import Priority, Reason
 from drivers.trace import request_id
 from gateway.fleet.backoff import back_off_s
 from gateway.fleet.context import FleetContext
+from gateway.fleet.defects import Defects
 from gateway.fleet.inspection import Inspection
 from gateway.fleet.panel_state import UNREACHABLE, Failure, PanelState
 from gateway.fleet.store import StoreError
@@ -35,6 +36,7 @@ class Reconciler:
         self._context = context
         self.inspection = Inspection(state, context)
         self._transactions = Transactions(state, context)
+        self._defects = Defects(state.id, "its schedules", context)
         self._wake = asyncio.Event()
         self._busy = asyncio.Lock()
         self._tickets: list[Ticket] = []
@@ -60,12 +62,24 @@ class Reconciler:
     def settle(self, ticket: Ticket) -> None:
         """Tell `ticket` when the panel is settled: the next attempt that can know of it has ended, or none is possible."""
         away = self.state.unreachable()
-        if self._stopping or away is not None:
+        if self._defects.resting:
+            ticket.settled()
+        elif self._stopping or away is not None:
             self.state.failure = away or self.state.failure
             ticket.settled()
         else:
             self._tickets.append(ticket)
             self.wake()
+
+    def report(self, defect: Exception) -> None:
+        """A defect in the work for this panel, met elsewhere: the worker ends with it, and begins again."""
+        self._defects.report(defect)
+        self._wake.set()
+
+    def sync(self) -> None:
+        """Read all that the panel holds, now."""
+        self.check(whole=True)
+        self._defects.again()
 
     def check(self, *, whole: bool = False) -> None:
         """Look at the panel again before anything is claimed of it; `whole`: read all it holds."""
@@ -89,11 +103,13 @@ class Reconciler:
         self.state.observed = replace(self.state.observed, failures={})
         self.state.verdicts.clear()
         self.wake()
+        self._defects.again()
 
     def stop(self) -> None:
         """No new work; what runs ends at the next step."""
         self._stopping = self._transactions.stopped = True
         self._wake.set()
+        self._defects.again()
 
     async def looked(self) -> None:
         """Until no look in the background is under way; one that is ends early."""
@@ -105,19 +121,34 @@ class Reconciler:
     # its life
 
     async def run(self) -> None:
+        """Until `stop`. A defect in the work for this panel ends no other's: after a pause it begins with a reading."""
+        try:
+            await self._defects.survive(self._live, self._give_up)
+        finally:
+            self._release()
+
+    async def _give_up(self, failure: Failure) -> bool:
+        self._waiting, self._retry_at = False, None
+        self.inspection.begin_anew()
+        self.state.forget_content()
+        self.state.failure = failure
+        self._release()
+        return True
+
+    async def _live(self) -> None:
         watching = asyncio.create_task(self._watch(), name=f"availability of {self.state.id}")
         watching.add_done_callback(lambda _: self._wake.set())  # its death ends the worker
         try:
             await self._work(watching)
         finally:
-            self._release()
             watching.cancel()
-            await asyncio.wait([watching])
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def _work(self, watching: asyncio.Task[None]) -> None:
         while await self._rest():
             if watching.done():
                 watching.result()
+            self._defects.check()
             self._wake.clear()
             self._waiting = True
             if self._looking is not None:
@@ -183,6 +214,7 @@ class Reconciler:
                 self._context.events.failed(state.id, failure.reason, failure.message)
         state.failure = failure if away is None else state.failure or away
         if failure is None:
+            self._defects.healed()
             self._failures, self._retry_at = 0, None
             self._asked_by = None if request_id.get() == self._asked_by else self._asked_by
         elif failure.due is not None:
@@ -199,6 +231,7 @@ class Reconciler:
         for _ in range(_LOOKS):
             clock = await self._inspect()
             if self.state.certain and (clock is None or self.state.clock_missing):
+                await self._transactions.take_over()
                 break
             if clock is not None:
                 return clock
@@ -280,6 +313,12 @@ class Reconciler:
 
         Work for the panel does not wait for it: the look is given up then.
         """
+        try:
+            await self._look()
+        except Exception as defect:
+            self.report(defect)
+
+    async def _look(self) -> None:
         state = self.state
         async with self._busy:
             if self._stopping or not state.certain or state.unreachable() is not None or self._wake.is_set() or self._waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -10,9 +11,10 @@ from typing import Literal
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
 from gateway.fleet import codec, views
 from gateway.fleet.context import FleetContext
+from gateway.fleet.defects import words_of
 from gateway.fleet.ledger import split_target
 from gateway.fleet.outputs import OutputKeeper
-from gateway.fleet.panel_state import PanelState
+from gateway.fleet.panel_state import Failure, PanelState
 from gateway.fleet.store import DesiredProfile
 from gateway.fleet.targets import compile_bound
 from gateway.fleet.turns import in_turns
@@ -27,6 +29,8 @@ from gateway.fleet.views import (
 from gateway.schedules.explain import Explanation, explain
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import TimeProfile
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Reporter:
             id=state.id,
             line=state.line,
             model=state.settings.model,
-            state=_word(state, pending, refused + denied),
+            state="failed" if state.failed or self.outputs[state.id].defect else _word(state, pending, refused + denied),
             availability=state.driver.availability.current,
             desired=len(bound) + total,
             held=held + switched,
@@ -65,7 +69,7 @@ class Reporter:
             resets=observed.resets,
             quarantined_until=None if quarantined is None else round(quarantined),
             last_seen_at=None if observed.seen_at is None else int(observed.seen_at),
-            last_error=_error(state),
+            last_error=_error(state, self.outputs[state.id].defect),
             revocation_lag_s=max((max(0.0, now - since) for since, revokes in overdue if revokes), default=0.0),
             still_granting=sum(revokes for _, revokes in overdue),
             drifts=observed.drifts,
@@ -132,6 +136,14 @@ class Reporter:
 
     async def plan(self, state: PanelState, coming: Mapping[str, DesiredProfile]) -> tuple[dict[str, PlanItemPanel], PlanPanel]:
         """What these profiles would do to one panel, beside what is bound to it."""
+        try:
+            return await self._plan(state, coming)
+        except Exception as defect:
+            LOG.error("a panel could not be planned", exc_info=defect, extra={"panel": state.id})
+            lost = PlanItemPanel(state.id, ItemState.PENDING, None, (), Reason.FAILED, words_of(defect), 0)
+            return dict.fromkeys(coming, lost), PlanPanel(state.id, state.line, 0, (), 0, None, 0)
+
+    async def _plan(self, state: PanelState, coming: Mapping[str, DesiredProfile]) -> tuple[dict[str, PlanItemPanel], PlanPanel]:
         target = await compile_bound(state, self.context, coming)
         known = state.observed.image
         plan = state.driver.plan(target, known or PanelImage())
@@ -157,7 +169,11 @@ class Reporter:
         panels = []
         for target, state in places:
             if state.id in self.outputs:  # it may have been taken out meanwhile
-                panels.append(await self._explain(profile, wanted, at, target, state))
+                try:
+                    panels.append(await self._explain(profile, wanted, at, target, state))
+                except Exception as defect:
+                    LOG.error("a panel could not be explained", exc_info=defect, extra={"panel": state.id})
+                    panels.append(ExplainPanel(target, None, None, None, f"{Reason.FAILED.value}: {words_of(defect)}"))
         return ExplainReport(profile.link_id, at, asked, tuple(panels))
 
     async def _explain(
@@ -217,8 +233,8 @@ def _word(state: PanelState, pending: int, refused: int) -> views.PanelState:
     return "refused" if refused else "in_sync"
 
 
-def _error(state: PanelState) -> str | None:
-    failure = state.unreachable() or state.failure
+def _error(state: PanelState, defect: Failure | None) -> str | None:
+    failure = (state.failure if state.failed else defect) or state.unreachable() or state.failure
     if failure is None:
         return Reason.CLOCK_NOT_SET.value if state.clock_missing else None
     return failure.reason.value if failure.message is None else f"{failure.reason.value}: {failure.message}"

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from drivers.contract import PanelImage
 from gateway.fleet import codec, sqlite_schema
 from gateway.fleet.sqlite_file import REFUSED, StoreFile, Work
 from gateway.fleet.sqlite_schema import INSERT_DESIRED, MIGRATIONS, SELECT_DESIRED, Prepare
@@ -28,6 +27,7 @@ from gateway.fleet.store import (
     Snapshot,
     StoreError,
     StoreUnavailable,
+    images,
 )
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class SqliteStore:
         self._given = 0
         self._kept = 0
         """Observations are numbered as they come: how many came, and up to which all are committed."""
-        self._marked: dict[str, tuple[PanelImage, ...]] = {}
+        self._marked: dict[str, ObservedPanel] = {}
         """Panels that are dirty in the file, and what they may hold according to it."""
         self._revision = 0
         self._changed = asyncio.Event()
@@ -194,8 +194,7 @@ class SqliteStore:
         self._refuse_when_closed()
         self._observed[panel] = observed
         self._given += 1
-        marked = self._marked.get(panel)
-        if observed is None or not observed.dirty or (marked is not None and all(each in marked for each in _images(observed))):
+        if observed is None or not observed.dirty or _is_marked(observed, self._marked.get(panel)):
             self._flush_later()
         else:
             await self._mark(self._given)
@@ -299,16 +298,18 @@ class SqliteStore:
             self._observed = {**observed, **self._observed}
         else:
             self._kept = number
-            dirty = {panel: _images(state) for panel, state in observed.items() if state is not None and state.dirty}
+            dirty = {panel: state for panel, state in observed.items() if state is not None and state.dirty}
             self._marked.update(dirty)
         self._behind = error is not None
         if self._observed:
             self._flush_later()
 
 
-def _images(observed: ObservedPanel) -> tuple[PanelImage, ...]:
-    """All that the panel may hold."""
-    return observed.possible if observed.image is None else (observed.image, *observed.possible)
+def _is_marked(observed: ObservedPanel, marked: ObservedPanel | None) -> bool:
+    """Whether the store says already that the same panel is dirty and may hold all these images."""
+    if marked is None or (marked.model, marked.options) != (observed.model, observed.options):
+        return False
+    return all(each in images(marked) for each in images(observed))
 
 
 def _nothing(connection: sqlite3.Connection) -> None:

@@ -97,6 +97,16 @@ class ObservedPanel:
     compiled_for: str = ""
     """Fingerprint of the capabilities and settings that all generations and outcomes were compiled for; another one now:
     they count no more."""
+    model: str = ""
+    """Of the panel that all this, and its allocation, is known of; another model's says nothing of this one. Empty in what
+    0.1.0 stored: the present one."""
+    options: str = ""
+    """Of the model, as JSON text."""
+
+
+def images(observed: ObservedPanel) -> tuple[PanelImage, ...]:
+    """All that the panel may hold, as far as remembered."""
+    return observed.possible if observed.image is None else (observed.image, *observed.possible)
 
 
 @dataclass(frozen=True, slots=True)

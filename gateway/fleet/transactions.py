@@ -42,10 +42,20 @@ class Transactions:
         self._committed_at = None
         return failure
 
+    async def take_over(self) -> None:
+        """A panel of another model than the stored one was read: what the store has of the other one is over.
+
+        Raises StoreError.
+        """
+        state = self._state
+        if state.former:
+            await self._context.store.put_allocation(state.id, state.allocation, self._context.now())
+            state.former = frozenset()
+
     async def keep(self) -> None:
         """Let the store know what is observed now. Raises StoreError."""
         observed = self._state.observed
-        if self._kept is not observed:
+        if self._kept is not observed and not self._state.former:
             await self._context.store.put_observed(self._state.id, observed)
             self._kept = observed
 

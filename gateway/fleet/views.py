@@ -43,7 +43,8 @@ class ItemView:
     """When the present generation, or the removal, was asked for."""
 
 
-PanelState = Literal["in_sync", "syncing", "refused", "drifted", "unknown"]
+PanelState = Literal["in_sync", "syncing", "refused", "drifted", "unknown", "failed"]
+"""`failed`: a defect of the gateway ended the work for the panel; it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class Metrics(NoEvents):
         self._pushes = counter("pushes", "Transactions that a panel acknowledged", "panel")
         self._words = counter("words", "Words written in acknowledged transactions", "panel")
         self._failures = counter("failures", "Attempts that failed", "panel", "reason")
+        self._defects = counter("panel_defects", "Defects of the gateway that ended the work for a panel for a while", "panel")
         self._refusals = counter("refusals", "Items that a panel cannot hold", "panel", "reason")
         self._drifts = counter("drifts", "Panels found to hold something else than acknowledged", "panel")
         self._resets = counter("resets", "Panels seen to have restarted", "panel")
@@ -50,6 +51,8 @@ class Metrics(NoEvents):
 
     def failed(self, panel: str, reason: Reason, message: str | None) -> None:
         self._failures.labels(panel, reason.value).inc()
+        if reason is Reason.FAILED:
+            self._defects.labels(panel).inc()
 
     def refused(self, panel: str, outcomes: Mapping[str, ItemOutcome]) -> None:
         reasons = Counts(outcome.reason.value if outcome.reason else "" for outcome in outcomes.values())

@@ -92,6 +92,8 @@ class FakePanel:
     """Its power was cut, and its status was not read since."""
     before: tuple[float, dict[int, Slot]] = (-1.0, {})
     """The instant of the last change (the clock's monotonic seconds), and what it held until then."""
+    defects: set[str] = field(default_factory=set)
+    """What its driver cannot do without an error of its own: `plan`, `apply`, `read_back`, `output` …"""
     transactions: list[tuple[Priority, PanelImage]] = field(default_factory=list)
     readings: list[str] = field(default_factory=list)
 
@@ -134,10 +136,16 @@ class FakeDriver:
         return self.feed
 
     def restrict(self, capacity: Mapping[str, int]) -> None:
+        self._try("restrict")
         if "max_schedules" in capacity:
             self._capabilities = replace(self._capabilities, max_schedules=capacity["max_schedules"])
 
+    def _try(self, work: str) -> None:
+        if work in self.panel.defects:
+            raise ZeroDivisionError(work)
+
     def plan(self, target: PanelImage, known: PanelImage) -> WritePlan:
+        self._try("plan")
         wanted, held = self._said(target.slots), self._said(known.slots)
         changed = tuple(sorted(number for number in wanted.keys() | held.keys() if wanted.get(number) != held.get(number)))
         if not changed and target.special_days == known.special_days:
@@ -153,6 +161,7 @@ class FakeDriver:
         return {number: replace(slot, link_ids=()) for number, slot in slots.items()}
 
     async def apply(self, plan: WritePlan, priority: Priority, deadline: float | None) -> Acknowledgement:
+        self._try("apply")
         if not self.panel.online:
             return self._silent()
         fault = self.panel.faults.popleft() if self.panel.faults else "none"
@@ -198,6 +207,7 @@ class FakeDriver:
         return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY, SILENT)
 
     async def _reading(self, name: str, priority: Priority = Priority.GRANT) -> Acknowledgement | None:
+        self._try(name.split()[0])
         if not self.panel.online:
             return self._silent()
         await asyncio.sleep(self.background_s if priority is Priority.BACKGROUND else self.latency_s)

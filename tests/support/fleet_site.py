@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from config.settings import BindingSettings, PanelSettings
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Period, Reason, Refusal, Slot
 from gateway.fleet.context import Compile, FleetOptions
+from gateway.fleet.events import Events, NoEvents
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.compiler import BoundProfile, CompileOptions
@@ -83,6 +84,7 @@ class FleetSite:
     horizon_days: int = 400
     latencies: dict[str, float] = field(default_factory=dict)
     """Seconds of an exchange, by panel."""
+    events: Events = field(default_factory=NoEvents)
     drivers: dict[str, FakeDriver] = field(default_factory=dict)
     _fleet: Fleet | None = None
 
@@ -100,6 +102,7 @@ class FleetSite:
             rules=self.rules,
             groups=self.groups,
             compile=self.compile,
+            events=self.events,
         )
         for name in self.panels:
             await self.add(name)

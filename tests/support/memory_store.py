@@ -154,7 +154,9 @@ class MemoryStore:
         if any(panel in together for together in self._being_filed):
             return False
         filed = self._filed.get(panel)
-        return filed is not None and filed.dirty and all(image in _images(filed) for image in _images(observed))
+        if filed is None or not filed.dirty or (filed.model, filed.options) != (observed.model, observed.options):
+            return False
+        return all(image in _images(filed) for image in _images(observed))
 
     async def changes(self, after: int) -> tuple[DesiredProfile, ...]:
         while True:
