@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway import commands
 from gateway.app import CannotStart
+from gateway.cli import commands
 from gateway.ops import logs
 
 
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _simulate(arguments: argparse.Namespace) -> int:
-    from gateway.lab import simulate
+    from gateway.cli.lab import simulate
     from simulators.site import SimulatedSite
 
     settings = commands.read_settings(arguments.config)
@@ -75,7 +75,7 @@ async def _simulate(arguments: argparse.Namespace) -> int:
 
 
 async def _lab(arguments: argparse.Namespace) -> int:
-    from gateway.lab import lab
+    from gateway.cli.lab import lab
     from simulators.site import SimulatedSite
 
     return await lab(

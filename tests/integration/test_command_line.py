@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from config.loader import load_settings
-from gateway import lab
 from gateway.__main__ import main
+from gateway.cli import lab
 from tests.integration.test_service import SITE
 from tests.support.processes import PROGRAM
 

@@ -21,10 +21,10 @@ import pytest
 
 from config.loader import load_settings
 from drivers.clock import SystemClock
-from gateway import commands
 from gateway.__main__ import main
 from gateway.api.validation import read_item
 from gateway.app import Gateway
+from gateway.cli import commands
 from gateway.fleet.sqlite_schema import open_read_only
 from gateway.ops import logs
 from gateway.schedules.time_profile import Readings

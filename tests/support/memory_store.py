@@ -15,7 +15,7 @@ LAZY_S = 0.5
 
 
 class MemoryStore:
-    """See `gateway.fleet.store.Store`. `refuse`: raised by every durable write while it is set, `refuse_lazy`: by every other."""
+    """See `gateway.fleet.store.Store`. `refuse`: raised by every durable write while set, `refuse_lazy`: by every other."""
 
     def __init__(self, commit_s: float = 0.001) -> None:
         self.refuse: StoreError | None = None

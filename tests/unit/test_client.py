@@ -3,7 +3,7 @@
 import pytest
 
 from config.settings import HttpSettings, Settings
-from gateway.client import address_of
+from gateway.cli.client import address_of
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,11 @@ from config.panel_model import ModelError, PanelModel, load_model, load_models
 from config.settings import Settings
 from drivers.clock import SystemClock
 from drivers.contract import ItemState
-from gateway import app, client, model_check, planning
+from gateway import app
+from gateway.cli import client, model_check, planning
+from gateway.cli.tables import table
 from gateway.fleet.sqlite_schema import backup_file
 from gateway.fleet.store import StoreError
-from gateway.tables import table
 
 VERBS: Mapping[str, str] = {
     "sync": "read a panel and write what differs, now",
