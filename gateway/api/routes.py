@@ -9,7 +9,7 @@ from gateway.api.auth import SESSIONS, Sessions, Users, guarded
 from gateway.api.errors import errors_as_json
 from gateway.api.info import info
 from gateway.api.live import LIVE, live_of
-from gateway.api.requests import identified, recorded, server_logger
+from gateway.api.middleware import identified, recorded, server_logger
 from gateway.api.server import Runner
 from gateway.api.services import SERVICES, UNDISTURBED, ApiServices, Undisturbed
 

@@ -10,7 +10,7 @@ import uuid
 from aiohttp import http_exceptions, web
 
 from gateway.api.errors import ApiError, error_response
-from gateway.api.requests import HEADER, server_logger
+from gateway.api.middleware import HEADER, server_logger
 
 _NO_PATH = "/"
 
