@@ -23,14 +23,14 @@ from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
-from gateway.fleet.sqlite_store import SqliteStore
-from gateway.fleet.store import StoreError
 from gateway.ops.audit import AuditTrail
 from gateway.ops.listeners import Listeners
 from gateway.ops.metrics import Metrics
 from gateway.ops.systemd import notify, watchdog_interval_s
 from gateway.schedules.time_profile import Readings
 from gateway.site import Site
+from gateway.store.contract import StoreError
+from gateway.store.sqlite_store import SqliteStore
 
 _log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from aiohttp.typedefs import Handler
 
 from gateway.api.dialects import WRONG_BODY
 from gateway.api.responses import json_response
-from gateway.fleet.store import StoreError, StoreFull
 from gateway.fleet.views import UnknownPanel
+from gateway.store.contract import StoreError, StoreFull
 
 _logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import Any
 from gateway.api.errors import bad_body
 from gateway.api.filters import FIELDS, ExpressionError, OrderKey, Predicate, parse_filter, parse_order
 from gateway.api.responses import json_bytes
-from gateway.fleet.store import DesiredProfile
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import DesiredProfile
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 

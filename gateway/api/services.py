@@ -12,8 +12,8 @@ from aiohttp import web
 from config.settings import Settings
 from drivers.clock import Clock
 from gateway.fleet.results import LinkReport
-from gateway.fleet.store import DesiredProfile
 from gateway.fleet.views import ExplainReport, PanelView, PlanReport, ProfileItem
+from gateway.store.contract import DesiredProfile
 
 T = TypeVar("T")
 

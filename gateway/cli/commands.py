@@ -24,8 +24,8 @@ from drivers.contract import ItemState
 from gateway import app
 from gateway.cli import client, model_check, planning
 from gateway.cli.tables import table
-from gateway.fleet.sqlite_schema import backup_file
-from gateway.fleet.store import StoreError
+from gateway.store.contract import StoreError
+from gateway.store.sqlite_schema import backup_file
 
 VERBS: Mapping[str, str] = {
     "sync": "read a panel and write what differs, now",

@@ -17,10 +17,10 @@ from gateway.api.validation import parse, read_items
 from gateway.app import fleet_options
 from gateway.cli.tables import table
 from gateway.fleet.fleet import Fleet
-from gateway.fleet.sqlite_schema import open_read_only
-from gateway.fleet.sqlite_store import SqliteStore
 from gateway.fleet.views import PlanItemPanel, PlanReport, UnknownPanel
 from gateway.site import Site
+from gateway.store.sqlite_schema import open_read_only
+from gateway.store.sqlite_store import SqliteStore
 
 
 class CannotPlan(Exception):

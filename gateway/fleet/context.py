@@ -11,10 +11,10 @@ from drivers.clock import Clock
 from drivers.contract import PanelCapabilities, PanelImage
 from gateway.fleet.events import Events
 from gateway.fleet.results import Aggregate
-from gateway.fleet.store import Store
 from gateway.fleet.turns import UrgentFirst
 from gateway.schedules.compiler import BoundProfile, CompileOptions
 from gateway.schedules.time_profile import Readings
+from gateway.store.contract import Store
 
 
 @dataclass(frozen=True, slots=True)

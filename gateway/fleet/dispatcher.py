@@ -14,12 +14,12 @@ from gateway.fleet.panel_state import Prepared
 from gateway.fleet.reconciler import Reconciler
 from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
 from gateway.fleet.slots import Allocation
-from gateway.fleet.store import DesiredChange, DesiredProfile, GenerationConflict
 from gateway.fleet.targets import compile_ahead, keep_prepared, kept_allocation
 from gateway.fleet.tickets import Ticket
 from gateway.fleet.turns import in_turns
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import DesiredChange, DesiredProfile, GenerationConflict
 
 _CONFLICTS = 5
 _NOT_YET = 2**62

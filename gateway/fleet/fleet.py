@@ -24,7 +24,6 @@ from gateway.fleet.remembered import all_remembered, doubted, marked_outputs, me
 from gateway.fleet.reports import Reporter
 from gateway.fleet.results import LinkReport
 from gateway.fleet.roster import Roster
-from gateway.fleet.store import DesiredProfile, Snapshot, Store
 from gateway.fleet.targets import fingerprint, refresh
 from gateway.fleet.turns import in_turns
 from gateway.fleet.views import (
@@ -38,6 +37,7 @@ from gateway.fleet.views import (
     UnknownPanel,
 )
 from gateway.schedules.compiler import compile_panel
+from gateway.store.contract import DesiredProfile, Snapshot, Store
 
 __all__ = ["Fleet", "FleetOptions", "ProfileItem", "UnknownPanel"]
 

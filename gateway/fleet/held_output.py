@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.fleet.store import DesiredProfile
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import Readings
+from gateway.store.contract import DesiredProfile
 
 
 class HeldOutput:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from gateway.fleet.context import FleetContext
 from gateway.fleet.ledger import Ledger
-from gateway.fleet.store import StoreError
+from gateway.store.contract import StoreError
 
 LOG = logging.getLogger(__name__)
 _PERIOD_S = 5.0

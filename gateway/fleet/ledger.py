@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.fleet.panel_state import PanelState
-from gateway.fleet.store import DesiredProfile
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import DesiredProfile
 
 Targets = tuple[str, ...]
 """What one link_id is bound to: panels (`gate`) and outputs of panels (`gate:3`)."""

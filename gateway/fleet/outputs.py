@@ -20,13 +20,13 @@ from gateway.fleet.held_output import HeldOutput
 from gateway.fleet.inspection import failure_of
 from gateway.fleet.panel_state import AT_WORK, Failure, PanelState, told
 from gateway.fleet.results import PanelResult
-from gateway.fleet.store import StoreError
 from gateway.fleet.tickets import Ticket
 from gateway.schedules.draft import refused
 from gateway.schedules.moment import moment_of
 from gateway.schedules.shapes import coming_of
 from gateway.schedules.table import DayPlan
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import StoreError
 
 _RETRY_S = 1.0
 """What failed is tried again after so long, and a clock that was not trusted is asked again."""

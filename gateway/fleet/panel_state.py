@@ -10,7 +10,7 @@ from config.settings import PanelSettings
 from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, Reason
 from gateway.fleet.results import PanelResult
 from gateway.fleet.slots import Allocation, foreign, one_table
-from gateway.fleet.store import DesiredProfile, ObservedPanel, images
+from gateway.store.contract import DesiredProfile, ObservedPanel, images
 
 HELD = frozenset({ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, ItemState.GATEWAY_HELD})
 UNREACHABLE = {Availability.QUARANTINED: Reason.QUARANTINED, Availability.BUS_UNAVAILABLE: Reason.BUS_UNAVAILABLE}

@@ -18,10 +18,10 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.defects import Defects
 from gateway.fleet.inspection import Inspection
 from gateway.fleet.panel_state import UNREACHABLE, Failure, PanelState
-from gateway.fleet.store import StoreError
 from gateway.fleet.targets import Target, alone, compile_target, is_current, kept_allocation, refresh, used
 from gateway.fleet.tickets import Ticket
 from gateway.fleet.transactions import Transactions
+from gateway.store.contract import StoreError
 
 LOG = logging.getLogger(__name__)
 _LONGEST_SLEEP_S = 300.0

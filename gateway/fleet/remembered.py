@@ -10,7 +10,7 @@ from config.settings import PanelSettings
 from gateway.fleet.ledger import split_target
 from gateway.fleet.panel_state import PanelState
 from gateway.fleet.slots import Allocation
-from gateway.fleet.store import ObservedPanel, Snapshot, images
+from gateway.store.contract import ObservedPanel, Snapshot, images
 
 
 @dataclass(frozen=True, slots=True)

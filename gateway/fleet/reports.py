@@ -9,13 +9,12 @@ from hashlib import sha256
 from typing import Literal
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
-from gateway.fleet import codec, views
+from gateway.fleet import views
 from gateway.fleet.context import FleetContext
 from gateway.fleet.defects import words_of
 from gateway.fleet.ledger import split_target
 from gateway.fleet.outputs import OutputKeeper
 from gateway.fleet.panel_state import Failure, PanelState
-from gateway.fleet.store import DesiredProfile
 from gateway.fleet.targets import compile_bound
 from gateway.fleet.turns import in_turns
 from gateway.fleet.views import (
@@ -29,6 +28,8 @@ from gateway.fleet.views import (
 from gateway.schedules.explain import Explanation, explain
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store import codec
+from gateway.store.contract import DesiredProfile
 
 LOG = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from drivers.contract import PanelCapabilities, PanelImage, Slot
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.panel_state import PanelState, Prepared
 from gateway.fleet.slots import Allocation, only, without
-from gateway.fleet.store import DesiredProfile
 from gateway.fleet.turns import AT_ONCE
 from gateway.schedules.compiler import BoundProfile, CompileOptions, is_shared
+from gateway.store.contract import DesiredProfile
 
 REFUSAL_LIMIT = 5
 """So often one link_id alone may be refused by the panel itself before it is given up until an operator's `retry`."""

@@ -10,8 +10,8 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.inspection import failure_of
 from gateway.fleet.panel_state import HELD, Failure, PanelState
 from gateway.fleet.planner import Step, clearing, merge, opening, revokes, single, steps, with_sharers
-from gateway.fleet.store import ObservedPanel
 from gateway.fleet.targets import REFUSAL_LIMIT, Target, refusal_key
+from gateway.store.contract import ObservedPanel
 
 _WEARS_OUT = frozenset({"eeprom", "flash"})
 _GIVEN_UP = ItemOutcome(ItemState.REFUSED, Reason.PANEL_REJECTED, "given up: the panel refused it again and again")

@@ -1,4 +1,4 @@
-"""What every implementation of gateway.fleet.store.Store keeps to. A second one is added to MAKERS and passes the same."""
+"""What every implementation of gateway.store.contract.Store keeps to. A second one is added to MAKERS and passes the same."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.fleet.sqlite_schema import open_read_only
-from gateway.fleet.sqlite_store import SqliteStore
-from gateway.fleet.store import DesiredProfile, GenerationConflict, Snapshot, Store, StoreUnavailable
+from gateway.store.contract import DesiredProfile, GenerationConflict, Snapshot, Store, StoreUnavailable
+from gateway.store.sqlite_schema import open_read_only
+from gateway.store.sqlite_store import SqliteStore
 from tests.support.stores import create, delete, link, observed, profile
 
 Maker = Callable[[Path], Store]

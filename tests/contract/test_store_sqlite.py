@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from gateway.fleet.sqlite_schema import MIGRATIONS, backup_file, open_read_only
-from gateway.fleet.sqlite_store import SqliteStore
-from gateway.fleet.store import Snapshot, StoreDamaged, StoreFull, StoreNewer, StoreUnavailable
+from gateway.store.contract import Snapshot, StoreDamaged, StoreFull, StoreNewer, StoreUnavailable
+from gateway.store.sqlite_schema import MIGRATIONS, backup_file, open_read_only
+from gateway.store.sqlite_store import SqliteStore
 from tests.support.stores import create, link, observed
 
 ROOT = Path(__file__).parents[2]
@@ -172,7 +172,7 @@ async def test_after_a_power_cut_observations_are_old(tmp_path: Path, monkeypatc
     await killed_writer(tmp_path, 0, 1)
     assert (await asyncio.to_thread(open_read_only, tmp_path / "store.db")).clean
     with monkeypatch.context() as another_start:
-        another_start.setattr("gateway.fleet.sqlite_schema.BOOT_ID", tmp_path / "boot_id")
+        another_start.setattr("gateway.store.sqlite_schema.BOOT_ID", tmp_path / "boot_id")
         (tmp_path / "boot_id").write_text("e14fd1d2-0000-4000-8000-000000000001\n")
         assert not (await load(tmp_path / "store.db")).clean
         assert (await load(tmp_path / "store.db")).clean

@@ -23,9 +23,9 @@ from gateway.fleet.context import FleetContext, FleetOptions
 from gateway.fleet.events import NoEvents
 from gateway.fleet.outputs import OutputKeeper
 from gateway.fleet.panel_state import PanelState
-from gateway.fleet.store import DesiredProfile, ObservedPanel
 from gateway.schedules.compiler import compile_panel
 from gateway.schedules.time_profile import Readings
+from gateway.store.contract import DesiredProfile, ObservedPanel
 from simulators.waveshare_relay import WaveshareRelay
 from tests.judge import seconds_on_wall, wall_clock
 from tests.support.memory_store import MemoryStore

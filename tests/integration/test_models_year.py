@@ -25,9 +25,9 @@ from gateway.__main__ import main
 from gateway.api.validation import read_item
 from gateway.app import Gateway
 from gateway.cli import commands
-from gateway.fleet.sqlite_schema import open_read_only
 from gateway.ops import logs
 from gateway.schedules.time_profile import Readings
+from gateway.store.sqlite_schema import open_read_only
 from simulators.panel import SimulatedPanel
 from simulators.site import SimulatedSite
 from tests.judge import seconds_on_wall, wall_clock

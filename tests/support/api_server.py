@@ -20,7 +20,6 @@ from drivers.trace import request_id
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
 from gateway.fleet.results import Change, LinkReport, PanelResult
-from gateway.fleet.store import DesiredProfile
 from gateway.fleet.views import (
     ExplainPanel,
     ExplainReport,
@@ -33,6 +32,7 @@ from gateway.fleet.views import (
     ProfileItem,
     UnknownPanel,
 )
+from gateway.store.contract import DesiredProfile
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 SERIAL = "5f0c2a4e-7f5c-4d0e-9b1a-0d6f1f6f0001"

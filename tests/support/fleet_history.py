@@ -10,9 +10,9 @@ from config.settings import BindingSettings
 from drivers.contract import Availability, ItemState, Slot
 from gateway.fleet.panel_state import UNREACHABLE
 from gateway.fleet.results import Change, LinkReport, PanelResult
-from gateway.fleet.store import StoreError
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import StoreError
 from tests.judge import Judge
 from tests.support.fleet_site import START, FleetSite
 

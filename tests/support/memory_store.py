@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from drivers.contract import PanelImage
-from gateway.fleet.store import DesiredChange, DesiredProfile, GenerationConflict, ObservedPanel, Snapshot, StoreError
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import DesiredChange, DesiredProfile, GenerationConflict, ObservedPanel, Snapshot, StoreError
 
 LAZY_S = 0.5
 """What is observed is filed within so long."""
 
 
 class MemoryStore:
-    """See `gateway.fleet.store.Store`. `refuse`: raised by every durable write while set, `refuse_lazy`: by every other."""
+    """See `gateway.store.contract.Store`. `refuse`: raised by every durable write while set, `refuse_lazy`: by every other."""
 
     def __init__(self, commit_s: float = 0.001) -> None:
         self.refuse: StoreError | None = None

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.fleet.sqlite_schema import open_read_only
-from gateway.fleet.sqlite_store import SqliteStore
-from gateway.fleet.store import DesiredChange, Store, StoreError, StoreFull, StoreUnavailable
+from gateway.store.contract import DesiredChange, Store, StoreError, StoreFull, StoreUnavailable
+from gateway.store.sqlite_schema import open_read_only
+from gateway.store.sqlite_store import SqliteStore
 from tests.support.stores import create, delete, link, observed
 
 NOBODY = 65534

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Period, Slot
-from gateway.fleet.store import DesiredChange, ObservedPanel
 from gateway.schedules.time_profile import DayType, Frequency, NthDay, Repeat, TimeProfile, WeekOrder
+from gateway.store.contract import DesiredChange, ObservedPanel
 
 
 def link(number: int) -> str:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 import pytest
 
 from gateway.api.services import ReloadReport
-from gateway.fleet.store import StoreFull, StoreUnavailable
+from gateway.store.contract import StoreFull, StoreUnavailable
 from tests.support.api_server import BASIC, SERIAL, ApiServer, MemoryFleet, api_server, settings, vector
 
 OWN = "/gateway/v1"

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.contract import ItemOutcome, PanelImage
-from gateway.fleet import codec
-from gateway.fleet.store import ObservedPanel
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store import codec
+from gateway.store.contract import ObservedPanel
 from tests.support.stores import link, observed, profile
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -19,10 +19,10 @@ from drivers.contract import ItemState, Period, Slot
 from gateway.fleet.context import Compile
 from gateway.fleet.results import PanelResult
 from gateway.fleet.slots import doubled
-from gateway.fleet.store import StoreFull, StoreUnavailable
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.compiler import compile_panel
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import StoreFull, StoreUnavailable
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel, Fault
 from tests.support.fleet_history import History
 from tests.support.fleet_site import START, FleetSite, item, link, one_slot_each

@@ -8,7 +8,7 @@ import pytest
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.contract import ItemState, Priority, Reason
-from gateway.fleet.store import StoreError
+from gateway.store.contract import StoreError
 from tests.support.fake_panel import ACCESS_PANEL, SILENT, FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link
 from tests.support.virtual_time import run_virtual

@@ -16,9 +16,9 @@ from drivers.contract import ItemState
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.results import Change
-from gateway.fleet.sqlite_store import SqliteStore
 from gateway.schedules.time_profile import Readings
 from gateway.site import Site
+from gateway.store.sqlite_store import SqliteStore
 from simulators.site import SimulatedSite
 from tests.support.fleet_site import item, link
 

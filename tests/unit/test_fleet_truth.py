@@ -8,7 +8,7 @@ import pytest
 
 from drivers.availability import _Listener
 from drivers.contract import Availability, ItemState, Period, Reason, Slot
-from gateway.fleet.store import StoreUnavailable
+from gateway.store.contract import StoreUnavailable
 from tests.support.fleet_site import FleetSite, item, link
 from tests.unit.test_fleet_reconciler import on_site, only
 

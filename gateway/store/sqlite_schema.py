@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from gateway.fleet import codec
-from gateway.fleet.store import (
+from gateway.store import codec
+from gateway.store.contract import (
     DesiredProfile,
     ObservedPanel,
     Snapshot,

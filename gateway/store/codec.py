@@ -18,8 +18,8 @@ from operator import attrgetter
 from typing import Any, Generic, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from drivers.contract import ItemOutcome, PanelImage, Slot
-from gateway.fleet.store import ObservedPanel
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import ObservedPanel
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.fleet import sqlite_schema
-from gateway.fleet.sqlite_schema import Prepare, translated
-from gateway.fleet.store import GenerationConflict, Snapshot, StoreError, StoreUnavailable
+from gateway.store import sqlite_schema
+from gateway.store.contract import GenerationConflict, Snapshot, StoreError, StoreUnavailable
+from gateway.store.sqlite_schema import Prepare, translated
 
 log = logging.getLogger(__name__)
 

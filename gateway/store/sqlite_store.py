@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.fleet import codec, sqlite_schema
-from gateway.fleet.sqlite_file import REFUSED, StoreFile, Work
-from gateway.fleet.sqlite_schema import INSERT_DESIRED, MIGRATIONS, SELECT_DESIRED, Prepare
-from gateway.fleet.store import (
+from gateway.store import codec, sqlite_schema
+from gateway.store.contract import (
     DesiredChange,
     DesiredProfile,
     GenerationConflict,
@@ -29,6 +27,8 @@ from gateway.fleet.store import (
     StoreUnavailable,
     images,
 )
+from gateway.store.sqlite_file import REFUSED, StoreFile, Work
+from gateway.store.sqlite_schema import INSERT_DESIRED, MIGRATIONS, SELECT_DESIRED, Prepare
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def _changes(connection: sqlite3.Connection, after: int) -> tuple[DesiredProfile
 
 
 class SqliteStore:
-    """A gateway.fleet.store.Store in the file `path`; beside it lie `….lock` and, while open, `…-wal` and `…-shm`.
+    """A gateway.store.contract.Store in the file `path`; beside it lie `….lock` and, while open, `…-wal` and `…-shm`.
 
     A durable call that is cancelled while it waits may or may not have been kept.
     `prepare` sees each connection that writes, before its first use (tests make it refuse).
