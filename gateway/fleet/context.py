@@ -9,10 +9,10 @@ from typing import Protocol
 
 from drivers.clock import Clock
 from drivers.contract import PanelCapabilities, PanelImage
+from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.fleet.events import Events
 from gateway.fleet.results import Aggregate
 from gateway.fleet.turns import UrgentFirst
-from gateway.schedules.compiler import BoundProfile, CompileOptions
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import Store
 
@@ -28,7 +28,7 @@ class FleetOptions:
 
 
 class Compile(Protocol):
-    """`gateway.schedules.compiler.compile_panel`."""
+    """`gateway.compiler.compiler.compile_panel`."""
 
     def __call__(
         self,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from config.settings import BindingSettings, PanelSettings
 from drivers.clock import Clock
 from drivers.contract import PanelDriver
+from gateway.compiler.compiler import compile_panel
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.dispatcher import Dispatcher
@@ -36,7 +37,6 @@ from gateway.fleet.views import (
     ProfileItem,
     UnknownPanel,
 )
-from gateway.schedules.compiler import compile_panel
 from gateway.store.contract import DesiredProfile, Snapshot, Store
 
 __all__ = ["Fleet", "FleetOptions", "ProfileItem", "UnknownPanel"]

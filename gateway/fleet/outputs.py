@@ -14,6 +14,10 @@ from collections.abc import Collection, Iterable
 
 from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, Priority, Reason
 from drivers.trace import request_id
+from gateway.compiler.moment import moment_of
+from gateway.compiler.outcome import refused
+from gateway.compiler.shapes import coming_of
+from gateway.compiler.table import DayPlan
 from gateway.fleet.context import FleetContext
 from gateway.fleet.defects import Defects, words_of
 from gateway.fleet.held_output import HeldOutput
@@ -21,10 +25,6 @@ from gateway.fleet.inspection import failure_of
 from gateway.fleet.panel_state import AT_WORK, Failure, PanelState, told
 from gateway.fleet.results import PanelResult
 from gateway.fleet.tickets import Ticket
-from gateway.schedules.draft import refused
-from gateway.schedules.moment import moment_of
-from gateway.schedules.shapes import coming_of
-from gateway.schedules.table import DayPlan
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import StoreError
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Literal
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
+from gateway.compiler.explain import Explanation, explain
 from gateway.fleet import views
 from gateway.fleet.context import FleetContext
 from gateway.fleet.defects import words_of
@@ -25,7 +26,6 @@ from gateway.fleet.views import (
     PlanItemPanel,
     PlanPanel,
 )
-from gateway.schedules.explain import Explanation, explain
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store import codec

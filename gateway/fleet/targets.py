@@ -13,11 +13,11 @@ from functools import lru_cache, partial
 from hashlib import sha256
 
 from drivers.contract import PanelCapabilities, PanelImage, Slot
+from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.panel_state import PanelState, Prepared
 from gateway.fleet.slots import Allocation, only, without
 from gateway.fleet.turns import AT_ONCE
-from gateway.schedules.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.store.contract import DesiredProfile
 
 REFUSAL_LIMIT = 5

@@ -12,7 +12,7 @@ from dataclasses import replace
 from time import perf_counter, process_time
 
 from drivers.contract import PanelCapabilities
-from gateway.schedules.compiler import BoundProfile, CompileOptions, compile_panel
+from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
 from gateway.schedules.time_profile import Frequency, Readings, Repeat, TimeProfile
 from tests.benchmarks.bench_recurrence import DAY, HOUR, MONDAY_NINE, READINGS, RULES, profile
 from tests.unit.compiler_oracle import record

@@ -19,11 +19,11 @@ from drivers.modbus.output_driver import OutputDriver
 from drivers.modbus.requests import Request
 from drivers.modbus.unit import PanelUnit
 from gateway.api.validation import read_item
+from gateway.compiler.compiler import compile_panel
 from gateway.fleet.context import FleetContext, FleetOptions
 from gateway.fleet.events import NoEvents
 from gateway.fleet.outputs import OutputKeeper
 from gateway.fleet.panel_state import PanelState
-from gateway.schedules.compiler import compile_panel
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import DesiredProfile, ObservedPanel
 from simulators.waveshare_relay import WaveshareRelay

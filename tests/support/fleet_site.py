@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Period, Reason, Refusal, Slot
+from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.fleet.context import Compile, FleetOptions
 from gateway.fleet.events import Events, NoEvents
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.views import ProfileItem
-from gateway.schedules.compiler import BoundProfile, CompileOptions
 from gateway.schedules.time_profile import Frequency, Readings, Repeat, TimeProfile
 from tests.support.fake_panel import FakeDriver, FakePanel
 from tests.support.memory_store import MemoryStore

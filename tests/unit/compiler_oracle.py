@@ -1,6 +1,6 @@
 """What is looked at when a compiled image is judged: whole minutes asked for, days worth a look, and what a panel can hold.
 
-Nothing here uses the engine: `tests.judge` says what is asked, `gateway.schedules.image` what the panel does.
+Nothing here uses the engine: `tests.judge` says what is asked, `gateway.compiler.image` what the panel does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from drivers.contract import ItemState, PanelCapabilities, PanelImage, Slot
-from gateway.schedules.image import is_open
+from gateway.compiler.image import is_open
 from gateway.schedules.time_profile import Readings, TimeProfile
 from tests.judge import Judge, seconds_on_wall, wall_clock
 

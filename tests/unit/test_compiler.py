@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from drivers.contract import ItemState, PanelCapabilities, PanelImage, Period, Reason
-from gateway.schedules.compiler import BoundProfile, CompileOptions, compile_panel
-from gateway.schedules.explain import explain
-from gateway.schedules.image import is_open
+from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
+from gateway.compiler.explain import explain
+from gateway.compiler.image import is_open
 from gateway.schedules.time_profile import Frequency, Readings, Repeat, TimeProfile
 from tests.unit.compiler_oracle import record
 

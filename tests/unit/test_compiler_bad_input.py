@@ -9,7 +9,7 @@ from time import process_time
 
 import pytest
 
-from gateway.schedules.compiler import BoundProfile, CompileOptions, compile_panel
+from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
 from gateway.schedules.time_profile import Frequency, Readings, Repeat, TimeProfile
 from tests.unit.compiler_oracle import NAMES, record
 from tests.unit.strategies import DAY

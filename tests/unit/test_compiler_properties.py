@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drivers.contract import ItemState, PanelCapabilities, PanelImage
-from gateway.schedules.compiler import BoundProfile, CompileOptions, compile_panel
+from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
 from gateway.schedules.time_profile import Readings, TimeProfile
 from tests.unit.compiler_oracle import (
     MINUTES,

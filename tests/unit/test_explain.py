@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from drivers.contract import PanelImage, Slot
-from gateway.schedules.explain import Explanation, explain
+from gateway.compiler.explain import Explanation, explain
 from gateway.schedules.time_profile import Frequency, Repeat, TimeProfile
 from tests.unit.test_compiler import DOMAT, NOW, OPEN_PANEL, READINGS, at, bound, compiled, profile, weekly
 

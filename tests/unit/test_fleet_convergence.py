@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from drivers.contract import ItemState, Period, Slot
+from gateway.compiler.compiler import compile_panel
 from gateway.fleet.context import Compile
 from gateway.fleet.results import PanelResult
 from gateway.fleet.slots import doubled
 from gateway.fleet.views import ProfileItem
-from gateway.schedules.compiler import compile_panel
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import StoreFull, StoreUnavailable
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel, Fault

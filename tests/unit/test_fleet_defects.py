@@ -9,10 +9,10 @@ import pytest
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.contract import ItemState, PanelCapabilities, PanelImage, Reason
+from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.fleet import held_output
 from gateway.fleet.views import PanelView
 from gateway.ops.metrics import Metrics
-from gateway.schedules.compiler import BoundProfile, CompileOptions
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import Readings, TimeProfile
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel

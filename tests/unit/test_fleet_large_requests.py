@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from drivers.contract import ItemState, PanelCapabilities, PanelImage, Reason
+from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.results import Change
 from gateway.fleet.turns import AT_ONCE
-from gateway.schedules.compiler import BoundProfile, CompileOptions, compile_panel
 from gateway.store.contract import DesiredChange, DesiredProfile
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import FleetSite, item, link, one_slot_each

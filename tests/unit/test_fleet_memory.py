@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from drivers.contract import Availability
+from gateway.compiler.compiler import compile_panel
 from gateway.fleet.context import Compile
-from gateway.schedules.compiler import compile_panel
 from tests.support.fleet_site import FleetSite, item, link, one_slot_each
 from tests.support.memory_store import MemoryStore
 from tests.unit.test_fleet_reconciler import on_site, only

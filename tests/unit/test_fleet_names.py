@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.compiler.compiler import compile_panel
 from gateway.fleet.views import ProfileItem
-from gateway.schedules.compiler import compile_panel
 from gateway.schedules.time_profile import Frequency, Repeat
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import FleetSite, item, link

@@ -10,9 +10,9 @@ import pytest
 
 from config.settings import BindingSettings
 from drivers.contract import Availability, ItemState
+from gateway.compiler.compiler import compile_panel
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.views import ProfileItem, UnknownPanel
-from gateway.schedules.compiler import compile_panel
 from gateway.schedules.time_profile import Frequency, Readings, Repeat
 from tests.support.fake_panel import FakePanel, Fault
 from tests.support.fleet_site import START, FleetSite, item, link

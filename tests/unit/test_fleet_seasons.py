@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from drivers.contract import PanelImage, Slot
+from gateway.compiler.compiler import compile_panel
+from gateway.compiler.image import is_open
 from gateway.fleet.results import PanelResult
 from gateway.fleet.views import ProfileItem
-from gateway.schedules.compiler import compile_panel
-from gateway.schedules.image import is_open
 from gateway.schedules.time_profile import DayType, Frequency, NthDay, Readings, Repeat, TimeProfile, WeekOrder
 from tests.judge import Judge
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel, Fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
-from gateway.schedules.image import is_open
+from gateway.compiler.image import is_open
 
 CARD = PanelCapabilities(max_schedules=8, max_special_day_groups=1, max_days_in_special_day_group=14, last_date=65534)
 MONDAY = 20759  # 2026-11-02

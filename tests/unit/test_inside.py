@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from drivers.contract import PanelCapabilities, PanelImage, Reason
-from gateway.schedules.compiler import CompileOptions
-from gateway.schedules.image import is_open
+from gateway.compiler.compiler import CompileOptions
+from gateway.compiler.image import is_open
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import Frequency, Repeat, TimeProfile
 from tests.unit.test_compiler import DOMAT, MONDAY, NOW, OPTIONS, READINGS, bound, compiled, profile, weekly

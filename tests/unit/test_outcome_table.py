@@ -15,7 +15,7 @@ import pytest
 
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities
 from gateway.api.validation import read_item
-from gateway.schedules.compiler import BoundProfile, CompileOptions, compile_panel
+from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
 from gateway.schedules.time_profile import Readings, TimeProfile
 from tests.unit.compiler_oracle import NAMES, record
 

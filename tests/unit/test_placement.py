@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 
 from drivers.contract import ItemState, PanelCapabilities, Reason, Refusal
-from gateway.schedules import joint, placement
-from gateway.schedules.compiler import BoundProfile
+from gateway.compiler import joint, placement
+from gateway.compiler.compiler import BoundProfile
 from gateway.schedules.time_profile import Frequency, Repeat
 from tests.unit.test_compiler import (
     DOMAT,

@@ -9,7 +9,7 @@ from time import process_time
 import pytest
 
 from drivers.contract import ItemState, PanelCapabilities, Reason
-from gateway.schedules.image import is_open
+from gateway.compiler.image import is_open
 from gateway.schedules.local_time import day_of
 from gateway.schedules.time_profile import Frequency, Repeat
 from tests.unit.compiler_oracle import record

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drivers.contract import ItemState, PanelCapabilities, PanelImage
-from gateway.schedules.draft import clock
-from gateway.schedules.image import is_open, numbers_of
+from gateway.compiler.image import is_open, numbers_of
+from gateway.compiler.outcome import clock
+from gateway.compiler.table import MINUTES
 from gateway.schedules.local_time import date_of, local_second
 from gateway.schedules.recurrence import Recurrence
-from gateway.schedules.table import MINUTES
 from gateway.schedules.time_profile import Readings, TimeProfile
 
 

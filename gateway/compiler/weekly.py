@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.compiler.moment import CLOCK_SLACK_S, Moment
+from gateway.compiler.shapes import Shape
+from gateway.compiler.table import CLOSED, DayPlan, Interval, weekday
 from gateway.schedules.local_time import DAY
-from gateway.schedules.moment import CLOCK_SLACK_S, Moment
-from gateway.schedules.shapes import Shape
-from gateway.schedules.table import CLOSED, DayPlan, Interval, weekday
 
 Week = tuple[DayPlan, ...]
 

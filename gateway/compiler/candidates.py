@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities
-from gateway.schedules.calendars import Demand
-from gateway.schedules.cuts import Cuts, cut_shapes
-from gateway.schedules.draft import Draft, not_started, refused
-from gateway.schedules.moment import Moment
-from gateway.schedules.options import BoundProfile, CompileOptions
-from gateway.schedules.separate import first_occurrence_end, outcome_of, unheld
-from gateway.schedules.shapes import Shape, grain_of, shape_of
-from gateway.schedules.table import CLOSED_WEEK, DayPlan, Table, day_fits, weekday, within
-from gateway.schedules.weekly import Stale, forever, stale_table, starts_at, weekly_table
+from gateway.compiler.moment import Moment
+from gateway.compiler.narrowing import Cuts, cut_shapes
+from gateway.compiler.options import BoundProfile, CompileOptions
+from gateway.compiler.outcome import Draft, not_started, refused
+from gateway.compiler.own_slots import first_occurrence_end, outcome_of, unheld
+from gateway.compiler.shapes import Shape, grain_of, shape_of
+from gateway.compiler.special_days import Demand
+from gateway.compiler.table import CLOSED_WEEK, DayPlan, Table, day_fits, weekday, within
+from gateway.compiler.weekly import Stale, forever, stale_table, starts_at, weekly_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drivers.contract import PanelCapabilities, PanelImage
-from gateway.schedules.assembly import Placed, image_of
-from gateway.schedules.draft import Draft, gateway_held, nothing_to_hold, refused
-from gateway.schedules.moment import Moment, moment_of
-from gateway.schedules.numbering import Allocation
-from gateway.schedules.options import BoundProfile, CompileOptions
-from gateway.schedules.placement import place
-from gateway.schedules.separate import coming_on
-from gateway.schedules.union import compile_union, is_shared
+from gateway.compiler.assembly import Placed, image_of
+from gateway.compiler.moment import Moment, moment_of
+from gateway.compiler.numbering import Allocation
+from gateway.compiler.options import BoundProfile, CompileOptions
+from gateway.compiler.outcome import Draft, gateway_held, nothing_to_hold, refused
+from gateway.compiler.own_slots import coming_on
+from gateway.compiler.placement import place
+from gateway.compiler.shared_table import compile_union, is_shared
 
 __all__ = ["BoundProfile", "CompileOptions", "compile_panel", "is_shared"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from drivers.contract import PanelCapabilities, Period
-from gateway.schedules.event_list import day_events
+from gateway.compiler.event_list import day_events
 
 MINUTES = 1440
 SPECIAL = 7

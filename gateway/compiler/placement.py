@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from drivers.contract import ItemState, PanelCapabilities, PanelImage
-from gateway.schedules.assembly import Placed
-from gateway.schedules.draft import HELD, Draft, no_room
-from gateway.schedules.moment import Moment
-from gateway.schedules.numbering import Allocation, choose, numbered
-from gateway.schedules.options import BoundProfile, CompileOptions
-from gateway.schedules.separate import coming_on, compile_alone, wants_room
+from gateway.compiler.assembly import Placed
+from gateway.compiler.moment import Moment
+from gateway.compiler.numbering import Allocation, choose, numbered
+from gateway.compiler.options import BoundProfile, CompileOptions
+from gateway.compiler.outcome import HELD, Draft, no_room
+from gateway.compiler.own_slots import coming_on, compile_alone, wants_room
 
 
 class _Drafts(dict[str, Draft]):

@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Reason, Slot
-from gateway.schedules.assembly import Placed, image_of
-from gateway.schedules.calendars import Demand, Misfit
-from gateway.schedules.candidates import Candidate, candidate, knows_dates, lies_inside
-from gateway.schedules.cuts import whole_minutes
-from gateway.schedules.draft import SHORT_DAYS, Draft, no_room, refused
-from gateway.schedules.joint import NOBODY, Joint, Panel, join, without_each
+from gateway.compiler.assembly import Placed, image_of
+from gateway.compiler.candidates import Candidate, candidate, knows_dates, lies_inside
+from gateway.compiler.joint import NOBODY, Joint, Panel, join, without_each
+from gateway.compiler.moment import Moment
+from gateway.compiler.narrowing import whole_minutes
+from gateway.compiler.numbering import Allocation, choose
+from gateway.compiler.options import BoundProfile, CompileOptions
+from gateway.compiler.outcome import SHORT_DAYS, Draft, no_room, refused
+from gateway.compiler.placement import acknowledged
+from gateway.compiler.special_days import Demand, Misfit
+from gateway.compiler.table import CLOSED, CLOSED_WEEK, Table
 from gateway.schedules.local_time import DAY, local_second
-from gateway.schedules.moment import Moment
-from gateway.schedules.numbering import Allocation, choose
-from gateway.schedules.options import BoundProfile, CompileOptions
-from gateway.schedules.placement import acknowledged
-from gateway.schedules.table import CLOSED, CLOSED_WEEK, Table
 
 
 def is_shared(capabilities: PanelCapabilities) -> bool:

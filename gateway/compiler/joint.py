@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from drivers.contract import PanelCapabilities, PanelImage
-from gateway.schedules.calendars import (
+from gateway.compiler.candidates import Candidate
+from gateway.compiler.moment import Moment, missing_hours
+from gateway.compiler.numbering import Allocation, all_numbers
+from gateway.compiler.options import CompileOptions
+from gateway.compiler.placement import acknowledged
+from gateway.compiler.special_days import (
     NO_ROWS,
     NOTHING,
     Demand,
@@ -22,12 +27,7 @@ from gateway.schedules.calendars import (
     tables_of,
     united,
 )
-from gateway.schedules.candidates import Candidate
-from gateway.schedules.moment import Moment, missing_hours
-from gateway.schedules.numbering import Allocation, all_numbers
-from gateway.schedules.options import CompileOptions
-from gateway.schedules.placement import acknowledged
-from gateway.schedules.table import Interval, Table
+from gateway.compiler.table import Interval, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from drivers.contract import PanelImage, Slot
-from gateway.schedules.draft import Draft
+from gateway.compiler.outcome import Draft
 
 _NOTHING = PanelImage()
 

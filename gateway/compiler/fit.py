@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from drivers.contract import PanelCapabilities, Slot
-from gateway.schedules.table import CLOSED, CLOSED_WEEK, DayPlan, Table, exceeded, plans_fit
+from gateway.compiler.table import CLOSED, CLOSED_WEEK, DayPlan, Table, exceeded, plans_fit
 
 _PLANS_TRIED = 6
 

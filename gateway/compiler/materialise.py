@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from drivers.contract import PanelCapabilities, Slot
-from gateway.schedules.fit import Span, best_fit
-from gateway.schedules.shapes import Shape
-from gateway.schedules.table import DayPlan, Interval
+from gateway.compiler.fit import Span, best_fit
+from gateway.compiler.shapes import Shape
+from gateway.compiler.table import DayPlan, Interval
 
 Plans = Mapping[int, DayPlan]
 

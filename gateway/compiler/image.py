@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from drivers.contract import PanelCapabilities, PanelImage, Slot
-from gateway.schedules.table import MINUTES, SPECIAL, weekday
+from gateway.compiler.table import MINUTES, SPECIAL, weekday
 
 
 def is_open(image: PanelImage, capabilities: PanelCapabilities, local_minute: int, link_id: str | None = None) -> bool:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from gateway.compiler.table import MINUTES, Interval
 from gateway.schedules.local_time import DAY, changes_between, local_second
-from gateway.schedules.table import MINUTES, Interval
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, Reason, Refusal, Slot
+from gateway.compiler.table import DayPlan
 from gateway.schedules.local_time import date_of
-from gateway.schedules.table import DayPlan
 
 HELD = frozenset({ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, ItemState.GATEWAY_HELD})
 """Outcomes by which a panel holds a generation."""

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drivers.contract import PanelCapabilities
-from gateway.schedules.event_list import closings
-from gateway.schedules.moment import in_missing_hour
-from gateway.schedules.table import CLOSED, CLOSED_WEEK, MINUTES, DayPlan, Interval, Table, exceeded, union, weekday
-from gateway.schedules.weekly import Week
+from gateway.compiler.event_list import closings
+from gateway.compiler.moment import in_missing_hour
+from gateway.compiler.table import CLOSED, CLOSED_WEEK, MINUTES, DayPlan, Interval, Table, exceeded, union, weekday
+from gateway.compiler.weekly import Week
 
 Row = tuple[DayPlan, ...]
 

@@ -7,16 +7,16 @@ from functools import lru_cache
 from itertools import islice
 
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, Slot
-from gateway.schedules.cuts import Cuts, cut_shapes
-from gateway.schedules.draft import SHORT_DAYS, Draft, below_resolution, not_started, nothing_to_hold, refused
+from gateway.compiler.materialise import Cover, cover
+from gateway.compiler.moment import Moment
+from gateway.compiler.narrowing import Cuts, cut_shapes
+from gateway.compiler.options import CompileOptions
+from gateway.compiler.outcome import SHORT_DAYS, Draft, below_resolution, not_started, nothing_to_hold, refused
+from gateway.compiler.shapes import Coming, Shape, coming_of, grain_of, shape_of
+from gateway.compiler.table import CLOSED, MINUTES, Table, exceeded, weekday
+from gateway.compiler.weekly import forever, starts_at, weekly_table
 from gateway.schedules.local_time import DAY
-from gateway.schedules.materialise import Cover, cover
-from gateway.schedules.moment import Moment
-from gateway.schedules.options import CompileOptions
-from gateway.schedules.shapes import Coming, Shape, coming_of, grain_of, shape_of
-from gateway.schedules.table import CLOSED, MINUTES, Table, exceeded, weekday
 from gateway.schedules.time_profile import Readings, TimeProfile
-from gateway.schedules.weekly import forever, starts_at, weekly_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from functools import lru_cache
 from itertools import islice
 
 from drivers.contract import PanelCapabilities
+from gateway.compiler.table import CLOSED, MINUTES, DayPlan, Interval, day_fits, weekday
 from gateway.schedules.local_time import LAST_DAY, LAST_SECOND
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.rules import LocalRule, longest_gap
-from gateway.schedules.table import CLOSED, MINUTES, DayPlan, Interval, day_fits, weekday
 from gateway.schedules.time_profile import Frequency, Readings, TimeProfile
 
 DAY_S = 86_400

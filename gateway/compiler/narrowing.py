@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from drivers.contract import PanelCapabilities
-from gateway.schedules.draft import Draft, refused
+from gateway.compiler.outcome import Draft, refused
+from gateway.compiler.shapes import Shape, fewer
+from gateway.compiler.table import MINUTES, DayPlan
 from gateway.schedules.local_time import LAST_DAY
-from gateway.schedules.shapes import Shape, fewer
-from gateway.schedules.table import MINUTES, DayPlan
 
 _PHRASES = {
     "resolution": "starts and ends moved to the panel's steps",
