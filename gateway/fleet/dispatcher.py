@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from drivers.contract import ItemState, Reason
 from gateway.fleet.context import FleetContext
-from gateway.fleet.ledger import Ledger, same_times, split_target
-from gateway.fleet.outputs import OutputKeeper
-from gateway.fleet.panel_state import Prepared
-from gateway.fleet.reconciler import Reconciler
+from gateway.fleet.desired import Ledger, same_times, split_target
+from gateway.fleet.panel.compilation import compile_ahead, keep_prepared, kept_allocation
+from gateway.fleet.panel.outputs import OutputKeeper
+from gateway.fleet.panel.reconciler import Reconciler
+from gateway.fleet.panel.slots import Allocation
+from gateway.fleet.panel.state import Prepared
 from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
-from gateway.fleet.slots import Allocation
-from gateway.fleet.targets import compile_ahead, keep_prepared, kept_allocation
 from gateway.fleet.tickets import Ticket
 from gateway.fleet.turns import in_turns
 from gateway.fleet.views import ProfileItem

@@ -15,17 +15,17 @@ from drivers.contract import PanelDriver
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
+from gateway.fleet.desired import Ledger, Targets, split_target
 from gateway.fleet.dispatcher import Dispatcher
 from gateway.fleet.events import Events, NoEvents
 from gateway.fleet.housekeeping import Housekeeper
-from gateway.fleet.ledger import Ledger, Targets, split_target
-from gateway.fleet.panel_state import PanelState
-from gateway.fleet.reconciler import Reconciler
-from gateway.fleet.remembered import all_remembered, doubted, marked_outputs, memory_of, remembering
-from gateway.fleet.reports import Reporter
+from gateway.fleet.panel.compilation import fingerprint, refresh
+from gateway.fleet.panel.reconciler import Reconciler
+from gateway.fleet.panel.remembered import all_remembered, doubted, marked_outputs, memory_of, remembering
+from gateway.fleet.panel.state import PanelState
+from gateway.fleet.questions import Reporter
 from gateway.fleet.results import LinkReport
 from gateway.fleet.roster import Roster
-from gateway.fleet.targets import fingerprint, refresh
 from gateway.fleet.turns import in_turns
 from gateway.fleet.views import (
     ExplainReport,

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from gateway.fleet.context import FleetContext
-from gateway.fleet.ledger import Ledger
+from gateway.fleet.desired import Ledger
 from gateway.store.contract import StoreError
 
 LOG = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from collections.abc import Collection, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from gateway.fleet.context import FleetContext
-from gateway.fleet.drift import DriftLook
-from gateway.fleet.outputs import OutputKeeper
-from gateway.fleet.panel_state import PanelState
-from gateway.fleet.reconciler import Reconciler
+from gateway.fleet.panel.drift import DriftLook
+from gateway.fleet.panel.outputs import OutputKeeper
+from gateway.fleet.panel.reconciler import Reconciler
+from gateway.fleet.panel.state import PanelState
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -22,8 +22,8 @@ from gateway.api.validation import read_item
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.context import FleetContext, FleetOptions
 from gateway.fleet.events import NoEvents
-from gateway.fleet.outputs import OutputKeeper
-from gateway.fleet.panel_state import PanelState
+from gateway.fleet.panel.outputs import OutputKeeper
+from gateway.fleet.panel.state import PanelState
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import DesiredProfile, ObservedPanel
 from simulators.waveshare_relay import WaveshareRelay

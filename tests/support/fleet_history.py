@@ -8,7 +8,7 @@ from typing import Any
 
 from config.settings import BindingSettings
 from drivers.contract import Availability, ItemState, Slot
-from gateway.fleet.panel_state import UNREACHABLE
+from gateway.fleet.panel.state import UNREACHABLE
 from gateway.fleet.results import Change, LinkReport, PanelResult
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.time_profile import TimeProfile

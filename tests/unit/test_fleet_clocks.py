@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from config.settings import PanelSettings
 from drivers.contract import Acknowledgement, Availability, ItemState, PanelStatus, Reason
 from gateway.compiler.compiler import compile_panel
-from gateway.fleet import clocks
-from gateway.fleet.backoff import CAP_S, back_off_s
+from gateway.fleet.panel import clocks
+from gateway.fleet.panel.backoff import CAP_S, back_off_s
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.time_profile import Frequency, Repeat
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel

@@ -18,8 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from drivers.contract import ItemState, Period, Slot
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.context import Compile
+from gateway.fleet.panel.slots import doubled
 from gateway.fleet.results import PanelResult
-from gateway.fleet.slots import doubled
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import StoreFull, StoreUnavailable

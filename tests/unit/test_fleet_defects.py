@@ -10,7 +10,7 @@ import pytest
 from config.settings import BindingSettings, PanelSettings
 from drivers.contract import ItemState, PanelCapabilities, PanelImage, Reason
 from gateway.compiler.compiler import BoundProfile, CompileOptions
-from gateway.fleet import held_output
+from gateway.fleet.panel import held_output
 from gateway.fleet.views import PanelView
 from gateway.ops.metrics import Metrics
 from gateway.schedules.recurrence import Recurrence
@@ -20,7 +20,7 @@ from tests.support.fleet_site import FleetSite, item, link, one_slot_each
 from tests.support.virtual_time import run_virtual
 from tests.unit.test_fleet_outputs import NOW_MINUTE, is_on
 
-LOG = "gateway.fleet.defects"
+LOG = "gateway.fleet.panel.defects"
 
 
 def on_two(test: Callable[[FleetSite], Awaitable[None]], drift_share: float = 0.0) -> None:

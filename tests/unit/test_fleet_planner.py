@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Period, Priority, Slot
-from gateway.fleet.planner import clearing, closing, opening, single, steps
-from gateway.fleet.slots import adopt, doubled, foreign, slots_of
+from gateway.fleet.panel.planner import clearing, closing, opening, single, steps
+from gateway.fleet.panel.slots import adopt, doubled, foreign, slots_of
 from tests.support.fake_panel import ACCESS_PANEL
 from tests.support.fleet_site import link
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from gateway.fleet.panel_state import PanelState
+from gateway.fleet.panel.state import PanelState
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import DesiredProfile
 

@@ -19,10 +19,10 @@ from gateway.compiler.outcome import refused
 from gateway.compiler.shapes import coming_of
 from gateway.compiler.table import DayPlan
 from gateway.fleet.context import FleetContext
-from gateway.fleet.defects import Defects, words_of
-from gateway.fleet.held_output import HeldOutput
-from gateway.fleet.inspection import failure_of
-from gateway.fleet.panel_state import AT_WORK, Failure, PanelState, told
+from gateway.fleet.panel.defects import Defects, words_of
+from gateway.fleet.panel.held_output import HeldOutput
+from gateway.fleet.panel.inspection import failure_of
+from gateway.fleet.panel.state import AT_WORK, Failure, PanelState, told
 from gateway.fleet.results import PanelResult
 from gateway.fleet.tickets import Ticket
 from gateway.schedules.time_profile import TimeProfile

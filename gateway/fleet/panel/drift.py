@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drivers.clock import Clock
-from gateway.fleet.reconciler import Reconciler
+from gateway.fleet.panel.reconciler import Reconciler
 
 _PAUSE_S = 1.0
 """Between two looks at least, however fast the line."""

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, PanelImage, Priority, Reason
 from gateway.fleet.context import FleetContext
-from gateway.fleet.inspection import failure_of
-from gateway.fleet.panel_state import HELD, Failure, PanelState
-from gateway.fleet.planner import Step, clearing, merge, opening, revokes, single, steps, with_sharers
-from gateway.fleet.targets import REFUSAL_LIMIT, Target, refusal_key
+from gateway.fleet.panel.compilation import REFUSAL_LIMIT, Target, refusal_key
+from gateway.fleet.panel.inspection import failure_of
+from gateway.fleet.panel.planner import Step, clearing, merge, opening, revokes, single, steps, with_sharers
+from gateway.fleet.panel.state import HELD, Failure, PanelState
 from gateway.store.contract import ObservedPanel
 
 _WEARS_OUT = frozenset({"eeprom", "flash"})

@@ -8,9 +8,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from drivers.contract import Reason
-from gateway.fleet.backoff import CAP_S, back_off_s
 from gateway.fleet.context import FleetContext
-from gateway.fleet.panel_state import Failure
+from gateway.fleet.panel.backoff import CAP_S, back_off_s
+from gateway.fleet.panel.state import Failure
 
 LOG = logging.getLogger(__name__)
 _UNSAFE_S = 1.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drivers.contract import Acknowledgement, Outcome, PanelImage, PanelStatus, Priority, Reason
-from gateway.fleet import clocks
 from gateway.fleet.context import FleetContext
-from gateway.fleet.panel_state import Failure, PanelState
-from gateway.fleet.slots import adopt
-from gateway.fleet.targets import refresh
+from gateway.fleet.panel import clocks
+from gateway.fleet.panel.compilation import refresh
+from gateway.fleet.panel.slots import adopt
+from gateway.fleet.panel.state import Failure, PanelState
 
 _RESTART_SLACK_S = 5.0
 _CLOCK_PERIOD_S = 3600.0

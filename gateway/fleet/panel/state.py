@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from config.settings import PanelSettings
 from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, Reason
+from gateway.fleet.panel.slots import Allocation, foreign, one_table
 from gateway.fleet.results import PanelResult
-from gateway.fleet.slots import Allocation, foreign, one_table
 from gateway.store.contract import DesiredProfile, ObservedPanel, images
 
 HELD = frozenset({ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, ItemState.GATEWAY_HELD})

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from config.settings import PanelSettings
-from gateway.fleet.ledger import split_target
-from gateway.fleet.panel_state import PanelState
-from gateway.fleet.slots import Allocation
+from gateway.fleet.desired import split_target
+from gateway.fleet.panel.slots import Allocation
+from gateway.fleet.panel.state import PanelState
 from gateway.store.contract import ObservedPanel, Snapshot, images
 
 

@@ -13,14 +13,14 @@ from dataclasses import replace
 
 from drivers.contract import Priority, Reason
 from drivers.trace import request_id
-from gateway.fleet.backoff import back_off_s
 from gateway.fleet.context import FleetContext
-from gateway.fleet.defects import Defects
-from gateway.fleet.inspection import Inspection
-from gateway.fleet.panel_state import UNREACHABLE, Failure, PanelState
-from gateway.fleet.targets import Target, alone, compile_target, is_current, kept_allocation, refresh, used
+from gateway.fleet.panel.backoff import back_off_s
+from gateway.fleet.panel.compilation import Target, alone, compile_target, is_current, kept_allocation, refresh, used
+from gateway.fleet.panel.defects import Defects
+from gateway.fleet.panel.inspection import Inspection
+from gateway.fleet.panel.state import UNREACHABLE, Failure, PanelState
+from gateway.fleet.panel.transactions import Transactions
 from gateway.fleet.tickets import Ticket
-from gateway.fleet.transactions import Transactions
 from gateway.store.contract import StoreError
 
 LOG = logging.getLogger(__name__)

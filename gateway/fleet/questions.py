@@ -12,11 +12,11 @@ from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
 from gateway.compiler.explain import Explanation, explain
 from gateway.fleet import views
 from gateway.fleet.context import FleetContext
-from gateway.fleet.defects import words_of
-from gateway.fleet.ledger import split_target
-from gateway.fleet.outputs import OutputKeeper
-from gateway.fleet.panel_state import Failure, PanelState
-from gateway.fleet.targets import compile_bound
+from gateway.fleet.desired import split_target
+from gateway.fleet.panel.compilation import compile_bound
+from gateway.fleet.panel.defects import words_of
+from gateway.fleet.panel.outputs import OutputKeeper
+from gateway.fleet.panel.state import Failure, PanelState
 from gateway.fleet.turns import in_turns
 from gateway.fleet.views import (
     ExplainPanel,

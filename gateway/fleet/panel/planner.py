@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from drivers.contract import PanelCapabilities, PanelImage, Priority, Slot
-from gateway.fleet.slots import slots_of
+from gateway.fleet.panel.slots import slots_of
 
 T = TypeVar("T")
 

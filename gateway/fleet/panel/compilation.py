@@ -15,8 +15,8 @@ from hashlib import sha256
 from drivers.contract import PanelCapabilities, PanelImage, Slot
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
-from gateway.fleet.panel_state import PanelState, Prepared
-from gateway.fleet.slots import Allocation, only, without
+from gateway.fleet.panel.slots import Allocation, only, without
+from gateway.fleet.panel.state import PanelState, Prepared
 from gateway.fleet.turns import AT_ONCE
 from gateway.store.contract import DesiredProfile
 
