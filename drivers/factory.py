@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from config.panel_model import PanelModel
 from config.settings import LineSettings, PanelSettings
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.clock import Clock
 from drivers.contract import PanelDriver
 from drivers.line import open_link

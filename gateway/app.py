@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from config.loader import ConfigurationError, load_settings
 from config.panel_model import ModelError, PanelModel, load_models
 from config.settings import HttpSettings, LineSettings, Settings
+from drivers.bus.statistics import LineStatistics
 from drivers.clock import Clock, SystemClock
-from drivers.statistics import LineStatistics
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from config.panel_model import PanelModel
 from config.settings import LineSettings, PanelSettings
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.clock import Clock
 from drivers.factory import build_bus, build_driver
 from gateway.fleet.fleet import Fleet

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from drivers.bus.statistics import WireTally
 from drivers.modbus.requests import Request
-from drivers.statistics import WireTally
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from drivers.bus.statistics import WireTally
 from drivers.clock import Clock
 from drivers.defects import Defects
 from drivers.errors import BusUnavailable, ConnectionLost, NoReply, Unconfirmed
@@ -22,7 +23,6 @@ from drivers.modbus.link import UnitTiming, check_broadcast
 from drivers.modbus.requests import Request
 from drivers.modbus.rtu_exchange import Exchange
 from drivers.modbus.stream import Connect, Outlet, Receiver
-from drivers.statistics import WireTally
 
 _log = logging.getLogger(__name__)
 

@@ -21,13 +21,13 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.framer.socket import FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
+from drivers.bus.statistics import WireTally
 from drivers.clock import Clock
 from drivers.defects import Defects
 from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, UnexpectedReply, Unheard
 from drivers.modbus.codecs import decode_reply
 from drivers.modbus.link import UnitTiming, check_broadcast
 from drivers.modbus.requests import Request
-from drivers.statistics import WireTally
 
 _log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from pymodbus.client import AsyncModbusSerialClient
 from pymodbus.pdu import ModbusPDU
 
 from config.settings import LineSettings
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Priority
 from drivers.errors import DriverError, NoReply

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from config.panel_model import PanelModel, load_models
 from config.settings import LineSettings, PanelSettings, Settings, SimulatorSettings
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Acknowledgement, Availability, ClockSetting, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
 from drivers.factory import build_bus, build_driver

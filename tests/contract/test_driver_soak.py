@@ -11,7 +11,7 @@ import pytest
 
 from config.panel_model import load_models
 from config.settings import LineSettings, PanelSettings, SimulatorSettings
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.contract import Acknowledgement, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
 from drivers.factory import build_driver
 from drivers.line import line_timing

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from config.settings import LineSettings
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.line import line_timing
 from drivers.modbus.rtu import RtuLink
 from drivers.retry import RetryPolicy

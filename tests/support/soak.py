@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from config.settings import LineSettings, PanelSettings, SimulatorSettings
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.contract import Outcome, Priority
 from drivers.errors import DriverError, NotSent, Quarantined
 from drivers.line import line_timing, open_link

@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.contract import Availability, Priority
 from drivers.errors import (
     BusUnavailable,

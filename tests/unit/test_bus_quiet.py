@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.contract import Priority
 from drivers.errors import BusUnavailable, DeadlinePassed, LineStopped, NoReply
 from drivers.modbus.requests import read_holding_registers, write_coil, write_register

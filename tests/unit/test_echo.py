@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.contract import Priority
 from drivers.errors import CorruptReply, NoReply, UnexpectedReply
 from drivers.line import line_timing

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pytest
 
 from config.settings import LineSettings
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
 from drivers.errors import BusUnavailable, ConnectionLost, NoReply, NotSent

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.contract import Availability, Priority
 from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, PanelException, UnexpectedReply
 from drivers.modbus.framer import ReplyFramer

@@ -10,7 +10,7 @@ import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
 from config.settings import LineSettings
-from drivers.bus import Bus
+from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
 from drivers.errors import (

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from config.settings import LineSettings
 from drivers.availability import Health, Quarantine
+from drivers.bus.queue import Job
 from drivers.contract import Availability
 from drivers.errors import (
     ConnectionLost,
@@ -19,7 +20,6 @@ from drivers.errors import (
     StillWorking,
     UnexpectedReply,
 )
-from drivers.line_queue import Job
 from drivers.modbus.link import UnitTiming
 from drivers.modbus.requests import Request
 from drivers.retry import RetryPolicy
@@ -57,7 +57,7 @@ class LineUnits:
         return self._units.items()
 
     def attach(self, number: int, guard_ms: float | None, timeout_ms: float | None, probe: Request, waits: bool) -> None:
-        """As `drivers.bus.Bus.attach`."""
+        """As `drivers.bus.worker.Bus.attach`."""
         if number in self._units:
             raise ValueError(f"unit {number} is attached already")
         policy = replace(self._policy, busy_retries=0) if waits else self._policy

@@ -11,6 +11,9 @@ import logging
 from dataclasses import replace
 
 from config.settings import LineSettings
+from drivers.bus.queue import Job, LineQueue, unwatched
+from drivers.bus.statistics import LineStatistics, LineTraffic
+from drivers.bus.units import BROADCAST, LineUnits, Unit
 from drivers.clock import Clock
 from drivers.contract import Availability, AvailabilityFeed, Priority
 from drivers.errors import (
@@ -25,12 +28,9 @@ from drivers.errors import (
     Unconfirmed,
     UnexpectedReply,
 )
-from drivers.line_queue import Job, LineQueue, unwatched
-from drivers.line_units import BROADCAST, LineUnits, Unit
 from drivers.modbus.link import Link, check_broadcast
 from drivers.modbus.requests import Request, read_input_registers
 from drivers.retry import Retry, RetryPolicy, decide
-from drivers.statistics import LineStatistics, LineTraffic
 from drivers.trace import request_id
 
 _log = logging.getLogger(__name__)
