@@ -9,12 +9,12 @@ from config.settings import LineSettings, PanelSettings
 from drivers.bus.worker import Bus
 from drivers.clock import Clock
 from drivers.contract import PanelDriver
-from drivers.line import open_link
-from drivers.modbus.driver import ModbusPanelDriver
-from drivers.modbus.named import named_reads, read_area
-from drivers.modbus.output_driver import OutputDriver
-from drivers.modbus.requests import Request, read_input_registers
-from drivers.modbus.unit import PanelUnit
+from drivers.modbus.panel.driver import ModbusPanelDriver
+from drivers.modbus.panel.named import named_reads, read_area
+from drivers.modbus.panel.output_driver import OutputDriver
+from drivers.modbus.panel.unit import PanelUnit
+from drivers.modbus.wire.open import open_link
+from drivers.modbus.wire.requests import Request, read_input_registers
 from drivers.retry import BUSY
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from drivers.contract import Priority
 from drivers.errors import DriverError, NotSent, QueueFull, Unconfirmed
-from drivers.modbus.requests import Request
+from drivers.modbus.wire.requests import Request
 from drivers.retry import verdict
 
 

@@ -20,8 +20,8 @@ from drivers.errors import (
     StillWorking,
     UnexpectedReply,
 )
-from drivers.modbus.link import UnitTiming
-from drivers.modbus.requests import Request
+from drivers.modbus.wire.link import UnitTiming
+from drivers.modbus.wire.requests import Request
 from drivers.retry import RetryPolicy
 
 _log = logging.getLogger(__name__)

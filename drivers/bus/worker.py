@@ -28,8 +28,8 @@ from drivers.errors import (
     Unconfirmed,
     UnexpectedReply,
 )
-from drivers.modbus.link import Link, check_broadcast
-from drivers.modbus.requests import Request, read_input_registers
+from drivers.modbus.wire.link import Link, check_broadcast
+from drivers.modbus.wire.requests import Request, read_input_registers
 from drivers.retry import Retry, RetryPolicy, decide
 from drivers.trace import request_id
 

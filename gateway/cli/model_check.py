@@ -10,9 +10,9 @@ from pathlib import Path
 from config.panel_model import ExpectedWords, ModelError, PanelModel, Vector, VectorSlot, load_model
 from config.panel_parts import FieldsClock, UnixTableClock
 from drivers.contract import ClockSetting, PanelImage, Period, Slot
-from drivers.modbus.clock_words import field_words, fields_wall, table_words, wall_of
-from drivers.modbus.layouts import build_layout
-from drivers.modbus.output_driver import capabilities_of, output_request
+from drivers.modbus.panel.clock_words import field_words, fields_wall, table_words, wall_of
+from drivers.modbus.panel.layouts import build_layout
+from drivers.modbus.panel.output_driver import capabilities_of, output_request
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,9 @@ from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Priority
 from drivers.errors import DriverError, NoReply
-from drivers.line import line_timing, open_link
-from drivers.modbus.requests import Request, read_holding_registers, write_register, write_registers
-from drivers.modbus.rtu import RtuLink
+from drivers.modbus.wire.open import line_timing, open_link
+from drivers.modbus.wire.requests import Request, read_holding_registers, write_register, write_registers
+from drivers.modbus.wire.rtu import RtuLink
 from simulators.wire import VirtualWire
 from tests.benchmarks.pty_panels import pty_panels
 from tests.support.soak import SoakPanel

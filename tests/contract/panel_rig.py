@@ -16,8 +16,8 @@ from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Acknowledgement, Availability, ClockSetting, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
 from drivers.factory import build_bus, build_driver
-from drivers.modbus.layouts import build_layout
-from drivers.modbus.requests import Request
+from drivers.modbus.panel.layouts import build_layout
+from drivers.modbus.wire.requests import Request
 from simulators.faults import FaultRates
 from simulators.panel import SimulatedPanel
 from simulators.register_bank import RegisterBank

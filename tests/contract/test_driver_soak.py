@@ -14,11 +14,11 @@ from config.settings import LineSettings, PanelSettings, SimulatorSettings
 from drivers.bus.worker import Bus
 from drivers.contract import Acknowledgement, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
 from drivers.factory import build_driver
-from drivers.line import line_timing
-from drivers.modbus.layouts import build_layout
-from drivers.modbus.layouts.layout import Layout
-from drivers.modbus.requests import Request
-from drivers.modbus.rtu import RtuLink
+from drivers.modbus.panel.layouts import build_layout
+from drivers.modbus.panel.layouts.layout import Layout
+from drivers.modbus.wire.open import line_timing
+from drivers.modbus.wire.requests import Request
+from drivers.modbus.wire.rtu import RtuLink
 from simulators.faults import FAULTS, FaultRates, Faults
 from simulators.models import build_panel
 from simulators.panel import SimulatedPanel

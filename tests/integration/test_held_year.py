@@ -15,9 +15,9 @@ import pytest
 
 from config.panel_model import load_models
 from config.settings import PanelSettings, SimulatorSettings
-from drivers.modbus.output_driver import OutputDriver
-from drivers.modbus.requests import Request
-from drivers.modbus.unit import PanelUnit
+from drivers.modbus.panel.output_driver import OutputDriver
+from drivers.modbus.panel.unit import PanelUnit
+from drivers.modbus.wire.requests import Request
 from gateway.api.validation import read_item
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.context import FleetContext, FleetOptions

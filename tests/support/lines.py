@@ -9,8 +9,8 @@ from typing import Any
 
 from config.settings import LineSettings
 from drivers.bus.worker import Bus
-from drivers.line import line_timing
-from drivers.modbus.rtu import RtuLink
+from drivers.modbus.wire.open import line_timing
+from drivers.modbus.wire.rtu import RtuLink
 from drivers.retry import RetryPolicy
 from tests.support.scripted_line import ScriptedLine
 from tests.support.virtual_time import VirtualClock

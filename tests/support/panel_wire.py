@@ -10,10 +10,10 @@ from config.settings import PanelSettings, SimulatorSettings
 from drivers.availability import Feed
 from drivers.contract import AvailabilityFeed, PanelDriver, Priority
 from drivers.errors import DeadlinePassed, NoReply, PanelException
-from drivers.modbus.driver import ModbusPanelDriver
-from drivers.modbus.output_driver import OutputDriver
-from drivers.modbus.requests import Request
-from drivers.modbus.unit import PanelUnit
+from drivers.modbus.panel.driver import ModbusPanelDriver
+from drivers.modbus.panel.output_driver import OutputDriver
+from drivers.modbus.panel.unit import PanelUnit
+from drivers.modbus.wire.requests import Request
 from simulators.models import build_panel
 from simulators.panel import SimulatedPanel
 from tests.support.virtual_time import VirtualClock

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from drivers.modbus.stream import Receiver
+from drivers.modbus.wire.stream import Receiver
 
 Answer = Sequence[tuple[float, bytes]]
 """Pieces of an answer: seconds after the end of the request, bytes that arrive at that moment."""

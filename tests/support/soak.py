@@ -16,11 +16,11 @@ from config.settings import LineSettings, PanelSettings, SimulatorSettings
 from drivers.bus.worker import Bus
 from drivers.contract import Outcome, Priority
 from drivers.errors import DriverError, NotSent, Quarantined
-from drivers.line import line_timing, open_link
-from drivers.modbus import requests
-from drivers.modbus.link import Link
-from drivers.modbus.requests import Request
-from drivers.modbus.rtu import RtuLink
+from drivers.modbus.wire import requests
+from drivers.modbus.wire.link import Link
+from drivers.modbus.wire.open import line_timing, open_link
+from drivers.modbus.wire.requests import Request
+from drivers.modbus.wire.rtu import RtuLink
 from drivers.retry import RetryPolicy
 from simulators.faults import FaultRates, Faults
 from simulators.panel import SimulatedPanel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from drivers.modbus.stream import Connect, Outlet, Receiver
+from drivers.modbus.wire.stream import Connect, Outlet, Receiver
 from simulators.modbus_slave import rtu_frame
 from simulators.wire import VirtualWire, WireEnd
 from tests.support.soak_tap import Tap

@@ -20,10 +20,10 @@ from drivers.errors import (
     QueueFull,
     StillWorking,
 )
-from drivers.line import line_timing
-from drivers.modbus.link import UnitTiming
-from drivers.modbus.requests import Request, read_holding_registers, write_coil, write_register
-from drivers.modbus.rtu import RtuLink
+from drivers.modbus.wire.link import UnitTiming
+from drivers.modbus.wire.open import line_timing
+from drivers.modbus.wire.requests import Request, read_holding_registers, write_coil, write_register
+from drivers.modbus.wire.rtu import RtuLink
 from drivers.retry import RetryPolicy
 from drivers.trace import request_id
 from tests.support.lines import bus_on, rtu_settings
@@ -444,7 +444,7 @@ def test_frames_are_logged_with_the_request_they_belong_to(caplog: pytest.LogCap
     async def main() -> None:
         async with bus_on(ScriptedLine(obedient)) as bus:
             token = request_id.set("abc")
-            with caplog.at_level(logging.DEBUG, logger="drivers.modbus.rtu"):
+            with caplog.at_level(logging.DEBUG, logger="drivers.modbus.wire.rtu"):
                 await bus.exchange(1, READ, Priority.GRANT)
             request_id.reset(token)
 

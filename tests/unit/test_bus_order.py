@@ -8,10 +8,10 @@ import pytest
 
 from drivers.contract import Priority
 from drivers.errors import LineStopped, NoReply, PanelException, UnexpectedReply
-from drivers.line import line_timing
-from drivers.modbus.link import UnitTiming
-from drivers.modbus.requests import read_holding_registers, write_register
-from drivers.modbus.rtu import RtuLink
+from drivers.modbus.wire.link import UnitTiming
+from drivers.modbus.wire.open import line_timing
+from drivers.modbus.wire.requests import read_holding_registers, write_register
+from drivers.modbus.wire.rtu import RtuLink
 from drivers.retry import RetryPolicy
 from tests.support.lines import bus_on, rtu_settings
 from tests.support.scripted_line import Answer, ScriptedLine, framed

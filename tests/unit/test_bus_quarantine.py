@@ -8,7 +8,7 @@ import pytest
 
 from drivers.contract import Availability, Priority
 from drivers.errors import DriverError, NoReply, Quarantined, UnexpectedReply
-from drivers.modbus.requests import read_holding_registers, write_register
+from drivers.modbus.wire.requests import read_holding_registers, write_register
 from drivers.retry import RetryPolicy
 from tests.support.lines import bus_on
 from tests.support.scripted_line import Answer, ScriptedLine, framed

@@ -9,7 +9,7 @@ import pytest
 from drivers.bus.worker import Bus
 from drivers.contract import Priority
 from drivers.errors import BusUnavailable, DeadlinePassed, LineStopped, NoReply
-from drivers.modbus.requests import read_holding_registers, write_coil, write_register
+from drivers.modbus.wire.requests import read_holding_registers, write_coil, write_register
 from drivers.retry import RetryPolicy
 from tests.support.lines import bus_on
 from tests.support.scripted_line import Answer, ScriptedLine, framed

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from config.panel_model import PanelModel, load_models, parse_model
 from drivers.contract import PanelImage, Period, Slot
-from drivers.modbus.layouts import build_layout
-from drivers.modbus.layouts.ge_calendars import calendar_frames, calendar_writes
-from drivers.modbus.layouts.layout import Layout
-from drivers.modbus.output_driver import capabilities_of
-from drivers.modbus.requests import Request
-from drivers.modbus.steps import StepKind
+from drivers.modbus.panel.layouts import build_layout
+from drivers.modbus.panel.layouts.ge_calendars import calendar_frames, calendar_writes
+from drivers.modbus.panel.layouts.layout import Layout
+from drivers.modbus.panel.output_driver import capabilities_of
+from drivers.modbus.panel.steps import StepKind
+from drivers.modbus.wire.requests import Request
 from tests.support.plain_panel import PLAIN_DAYS, PLAIN_RECORDS
 
 MODELS = dict(load_models(None)) | {model.name: model for model in map(parse_model, (PLAIN_DAYS, PLAIN_RECORDS))}

@@ -9,10 +9,10 @@ import pytest
 from drivers.bus.worker import Bus
 from drivers.contract import Priority
 from drivers.errors import CorruptReply, NoReply, UnexpectedReply
-from drivers.line import line_timing
-from drivers.modbus.echo import Echo, mirrors
-from drivers.modbus.link import UnitTiming
-from drivers.modbus.requests import (
+from drivers.modbus.wire.echo import Echo, mirrors
+from drivers.modbus.wire.link import UnitTiming
+from drivers.modbus.wire.open import line_timing
+from drivers.modbus.wire.requests import (
     Request,
     read_coils,
     read_holding_registers,
@@ -21,7 +21,7 @@ from drivers.modbus.requests import (
     write_register,
     write_registers,
 )
-from drivers.modbus.rtu import RtuLink
+from drivers.modbus.wire.rtu import RtuLink
 from drivers.retry import RetryPolicy
 from tests.support.lines import bus_on, rtu_settings
 from tests.support.scripted_line import Answer, ScriptedLine, framed

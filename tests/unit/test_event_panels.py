@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from config.panel_model import load_models
 from drivers.contract import ClockSetting, Outcome, PanelCapabilities, PanelImage, Period, Priority, Slot
-from drivers.modbus.output_driver import capabilities_of
-from drivers.modbus.requests import Request
+from drivers.modbus.panel.output_driver import capabilities_of
+from drivers.modbus.wire.requests import Request
 from simulators.domat_fc013 import DomatFc013
 from simulators.ge_a_series import GeASeries
 from tests.support.panel_wire import panel_on_wire

@@ -21,9 +21,9 @@ from drivers.contract import (
     Reason,
     Slot,
 )
-from drivers.modbus.driver import ModbusPanelDriver
-from drivers.modbus.requests import Request
-from drivers.modbus.unit import PanelUnit
+from drivers.modbus.panel.driver import ModbusPanelDriver
+from drivers.modbus.panel.unit import PanelUnit
+from drivers.modbus.wire.requests import Request
 from simulators.domat_fc013 import DomatFc013
 from simulators.ge_a_series import GeASeries
 from tests.support.panel_wire import PanelWire, panel_on_wire

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.modbus.framer import Frame, ReplyFramer, build, crc16
+from drivers.modbus.wire.framer import Frame, ReplyFramer, build, crc16
 from tests.support.scripted_line import framed
 
 REPLIES = (

@@ -19,9 +19,9 @@ from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
 from drivers.errors import BusUnavailable, ConnectionLost, NoReply, NotSent
-from drivers.line import line_timing, open_link
-from drivers.modbus.link import UnitTiming
-from drivers.modbus.requests import Request, read_holding_registers, write_register, write_registers
+from drivers.modbus.wire.link import UnitTiming
+from drivers.modbus.wire.open import line_timing, open_link
+from drivers.modbus.wire.requests import Request, read_holding_registers, write_register, write_registers
 from tests.support.lines import rtu_settings
 from tests.support.pty_line import pty_panel
 from tests.support.scripted_line import framed
@@ -180,8 +180,8 @@ async def test_a_port_that_takes_no_bytes_keeps_none_for_later(monkeypatch: pyte
         link = open_link(rtu_settings(port=panel.path, baudrate=115200), SystemClock())
         await link.open()
         with monkeypatch.context() as patch:
-            patch.setattr("drivers.line.os.write", lambda descriptor, data: len(data) - 1)
-            patch.setattr("drivers.line.termios.tcflush", lambda descriptor, queue: flushed.append(queue))
+            patch.setattr("drivers.modbus.wire.open.os.write", lambda descriptor, data: len(data) - 1)
+            patch.setattr("drivers.modbus.wire.open.termios.tcflush", lambda descriptor, queue: flushed.append(queue))
             with pytest.raises(ConnectionLost):
                 await link.exchange(1, READ, UnitTiming(0, 5))
             assert not link.connected
@@ -189,7 +189,7 @@ async def test_a_port_that_takes_no_bytes_keeps_none_for_later(monkeypatch: pyte
         flushed.clear()
         await link.open()
         assert await link.exchange(1, READ, UnitTiming(0, 5)) == (42,)
-        monkeypatch.setattr("drivers.line.termios.tcflush", lambda descriptor, queue: flushed.append(queue))
+        monkeypatch.setattr("drivers.modbus.wire.open.termios.tcflush", lambda descriptor, queue: flushed.append(queue))
         await link.close()
         assert flushed == [termios.TCOFLUSH]
 

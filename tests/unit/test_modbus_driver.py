@@ -19,9 +19,9 @@ from drivers.contract import (
     Reason,
     Slot,
 )
-from drivers.modbus.layouts.open_access import slot_words
-from drivers.modbus.requests import Request
-from drivers.modbus.steps import Transaction
+from drivers.modbus.panel.layouts.open_access import slot_words
+from drivers.modbus.panel.steps import Transaction
+from drivers.modbus.wire.requests import Request
 from simulators.domat_fc013 import DomatFc013
 from simulators.ge_a_series import GeASeries
 from simulators.open_access_panel import OpenAccessPanel

@@ -6,9 +6,9 @@ import pytest
 
 from drivers.contract import Outcome
 from drivers.errors import PanelException, StillWorking, UnexpectedReply, Unheard
-from drivers.modbus import requests
-from drivers.modbus.codecs import decode_reply
-from drivers.modbus.requests import (
+from drivers.modbus.wire import requests
+from drivers.modbus.wire.codecs import decode_reply
+from drivers.modbus.wire.requests import (
     Request,
     read_coils,
     read_discrete_inputs,

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from config.panel_model import load_models
 from drivers.contract import PanelImage, Period, Slot
-from drivers.modbus.layouts import build_layout
-from drivers.modbus.layouts.open_access import OpenAccessLayout, decode_slot, slot_words
-from drivers.modbus.output_driver import capabilities_of
-from drivers.modbus.steps import StepKind
+from drivers.modbus.panel.layouts import build_layout
+from drivers.modbus.panel.layouts.open_access import OpenAccessLayout, decode_slot, slot_words
+from drivers.modbus.panel.output_driver import capabilities_of
+from drivers.modbus.panel.steps import StepKind
 
 LINK = "91c615e3-1040-4815-8ecb-000000000009"
 WORK_WEEK = Slot((LINK,), (Period(31, 540, 1080),), valid_from=20759)

@@ -11,7 +11,7 @@ import pytest
 from config.panel_model import ModelError, PanelModel, load_models, parse_model
 from config.panel_parts import Capabilities
 from drivers.contract import PanelCapabilities
-from drivers.modbus.output_driver import capabilities_of
+from drivers.modbus.panel.output_driver import capabilities_of
 from gateway.cli.model_check import check_model_file, check_vectors, model_rows
 from tests.support.plain_panel import PLAIN_DAYS, PLAIN_RECORDS
 

@@ -12,8 +12,8 @@ import pytest
 from drivers.bus.worker import Bus
 from drivers.contract import Availability, Priority
 from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, PanelException, UnexpectedReply
-from drivers.modbus.framer import ReplyFramer
-from drivers.modbus.requests import (
+from drivers.modbus.wire.framer import ReplyFramer
+from drivers.modbus.wire.requests import (
     Request,
     read_coils,
     read_holding_registers,

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from drivers.errors import UnexpectedReply
-from drivers.modbus import rtu_exchange, tcp
-from drivers.modbus.codecs import decode_reply
-from drivers.modbus.requests import Request
+from drivers.modbus.wire import rtu_exchange, tcp
+from drivers.modbus.wire.codecs import decode_reply
+from drivers.modbus.wire.requests import Request
 from drivers.retry import RetryPolicy
 from simulators.faults import FaultRates
 from tests.support.soak import Record, Soak, soak_device_server, soak_tcp, soak_wire

@@ -25,10 +25,10 @@ from drivers.errors import (
     UnexpectedReply,
     Unheard,
 )
-from drivers.line import open_link
-from drivers.modbus.link import UnitTiming
-from drivers.modbus.requests import Request, read_holding_registers, write_coil, write_register, write_registers
-from drivers.modbus.tcp import StrictFramer, TcpLink
+from drivers.modbus.wire.link import UnitTiming
+from drivers.modbus.wire.open import open_link
+from drivers.modbus.wire.requests import Request, read_holding_registers, write_coil, write_register, write_registers
+from drivers.modbus.wire.tcp import StrictFramer, TcpLink
 from simulators.faults import Faults
 from simulators.responder import Responder
 from tests.support.rogue_server import CUT, RogueServer, TcpAnswer, good, reply, rogue_server
@@ -423,7 +423,7 @@ async def test_pymodbus_repeats_nothing_and_reconnects_never(monkeypatch: pytest
         asked.append(options)
         return AsyncModbusTcpClient(*arguments, **options)
 
-    monkeypatch.setattr("drivers.modbus.tcp.AsyncModbusTcpClient", client)
+    monkeypatch.setattr("drivers.modbus.wire.tcp.AsyncModbusTcpClient", client)
     async with rogue_server(lambda request: []) as server:
         link = link_to(server)
         await link.open()

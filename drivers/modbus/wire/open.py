@@ -16,10 +16,10 @@ import serial_asyncio
 
 from config.settings import LineSettings
 from drivers.clock import Clock
-from drivers.modbus.link import Link
-from drivers.modbus.rtu import LineTiming, RtuLink
-from drivers.modbus.stream import Connect, Outlet, Receiver
-from drivers.modbus.tcp import TcpLink
+from drivers.modbus.wire.link import Link
+from drivers.modbus.wire.rtu import LineTiming, RtuLink
+from drivers.modbus.wire.stream import Connect, Outlet, Receiver
+from drivers.modbus.wire.tcp import TcpLink
 
 _PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 _FAST = 19_200

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from drivers.modbus.codecs import EXCEPTION_FLAG
-from drivers.modbus.requests import BIT_READS, FUNCTIONS, REGISTER_READS
+from drivers.modbus.wire.codecs import EXCEPTION_FLAG
+from drivers.modbus.wire.requests import BIT_READS, FUNCTIONS, REGISTER_READS
 
 _MAX_UNIT = 247
 _MAX_BYTE_COUNT = 250

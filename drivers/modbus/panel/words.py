@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from config.panel_parts import Addressing
-from drivers.modbus.requests import Request, read_holding_registers, read_input_registers, write_register, write_registers
-from drivers.modbus.steps import Check
+from drivers.modbus.panel.steps import Check
+from drivers.modbus.wire.requests import Request, read_holding_registers, read_input_registers, write_register, write_registers
 
 
 def spans(addresses: Iterable[int], gap: int = 0, known: Mapping[int, object] | None = None) -> list[tuple[int, int]]:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from config.panel_model import PanelModel
 from drivers.contract import PanelImage
-from drivers.modbus.layouts.events import Phases
-from drivers.modbus.prepare import prepare_request
-from drivers.modbus.requests import Request, write_registers
-from drivers.modbus.steps import Check, Step, StepKind, Transaction
-from drivers.modbus.words import checks, write_runs, write_words
+from drivers.modbus.panel.layouts.events import Phases
+from drivers.modbus.panel.prepare import prepare_request
+from drivers.modbus.panel.steps import Check, Step, StepKind, Transaction
+from drivers.modbus.panel.words import checks, write_runs, write_words
+from drivers.modbus.wire.requests import Request, write_registers
 
 _UNWATCHED = 4
 """Frames that rely on earlier ones and go out between two looks at the panel's counters."""

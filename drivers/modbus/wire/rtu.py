@@ -16,13 +16,13 @@ from drivers.bus.statistics import WireTally
 from drivers.clock import Clock
 from drivers.defects import Defects
 from drivers.errors import BusUnavailable, ConnectionLost, NoReply, Unconfirmed
-from drivers.modbus import framer
-from drivers.modbus.echo import Echo, mirrors
-from drivers.modbus.framer import Frame, ReplyFramer
-from drivers.modbus.link import UnitTiming, check_broadcast
-from drivers.modbus.requests import Request
-from drivers.modbus.rtu_exchange import Exchange
-from drivers.modbus.stream import Connect, Outlet, Receiver
+from drivers.modbus.wire import framer
+from drivers.modbus.wire.echo import Echo, mirrors
+from drivers.modbus.wire.framer import Frame, ReplyFramer
+from drivers.modbus.wire.link import UnitTiming, check_broadcast
+from drivers.modbus.wire.requests import Request
+from drivers.modbus.wire.rtu_exchange import Exchange
+from drivers.modbus.wire.stream import Connect, Outlet, Receiver
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class LineTiming:
 
 
 class RtuLink:
-    """A `drivers.modbus.link.Link` for RTU frames."""
+    """A `drivers.modbus.wire.link.Link` for RTU frames."""
 
     def __init__(self, connect: Connect, timing: LineTiming, clock: Clock, name: str = "") -> None:
         self._clock = clock

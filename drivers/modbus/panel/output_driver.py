@@ -21,11 +21,11 @@ from drivers.contract import (
     WritePlan,
 )
 from drivers.errors import DriverError, UnexpectedReply
-from drivers.modbus.named import read_area
-from drivers.modbus.requests import Request, write_coil, write_register
-from drivers.modbus.restarts import Reading
-from drivers.modbus.set_clock import ClockWriter
-from drivers.modbus.unit import Call, Facts, PanelUnit, failed, rejected
+from drivers.modbus.panel.named import read_area
+from drivers.modbus.panel.restarts import Reading
+from drivers.modbus.panel.set_clock import ClockWriter
+from drivers.modbus.panel.unit import Call, Facts, PanelUnit, failed, rejected
+from drivers.modbus.wire.requests import Request, write_coil, write_register
 
 _ON, _OFF = 0xFF00, 0x0000
 

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 
 from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, Priority, WritePlan
 from drivers.errors import DriverError, NotSent, PanelException, Unconfirmed, UnexpectedReply, VerifyFailed
-from drivers.modbus.in_force import put_in_force
-from drivers.modbus.layouts import build_layout
-from drivers.modbus.layouts.direct import save_steps
-from drivers.modbus.layouts.layout import Layout
-from drivers.modbus.output_driver import OutputDriver
-from drivers.modbus.prepare import When, prepare, stands
-from drivers.modbus.requests import Request, write_registers
-from drivers.modbus.restarts import Reading, went_on
-from drivers.modbus.steps import EFFECTLESS, Check, Step, StepKind, Transaction
-from drivers.modbus.unit import Call, PanelUnit, failed
-from drivers.modbus.words import write_words
+from drivers.modbus.panel.in_force import put_in_force
+from drivers.modbus.panel.layouts import build_layout
+from drivers.modbus.panel.layouts.direct import save_steps
+from drivers.modbus.panel.layouts.layout import Layout
+from drivers.modbus.panel.output_driver import OutputDriver
+from drivers.modbus.panel.prepare import When, prepare, stands
+from drivers.modbus.panel.restarts import Reading, went_on
+from drivers.modbus.panel.steps import EFFECTLESS, Check, Step, StepKind, Transaction
+from drivers.modbus.panel.unit import Call, PanelUnit, failed
+from drivers.modbus.panel.words import write_words
+from drivers.modbus.wire.requests import Request, write_registers
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from config.panel_model import PanelModel
 from config.panel_parts import Addressing, Area, Register
-from drivers.modbus.requests import Request, read_coils, read_discrete_inputs, read_holding_registers, read_input_registers
-from drivers.modbus.words import chunks, spans
+from drivers.modbus.panel.words import chunks, spans
+from drivers.modbus.wire.requests import Request, read_coils, read_discrete_inputs, read_holding_registers, read_input_registers
 
 _READ = {"coil": read_coils, "discrete": read_discrete_inputs, "holding": read_holding_registers, "input": read_input_registers}
 _READ_GAP = 12

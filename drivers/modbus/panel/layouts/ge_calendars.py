@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from drivers.modbus.layouts.intervals import WEEK, weekday
+from drivers.modbus.panel.layouts.intervals import WEEK, weekday
 
 NO_DATE = -1
 """Stands for words of a calendar that are no date."""

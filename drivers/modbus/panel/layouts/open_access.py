@@ -16,11 +16,11 @@ from config.panel_model import PanelModel
 from config.schedule_layouts import OpenAccessSlots
 from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
 from drivers.errors import VerifyFailed
-from drivers.modbus.layouts.layout import NoValues, Read
-from drivers.modbus.named import register_read
-from drivers.modbus.requests import write_register, write_registers
-from drivers.modbus.steps import Check, Step, StepKind, Transaction
-from drivers.modbus.words import changed, checks, reads, write_runs
+from drivers.modbus.panel.layouts.layout import NoValues, Read
+from drivers.modbus.panel.named import register_read
+from drivers.modbus.panel.steps import Check, Step, StepKind, Transaction
+from drivers.modbus.panel.words import changed, checks, reads, write_runs
+from drivers.modbus.wire.requests import write_register, write_registers
 
 SLOT_WORDS = 64
 CHECK_AT = 63

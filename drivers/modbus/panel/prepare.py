@@ -7,8 +7,8 @@ from typing import Literal
 
 from config.panel_model import PanelModel
 from config.panel_parts import BitSetting
-from drivers.modbus.requests import Request, read_holding_registers, write_register
-from drivers.modbus.unit import Call, PanelUnit
+from drivers.modbus.panel.unit import Call, PanelUnit
+from drivers.modbus.wire.requests import Request, read_holding_registers, write_register
 
 
 def prepare_request(model: PanelModel, setting: BitSetting, held: int = 0) -> Request:

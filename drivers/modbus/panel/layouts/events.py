@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from drivers.modbus.layouts.intervals import DAY, Intervals, merged, within
+from drivers.modbus.panel.layouts.intervals import DAY, Intervals, merged, within
 
 Words = Sequence[int | None]
 """Two words an entry; None: any value will do."""

@@ -12,8 +12,8 @@ from config.panel_parts import Area
 from drivers.clock import Clock
 from drivers.contract import Acknowledgement, AvailabilityFeed, Outcome, PanelImage, Priority
 from drivers.errors import DeadlinePassed, DriverError, NotSent, PanelException
-from drivers.modbus.named import named_reads, number, text
-from drivers.modbus.requests import REGISTER_WRITES, Request
+from drivers.modbus.panel.named import named_reads, number, text
+from drivers.modbus.wire.requests import REGISTER_WRITES, Request
 
 
 class Wire(Protocol):

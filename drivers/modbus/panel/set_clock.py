@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from config.panel_parts import FieldsClock, UnixTableClock
 from drivers.contract import ClockSetting
 from drivers.errors import VerifyFailed
-from drivers.modbus.clock_words import (
+from drivers.modbus.panel.clock_words import (
     TABLE_WORDS,
     WALL_WORDS,
     Wall,
@@ -18,10 +18,10 @@ from drivers.modbus.clock_words import (
     table_words,
     wall_of,
 )
-from drivers.modbus.named import joined, read_area
-from drivers.modbus.prepare import When, prepare, stands
-from drivers.modbus.requests import Request, read_holding_registers, write_registers
-from drivers.modbus.unit import Call, PanelUnit
+from drivers.modbus.panel.named import joined, read_area
+from drivers.modbus.panel.prepare import When, prepare, stands
+from drivers.modbus.panel.unit import Call, PanelUnit
+from drivers.modbus.wire.requests import Request, read_holding_registers, write_registers
 
 _OF_CLOCK: tuple[When, ...] = ("clock",)
 _BEFORE_CLOCK: tuple[When, ...] = ("always", "clock")

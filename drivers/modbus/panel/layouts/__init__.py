@@ -5,11 +5,11 @@ from __future__ import annotations
 from config.panel_model import PanelModel
 from config.schedule_layouts import GeSchedules, OpenAccessSlots, PeriodTable, WeekEvents
 from drivers.contract import PanelCapabilities
-from drivers.modbus.layouts.ge_schedules import GeLayout
-from drivers.modbus.layouts.layout import Layout
-from drivers.modbus.layouts.open_access import OpenAccessLayout
-from drivers.modbus.layouts.period_table import PeriodTableLayout
-from drivers.modbus.layouts.week_events import WeekLayout
+from drivers.modbus.panel.layouts.ge_schedules import GeLayout
+from drivers.modbus.panel.layouts.layout import Layout
+from drivers.modbus.panel.layouts.open_access import OpenAccessLayout
+from drivers.modbus.panel.layouts.period_table import PeriodTableLayout
+from drivers.modbus.panel.layouts.week_events import WeekLayout
 
 
 def build_layout(model: PanelModel, capabilities: PanelCapabilities) -> Layout | None:

@@ -9,8 +9,8 @@ from pymodbus.pdu.bit_message import ReadCoilsResponse
 from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
 
 from drivers.errors import DriverError, PanelException, StillWorking, UnexpectedReply, Unheard
-from drivers.modbus import requests
-from drivers.modbus.requests import Request
+from drivers.modbus.wire import requests
+from drivers.modbus.wire.requests import Request
 
 EXCEPTION_FLAG = 0x80
 _EXCEPTION_SIZE = 2

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from config.panel_model import PanelModel
 from config.schedule_layouts import GeSchedules
 from drivers.contract import PanelCapabilities, PanelImage, Slot
-from drivers.modbus.layouts.direct import Writer, unchanged
-from drivers.modbus.layouts.events import ListCodec, Phases, add_list
-from drivers.modbus.layouts.ge_calendars import (
+from drivers.modbus.panel.layouts.direct import Writer, unchanged
+from drivers.modbus.panel.layouts.events import ListCodec, Phases, add_list
+from drivers.modbus.panel.layouts.ge_calendars import (
     NO_DATE,
     CalendarWrite,
     Dates,
@@ -24,11 +24,11 @@ from drivers.modbus.layouts.ge_calendars import (
     list_of,
     lists_visited,
 )
-from drivers.modbus.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, within
-from drivers.modbus.layouts.layout import AllChecked, Read
-from drivers.modbus.requests import Request, read_coils, write_coil
-from drivers.modbus.steps import Check, Transaction
-from drivers.modbus.words import checks, reads
+from drivers.modbus.panel.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, within
+from drivers.modbus.panel.layouts.layout import AllChecked, Read
+from drivers.modbus.panel.steps import Check, Transaction
+from drivers.modbus.panel.words import checks, reads
+from drivers.modbus.wire.requests import Request, read_coils, write_coil
 
 _UNUSED = 0xFFFF
 _LISTS_AT = 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from drivers.bus.statistics import WireTally
-from drivers.modbus.requests import Request
+from drivers.modbus.wire.requests import Request
 
 
 @dataclass(frozen=True, slots=True)

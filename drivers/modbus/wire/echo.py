@@ -7,8 +7,8 @@ doubt until an answer of another shape has come, with our own frame in front of 
 from __future__ import annotations
 
 from drivers.errors import DriverError
-from drivers.modbus.codecs import decode_reply
-from drivers.modbus.requests import Request
+from drivers.modbus.wire.codecs import decode_reply
+from drivers.modbus.wire.requests import Request
 
 
 def mirrors(request: Request) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from drivers.contract import PanelImage
-from drivers.modbus.requests import Request
-from drivers.modbus.steps import Check, Transaction
+from drivers.modbus.panel.steps import Check, Transaction
+from drivers.modbus.wire.requests import Request
 
 Read = Callable[[Request], Awaitable[tuple[int, ...]]]
 """One exchange; raises DriverError."""

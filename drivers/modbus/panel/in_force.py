@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from drivers.contract import PanelImage
 from drivers.errors import VerifyFailed
-from drivers.modbus.clock_words import Wall
-from drivers.modbus.layouts.layout import Layout
-from drivers.modbus.requests import Request
-from drivers.modbus.set_clock import ClockWriter
-from drivers.modbus.unit import Call, PanelUnit
+from drivers.modbus.panel.clock_words import Wall
+from drivers.modbus.panel.layouts.layout import Layout
+from drivers.modbus.panel.set_clock import ClockWriter
+from drivers.modbus.panel.unit import Call, PanelUnit
+from drivers.modbus.wire.requests import Request
 
 _ATTEMPTS = 3
 _LATER_S = 3

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from drivers.contract import PanelImage
-from drivers.modbus.requests import Request
+from drivers.modbus.wire.requests import Request
 
 
 class StepKind(Enum):

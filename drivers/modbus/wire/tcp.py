@@ -25,9 +25,9 @@ from drivers.bus.statistics import WireTally
 from drivers.clock import Clock
 from drivers.defects import Defects
 from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, UnexpectedReply, Unheard
-from drivers.modbus.codecs import decode_reply
-from drivers.modbus.link import UnitTiming, check_broadcast
-from drivers.modbus.requests import Request
+from drivers.modbus.wire.codecs import decode_reply
+from drivers.modbus.wire.link import UnitTiming, check_broadcast
+from drivers.modbus.wire.requests import Request
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class StrictFramer(FramerSocket):
 
 
 class TcpLink:
-    """A `drivers.modbus.link.Link` for Modbus TCP. A connection lost between exchanges is reopened by the next one."""
+    """A `drivers.modbus.wire.link.Link` for Modbus TCP. A connection lost between exchanges is reopened by the next one."""
 
     def __init__(self, host: str, port: int, clock: Clock, *, turnaround_s: float, name: str = "") -> None:
         self.tally = WireTally()
