@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.api.errors import unknown_panel
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES, finish
-from gateway.fleet.turns import in_turns
+from gateway.concurrency import in_turns
 from gateway.fleet.views import PanelView
 
 

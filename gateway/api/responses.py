@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 from pydantic_core import to_json
 
-from gateway.fleet.turns import in_turns
+from gateway.concurrency import in_turns
 
 
 def json_bytes(value: object) -> bytes:

@@ -10,9 +10,9 @@ from typing import Protocol
 from drivers.clock import Clock
 from drivers.contract import PanelCapabilities, PanelImage
 from gateway.compiler.compiler import BoundProfile, CompileOptions
+from gateway.concurrency import UrgentFirst
 from gateway.fleet.events import Events
 from gateway.fleet.results import Aggregate
-from gateway.fleet.turns import UrgentFirst
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import Store
 

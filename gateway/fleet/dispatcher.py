@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from drivers.contract import ItemState, Reason
+from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import Ledger, same_times, split_target
 from gateway.fleet.panel.compilation import compile_ahead, keep_prepared, kept_allocation
@@ -15,8 +16,6 @@ from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.slots import Allocation
 from gateway.fleet.panel.state import Prepared
 from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
-from gateway.fleet.tickets import Ticket
-from gateway.fleet.turns import in_turns
 from gateway.fleet.views import ProfileItem
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import DesiredChange, DesiredProfile, GenerationConflict

@@ -13,6 +13,7 @@ from config.settings import BindingSettings, PanelSettings
 from drivers.clock import Clock
 from drivers.contract import PanelDriver
 from gateway.compiler.compiler import compile_panel
+from gateway.concurrency import in_turns
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.desired import Ledger, Targets, split_target
@@ -26,7 +27,6 @@ from gateway.fleet.panel.state import PanelState
 from gateway.fleet.questions import Reporter
 from gateway.fleet.results import LinkReport
 from gateway.fleet.roster import Roster
-from gateway.fleet.turns import in_turns
 from gateway.fleet.views import (
     ExplainReport,
     PanelView,

@@ -10,6 +10,7 @@ from typing import Literal
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
 from gateway.compiler.explain import Explanation, explain
+from gateway.concurrency import in_turns
 from gateway.fleet import views
 from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import split_target
@@ -17,7 +18,6 @@ from gateway.fleet.panel.compilation import compile_bound
 from gateway.fleet.panel.defects import words_of
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.state import Failure, PanelState
-from gateway.fleet.turns import in_turns
 from gateway.fleet.views import (
     ExplainPanel,
     ExplainReport,

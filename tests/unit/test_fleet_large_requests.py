@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from drivers.contract import ItemState, PanelCapabilities, PanelImage, Reason
 from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
 from gateway.fleet.fleet import Fleet
+from gateway.fleet.panel.compilation import AT_ONCE
 from gateway.fleet.results import Change
-from gateway.fleet.turns import AT_ONCE
 from gateway.store.contract import DesiredChange, DesiredProfile
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import FleetSite, item, link, one_slot_each

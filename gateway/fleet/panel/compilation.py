@@ -17,8 +17,10 @@ from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.panel.slots import Allocation, only, without
 from gateway.fleet.panel.state import PanelState, Prepared
-from gateway.fleet.turns import AT_ONCE
 from gateway.store.contract import DesiredProfile
+
+AT_ONCE = 64
+"""Profiles that are compiled for one panel in one turn: some 0.15 s at the very most."""
 
 REFUSAL_LIMIT = 5
 """So often one link_id alone may be refused by the panel itself before it is given up until an operator's `retry`."""

@@ -18,13 +18,13 @@ from gateway.compiler.moment import moment_of
 from gateway.compiler.outcome import refused
 from gateway.compiler.shapes import coming_of
 from gateway.compiler.table import DayPlan
+from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.defects import Defects, words_of
 from gateway.fleet.panel.held_output import HeldOutput
 from gateway.fleet.panel.inspection import failure_of
 from gateway.fleet.panel.state import AT_WORK, Failure, PanelState, told
 from gateway.fleet.results import PanelResult
-from gateway.fleet.tickets import Ticket
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import StoreError
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from drivers.contract import Priority, Reason
 from drivers.trace import request_id
+from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.backoff import back_off_s
 from gateway.fleet.panel.compilation import Target, alone, compile_target, is_current, kept_allocation, refresh, used
@@ -20,7 +21,6 @@ from gateway.fleet.panel.defects import Defects
 from gateway.fleet.panel.inspection import Inspection
 from gateway.fleet.panel.state import UNREACHABLE, Failure, PanelState
 from gateway.fleet.panel.transactions import Transactions
-from gateway.fleet.tickets import Ticket
 from gateway.store.contract import StoreError
 
 LOG = logging.getLogger(__name__)

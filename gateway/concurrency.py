@@ -1,4 +1,4 @@
-"""Long work in turns: between them whoever else needs the loop goes on, however much one request holds."""
+"""Working side by side on one event loop: a lock with an urgent lane, work in turns, waiting for several at once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from collections.abc import AsyncIterator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
-
-AT_ONCE = 64
-"""Profiles that are compiled for one panel in one turn: some 0.15 s at the very most."""
 
 TURN_S = 0.02
 """After so long others get their turn. While a thread compiles, each turn waits for it some milliseconds."""
@@ -62,3 +59,21 @@ async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
             await asyncio.sleep(0)
             until = loop.time() + TURN_S
         yield item
+
+
+class Ticket:
+    """Done when `settled` was called `panels` times."""
+
+    def __init__(self, panels: int) -> None:
+        self._left = panels
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def settled(self) -> None:
+        self._left -= 1
+        if self._left <= 0 and not self._done.done():
+            self._done.set_result(None)
+
+    async def wait(self, seconds: float) -> bool:
+        """Whether all were settled in time."""
+        done, _ = await asyncio.wait([self._done], timeout=max(0.0, seconds))
+        return bool(done)
