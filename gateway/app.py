@@ -23,8 +23,7 @@ from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
-from gateway.ops.audit import AuditTrail
-from gateway.ops.listeners import Listeners
+from gateway.ops.audit import audit
 from gateway.ops.metrics import Metrics
 from gateway.ops.systemd import notify, watchdog_interval_s
 from gateway.schedules.time_profile import Readings
@@ -108,7 +107,7 @@ class Gateway:
             fleet_options(settings),
             rules=settings.bindings,
             groups=settings.groups,
-            events=Listeners(self._metrics, AuditTrail()),
+            listeners=(self._metrics.listen, audit),
         )
         self._metrics.watch(self._fleet.panels)
         self._site = Site(self._fleet, self._clock)

@@ -11,7 +11,7 @@ from drivers.clock import Clock
 from drivers.contract import PanelCapabilities, PanelImage
 from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.concurrency import UrgentFirst
-from gateway.fleet.events import Events
+from gateway.fleet.events import Listener
 from gateway.fleet.results import Aggregate
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import Store
@@ -52,7 +52,7 @@ class FleetContext:
 
     store: Store
     clock: Clock
-    events: Events
+    emit: Listener
     options: FleetOptions
     compile: Compile
     ours: Container[str]

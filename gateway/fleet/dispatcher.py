@@ -10,6 +10,7 @@ from drivers.contract import ItemState, Reason
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import Ledger, same_times, split_target
+from gateway.fleet.events import Asked
 from gateway.fleet.panel.compilation import compile_ahead, keep_prepared, kept_allocation
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.reconciler import Reconciler
@@ -130,7 +131,7 @@ class Dispatcher:
         await self._absorb(done)
         self._forget(ledger.forgettable([profile.link_id for profile in done]))
         async for profile in in_turns(done):
-            context.events.asked(profile.link_id, profile.generation, profile.profile is None)
+            context.emit(Asked(profile.link_id, profile.generation, profile.profile is None))
         return missing
 
     async def _absorb(self, profiles: Sequence[DesiredProfile]) -> None:

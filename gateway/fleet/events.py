@@ -1,75 +1,130 @@
-"""What the fleet tells whoever watches it (metrics, audit trail). Each call returns at once and never fails."""
+"""What the fleet tells while it works: one frozen value an event, handed to one callable.
+
+The fleet calls its listener in the event loop; a listener returns at once and never raises.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from drivers.contract import ItemOutcome, Reason
 
 
-class Events(Protocol):
-    def asked(self, link_id: str, generation: int, deleted: bool) -> None:
-        """A new generation (or a deletion) is durable."""
-        ...
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A new generation (or a deletion) of a link_id is durable."""
 
-    def bound(self, link_id: str, panels: tuple[str, ...] | None) -> None:
-        """A binding was set through the API; None: back to the configuration's rules."""
-        ...
-
-    def pushed(self, panel: str, link_ids: Collection[str], words: int, seconds: float) -> None:
-        """A transaction was acknowledged; `seconds` since it began."""
-        ...
-
-    def revoked(self, panel: str, link_ids: Collection[str], lag_s: float) -> None:
-        """A panel dropped or narrowed these; `lag_s` since the oldest of it was asked for."""
-        ...
-
-    def failed(self, panel: str, reason: Reason, message: str | None) -> None:
-        """An attempt failed; it will be made again."""
-        ...
-
-    def refused(self, panel: str, outcomes: Mapping[str, ItemOutcome]) -> None:
-        """These link_ids have no place on the panel, which was not known of them."""
-        ...
-
-    def drifted(self, panel: str) -> None:
-        """The panel no longer held what it had acknowledged."""
-        ...
-
-    def reset(self, panel: str) -> None:
-        """The panel was seen to have restarted."""
-        ...
-
-    def clock_measured(self, panel: str, drift_ms: int | None) -> None:
-        """None: the clock is not set."""
-        ...
-
-    def clock_set(self, panel: str, reason: Reason | None) -> None:
-        """`reason` None: it took the time; else why not."""
-        ...
-
-    def commanded(self, panel: str, action: str) -> None:
-        """An operator asked for `sync`, `reinit` or `retry`."""
-        ...
-
-    def output(self, panel: str, output: int, on: bool, reason: Reason | None) -> None:
-        """A held output was switched, or could not be."""
-        ...
+    link_id: str
+    generation: int
+    deleted: bool
 
 
-class NoEvents:
-    """Nobody watches."""
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A binding was set through the API; `panels` None: back to the configuration's rules."""
 
-    def asked(self, link_id: str, generation: int, deleted: bool) -> None: ...
-    def bound(self, link_id: str, panels: tuple[str, ...] | None) -> None: ...
-    def pushed(self, panel: str, link_ids: Collection[str], words: int, seconds: float) -> None: ...
-    def revoked(self, panel: str, link_ids: Collection[str], lag_s: float) -> None: ...
-    def failed(self, panel: str, reason: Reason, message: str | None) -> None: ...
-    def refused(self, panel: str, outcomes: Mapping[str, ItemOutcome]) -> None: ...
-    def drifted(self, panel: str) -> None: ...
-    def reset(self, panel: str) -> None: ...
-    def clock_measured(self, panel: str, drift_ms: int | None) -> None: ...
-    def clock_set(self, panel: str, reason: Reason | None) -> None: ...
-    def commanded(self, panel: str, action: str) -> None: ...
-    def output(self, panel: str, output: int, on: bool, reason: Reason | None) -> None: ...
+    link_id: str
+    panels: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A panel acknowledged a transaction; `seconds` since it began."""
+
+    panel: str
+    link_ids: Collection[str]
+    words: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A panel dropped or narrowed these; `lag_s` since the oldest of it was asked for."""
+
+    panel: str
+    link_ids: Collection[str]
+    lag_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An attempt failed; it is made again."""
+
+    panel: str
+    reason: Reason
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """These link_ids have no place on the panel, which was not known of them."""
+
+    panel: str
+    outcomes: Mapping[str, ItemOutcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """The panel no longer held what it had acknowledged."""
+
+    panel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The panel was seen to have restarted."""
+
+    panel: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMeasured:
+    """`drift_ms` None: the clock is not set."""
+
+    panel: str
+    drift_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSet:
+    """`reason` None: the panel took the time; else why not."""
+
+    panel: str
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """An operator asked for `sync`, `reinit` or `retry`."""
+
+    panel: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSwitched:
+    """A held output was switched, or could not be (`reason`)."""
+
+    panel: str
+    output: int
+    on: bool
+    reason: Reason | None
+
+
+Event = (
+    Asked
+    | Bound
+    | Pushed
+    | Revoked
+    | Failed
+    | Refused
+    | Drifted
+    | Restarted
+    | ClockMeasured
+    | ClockSet
+    | Commanded
+    | OutputSwitched
+)
+
+Listener = Callable[[Event], None]

@@ -18,7 +18,7 @@ from gateway.fleet.bindings import Bindings
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.desired import Ledger, Targets, split_target
 from gateway.fleet.dispatcher import Dispatcher
-from gateway.fleet.events import Events, NoEvents
+from gateway.fleet.events import Bound, Commanded, Event, Listener
 from gateway.fleet.housekeeping import Housekeeper
 from gateway.fleet.panel.compilation import fingerprint, refresh
 from gateway.fleet.panel.reconciler import Reconciler
@@ -57,9 +57,10 @@ class Fleet:
         *,
         rules: Sequence[BindingSettings] = (),
         groups: Mapping[str, Sequence[str]] | None = None,
-        events: Events | None = None,
+        listeners: Sequence[Listener] = (),
         compile: Compile = compile_panel,
     ) -> None:
+        self._listeners = tuple(listeners)
         self._snapshot = snapshot if snapshot.clean else doubted(snapshot)
         self._rules, self._groups = tuple(rules), dict(groups or {})
         self._overrides = dict(snapshot.bindings)
@@ -69,7 +70,7 @@ class Fleet:
         self._context = FleetContext(
             store=store,
             clock=clock,
-            events=events or NoEvents(),
+            emit=self._emit,
             options=options,
             compile=compile,
             ours=self._ledger,
@@ -159,7 +160,7 @@ class Fleet:
             else:
                 self._overrides[link_id] = panels
             self._wake(self._ledger.rebind(link_id, self._context.clock.wall()))
-        self._context.events.bound(link_id, panels)
+        self._context.emit(Bound(link_id, panels))
 
     def set_rules(self, rules: Sequence[BindingSettings], groups: Mapping[str, Sequence[str]]) -> None:
         """The configuration's binding rules changed."""
@@ -288,7 +289,7 @@ class Fleet:
     def _command(self, panel_id: str, action: str) -> Reconciler:
         if panel_id not in self._workers:
             raise UnknownPanel(panel_id)
-        self._context.events.commanded(panel_id, action)
+        self._context.emit(Commanded(panel_id, action))
         self._roster.keepers[panel_id].again()
         return self._workers[panel_id]
 
@@ -345,6 +346,10 @@ class Fleet:
         return await self._reporter.explain(profile, at, [(t, self._workers[split_target(t)[0]].state) for t in targets])
 
     # in the background
+
+    def _emit(self, event: Event) -> None:
+        for listen in self._listeners:
+            listen(event)
 
     def _wake(self, panels: Iterable[str]) -> None:
         for panel in panels:

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from itertools import islice
 
-from drivers.contract import ItemOutcome, Reason
+from drivers.contract import ItemOutcome
+from gateway.fleet.events import (
+    Asked,
+    Bound,
+    ClockMeasured,
+    ClockSet,
+    Commanded,
+    Drifted,
+    Event,
+    Failed,
+    OutputSwitched,
+    Pushed,
+    Refused,
+    Restarted,
+    Revoked,
+)
 
 _audit = logging.getLogger("audit")
 
@@ -19,44 +34,38 @@ def _record(message: str, **facts: object) -> None:
     _audit.info(message, extra=facts)
 
 
-class AuditTrail:
-    """Listens to the fleet (`gateway.fleet.events.Events`)."""
+def audit(event: Event) -> None:
+    """Write one event of the fleet to the trail."""
+    match event:
+        case Asked(link_id, generation, deleted):
+            _record("deletion asked" if deleted else "profile asked", link_id=link_id, generation=generation)
+        case Bound(link_id, panels):
+            _record("binding set", link_id=link_id, panels=panels)
+        case Pushed(panel, link_ids, words, seconds):
+            _record("panel acknowledged", panel=panel, link_ids=sorted(link_ids), words=words, seconds=round(seconds, 3))
+        case Revoked(panel, link_ids, lag_s):
+            _record("panel revoked", panel=panel, link_ids=sorted(link_ids), lag_s=round(lag_s, 3))
+        case Failed(panel, reason, message):
+            _record("attempt failed", panel=panel, reason=reason.value, detail=message)
+        case Refused(panel, outcomes):
+            _refused(panel, outcomes)
+        case Drifted(panel):
+            _record("panel drifted", panel=panel)
+        case Restarted(panel):
+            _record("panel restarted", panel=panel)
+        case ClockMeasured(panel, drift_ms):
+            _audit.debug("panel clock measured", extra={"panel": panel, "drift_ms": drift_ms})
+        case ClockSet(panel, reason):
+            message = "panel clock set" if reason is None else "panel clock not set"
+            _record(message, panel=panel, reason=reason and reason.value)
+        case Commanded(panel, action):
+            _record("operator command", panel=panel, action=action)
+        case OutputSwitched(panel, output, on, reason):
+            _record("output switched" if reason is None else "output not switched", panel=panel, output=output, on=on)
 
-    def asked(self, link_id: str, generation: int, deleted: bool) -> None:
-        _record("deletion asked" if deleted else "profile asked", link_id=link_id, generation=generation)
 
-    def bound(self, link_id: str, panels: tuple[str, ...] | None) -> None:
-        _record("binding set", link_id=link_id, panels=panels)
-
-    def pushed(self, panel: str, link_ids: Collection[str], words: int, seconds: float) -> None:
-        _record("panel acknowledged", panel=panel, link_ids=sorted(link_ids), words=words, seconds=round(seconds, 3))
-
-    def revoked(self, panel: str, link_ids: Collection[str], lag_s: float) -> None:
-        _record("panel revoked", panel=panel, link_ids=sorted(link_ids), lag_s=round(lag_s, 3))
-
-    def failed(self, panel: str, reason: Reason, message: str | None) -> None:
-        _record("attempt failed", panel=panel, reason=reason.value, detail=message)
-
-    def refused(self, panel: str, outcomes: Mapping[str, ItemOutcome]) -> None:
-        """One record, however many they are; `link_ids`: the first of them."""
-        reasons = Counter(outcome.reason.value for outcome in outcomes.values() if outcome.reason is not None)
-        first = list(islice(outcomes, _NAMED))
-        _record("panel cannot hold it", panel=panel, count=len(outcomes), reasons=dict(reasons), link_ids=first)
-
-    def drifted(self, panel: str) -> None:
-        _record("panel drifted", panel=panel)
-
-    def reset(self, panel: str) -> None:
-        _record("panel restarted", panel=panel)
-
-    def clock_measured(self, panel: str, drift_ms: int | None) -> None:
-        _audit.debug("panel clock measured", extra={"panel": panel, "drift_ms": drift_ms})
-
-    def clock_set(self, panel: str, reason: Reason | None) -> None:
-        _record("panel clock set" if reason is None else "panel clock not set", panel=panel, reason=reason and reason.value)
-
-    def commanded(self, panel: str, action: str) -> None:
-        _record("operator command", panel=panel, action=action)
-
-    def output(self, panel: str, output: int, on: bool, reason: Reason | None) -> None:
-        _record("output switched" if reason is None else "output not switched", panel=panel, output=output, on=on)
+def _refused(panel: str, outcomes: Mapping[str, ItemOutcome]) -> None:
+    """One record, however many they are; `link_ids`: the first of them."""
+    reasons = Counter(outcome.reason.value for outcome in outcomes.values() if outcome.reason is not None)
+    first = list(islice(outcomes, _NAMED))
+    _record("panel cannot hold it", panel=panel, count=len(outcomes), reasons=dict(reasons), link_ids=first)

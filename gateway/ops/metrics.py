@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from drivers.contract import ItemOutcome, Reason
-from gateway.fleet.events import NoEvents
+from drivers.contract import Reason
+from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Event, Failed, Pushed, Refused, Restarted, Revoked
 from gateway.fleet.views import PanelView
 
 _LAG_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 3600, 86_400, 604_800)
 
 
-class Metrics(NoEvents):
-    """Listens to the fleet (`gateway.fleet.events.Events`)."""
+class Metrics:
+    """Listens to the fleet, see `gateway.fleet.events`."""
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
@@ -42,35 +42,32 @@ class Metrics(NoEvents):
             registry=registry,
         )
 
-    def pushed(self, panel: str, link_ids: Collection[str], words: int, seconds: float) -> None:
-        self._pushes.labels(panel).inc()
-        self._words.labels(panel).inc(words)
-
-    def revoked(self, panel: str, link_ids: Collection[str], lag_s: float) -> None:
-        self._revocation_lag.labels(panel).observe(lag_s)
-
-    def failed(self, panel: str, reason: Reason, message: str | None) -> None:
-        self._failures.labels(panel, reason.value).inc()
-        if reason is Reason.FAILED:
-            self._defects.labels(panel).inc()
-
-    def refused(self, panel: str, outcomes: Mapping[str, ItemOutcome]) -> None:
-        reasons = Counts(outcome.reason.value if outcome.reason else "" for outcome in outcomes.values())
-        for reason, count in reasons.items():
-            self._refusals.labels(panel, reason).inc(count)
-
-    def drifted(self, panel: str) -> None:
-        self._drifts.labels(panel).inc()
-
-    def reset(self, panel: str) -> None:
-        self._resets.labels(panel).inc()
-
-    def clock_measured(self, panel: str, drift_ms: int | None) -> None:
-        if drift_ms is not None:
-            self._drift_ms.labels(panel).set(drift_ms)
-
-    def clock_set(self, panel: str, reason: Reason | None) -> None:
-        self._clock_sets.labels(panel, reason.value if reason else "set").inc()
+    def listen(self, event: Event) -> None:
+        """Count one event of the fleet."""
+        match event:
+            case Pushed(panel, _, words, _):
+                self._pushes.labels(panel).inc()
+                self._words.labels(panel).inc(words)
+            case Revoked(panel, _, lag_s):
+                self._revocation_lag.labels(panel).observe(lag_s)
+            case Failed(panel, reason, _):
+                self._failures.labels(panel, reason.value).inc()
+                if reason is Reason.FAILED:
+                    self._defects.labels(panel).inc()
+            case Refused(panel, outcomes):
+                reasons = Counts(outcome.reason.value if outcome.reason else "" for outcome in outcomes.values())
+                for name, count in reasons.items():
+                    self._refusals.labels(panel, name).inc(count)
+            case Drifted(panel):
+                self._drifts.labels(panel).inc()
+            case Restarted(panel):
+                self._resets.labels(panel).inc()
+            case ClockMeasured(panel, int(drift_ms)):
+                self._drift_ms.labels(panel).set(drift_ms)
+            case ClockSet(panel, reason):
+                self._clock_sets.labels(panel, reason.value if reason else "set").inc()
+            case _:
+                pass
 
     def watch(self, panels: Callable[[], Iterable[PanelView]]) -> None:
         """Add what panels are like at the moment of asking."""

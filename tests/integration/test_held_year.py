@@ -21,7 +21,6 @@ from drivers.modbus.wire.requests import Request
 from gateway.api.validation import read_item
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.context import FleetContext, FleetOptions
-from gateway.fleet.events import NoEvents
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.state import PanelState
 from gateway.schedules.time_profile import Readings
@@ -106,7 +105,7 @@ def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock) -> OutputKeepe
     context = FleetContext(
         store=MemoryStore(),
         clock=clock,
-        events=NoEvents(),
+        emit=lambda event: None,
         options=FleetOptions(READINGS),
         compile=compile_panel,
         ours=frozenset(),

@@ -11,9 +11,9 @@ from config.settings import BindingSettings, PanelSettings
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Period, Reason, Refusal, Slot
 from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.fleet.context import Compile, FleetOptions
-from gateway.fleet.events import Events, NoEvents
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.views import ProfileItem
+from gateway.ops.metrics import Metrics
 from gateway.schedules.time_profile import Frequency, Readings, Repeat, TimeProfile
 from tests.support.fake_panel import FakeDriver, FakePanel
 from tests.support.memory_store import MemoryStore
@@ -84,7 +84,7 @@ class FleetSite:
     horizon_days: int = 400
     latencies: dict[str, float] = field(default_factory=dict)
     """Seconds of an exchange, by panel."""
-    events: Events = field(default_factory=NoEvents)
+    metrics: Metrics = field(default_factory=Metrics)
     drivers: dict[str, FakeDriver] = field(default_factory=dict)
     _fleet: Fleet | None = None
 
@@ -102,7 +102,7 @@ class FleetSite:
             rules=self.rules,
             groups=self.groups,
             compile=self.compile,
-            events=self.events,
+            listeners=(self.metrics.listen,),
         )
         for name in self.panels:
             await self.add(name)

@@ -12,7 +12,6 @@ from drivers.contract import ItemState, PanelCapabilities, PanelImage, Reason
 from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.fleet.panel import held_output
 from gateway.fleet.views import PanelView
-from gateway.ops.metrics import Metrics
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import Readings, TimeProfile
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
@@ -31,7 +30,6 @@ def on_two(test: Callable[[FleetSite], Awaitable[None]], drift_share: float = 0.
         outputs = [BindingSettings(link_id=link(number), panels=("gate:3",)) for number in (8, 9)]
         tables = [BindingSettings(link_id=link(number), panels=("lobby", "gate")) for number in (1, 2)]
         site.rules = (*outputs, *tables)
-        site.events = Metrics()
         await site.open()
         try:
             await test(site)
@@ -48,8 +46,7 @@ def view(site: FleetSite, name: str = "gate") -> PanelView:
 
 
 def defects_told(site: FleetSite) -> float:
-    assert isinstance(site.events, Metrics)
-    lines = site.events.exposition().decode().splitlines()
+    lines = site.metrics.exposition().decode().splitlines()
     found = [line for line in lines if line.startswith("panel_gateway_panel_defects_total{")]
     assert all('panel="gate"' in line for line in found), "no other panel has one"
     return sum(float(line.split()[1]) for line in found)

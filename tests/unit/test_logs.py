@@ -9,8 +9,9 @@ import pytest
 
 from drivers.contract import ItemOutcome, ItemState, Reason
 from drivers.trace import request_id
+from gateway.fleet.events import Refused
 from gateway.ops import logs
-from gateway.ops.audit import AuditTrail
+from gateway.ops.audit import audit
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_an_error_keeps_its_traceback_on_one_line(stream: io.StringIO) -> None:
 
 def test_refusals_are_one_record_however_many_they_are(stream: io.StringIO) -> None:
     outcome = ItemOutcome(ItemState.REFUSED, Reason.NO_FREE_SLOT)
-    AuditTrail().refused("lobby", {f"link {number}": outcome for number in range(1000)})
+    audit(Refused("lobby", {f"link {number}": outcome for number in range(1000)}))
     (line,) = stream.getvalue().splitlines()
     record = json.loads(line)
     assert (record["panel"], record["count"], record["reasons"]) == ("lobby", 1000, {"no_free_slot": 1000})

@@ -13,7 +13,7 @@ from config.panel_model import load_models
 from config.settings import BindingSettings, LineSettings, PanelSettings
 from drivers.contract import ItemState, Reason
 from gateway.fleet.context import FleetOptions
-from gateway.fleet.events import NoEvents
+from gateway.fleet.events import Event, Failed
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.results import LinkReport
 from gateway.schedules.time_profile import Readings
@@ -38,12 +38,13 @@ HELD = {
 PAIRS = list(itertools.permutations(MODELS, 2))
 
 
-class Failures(NoEvents):
+class Failures:
     def __init__(self) -> None:
         self.told: list[tuple[str, Reason]] = []
 
-    def failed(self, panel: str, reason: Reason, message: str | None) -> None:
-        self.told.append((panel, reason))
+    def listen(self, event: Event) -> None:
+        if isinstance(event, Failed):
+            self.told.append((event.panel, event.reason))
 
 
 class OneLine:
@@ -72,7 +73,9 @@ class OneLine:
 
     async def open(self) -> None:
         options = FleetOptions(Readings(ZONE))
-        self.fleet = Fleet(self.store, await self.store.open(), self.clock, options, rules=RULES, events=self.failures)
+        self.fleet = Fleet(
+            self.store, await self.store.open(), self.clock, options, rules=RULES, listeners=(self.failures.listen,)
+        )
         self.site = Site(self.fleet, self.clock)
         await self.reload()
         await self.fleet.start()

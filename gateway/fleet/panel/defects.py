@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from drivers.contract import Reason
 from gateway.fleet.context import FleetContext
+from gateway.fleet.events import Failed
 from gateway.fleet.panel.backoff import CAP_S, back_off_s
 from gateway.fleet.panel.state import Failure
 
@@ -79,7 +80,7 @@ class Defects:
         self._told_at = now
         failure = Failure(Reason.FAILED, words_of(defect))
         LOG.error("the work for a panel failed", exc_info=defect, extra={"panel": self._panel, "work": self._work})
-        self._context.events.failed(self._panel, failure.reason, failure.message)
+        self._context.emit(Failed(self._panel, failure.reason, failure.message))
         return failure
 
     async def _rest(self, failure: Failure, make_safe: Callable[[Failure], Awaitable[bool]]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from drivers.contract import Acknowledgement, Outcome, PanelImage, PanelStatus, Priority, Reason
 from gateway.fleet.context import FleetContext
+from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Restarted
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import refresh
 from gateway.fleet.panel.slots import adopt
@@ -90,7 +91,7 @@ class Inspection:
         state = self._state
         state.drifted = True
         state.observed = replace(state.observed, drifts=state.observed.drifts + 1)
-        self._context.events.drifted(state.id)
+        self._context.emit(Drifted(state.id))
 
     async def measure(self, priority: Priority) -> Failure | None:
         """Read the panel's status: capacity, signs of a restart, the clock's error."""
@@ -106,7 +107,7 @@ class Inspection:
         restarts = self._restarts(status)
         if restarts:
             state.certain, self._clock_due, self._clock_set_at = False, True, None
-            self._context.events.reset(state.id)
+            self._context.emit(Restarted(state.id))
         self._status, self._measured, self._seen_at = status, True, self._context.clock.monotonic()
         state.observed = replace(
             observed,
@@ -144,7 +145,7 @@ class Inspection:
         error = clocks.error_s(self._context.options.readings.zone, status)
         if self._context.trusted() or error is None:
             state.clock_drift_ms = None if error is None else round(error * 1000)
-            self._context.events.clock_measured(state.id, state.clock_drift_ms)
+            self._context.emit(ClockMeasured(state.id, state.clock_drift_ms))
 
     def clock_due(self) -> bool:
         """Whether it has to be looked at (it is time, or it may have become right) or to be set (the last status says so)."""
@@ -196,7 +197,7 @@ class Inspection:
         state, context = self._state, self._context
         said = await state.driver.set_clock(clocks.setting(context.options.readings.zone, context.clock.wall()), priority, None)
         failure = None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
-        context.events.clock_set(state.id, None if failure is None else failure.reason)
+        context.emit(ClockSet(state.id, None if failure is None else failure.reason))
         state.clock_missing = failure is not None
         if failure is not None and not failure.permanent:
             return failure

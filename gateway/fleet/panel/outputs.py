@@ -20,6 +20,7 @@ from gateway.compiler.shapes import coming_of
 from gateway.compiler.table import DayPlan
 from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
+from gateway.fleet.events import OutputSwitched
 from gateway.fleet.panel.defects import Defects, words_of
 from gateway.fleet.panel.held_output import HeldOutput
 from gateway.fleet.panel.inspection import failure_of
@@ -218,7 +219,7 @@ class OutputKeeper:
                 try:
                     await self._switch(held, on=False)
                 except Exception:  # the log has such an error once a try; here it counts that the output may be on
-                    self._context.events.output(self._state.id, held.number, False, Reason.FAILED)
+                    self._context.emit(OutputSwitched(self._state.id, held.number, False, Reason.FAILED))
         return all(held.seen is False for held in self._held.values())
 
     def _pause(self) -> float | None:
@@ -384,7 +385,7 @@ class OutputKeeper:
             held.switching = False
         acknowledged = said.outcome is Outcome.ACKNOWLEDGED
         if news or not acknowledged:
-            self._context.events.output(self._state.id, held.number, on, None if acknowledged else said.reason)
+            self._context.emit(OutputSwitched(self._state.id, held.number, on, None if acknowledged else said.reason))
         if not acknowledged:
             held.seen = before if said.reason is Reason.DEADLINE_PASSED else None
             return failure_of(said)

@@ -15,6 +15,7 @@ from drivers.contract import Priority, Reason
 from drivers.trace import request_id
 from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
+from gateway.fleet.events import Failed
 from gateway.fleet.panel.backoff import back_off_s
 from gateway.fleet.panel.compilation import Target, alone, compile_target, is_current, kept_allocation, refresh, used
 from gateway.fleet.panel.defects import Defects
@@ -211,7 +212,7 @@ class Reconciler:
                 LOG.warning("store refused", extra={"panel": state.id, "error": str(error)})
                 failure = Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")
             if failure is not None and failure.due is None:
-                self._context.events.failed(state.id, failure.reason, failure.message)
+                self._context.emit(Failed(state.id, failure.reason, failure.message))
         state.failure = failure if away is None else state.failure or away
         if failure is None:
             self._defects.healed()

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, PanelImage, Priority, Reason
 from gateway.fleet.context import FleetContext
+from gateway.fleet.events import Pushed, Refused, Revoked
 from gateway.fleet.panel.compilation import REFUSAL_LIMIT, Target, refusal_key
 from gateway.fleet.panel.inspection import failure_of
 from gateway.fleet.panel.planner import Step, clearing, merge, opening, revokes, single, steps, with_sharers
@@ -176,14 +177,14 @@ class Transactions:
 
     def _tell(self, step: Step, before: PanelImage, words: int, seconds: float) -> None:
         state = self._state
-        self._context.events.pushed(state.id, step.link_ids, words, seconds)
+        self._context.emit(Pushed(state.id, step.link_ids, words, seconds))
         now = self._context.clock.wall()
         revoked = {link: state.leaving[link] for link in step.link_ids if link in state.leaving}
         for link_id in step.link_ids & state.bound.keys() & before.allocation.keys():
             if before.generations.get(link_id) != state.bound[link_id].generation:
                 revoked[link_id] = state.bound[link_id].changed_at
         if revoked and step.priority is Priority.REVOCATION:
-            self._context.events.revoked(state.id, revoked, max(0.0, now - min(revoked.values())))
+            self._context.emit(Revoked(state.id, revoked, max(0.0, now - min(revoked.values()))))
 
     def _refusals(self, link_id: str, target: Target) -> int:
         return self._state.observed.failures.get(refusal_key(link_id, target.asked.get(link_id, 0)), 0)
@@ -198,7 +199,7 @@ class Transactions:
             message = f"given up after {REFUSAL_LIMIT} refusals by the panel: {failure.message or failure.reason.value}"
             outcome = ItemOutcome(ItemState.REFUSED, failure.reason, message)
             if self._refuse(link_id, generation, outcome):
-                self._context.events.refused(state.id, {link_id: outcome})
+                self._context.emit(Refused(state.id, {link_id: outcome}))
 
     def record(self, target: Target) -> None:
         """The panel holds `target`: what it lacks of what is bound is refused or not due yet."""
@@ -215,7 +216,7 @@ class Transactions:
                 kept = state.observed.outcomes.get(link_id, _GIVEN_UP)
                 state.verdicts[link_id] = (generation, kept if kept.outcome is ItemState.REFUSED else _GIVEN_UP)
         if refused:
-            self._context.events.refused(state.id, refused)
+            self._context.emit(Refused(state.id, refused))
         dropped = [link_id for link_id in state.leaving if link_id not in target.asked and not image.allocation.get(link_id)]
         for link_id in dropped:
             del state.leaving[link_id]
