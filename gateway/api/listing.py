@@ -11,7 +11,7 @@ from gateway.api.errors import bad_body
 from gateway.api.filters import FIELDS, ExpressionError, OrderKey, Predicate, parse_filter, parse_order
 from gateway.api.responses import json_bytes
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import DesiredProfile
+from gateway.store.contract import DesiredItem
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -48,7 +48,7 @@ def _count(query: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def list_page(profiles: Sequence[DesiredProfile], query: ListQuery) -> bytes:
+def list_page(profiles: Sequence[DesiredItem], query: ListQuery) -> bytes:
     """The response body as JSON. A page past the end has an empty list."""
     live = ((one.profile, one.body) for one in profiles if one.profile is not None)
     chosen = [one for one in live if query.predicate is None or query.predicate(one[0])]

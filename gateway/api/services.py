@@ -12,8 +12,8 @@ from aiohttp import web
 from config.settings import Settings
 from drivers.clock import Clock
 from gateway.fleet.results import LinkReport
-from gateway.fleet.views import ExplainReport, PanelView, PlanReport, ProfileItem
-from gateway.store.contract import DesiredProfile
+from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RequestItem
+from gateway.store.contract import DesiredItem
 
 T = TypeVar("T")
 
@@ -21,15 +21,15 @@ T = TypeVar("T")
 class FleetService(Protocol):
     """The fleet as the API sees it. Calls that name panels raise UnknownPanel; calls that store raise StoreError."""
 
-    async def upsert(self, items: Sequence[ProfileItem]) -> tuple[LinkReport, ...]: ...
+    async def upsert(self, items: Sequence[RequestItem]) -> tuple[LinkReport, ...]: ...
 
     async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]: ...
 
-    def profiles(self) -> Sequence[DesiredProfile]:
+    def profiles(self) -> Sequence[DesiredItem]:
         """The live ones, in order of creation."""
         ...
 
-    async def plan(self, items: Sequence[ProfileItem], panels: Sequence[str] | None) -> PlanReport: ...
+    async def plan(self, items: Sequence[RequestItem], panels: Sequence[str] | None) -> PlanReport: ...
 
     async def explain(self, link_id: str, at: int, panel: str | None) -> ExplainReport | None:
         """None: the link_id is unknown."""

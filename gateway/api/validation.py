@@ -20,7 +20,7 @@ from gateway.api import dialects
 from gateway.api.convert import time_profile
 from gateway.api.errors import ApiError, bad_body
 from gateway.api.models import LINK_ID, VENDOR, LinkTimeProfile
-from gateway.fleet.views import ProfileItem
+from gateway.fleet.views import RequestItem
 
 _ITEMS_AT_ONCE = 256
 """Items checked before other requests get their turn."""
@@ -88,9 +88,9 @@ def array_of(body: Mapping[str, Any], key: str) -> list[Any]:
     return value
 
 
-async def read_items(body: Mapping[str, Any]) -> tuple[ProfileItem, ...]:
+async def read_items(body: Mapping[str, Any]) -> tuple[RequestItem, ...]:
     """`list_items` as profiles, in order; all or an ApiError."""
-    items: list[ProfileItem] = []
+    items: list[RequestItem] = []
     seen: dict[str, int] = {}
     for index, raw in enumerate(array_of(body, "list_items")):
         if index % _ITEMS_AT_ONCE == _ITEMS_AT_ONCE - 1:
@@ -101,13 +101,13 @@ async def read_items(body: Mapping[str, Any]) -> tuple[ProfileItem, ...]:
     return tuple(items)
 
 
-def read_item(raw: object, seen: Mapping[str, int], place: str) -> ProfileItem:
+def read_item(raw: object, seen: Mapping[str, int], place: str) -> RequestItem:
     """One wire item. `seen` maps the request's earlier link_ids to their index. Raises ApiError."""
     try:
         item = LinkTimeProfile.model_validate(raw, context=seen)
     except ValidationError as error:
         raise _first_mistake(error, place) from None
-    return ProfileItem(time_profile(item), item.model_dump_json(exclude_unset=True))
+    return RequestItem(time_profile(item), item.model_dump_json(exclude_unset=True))
 
 
 def read_link_id(raw: object, key: str, place: str) -> str:

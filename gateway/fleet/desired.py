@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gateway.fleet.panel.state import PanelState
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import DesiredProfile
+from gateway.store.contract import DesiredItem
 
 Targets = tuple[str, ...]
 """What one link_id is bound to: panels (`gate`) and outputs of panels (`gate:3`)."""
@@ -24,10 +24,10 @@ def same_times(one: TimeProfile | None, other: TimeProfile | None) -> bool:
     return one is not None and other is not None and replace(one, name="") == replace(other, name="")
 
 
-class Ledger:
+class Desired:
     """`live` in the order of creation; `gone` are tombstones. `resolve` tells what a link_id is bound to now."""
 
-    def __init__(self, desired: Mapping[str, DesiredProfile], revision: int, resolve: Callable[[str], Targets]) -> None:
+    def __init__(self, desired: Mapping[str, DesiredItem], revision: int, resolve: Callable[[str], Targets]) -> None:
         by_age = sorted(desired.values(), key=lambda profile: profile.sequence)
         self.live = {profile.link_id: profile for profile in by_age if profile.profile is not None}
         self.gone = {profile.link_id: profile for profile in by_age if profile.profile is None}
@@ -42,12 +42,12 @@ class Ledger:
         """Panels that may hold more than is remembered of them, until they are read."""
         self._left: dict[str, set[str]] = {}
         """Panels that left -> link_ids that were expected to go from them."""
-        self._listed: tuple[DesiredProfile, ...] | None = None
+        self._listed: tuple[DesiredItem, ...] | None = None
 
     def __contains__(self, link_id: object) -> bool:
         return link_id in self.live or link_id in self.gone
 
-    def profiles(self) -> tuple[DesiredProfile, ...]:
+    def profiles(self) -> tuple[DesiredItem, ...]:
         """Live ones in the order of creation."""
         if self._listed is None:
             self._listed = tuple(self.live.values())
@@ -70,7 +70,7 @@ class Ledger:
         """Where it would be bound: as the rules say, as far as this site has the panel."""
         return tuple(target for target in self._resolve(link_id) if split_target(target)[0] in self.panels)
 
-    def absorb(self, profiles: Iterable[DesiredProfile], now: float) -> set[str]:
+    def absorb(self, profiles: Iterable[DesiredItem], now: float) -> set[str]:
         """Take in what the store made durable; returns the panels that are concerned."""
         touched: set[str] = set()
         for profile in profiles:
@@ -100,7 +100,7 @@ class Ledger:
                     if link_id not in self:
                         self._strangers.setdefault(link_id, set()).add(panel)
 
-    def _adopt(self, profile: DesiredProfile, now: float) -> set[str]:
+    def _adopt(self, profile: DesiredItem, now: float) -> set[str]:
         """A link_id is heard of for the first time: slots that carry it are ours from now on."""
         panels = self._strangers.pop(profile.link_id, set()).intersection(self.panels)
         for panel in panels:
@@ -122,7 +122,7 @@ class Ledger:
             self._bound_to.pop(link_id, None)
         return touched
 
-    def _bind(self, profile: DesiredProfile, target: str) -> str | None:
+    def _bind(self, profile: DesiredItem, target: str) -> str | None:
         panel, output = split_target(target)
         state = self.panels[panel]
         place = state.bound if output is None else state.outputs.setdefault(output, {})

@@ -9,7 +9,7 @@ from dataclasses import replace
 from drivers.contract import ItemState, Reason
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
-from gateway.fleet.desired import Ledger, same_times, split_target
+from gateway.fleet.desired import Desired, same_times, split_target
 from gateway.fleet.events import Asked
 from gateway.fleet.panel.compilation import compile_ahead, keep_prepared, kept_allocation
 from gateway.fleet.panel.outputs import OutputKeeper
@@ -17,9 +17,9 @@ from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.slots import Allocation
 from gateway.fleet.panel.state import Prepared
 from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
-from gateway.fleet.views import ProfileItem
+from gateway.fleet.views import RequestItem
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import DesiredChange, DesiredProfile, GenerationConflict
+from gateway.store.contract import DesiredChange, DesiredItem, GenerationConflict
 
 _CONFLICTS = 5
 _NOT_YET = 2**62
@@ -32,21 +32,21 @@ _AHEAD_S = 0.5
 class Dispatcher:
     def __init__(
         self,
-        ledger: Ledger,
+        desired: Desired,
         context: FleetContext,
         workers: Mapping[str, Reconciler],
         outputs: Mapping[str, OutputKeeper],
         wake: Callable[[Iterable[str]], None],
         forget: Callable[[Iterable[str]], None],
     ) -> None:
-        self._ledger = ledger
+        self._desired = desired
         self._context = context
         self._workers = workers
         self._outputs = outputs
         self._wake = wake
         self._forget = forget
 
-    async def upsert(self, items: Sequence[ProfileItem]) -> tuple[LinkReport, ...]:
+    async def upsert(self, items: Sequence[RequestItem]) -> tuple[LinkReport, ...]:
         """Ask for profiles. Unchanged content makes no new generation and sends nothing. Raises StoreError."""
         began = self._context.clock.monotonic()
         asked, created = await self._make_durable(items)
@@ -63,13 +63,13 @@ class Dispatcher:
         began = self._context.clock.monotonic()
         concerned: dict[str, tuple[str, ...]] = {}
         async with self._context.write_lock:
-            found = [link_id for link_id in dict.fromkeys(link_ids) if link_id in self._ledger.live]
+            found = [link_id for link_id in dict.fromkeys(link_ids) if link_id in self._desired.live]
             async for link_id in in_turns(found):
-                bound = self._ledger.targets(link_id)
-                carriers = self._ledger.carriers(link_id).intersection(self._ledger.panels)
+                bound = self._desired.targets(link_id)
+                carriers = self._desired.carriers(link_id).intersection(self._desired.panels)
                 concerned[link_id] = bound + tuple(sorted(carriers.difference(bound)))
             await self._commit([(link_id, None, "") for link_id in found], {})
-            gone = {link_id: self._ledger.generation(link_id) for link_id in found}
+            gone = {link_id: self._desired.generation(link_id) for link_id in found}
         places: set[str] = set()
         async for link_id, last in in_turns(gone.items()):
             fresh = [place for place in concerned[link_id] if place not in places and self._exists(place)]
@@ -87,15 +87,15 @@ class Dispatcher:
 
     # durable
 
-    def _is_new(self, item: ProfileItem) -> bool:
-        known = self._ledger.live.get(item.profile.link_id)
+    def _is_new(self, item: RequestItem) -> bool:
+        known = self._desired.live.get(item.profile.link_id)
         return known is None or known.profile != item.profile or known.body != item.body
 
-    def _keeps_its_times(self, item: ProfileItem) -> bool:
-        known = self._ledger.live.get(item.profile.link_id)
+    def _keeps_its_times(self, item: RequestItem) -> bool:
+        known = self._desired.live.get(item.profile.link_id)
         return known is not None and same_times(known.profile, item.profile)
 
-    async def _make_durable(self, items: Sequence[ProfileItem]) -> tuple[list[DesiredProfile], Collection[str]]:
+    async def _make_durable(self, items: Sequence[RequestItem]) -> tuple[list[DesiredItem], Collection[str]]:
         """What is desired of these items now, and which of their link_ids came to be by them."""
         async with self._context.write_lock:
             changed = [item async for item in in_turns(items) if self._is_new(item)]
@@ -103,8 +103,8 @@ class Dispatcher:
             wanted = [(item.profile.link_id, item.profile, item.body) for item in changed]
             created = await self._commit(wanted, self._reserve(prepared))
             for panel, image in prepared.items():
-                keep_prepared(self._ledger.panels[panel], image)
-            return [self._ledger.live[item.profile.link_id] for item in items], created
+                keep_prepared(self._desired.panels[panel], image)
+            return [self._desired.live[item.profile.link_id] for item in items], created
 
     async def _commit(
         self, wanted: Sequence[tuple[str, TimeProfile | None, str]], allocations: Mapping[str, Allocation]
@@ -113,44 +113,44 @@ class Dispatcher:
 
         Returns the link_ids that were not live before.
         """
-        context, ledger = self._context, self._ledger
+        context, desired = self._context, self._desired
         if not wanted:
             return ()
         for attempt in range(_CONFLICTS):
-            missing = {link for link, _, _ in wanted if link not in ledger.live}
-            changes = [DesiredChange(link, ledger.generation(link), profile, body) for link, profile, body in wanted]
+            missing = {link for link, _, _ in wanted if link not in desired.live}
+            changes = [DesiredChange(link, desired.generation(link), profile, body) for link, profile, body in wanted]
             try:
                 done = await context.store.put_desired(changes, allocations, context.now())
                 break
             except GenerationConflict:
                 if attempt + 1 == _CONFLICTS:
                     raise
-                await self._absorb(await context.store.changes(ledger.revision))
+                await self._absorb(await context.store.changes(desired.revision))
         for panel, allocation in allocations.items():
-            ledger.panels[panel].allocation = allocation
+            desired.panels[panel].allocation = allocation
         await self._absorb(done)
-        self._forget(ledger.forgettable([profile.link_id for profile in done]))
+        self._forget(desired.forgettable([profile.link_id for profile in done]))
         async for profile in in_turns(done):
             context.emit(Asked(profile.link_id, profile.generation, profile.profile is None))
         return missing
 
-    async def _absorb(self, profiles: Sequence[DesiredProfile]) -> None:
+    async def _absorb(self, profiles: Sequence[DesiredItem]) -> None:
         now, touched = self._context.clock.wall(), set[str]()
         async for profile in in_turns(profiles):
-            touched |= self._ledger.absorb((profile,), now)
+            touched |= self._desired.absorb((profile,), now)
         self._wake(touched)
 
-    async def _compile(self, items: Sequence[ProfileItem]) -> dict[str, Prepared]:
+    async def _compile(self, items: Sequence[RequestItem]) -> dict[str, Prepared]:
         """Panels concerned whose content is known, as they will be with these items: so that their slots are durable with them.
 
         What is too much for that is left to the panels' workers, which choose the slots later.
         """
-        coming: dict[str, dict[str, DesiredProfile]] = {}
+        coming: dict[str, dict[str, DesiredItem]] = {}
         async for place, item in in_turns(enumerate(items)):
             profile = self.provisional(item, place)
-            for target in self._ledger.wanted(profile.link_id):
+            for target in self._desired.wanted(profile.link_id):
                 panel, output = split_target(target)
-                if output is None and self._ledger.panels[panel].observed.image is not None:
+                if output is None and self._desired.panels[panel].observed.image is not None:
                     coming.setdefault(panel, {})[profile.link_id] = profile
         prepared: dict[str, Prepared] = {}
         if sum(map(len, coming.values())) > _AHEAD:
@@ -162,7 +162,7 @@ class Dispatcher:
             if place:
                 await asyncio.sleep(0)
             try:
-                ahead = compile_ahead(self._ledger.panels[panel], self._context, profiles)
+                ahead = compile_ahead(self._desired.panels[panel], self._context, profiles)
             except Exception as defect:
                 self._workers[panel].report(defect)
                 continue
@@ -174,28 +174,28 @@ class Dispatcher:
         """The slots of these panels, where they are others than before."""
         allocations: dict[str, Allocation] = {}
         for panel, ahead in prepared.items():
-            state = self._ledger.panels[panel]
-            allocation = kept_allocation(state, ahead.image.allocation, self._ledger)
+            state = self._desired.panels[panel]
+            allocation = kept_allocation(state, ahead.image.allocation, self._desired)
             if allocation != state.allocation:
                 allocations[panel] = allocation
         return allocations
 
-    def provisional(self, item: ProfileItem, place: int) -> DesiredProfile:
+    def provisional(self, item: RequestItem, place: int) -> DesiredItem:
         link_id = item.profile.link_id
-        known = self._ledger.live.get(link_id)
+        known = self._desired.live.get(link_id)
         sequence = known.sequence if known is not None else _NOT_YET + place
-        generation = self._ledger.generation(link_id) + 1
-        return DesiredProfile(link_id, sequence, generation, 0, item.profile, "", 0.0)
+        generation = self._desired.generation(link_id) + 1
+        return DesiredItem(link_id, sequence, generation, 0, item.profile, "", 0.0)
 
     # waiting
 
-    async def _open_targets(self, profiles: Sequence[DesiredProfile]) -> set[str]:
+    async def _open_targets(self, profiles: Sequence[DesiredItem]) -> set[str]:
         """Where any of these is neither held nor refused yet."""
         targets: set[str] = set()
         async for profile in in_turns(profiles):
             link_id = profile.link_id
             targets.update(
-                target for target in self._ledger.targets(link_id) if target not in targets and self._is_open(target, link_id)
+                target for target in self._desired.targets(link_id) if target not in targets and self._is_open(target, link_id)
             )
         return targets
 
@@ -203,7 +203,7 @@ class Dispatcher:
         panel, output = split_target(target)
         if output is not None:
             return not self._outputs[panel].is_settled(output, link_id)
-        state = self._ledger.panels[panel]
+        state = self._desired.panels[panel]
         return not state.holds(link_id) and not state.refuses(link_id)
 
     async def _wait(self, places: Collection[str], began: float) -> None:
@@ -224,36 +224,36 @@ class Dispatcher:
 
     # answers
 
-    def _answer(self, asked: DesiredProfile, change: Change) -> LinkReport:
+    def _answer(self, asked: DesiredItem, change: Change) -> LinkReport:
         """Of what was asked for, not of what somebody else asked for since."""
         link_id = asked.link_id
-        now = self._ledger.live.get(link_id)
+        now = self._desired.live.get(link_id)
         if now is None:
-            results = _overtaken(self._ledger.wanted(link_id), "overtaken: it is deleted meanwhile")
+            results = _overtaken(self._desired.wanted(link_id), "overtaken: it is deleted meanwhile")
             return LinkReport(link_id, change, success=False, panels=results)
         if now.generation != asked.generation and now.profile != asked.profile:
             message = f"overtaken: generation {now.generation} is asked for meanwhile"
-            return self._report(link_id, change, _overtaken(self._ledger.targets(link_id), message))
+            return self._report(link_id, change, _overtaken(self._desired.targets(link_id), message))
         return self._report(link_id, change, self._results(link_id))
 
     def _results(self, link_id: str) -> tuple[PanelResult, ...]:
-        return tuple([self._result(target, link_id) for target in self._ledger.targets(link_id)])
+        return tuple([self._result(target, link_id) for target in self._desired.targets(link_id)])
 
     def _exists(self, target: str) -> bool:
         """Whether the panel was not taken out of the configuration meanwhile."""
-        return split_target(target)[0] in self._ledger.panels
+        return split_target(target)[0] in self._desired.panels
 
     def _result(self, target: str, link_id: str) -> PanelResult:
         panel, output = split_target(target)
         if output is not None:
             return self._outputs[panel].result(output, link_id)
-        return self._ledger.panels[panel].result(link_id)
+        return self._desired.panels[panel].result(link_id)
 
     def _removed(self, target: str, link_id: str, last: int) -> PanelResult:
         """What a panel or output says of a deletion, of generation `last`. What was asked for since is no part of it."""
         panel, output = split_target(target)
         if output is None:
-            return self._ledger.panels[panel].removal(link_id, last)
+            return self._desired.panels[panel].removal(link_id, last)
         result = self._outputs[panel].result(output, link_id)
         return replace(result, outcome=ItemState.REMOVED) if result.success else result
 

@@ -16,7 +16,7 @@ from gateway.compiler.compiler import compile_panel
 from gateway.concurrency import in_turns
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
-from gateway.fleet.desired import Ledger, Targets, split_target
+from gateway.fleet.desired import Desired, Targets, split_target
 from gateway.fleet.dispatcher import Dispatcher
 from gateway.fleet.events import Bound, Commanded, Event, Listener
 from gateway.fleet.housekeeping import Housekeeper
@@ -34,12 +34,12 @@ from gateway.fleet.views import (
     PlanItemPanel,
     PlanPanel,
     PlanReport,
-    ProfileItem,
+    RequestItem,
     UnknownPanel,
 )
-from gateway.store.contract import DesiredProfile, Snapshot, Store
+from gateway.store.contract import DesiredItem, Snapshot, Store
 
-__all__ = ["Fleet", "FleetOptions", "ProfileItem", "UnknownPanel"]
+__all__ = ["Fleet", "FleetOptions", "RequestItem", "UnknownPanel"]
 
 
 class Fleet:
@@ -66,16 +66,16 @@ class Fleet:
         self._overrides = dict(snapshot.bindings)
         self._bindings: Bindings | None = None
         """Made when first asked after a change of panels or rules."""
-        self._ledger = Ledger(snapshot.desired, snapshot.revision, self._resolve)
+        self._desired = Desired(snapshot.desired, snapshot.revision, self._resolve)
         self._context = FleetContext(
             store=store,
             clock=clock,
             emit=self._emit,
             options=options,
             compile=compile,
-            ours=self._ledger,
+            ours=self._desired,
             dropped=self._dropped,
-            seen=self._ledger.seen,
+            seen=self._desired.seen,
             trusted_from=snapshot.last_write_at,
         )
         self._roster = Roster(self._context)
@@ -84,9 +84,9 @@ class Fleet:
         self._started = False
         self._quarantine: dict[str, Callable[[], float | None]] = {}
         self._reporter = Reporter(self._context, self._roster.keepers, lambda panel: self._quarantine[panel]())
-        self._housekeeper = Housekeeper(self._context, self._ledger, self._time_jumped)
+        self._housekeeper = Housekeeper(self._context, self._desired, self._time_jumped)
         self._dispatcher = Dispatcher(
-            self._ledger, self._context, self._workers, self._roster.keepers, self._wake, self._housekeeper.forget
+            self._desired, self._context, self._workers, self._roster.keepers, self._wake, self._housekeeper.forget
         )
 
     # life
@@ -97,11 +97,11 @@ class Fleet:
             store, observed = self._context.store, self._snapshot.observed
             await asyncio.gather(*(store.put_observed(panel, each) for panel, each in observed.items()))
         self._rebind_all()
-        self._ledger.expect_gone(self._context.clock.wall())
+        self._desired.expect_gone(self._context.clock.wall())
         for panel, link_ids in all_remembered(self._snapshot):
             if panel not in self._workers:
-                self._ledger.absent(panel, link_ids)
-        self._housekeeper.forget(self._ledger.forgettable(list(self._ledger.gone)))
+                self._desired.absent(panel, link_ids)
+        self._housekeeper.forget(self._desired.forgettable(list(self._desired.gone)))
         self._started = True
         self._roster.spawn(self._housekeeper.run(), "housekeeping")
         for panel in self._workers:
@@ -118,7 +118,7 @@ class Fleet:
 
     # what is asked
 
-    async def upsert(self, items: Sequence[ProfileItem]) -> tuple[LinkReport, ...]:
+    async def upsert(self, items: Sequence[RequestItem]) -> tuple[LinkReport, ...]:
         """Create or change profiles; one report an item, in order, when every panel is settled or time is up.
 
         What was begun is finished also when the caller goes away. Raises StoreError: then nothing was kept.
@@ -129,9 +129,9 @@ class Fleet:
         """Delete profiles; as `upsert`."""
         return await self._roster.finish(self._dispatcher.delete(link_ids), "delete")
 
-    def profiles(self) -> Sequence[DesiredProfile]:
+    def profiles(self) -> Sequence[DesiredItem]:
         """Live ones in the order of creation."""
-        return self._ledger.profiles()
+        return self._desired.profiles()
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
         """Those set through the API."""
@@ -159,7 +159,7 @@ class Fleet:
                 self._overrides.pop(link_id, None)
             else:
                 self._overrides[link_id] = panels
-            self._wake(self._ledger.rebind(link_id, self._context.clock.wall()))
+            self._wake(self._desired.rebind(link_id, self._context.clock.wall()))
         self._context.emit(Bound(link_id, panels))
 
     def set_rules(self, rules: Sequence[BindingSettings], groups: Mapping[str, Sequence[str]]) -> None:
@@ -186,15 +186,15 @@ class Fleet:
 
     def _resolver(self) -> Bindings:
         if self._bindings is None:
-            panels: dict[str, int | None] = dict.fromkeys(self._ledger.panels)
+            panels: dict[str, int | None] = dict.fromkeys(self._desired.panels)
             self._bindings = Bindings(panels, self._groups, self._rules, self._overrides)
         return self._bindings
 
     def _rebind_all(self) -> None:
         now = self._context.clock.wall()
         touched: set[str] = set()
-        for link_id in self._ledger.live:
-            touched |= self._ledger.rebind(link_id, now)
+        for link_id in self._desired.live:
+            touched |= self._desired.rebind(link_id, now)
         self._wake(touched)
 
     # panels
@@ -230,7 +230,7 @@ class Fleet:
         if memory.nameless and fingerprint(state, self._context) != memory.observed.compiled_for:
             state.forget_content()  # it may be another model's
         refresh(state, self._context)
-        self._ledger.join(state, self._context.clock.wall())
+        self._desired.join(state, self._context.clock.wall())
         self._bindings = None
         self._roster.enlist(state, marked_outputs(self._snapshot, panel.id), drift_share)
         if defect is not None:
@@ -238,7 +238,7 @@ class Fleet:
         self._quarantine[panel.id] = quarantined_until
         if self._started:
             self._rebind_all()
-            self._ledger.expect_gone(self._context.clock.wall(), panel.id)
+            self._desired.expect_gone(self._context.clock.wall(), panel.id)
             self._roster.begin(panel.id)
 
     async def rest_panel(self, panel_id: str, grace_s: float = 5.0) -> None:
@@ -256,7 +256,7 @@ class Fleet:
             self._let_go(panel_id)
 
     def _let_go(self, panel_id: str) -> None:
-        self._ledger.leave(panel_id)
+        self._desired.leave(panel_id)
         self._bindings = None
         marked = self._roster.keepers[panel_id].marked()
         self._snapshot = remembering(self._snapshot, self._workers[panel_id].state, marked)
@@ -295,7 +295,7 @@ class Fleet:
 
     # questions
 
-    async def plan(self, items: Sequence[ProfileItem], panels: Sequence[str] | None) -> PlanReport:
+    async def plan(self, items: Sequence[RequestItem], panels: Sequence[str] | None) -> PlanReport:
         """What these items would do, on the panels they are bound to or on `panels` (ids, outputs, groups).
 
         Nothing is written or stored; a fleet that was not started plans too. Raises UnknownPanel.
@@ -303,13 +303,13 @@ class Fleet:
         if not self._started:
             self._rebind_all()
         named = None if panels is None else self._resolver().check(panels)
-        profiles: dict[str, DesiredProfile] = {}
+        profiles: dict[str, DesiredItem] = {}
         targets: dict[str, Targets] = {}
-        coming: dict[str, dict[str, DesiredProfile]] = {}
+        coming: dict[str, dict[str, DesiredItem]] = {}
         async for place, item in in_turns(enumerate(items)):
             profile = self._dispatcher.provisional(item, place)
             profiles[profile.link_id] = profile
-            targets[profile.link_id] = self._ledger.wanted(profile.link_id) if named is None else named
+            targets[profile.link_id] = self._desired.wanted(profile.link_id) if named is None else named
             for target in targets[profile.link_id]:
                 if split_target(target)[1] is None:
                     coming.setdefault(target, {})[profile.link_id] = profile
@@ -325,7 +325,7 @@ class Fleet:
             panel, output = split_target(target)
             return target in cells if output is None else panel in self._workers
 
-        def cell(target: str, profile: DesiredProfile) -> PlanItemPanel:
+        def cell(target: str, profile: DesiredItem) -> PlanItemPanel:
             found = cells.get(target)
             return self._reporter.plan_output(target, profile) if found is None else found[profile.link_id]
 
@@ -339,10 +339,10 @@ class Fleet:
         """Whether a profile is open at an instant, as asked and panel by panel. None: unknown link_id. Raises UnknownPanel."""
         if panel is not None and split_target(panel)[0] not in self._workers:
             raise UnknownPanel(panel)
-        profile = self._ledger.live.get(link_id)
+        profile = self._desired.live.get(link_id)
         if profile is None:
             return None
-        targets = self._ledger.targets(link_id) if panel is None else (panel,)
+        targets = self._desired.targets(link_id) if panel is None else (panel,)
         return await self._reporter.explain(profile, at, [(t, self._workers[split_target(t)[0]].state) for t in targets])
 
     # in the background
@@ -358,8 +358,8 @@ class Fleet:
                 self._roster.keepers[panel].wake()
 
     def _dropped(self, panel: str, link_ids: Sequence[str]) -> None:
-        self._ledger.dropped(panel, link_ids)
-        self._housekeeper.forget(self._ledger.forgettable(link_ids))
+        self._desired.dropped(panel, link_ids)
+        self._housekeeper.forget(self._desired.forgettable(link_ids))
 
     def _time_jumped(self) -> None:
         for worker in self._workers.values():

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from gateway.fleet.context import FleetContext
-from gateway.fleet.desired import Ledger
+from gateway.fleet.desired import Desired
 from gateway.store.contract import StoreError
 
 LOG = logging.getLogger(__name__)
@@ -19,9 +19,9 @@ _JUMP_S = 2.0
 class Housekeeper:
     """`time_jumped` is called when the wall clock moved otherwise than time went by, and when it becomes trusted."""
 
-    def __init__(self, context: FleetContext, ledger: Ledger, time_jumped: Callable[[], None]) -> None:
+    def __init__(self, context: FleetContext, desired: Desired, time_jumped: Callable[[], None]) -> None:
         self._context = context
-        self._ledger = ledger
+        self._desired = desired
         self._time_jumped = time_jumped
         self._forgettable: set[str] = set()
         self._wake = asyncio.Event()
@@ -57,7 +57,7 @@ class Housekeeper:
     async def _forget(self, *, touch: bool) -> None:
         """`touch`: write in any case, so that the last write is not later than now and a start trusts the clock."""
         async with self._context.write_lock:
-            link_ids = self._ledger.forgettable(self._forgettable)
+            link_ids = self._desired.forgettable(self._forgettable)
             self._forgettable.clear()
             if not link_ids and not touch:
                 return
@@ -67,4 +67,4 @@ class Housekeeper:
                 LOG.warning("tombstones kept", extra={"count": len(link_ids), "error": str(error)})
                 self._forgettable.update(link_ids)
                 return
-            self._ledger.forget(link_ids)
+            self._desired.forget(link_ids)

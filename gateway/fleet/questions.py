@@ -29,7 +29,7 @@ from gateway.fleet.views import (
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store import codec
-from gateway.store.contract import DesiredProfile
+from gateway.store.contract import DesiredItem
 
 LOG = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class Reporter:
 
     # plans
 
-    async def plan(self, state: PanelState, coming: Mapping[str, DesiredProfile]) -> tuple[dict[str, PlanItemPanel], PlanPanel]:
+    async def plan(self, state: PanelState, coming: Mapping[str, DesiredItem]) -> tuple[dict[str, PlanItemPanel], PlanPanel]:
         """What these profiles would do to one panel, beside what is bound to it."""
         try:
             return await self._plan(state, coming)
@@ -144,7 +144,7 @@ class Reporter:
             lost = PlanItemPanel(state.id, ItemState.PENDING, None, (), Reason.FAILED, words_of(defect), 0)
             return dict.fromkeys(coming, lost), PlanPanel(state.id, state.line, 0, (), 0, None, 0)
 
-    async def _plan(self, state: PanelState, coming: Mapping[str, DesiredProfile]) -> tuple[dict[str, PlanItemPanel], PlanPanel]:
+    async def _plan(self, state: PanelState, coming: Mapping[str, DesiredItem]) -> tuple[dict[str, PlanItemPanel], PlanPanel]:
         target = await compile_bound(state, self.context, coming)
         known = state.observed.image
         plan = state.driver.plan(target, known or PanelImage())
@@ -153,7 +153,7 @@ class Reporter:
         frames = tuple(frame.hex().upper() for frame in plan.frames)
         return cells, PlanPanel(state.id, state.line, plan.words, frames, plan.bytes_on_wire, plan.wire_ms, plan.commits)
 
-    def plan_output(self, target: str, profile: DesiredProfile) -> PlanItemPanel:
+    def plan_output(self, target: str, profile: DesiredItem) -> PlanItemPanel:
         """What a profile bound to an output would become; no slot is used."""
         panel, output = split_target(target)
         refusal = self.outputs[panel].refusal(output or 0, profile.profile)
@@ -162,7 +162,7 @@ class Reporter:
 
     # explanations
 
-    async def explain(self, profile: DesiredProfile, at: int, places: Iterable[tuple[str, PanelState]]) -> ExplainReport:
+    async def explain(self, profile: DesiredItem, at: int, places: Iterable[tuple[str, PanelState]]) -> ExplainReport:
         """Whether a profile is open at an instant: as asked, as compiled, as held, panel by panel."""
         wanted = profile.profile
         assert wanted is not None
@@ -177,9 +177,7 @@ class Reporter:
                     panels.append(ExplainPanel(target, None, None, None, f"{Reason.FAILED.value}: {words_of(defect)}"))
         return ExplainReport(profile.link_id, at, asked, tuple(panels))
 
-    async def _explain(
-        self, profile: DesiredProfile, wanted: TimeProfile, at: int, target: str, state: PanelState
-    ) -> ExplainPanel:
+    async def _explain(self, profile: DesiredItem, wanted: TimeProfile, at: int, target: str, state: PanelState) -> ExplainPanel:
         output = split_target(target)[1]
         if output is not None:
             return self._explain_output(profile, wanted, at, target, state, output)
@@ -207,7 +205,7 @@ class Reporter:
         return ExplainPanel(target, None, held, "held" if held else None, "not bound to this panel")
 
     def _explain_output(
-        self, profile: DesiredProfile, wanted: TimeProfile, at: int, target: str, state: PanelState, output: int
+        self, profile: DesiredItem, wanted: TimeProfile, at: int, target: str, state: PanelState, output: int
     ) -> ExplainPanel:
         """What it was last seen to do says something of this moment only; any profile bound to it may hold it."""
         keeper, bound, readings = self.outputs[state.id], state.outputs.get(output, {}), self.context.options.readings

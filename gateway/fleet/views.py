@@ -19,7 +19,7 @@ class UnknownPanel(KeyError):
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileItem:
+class RequestItem:
     """One item of a request: the profile, and the wire item as JSON text for listing."""
 
     profile: TimeProfile

@@ -42,7 +42,7 @@ class GenerationConflict(StoreError):
 
 
 @dataclass(frozen=True, slots=True)
-class DesiredProfile:
+class DesiredItem:
     """One time profile as desired. `profile` None: a tombstone, kept until every panel that may hold it was seen without it.
 
     `sequence` is the order of first creation (a new one after a deletion). `generation` rises with every change of one
@@ -114,7 +114,7 @@ class Snapshot:
     """All durable state. `allocations`: panel id -> link_id -> slots. `bindings`: link_id -> panels, set through the API."""
 
     revision: int
-    desired: Mapping[str, DesiredProfile]
+    desired: Mapping[str, DesiredItem]
     allocations: Mapping[str, Mapping[str, tuple[int, ...]]]
     bindings: Mapping[str, tuple[str, ...]]
     observed: Mapping[str, ObservedPanel]
@@ -133,7 +133,7 @@ class Store(Protocol):
 
     async def put_desired(
         self, changes: Sequence[DesiredChange], allocations: Mapping[str, Mapping[str, tuple[int, ...]]], at: float
-    ) -> tuple[DesiredProfile, ...]:
+    ) -> tuple[DesiredItem, ...]:
         """One durable transaction, all or nothing: the changes, and the whole allocation of each panel named.
 
         Returns the profiles as they are now, in the order of `changes`. Raises GenerationConflict.
@@ -160,7 +160,7 @@ class Store(Protocol):
         """
         ...
 
-    async def changes(self, after: int) -> tuple[DesiredProfile, ...]:
+    async def changes(self, after: int) -> tuple[DesiredItem, ...]:
         """Wait until something newer than revision `after` is desired; all of it, by revision."""
         ...
 

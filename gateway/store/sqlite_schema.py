@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gateway.store import codec
 from gateway.store.contract import (
-    DesiredProfile,
+    DesiredItem,
     ObservedPanel,
     Snapshot,
     StoreDamaged,
@@ -187,17 +187,17 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
             copy.execute("UPDATE state SET used_by = 'a copy'")
 
 
-def desired_of(row: tuple[str, int, int, int, str | None, bytes, float]) -> DesiredProfile:
+def desired_of(row: tuple[str, int, int, int, str | None, bytes, float]) -> DesiredItem:
     """From a row of SELECT_DESIRED."""
     link_id, sequence, generation, revision, profile, body, changed_at = row
     try:
         decoded = None if profile is None else codec.TIME_PROFILE.decode(profile)
     except codec.CodecError as error:
         raise StoreDamaged(f"the desired profile {link_id} is not readable: {error}") from error
-    return DesiredProfile(link_id, sequence, generation, revision, decoded, body.decode("utf-8", "surrogatepass"), changed_at)
+    return DesiredItem(link_id, sequence, generation, revision, decoded, body.decode("utf-8", "surrogatepass"), changed_at)
 
 
-def row_of(desired: DesiredProfile) -> tuple[str, int, int, int, str | None, bytes, float]:
+def row_of(desired: DesiredItem) -> tuple[str, int, int, int, str | None, bytes, float]:
     """For INSERT_DESIRED; the inverse of `desired_of`."""
     profile = None if desired.profile is None else codec.TIME_PROFILE.encode(desired.profile)
     body = desired.body.encode("utf-8", "surrogatepass")

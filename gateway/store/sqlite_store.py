@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from gateway.store import codec, sqlite_schema
 from gateway.store.contract import (
     DesiredChange,
-    DesiredProfile,
+    DesiredItem,
     GenerationConflict,
     ObservedPanel,
     Snapshot,
@@ -45,7 +45,7 @@ class _Waiting:
     answer: asyncio.Future[Any]
 
 
-def _change_desired(connection: sqlite3.Connection, changes: Sequence[DesiredChange], at: float) -> tuple[DesiredProfile, ...]:
+def _change_desired(connection: sqlite3.Connection, changes: Sequence[DesiredChange], at: float) -> tuple[DesiredItem, ...]:
     revision, sequence = connection.execute("SELECT revision, sequence FROM state").fetchone()
     done = []
     for change in changes:
@@ -59,7 +59,7 @@ def _change_desired(connection: sqlite3.Connection, changes: Sequence[DesiredCha
         begins = held is None or (held[2] and change.profile is not None)
         sequence += begins
         place = sequence if begins else held[0]
-        done.append(DesiredProfile(change.link_id, place, revision, revision, change.profile, change.body, at))
+        done.append(DesiredItem(change.link_id, place, revision, revision, change.profile, change.body, at))
     connection.executemany(INSERT_DESIRED, map(sqlite_schema.row_of, done))
     connection.execute("UPDATE state SET revision = ?, sequence = ?", (revision, sequence))
     return tuple(done)
@@ -88,7 +88,7 @@ def _touch(connection: sqlite3.Connection, at: float) -> None:
     connection.execute("UPDATE state SET last_write_at = ?", (at,))
 
 
-def _changes(connection: sqlite3.Connection, after: int) -> tuple[DesiredProfile, ...]:
+def _changes(connection: sqlite3.Connection, after: int) -> tuple[DesiredItem, ...]:
     rows = connection.execute(SELECT_DESIRED + " WHERE revision > ? ORDER BY revision", (after,))
     return tuple([sqlite_schema.desired_of(row) for row in rows])
 
@@ -157,14 +157,14 @@ class SqliteStore:
 
     async def put_desired(
         self, changes: Sequence[DesiredChange], allocations: Mapping[str, Allocation], at: float
-    ) -> tuple[DesiredProfile, ...]:
-        def work(connection: sqlite3.Connection) -> tuple[DesiredProfile, ...]:
+    ) -> tuple[DesiredItem, ...]:
+        def work(connection: sqlite3.Connection) -> tuple[DesiredItem, ...]:
             done = _change_desired(connection, changes, at)
             _replace_allocations(connection, allocations)
             _touch(connection, at)
             return done
 
-        done: tuple[DesiredProfile, ...] = await self._durably(work)
+        done: tuple[DesiredItem, ...] = await self._durably(work)
         return done
 
     async def put_allocation(self, panel: str, allocation: Allocation, at: float) -> None:
@@ -199,7 +199,7 @@ class SqliteStore:
         else:
             await self._mark(self._given)
 
-    async def changes(self, after: int) -> tuple[DesiredProfile, ...]:
+    async def changes(self, after: int) -> tuple[DesiredItem, ...]:
         while True:
             self._refuse_when_closed()
             changed = self._changed

@@ -64,7 +64,7 @@ class Asked:
     """What was asked for since and not answered."""
 
 
-class Ledger:
+class Desired:
     """What clients were told, held against what is there. `lies` is what must not be."""
 
     def __init__(self) -> None:
@@ -154,49 +154,49 @@ class _Process:
 # ---- the load ----
 
 
-async def _upsert(client: Client, ledger: Ledger, links: list[int], version: int) -> None:
+async def _upsert(client: Client, desired: Desired, links: list[int], version: int) -> None:
     items = [item(number, version) for number in links]
     for each in items:
-        ledger.asked[each["link_id"]].open.append(closing_minute(version))
+        desired.asked[each["link_id"]].open.append(closing_minute(version))
     for entry in await client.upsert(*items):
-        _answered(ledger, entry, closing_minute(version))
+        _answered(desired, entry, closing_minute(version))
 
 
-async def _delete(client: Client, ledger: Ledger, links: list[int]) -> None:
+async def _delete(client: Client, desired: Desired, links: list[int]) -> None:
     names = [link_id(number) for number in links]
     for name in names:
-        ledger.asked[name].open.append(None)
+        desired.asked[name].open.append(None)
     for entry in await client.delete(*names):
-        _answered(ledger, entry, None)
+        _answered(desired, entry, None)
 
 
-def _answered(ledger: Ledger, entry: Mapping[str, Any], content: Content) -> None:
+def _answered(desired: Desired, entry: Mapping[str, Any], content: Content) -> None:
     panels = frozenset(panel["panel"] for panel in entry["panels"] if panel["success"])
-    asked = ledger.asked[entry["link_id"]]
+    asked = desired.asked[entry["link_id"]]
     asked.answered, asked.settled, asked.open = content, panels, []
-    ledger.counts["answers"] += 1
-    ledger.counts["settled on a panel"] += len(panels)
+    desired.counts["answers"] += 1
+    desired.counts["settled on a panel"] += len(panels)
 
 
-async def _worker(client: Client, ledger: Ledger, random: Random, mine: list[int]) -> None:
+async def _worker(client: Client, desired: Desired, random: Random, mine: list[int]) -> None:
     """One request after the other, for link_ids that no other worker touches, until the gateway is gone."""
     while True:
         links = random.sample(mine, random.randint(1, 3))
         if random.random() < 0.7:
-            await _upsert(client, ledger, links, random.randrange(600))
+            await _upsert(client, desired, links, random.randrange(600))
         else:
-            await _delete(client, ledger, links)
+            await _delete(client, desired, links)
 
 
-async def _load(url: str, ledger: Ledger, random: Random) -> None:
+async def _load(url: str, desired: Desired, random: Random) -> None:
     """Ends when the gateway does."""
     try:
         async with logged_in(url) as client, asyncio.TaskGroup() as group:
             for number in range(WORKERS):
-                worker = _worker(client, ledger, Random(random.random()), list(range(number, LINKS, WORKERS)))
+                worker = _worker(client, desired, Random(random.random()), list(range(number, LINKS, WORKERS)))
                 group.create_task(worker)
     except* aiohttp.ClientError:
-        ledger.counts["link_ids with a request cut off"] += sum(bool(asked.open) for asked in ledger.asked.values())
+        desired.counts["link_ids with a request cut off"] += sum(bool(asked.open) for asked in desired.asked.values())
 
 
 # ---- what is there ----
@@ -239,43 +239,43 @@ def _slots(text: str) -> dict[str, list[int]]:
 # ---- all of it ----
 
 
-async def _life(config: Path, panels: Farm, ledger: Ledger, random: Random) -> None:
+async def _life(config: Path, panels: Farm, desired: Desired, random: Random) -> None:
     gateway = _Process.start(config)
     killer = asyncio.get_running_loop().call_later(random.uniform(0, _LATEST_KILL_S), gateway.kill)
     url = await gateway.url()
     if url is None:
-        ledger.counts["killed while it started"] += 1
+        desired.counts["killed while it started"] += 1
     else:
-        await _load(url, ledger, random)
+        await _load(url, desired, random)
     status = await gateway.ended(_END_S)
     killer.cancel()
-    ledger.check(status == -signal.SIGKILL, f"it ended by itself with status {status}")
-    ledger.counts["kills"] += 1
-    ledger.look(*stored(config.parent), panels.slots())
+    desired.check(status == -signal.SIGKILL, f"it ended by itself with status {status}")
+    desired.counts["kills"] += 1
+    desired.look(*stored(config.parent), panels.slots())
 
 
-async def _end(config: Path, panels: Farm, ledger: Ledger) -> None:
+async def _end(config: Path, panels: Farm, desired: Desired) -> None:
     gateway = _Process.start(config)
     url = await gateway.url()
     assert url is not None, (config.parent / "gateway.log").read_text()[-2000:]
     async with logged_in(url) as client:
         await client.until_in_sync()
         listed = await client.call("GET", f"/api/v1/access/timeprofile/items/link?limit={LINKS + 1}&page_number=1")
-        ledger.look_at_end({body["link_id"]: _closes(body) for body in listed["list_items"]}, panels.slots())
+        desired.look_at_end({body["link_id"]: _closes(body) for body in listed["list_items"]}, panels.slots())
     os.kill(gateway.child.pid, signal.SIGTERM)
-    ledger.check(await gateway.ended(_END_S) == 0, "it did not stop cleanly")
+    desired.check(await gateway.ended(_END_S) == 0, "it did not stop cleanly")
 
 
-async def run(kills: int, seed: int) -> Ledger:
+async def run(kills: int, seed: int) -> Desired:
     """Kill a gateway `kills` times; what was found."""
-    random, ledger = Random(seed), Ledger()
+    random, desired = Random(seed), Desired()
     async with panels_of(SiteText(PANELS, latency_ms=1.0), 1) as (config, panels):
         for _ in range(kills):
-            await _life(config, panels, ledger, random)
-            if ledger.lies:
+            await _life(config, panels, desired, random)
+            if desired.lies:
                 break
-        await _end(config, panels, ledger)
-    return ledger
+        await _end(config, panels, desired)
+    return desired
 
 
 def main() -> int:
@@ -284,12 +284,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     began = monotonic()
-    ledger = asyncio.run(run(chosen.kills, chosen.seed))
-    print(f"{monotonic() - began:.0f} s, " + ", ".join(f"{count} {name}" for name, count in ledger.counts.items()))
-    for lie in ledger.lies:
+    desired = asyncio.run(run(chosen.kills, chosen.seed))
+    print(f"{monotonic() - began:.0f} s, " + ", ".join(f"{count} {name}" for name, count in desired.counts.items()))
+    for lie in desired.lies:
         print(lie)
-    print(f"{len(ledger.lies)} lost, doubled or untrue")
-    return 1 if ledger.lies else 0
+    print(f"{len(desired.lies)} lost, doubled or untrue")
+    return 1 if desired.lies else 0
 
 
 if __name__ == "__main__":

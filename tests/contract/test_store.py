@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.store.contract import DesiredProfile, GenerationConflict, Snapshot, Store, StoreUnavailable
+from gateway.store.contract import DesiredItem, GenerationConflict, Snapshot, Store, StoreUnavailable
 from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.support.stores import create, delete, link, observed, profile
@@ -43,7 +43,7 @@ async def reopened(make: Callable[[], Store]) -> AsyncIterator[Snapshot]:
     await store.close()
 
 
-async def put(store: Store, number: int, expected: int = 0) -> DesiredProfile:
+async def put(store: Store, number: int, expected: int = 0) -> DesiredItem:
     (kept,) = await store.put_desired([create(number, expected)], {}, 10.0)
     return kept
 
@@ -339,7 +339,7 @@ async def test_a_value_that_cannot_be_kept_disturbs_no_other(store: Store) -> No
     ]
     first, refused, second = await asyncio.gather(*calls, return_exceptions=True)
     assert type(refused) is UnicodeEncodeError
-    assert await store.changes(0) == (*cast("tuple[DesiredProfile]", first), *cast("tuple[DesiredProfile]", second))
+    assert await store.changes(0) == (*cast("tuple[DesiredItem]", first), *cast("tuple[DesiredItem]", second))
 
 
 async def test_writable_tells_so_and_changes_nothing(store: Store) -> None:
@@ -399,7 +399,7 @@ async def test_a_backup_while_writing_is_one_moment(make: Callable[[], Store], t
 
 async def test_random_histories_leave_what_a_dictionary_would(make: Callable[[], Store]) -> None:
     chance = random.Random(6)
-    kept: dict[str, DesiredProfile] = {}
+    kept: dict[str, DesiredItem] = {}
     for _ in range(4):
         store = make()
         snapshot = await store.open()

@@ -24,7 +24,7 @@ from gateway.fleet.context import FleetContext, FleetOptions
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.state import PanelState
 from gateway.schedules.time_profile import Readings
-from gateway.store.contract import DesiredProfile, ObservedPanel
+from gateway.store.contract import DesiredItem, ObservedPanel
 from simulators.waveshare_relay import WaveshareRelay
 from tests.judge import seconds_on_wall, wall_clock
 from tests.support.memory_store import MemoryStore
@@ -99,9 +99,7 @@ class Board:
 def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock) -> OutputKeeper:
     driver = OutputDriver(PanelUnit(load_models(None)[board.settings.model], 1, wire, clock))
     state = PanelState(board.settings, "line", driver, {}, ObservedPanel(), clock.wall)
-    state.outputs = {
-        OUTPUT: {each.link_id: DesiredProfile(each.link_id, n, 1, 1, each, "", 0.0) for n, each in enumerate(PROFILES)}
-    }
+    state.outputs = {OUTPUT: {each.link_id: DesiredItem(each.link_id, n, 1, 1, each, "", 0.0) for n, each in enumerate(PROFILES)}}
     context = FleetContext(
         store=MemoryStore(),
         clock=clock,

@@ -4,7 +4,7 @@ from tests.benchmarks.kill9 import run
 
 
 async def test_nothing_that_was_answered_is_lost_and_no_slot_is_doubled() -> None:
-    ledger = await run(kills=10, seed=7)
-    assert ledger.lies == []
-    assert ledger.counts["kills"] == 10
-    assert ledger.counts["settled on a panel"] > 0
+    desired = await run(kills=10, seed=7)
+    assert desired.lies == []
+    assert desired.counts["kills"] == 10
+    assert desired.counts["settled on a panel"] > 0

@@ -29,10 +29,10 @@ from gateway.fleet.views import (
     PlanItemPanel,
     PlanPanel,
     PlanReport,
-    ProfileItem,
+    RequestItem,
     UnknownPanel,
 )
-from gateway.store.contract import DesiredProfile
+from gateway.store.contract import DesiredItem
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 SERIAL = "5f0c2a4e-7f5c-4d0e-9b1a-0d6f1f6f0001"
@@ -86,18 +86,18 @@ class OwnedClock:
 class MemoryFleet:
     """Keeps what it is told; `panel_results` is what every item's panels say."""
 
-    desired: dict[str, ProfileItem] = field(default_factory=dict)
+    desired: dict[str, RequestItem] = field(default_factory=dict)
     panel_results: tuple[PanelResult, ...] = ()
     bound: dict[str, tuple[str, ...]] = field(default_factory=dict)
     acted: list[tuple[str, str]] = field(default_factory=list)
-    upserts: list[Sequence[ProfileItem]] = field(default_factory=list)
+    upserts: list[Sequence[RequestItem]] = field(default_factory=list)
     deletes: list[Sequence[str]] = field(default_factory=list)
     broken: Exception | None = None
     seen_request_id: str | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
 
-    async def upsert(self, items: Sequence[ProfileItem]) -> tuple[LinkReport, ...]:
+    async def upsert(self, items: Sequence[RequestItem]) -> tuple[LinkReport, ...]:
         self.begun.set()
         if self.gate is not None:
             await self.gate.wait()
@@ -107,7 +107,7 @@ class MemoryFleet:
         self.upserts.append(items)
         return tuple(self._upsert(item) for item in items)
 
-    def _upsert(self, item: ProfileItem) -> LinkReport:
+    def _upsert(self, item: RequestItem) -> LinkReport:
         link_id = item.profile.link_id
         change = Change.UPDATED if link_id in self.desired else Change.CREATED
         self.desired[link_id] = item
@@ -122,13 +122,13 @@ class MemoryFleet:
             return LinkReport(link_id, Change.NOT_FOUND, False)
         return LinkReport(link_id, Change.DELETED, True, (PanelResult("lobby", True, ItemState.REMOVED),))
 
-    def profiles(self) -> Sequence[DesiredProfile]:
+    def profiles(self) -> Sequence[DesiredItem]:
         return [
-            DesiredProfile(link_id, number, 1, number, item.profile, item.body, 0.0)
+            DesiredItem(link_id, number, 1, number, item.profile, item.body, 0.0)
             for number, (link_id, item) in enumerate(self.desired.items())
         ]
 
-    async def plan(self, items: Sequence[ProfileItem], panels: Sequence[str] | None) -> PlanReport:
+    async def plan(self, items: Sequence[RequestItem], panels: Sequence[str] | None) -> PlanReport:
         for name in panels or ():
             self._known(name)
         on_lobby = PlanItemPanel("lobby", ItemState.EXACT, None, (), None, None, 1)

@@ -10,7 +10,7 @@ from config.settings import BindingSettings
 from drivers.contract import Availability, ItemState, Slot
 from gateway.fleet.panel.state import UNREACHABLE
 from gateway.fleet.results import Change, LinkReport, PanelResult
-from gateway.fleet.views import ProfileItem
+from gateway.fleet.views import RequestItem
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import StoreError
 from tests.judge import Judge
@@ -50,7 +50,7 @@ class History:
         self._tasks.add(task)
         await asyncio.sleep(wait_s)
 
-    async def upsert(self, items: Sequence[ProfileItem]) -> None:
+    async def upsert(self, items: Sequence[RequestItem]) -> None:
         link_ids = [item.profile.link_id for item in items]
         since = len(self.site.store.history)
         try:
@@ -67,7 +67,7 @@ class History:
     async def ask_again(self) -> None:
         """All that is desired, unchanged."""
         await self.upsert(
-            [ProfileItem(each.profile, each.body) for each in self.site.fleet.profiles() if each.profile is not None]
+            [RequestItem(each.profile, each.body) for each in self.site.fleet.profiles() if each.profile is not None]
         )
 
     async def delete(self, link_ids: Sequence[str]) -> None:

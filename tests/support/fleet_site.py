@@ -12,7 +12,7 @@ from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelIma
 from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.fleet.context import Compile, FleetOptions
 from gateway.fleet.fleet import Fleet
-from gateway.fleet.views import ProfileItem
+from gateway.fleet.views import RequestItem
 from gateway.ops.metrics import Metrics
 from gateway.schedules.time_profile import Frequency, Readings, Repeat, TimeProfile
 from tests.support.fake_panel import FakeDriver, FakePanel
@@ -33,8 +33,8 @@ def profile(number: int, start: int = 540, length: int = 60) -> TimeProfile:
     return TimeProfile(link(number), f"profile {number}", False, begin, begin + length * 60, Repeat(Frequency.DAY))
 
 
-def item(number: int, start: int = 540, length: int = 60) -> ProfileItem:
-    return ProfileItem(profile(number, start, length), body=f'{{"link_id": "{link(number)}"}}')
+def item(number: int, start: int = 540, length: int = 60) -> RequestItem:
+    return RequestItem(profile(number, start, length), body=f'{{"link_id": "{link(number)}"}}')
 
 
 def one_slot_each(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from drivers.contract import PanelImage
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import DesiredChange, DesiredProfile, GenerationConflict, ObservedPanel, Snapshot, StoreError
+from gateway.store.contract import DesiredChange, DesiredItem, GenerationConflict, ObservedPanel, Snapshot, StoreError
 
 LAZY_S = 0.5
 """What is observed is filed within so long."""
@@ -22,7 +22,7 @@ class MemoryStore:
         self.refuse_lazy: StoreError | None = None
         self.clean = True
         """False: the next `open` tells of a power cut."""
-        self.desired: dict[str, DesiredProfile] = {}
+        self.desired: dict[str, DesiredItem] = {}
         self.allocations: dict[str, Mapping[str, tuple[int, ...]]] = {}
         self.overrides: dict[str, tuple[str, ...]] = {}
         self.observed: dict[str, ObservedPanel] = {}
@@ -86,7 +86,7 @@ class MemoryStore:
 
     async def put_desired(
         self, changes: Sequence[DesiredChange], allocations: Mapping[str, Mapping[str, tuple[int, ...]]], at: float
-    ) -> tuple[DesiredProfile, ...]:
+    ) -> tuple[DesiredItem, ...]:
         await self._durably(at)
         for change in changes:
             held = self.desired.get(change.link_id)
@@ -99,7 +99,7 @@ class MemoryStore:
         self._news = asyncio.Event()
         return tuple(done)
 
-    def _change(self, change: DesiredChange, at: float) -> DesiredProfile:
+    def _change(self, change: DesiredChange, at: float) -> DesiredItem:
         held = self.desired.get(change.link_id)
         self._revision += 1
         self.history.append((change.link_id, change.profile))
@@ -109,7 +109,7 @@ class MemoryStore:
             place = self._sequence
         else:
             place = held.sequence
-        profile = DesiredProfile(change.link_id, place, self._revision, self._revision, change.profile, change.body, at)
+        profile = DesiredItem(change.link_id, place, self._revision, self._revision, change.profile, change.body, at)
         self.desired[change.link_id] = profile
         return profile
 
@@ -158,7 +158,7 @@ class MemoryStore:
             return False
         return all(image in _images(filed) for image in _images(observed))
 
-    async def changes(self, after: int) -> tuple[DesiredProfile, ...]:
+    async def changes(self, after: int) -> tuple[DesiredItem, ...]:
         while True:
             found = [profile for profile in self.desired.values() if profile.revision > after]
             if found:

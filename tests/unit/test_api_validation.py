@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.api.errors import ApiError
 from gateway.api.validation import parse, read_item
-from gateway.fleet.views import ProfileItem
+from gateway.fleet.views import RequestItem
 from tests.support.api_server import vector
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "300"))
@@ -166,7 +166,7 @@ def assert_clear(error: ApiError) -> None:
     assert error.vendor in TEXTS or error.vendor.startswith(("Wrong JSON body: no value for `", "Wrong JSON body: value `"))
 
 
-def assert_steady(kept: ProfileItem) -> None:
+def assert_steady(kept: RequestItem) -> None:
     """What is listed, sent again, is the same profile and is listed the same."""
     json.loads(kept.body, parse_constant=lambda word: (_ for _ in ()).throw(AssertionError(word)))
     assert read_item(parse(kept.body.encode()), {}, "list_items[0]") == kept

@@ -6,7 +6,7 @@ import pytest
 
 from config.loader import load_settings
 from tests.benchmarks.__main__ import MODULES, entry
-from tests.benchmarks.kill9 import Ledger
+from tests.benchmarks.kill9 import Desired
 from tests.benchmarks.rows import Row, table
 from tests.benchmarks.workload import SiteText, item, link_id
 from tests.benchmarks.yardsticks import requests
@@ -48,23 +48,23 @@ def test_the_ledger_of_kills_finds_what_must_not_be() -> None:
     link = link_id(1)
     free = {"p0": dict[int, tuple[int, ...]]()}
 
-    def ledger() -> Ledger:
-        made = Ledger()
+    def desired() -> Desired:
+        made = Desired()
         made.asked[link].answered, made.asked[link].settled = 800, frozenset({"p0"})
         return made
 
     words = [1, *(int(link.replace("-", "")[at : at + 4], 16) for at in range(0, 32, 4)), *[0] * 5, 800]
     held = {"p0": {5: tuple(words)}}
-    good = ledger()
+    good = desired()
     good.look({link: 800}, {"p0": {link: [5]}}, held)
     assert good.lies == []
-    lost, doubled, untrue, twice = ledger(), ledger(), ledger(), ledger()
+    lost, doubled, untrue, twice = desired(), desired(), desired(), desired()
     lost.look({}, {}, held)
     doubled.look({link: 800}, {"p0": {link: [5], link_id(2): [5]}}, held)
     untrue.look({link: 800}, {}, free)
     twice.look({link: 800}, {}, {"p0": {5: tuple(words), 6: tuple(words)}})
     assert all(len(each.lies) == 1 for each in (lost, doubled, untrue, twice))
-    cut = ledger()
+    cut = desired()
     cut.asked[link].open = [900]
     cut.look({link: 900}, {}, held)
     assert cut.lies == []

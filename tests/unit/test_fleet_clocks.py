@@ -14,7 +14,7 @@ from drivers.contract import Acknowledgement, Availability, ItemState, PanelStat
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.backoff import CAP_S, back_off_s
-from gateway.fleet.views import ProfileItem
+from gateway.fleet.views import RequestItem
 from gateway.schedules.time_profile import Frequency, Repeat
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link, profile
@@ -240,9 +240,9 @@ def test_a_wall_clock_that_was_ahead_for_a_while_is_trusted_at_the_next_start(as
     run_virtual(main())
 
 
-def fortnightly(number: int) -> ProfileItem:
+def fortnightly(number: int) -> RequestItem:
     weekly = profile(number)
-    return ProfileItem(replace(weekly, repeat=Repeat(Frequency.WEEK, interval=2)), "{}")
+    return RequestItem(replace(weekly, repeat=Repeat(Frequency.WEEK, interval=2)), "{}")
 
 
 def test_dates_that_have_passed_are_no_success() -> None:
@@ -280,7 +280,7 @@ def test_what_was_compiled_while_the_wall_clock_was_ahead_counts_no_more_once_it
         panel = FakePanel()
         site = FleetSite({"lobby": panel}, compile=compile_panel, deadline_s=3.0)
         await site.open()
-        once = ProfileItem(replace(profile(2), date_from=START + 86_400, date_to=START + 90_000, repeat=None), "{}")
+        once = RequestItem(replace(profile(2), date_from=START + 86_400, date_to=START + 90_000, repeat=None), "{}")
         asked = [fortnightly(1), once, item(3)]
         await site.fleet.upsert(asked)
         right = dict(panel.slots)

@@ -20,7 +20,7 @@ from gateway.compiler.compiler import compile_panel
 from gateway.fleet.context import Compile
 from gateway.fleet.panel.slots import doubled
 from gateway.fleet.results import PanelResult
-from gateway.fleet.views import ProfileItem
+from gateway.fleet.views import RequestItem
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import StoreFull, StoreUnavailable
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel, Fault
@@ -44,7 +44,7 @@ JUMPS = st.sampled_from((30, 3_600, 100_000, 10_000_000, 100_000_000))
 FOREIGN = Slot(("aaaaaaaa-0000-0000-0000-000000000001",), (Period(127, 0, 1440),))
 
 
-def items_of(items: Mapping[int, int]) -> list[ProfileItem]:
+def items_of(items: Mapping[int, int]) -> list[RequestItem]:
     return [item(number, start) for number, start in items.items()]
 
 
@@ -125,7 +125,7 @@ class Convergence(RuleBasedStateMachine):
 
     @rule(number=LINKS, start=STARTS, wait_s=WAITS)
     def rename(self, number: int, start: int, wait_s: float) -> None:
-        renamed = ProfileItem(replace(item(number, start).profile, name="another"), '{"name": "another"}')
+        renamed = RequestItem(replace(item(number, start).profile, name="another"), '{"name": "another"}')
         self.run(self.history.start(self.history.upsert([renamed]), wait_s))
 
     @rule(number=LINKS, names=st.none() | TARGETS, wait_s=WAITS)

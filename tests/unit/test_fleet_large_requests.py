@@ -15,7 +15,7 @@ from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_pane
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.panel.compilation import AT_ONCE
 from gateway.fleet.results import Change
-from gateway.store.contract import DesiredChange, DesiredProfile
+from gateway.store.contract import DesiredChange, DesiredItem
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import FleetSite, item, link, one_slot_each
 from tests.support.memory_store import MemoryStore
@@ -67,7 +67,7 @@ class WatchedStore(MemoryStore):
 
     async def put_desired(
         self, changes: Sequence[DesiredChange], allocations: Mapping[str, Mapping[str, tuple[int, ...]]], at: float
-    ) -> tuple[DesiredProfile, ...]:
+    ) -> tuple[DesiredItem, ...]:
         if changes:
             self.compiled_before.append(self._compiled())
         return await super().put_desired(changes, allocations, at)

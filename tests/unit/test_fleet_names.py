@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.compiler.compiler import compile_panel
-from gateway.fleet.views import ProfileItem
+from gateway.fleet.views import RequestItem
 from gateway.schedules.time_profile import Frequency, Repeat
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import FleetSite, item, link
@@ -18,7 +18,7 @@ def test_a_body_that_says_the_same_in_other_words_is_listed_as_it_was_sent_last(
         await site.fleet.upsert([item(1)])
         panel = site.panels["lobby"]
         before = len(panel.transactions) + len(panel.readings)
-        report = only(await site.fleet.upsert([ProfileItem(item(1).profile, '{"said": "otherwise"}')]))
+        report = only(await site.fleet.upsert([RequestItem(item(1).profile, '{"said": "otherwise"}')]))
         assert report.success
         assert [profile.body for profile in site.fleet.profiles()] == ['{"said": "otherwise"}']
         assert len(panel.transactions) + len(panel.readings) == before
@@ -34,11 +34,11 @@ def test_a_new_name_moves_no_word_not_even_of_dates_compiled_long_ago() -> None:
         site = FleetSite({"lobby": FakePanel(), "gate": FakePanel()}, compile=compile_panel)
         await site.open()
         dated = replace(item(1).profile, repeat=Repeat(Frequency.DAY, interval=3, custom=True))
-        await site.fleet.upsert([ProfileItem(dated, "{}")])
+        await site.fleet.upsert([RequestItem(dated, "{}")])
         await site.pass_time(7 * 86_400)
         site.panels["gate"].online = False
         before = {name: list(panel.transactions) for name, panel in site.panels.items()}
-        report = only(await site.fleet.upsert([ProfileItem(replace(dated, name="another"), '{"name": "another"}')]))
+        report = only(await site.fleet.upsert([RequestItem(replace(dated, name="another"), '{"name": "another"}')]))
         assert report.success, "what the panels hold is what is asked"
         assert [result.still_grants for result in report.panels] == [None, None]
         assert [profile.body for profile in site.fleet.profiles()] == ['{"name": "another"}']
@@ -58,7 +58,7 @@ def test_a_name_given_together_with_another_profile_that_changes() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1), item(2)])
         written = len(site.panels["lobby"].transactions)
-        renamed = ProfileItem(replace(item(1).profile, name="another"), "{}")
+        renamed = RequestItem(replace(item(1).profile, name="another"), "{}")
         reports = await site.fleet.upsert([renamed, item(2, start=600)])
         assert all(report.success for report in reports)
         assert site.held("lobby") == {link(1): (540, 600), link(2): (600, 660)}

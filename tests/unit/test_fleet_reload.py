@@ -12,7 +12,7 @@ from config.settings import BindingSettings
 from drivers.contract import Availability, ItemState
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.context import FleetOptions
-from gateway.fleet.views import ProfileItem, UnknownPanel
+from gateway.fleet.views import RequestItem, UnknownPanel
 from gateway.schedules.time_profile import Frequency, Readings, Repeat
 from tests.support.fake_panel import FakePanel, Fault
 from tests.support.fleet_site import START, FleetSite, item, link
@@ -345,7 +345,7 @@ def test_what_is_written_as_dates_is_renewed_long_before_it_ends() -> None:
         await site.open()
         site.fleet.set_options(FleetOptions(Readings(ZoneInfo("UTC")), horizon_days=6))
         every_third_day = replace(item(1).profile, repeat=Repeat(Frequency.DAY, interval=3, custom=True))
-        (report,) = await site.fleet.upsert([ProfileItem(every_third_day, "{}")])
+        (report,) = await site.fleet.upsert([RequestItem(every_third_day, "{}")])
         (result,) = report.panels
         assert (result.outcome, report.success) == (ItemState.MATERIALISED, True)
         assert result.valid_until is not None

@@ -19,7 +19,7 @@ from drivers.contract import PanelImage, Slot
 from gateway.compiler.compiler import compile_panel
 from gateway.compiler.image import is_open
 from gateway.fleet.results import PanelResult
-from gateway.fleet.views import ProfileItem
+from gateway.fleet.views import RequestItem
 from gateway.schedules.time_profile import DayType, Frequency, NthDay, Readings, Repeat, TimeProfile, WeekOrder
 from tests.judge import Judge
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel, Fault
@@ -87,7 +87,7 @@ class Seasons(RuleBasedStateMachine):
             self.history = History(site, self.shows)
             self.history.bind_all_to(*NAMES)
             await site.open()
-            await self.history.start(self.history.upsert([ProfileItem(profile(*each), "{}") for each in asked]), 2)
+            await self.history.start(self.history.upsert([RequestItem(profile(*each), "{}") for each in asked]), 2)
 
         self.run(main())
 
@@ -112,7 +112,7 @@ class Seasons(RuleBasedStateMachine):
 
     @rule(asked=SEVERAL, wait_s=WAITS)
     def upsert(self, asked: list[tuple[int, Repeat | None, int, int]], wait_s: float) -> None:
-        items = [ProfileItem(profile(*each), "{}") for each in asked]
+        items = [RequestItem(profile(*each), "{}") for each in asked]
         self.run(self.history.start(self.history.upsert(items), wait_s))
 
     @rule(numbers=st.sets(st.integers(1, 5), min_size=1, max_size=2), wait_s=WAITS)

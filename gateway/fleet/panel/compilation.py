@@ -17,7 +17,7 @@ from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.panel.slots import Allocation, only, without
 from gateway.fleet.panel.state import PanelState, Prepared
-from gateway.store.contract import DesiredProfile
+from gateway.store.contract import DesiredItem
 
 AT_ONCE = 64
 """Profiles that are compiled for one panel in one turn: some 0.15 s at the very most."""
@@ -47,7 +47,7 @@ def refusal_key(link_id: str, generation: int) -> str:
     return f"{link_id}:{generation}"
 
 
-def given_up(state: PanelState, profile: DesiredProfile) -> bool:
+def given_up(state: PanelState, profile: DesiredItem) -> bool:
     failures = state.observed.failures
     return bool(failures) and failures.get(refusal_key(profile.link_id, profile.generation), 0) >= REFUSAL_LIMIT
 
@@ -107,14 +107,14 @@ class Compilation:
 
     run: Callable[[], PanelImage]
     size: int
-    bound: Mapping[str, DesiredProfile]
+    bound: Mapping[str, DesiredItem]
     held: tuple[object, ...]
     version: int
     compiled_for: str
     compiled_at: float
 
 
-def compile_ahead(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]) -> Prepared | None:
+def compile_ahead(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> Prepared | None:
     """What the panel would hold with `coming` bound to it too: to choose slots for what is not durable yet.
 
     None where it is too much work for one turn: the panel's worker chooses the slots then.
@@ -139,7 +139,7 @@ def _held(state: PanelState) -> tuple[object, ...]:
 
 @contextlib.asynccontextmanager
 async def alone(
-    state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile], *, urgent: bool
+    state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem], *, urgent: bool
 ) -> AsyncIterator[None]:
     """Until it is this panel's turn to be compiled: small work has a turn of the loop to itself, large work is done beside the
     loop, one panel after the other."""
@@ -168,7 +168,7 @@ def is_current(state: PanelState, target: Target) -> bool:
     return target.version == state.version and target.held == _held(state)
 
 
-async def compile_bound(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]) -> PanelImage:
+async def compile_bound(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> PanelImage:
     """What the panel would hold with `coming` bound to it too; a panel of unknown content is taken to be empty."""
     async with alone(state, context, coming, urgent=False):
         return await _run(compilation(state, context, coming))
@@ -178,7 +178,7 @@ async def _run(work: Compilation) -> PanelImage:
     return work.run() if work.size <= AT_ONCE else await asyncio.to_thread(work.run)
 
 
-def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredProfile]) -> Compilation:
+def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> Compilation:
     """Of what is bound to the panel, and `coming`."""
     bound = {**state.bound, **coming}
     foreign = state.foreign(bound)
@@ -208,7 +208,7 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
 
 def _compile(
     compile_panel: Compile,
-    wanted: Sequence[DesiredProfile],
+    wanted: Sequence[DesiredItem],
     capabilities: PanelCapabilities,
     allocation: Allocation,
     now: float,
@@ -222,17 +222,17 @@ def _compile(
     return replace(image, slots={**strangers, **image.slots})
 
 
-def _size(bound: Mapping[str, DesiredProfile], held: PanelImage, capabilities: PanelCapabilities, now: float) -> int:
+def _size(bound: Mapping[str, DesiredItem], held: PanelImage, capabilities: PanelCapabilities, now: float) -> int:
     fresh = sum(not _stays(profile, held, now) for profile in bound.values())
     return len(bound) if fresh and is_shared(capabilities) else fresh
 
 
-def _stays(profile: DesiredProfile, held: PanelImage, now: float) -> bool:
+def _stays(profile: DesiredItem, held: PanelImage, now: float) -> bool:
     if held.generations.get(profile.link_id) != profile.generation:
         return False
     outcome = held.outcomes.get(profile.link_id)
     return outcome is not None and (outcome.renew_at is None or now < outcome.renew_at)
 
 
-def _creation(profile: DesiredProfile) -> int:
+def _creation(profile: DesiredItem) -> int:
     return profile.sequence

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import Readings
-from gateway.store.contract import DesiredProfile
+from gateway.store.contract import DesiredItem
 
 
 class HeldOutput:
@@ -23,10 +23,10 @@ class HeldOutput:
         self._edge: float | None = 0.0
         self._open = False
         self._readings: Readings | None = None
-        self._profiles: dict[str, DesiredProfile] = {}
+        self._profiles: dict[str, DesiredItem] = {}
         self._recurrences: list[Recurrence] = []
 
-    def follow(self, profiles: Mapping[str, DesiredProfile], readings: Readings) -> None:
+    def follow(self, profiles: Mapping[str, DesiredItem], readings: Readings) -> None:
         """Take over what is bound to the output now, and how the site reads it."""
         if profiles == self._profiles and readings == self._readings:
             return

@@ -10,7 +10,7 @@ from config.settings import PanelSettings
 from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, Reason
 from gateway.fleet.panel.slots import Allocation, foreign, one_table
 from gateway.fleet.results import PanelResult
-from gateway.store.contract import DesiredProfile, ObservedPanel, images
+from gateway.store.contract import DesiredItem, ObservedPanel, images
 
 HELD = frozenset({ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, ItemState.GATEWAY_HELD})
 UNREACHABLE = {Availability.QUARANTINED: Reason.QUARANTINED, Availability.BUS_UNAVAILABLE: Reason.BUS_UNAVAILABLE}
@@ -37,7 +37,7 @@ class Prepared:
     """An image compiled ahead, and what it was compiled from: good as long as that is the same."""
 
     image: PanelImage
-    bound: Mapping[str, DesiredProfile]
+    bound: Mapping[str, DesiredItem]
     held: tuple[object, ...]
     compiled_at: float
     version: int | None = None
@@ -66,10 +66,10 @@ class PanelState:
         """link_ids that the panel may hold by what is stored of it under another model or other options: that stays in the
         store until the panel was read."""
         self._now = now
-        self.bound: dict[str, DesiredProfile] = {}
+        self.bound: dict[str, DesiredItem] = {}
         self.version = 0
         """Rises whenever `bound` changes."""
-        self.outputs: dict[int, dict[str, DesiredProfile]] = {}
+        self.outputs: dict[int, dict[str, DesiredItem]] = {}
         """Output number -> the profiles bound to it."""
         self._asked_anew_at = 0.0
         """When all that is bound had to be compiled anew."""
@@ -184,7 +184,7 @@ class PanelState:
         """Whether the dates that were written have passed: the panel is closed since."""
         return outcome.valid_until is not None and outcome.valid_until <= self._now()
 
-    def _carries(self, wanted: DesiredProfile) -> bool:
+    def _carries(self, wanted: DesiredItem) -> bool:
         """Whether all that the panel may hold is of this generation."""
         images = self.images()
         return bool(images) and all(each.generations.get(wanted.link_id) == wanted.generation for each in images)
@@ -211,7 +211,7 @@ class PanelState:
         image = None if observed.image is None else change(observed.image)
         self.observed = replace(observed, image=image, possible=tuple([change(each) for each in observed.possible]))
 
-    def renumber(self, before: DesiredProfile, generation: int) -> None:
+    def renumber(self, before: DesiredItem, generation: int) -> None:
         """A new generation opens just when `before` does: what is known of the one is true of the other."""
         link_id = before.link_id
 
@@ -288,7 +288,7 @@ class PanelState:
             wanted = self.bound[link_id]
             yield max(wanted.changed_at, self._lacks_since(wanted)), self.still_grants(link_id) is not None
 
-    def _lacks_since(self, wanted: DesiredProfile) -> float:
+    def _lacks_since(self, wanted: DesiredItem) -> float:
         if not self._carries(wanted):
             return self._asked_anew_at
         outcome = self.images()[0].outcomes.get(wanted.link_id)
