@@ -122,6 +122,10 @@ class Snapshot:
     """Of the last durable write: the system clock is trusted once it is later than this."""
     clean: bool = True
     """False: the power was cut, or this is a backup: `observed` may be older than what panels hold, read them back."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """Small durable things of the site; each key belongs to one module."""
+    panel_facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The same of one panel each, also of panels that are no part of the site any more."""
 
 
 class Store(Protocol):
@@ -150,6 +154,14 @@ class Store(Protocol):
 
     async def forget(self, link_ids: Sequence[str], at: float) -> None:
         """Durable: drop tombstones that no panel needs any more (generations stay unused)."""
+        ...
+
+    async def put_fact(self, key: str, value: str | None, at: float) -> None:
+        """Durable: keeps a small fact of the site; None: drops it."""
+        ...
+
+    async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float) -> None:
+        """Durable: keeps a small fact of a panel, whether the site has it or not; None: drops it."""
         ...
 
     async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:

@@ -53,6 +53,11 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE binding (link_id TEXT PRIMARY KEY, panels TEXT NOT NULL);
     CREATE TABLE observed (panel TEXT PRIMARY KEY, state TEXT NOT NULL);
     """,
+    """
+    CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE panel_fact (
+        panel TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (panel, key)) WITHOUT ROWID;
+    """,
 )
 
 _FULL = {sqlite3.SQLITE_FULL}
@@ -230,7 +235,16 @@ def load(connection: sqlite3.Connection) -> Snapshot:
         observed=_observed(connection),
         last_write_at=last_write_at,
         clean=used_by in ("", boot_id()),
+        facts=dict(connection.execute("SELECT key, value FROM fact")),
+        panel_facts=_panel_facts(connection),
     )
+
+
+def _panel_facts(connection: sqlite3.Connection) -> Mapping[str, Mapping[str, str]]:
+    facts: dict[str, dict[str, str]] = {}
+    for panel, key, value in connection.execute("SELECT panel, key, value FROM panel_fact"):
+        facts.setdefault(panel, {})[key] = value
+    return facts
 
 
 def _observed(connection: sqlite3.Connection) -> Mapping[str, ObservedPanel]:

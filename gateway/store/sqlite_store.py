@@ -171,14 +171,10 @@ class SqliteStore:
         await self.put_desired((), {panel: allocation}, at)
 
     async def put_binding(self, link_id: str, panels: tuple[str, ...] | None, at: float) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            if panels is None:
-                connection.execute("DELETE FROM binding WHERE link_id = ?", (link_id,))
-            else:
-                connection.execute(INSERT_BINDING, (link_id, codec.PANELS.encode(panels)))
-            _touch(connection, at)
-
-        await self._durably(work)
+        if panels is None:
+            await self._execute("DELETE FROM binding WHERE link_id = ?", (link_id,), at)
+        else:
+            await self._execute(INSERT_BINDING, (link_id, codec.PANELS.encode(panels)), at)
 
     async def forget(self, link_ids: Sequence[str], at: float) -> None:
         """Drops tombstones; a link_id that is desired again by now stays."""
@@ -186,6 +182,26 @@ class SqliteStore:
         def work(connection: sqlite3.Connection) -> None:
             rows = [(link_id,) for link_id in link_ids]
             connection.executemany("DELETE FROM desired WHERE link_id = ? AND profile IS NULL", rows)
+            _touch(connection, at)
+
+        await self._durably(work)
+
+    async def put_fact(self, key: str, value: str | None, at: float) -> None:
+        if value is None:
+            await self._execute("DELETE FROM fact WHERE key = ?", (key,), at)
+        else:
+            await self._execute("INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)", (key, value), at)
+
+    async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float) -> None:
+        if value is None:
+            await self._execute("DELETE FROM panel_fact WHERE panel = ? AND key = ?", (panel, key), at)
+        else:
+            insert = "INSERT OR REPLACE INTO panel_fact (panel, key, value) VALUES (?, ?, ?)"
+            await self._execute(insert, (panel, key, value), at)
+
+    async def _execute(self, statement: str, values: Sequence[str], at: float) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(statement, values)
             _touch(connection, at)
 
         await self._durably(work)

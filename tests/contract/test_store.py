@@ -220,6 +220,25 @@ async def test_a_binding_is_replaced_and_taken_back(make: Callable[[], Store]) -
         assert snapshot.bindings == {link(1): ()}
 
 
+async def test_facts_of_the_site_and_of_panels_are_replaced_and_taken_back(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    await store.put_fact("serial", "1", 1.0)
+    await store.put_fact("serial", "Під'їзд", 1.0)
+    await store.put_fact("gone", "", 1.0)
+    await store.put_fact("gone", None, 1.0)
+    await store.put_fact("never there", None, 1.0)
+    await store.put_panel_fact("lobby", "serial", "17", 1.0)
+    await store.put_panel_fact("lobby", "departed", "", 1.0)
+    await store.put_panel_fact("gate", "serial", "18", 1.0)
+    await store.put_panel_fact("gate", "serial", None, 2.0)
+    await store.close()
+    async with reopened(make) as snapshot:
+        assert snapshot.facts == {"serial": "Під'їзд"}
+        assert snapshot.panel_facts == {"lobby": {"serial": "17", "departed": ""}}
+        assert snapshot.last_write_at == 2.0
+
+
 async def test_of_observations_the_last_counts(make: Callable[[], Store]) -> None:
     store = make()
     await store.open()
@@ -301,6 +320,8 @@ async def test_a_closed_store_refuses(make: Callable[[], Store], tmp_path: Path)
         store.put_allocation("lobby", {}, 1.0),
         store.put_binding(link(1), (), 1.0),
         store.forget([link(1)], 1.0),
+        store.put_fact("key", "value", 1.0),
+        store.put_panel_fact("lobby", "key", "value", 1.0),
         store.put_observed("lobby", observed(1)),
         store.changes(0),
         store.backup(tmp_path / "copy"),

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +20,7 @@ import pytest
 from gateway.store.contract import Snapshot, StoreDamaged, StoreFull, StoreNewer, StoreUnavailable
 from gateway.store.sqlite_schema import MIGRATIONS, backup_file, open_read_only
 from gateway.store.sqlite_store import SqliteStore
-from tests.support.stores import create, link, observed
+from tests.support.stores import create, link, observed, profile
 
 ROOT = Path(__file__).parents[2]
 V1 = ROOT / "tests" / "vectors" / "store-v1.sql"
@@ -89,28 +90,28 @@ def whole(snapshot: Snapshot, answered: dict[int, tuple[int, int]]) -> int:
     """Every answer is there, or at most one newer change of its writer; each change with its allocation. The newer ones."""
     newer = 0
     for number, (generation, slot) in answered.items():
-        profile = snapshot.desired.get(link(number))
+        item = snapshot.desired.get(link(number))
         slots = snapshot.allocations.get(f"panel-{number}", {})
-        if profile is None:
+        if item is None:
             assert slot < 0
             assert slots == {}
-        elif profile.generation != generation:
-            assert profile.generation > generation
+        elif item.generation != generation:
+            assert item.generation > generation
             newer += 1
         else:
             assert slots == ({link(number): (slot,)} if slot >= 0 else {})
-        if profile is not None and profile.profile is not None:
-            assert profile.profile.name == f"name {slots[link(number)][0]}"
-        elif profile is not None:
+        if item is not None and item.profile is not None:
+            assert item.profile.name == f"name {slots[link(number)][0]}"
+        elif item is not None:
             assert slots == {}
     return newer
 
 
 def held(snapshot: Snapshot) -> dict[int, tuple[int, int]]:
     found = {}
-    for name, profile in snapshot.desired.items():
+    for name, item in snapshot.desired.items():
         slots = snapshot.allocations[f"panel-{int(name[-12:])}"].get(name, (-1,))
-        found[int(name[-12:])] = (profile.generation, slots[0])
+        found[int(name[-12:])] = (item.generation, slots[0])
     return found
 
 
@@ -397,7 +398,7 @@ async def test_a_missing_folder(tmp_path: Path) -> None:
 
 # versions
 
-SECOND = "ALTER TABLE binding ADD COLUMN note TEXT; UPDATE desired SET changed_at = changed_at + 1;"
+LATER = "ALTER TABLE binding ADD COLUMN note TEXT; UPDATE state SET last_write_at = last_write_at + 1;"
 
 
 def from_version_1(path: Path) -> None:
@@ -405,58 +406,41 @@ def from_version_1(path: Path) -> None:
         old.executescript(V1.read_text("utf-8"))
 
 
-async def test_the_fixture_is_what_version_1_writes(tmp_path: Path) -> None:
-    """A change of the published first step, or of the stored form of a value, shows here."""
-    path = tmp_path / "store.db"
-    store = SqliteStore(path, migrations=MIGRATIONS[:1])
-    await store.open()
-    await store.put_desired([create(1), create(2)], {"lobby": {link(1): (0,), link(2): (1, 2)}}, 1000.5)
-    await store.put_binding(link(1), ("gate:3", "@doors"), 1001.0)
-    await store.put_observed("lobby", observed(1, 2))
-    await store.close()
-    from_version_1(tmp_path / "old.db")
-    dumps = []
-    for name in ("store.db", "old.db"):
-        with closing(sqlite3.connect(tmp_path / name)) as connection:
-            connection.execute("UPDATE state SET writes = 0")
-            dumps.append(list(connection.iterdump()))
-    assert dumps[0] == dumps[1]
-
-
-async def test_an_older_file_is_migrated_and_a_copy_kept(tmp_path: Path) -> None:
+async def test_a_store_of_0_1_0_is_migrated_and_a_copy_kept(tmp_path: Path) -> None:
     path, kept = tmp_path / "store.db", tmp_path / "store.db.v1.bak"
     from_version_1(path)
-    before = await asyncio.to_thread(open_read_only, path, MIGRATIONS[:1])
-    assert list(before.desired) == [link(1), link(2)]
-    newer = (*MIGRATIONS[:1], SECOND)
-    store = SqliteStore(path, migrations=newer)
+    before = await asyncio.to_thread(open_read_only, path)
+    assert [name[-1] for name in before.desired] == ["1", "2", "3", "4", "5", "6", "7", "8", "9"]
+    assert {name for name, each in before.desired.items() if each.profile is None} == {link(8)}
+    assert before.desired[link(1)].profile == profile(link(1))
+    assert before.desired[link(4)].body == '{"name":"Nights, changed"}'
+    assert before.allocations["lobby"] == {link(1): (0,), link(2): (1, 2)}
+    assert before.allocations["gate"] == {link(3): (5,), link(4): (6, 7), link(8): (9,)}
+    assert before.allocations["relays:0"] == {"": ()}
+    assert before.bindings == {link(1): ("gate:3", "@doors"), link(4): ()}
+    store = SqliteStore(path, migrations=(*MIGRATIONS, LATER))
     snapshot = await store.open()
-    await store.put_desired([create(3)], {}, 2000.0)
+    await store.put_desired([create(11)], {}, 2000.0)
     await store.close()
-    assert {name: each.generation for name, each in snapshot.desired.items()} == {
-        name: each.generation for name, each in before.desired.items()
-    }
-    assert snapshot.desired[link(1)].changed_at == before.desired[link(1)].changed_at + 1
-    assert (snapshot.bindings, snapshot.observed) == (before.bindings, before.observed)
+    assert snapshot == replace(before, last_write_at=before.last_write_at + 1)
     with closing(sqlite3.connect(kept)) as copy:
         assert copy.execute("PRAGMA user_version").fetchone() == (1,)
-    assert open_read_only(kept, MIGRATIONS[:1]).desired == before.desired
-    again = SqliteStore(path, migrations=newer)
-    assert len((await again.open()).desired) == 3
+    assert open_read_only(kept).desired == before.desired
+    again = SqliteStore(path, migrations=(*MIGRATIONS, LATER))
+    assert len((await again.open()).desired) == 10
     await again.close()
 
 
 async def test_a_migration_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     from_version_1(path)
-    broken = SqliteStore(path, migrations=(*MIGRATIONS[:1], SECOND, "UPDATE nothing_of_that_name SET x = 1;"))
+    before = open_read_only(path)
+    broken = SqliteStore(path, migrations=(*MIGRATIONS, LATER, "UPDATE nothing_of_that_name SET x = 1;"))
     with pytest.raises(Exception, match="nothing_of_that_name"):
         await broken.open()
-    store = SqliteStore(path, migrations=MIGRATIONS[:1])
-    snapshot = await store.open()
-    await store.close()
-    assert list(snapshot.desired) == [link(1), link(2)]
-    assert snapshot.desired[link(1)].changed_at == 1000.5
+    with closing(sqlite3.connect(path)) as old:
+        assert old.execute("PRAGMA user_version").fetchone() == (1,)
+    assert await load(path) == before
 
 
 async def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -494,8 +478,8 @@ async def test_an_older_file_is_read_as_it_would_be_migrated(tmp_path: Path) -> 
     path = tmp_path / "store.db"
     from_version_1(path)
     before = path.read_bytes()
-    snapshot = open_read_only(path, (*MIGRATIONS[:1], SECOND))
-    assert snapshot.desired[link(1)].changed_at == 1001.5
+    snapshot = open_read_only(path, (*MIGRATIONS, LATER))
+    assert snapshot.last_write_at == 1007.0
     assert path.read_bytes() == before
 
 

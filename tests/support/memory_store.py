@@ -25,6 +25,8 @@ class MemoryStore:
         self.desired: dict[str, DesiredItem] = {}
         self.allocations: dict[str, Mapping[str, tuple[int, ...]]] = {}
         self.overrides: dict[str, tuple[str, ...]] = {}
+        self.facts: dict[str, str] = {}
+        self.panel_facts: dict[str, dict[str, str]] = {}
         self.observed: dict[str, ObservedPanel] = {}
         self.history: list[tuple[str, TimeProfile | None]] = []
         """Every change of what is desired, in order."""
@@ -53,6 +55,8 @@ class MemoryStore:
             observed=dict(self.observed),
             last_write_at=self.last_write_at,
             clean=self.clean,
+            facts=dict(self.facts),
+            panel_facts={panel: dict(facts) for panel, facts in self.panel_facts.items() if facts},
         )
 
     def crash(self, *, lose_lazy: bool) -> None:
@@ -129,6 +133,14 @@ class MemoryStore:
             if link_id in self.desired and self.desired[link_id].profile is None:
                 del self.desired[link_id]
 
+    async def put_fact(self, key: str, value: str | None, at: float) -> None:
+        await self._durably(at)
+        _put(self.facts, key, value)
+
+    async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float) -> None:
+        await self._durably(at)
+        _put(self.panel_facts.setdefault(panel, {}), key, value)
+
     async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:
         if self.refuse_lazy is not None:
             raise self.refuse_lazy
@@ -170,6 +182,12 @@ class MemoryStore:
 
     async def writable(self) -> bool:
         return self.refuse is None
+
+
+def _put(facts: dict[str, str], key: str, value: str | None) -> None:
+    facts.pop(key, None)
+    if value is not None:
+        facts[key] = value
 
 
 def _images(observed: ObservedPanel) -> tuple[PanelImage, ...]:
