@@ -50,11 +50,17 @@ class UserSettings(_Settings):
 class SimulatorSettings(_Settings):
     """What a simulated panel is like; a real panel is not concerned."""
 
+    map: Literal["1.0", "1.1"] = "1.1"
+    """Of an `open-access-panel`: the version of its register map. 1.0 has no readers."""
+    serial: Annotated[int, Field(ge=0, lt=1 << 64)] | Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{1,16}$")] | None = None
+    """Serial number, where the model has one: 64 bits, as a number or as hexadecimal text. Absent: one made from the id."""
     schedules: int = Field(64, ge=1, le=192)
     periods: int = Field(12, ge=1, le=12)
     dates: int = Field(14, ge=0, le=14)
     identifiers: int = Field(512, ge=0, le=768)
     outputs: int = Field(8, ge=1, le=8)
+    events: int = Field(256, ge=1, le=4096)
+    """How many its event log holds; the oldest make room."""
     busy_ms: int = Field(0, ge=0, le=10_000)
     """How long it answers writes with exception 6 after a commit."""
     latency_ms: float = Field(1.0, ge=0, le=10_000)

@@ -9,6 +9,7 @@ from config.settings import SimulatorSettings
 from simulators.access_slots import (
     BAD_VALUE,
     IDENTIFIER_WORDS,
+    NUMBER_ENDS,
     REFERRED_TO,
     SCHEDULE_WORDS,
     identifier_fault,
@@ -18,30 +19,48 @@ from simulators.access_slots import (
 from simulators.modbus_slave import DEVICE_FAILURE, ModbusRefusal
 
 STAGED_FOR_S = 60.0
-NOTHING, STAGED, DONE, REFUSED = range(4)
+NOTHING, STAGED, DONE, REFUSED, BUSY = range(5)
 NO_ADDRESS = 0xFFFF
 
 
 class SlotArea:
-    """Slots of one kind, side by side from `base` on; `committed` is durable, `staged` is not."""
+    """Slots of one kind, side by side from `base` on. `committed` is durable, `staged` is not; the panel acts on `acting`,
+    which is what was committed before while it is busy with a commit.
+    """
 
     def __init__(self, base: int, slots: int, width: int, fault: Callable[[int, Sequence[int]], int | None]) -> None:
         self.base, self.slots, self.width, self.fault = base, slots, width, fault
         self.committed = array("H", bytes(2 * slots * width))
+        self.acting = self.committed[:]
         self.staged: dict[int, array[int]] = {}
 
     def slot(self, number: int) -> array[int]:
         return self.committed[number * self.width : (number + 1) * self.width]
+
+    def acting_slot(self, number: int) -> array[int]:
+        return self.acting[number * self.width : (number + 1) * self.width]
 
     def upcoming(self, number: int) -> array[int]:
         """The slot as a commit would leave it."""
         return self.staged.get(number) or self.slot(number)
 
     def store(self, number: int, words: Sequence[int]) -> None:
-        self.committed[number * self.width : (number + 1) * self.width] = array("H", words)
+        """Committed and acted on at once; a staged copy is gone."""
+        span = slice(number * self.width, (number + 1) * self.width)
+        self.committed[span] = self.acting[span] = array("H", words)
+        self.staged.pop(number, None)
+
+    def take_staged(self) -> None:
+        for number, words in self.staged.items():
+            self.committed[number * self.width : (number + 1) * self.width] = words
+        self.staged.clear()
+
+    def act(self) -> None:
+        self.acting = self.committed[:]
 
     def erase(self) -> None:
         self.committed = array("H", bytes(2 * self.slots * self.width))
+        self.acting = self.committed[:]
         self.staged.clear()
 
     def used(self) -> int:
@@ -58,7 +77,7 @@ class SlotArea:
 
 
 class SlotMemory:
-    """Both areas and the transaction over them. `now` is monotonic seconds."""
+    """Both areas, the transaction over them, and the passes used by each identifier slot. `now` is monotonic seconds."""
 
     def __init__(self, size: SimulatorSettings, now: Callable[[], float]) -> None:
         self.schedules = SlotArea(
@@ -67,7 +86,10 @@ class SlotMemory:
         self.identifiers = SlotArea(
             0x4000, size.identifiers, IDENTIFIER_WORDS, lambda n, words: identifier_fault(n, words, size.schedules, size.outputs)
         )
+        self.passes = [0] * size.identifiers
         self.commit_count = 0
+        self._acts = True
+        """On what is committed."""
         self._now = now
         self._touched_at = 0.0
         self._status = NOTHING
@@ -112,8 +134,15 @@ class SlotMemory:
 
     def clear_schedule(self, number: int) -> None:
         """At once and durable, whoever refers to it; no commit."""
-        self.schedules.store(number, (0,) * SCHEDULE_WORDS)
-        self.schedules.staged.pop(number, None)
+        self._clear(self.schedules, number)
+
+    def clear_identifier(self, number: int) -> None:
+        """Likewise; its passes are counted anew."""
+        self._clear(self.identifiers, number)
+        self.passes[number] = 0
+
+    def _clear(self, area: SlotArea, number: int) -> None:
+        area.store(number, (0,) * area.width)
         if self._status == STAGED and self.staged_count() == 0:
             self._conclude(NOTHING)
 
@@ -125,16 +154,29 @@ class SlotMemory:
             return False
         self._judge()
         for area in (self.schedules, self.identifiers):
-            for slot, words in area.staged.items():
-                area.store(slot, words)
-            area.staged.clear()
+            area.take_staged()
+        self._acts = False
         self.commit_count += 1
         self._conclude(DONE)
         return True
 
+    def act(self) -> None:
+        """Act on what is committed. A slot counts its passes anew where its type, digits or number are others than before."""
+        if self._acts:
+            return
+        area = self.identifiers
+        if area.acting != area.committed:
+            for number in range(area.slots):
+                if area.acting_slot(number)[:NUMBER_ENDS] != area.slot(number)[:NUMBER_ENDS]:
+                    self.passes[number] = 0
+        area.act()
+        self.schedules.act()
+        self._acts = True
+
     def erase(self) -> None:
         self.schedules.erase()
         self.identifiers.erase()
+        self.passes = [0] * self.identifiers.slots
         self.commit_count = 0
 
     def _judge(self) -> None:

@@ -20,6 +20,10 @@ BITMAP = 0x8000
 BITMAP_DAYS = 224
 ALWAYS = 0xFFFE
 NO_REFERENCE = 0xFFFF
+CARD, CODE, PLATE, QR = 1, 2, 3, 4
+MOST_DIGITS = 19
+NUMBER_ENDS = 5
+"""Words +0..4 of an identifier slot say whose it is: type, digits, number."""
 DATES_BIT = 0x80
 OPEN_END = 0xFFFF
 PERIODS_AT, DATES_AT, DAYS_AT, CRC_AT = 12, 48, 49, 63
@@ -63,9 +67,15 @@ def identifier_fault(number: int, words: Sequence[int], schedules: int, outputs:
         return None
     if words[15] != slot_crc(number, words):
         return BAD_CRC
-    kind = words[0] & 0xFF
     known = all(reference < schedules or reference >= ALWAYS for reference in words[5:9])
-    return None if kind <= 4 and known and words[9] < 1 << outputs else BAD_VALUE
+    return None if known and _number_good(words) and words[9] < 1 << outputs else BAD_VALUE
+
+
+def _number_good(words: Sequence[int]) -> bool:
+    digits, kind = divmod(words[0], 0x100)
+    if kind != CODE:
+        return CARD <= kind <= QR and digits == 0
+    return 1 <= digits <= MOST_DIGITS and int.from_bytes(struct.pack(">4H", *words[1:NUMBER_ENDS]), "big") < 10**digits
 
 
 def references(words: Sequence[int]) -> frozenset[int]:

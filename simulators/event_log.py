@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 EVENT_WORDS = 8
 WINDOW_EVENTS = 15
+NONE = 0xFFFF
+"""In place of an identifier slot or an output."""
+
+
+class EventKind(IntEnum):
+    GRANTED = 1
+    DENIED = 2
+    OUTPUT_ON = 3
+    OUTPUT_OFF = 4
+    RESTART = 5
+    CLOCK_SET = 6
+    COMMIT = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
+    """`unix`: 0 while the panel's clock is unset."""
+
     sequence: int
     unix: int
     kind: int
@@ -30,9 +45,13 @@ class EventLog:
         self.last = 0
         self._start = [0, 0]
 
-    def add(self, unix: int, kind: int, identifier: int, output: int, reason: int) -> None:
+    def add(self, unix: int, kind: int, identifier: int = NONE, output: int = NONE, reason: int = 0) -> None:
         self.last += 1
         self._events.append(Event(self.last, unix, kind, identifier, output, reason))
+
+    def recent(self, count: int) -> tuple[Event, ...]:
+        """The last ones, oldest first."""
+        return tuple(self._events)[-count:]
 
     def erase(self) -> None:
         self._events.clear()

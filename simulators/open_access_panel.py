@@ -3,43 +3,51 @@
 from __future__ import annotations
 
 import time
-from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from config.settings import PanelSettings
 from simulators.access_clock import WORDS as CLOCK_WORDS
 from simulators.access_clock import TableClock
-from simulators.access_decision import Decision, decide
-from simulators.access_memory import SlotArea, SlotMemory
-from simulators.access_slots import (
-    SCHEDULE_WORDS,
-    day_windows,
-    link_id_of,
-    link_id_words,
-    slot_crc,
-)
+from simulators.access_decision import Decision
+from simulators.access_memory import BUSY, DONE, SlotArea, SlotMemory
+from simulators.access_readers import Readers
+from simulators.access_slots import SCHEDULE_WORDS, day_windows, link_id_of, link_id_words, slot_crc
 from simulators.clock import MINUTES, Windows, loop_time
-from simulators.event_log import EVENT_WORDS, WINDOW_EVENTS, EventLog
+from simulators.event_log import EVENT_WORDS, NONE, WINDOW_EVENTS, EventKind, EventLog
+from simulators.identifier_numbers import NoNumber, number_words
 from simulators.modbus_slave import DEVICE_BUSY, ILLEGAL_ADDRESS, ILLEGAL_VALUE, READ_COILS, READ_HOLDING, ModbusRefusal
-from simulators.panel import SimulatedPanel
+from simulators.panel import CannotRead, Reading, SimulatedPanel
 from simulators.regions import Region, RegionMap
 from simulators.timed_outputs import TimedOutputs
 
-COMMIT_AT, CLEAR_AT = 0x0200, 0x0202
+COMMIT_AT, CLEAR_SCHEDULE_AT, CLEAR_IDENTIFIER_AT = 0x0200, 0x0202, 0x0203
 COMMIT, DROP = 0xC0DE, 0xDEAD
-EVENTS = 256
-LET_IN_EVENT, TURNED_AWAY_EVENT = 1, 2
-LET_IN_TENTHS = 50
-NO_SLOT = 0xFFFF
+MAP_VERSIONS = {"1.0": 0x0100, "1.1": 0x0101}
+EVENTS_SHOWN = 20
 STRANGER = "f111f111-0000-4000-8000-000000000000"
 """The link_id in slots that `fill_up` takes."""
+
+
+def _only_zeros(offset: int, words: Sequence[int]) -> None:
+    if any(words):
+        raise ModbusRefusal(ILLEGAL_VALUE)
 
 
 def _zeros(offset: int, count: int) -> Sequence[int]:
     return (0,) * count
 
 
+def _serial(settings: PanelSettings) -> int:
+    configured = settings.simulator.serial
+    if configured is None:
+        return 0x5041 << 48 | settings.unit << 16 | slot_crc(0, (*settings.id.encode(), 0))
+    return int(configured, 16) if isinstance(configured, str) else configured
+
+
 class OpenAccessPanel(SimulatedPanel):
+    """Speaks map 1.1, or 1.0 where the configuration says so."""
+
     model = "open-access-panel"
 
     def __init__(
@@ -48,25 +56,26 @@ class OpenAccessPanel(SimulatedPanel):
         super().__init__(settings, wall, monotonic)
         size = settings.simulator
         self._size = size
+        self._newest = size.map != "1.0"
+        self.serial: int = _serial(settings)
         self._memory = SlotMemory(size, monotonic)
         self._clock = TableClock(self.oscillator)
         self._outputs = TimedOutputs(size.outputs, monotonic)
-        self._events = EventLog(EVENTS)
-        self._passes = [0] * size.identifiers
+        self._readers = Readers(self._memory, self._outputs, size.outputs, self._newest)
+        self._events = EventLog(size.events)
         self._reset_count = 0
         self._busy_until = 0.0
-        self._old_schedules = self._memory.schedules.committed[:]
         self._input = RegionMap([Region(0, 24, self._read_facts), Region(40, 6, self._clock.read_civil)])
-        self._holding = RegionMap([*self._commands(), *self._slots()])
+        self._holding = RegionMap([*self._commands(), *self._slots(), *(self._of_map_1_1() if self._newest else ())])
 
     # --- the map
 
     def _commands(self) -> list[Region]:
         clock, outputs, events, count = self._clock, self._outputs, self._events, self._size.outputs
         return [
-            Region(0x0100, CLOCK_WORDS, clock.read, clock.set, clock.check, whole=True),
+            Region(0x0100, CLOCK_WORDS, clock.read, self._set_clock, clock.check, whole=True),
             Region(COMMIT_AT, 2, _zeros, self._command, self._check_command, whole=True),
-            Region(CLEAR_AT, 1, _zeros, self._clear, self._check_clear, whole=True),
+            self._clearing(CLEAR_SCHEDULE_AT, self._size.schedules, self._memory.clear_schedule),
             Region(0x0210, count, outputs.pulse_left, outputs.pulse),
             Region(0x0220, count, outputs.hold_left, outputs.hold),
             Region(0x7000, EVENT_WORDS * WINDOW_EVENTS, events.read_window),
@@ -78,12 +87,26 @@ class OpenAccessPanel(SimulatedPanel):
         last = SCHEDULE_WORDS - 1
         return [
             Region(0x0300, schedules.slots, lambda at, n: [schedules.slot(s)[last] for s in range(at, at + n)]),
-            Region(0x0400, identifiers.slots, lambda at, n: self._passes[at : at + n]),
+            Region(0x0400, identifiers.slots, self._read_passes, *((self._reset_passes, _only_zeros) if self._newest else ())),
             self._committed(schedules),
             self._committed(identifiers),
             self._staged(0x9000, schedules),
             self._staged(0xC000, identifiers),
         ]
+
+    def _of_map_1_1(self) -> list[Region]:
+        return [
+            self._clearing(CLEAR_IDENTIFIER_AT, self._size.identifiers, self._memory.clear_identifier),
+            Region(0x0230, self._size.outputs, self._readers.read_pulse_tenths, self._readers.write_pulse_tenths),
+        ]
+
+    @staticmethod
+    def _clearing(address: int, slots: int, clear: Callable[[int], None]) -> Region:
+        def check(offset: int, words: Sequence[int]) -> None:
+            if words[0] >= slots:
+                raise ModbusRefusal(ILLEGAL_VALUE)
+
+        return Region(address, 1, _zeros, lambda _, words: clear(words[0]), check, whole=True)
 
     def _committed(self, area: SlotArea) -> Region:
         memory = self._memory
@@ -100,19 +123,33 @@ class OpenAccessPanel(SimulatedPanel):
     def _read_facts(self, offset: int, count: int) -> Sequence[int]:
         size, memory, uptime, last = self._size, self._memory, self.uptime_s(), self._events.last
         return (
-            *(0x5041, 0x0100, size.schedules, size.periods, size.dates, size.identifiers, size.outputs, EVENTS),
+            *(0x5041, MAP_VERSIONS[size.map], size.schedules, size.periods, size.dates),
+            *(size.identifiers, size.outputs, size.events),
             *(uptime >> 16 & 0xFFFF, uptime & 0xFFFF, self._reset_count & 0xFFFF, memory.commit_count & 0xFFFF),
-            *(memory.status, memory.refused_address, memory.refused_reason),
+            *(self._status(), memory.refused_address, memory.refused_reason),
             *(memory.schedules.used(), memory.identifiers.used(), memory.staged_count()),
-            *(last >> 16, last & 0xFFFF, *self.serial_words()),
+            *(last >> 16, last & 0xFFFF, *(self.serial >> shift & 0xFFFF for shift in (48, 32, 16, 0))),
         )[offset : offset + count]
 
-    def serial_words(self) -> tuple[int, ...]:
-        """Input registers 20-23: a number that is this panel's alone, made from its id."""
-        digest = slot_crc(0, (*self.id.encode(), 0))
-        return (0x5041, 0, self.unit, digest)
+    def _status(self) -> int:
+        status = self._memory.status
+        return BUSY if status == DONE and self._busy and self._newest else status
 
     # --- requests
+
+    def handle(self, pdu: bytes) -> bytes:
+        self._catch_up()
+        reply = super().handle(pdu)
+        self._catch_up()
+        return reply
+
+    def _catch_up(self) -> None:
+        """What time and the last request brought about: a commit is acted on, outputs that changed are in the log."""
+        if not self._busy:
+            self._memory.act()
+        for change in self._outputs.changes():
+            kind = EventKind.OUTPUT_ON if change.on else EventKind.OUTPUT_OFF
+            self.record_event(kind, output=change.output, ago_s=self.monotonic() - change.at)
 
     def read_bits(self, function: int, address: int, count: int) -> Sequence[int]:
         bits = self._outputs.states() if function == READ_COILS else self._open_bits()
@@ -127,9 +164,20 @@ class OpenAccessPanel(SimulatedPanel):
         self.write_words(address, (value,))
 
     def write_words(self, address: int, words: Sequence[int]) -> None:
-        if self._busy and (address, len(words)) != (CLEAR_AT, 1):
+        clears = len(words) == 1 and address in (CLEAR_SCHEDULE_AT, CLEAR_IDENTIFIER_AT)
+        if self._busy and not clears:
             raise ModbusRefusal(DEVICE_BUSY)
         self._holding.write(address, words)
+
+    def _set_clock(self, offset: int, words: Sequence[int]) -> None:
+        self._clock.set(offset, words)
+        self.record_event(EventKind.CLOCK_SET)
+
+    def _read_passes(self, offset: int, count: int) -> Sequence[int]:
+        return self._memory.passes[offset : offset + count]
+
+    def _reset_passes(self, offset: int, words: Sequence[int]) -> None:
+        self._memory.passes[offset : offset + len(words)] = words
 
     @staticmethod
     def _check_command(offset: int, words: Sequence[int]) -> None:
@@ -140,37 +188,14 @@ class OpenAccessPanel(SimulatedPanel):
         if words[0] == DROP:
             self._memory.drop()
             return
-        before = {number: self._memory.identifiers.slot(number) for number in self._memory.identifiers.staged}
-        schedules = self._memory.schedules.committed[:]
         if self._memory.commit(words[1]):
-            self._forget_passes(before)
-            self._old_schedules = schedules
             self._busy_until = self.monotonic() + self._size.busy_ms / 1000
-
-    def _forget_passes(self, before: Mapping[int, Sequence[int]]) -> None:
-        """An identifier slot that was given a new content starts counting again."""
-        for number, words in before.items():
-            if self._memory.identifiers.slot(number) != words:
-                self._passes[number] = 0
-
-    def _check_clear(self, offset: int, words: Sequence[int]) -> None:
-        if words[0] >= self._size.schedules:
-            raise ModbusRefusal(ILLEGAL_VALUE)
-
-    def _clear(self, offset: int, words: Sequence[int]) -> None:
-        self._memory.clear_schedule(words[0])
-        self._old_schedules[words[0] * SCHEDULE_WORDS : (words[0] + 1) * SCHEDULE_WORDS] = array("H", bytes(2 * SCHEDULE_WORDS))
+            self.record_event(EventKind.COMMIT)
 
     @property
     def _busy(self) -> bool:
-        """Taking over what was committed: writes are refused, schedules go on from the old set."""
+        """Taking over what was committed: writes are refused, and all goes on from the old set."""
         return self.monotonic() < self._busy_until
-
-    def _acting(self, slot: int) -> Sequence[int]:
-        """The words by which a schedule slot opens now."""
-        if not self._busy:
-            return self._memory.schedules.slot(slot)
-        return self._old_schedules[slot * SCHEDULE_WORDS : (slot + 1) * SCHEDULE_WORDS]
 
     def makes_durable(self, pdu: bytes) -> bool:
         return pdu[:5] == bytes((0x10, 0x02, 0x00, 0x00, 0x02)) and pdu[6:8] == COMMIT.to_bytes(2, "big")
@@ -178,6 +203,7 @@ class OpenAccessPanel(SimulatedPanel):
     # --- power
 
     def _boot(self, cold: bool) -> None:
+        self._catch_up()
         super()._boot(cold)
         self._memory.drop()
         self._outputs.all_off()
@@ -186,12 +212,19 @@ class OpenAccessPanel(SimulatedPanel):
         self._reset_count += 1
         if cold:
             self._clock.clear()
+        if self._reset_count:
+            self.record_event(EventKind.RESTART)
 
     def _erase(self) -> None:
+        self._catch_up()
         self._memory.erase()
         self._events.erase()
-        self._passes = [0] * self._size.identifiers
+        self._readers.erase()
         self._reset_count = -1
+
+    def replace(self, serial: int | None = None) -> None:
+        self.serial = (self.serial + (1 << 32)) % (1 << 64) if serial is None else serial
+        super().replace()
 
     # --- for tests and people
 
@@ -224,11 +257,12 @@ class OpenAccessPanel(SimulatedPanel):
         return any(self.is_open_at(slot, day, minute) for slot in slots)
 
     def _open_bits(self) -> tuple[int, ...]:
-        now = self.local_second()
+        self._catch_up()
+        now, schedules = self.local_second(), self._memory.schedules
         if now is None:
-            return (0,) * self._size.schedules
+            return (0,) * schedules.slots
         day, minute = divmod(int(now) // 60, MINUTES)
-        windows = (day_windows(self._acting(slot), day) for slot in range(self._size.schedules))
+        windows = (day_windows(schedules.acting_slot(slot), day) for slot in range(schedules.slots))
         return tuple(int(any(start <= minute < end for start, end in pairs)) for pairs in windows)
 
     def schedules_open_now(self) -> tuple[int, ...]:
@@ -242,29 +276,40 @@ class OpenAccessPanel(SimulatedPanel):
             self._memory.schedules.store(slot, [*words[:-1], slot_crc(slot, words)])
         return len(free)
 
-    def present(self, kind: int, number: tuple[int, int, int, int]) -> Decision:
-        """Somebody shows an identifier: decided by the registers and the clock, logged; where let in, a pass is counted and
-        the outputs of its mask are on for five seconds.
-        """
-        slot, words = self._find(kind, number)
-        links = [tuple(self._acting(s)[:9]) for s in range(self._size.schedules)]
-        open_links = {links[s][1:] for s in self.schedules_open_now()}
-        decision = decide(words, self._clock.unix(), self._passes[slot] if words else 0, links, open_links)
-        if decision is Decision.LET_IN and words:
-            self._passes[slot] += 1
-            for output in (output for output in range(self._size.outputs) if words[9] >> output & 1):
-                self._outputs.pulse(output, (LET_IN_TENTHS,))
-        self.record_event(LET_IN_EVENT if decision is Decision.LET_IN else TURNED_AWAY_EVENT, slot, 0, decision.value)
-        return decision
+    def read(self, kind: str, number: str, door: int) -> Reading:
+        """Decided by the words it acts on and its clock, and logged; whom it lets in costs a pass and moves the door's output."""
+        self._catch_up()
+        if not 0 <= door < self._size.outputs:
+            raise CannotRead(f"door: the readers are 0 to {self._size.outputs - 1}; first is 0, second is 1")
+        try:
+            key = number_words(kind, number)
+        except NoNumber as error:
+            raise CannotRead(str(error)) from error
+        slot, decision = self._readers.decide(key, door, self._clock.unix(), self.schedules_open_now())
+        granted = decision is Decision.GRANTED
+        self.record_event(EventKind.GRANTED if granted else EventKind.DENIED, slot, door, decision.value)
+        if granted:
+            self._readers.let_in(slot, door)
+        self._catch_up()
+        return Reading(granted, decision.name.lower())
 
-    def _find(self, kind: int, number: tuple[int, int, int, int]) -> tuple[int, tuple[int, ...]]:
-        """The committed identifier slot with this type and number; 0xFFFF and no words where there is none."""
-        for slot in range(self._size.identifiers):
-            words = tuple(self._memory.identifiers.slot(slot))
-            if words[0] & 0xFF == kind != 0 and words[1:5] == number:
-                return slot, words
-        return NO_SLOT, ()
-
-    def record_event(self, kind: int, identifier: int, output: int, reason: int) -> None:
+    def record_event(self, kind: int, identifier: int = NONE, output: int = NONE, reason: int = 0, ago_s: float = 0.0) -> None:
         """Put an event into the log, stamped by its own clock (0 while unset)."""
-        self._events.add(int(self._clock.unix() or 0), kind, identifier, output, reason)
+        now = self._clock.unix()
+        self._events.add(0 if now is None else int(now - ago_s), kind, identifier, output, reason)
+
+    def details(self) -> dict[str, object]:
+        self._catch_up()
+        return {
+            "map": self._size.map,
+            "serial": f"{self.serial:016X}",
+            "identifiers": [self._identifier_view(slot) for slot in range(self._size.identifiers) if self._is_used(slot)],
+            "events": [asdict(event) for event in self._events.recent(EVENTS_SHOWN)],
+        }
+
+    def _is_used(self, slot: int) -> bool:
+        return self._memory.identifiers.slot(slot)[0] & 0xFF != 0
+
+    def _identifier_view(self, slot: int) -> dict[str, int]:
+        words = self._memory.identifiers.slot(slot)
+        return {"slot": slot, "type": words[0] & 0xFF, "passes_used": self._memory.passes[slot], "passes_allowed": words[14]}

@@ -23,12 +23,25 @@ class Traffic:
     replies: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a panel made of an identifier that was shown to it. `reason`: `granted`, or the objection."""
+
+    granted: bool
+    reason: str
+
+
+class CannotRead(ValueError):
+    """Nobody can show that to this panel; the message says why."""
+
+
 class SimulatedPanel(ABC):
     """One unit on a line. Acts on its registers alone; what no model has is refused with exception 1.
 
     `off` takes it off the line and `on` brings it back, memory, clock and outputs as they are. `power_cut` loses what is
     volatile, `reset` restarts it (the clock goes on where the hardware keeps it), both take no time and leave it on or off the
-    line as it was. `restore` erases it to its factory state.
+    line as it was. `restore` erases it to its factory state; `replace` also gives it another serial number, where its model has
+    one: a blank unit of the same model stands in its place.
     """
 
     model: str = ""
@@ -48,6 +61,8 @@ class SimulatedPanel(ABC):
         self.wall = wall
         self.monotonic = monotonic
         self.oscillator = Oscillator(monotonic)
+        self.serial: int | None = None
+        """64 bits, where the model has a serial number."""
         self._booted_at = monotonic()
 
     def handle(self, pdu: bytes) -> bytes:
@@ -92,6 +107,10 @@ class SimulatedPanel(ABC):
         self._erase()
         self._boot(cold=True)
 
+    def replace(self, serial: int | None = None) -> None:
+        """`serial` None: one that no unit of this panel had before. A model without a serial number leaves it unused."""
+        self.restore()
+
     def uptime_s(self) -> int:
         return int(self.monotonic() - self._booted_at)
 
@@ -106,6 +125,17 @@ class SimulatedPanel(ABC):
     def makes_durable(self, pdu: bytes) -> bool:
         """Whether this request is the model's commit or save: the moment before which a fault may cut the power."""
         return False
+
+    def read(self, kind: str, number: str, door: int) -> Reading:
+        """Somebody shows an identifier at a reader: 0 is the first door's. Types and numbers as the panel API has them.
+
+        Raises CannotRead.
+        """
+        raise CannotRead(f"{self.model} has no readers")
+
+    def details(self) -> dict[str, object]:
+        """What else people like to see of this model, for JSON."""
+        return {}
 
     def fill_up(self) -> int:
         """Take every free schedule slot, as if someone else had written it; how many there were."""

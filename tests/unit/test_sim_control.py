@@ -81,7 +81,7 @@ async def test_off_and_on_keep_everything() -> None:
         assert (await master.words(1, 4, 10, 1)) == (0,)
 
 
-@pytest.mark.parametrize(("action", "resets", "events"), [("power-cut", 1, 1), ("reset", 1, 1), ("restore", 0, 0)])
+@pytest.mark.parametrize(("action", "resets", "events"), [("power-cut", 1, 3), ("reset", 1, 3), ("restore", 0, 0)])
 async def test_restarts(action: str, resets: int, events: int) -> None:
     async with started() as (site, master, http):
         door = site.panels["door"]
@@ -101,7 +101,7 @@ async def test_faults_come_and_go() -> None:
         with unanswered(master):
             await master.words(1, 4, 0, 2)
         assert (await post(http, "/lines/annex/faults", {}))[0] == 200
-        assert await master.words(1, 4, 0, 2) == (0x5041, 0x0100)
+        assert await master.words(1, 4, 0, 2) == (0x5041, 0x0101)
 
 
 @pytest.mark.parametrize(

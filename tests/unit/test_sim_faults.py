@@ -18,7 +18,7 @@ from tests.support.master import BadReply, Master, Refused, read_pdu, rtu, singl
 from tests.support.virtual_time import run_virtual
 
 READ = rtu(1, read_pdu(4, 0, 2))
-READ_REPLY = rtu(1, bytes.fromhex("040450410100"))
+READ_REPLY = rtu(1, bytes.fromhex("040450410101"))
 WRITE = rtu(1, single_pdu(6, 0x0220, 60))
 COMMIT = rtu(1, write_pdu(0x0200, (0xC0DE, 1)))
 STAGE = rtu(1, single_pdu(6, 0x1000, 0))

@@ -19,7 +19,7 @@ from simulators.register_bank import RegisterBank
 from simulators.site import SimulatedSite, Where
 from tests.support.master import Master, unanswered
 
-IDENTITY = (0x5041, 0x0100)
+IDENTITY = (0x5041, 0x0101)
 
 
 def site_settings(*lines: dict[str, Any]) -> Settings:
