@@ -1,16 +1,29 @@
 """The control address of a simulated site: HTTP on 127.0.0.1, JSON, no authentication.
 
 `POST /panels/{id}/off|on|power-cut|reset|restore` and `GET /panels/{id}` answer what the panel is like now (`panel_view`),
-`GET /panels` all of them. `POST /lines/{id}/faults` takes `{"seed": 1, "rates": {"lose": 0.1}}`; rates that are not named
-are 0, so `{}` ends all faults. What the actions do stands at `SimulatedPanel`. Errors are
-`{"error": token, "detail": prose}`: 404 for an unknown panel, line or action, 422 for a body that cannot be used.
+`GET /panels` all of them. What the actions do stands at `SimulatedPanel`.
+
+`POST /panels/{id}/replace` puts a blank unit of the same model in the panel's place and answers what it is like. The body may
+be empty or `{"serial": …}`, a number or hexadecimal text; without one the unit has a number of its own.
+
+`POST /panels/{id}/read` shows an identifier to a reader: `{"type": "card", "number": "1234", "door": "first"}`. Types and
+numbers are the panel API's; a door is `first` (reader 0), `second` (reader 1) or a reader's number from 0 on. The answer is
+`{"granted": true, "reason": "granted"}`, or false with the panel's objection: `unknown`, `clock_not_set`, `not_valid_now`,
+`no_passes`, `schedule_closed`, `not_this_door`.
+
+`POST /lines/{id}/faults` takes `{"seed": 1, "rates": {"lose": 0.1}}`; rates that are not named are 0, so `{}` ends all faults.
+
+Errors are `{"error": token, "detail": prose}`: 404 for an unknown panel, line or action, 422 for faults that cannot be drawn,
+400 for any other body that cannot be used.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, fields
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -18,7 +31,7 @@ from aiohttp.typedefs import Handler, Middleware
 from simulators.clock import civil
 from simulators.crash import Crashes
 from simulators.faults import FaultRates, Faults
-from simulators.panel import SimulatedPanel
+from simulators.panel import CannotRead, SimulatedPanel
 from simulators.responder import Responder
 
 _RATES = {field.name for field in fields(FaultRates)}
@@ -31,8 +44,21 @@ _ACTIONS: dict[str, Callable[[SimulatedPanel], None]] = {
 }
 
 
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,16}")
+_DOORS = {"first": 0, "second": 1}
+_SERIALS = 1 << 64
+
+
 class Unusable(ValueError):
     """The body of a request says nothing that can be done."""
+
+    status = 422
+    code = "unusable"
+
+
+class BadRequest(Unusable):
+    status = 400
+    code = "bad_request"
 
 
 def panel_view(panel: SimulatedPanel) -> dict[str, object]:
@@ -54,18 +80,59 @@ def panel_view(panel: SimulatedPanel) -> dict[str, object]:
         "schedules_open_now": list(panel.schedules_open_now()),
         "clock": None if clock is None else civil(clock).replace(tzinfo=None).isoformat(),
         "uptime_s": panel.uptime_s(),
+        **panel.details(),
     }
 
 
-def parse_faults(text: str) -> Faults:
-    """Raises Unusable."""
+def parse_body(data: bytes, keys: Collection[str]) -> dict[str, Any]:
+    """A JSON object without other keys; nothing at all is an empty one. Raises Unusable."""
     try:
-        body = json.loads(text or "{}")
-        if not isinstance(body, dict) or set(body) - {"seed", "rates"}:
-            raise Unusable('an object with "seed" and "rates" is wanted')
+        body = json.loads(data or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise Unusable("the body is not JSON") from error
+    if not isinstance(body, dict) or set(body) - set(keys):
+        raise Unusable(f"the body is an object with {', '.join(keys)}")
+    return body
+
+
+def parse_faults(data: bytes) -> Faults:
+    """Raises Unusable."""
+    body = parse_body(data, ("seed", "rates"))
+    try:
         return Faults(_rates(body.get("rates", {})), _whole("seed", body.get("seed", 0)))
     except ValueError as error:
         raise Unusable(str(error)) from error
+
+
+def parse_reading(data: bytes) -> tuple[str, str, int]:
+    """Type, number, reader. Raises BadRequest."""
+    body = _usable(data, ("type", "number", "door"))
+    for key in ("type", "number"):
+        if not isinstance(body.get(key), str):
+            raise BadRequest(f"{key}: a text is needed")
+    door = body.get("door")
+    if isinstance(door, str):
+        door = _DOORS.get(door)
+    if isinstance(door, bool) or not isinstance(door, int):
+        raise BadRequest("door: first, second, or a reader's number from 0 on")
+    return body["type"], body["number"], door
+
+
+def parse_serial(data: bytes) -> int | None:
+    """Raises BadRequest."""
+    serial = _usable(data, ("serial",)).get("serial")
+    if isinstance(serial, str) and _HEXADECIMAL.fullmatch(serial):
+        return int(serial, 16)
+    if serial is None or (isinstance(serial, int) and not isinstance(serial, bool) and 0 <= serial < _SERIALS):
+        return serial
+    raise BadRequest("serial: a whole number of at most 64 bits, or up to 16 hexadecimal digits as text")
+
+
+def _usable(data: bytes, keys: Collection[str]) -> dict[str, Any]:
+    try:
+        return parse_body(data, keys)
+    except Unusable as error:
+        raise BadRequest(str(error)) from error
 
 
 def _rates(wanted: object) -> FaultRates:
@@ -98,6 +165,8 @@ class Control:
         app = web.Application(middlewares=[_errors(crashes)])
         app.router.add_get("/panels", self._list)
         app.router.add_get("/panels/{id}", self._show)
+        app.router.add_post("/panels/{id}/read", self._read)
+        app.router.add_post("/panels/{id}/replace", self._replace)
         app.router.add_post("/panels/{id}/{action}", self._act)
         app.router.add_post("/lines/{id}/faults", self._faults)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
@@ -130,11 +199,27 @@ class Control:
         action(panel)
         return web.json_response(panel_view(panel))
 
+    async def _read(self, request: web.Request) -> web.Response:
+        panel = self._panel(request)
+        kind, number, door = parse_reading(await request.read())
+        try:
+            return web.json_response(asdict(panel.read(kind, number, door)))
+        except CannotRead as error:
+            raise BadRequest(str(error)) from error
+
+    async def _replace(self, request: web.Request) -> web.Response:
+        panel = self._panel(request)
+        serial = parse_serial(await request.read())
+        if serial is not None and panel.serial is None:
+            raise BadRequest(f"serial: a {panel.model} has no serial number")
+        panel.replace(serial)
+        return web.json_response(panel_view(panel))
+
     async def _faults(self, request: web.Request) -> web.Response:
         responder = self._responders.get(request.match_info["id"])
         if responder is None:
             raise web.HTTPNotFound(reason="unknown_line")
-        faults = parse_faults(await request.text())
+        faults = parse_faults(await request.read())
         responder.set_faults(faults)
         return web.json_response({"line": request.match_info["id"], "rates": asdict(faults.rates)})
 
@@ -155,7 +240,7 @@ async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Unusable as error:
-        return web.json_response({"error": "unusable", "detail": str(error)}, status=422)
+        return web.json_response({"error": error.code, "detail": str(error)}, status=error.status)
     except web.HTTPError as error:
         token = error.reason.lower().replace(" ", "_")
         return web.json_response({"error": token, "detail": request.path}, status=error.status)

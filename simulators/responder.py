@@ -75,7 +75,7 @@ class Responder:
             transaction = (transaction + self.faults.random.randint(1, 0xFFFF)) & 0xFFFF
         return self._travel(reply, mbap_frame(transaction, reply.unit, reply.pdu), checked=False)
 
-    def _at(self, unit: int) -> SimulatedPanel | None:
+    def at(self, unit: int) -> SimulatedPanel | None:
         """The panel with this unit id; a panel may have been given another one."""
         panel = self.panels.get(unit)
         if panel is None or panel.unit != unit:
@@ -92,7 +92,7 @@ class Responder:
                 panel.handle(pdu)
 
     def _reply(self, unit: int, pdu: bytes, size: int) -> _Reply | None:
-        panel = self._at(unit)
+        panel = self.at(unit)
         if panel is None or not self._present(panel):
             return None
         fault = self.faults.draw(panel.makes_durable(pdu))
@@ -170,3 +170,15 @@ class Responder:
         reply.panel.traffic.replies += len(sendings)
         reply.panel.traffic.bytes_out += sum(len(each.data) for each in sendings)
         return sendings
+
+
+def swap(here: Responder, one: SimulatedPanel, there: Responder, other: SimulatedPanel) -> None:
+    """Two units exchange their places: line and unit id. All else stays with the unit: what it holds, its clock, its number.
+
+    The responders may be the same. Raises KeyError where a panel is not on the line it is said to be on.
+    """
+    for line, panel in ((here, one), (there, other)):
+        if line.at(panel.unit) is not panel:
+            raise KeyError(panel.id)
+    here.panels[one.unit], there.panels[other.unit] = other, one
+    one.unit, other.unit = other.unit, one.unit

@@ -16,7 +16,7 @@ from simulators.faults import FaultRates, Faults
 from simulators.line import SerialLine, TcpLine
 from simulators.models import build_panel
 from simulators.panel import SimulatedPanel
-from simulators.responder import Responder
+from simulators.responder import Responder, swap
 
 Where = str | tuple[str, int]
 """A serial line's path, or a TCP line's host and port."""
@@ -86,6 +86,18 @@ class SimulatedSite:
     def set_faults(self, line_id: str, rates: FaultRates, seed: int) -> None:
         """Raises KeyError for an unknown line."""
         self.responders[line_id].set_faults(Faults(rates, seed))
+
+    def swap(self, one: str, other: str) -> None:
+        """As if somebody had exchanged two units: each answers at the other's place. `panels` goes on naming the units.
+
+        Raises KeyError for an unknown panel.
+        """
+        here, there = self._line_of(one), self._line_of(other)
+        swap(here, self.panels[one], there, self.panels[other])
+
+    def _line_of(self, panel_id: str) -> Responder:
+        panel = self.panels[panel_id]
+        return next(line for line in self.responders.values() if line.at(panel.unit) is panel)
 
     async def _start_line(self, line: LineSettings, number: int, crashes: Crashes, stack: AsyncExitStack) -> None:
         monotonic = asyncio.get_running_loop().time

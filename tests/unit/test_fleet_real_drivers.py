@@ -12,10 +12,11 @@ from config.settings import BindingSettings, SimulatorSettings
 from drivers.contract import ItemState, Reason
 from simulators.open_access_panel import OpenAccessPanel
 from simulators.site import SimulatedSite
+from tests.support.access_words import sealed
 from tests.support.fleet_site import item, link
 from tests.support.master import raise_refusal, write_pdu
 from tests.unit.test_fleet_simulated import Running, gateway_on, tcp_lines, until, written
-from tests.unit.test_sim_open_access_panel import EXAMPLE, sealed
+from tests.unit.test_sim_open_access_panel import EXAMPLE
 
 
 def open_access(simulated: SimulatedSite, name: str = "lobby") -> OpenAccessPanel:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 import serial_asyncio
+from pydantic import ValidationError
 
-from config.settings import Settings
+from config.settings import Settings, SimulatorSettings
 from simulators.models import UnknownModel
 from simulators.open_access_panel import OpenAccessPanel
 from simulators.register_bank import RegisterBank
@@ -184,6 +185,55 @@ async def test_a_panel_that_is_off_is_silent_on_tcp() -> None:
         with unanswered(master):
             await master.words(1, 4, 0, 2)
         assert await master.words(2, 4, 0, 2) == IDENTITY
+
+
+async def test_swapped_units_take_what_they_hold_and_their_numbers_along(tmp_path: Path) -> None:
+    """Two adapters change names: each address is answered by the other unit."""
+    settings = site_settings(line("modbus-tcp", 0, "lobby", "garage"), line("modbus-tcp", 0, "vault"))
+    async with (
+        SimulatedSite(settings) as site,
+        master_at(site.lines["line-lobby"], "modbus-tcp") as here,
+        master_at(site.lines["line-vault"], "modbus-tcp") as there,
+    ):
+        garage, vault = await here.words(2, 4, 20, 4), await there.words(1, 4, 20, 4)
+        await there.single(1, 6, 0x0220, 60)
+        site.swap("garage", "vault")
+        assert (await here.words(2, 4, 20, 4), await there.words(1, 4, 20, 4)) == (vault, garage)
+        assert await here.bits(2, 1, 0, 1) == (1,)
+        assert site.panels["vault"].outputs()[0]
+        site.panels["vault"].off()
+        assert await here.words(1, 4, 0, 2) == IDENTITY
+        with unanswered(here):
+            await here.words(2, 4, 0, 2)
+        site.swap("lobby", "garage")
+        assert await there.words(1, 4, 0, 2) == IDENTITY
+        site.swap("vault", "lobby")
+
+
+@pytest.mark.parametrize(("serial", "words"), [(5, (0, 0, 0, 5)), ("00a1B2c3D4e5F607", (0xA1, 0xB2C3, 0xD4E5, 0xF607))])
+async def test_a_serial_number_from_the_configuration(serial: int | str, words: tuple[int, ...]) -> None:
+    settings = line("modbus-tcp", 0, "annex")
+    settings["panels"][0]["simulator"] = {"serial": serial}
+    async with SimulatedSite(site_settings(settings)) as site, master_at(site.lines["line-annex"], "modbus-tcp") as master:
+        assert await master.words(1, 4, 20, 4) == words
+        site.panels["annex"].power_cut()
+        site.panels["annex"].restore()
+        assert await master.words(1, 4, 20, 4) == words
+
+
+async def test_panels_have_different_numbers_that_stay() -> None:
+    numbers = []
+    for _ in range(2):
+        async with tcp_site("annex", "cellar") as (_, master):
+            numbers.append([await master.words(unit, 4, 20, 4) for unit in (1, 2)])
+    assert numbers[0] == numbers[1]
+    assert numbers[0][0] != numbers[0][1]
+
+
+@pytest.mark.parametrize("serial", [-1, 1 << 64, "", "12345678901234567", "xyz", True, 1.5])
+def test_a_number_that_no_unit_can_have_is_a_mistake_in_the_file(serial: object) -> None:
+    with pytest.raises(ValidationError):
+        SimulatorSettings.model_validate({"serial": serial})
 
 
 async def test_a_crash_inside_is_raised_at_the_end() -> None:
