@@ -174,6 +174,7 @@ def _model(path: str, panel: Mapping[str, Any], models: Models) -> Iterator[Mist
                 yield f"{path}.{key}" if key.startswith("options") else f"{path}.options", what if what else key
         else:
             yield from _lease(path, panel, model)
+            yield from _serial(path, panel, model)
 
 
 def _lease(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[Mistake]:
@@ -183,6 +184,12 @@ def _lease(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[M
     if lease is not None and isinstance(wanted, int) and wanted > lease.longest_s:
         told = f"{wanted}" if "hold_lease_s" in panel else f"absent, which is {wanted}"
         yield f"{path}.hold_lease_s", f"is {told}: this panel is held for at most {lease.longest_s} seconds at a time"
+
+
+def _serial(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[Mistake]:
+    simulator = panel.get("simulator")
+    if isinstance(simulator, dict) and "serial" in simulator and model.counters.serial is None:
+        yield f"{path}.simulator.serial", f"a {model.name} has no serial number"
 
 
 def _groups(raw: Mapping[str, Any], panels: Panels) -> Iterator[Mistake]:

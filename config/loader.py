@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,14 @@ class ConfigurationError(Exception):
         self.mistakes = mistakes
 
 
-def load_settings(path: Path, models: Mapping[str, PanelModel] | None = None) -> Settings:
-    """`models`: the known panel models by name; None: the shipped ones and those of `site.models_dir`.
+def load_settings(path: Path, models: Mapping[str, PanelModel] | None = None, leave_out: Collection[str] = ()) -> Settings:
+    """`models`: the known panel models by name; None: the shipped ones and those of `site.models_dir`. `leave_out`: tables of
+    the file that are not looked at, as if they were not there.
 
     Raises ConfigurationError.
     """
-    raw = _placed(_read(path), path.absolute().parent)
+    read = {key: value for key, value in _read(path).items() if key not in leave_out}
+    raw = _placed(read, path.absolute().parent)
     mistakes: dict[str, str] = {}
     settings = _validated(raw, mistakes)
     if models is None:

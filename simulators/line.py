@@ -19,6 +19,7 @@ from simulators.modbus_slave import MbapRequests, RtuRequests
 from simulators.responder import Responder, Sending
 from simulators.wire import byte_time_s, silence_s
 
+_HERE = "127.0.0.1"
 _PSEUDO = Path("/dev/pts")
 
 
@@ -216,7 +217,10 @@ class _Connection(asyncio.Protocol):
 
 
 class TcpLine:
-    """The panels of a line behind one TCP port; `where` is (host, port) once it is started. Port 0: a free one."""
+    """The panels of a line behind one TCP port; `where` is (host, port) once it is started. Port 0: a free one.
+
+    Where the host is not this machine, and only then, it listens on 127.0.0.1 in its place.
+    """
 
     def __init__(self, line: LineSettings, responder: Responder, crashes: Crashes, address: tuple[str, int], paced: bool) -> None:
         self.responder, self.crashes = responder, crashes
@@ -228,8 +232,17 @@ class TcpLine:
 
     async def start(self) -> None:
         host, port = self.where
-        self._server = await asyncio.get_running_loop().create_server(lambda: _Connection(self), host, port)
+        try:
+            self._server = await self._listen(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            host = _HERE
+            self._server = await self._listen(host, port)
         self.where = (host, self._server.sockets[0].getsockname()[1])
+
+    async def _listen(self, host: str, port: int) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_server(lambda: _Connection(self), host, port)
 
     async def stop(self) -> None:
         if self._server is None:

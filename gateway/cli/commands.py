@@ -10,7 +10,7 @@ import asyncio
 import gc
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,10 @@ class Mistakes(Exception):
         self.lines = tuple(lines)
 
 
-def read_settings(path: Path) -> Settings:
-    """The configuration, checked whole. Raises Mistakes."""
+def read_settings(path: Path, leave_out: Collection[str] = ()) -> Settings:
+    """The configuration, checked whole but for the tables that are left out. Raises Mistakes."""
     try:
-        return load_settings(path)
+        return load_settings(path, leave_out=leave_out)
     except ConfigurationError as error:
         raise Mistakes([f"{path}: {mistake}" for mistake in error.mistakes]) from error
 

@@ -86,6 +86,33 @@ async def test_exchanges_on_a_pseudo_terminal() -> None:
         await bus.stop(1)
 
 
+@pytest.mark.parametrize("changes", [{"parity": "even"}, {"parity": "odd", "stopbits": 2}])
+@pytest.mark.parametrize("linked", [False, True])
+async def test_a_simulated_line_opens_whatever_parity_the_real_one_has(
+    changes: dict[str, object], linked: bool, tmp_path: Path
+) -> None:
+    """Twice: what a terminal refuses depends on what it was set to before."""
+    with pty_panel(obey) as panel:
+        port = Path(panel.path)
+        if linked:
+            port = tmp_path / "tty"
+            port.symlink_to(panel.path)
+        for _ in range(2):
+            link = open_link(rtu_settings(port=str(port), baudrate=19200, **changes), SystemClock())
+            await link.open()
+            assert await link.exchange(1, READ, UnitTiming(0, 1)) == (42,)
+            await link.close()
+
+
+async def test_a_real_port_is_asked_for_its_parity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pseudo-terminal that passes for a device: it says what it does not take."""
+    with pty_panel(obey) as panel:
+        monkeypatch.setattr("drivers.modbus.wire.open._PSEUDO", Path("/dev/no-such-folder"))
+        link = open_link(rtu_settings(port=panel.path, parity="even"), SystemClock())
+        with pytest.raises(BusUnavailable, match="Invalid argument"):
+            await link.open()
+
+
 async def test_what_the_kernel_holds_already_is_heard_before_a_frame_is_sent() -> None:
     with pty_panel(obey) as panel:
         settings = rtu_settings(port=panel.path, baudrate=115200)

@@ -164,6 +164,11 @@ CASES = [
         '  model = "waveshare-relay-8ch"\n  hold_lease_s = 26\n  options = {longest_timed_on = 255}',
         "lines[0].panels[0].hold_lease_s: is 26: this panel is held for at most 25 seconds at a time",
     ),
+    (
+        '  model = "open-access-panel"\n  unit = 1',
+        '  model = "waveshare-relay-8ch"\n  simulator = {serial = 5}',
+        "lines[0].panels[0].simulator.serial: a waveshare-relay-8ch has no serial number",
+    ),
 ]
 
 
