@@ -45,10 +45,9 @@ class SlotArea:
         return self.staged.get(number) or self.slot(number)
 
     def store(self, number: int, words: Sequence[int]) -> None:
-        """Committed and acted on at once; a staged copy is gone."""
+        """Committed and acted on at once; what is staged stays."""
         span = slice(number * self.width, (number + 1) * self.width)
         self.committed[span] = self.acting[span] = array("H", words)
-        self.staged.pop(number, None)
 
     def take_staged(self) -> None:
         for number, words in self.staged.items():
@@ -143,6 +142,7 @@ class SlotMemory:
 
     def _clear(self, area: SlotArea, number: int) -> None:
         area.store(number, (0,) * area.width)
+        area.staged.pop(number, None)
         if self._status == STAGED and self.staged_count() == 0:
             self._conclude(NOTHING)
 

@@ -258,12 +258,15 @@ class OpenAccessPanel(SimulatedPanel):
 
     def _open_bits(self) -> tuple[int, ...]:
         self._catch_up()
-        now, schedules = self.local_second(), self._memory.schedules
-        if now is None:
-            return (0,) * schedules.slots
-        day, minute = divmod(int(now) // 60, MINUTES)
-        windows = (day_windows(schedules.acting_slot(slot), day) for slot in range(schedules.slots))
-        return tuple(int(any(start <= minute < end for start, end in pairs)) for pairs in windows)
+        now = self.local_second()
+        opened = () if now is None else self._open_at(int(now) // 60)
+        return tuple(int(slot in opened) for slot in range(self._size.schedules))
+
+    def _open_at(self, local_minute: int) -> frozenset[int]:
+        """Schedule slots that are open, by the words it acts on."""
+        (day, minute), schedules = divmod(local_minute, MINUTES), self._memory.schedules
+        windows = ((slot, day_windows(schedules.acting_slot(slot), day)) for slot in range(schedules.slots))
+        return frozenset(slot for slot, pairs in windows if any(start <= minute < end for start, end in pairs))
 
     def schedules_open_now(self) -> tuple[int, ...]:
         return tuple(slot for slot, is_open in enumerate(self._open_bits()) if is_open)
@@ -278,13 +281,7 @@ class OpenAccessPanel(SimulatedPanel):
 
     def read(self, kind: str, number: str, door: int) -> Reading:
         """Decided by the words it acts on and its clock, and logged; whom it lets in costs a pass and moves the door's output."""
-        self._catch_up()
-        if not 0 <= door < self._size.outputs:
-            raise CannotRead(f"door: the readers are 0 to {self._size.outputs - 1}; first is 0, second is 1")
-        try:
-            key = number_words(kind, number)
-        except NoNumber as error:
-            raise CannotRead(str(error)) from error
+        key = self._shown(kind, number, door)
         slot, decision = self._readers.decide(key, door, self._clock.unix(), self.schedules_open_now())
         granted = decision is Decision.GRANTED
         self.record_event(EventKind.GRANTED if granted else EventKind.DENIED, slot, door, decision.value)
@@ -292,6 +289,21 @@ class OpenAccessPanel(SimulatedPanel):
             self._readers.let_in(slot, door)
         self._catch_up()
         return Reading(granted, decision.name.lower())
+
+    def would_read(self, kind: str, number: str, door: int, unix_minute: int, local_minute: int) -> Reading:
+        """What it would answer if its clock said so; nothing is counted, moved or logged. Raises CannotRead."""
+        key = self._shown(kind, number, door)
+        _, decision = self._readers.decide(key, door, 60 * unix_minute, self._open_at(local_minute))
+        return Reading(decision is Decision.GRANTED, decision.name.lower())
+
+    def _shown(self, kind: str, number: str, door: int) -> tuple[int, ...]:
+        self._catch_up()
+        if not 0 <= door < self._size.outputs:
+            raise CannotRead(f"door: the readers are 0 to {self._size.outputs - 1}; first is 0, second is 1")
+        try:
+            return number_words(kind, number)
+        except NoNumber as error:
+            raise CannotRead(str(error)) from error
 
     def record_event(self, kind: int, identifier: int = NONE, output: int = NONE, reason: int = 0, ago_s: float = 0.0) -> None:
         """Put an event into the log, stamped by its own clock (0 while unset)."""

@@ -324,6 +324,21 @@ def test_a_number_in_two_slots_is_let_in_by_the_one_that_opens() -> None:
     assert (door.reads(), door.last_event()) == ("granted", (1, 1, 0, 0))
 
 
+def test_who_would_be_let_in_can_be_asked_without_a_trace() -> None:
+    door = Door(clock=None)
+    hours = schedule(0, ONE, (0x7F, 540, 1080))
+    door.hold(card(0, (0,), passes=1, first=MINUTE, last=MINUTE + 100), schedules=(hours,))
+    before = door.panel.details()
+
+    def would(unix: int, local: int) -> str:
+        return door.panel.would_read("card", "1234", 0, unix, local).reason
+
+    assert [would(MINUTE + late, 540) for late in (-1, 0, 100, 101)] == ["not_valid_now", "granted", "granted", "not_valid_now"]
+    opened = [would(MINUTE, 1440 * 20000 + local) == "granted" for local in (539, 540, 1079, 1080)]
+    assert opened == [False, True, True, False]
+    assert (door.panel.details(), door.coils()) == (before, (0,) * 8)
+
+
 # --- an older panel
 
 
