@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: lab test bench clean
+.PHONY: lab test bench mutants clean
 
 lab: .venv/run.stamp
 	$(BIN)/panel-gateway lab $(ARGS)
@@ -18,8 +18,11 @@ test: .venv/test.stamp
 bench: .venv/test.stamp
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
+mutants: .venv/test.stamp
+	$(BIN)/python -m tests.mutants $(ARGS)
+
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .mutants build *.egg-info
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

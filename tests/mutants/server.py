@@ -1,0 +1,95 @@
+"""Runs tests in children of a process that has the libraries imported already: a mutant costs no start of an interpreter.
+
+One job a line in JSON on standard input, one answer a line on standard output. A job is a list of `[test, seconds it may
+take]`, in the order in which they are run; the answer says how the run ended, and which test was the last to begin. Nothing
+that may be mutated is imported before the fork, so that every child sees the sources as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+_LIBRARIES = ("aiohttp", "asyncio", "coverage", "hypothesis", "pydantic", "pymodbus.client", "pytest_asyncio", "serial_asyncio")
+_START_S = 60.0
+"""For imports and collection, and for the end."""
+_MEMORY_BYTES = 6 << 30
+SURVIVED, TIMEOUT = "survived", "timeout"
+
+
+class _Chosen:
+    """Runs these tests only, in this order; SIGALRM ends the process when one takes too long."""
+
+    def __init__(self, limits: dict[str, float], note: Path) -> None:
+        self._limits = limits
+        self._note = note
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        places = {test: place for place, test in enumerate(self._limits)}
+        items[:] = sorted((item for item in items if item.nodeid in places), key=lambda item: places[item.nodeid])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        self._note.write_text(item.nodeid, encoding="utf-8")
+        signal.setitimer(signal.ITIMER_REAL, self._limits[item.nodeid])
+        try:
+            return (yield)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, _START_S)
+
+
+def _child(limits: dict[str, float], note: Path) -> int:
+    os.setsid()
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    with Path(os.devnull).open("rb") as nowhere, note.with_suffix(".txt").open("wb") as output:
+        os.dup2(nowhere.fileno(), 0)
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    signal.setitimer(signal.ITIMER_REAL, _START_S)
+    files = sorted({test.split("::")[0] for test in limits})
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    return int(pytest.main([*options, *files], plugins=[_Chosen(limits, note)]))
+
+
+def _run(limits: dict[str, float], note: Path) -> dict[str, str]:
+    note.write_text("", encoding="utf-8")
+    child = os.fork()
+    if child == 0:
+        status = 70
+        try:
+            status = _child(limits, note)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    last = note.read_text(encoding="utf-8")
+    if os.WIFSIGNALED(status):
+        return {"end": TIMEOUT if os.WTERMSIG(status) == signal.SIGALRM else f"signal {os.WTERMSIG(status)}", "test": last}
+    code = os.WEXITSTATUS(status)
+    ends = {pytest.ExitCode.OK: SURVIVED, pytest.ExitCode.NO_TESTS_COLLECTED: "no tests collected"}
+    return {"end": ends.get(pytest.ExitCode(code) if code < 6 else pytest.ExitCode.INTERNAL_ERROR, "failed"), "test": last}
+
+
+def main() -> None:
+    for library in _LIBRARIES:
+        importlib.import_module(library)
+    note = Path(".last_test").resolve()
+    for line in sys.stdin:
+        print(json.dumps(_run(dict(json.loads(line)), note)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

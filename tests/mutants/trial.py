@@ -1,0 +1,94 @@
+"""One mutant tried: the tests that run the changed line, the fastest first, until one fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.mutants.coverage_map import CoverageMap
+from tests.mutants.operators import Change
+from tests.mutants.server import SURVIVED
+from tests.mutants.trees import Tree
+
+_TIMES, _MORE_S = 10.0, 10.0
+"""A test may take so many times its own time and so many seconds more; a mutant that makes it take longer is noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    area: str
+    path: str
+    change: Change
+
+    def __str__(self) -> str:
+        change = self.change
+        return f"{self.path}:{change.lines[0]}  {change.operator}: {change.before} -> {change.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`end`: survived, timeout, failed, signal N, or untested: no test runs the line. `test`: the one that noticed."""
+
+    mutant: Mutant
+    end: str
+    test: str = ""
+
+    @property
+    def killed(self) -> bool:
+        return self.end not in {SURVIVED, "untested"}
+
+
+class Bench:
+    """A copy of the tree with the process that runs tests in it. Use it as a context manager."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "tests.mutants.server"],
+            cwd=tree.path,
+            env={**tree.environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.communicate()
+
+    def try_out(self, mutant: Mutant, covered: CoverageMap) -> Verdict:
+        """Raises RuntimeError when the tests cannot be run at all."""
+        tests = covered.tests_of(mutant.path, mutant.change)
+        if not tests:
+            return Verdict(mutant, "untested")
+        source = (self._tree.path / mutant.path).read_bytes()
+        with self._tree.holding(mutant.path, mutant.change.applied(source)):
+            return self._judged(mutant, tests, covered)
+
+    def _judged(self, mutant: Mutant, tests: list[str], covered: CoverageMap) -> Verdict:
+        """A test that fails has to fail twice: one that trips over a busy machine kills nothing."""
+        while tests:
+            end, test = self.run(tests, covered)
+            if end != "failed" or not test:
+                return Verdict(mutant, end, test)
+            if self.run([test], covered)[0] != SURVIVED:
+                return Verdict(mutant, end, test)
+            tests = tests[tests.index(test) + 1 :]
+        return Verdict(mutant, SURVIVED)
+
+    def run(self, tests: Sequence[str], covered: CoverageMap) -> tuple[str, str]:
+        """How the run of these tests ended, and the last one that began."""
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        job = [(test, _MORE_S + _TIMES * covered.seconds[test]) for test in tests]
+        self._server.stdin.write(json.dumps(job) + "\n")
+        self._server.stdin.flush()
+        said = self._server.stdout.readline()
+        if not said or (answer := json.loads(said))["end"] == "no tests collected":
+            raise RuntimeError(f"{tests[0]} and {len(tests) - 1} more tests could not be run in {self._tree.path}")
+        return answer["end"], answer["test"]
