@@ -1,0 +1,119 @@
+"""What an operator would lose by a store that is damaged in a corner, closed in haste, or restored from a backup."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.store.contract import StoreDamaged, StoreUnavailable
+from gateway.store.sqlite_schema import open_read_only
+from gateway.store.sqlite_store import SqliteStore
+from tests.contract.test_store_sqlite import Flushes, load, names
+from tests.support.stores import create, observed
+
+
+async def filled(path: Path, *, profiles: int = 200) -> SqliteStore:
+    store = SqliteStore(path)
+    await store.open()
+    await store.put_desired([create(number) for number in range(profiles)], {}, 1.0)
+    return store
+
+
+def root_page(path: Path, kind: str) -> int:
+    """The first page of the store's table of profiles, or of its index."""
+    with closing(sqlite3.connect(path)) as other:
+        where = "tbl_name = 'desired' AND type = ? AND sql IS NOT NULL"
+        (page,) = other.execute(f"SELECT rootpage FROM sqlite_schema WHERE {where}", (kind,)).fetchone()
+    return int(page)
+
+
+def spoil(path: Path, page: int) -> None:
+    content = bytearray(path.read_bytes())
+    size = int.from_bytes(content[16:18], "big")
+    content[(page - 1) * size : page * size] = b"\xff" * size
+    path.write_bytes(content)
+
+
+async def test_damage_in_a_corner_that_nobody_reads_yet_is_found_before_anything_is_written_on_top_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    await (await filled(path)).close()
+    spoil(path, root_page(path, "index"))
+    before = path.read_bytes()
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        await SqliteStore(path).open()
+    assert path.read_bytes() == before
+
+
+async def test_who_looks_into_a_damaged_store_is_told_to_restore_a_backup(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    await (await filled(path)).close()
+    spoil(path, root_page(path, "table"))
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        open_read_only(path)
+
+
+async def test_a_folder_in_the_place_of_the_store_is_no_store(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.mkdir()
+    with pytest.raises(StoreUnavailable, match=r"store\.db"):
+        await SqliteStore(path).open()
+    with pytest.raises(StoreUnavailable, match=r"store\.db"):
+        open_read_only(path)
+
+
+async def test_a_backup_is_one_file_that_can_be_read_from_a_medium_that_takes_no_writing(tmp_path: Path) -> None:
+    store = await filled(tmp_path / "store.db", profiles=3)
+    (tmp_path / "stick").mkdir()
+    copy = tmp_path / "stick" / "copy.db"
+    await store.backup(copy)
+    await store.close()
+    with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True)) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert other.execute("SELECT count(*) FROM desired").fetchone() == (3,)
+        assert names(tmp_path / "stick") == ["copy.db"], "nothing is needed beside it"
+
+
+async def test_the_very_first_panel_is_marked_before_it_is_written(tmp_path: Path) -> None:
+    """A kill right after the call would else leave a panel half written that looks untouched."""
+    store = SqliteStore(tmp_path / "store.db")
+    await store.open()
+    await store.put_observed("lobby", observed(1, dirty=True))
+    seen = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+    assert seen.observed == {"lobby": observed(1, dirty=True)}
+    await store.close()
+
+
+async def test_a_panel_that_is_marked_already_costs_no_other_commit(tmp_path: Path) -> None:
+    """A panel is written in many transactions; the appliance's storage wears out by each commit."""
+    commits: list[str] = []
+
+    def watch(connection: sqlite3.Connection) -> None:
+        connection.set_trace_callback(lambda statement: commits.append(statement) if statement == "COMMIT" else None)
+
+    store = SqliteStore(tmp_path / "store.db", prepare=watch)
+    await store.open()
+    await store.put_observed("lobby", observed(1, dirty=True))
+    before = len(commits)
+    for _ in range(20):
+        await store.put_observed("lobby", observed(1, dirty=True))
+    assert len(commits) == before
+    await store.put_observed("lobby", observed(2, dirty=True))
+    assert len(commits) == before + 1
+    await store.close()
+
+
+async def test_a_stop_while_observations_are_being_written_loses_none(tmp_path: Path) -> None:
+    flushes = Flushes()
+    store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
+    await store.open()
+    await store.put_observed("lobby", observed(1))
+    await flushes.next()
+    await store.put_observed("gate", observed(2))
+    await store.close()
+    snapshot = await load(tmp_path / "store.db")
+    assert snapshot.observed == {"lobby": observed(1), "gate": observed(2)}
+    assert snapshot.clean
