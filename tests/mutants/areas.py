@@ -19,8 +19,6 @@ _FLEET_TESTS = (
     "tests/unit/test_fleet*.py",
     "tests/unit/test_bindings.py",
     "tests/unit/test_inside.py",
-    "tests/unit/test_panel_*.py",
-    "tests/unit/fleet/**/test_*.py",
 )
 
 AREAS = (
