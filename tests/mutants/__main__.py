@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from tests.mutants.areas import AREAS, Area, files
 from tests.mutants.coverage_map import CoverageMap, measure
 from tests.mutants.operators import changes_of
-from tests.mutants.trees import ROOT, Tree, digest
+from tests.mutants.trees import ROOT, WORK, Tree, digest
 from tests.mutants.trial import Bench, Mutant, Verdict
 
 GOAL = 0.9
@@ -45,7 +45,7 @@ def measured(tree: Tree, areas: Sequence[Area], of: str) -> dict[str, CoverageMa
     for _, group in itertools.groupby(AREAS, key=lambda area: area.tests):
         together = list(group)
         if any(area in areas for area in together):
-            found = measure(tree, together, of)
+            found = measure(tree, together, WORK / f"{'-'.join(area.name for area in together)}-{of}.json")
             maps.update((area.name, found) for area in together)
     return maps
 
@@ -108,9 +108,9 @@ def main() -> int:
     if not mutants:
         parser.error(f"nothing to change at {chosen.at}")
     of = digest()
-    first = Tree(0, of)
+    first = Tree(WORK / "tree-0", of)
     maps = measured(first, areas, of)
-    trees = [first, *(Tree(number, of, like=first.path) for number in range(1, chosen.workers))]
+    trees = [first, *(Tree(WORK / f"tree-{number}", of, like=first.path) for number in range(1, chosen.workers))]
     for test in sorted(set[str]().union(*(covered.failed for covered in maps.values()))):
         print(f"left out, it fails with nothing changed: {test}")
     verdicts = tried(mutants, maps, trees)

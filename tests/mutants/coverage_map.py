@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.mutants.areas import Area, files
 from tests.mutants.operators import Change
-from tests.mutants.trees import WORK, Tree
+from tests.mutants.trees import Tree
 
 _AT_IMPORT = ""
 """Stands among the tests that run a line where it also ran before any test."""
@@ -40,9 +40,8 @@ def _running(lines: dict[int, frozenset[str]], span: tuple[int, int]) -> frozens
     return frozenset[str]().union(*(lines.get(line, frozenset()) for line in range(span[0], span[1] + 1)))
 
 
-def measure(tree: Tree, areas: Sequence[Area], of: str) -> CoverageMap:
-    """Run the tests that these areas share once, unless that was done for the same sources. Raises LookupError."""
-    cached = WORK / f"{'-'.join(area.name for area in areas)}-{of}.json"
+def measure(tree: Tree, areas: Sequence[Area], cached: Path) -> CoverageMap:
+    """Run the tests that these areas share, unless `cached` tells already what came of it. Raises LookupError."""
     if not cached.exists():
         sources = [path for area in areas for path in files(tree.path, area.sources)]
         command = [sys.executable, "-m", "tests.mutants.coverage_run", str(cached)]

@@ -27,10 +27,10 @@ def digest() -> str:
 
 
 class Tree:
-    """One copy, made anew unless it is one of the same sources."""
+    """A copy of `like` in the folder `path`; `of` is the digest of its sources: compiled files of the same ones are kept."""
 
-    def __init__(self, number: int, of: str, like: Path = ROOT) -> None:
-        self.path = WORK / f"tree-{number}"
+    def __init__(self, path: Path, of: str, like: Path = ROOT) -> None:
+        self.path = path
         mark = self.path / ".digest"
         if not mark.exists() or mark.read_text() != of:
             shutil.rmtree(self.path, ignore_errors=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.mutants.__main__ import all_mutants, drawn, share, table
-from tests.mutants.areas import AREAS, files
-from tests.mutants.coverage_map import CoverageMap
+from tests.mutants.areas import AREAS, Area, files
+from tests.mutants.coverage_map import CoverageMap, measure
 from tests.mutants.operators import Change, changes_of
-from tests.mutants.trees import ROOT
-from tests.mutants.trial import Mutant, Verdict
+from tests.mutants.trees import ROOT, Tree
+from tests.mutants.trial import Bench, Mutant, Verdict
 
 
 def made_of(*lines: str) -> set[tuple[str, str, str]]:
@@ -76,7 +77,7 @@ def test_the_same_seed_draws_the_same_mutants() -> None:
 
 
 def test_every_mutant_is_a_program() -> None:
-    for mutant in all_mutants(AREAS):
+    for mutant in drawn(list(all_mutants(AREAS)), 1, 100):
         source = (ROOT / mutant.path).read_bytes()
         assert mutant.change.applied(source) != source
         compile(mutant.change.applied(source), mutant.path, "exec")
@@ -101,6 +102,62 @@ def test_only_tests_that_run_the_line_are_tried_the_fastest_first() -> None:
     assert covered.tests_of("a.py", change_at(6, 7)) == ["other"]
     assert covered.tests_of("a.py", change_at(9, 9)) == []
     assert covered.tests_of("a.py", change_at(1, 1, at_import=True)) == ["fast", "other", "slow"]
+
+
+SOURCE = """\
+def doubled(number):
+    if number > 100:
+        return 100
+    total = 0
+    while total < 2 * number:
+        total += 1
+    return total
+
+
+def forgotten():
+    return doubled(1)
+"""
+TESTS = """\
+from small.sums import doubled
+
+
+def test_doubled():
+    assert doubled(3) == 6
+    assert doubled(101) == 100
+"""
+
+
+@pytest.fixture
+def small_tree(tmp_path: Path) -> Tree:
+    """A project of one module and one test, with this package in it."""
+    project = tmp_path / "project"
+    shutil.copytree(ROOT / "tests" / "mutants", project / "tests" / "mutants")
+    for path, text in {
+        "tests/__init__.py": "",
+        "tests/test_sums.py": TESTS,
+        "small/__init__.py": "",
+        "small/sums.py": SOURCE,
+        "pyproject.toml": "",
+    }.items():
+        (project / path).parent.mkdir(exist_ok=True)
+        (project / path).write_text(text)
+    return Tree(tmp_path / "copy", "1", like=project)
+
+
+def test_what_a_test_notices_is_killed_and_what_none_notices_is_listed(small_tree: Tree) -> None:
+    area = Area("small", ("small/sums.py",), ("tests/test_*.py",))
+    before = (small_tree.path / "small" / "sums.py").read_bytes()
+    covered = measure(small_tree, [area], small_tree.path / "coverage.json")
+    mutants = {str(mutant): mutant for mutant in (Mutant("small", "small/sums.py", each) for each in changes_of(before))}
+    ends = {
+        "small/sums.py:2  comparison: number > 100 -> number >= 100": "survived",
+        "small/sums.py:3  constant: 100 -> 101": "failed",
+        "small/sums.py:7  result: total -> None": "failed",
+        "small/sums.py:11  result: doubled(1) -> None": "untested",
+    }
+    with Bench(small_tree) as bench:
+        assert {name: bench.try_out(mutants[name], covered).end for name in ends} == ends
+    assert (small_tree.path / "small" / "sums.py").read_bytes() == before
 
 
 def test_a_line_that_no_test_runs_counts_as_survived() -> None:
