@@ -18,7 +18,6 @@ class Area:
 _FLEET_TESTS = (
     "tests/unit/test_fleet*.py",
     "tests/unit/test_bindings.py",
-    "tests/unit/test_inside.py",
 )
 
 AREAS = (
@@ -38,7 +37,6 @@ AREAS = (
             "tests/unit/test_retry.py",
             "tests/unit/test_rtu*.py",
             "tests/unit/test_tcp_link*.py",
-            "tests/unit/test_soak.py",
         ),
     ),
 )
