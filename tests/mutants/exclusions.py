@@ -49,7 +49,8 @@ def _is_duration(node: ast.AST) -> bool:
 
 def _is_tuning(node: ast.AST) -> bool:
     named = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return any((name := _name(each)).isupper() and name.endswith(("_S", "_MS", "_BYTES")) for each in named)
+    size = isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Mult | ast.LShift)
+    return any((name := _name(each)).isupper() and (size or name.endswith(("_S", "_MS", "_BYTES"))) for each in named)
 
 
 EXCLUSIONS = (

@@ -58,6 +58,8 @@ def test_what_is_changed(line: str, mutant: tuple[str, str, str]) -> None:
         "'a docstring'",
         "x = f'{a + 1}'",
         "x = 0.25",
+        "_ROOM = 64 * 1024",
+        "_PAUSE_S = 3",
         "await_s = asyncio.sleep(0)",
     ],
 )
