@@ -39,6 +39,7 @@ def test_percentiles_are_nearest_ranks_in_milliseconds() -> None:
     assert percentiles([]) == Percentiles(None, None)
     assert percentiles([0.5]) == Percentiles(500.0, 500.0)
     assert percentiles([n / 1000 for n in range(100, 0, -1)]) == Percentiles(50.0, 95.0)
+    assert percentiles([n / 1000 for n in range(1000, 0, -1)]) == Percentiles(500.0, 950.0)
 
 
 def test_a_snapshot_is_not_changed_by_what_comes_later() -> None:
