@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from tests.mutants.areas import AREAS, Area, files
 from tests.mutants.coverage_map import CoverageMap, measure
 from tests.mutants.operators import changes_of
-from tests.mutants.trees import ROOT, WORK, Tree, digest
+from tests.mutants.trees import ROOT, WORK, Tree, alone, digest
 from tests.mutants.trial import Bench, Mutant, Verdict
 
 GOAL = 0.9
@@ -90,6 +90,16 @@ def share(verdicts: Sequence[Verdict]) -> float:
     return sum(verdict.killed for verdict in verdicts) / len(verdicts)
 
 
+def verdicts_on(mutants: Sequence[Mutant], areas: Sequence[Area], workers: int) -> list[Verdict]:
+    of = digest()
+    first = Tree(WORK / "tree-0", of)
+    maps = measured(first, areas, of)
+    for test in sorted(set[str]().union(*(covered.failed for covered in maps.values()))):
+        print(f"left out, it fails with nothing changed: {test}")
+    trees = [first, *(Tree(WORK / f"tree-{number}", of, like=first.path) for number in range(1, workers))]
+    return tried(mutants, maps, trees)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description="Small changes, and whether the tests notice.")
     parser.add_argument("--seed", type=int, default=1, help="another one draws other mutants (default: 1)")
@@ -107,13 +117,11 @@ def main() -> int:
         mutants = [mutant for mutant in mutants if f"{mutant.path}:{mutant.change.lines[0]}" == chosen.at]
     if not mutants:
         parser.error(f"nothing to change at {chosen.at}")
-    of = digest()
-    first = Tree(WORK / "tree-0", of)
-    maps = measured(first, areas, of)
-    trees = [first, *(Tree(WORK / f"tree-{number}", of, like=first.path) for number in range(1, chosen.workers))]
-    for test in sorted(set[str]().union(*(covered.failed for covered in maps.values()))):
-        print(f"left out, it fails with nothing changed: {test}")
-    verdicts = tried(mutants, maps, trees)
+    try:
+        with alone():
+            verdicts = verdicts_on(mutants, areas, chosen.workers)
+    except BlockingIOError:
+        parser.error("another run is under way")
     print(table(verdicts))
     print(f"\nseed {chosen.seed}, {len(mutants)} mutants in {(time.monotonic() - began) / 60:.0f} minutes")
     return 0 if share(verdicts) >= GOAL else 1

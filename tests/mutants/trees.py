@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -24,6 +25,15 @@ def digest() -> str:
         if path.suffix in {".py", ".toml", ".sql"} and not inside.parts[0].startswith(".") and "mutants" not in inside.parts:
             seen.update(f"{inside}\0".encode() + path.read_bytes())
     return seen.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """For as long as this lasts no other run uses the copies. Raises BlockingIOError."""
+    WORK.mkdir(exist_ok=True)
+    with (WORK / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 class Tree:
