@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +21,7 @@ from drivers.clock import Clock, SystemClock
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
+from gateway.concurrency import Supervisor
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.ops.audit import audit
@@ -241,48 +242,23 @@ async def serve(settings: Settings, config: Path | None, ready: Callable[[str], 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     gateway = Gateway(settings, config, SystemClock(), http)
-    beside = _Beside()
+    beside = Supervisor()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # while it starts, it reads the file anyway
     try:
         url = await gateway.start()
-        loop.add_signal_handler(signal.SIGHUP, lambda: beside.run(_reload(gateway)))
-        beside.run(_feed_watchdog(gateway))
+        loop.add_signal_handler(signal.SIGHUP, lambda: beside.spawn(_reload(gateway), "reload"))
+        beside.spawn(_feed_watchdog(gateway), "watchdog")
         notify(f"READY=1\nSTATUS=listening at {url}")
         ready(url)
         await gateway.wait(stop, beside.failed)
     finally:
         notify("STOPPING=1")
         await gateway.stop()
-        await beside.stop()
+        beside.failed.cancel()
+        await beside.stop(0)
     return 0
-
-
-class _Beside:
-    """Tasks beside the gateway. `failed` gets what the first that died died of."""
-
-    def __init__(self) -> None:
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self.failed.done():
-            self.failed.set_exception(error)
-
-    async def stop(self) -> None:
-        self.failed.cancel()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
 
 
 async def _reload(gateway: Gateway) -> None:

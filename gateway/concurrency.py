@@ -1,39 +1,92 @@
-"""Working side by side on one event loop: a lock with an urgent lane, work in turns, waiting for several at once."""
+"""Working side by side on one event loop: background tasks, a lock with an urgent lane, work in turns, waiting for several."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from typing import Any, TypeVar
 
+LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TURN_S = 0.02
-"""After so long others get their turn. While a thread compiles, each turn waits for it some milliseconds."""
+"""How long one turn may take. While a thread compiles, each turn waits for it some milliseconds."""
+
+
+class Supervisor:
+    """Owns background tasks. `failed` gets what the first one that died died of: their owner must end then."""
+
+    def __init__(self) -> None:
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._requests: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        """Begin a task in the background; `failed` tells of its death."""
+        task = asyncio.create_task(work, name=name)
+        self.watch(task)
+        return task
+
+    def watch(self, task: asyncio.Task[Any]) -> None:
+        """Tell of the death of a task that somebody else began."""
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failed.done():
+            LOG.error("background task died", exc_info=error, extra={"task": task.get_name()})
+            self.failed.set_exception(error)
+
+    async def finish(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        """Carry out work that goes on when whoever waits for it goes away. What it raises is for whoever waits."""
+        task = asyncio.create_task(work, name=name)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+        return await asyncio.shield(task)
+
+    async def stop(self, grace_s: float) -> None:
+        """Wait for all tasks for `grace_s` seconds, then cancel those that are left."""
+        await end(self._tasks | self._requests, grace_s)
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]], grace_s: float) -> None:
+    """Wait for tasks for `grace_s` seconds, then cancel those that are left. Raises nothing that they fail with."""
+    running = [task for task in tasks if not task.done()]
+    if not running:
+        return
+    _, late = await asyncio.wait(running, timeout=grace_s)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late)
 
 
 class UrgentFirst:
-    """A lock; who is urgent gets it before all others that wait."""
+    """A lock. Waiters that are urgent get it before all others; among themselves both kinds get it in the order they came."""
 
     def __init__(self) -> None:
         self._taken = False
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._urgent: deque[asyncio.Future[None]] = deque()
+        self._others: deque[asyncio.Future[None]] = deque()
 
     @contextlib.asynccontextmanager
     async def held(self, *, urgent: bool) -> AsyncIterator[None]:
         if self._taken:
-            await self._wait(urgent)
+            await self._wait(self._urgent if urgent else self._others)
         self._taken = True
         try:
             yield
         finally:
             self._pass_on()
 
-    async def _wait(self, urgent: bool) -> None:
+    async def _wait(self, lane: deque[asyncio.Future[None]]) -> None:
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        (self._waiting.appendleft if urgent else self._waiting.append)(mine)
+        lane.append(mine)
         try:
             await mine
         except asyncio.CancelledError:
@@ -42,11 +95,12 @@ class UrgentFirst:
             raise
 
     def _pass_on(self) -> None:
-        while self._waiting:
-            following = self._waiting.popleft()
-            if not following.done():
-                following.set_result(None)
-                return
+        for lane in (self._urgent, self._others):
+            while lane:
+                following = lane.popleft()
+                if not following.done():
+                    following.set_result(None)
+                    return
         self._taken = False
 
 
@@ -62,10 +116,10 @@ async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
 
 
 class Ticket:
-    """Done when `settled` was called `panels` times."""
+    """Done when `settled` was called `places` times."""
 
-    def __init__(self, panels: int) -> None:
-        self._left = panels
+    def __init__(self, places: int) -> None:
+        self._left = places
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def settled(self) -> None:

@@ -14,6 +14,7 @@ from config.settings import LineSettings, PanelSettings
 from drivers.bus.worker import Bus
 from drivers.clock import Clock
 from drivers.factory import build_bus, build_driver
+from gateway.concurrency import Supervisor
 from gateway.fleet.fleet import Fleet
 
 _GRACE_S = 5.0
@@ -83,7 +84,8 @@ class Site:
     """Owns the buses; `fleet` learns of every panel that comes or goes. `failed` gets what a line's worker died of."""
 
     def __init__(self, fleet: Fleet, clock: Clock) -> None:
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._supervisor = Supervisor()
+        self.failed = self._supervisor.failed
         self._fleet = fleet
         self._clock = clock
         self._lines: tuple[LineSettings, ...] = ()
@@ -124,7 +126,7 @@ class Site:
         bus = self._buses[line.id] = build_bus(line, self._clock)
         await bus.start()
         if bus.task is not None:
-            bus.task.add_done_callback(self._ended)
+            self._supervisor.watch(bus.task)
 
     async def _add(self, line: LineSettings, panel: PanelSettings, models: Mapping[str, PanelModel]) -> None:
         bus = self._buses[line.id]
@@ -135,11 +137,6 @@ class Site:
             drift_share=line.drift_share,
             quarantined_until=lambda: bus.quarantined_until(panel.unit),
         )
-
-    def _ended(self, worker: asyncio.Task[None]) -> None:
-        error = None if worker.cancelled() else worker.exception()
-        if error is not None and not self.failed.done():
-            self.failed.set_exception(error)
 
     async def stop(self, grace_s: float) -> None:
         """No new exchange; what is on a wire is finished within `grace_s` seconds."""

@@ -79,7 +79,8 @@ class Fleet:
             trusted_from=snapshot.last_write_at,
         )
         self._roster = Roster(self._context)
-        self.failed = self._roster.failed
+        self._supervisor = self._roster.supervisor
+        self.failed = self._supervisor.failed
         self._workers = self._roster.workers
         self._started = False
         self._quarantine: dict[str, Callable[[], float | None]] = {}
@@ -103,7 +104,7 @@ class Fleet:
                 self._desired.absent(panel, link_ids)
         self._housekeeper.forget(self._desired.forgettable(list(self._desired.gone)))
         self._started = True
-        self._roster.spawn(self._housekeeper.run(), "housekeeping")
+        self._supervisor.spawn(self._housekeeper.run(), "housekeeping")
         for panel in self._workers:
             self._roster.begin(panel)
 
@@ -123,11 +124,11 @@ class Fleet:
 
         What was begun is finished also when the caller goes away. Raises StoreError: then nothing was kept.
         """
-        return await self._roster.finish(self._dispatcher.upsert(items), "upsert")
+        return await self._supervisor.finish(self._dispatcher.upsert(items), "upsert")
 
     async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
         """Delete profiles; as `upsert`."""
-        return await self._roster.finish(self._dispatcher.delete(link_ids), "delete")
+        return await self._supervisor.finish(self._dispatcher.delete(link_ids), "delete")
 
     def profiles(self) -> Sequence[DesiredItem]:
         """Live ones in the order of creation."""
@@ -143,13 +144,13 @@ class Fleet:
         Raises UnknownPanel and StoreError.
         """
         self._resolver().check(panels)
-        await self._roster.finish(self._bind(link_id, tuple(panels)), "bind")
+        await self._supervisor.finish(self._bind(link_id, tuple(panels)), "bind")
 
     async def unbind(self, link_id: str) -> bool:
         """Back to the configuration's rules. Whether a binding was set. Raises StoreError."""
         if link_id not in self._overrides:
             return False
-        await self._roster.finish(self._bind(link_id, None), "unbind")
+        await self._supervisor.finish(self._bind(link_id, None), "unbind")
         return True
 
     async def _bind(self, link_id: str, panels: tuple[str, ...] | None) -> None:

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Collection, Coroutine, Iterable
-from typing import Any, TypeVar
+from collections.abc import Collection
 
+from gateway.concurrency import Supervisor, end
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.drift import DriftLook
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.state import PanelState
 
-LOG = logging.getLogger(__name__)
-T = TypeVar("T")
-
 
 class Roster:
-    """`workers` and `keepers` by panel. `failed` gets the exception of the first task that dies."""
+    """`workers` and `keepers` by panel."""
 
     def __init__(self, context: FleetContext) -> None:
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.supervisor = Supervisor()
         self.workers: dict[str, Reconciler] = {}
         self.keepers: dict[str, OutputKeeper] = {}
         self._context = context
         self._looks: dict[str, DriftLook] = {}
         self._panel_tasks: dict[str, tuple[asyncio.Task[None], ...]] = {}
         self._line_tasks: dict[str, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._requests: set[asyncio.Task[Any]] = set()
         self._stopped = False
 
     def enlist(self, state: PanelState, marked: Collection[int], drift_share: float) -> None:
@@ -49,18 +43,18 @@ class Roster:
             return
         line = worker.state.line
         self._panel_tasks[panel] = (
-            self.spawn(worker.run(), f"panel {panel}"),
-            self.spawn(self.keepers[panel].run(), f"outputs of {panel}"),
+            self.supervisor.spawn(worker.run(), f"panel {panel}"),
+            self.supervisor.spawn(self.keepers[panel].run(), f"outputs of {panel}"),
         )
         if line not in self._line_tasks and self._looks[line].share > 0:
-            self._line_tasks[line] = self.spawn(self._looks[line].run(), f"drift look on {line}")
+            self._line_tasks[line] = self.supervisor.spawn(self._looks[line].run(), f"drift look on {line}")
 
     async def dismiss(self, panel: str, grace_s: float) -> None:
         """End the workers of a panel; what they are about may end within `grace_s` seconds. Once is enough."""
         worker = self.workers[panel]
         worker.stop()
         self.keepers[panel].stop()
-        await _end(self._panel_tasks.pop(panel, ()), grace_s)
+        await end(self._panel_tasks.pop(panel, ()), grace_s)
         await worker.looked()
         look = self._looks.get(worker.state.line)
         if look is None or look.workers.pop(panel, None) is None or look.workers:
@@ -82,37 +76,4 @@ class Roster:
             self.keepers[panel].stop()
         for task in self._line_tasks.values():
             task.cancel()
-        await _end(self._tasks | self._requests, grace_s)
-
-    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        """A task in the background; `failed` tells of its death."""
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self.failed.done():
-            LOG.error("background task died", exc_info=error, extra={"task": task.get_name()})
-            self.failed.set_exception(error)
-
-    async def finish(self, work: Coroutine[Any, Any, T], name: str) -> T:
-        """Work that is finished also when whoever waits for it goes away."""
-        task = asyncio.create_task(work, name=name)
-        self._requests.add(task)
-        task.add_done_callback(self._requests.discard)
-        return await asyncio.shield(task)
-
-
-async def _end(tasks: Iterable[asyncio.Task[Any]], grace_s: float) -> None:
-    """Wait for tasks, then cancel what is left. What they failed with stays with `Roster.failed`."""
-    running = [task for task in tasks if not task.done()]
-    if not running:
-        return
-    _, late = await asyncio.wait(running, timeout=grace_s)
-    for task in late:
-        task.cancel()
-    if late:
-        await asyncio.wait(late)
+        await self.supervisor.stop(grace_s)

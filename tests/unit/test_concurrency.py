@@ -1,0 +1,97 @@
+"""Background tasks whose death is told, and the lock that lets revocations pass."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.concurrency import Supervisor, UrgentFirst
+
+
+async def _order(*waiters: tuple[str, bool]) -> list[str]:
+    """In which order these get the lock, that somebody holds while they come one after the other."""
+    lock, got = UrgentFirst(), list[str]()
+
+    async def work(name: str, urgent: bool) -> None:
+        async with lock.held(urgent=urgent):
+            got.append(name)
+
+    async with lock.held(urgent=False):
+        tasks = []
+        for name, urgent in waiters:
+            tasks.append(asyncio.create_task(work(name, urgent)))
+            await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    return got
+
+
+async def test_a_revocation_that_came_first_is_not_kept_waiting_by_those_that_came_after_it() -> None:
+    assert await _order(("first", True), ("second", True), ("third", True)) == ["first", "second", "third"]
+
+
+async def test_a_revocation_passes_grants_that_wait_longer() -> None:
+    assert await _order(("grant", False), ("another grant", False), ("revocation", True)) == [
+        "revocation",
+        "grant",
+        "another grant",
+    ]
+
+
+async def test_who_gives_up_waiting_keeps_nobody_out() -> None:
+    lock, got = UrgentFirst(), list[str]()
+
+    async def work(name: str) -> None:
+        async with lock.held(urgent=False):
+            got.append(name)
+
+    async with lock.held(urgent=False):
+        leaving, staying = asyncio.create_task(work("leaving")), asyncio.create_task(work("staying"))
+        await asyncio.sleep(0)
+    leaving.cancel()  # it is its turn by now
+    await asyncio.wait([leaving, staying])
+    assert got == ["staying"]
+    async with asyncio.timeout(1), lock.held(urgent=False):
+        pass
+
+
+async def test_the_death_of_a_background_task_is_told_and_its_end_is_not() -> None:
+    supervisor = Supervisor()
+
+    async def die() -> None:
+        raise ValueError("a defect")
+
+    ending = supervisor.spawn(asyncio.sleep(0), "it ends")
+    cancelled = supervisor.spawn(asyncio.sleep(60), "it is cancelled")
+    cancelled.cancel()
+    await asyncio.wait([ending, cancelled])
+    assert not supervisor.failed.done()
+    await asyncio.wait([supervisor.spawn(die(), "it dies"), supervisor.failed])
+    with pytest.raises(ValueError, match="a defect"):
+        supervisor.failed.result()
+
+
+async def test_what_a_request_raises_is_for_whoever_asked_and_ends_nothing_else() -> None:
+    supervisor = Supervisor()
+
+    async def refuse() -> None:
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        await supervisor.finish(refuse(), "request")
+    assert not supervisor.failed.done()
+
+
+async def test_a_request_is_finished_though_its_client_went_away_and_a_stop_waits_for_it() -> None:
+    supervisor, done = Supervisor(), asyncio.Event()
+
+    async def work() -> None:
+        await asyncio.sleep(0.01)
+        done.set()
+
+    asking = asyncio.create_task(supervisor.finish(work(), "request"))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait([asking])
+    await supervisor.stop(5)
+    assert done.is_set()
