@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,8 +43,8 @@ class Compile(Protocol):
 
 @dataclass
 class FleetContext:
-    """`write_lock` is held from the compilation that chooses slots until they are durable, and by whoever changes what is bound
-    by a request. `turn`: one panel is compiled in a turn of the loop. `beside`: one is compiled beside the loop.
+    """`write_lock` is held by whoever changes what is bound by a request. `turn`: one panel is compiled in a turn of the loop.
+    `beside`: one is compiled beside the loop.
 
     `ours`: the link_ids that the gateway knows, tombstones included. `trusted_from`: the store's last write; the wall
     clock is trusted once it was later than this.
@@ -56,10 +56,6 @@ class FleetContext:
     options: FleetOptions
     compile: Compile
     ours: Container[str]
-    dropped: Callable[[str, Sequence[str]], None]
-    """Called with a panel and the link_ids that it was seen to be without."""
-    seen: Callable[[str], None]
-    """Called with a panel that was read."""
     trusted_from: float
     write_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     turn: UrgentFirst = field(default_factory=UrgentFirst)

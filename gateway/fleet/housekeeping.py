@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
+from gateway.fleet.assignment import Assignment
 from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import Desired
 from gateway.store.contract import StoreError
@@ -19,20 +20,13 @@ _JUMP_S = 2.0
 class Housekeeper:
     """`time_jumped` is called when the wall clock moved otherwise than time went by, and when it becomes trusted."""
 
-    def __init__(self, context: FleetContext, desired: Desired, time_jumped: Callable[[], None]) -> None:
+    def __init__(self, context: FleetContext, desired: Desired, assignment: Assignment, time_jumped: Callable[[], None]) -> None:
         self._context = context
         self._desired = desired
+        self._assignment = assignment
         self._time_jumped = time_jumped
-        self._forgettable: set[str] = set()
         self._wake = asyncio.Event()
         self._stopping = False
-
-    def forget(self, link_ids: Iterable[str]) -> None:
-        """Tombstones to drop soon."""
-        before = len(self._forgettable)
-        self._forgettable.update(link_ids)
-        if len(self._forgettable) > before:
-            self._wake.set()
 
     def stop(self) -> None:
         self._stopping = True
@@ -57,14 +51,12 @@ class Housekeeper:
     async def _forget(self, *, touch: bool) -> None:
         """`touch`: write in any case, so that the last write is not later than now and a start trusts the clock."""
         async with self._context.write_lock:
-            link_ids = self._desired.forgettable(self._forgettable)
-            self._forgettable.clear()
+            link_ids = self._assignment.forgettable()
             if not link_ids and not touch:
                 return
             try:
                 await self._context.store.forget(link_ids, self._context.now())
             except StoreError as error:
                 LOG.warning("tombstones kept", extra={"count": len(link_ids), "error": str(error)})
-                self._forgettable.update(link_ids)
                 return
             self._desired.forget(link_ids)

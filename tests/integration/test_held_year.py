@@ -107,8 +107,6 @@ def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock) -> OutputKeepe
         options=FleetOptions(READINGS),
         compile=compile_panel,
         ours=frozenset(),
-        dropped=lambda panel, links: None,
-        seen=lambda panel: None,
         trusted_from=0,
         write_lock=asyncio.Lock(),
     )

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from config.settings import BindingSettings
-from gateway.fleet.bindings import Bindings, Target, by_panel
+from gateway.fleet.bindings import Bindings, Targets
+from gateway.fleet.target import Target, read_target
 from gateway.fleet.views import UnknownPanel
 
 ONE = "91c615e3-1040-4815-8ecb-000000000001"
@@ -19,41 +20,47 @@ def bindings(rules: Sequence[tuple[str, Sequence[str]]], overrides: Mapping[str,
     return Bindings(PANELS, GROUPS, settings, overrides or {})
 
 
+def targets(*names: str) -> Targets:
+    found = tuple(read_target(name) for name in names)
+    assert None not in found
+    return tuple(target for target in found if target is not None)
+
+
 def test_no_rule_binds_nothing() -> None:
     assert bindings([]).resolve(ONE) == ()
 
 
 def test_a_rule_for_every_link_id() -> None:
-    assert bindings([("*", ["@doors"])]).resolve(ONE) == ("garage", "lobby")
+    assert bindings([("*", ["@doors"])]).resolve(ONE) == targets("garage", "lobby")
 
 
 def test_all_is_every_panel_in_the_sites_order() -> None:
-    assert bindings([("*", ["@all"])]).resolve(ONE) == ("lobby", "garage", "gate")
+    assert bindings([("*", ["@all"])]).resolve(ONE) == targets("lobby", "garage", "gate")
 
 
 def test_several_rules_are_united_in_written_order() -> None:
     rules = bindings([(ONE, ["gate"]), ("*", ["garage"]), (TWO, ["lobby"]), (ONE, ["lobby", "garage"])])
-    assert rules.resolve(ONE) == ("gate", "garage", "lobby")
-    assert rules.resolve(TWO) == ("garage", "lobby")
-    assert rules.resolve("another") == ("garage",)
+    assert rules.resolve(ONE) == targets("gate", "garage", "lobby")
+    assert rules.resolve(TWO) == targets("garage", "lobby")
+    assert rules.resolve("another") == targets("garage")
 
 
 def test_an_override_replaces_all_rules_also_by_nothing() -> None:
     rules = bindings([("*", ["@all"]), (ONE, ["gate:1"])], {ONE: ["@doors"], TWO: []})
-    assert rules.resolve(ONE) == ("garage", "lobby")
+    assert rules.resolve(ONE) == targets("garage", "lobby")
     assert rules.resolve(TWO) == ()
-    assert rules.resolve("another") == ("lobby", "garage", "gate")
+    assert rules.resolve("another") == targets("lobby", "garage", "gate")
 
 
 def test_outputs_beside_the_panel_itself() -> None:
     rules = bindings([("*", ["gate:3", "lobby", "lobby:0", "gate:03", "gate:1"])])
-    assert rules.resolve(ONE) == ("gate:3", "lobby", "lobby:0", "gate:1")
-    assert rules.targets(ONE) == (Target("gate", (1, 3), whole=False), Target("lobby", (0,), whole=True))
+    assert rules.resolve(ONE) == targets("gate:3", "lobby", "lobby:0", "gate:1")
+    assert [str(target) for target in rules.resolve(ONE)] == ["gate:3", "lobby", "lobby:0", "gate:1"]
 
 
 def test_names_that_the_site_lacks_are_passed_over() -> None:
     rules = bindings([("*", ["roof", "@gone", "lobby:8", "garage:0", "@lift", "gate:x", "lobby"])])
-    assert rules.resolve(ONE) == ("lobby:7", "lobby")
+    assert rules.resolve(ONE) == targets("lobby:7", "lobby")
 
 
 @pytest.mark.parametrize(
@@ -66,8 +73,14 @@ def test_checking_names_the_unknown_one(name: str) -> None:
 
 
 def test_checking_gives_what_is_meant() -> None:
-    assert bindings([]).check(["@doors", "gate:3", "lobby"]) == ("garage", "lobby", "gate:3")
+    assert bindings([]).check(["@doors", "gate:3", "lobby"]) == targets("garage", "lobby", "gate:3")
 
 
-def test_by_panel_of_nothing() -> None:
-    assert by_panel(()) == ()
+@pytest.mark.parametrize("text", ["gate:", ":1", "", "gate:-1", "gate:1:2", "@doors", "gate:x", "gate:12345"])
+def test_a_text_that_names_neither_panel_nor_output_is_no_target(text: str) -> None:
+    assert read_target(text) is None
+
+
+def test_a_target_is_one_value_however_its_number_is_written() -> None:
+    assert read_target("gate:03") == Target("gate", 3)
+    assert str(Target("gate", 3)) == "gate:3"

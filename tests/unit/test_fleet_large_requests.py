@@ -10,12 +10,14 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+import pytest
+
 from drivers.contract import ItemState, PanelCapabilities, PanelImage, Reason
 from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.panel.compilation import AT_ONCE
 from gateway.fleet.results import Change
-from gateway.store.contract import DesiredChange, DesiredItem
+from gateway.store.contract import DesiredChange, DesiredItem, GenerationConflict
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import FleetSite, item, link, one_slot_each
 from tests.support.memory_store import MemoryStore
@@ -153,15 +155,17 @@ def test_of_several_who_ask_for_the_same_new_profile_one_is_told_that_it_was_cre
     asyncio.run(main())
 
 
-def test_what_another_gateway_created_first_was_updated() -> None:
+def test_what_another_gateway_changed_first_is_refused_and_changes_nothing() -> None:
     async def main() -> None:
         site = FleetSite({"lobby": FakePanel()}, compile=one_slot_each)
         fleet = await site.open()
         theirs = item(1, start=600)
         await site.store.put_desired([DesiredChange(link(1), 0, theirs.profile, theirs.body)], {}, 0.0)
-        known, new = await fleet.upsert([item(1), item(2)])
-        assert (known.change, new.change) == (Change.UPDATED, Change.CREATED)
-        assert site.held("lobby") == {link(1): (540, 600), link(2): (540, 600)}
+        with pytest.raises(GenerationConflict):
+            await fleet.upsert([item(1), item(2)])
+        assert site.store.desired.keys() == {link(1)}
+        assert site.store.desired[link(1)].profile == theirs.profile
+        assert site.held("lobby") == {}
         await site.close()
 
     asyncio.run(main())

@@ -16,21 +16,18 @@ from drivers.contract import PanelCapabilities, PanelImage, Slot
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.panel.slots import Allocation, only, without
-from gateway.fleet.panel.state import PanelState, Prepared
+from gateway.fleet.panel.state import PanelState
 from gateway.store.contract import DesiredItem
 
 AT_ONCE = 64
 """Profiles that are compiled for one panel in one turn: some 0.15 s at the very most."""
-
-REFUSAL_LIMIT = 5
-"""So often one link_id alone may be refused by the panel itself before it is given up until an operator's `retry`."""
 
 _STEP_BACK_S = 60.0
 """A wall clock that is set back by less makes nothing that was compiled wrong: panels hold whole minutes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Goal:
     """A compiled image, foreign slots included, and the generations it was compiled from; `version` of the panel's bindings."""
 
     image: PanelImage
@@ -40,16 +37,6 @@ class Target:
     compiled_at: float
     held: tuple[object, ...]
     """What of the panel's it was compiled from too."""
-
-
-def refusal_key(link_id: str, generation: int) -> str:
-    """Where refusals by the panel are counted: a new generation starts anew."""
-    return f"{link_id}:{generation}"
-
-
-def given_up(state: PanelState, profile: DesiredItem) -> bool:
-    failures = state.observed.failures
-    return bool(failures) and failures.get(refusal_key(profile.link_id, profile.generation), 0) >= REFUSAL_LIMIT
 
 
 def fingerprint(state: PanelState, context: FleetContext) -> str:
@@ -114,27 +101,8 @@ class Compilation:
     compiled_at: float
 
 
-def compile_ahead(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> Prepared | None:
-    """What the panel would hold with `coming` bound to it too: to choose slots for what is not durable yet.
-
-    None where it is too much work for one turn: the panel's worker chooses the slots then.
-    """
-    work = compilation(state, context, coming)
-    return None if work.size > AT_ONCE else Prepared(work.run(), work.bound, work.held, work.compiled_at)
-
-
-def keep_prepared(state: PanelState, prepared: Prepared) -> None:
-    """What was compiled ahead is what the panel shall hold, if just that has become bound to it."""
-    if prepared.bound.keys() != state.bound.keys():
-        return
-    if all(profile.profile is state.bound[link_id].profile for link_id, profile in prepared.bound.items()):
-        generations = {link_id: state.bound[link_id].generation for link_id in prepared.image.generations}
-        image = replace(prepared.image, generations=generations)
-        state.prepared = replace(prepared, image=image, bound=state.bound, version=state.version)
-
-
 def _held(state: PanelState) -> tuple[object, ...]:
-    return (state.observed.image, state.observed.failures, state.observed.compiled_for)
+    return (state.image, state.observed.failures, state.observed.compiled_for)
 
 
 @contextlib.asynccontextmanager
@@ -150,22 +118,17 @@ async def alone(
         yield
 
 
-async def compile_target(state: PanelState, context: FleetContext) -> Target:
+async def compile_goal(state: PanelState, context: FleetContext) -> Goal:
     """What the panel shall hold; its caller is `alone`. What it depends on may change meanwhile: `is_current` tells."""
-    prepared, state.prepared = state.prepared, None
-    if prepared is not None and prepared.version == state.version and prepared.held == _held(state):
-        asked = {link_id: profile.generation for link_id, profile in state.bound.items()}
-        made_of = (state.version, state.observed.compiled_for, prepared.compiled_at, prepared.held)
-        return Target(prepared.image, asked, *made_of)
     work = compilation(state, context, {})
     image = await _run(work)
     asked = {link_id: profile.generation for link_id, profile in work.bound.items()}
-    return Target(image, asked, work.version, work.compiled_for, work.compiled_at, work.held)
+    return Goal(image, asked, work.version, work.compiled_for, work.compiled_at, work.held)
 
 
-def is_current(state: PanelState, target: Target) -> bool:
-    """Whether `target` was compiled from what is bound and held now."""
-    return target.version == state.version and target.held == _held(state)
+def is_current(state: PanelState, goal: Goal) -> bool:
+    """Whether `goal` was compiled from what is bound and held now."""
+    return goal.version == state.version and goal.held == _held(state)
 
 
 async def compile_bound(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> PanelImage:
@@ -182,12 +145,12 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
     """Of what is bound to the panel, and `coming`."""
     bound = {**state.bound, **coming}
     foreign = state.foreign(bound)
-    held = without(state.observed.image or PanelImage(), foreign)
+    held = without(state.image or PanelImage(), foreign)
     now, settings, options = context.now(), state.settings, context.options
     run = partial(
         _compile,
         context.compile,
-        [profile for profile in bound.values() if not given_up(state, profile)],
+        [profile for profile in bound.values() if not state.given_up(profile)],
         state.driver.capabilities,
         {link_id: numbers for link_id, numbers in state.allocation.items() if link_id in bound},
         now,
@@ -200,7 +163,7 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
             taken=foreign,
         ),
         held,
-        {} if state.observed.image is None else only(state.observed.image, foreign),
+        {} if state.image is None else only(state.image, foreign),
     )
     size = _size(bound, held, state.driver.capabilities, now)
     return Compilation(run, size, bound, _held(state), state.version, state.observed.compiled_for, now)

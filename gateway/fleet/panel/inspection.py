@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from drivers.contract import Acknowledgement, Outcome, PanelImage, PanelStatus, Priority, Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Restarted
@@ -52,13 +50,13 @@ class Inspection:
         if failure is not None:
             return failure
         state = self._state
-        image = state.observed.image
-        if image is not None and not state.observed.dirty and not self.read_all:
+        image = state.image
+        if image is not None and not state.to_be_read and not self.read_all:
             same = await state.driver.quick_look(image, priority, None)
             if isinstance(same, Acknowledgement):
                 return failure_of(same)
             if same and not self.read_all:
-                state.certain = True
+                state.confirm()
                 return None
         return await self._read(priority)
 
@@ -69,29 +67,20 @@ class Inspection:
         if isinstance(read, Acknowledgement):
             self.read_all |= wanted
             return failure_of(read)
-        before = state.observed.image
-        found = self._known(read) or adopt(read, state.images(), state.allocation, self._context.ours)
-        if before is not None and not state.observed.dirty and found is not before:
-            self._note_drift()
-        state.observed = replace(state.observed, image=found, possible=(), dirty=False)
-        self._context.seen(state.id)
-        now = self._context.clock.wall()
-        for link_id in found.allocation:
-            if link_id not in state.bound:
-                state.leaving.setdefault(link_id, now)
-        state.certain = not self.read_all
+        ours = self._context.ours
+        found = self._known(read) or adopt(read, state.images(), state.allocation, ours)
+        if not state.to_be_read and found is not state.image:
+            state.drift()
+            self._context.emit(Drifted(state.id))
+        state.read(found, ours)
+        if self.read_all:  # asked for meanwhile
+            state.doubt()
         return None
 
     def _known(self, read: PanelImage) -> PanelImage | None:
         """The remembered image that says the same to the panel as what was read."""
         plan = self._state.driver.plan
         return next((image for image in self._state.images() if plan(image, read).empty), None)
-
-    def _note_drift(self) -> None:
-        state = self._state
-        state.drifted = True
-        state.observed = replace(state.observed, drifts=state.observed.drifts + 1)
-        self._context.emit(Drifted(state.id))
 
     async def measure(self, priority: Priority) -> Failure | None:
         """Read the panel's status: capacity, signs of a restart, the clock's error."""
@@ -103,20 +92,12 @@ class Inspection:
             state.driver.restrict(status.capacity)
             self._restricted = True
             refresh(state, self._context)
-        observed = state.observed
         restarts = self._restarts(status)
         if restarts:
-            state.certain, self._clock_due, self._clock_set_at = False, True, None
+            self._clock_due, self._clock_set_at = True, None
             self._context.emit(Restarted(state.id))
         self._status, self._measured, self._seen_at = status, True, self._context.clock.monotonic()
-        state.observed = replace(
-            observed,
-            capacity=status.capacity,
-            reset_count=status.reset_count,
-            uptime_s=status.uptime_s,
-            seen_at=self._context.clock.wall(),
-            resets=observed.resets + restarts,
-        )
+        state.measured(status, restarts, self._context.clock.wall())
         self._measure_clock(status)
         return None
 
@@ -141,7 +122,8 @@ class Inspection:
         state = self._state
         if state.driver.capabilities.clock == "none":
             return
-        state.clock_missing |= self._unset()
+        if self._unset():
+            state.clock_found(missing=True)
         error = clocks.error_s(self._context.options.readings.zone, status)
         if self._context.trusted() or error is None:
             state.clock_drift_ms = None if error is None else round(error * 1000)
@@ -181,11 +163,12 @@ class Inspection:
         if failure is not None:
             return failure
         if not context.trusted():
-            state.clock_missing = self._status is not None and self._unset()
+            state.clock_found(missing=self._unset())
             self._schedule_clock()
             return None
         if not self._wrong():
-            state.clock_missing, self._clock_due = False, False
+            state.clock_found(missing=False)
+            self._clock_due = False
             self._schedule_clock()
             return None
         return await self._set_clock(priority)
@@ -198,7 +181,7 @@ class Inspection:
         said = await state.driver.set_clock(clocks.setting(context.options.readings.zone, context.clock.wall()), priority, None)
         failure = None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
         context.emit(ClockSet(state.id, None if failure is None else failure.reason))
-        state.clock_missing = failure is not None
+        state.clock_found(missing=failure is not None)
         if failure is not None and not failure.permanent:
             return failure
         self._clock_due = False
@@ -211,7 +194,7 @@ class Inspection:
         """A clock that is wrong though it was set just now is as good as not set, unless the panel restarted."""
         failure = await self.measure(priority)
         if failure is None and self._state.certain and self._status is not None and self._off(self._status):
-            self._state.clock_missing = True
+            self._state.clock_found(missing=True)
             failure = Failure(Reason.CLOCK_NOT_SET, "the panel took the time, and its clock shows another")
         return failure
 

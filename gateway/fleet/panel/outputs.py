@@ -10,31 +10,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
-from drivers.contract import Acknowledgement, ItemOutcome, ItemState, Outcome, Priority, Reason
+from drivers.contract import Acknowledgement, Outcome, Priority, Reason
 from drivers.trace import request_id
-from gateway.compiler.moment import moment_of
-from gateway.compiler.outcome import refused
-from gateway.compiler.shapes import coming_of
-from gateway.compiler.table import DayPlan
 from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import OutputSwitched
-from gateway.fleet.panel.defects import Defects, words_of
-from gateway.fleet.panel.held_output import HeldOutput
+from gateway.fleet.panel.defects import Defects
+from gateway.fleet.panel.held_output import HeldOutput, refusal
 from gateway.fleet.panel.inspection import failure_of
-from gateway.fleet.panel.state import AT_WORK, Failure, PanelState, told
-from gateway.fleet.results import PanelResult
-from gateway.schedules.time_profile import TimeProfile
+from gateway.fleet.panel.state import Failure, PanelState
+from gateway.fleet.target import Target
 from gateway.store.contract import StoreError
 
 _RETRY_S = 1.0
 """What failed is tried again after so long, and a clock that was not trusted is asked again."""
 _STRIDE_S = 60.0
 """The wall clock is asked so often at least: one that is being slewed is followed."""
-_ON_ITS_WAY_S = 0.25
-"""How long a frame may always wait for the line without its lease outlasting the profiles."""
 
 
 class OutputKeeper:
@@ -43,12 +36,14 @@ class OutputKeeper:
     def __init__(self, state: PanelState, context: FleetContext, marked: Collection[int]) -> None:
         self._state = state
         self._context = context
-        self._held = {number: HeldOutput(number) for number in marked if number < state.driver.capabilities.outputs}
+        outputs = state.driver.capabilities.outputs
+        self._held = {number: HeldOutput(number, state, context) for number in marked if number < outputs}
         self._marked = set(marked)
         self._wake = asyncio.Event()
-        self._tickets: dict[Ticket, Collection[int]] = {}
-        """Who waits for which outputs."""
+        self._waiting: list[tuple[Ticket, int]] = []
+        """Who waits for which output."""
         self._failure: Failure | None = None
+        """Of the last round."""
         self._holding = asyncio.Event()
         """There is something to look at."""
         self._failed: dict[tuple[int, bool], float] = {}
@@ -75,83 +70,41 @@ class OutputKeeper:
         self._wake.set()
         self._hurry.set()
 
-    def settle(self, ticket: Ticket, outputs: Collection[int]) -> None:
-        """Tell `ticket` when these outputs are as they shall be, or a whole round has been made for it."""
+    def settle(self, ticket: Ticket, output: int) -> None:
+        """Tell `ticket` when an output is as it shall be, or a whole round has been made for it."""
         if self._stopping or self._defects.resting:
             ticket.settled()
         else:
-            self._tickets[ticket] = outputs
+            self._waiting.append((ticket, output))
             self.wake()
 
     def marked(self) -> frozenset[int]:
         """Outputs that the store says may be on."""
         return frozenset(self._marked)
 
-    def is_settled(self, output: int, link_id: str) -> bool:
-        result = self.result(output, link_id)
-        return result.success or result.outcome is ItemState.REFUSED
-
-    def is_on(self, output: int) -> bool | None:
-        """As last seen; None: not known."""
-        held = self._held.get(output)
-        return None if held is None else held.seen
-
     @property
     def defect(self) -> Failure | None:
         """The defect of the gateway that keeps it from holding outputs."""
         return self._defects.failure
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why outputs are not as they shall be, as far as known."""
+        return self._defects.failure or self._failure
+
+    def report(self, defect: Exception) -> None:
+        """A defect in the work for the outputs, met elsewhere: the work ends with it, and begins again."""
+        self._defects.report(defect)
+        self._rouse()
 
     def again(self) -> None:
         """An operator asks: what failed does not wait for its next try."""
         self._defects.again()
         self.wake()
 
-    def result(self, output: int, link_id: str) -> PanelResult:
-        """What the output says of one link_id: held when it was seen in the state that it shall have now."""
-        try:
-            return self._result(output, link_id)
-        except Exception as defect:
-            self._defects.report(defect)
-            self._rouse()
-            failure = ItemOutcome(ItemState.PENDING, Reason.FAILED, words_of(defect))
-            return told(f"{self._state.id}:{output}", failure)
-
-    def _result(self, output: int, link_id: str) -> PanelResult:
-        target = f"{self._state.id}:{output}"
-        profile = self._state.outputs.get(output, {}).get(link_id)
-        bound = profile is not None
-        refusal = self.refusal(output, profile.profile if profile is not None else None)
-        if refusal is not None:
-            return told(target, refusal if bound else ItemOutcome(ItemState.REMOVED))
-        held = self._held.get(output)
-        right = held is not None and self._is_right(held)
-        if not bound and (held is None or right):
-            return told(target, ItemOutcome(ItemState.REMOVED))
-        if right and self._context.trusted():
-            return told(target, ItemOutcome(ItemState.GATEWAY_HELD))
-        return told(target, self._pending())
-
-    def _pending(self) -> ItemOutcome:
-        failure = self._defects.failure or self._failure or self._state.unreachable()
-        if failure is None:
-            failure = AT_WORK if self._context.trusted() else Failure(Reason.CLOCK_NOT_SET, "the gateway's clock is not trusted")
-        return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
-
-    def refusal(self, output: int, profile: TimeProfile | None = None) -> ItemOutcome | None:
-        """Why the gateway does not hold an output; with the first day and interval that a profile asks of it."""
-        capabilities = self._state.driver.capabilities
-        if not 0 <= output < capabilities.outputs:
-            limit, message = "outputs", f"the panel has {capabilities.outputs} outputs"
-        elif not capabilities.output_deadman and not self._state.settings.allow_unattended_outputs:
-            limit, message = "output_deadman", "the output would stay on if the gateway died"
-        else:
-            return None
-        return refused(limit, message, *(() if profile is None else self._first_asked(profile))).outcome
-
-    def _first_asked(self, profile: TimeProfile) -> tuple[int, DayPlan]:
-        readings = self._context.options.readings
-        moment = moment_of(self._context.now(), readings.zone)
-        return coming_of(profile, readings, 1, moment.day).first_asked(moment.second)
+    def held(self, output: int) -> HeldOutput | None:
+        """None: the gateway does not hold it."""
+        return self._held.get(output)
 
     # its life
 
@@ -160,7 +113,7 @@ class OutputKeeper:
         try:
             await self._defects.survive(self._live, self._make_safe)
         finally:
-            self._release(list(self._tickets))
+            self._release(list(self._waiting))
         if self._state.settings.on_stop == "off":
             await self._all_off()
 
@@ -175,32 +128,30 @@ class OutputKeeper:
     async def _hold(self) -> None:
         while not self._stopping:
             self._defects.check()
-            tickets = list(self._tickets)
+            waiting = list(self._waiting)
             request_id.set(self._asked_by)
             self._asked_by = None
             self._wake.clear()
             self._failure = await self._round()
             self._defects.healed()
-            self._release(tickets)
+            self._release(waiting)
             if not self._stopping:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
                         await self._wake.wait()
 
-    def _release(self, tickets: Iterable[Ticket]) -> None:
-        for ticket in tickets:
-            if self._tickets.pop(ticket, None) is not None:
-                ticket.settled()
+    def _release(self, waiting: Collection[tuple[Ticket, int]]) -> None:
+        self._waiting, leaving = [each for each in self._waiting if each not in waiting], self._waiting
+        for each in leaving:
+            if each in waiting:
+                each[0].settled()
 
     def _release_right(self) -> None:
-        self._release([ticket for ticket, outputs in self._tickets.items() if all(map(self._needs_nothing, outputs))])
+        self._release([each for each in self._waiting if self._needs_nothing(each[1])])
 
     def _needs_nothing(self, output: int) -> bool:
         held = self._held.get(output)
-        return self._is_right(held) if held is not None else output not in self._state.outputs
-
-    def _is_right(self, held: HeldOutput) -> bool:
-        return held.seen is not None and held.seen == self._wanted(held)
+        return held.is_right if held is not None else output not in self._state.outputs
 
     def stop(self) -> None:
         self._stopping = True
@@ -209,7 +160,7 @@ class OutputKeeper:
 
     async def _make_safe(self, failure: Failure) -> bool:
         """After a defect nothing stays open: whether all outputs were seen off."""
-        self._release(list(self._tickets))
+        self._release(list(self._waiting))
         return await self._all_off()
 
     async def _all_off(self) -> bool:
@@ -257,7 +208,7 @@ class OutputKeeper:
 
     async def _hasten(self) -> Failure | None:
         failure = None
-        while not self._opens_in_vain() and (urgent := self._urgent()) is not None:
+        while not self._opens_what_shall_close() and (urgent := self._urgent()) is not None:
             held, on = urgent
             said = await self._switch(held, on=on)
             if said is not None:
@@ -269,7 +220,7 @@ class OutputKeeper:
         """Until `leisure` is over, or what it opens shall not be open any more, or it is time to stop."""
         leisure.add_done_callback(lambda _: self._hurry.set())
         failure = None
-        while not (leisure.done() or self._stopping or self._opens_in_vain()):
+        while not (leisure.done() or self._stopping or self._opens_what_shall_close()):
             self._hurry.clear()
             failure = await self._hasten() or failure
             with contextlib.suppress(TimeoutError):
@@ -277,8 +228,8 @@ class OutputKeeper:
                     await self._hurry.wait()
         return failure
 
-    def _opens_in_vain(self) -> bool:
-        return any(held.opening and not self._wanted(held) for held in self._held.values())
+    def _opens_what_shall_close(self) -> bool:
+        return any(held.opening and not held.wanted() for held in self._held.values())
 
     async def _leisurely(self) -> Failure | None:
         failure = await self._mark()
@@ -288,11 +239,11 @@ class OutputKeeper:
         """A closing or else a prolongation that is due."""
         found, now = None, self._context.clock.monotonic()
         for held in self._held.values():
-            on = self._wanted(held)
+            on = held.wanted()
             if (
                 held.opening
-                or (on and not self._runs(held))
-                or not self._due(held, on)
+                or (on and not held.runs)
+                or not held.due(wanted=on)
                 or self._failed.get((held.number, on), now) > now
             ):
                 continue
@@ -301,16 +252,11 @@ class OutputKeeper:
             found = held, on
         return found
 
-    @staticmethod
-    def _runs(held: HeldOutput) -> bool:
-        """On, or a lease of it may run: what a look in vain left unknown."""
-        return held.seen is True or (held.seen is None and held.prolong_at is not None)
-
     async def _open(self) -> Failure | None:
         """Nothing is switched on that is not durably marked."""
         failure = None
         for held in list(self._held.values()):
-            if held.number in self._marked and not self._runs(held) and self._wanted(held):
+            if held.number in self._marked and not held.runs and held.wanted():
                 held.opening = True
                 try:
                     said = await self._switch(held, on=True)
@@ -323,8 +269,8 @@ class OutputKeeper:
     def _follow(self) -> None:
         bound = self._state.outputs
         for number in bound:
-            if number not in self._held and self.refusal(number) is None:
-                self._held[number] = HeldOutput(number)
+            if number not in self._held and refusal(self._state, number) is None:
+                self._held[number] = HeldOutput(number, self._state, self._context)
         for number, held in list(self._held.items()):
             if number not in bound and held.seen is False and number not in self._marked:
                 del self._held[number]
@@ -335,7 +281,7 @@ class OutputKeeper:
 
     def _out_of_place(self) -> list[tuple[int, HeldOutput]]:
         """Outputs that the panel has not got: nobody holds them any more, whatever an earlier run marked."""
-        missing = [HeldOutput(number) for number in self._marked if number not in self._held]
+        missing = [HeldOutput(number, self._state, self._context) for number in self._marked if number not in self._held]
         for held in missing:
             held.seen = False
         return [(held.number, held) for held in missing]
@@ -344,33 +290,22 @@ class OutputKeeper:
         """Which outputs are held is durable before the first is switched on, and until it was seen off."""
         failure = None
         for number, held in [*self._held.items(), *self._out_of_place()]:
-            target, bound = f"{self._state.id}:{number}", self._state.outputs.get(number, {})
+            mark, bound = str(Target(self._state.id, number)), self._state.outputs.get(number, {})
             try:
                 if bound and number not in self._marked:
-                    await self._context.store.put_allocation(target, dict.fromkeys(bound, ()), self._context.now())
+                    await self._context.store.put_allocation(mark, dict.fromkeys(bound, ()), self._context.now())
                     self._marked.add(number)
                 elif not bound and number in self._marked and held.seen is False:
-                    await self._context.store.put_allocation(target, {}, self._context.now())
+                    await self._context.store.put_allocation(mark, {}, self._context.now())
                     self._marked.discard(number)
             except StoreError as error:
                 failure = Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")
         return failure
 
-    def _wanted(self, held: HeldOutput) -> bool:
-        """Open, and not about to close before a lease could be over: then what is off stays off."""
-        held.follow(self._state.outputs.get(held.number, {}), self._context.options.readings)
-        is_open = held.open_at(self._context.clock.wall())
-        return is_open and self._context.trusted() and (held.seen is True or self._lease(held)[0] != 0)
-
-    def _due(self, held: HeldOutput, wanted: bool) -> bool:
-        if not wanted or not held.seen:
-            return held.seen is not wanted
-        return held.prolong_at is not None and self._context.clock.monotonic() >= held.prolong_at
-
     async def _switch(self, held: HeldOutput, *, on: bool) -> Failure | None:
         """Switch or prolong. Cut short, the output is in a state that is not known."""
         now, news, before = self._context.clock.monotonic(), held.seen is not on, held.seen
-        lease, deadline = self._lease(held) if on else (None, None)
+        lease, deadline = held.lease() if on else (None, None)
         if lease == 0:
             return Failure(Reason.DEADLINE_PASSED, "it closes before a lease could be over")
         priority = Priority.GRANT if held.opening else Priority.REVOCATION
@@ -389,23 +324,9 @@ class OutputKeeper:
         if not acknowledged:
             held.seen = before if said.reason is Reason.DEADLINE_PASSED else None
             return failure_of(said)
-        held.seen = on
-        held.prolong_at = None if lease is None else now + lease / 2 if lease == self._state.settings.hold_lease_s else math.inf
+        held.switched(on=on, lease=lease, began=now)
         self._release_right()
         return None
-
-    def _lease(self, held: HeldOutput) -> tuple[int | None, float | None]:
-        """Seconds, and until when the frame may start (monotonic): begun by then, a lease is over when the profiles close, so
-        that a dead gateway does not hold beyond. None: the output does not fall off by itself; 0: no lease is that short.
-        """
-        wall, now = self._context.clock.wall(), self._context.clock.monotonic()
-        if not self._state.driver.capabilities.output_deadman:
-            return None, None if held.edge is None else now + held.edge - wall
-        longest = self._state.settings.hold_lease_s
-        closes = held.closes_within(wall, 2 * longest)
-        left = 2 * longest if closes is None else closes - wall
-        lease = max(0, min(longest, int(left - _ON_ITS_WAY_S)))
-        return lease, now + left - lease
 
     # looking
 
@@ -423,7 +344,6 @@ class OutputKeeper:
             return
         for number, held in self._held.items():
             on = shown[number] if not isinstance(shown, Acknowledgement) and number < len(shown) else None
-            if on is not held.seen and not held.switching:  # somebody else switched it: under what lease is not known
-                held.seen = on
-                held.prolong_at = 0.0 if self._state.driver.capabilities.output_deadman and self._runs(held) else None
+            if on is not held.seen and not held.switching:
+                held.shown(on)
                 self._rouse()

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Collection
-from dataclasses import replace
 
 from drivers.contract import Priority, Reason
 from drivers.trace import request_id
@@ -17,10 +16,10 @@ from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Failed
 from gateway.fleet.panel.backoff import back_off_s
-from gateway.fleet.panel.compilation import Target, alone, compile_target, is_current, kept_allocation, refresh, used
+from gateway.fleet.panel.compilation import Goal, alone, compile_goal, is_current, kept_allocation, refresh, used
 from gateway.fleet.panel.defects import Defects
 from gateway.fleet.panel.inspection import Inspection
-from gateway.fleet.panel.state import UNREACHABLE, Failure, PanelState
+from gateway.fleet.panel.state import CLOCK_NOT_SET, UNREACHABLE, Failure, PanelState
 from gateway.fleet.panel.transactions import Transactions
 from gateway.store.contract import StoreError
 
@@ -63,10 +62,10 @@ class Reconciler:
     def settle(self, ticket: Ticket) -> None:
         """Tell `ticket` when the panel is settled: the next attempt that can know of it has ended, or none is possible."""
         away = self.state.unreachable()
-        if self._defects.resting:
+        if self._stopping or self._defects.resting:
             ticket.settled()
-        elif self._stopping or away is not None:
-            self.state.failure = away or self.state.failure
+        elif away is not None:
+            self.state.gave_up(away)
             ticket.settled()
         else:
             self._tickets.append(ticket)
@@ -84,7 +83,7 @@ class Reconciler:
 
     def check(self, *, whole: bool = False) -> None:
         """Look at the panel again before anything is claimed of it; `whole`: read all it holds."""
-        self.state.certain = False
+        self.state.doubt()
         self.inspection.read_all |= whole
         self.inspection.forget_clock()
         self.wake()
@@ -101,8 +100,7 @@ class Reconciler:
 
     def requeue(self) -> None:
         """Try again what was given up."""
-        self.state.observed = replace(self.state.observed, failures={})
-        self.state.verdicts.clear()
+        self.state.forgive()
         self.wake()
         self._defects.again()
 
@@ -132,7 +130,7 @@ class Reconciler:
         self._waiting, self._retry_at = False, None
         self.inspection.begin_anew()
         self.state.forget_content()
-        self.state.failure = failure
+        self.state.gave_up(failure)
         self._release()
         return True
 
@@ -190,7 +188,7 @@ class Reconciler:
         return min(self._next_wall() - self._context.clock.wall(), _LONGEST_SLEEP_S)
 
     def _next_wall(self) -> float:
-        image = self.state.observed.image
+        image = self.state.image
         outcomes = [] if image is None else [outcome for outcome in image.outcomes.values() if outcome.renew_at is not None]
         waiting = [outcome for _, outcome in self.state.verdicts.values() if outcome.renew_at is not None]
         renewals = [max(outcome.renew_at or 0, self._renewed_at + _RENEWAL_PAUSE_S) for outcome in outcomes + waiting]
@@ -213,7 +211,7 @@ class Reconciler:
                 failure = Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")
             if failure is not None and failure.due is None:
                 self._context.emit(Failed(state.id, failure.reason, failure.message))
-        state.failure = failure if away is None else state.failure or away
+        state.gave_up(failure if away is None else state.failure or away)
         if failure is None:
             self._defects.healed()
             self._failures, self._retry_at = 0, None
@@ -260,44 +258,40 @@ class Reconciler:
         while not self._stopping:
             tickets = list(self._tickets)
             request_id.set(self._asked_by)
-            target = await self._target()
-            failure = await self._transactions.write(target)
+            goal = await self._goal()
+            failure = await self._transactions.write(goal)
             if failure is not None:
                 return failure
-            if state.observed.image == target.image and state.observed.compiled_for == target.compiled_for:
-                self._transactions.record(target)
+            if state.image == goal.image and state.observed.compiled_for == goal.compiled_for:
+                self._transactions.record(goal)
                 if state.certain:
                     self._settle(tickets)
                 break
-        return Failure(Reason.CLOCK_NOT_SET, "the panel's clock could not be set") if state.clock_missing else None
+        return CLOCK_NOT_SET if state.clock_missing else None
 
-    async def _target(self) -> Target:
+    async def _goal(self) -> Goal:
         """What the panel shall hold; new slots are durable before they are written.
 
         Where something else was asked for meanwhile, those who ask have to wait until this one image is compiled anew.
         """
         state, context = self.state, self._context
         refresh(state, context)
-        ready = state.prepared is not None
-        async with contextlib.nullcontext() if ready else alone(state, context, {}, urgent=bool(state.leaving)):
-            target = await compile_target(state, context)
-            if not (is_current(state, target) and self._reserved(target)):
+        async with alone(state, context, {}, urgent=bool(state.leaving)):
+            goal = await compile_goal(state, context)
+            if not is_current(state, goal):
                 async with context.write_lock:
-                    while not is_current(state, target):
-                        target = await compile_target(state, context)
-                    await self._reserve(target)
+                    while not is_current(state, goal):
+                        goal = await compile_goal(state, context)
+        await self._reserve(goal)
         self._renewed_at = context.clock.wall()
-        return target
+        return goal
 
-    async def _reserve(self, target: Target) -> None:
-        if not self._reserved(target):
-            allocation = kept_allocation(self.state, target.image.allocation, self._context.ours)
-            await self._context.store.put_allocation(self.state.id, allocation, self._context.now())
-            self.state.allocation = allocation
-
-    def _reserved(self, target: Target) -> bool:
-        allocation = self.state.allocation
-        return all(allocation.get(link_id) == numbers for link_id, numbers in used(target.image.allocation).items())
+    async def _reserve(self, goal: Goal) -> None:
+        state = self.state
+        if any(state.allocation.get(link_id) != numbers for link_id, numbers in used(goal.image.allocation).items()):
+            allocation = kept_allocation(state, goal.image.allocation, self._context.ours)
+            await self._context.store.put_allocation(state.id, allocation, self._context.now())
+            state.reserve(allocation)
 
     def _settle(self, tickets: Collection[Ticket]) -> None:
         self._tickets = [ticket for ticket in self._tickets if ticket not in tickets]
@@ -333,6 +327,6 @@ class Reconciler:
             if looking.cancelled():
                 return
             if looking.result() is not None:
-                state.certain = False
+                state.doubt()
             if not state.certain or state.drifted or self.inspection.clock_due():
                 self.wake()

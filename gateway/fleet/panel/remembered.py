@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from config.settings import PanelSettings
-from gateway.fleet.desired import split_target
 from gateway.fleet.panel.slots import Allocation
 from gateway.fleet.panel.state import PanelState
+from gateway.fleet.target import Target, read_target
 from gateway.store.contract import ObservedPanel, Snapshot, images
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Of one panel. `former`: link_ids that it may hold by what was remembered of it as something else.
-
-    `nameless`: 0.1.0 stored it, which did not say of which model.
+    """Of one panel. `marked`: outputs that an earlier run held. `former`: items that it may hold by what was remembered of it as
+    something else. `nameless`: 0.1.0 stored it, which did not say of which model.
     """
 
     observed: ObservedPanel
     allocation: Allocation
+    marked: tuple[int, ...] = ()
     former: frozenset[str] = frozenset()
     nameless: bool = False
 
@@ -33,28 +33,31 @@ def memory_of(snapshot: Snapshot, panel: PanelSettings) -> Memory:
     another. Under other options of the same model its slots are still its own; what they hold has to be read.
     """
     observed, allocation = snapshot.observed.get(panel.id, ObservedPanel()), snapshot.allocations.get(panel.id, {})
+    marked = _marked(snapshot.allocations, panel.id)
     options = json.dumps(panel.options, sort_keys=True, separators=(",", ":")) if panel.options else ""
     if not observed.model or (observed.model, observed.options) == (panel.model, options):
         nameless = panel.id in snapshot.observed and not observed.model
-        return Memory(replace(observed, model=panel.model, options=options), allocation, nameless=nameless)
+        return Memory(replace(observed, model=panel.model, options=options), allocation, marked, nameless=nameless)
     former = frozenset(allocation).union(*(image.allocation for image in images(observed)))
-    return Memory(ObservedPanel(model=panel.model, options=options), allocation if observed.model == panel.model else {}, former)
+    kept = allocation if observed.model == panel.model else {}
+    return Memory(ObservedPanel(model=panel.model, options=options), kept, marked, former)
 
 
-def marked_outputs(snapshot: Snapshot, panel: str) -> list[int]:
-    """Outputs of a panel that the store says were held."""
-    found = (split_target(target) for target, held in snapshot.allocations.items() if held)
-    return [output for owner, output in found if owner == panel and output is not None]
+def _marked(allocations: Mapping[str, Allocation], panel: str) -> tuple[int, ...]:
+    found = (read_target(name) for name, held in allocations.items() if held)
+    return tuple([each.output for each in found if each is not None and each.panel == panel and each.output is not None])
 
 
-def all_remembered(snapshot: Snapshot) -> Iterator[tuple[str, Collection[str]]]:
+def all_remembered(snapshot: Snapshot) -> Mapping[str, frozenset[str]]:
     """Panels, of this site or not, and what they may hold."""
-    for panel, allocation in snapshot.allocations.items():
-        if split_target(panel)[1] is None:
-            yield panel, allocation
+    found: dict[str, frozenset[str]] = {}
+    for name, allocation in snapshot.allocations.items():
+        target = read_target(name)
+        if target is not None and target.output is None:
+            found[name] = frozenset(allocation)
     for panel, observed in snapshot.observed.items():
-        for image in images(observed):
-            yield panel, image.allocation
+        found[panel] = found.get(panel, frozenset()).union(*(image.allocation for image in images(observed)))
+    return found
 
 
 def doubted(snapshot: Snapshot) -> Snapshot:
@@ -64,9 +67,14 @@ def doubted(snapshot: Snapshot) -> Snapshot:
 
 def remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int]) -> Snapshot:
     """With what is known of a panel that is taken out; of one that was not read yet as what it is now, what was known before."""
-    allocations = {target: held for target, held in snapshot.allocations.items() if not target.startswith(f"{state.id}:")}
-    allocations.update((f"{state.id}:{number}", {"": ()}) for number in marked)
+    allocations = {name: held for name, held in snapshot.allocations.items() if not _is_output_of(name, state.id)}
+    allocations.update((str(Target(state.id, number)), {"": ()}) for number in marked)
     observed: Mapping[str, ObservedPanel] = snapshot.observed
     if not state.former:
         allocations[state.id], observed = state.allocation, {**observed, state.id: state.observed}
     return replace(snapshot, desired={}, allocations=allocations, bindings={}, observed=observed)
+
+
+def _is_output_of(name: str, panel: str) -> bool:
+    target = read_target(name)
+    return target is not None and target.panel == panel and target.output is not None

@@ -1,19 +1,21 @@
-"""What one panel shall hold and what is known of it, in memory; answers come from here and from nowhere else."""
+"""What one panel shall hold and what is known of it, in memory. All of it is written here and nowhere else, by the verbs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from config.settings import PanelSettings
-from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, Reason
+from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, PanelStatus, Reason
+from gateway.compiler.outcome import HELD
 from gateway.fleet.panel.slots import Allocation, foreign, one_table
-from gateway.fleet.results import PanelResult
+from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import DesiredItem, ObservedPanel, images
 
-HELD = frozenset({ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, ItemState.GATEWAY_HELD})
 UNREACHABLE = {Availability.QUARANTINED: Reason.QUARANTINED, Availability.BUS_UNAVAILABLE: Reason.BUS_UNAVAILABLE}
+REFUSAL_LIMIT = 5
+"""How often the panel itself may refuse one item alone before it is given up until an operator's `retry`."""
+_GIVEN_UP = ItemOutcome(ItemState.REFUSED, Reason.PANEL_REJECTED, "given up: the panel refused it again and again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +32,11 @@ class Failure:
 
 
 AT_WORK = Failure(Reason.DEADLINE_PASSED, "not yet: the gateway is still at work on it")
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """An image compiled ahead, and what it was compiled from: good as long as that is the same."""
-
-    image: PanelImage
-    bound: Mapping[str, DesiredItem]
-    held: tuple[object, ...]
-    compiled_at: float
-    version: int | None = None
-    """Of the panel's bindings; None while they are not durable."""
+CLOCK_NOT_SET = Failure(Reason.CLOCK_NOT_SET, "the panel's clock could not be set")
 
 
 class PanelState:
-    """Belongs to the event loop. The dispatcher changes what is `bound`, the reconciler what is `observed`."""
+    """`bound`, `outputs` and `leaving` are asked of the panel, `observed` is known of it. Belongs to the event loop."""
 
     def __init__(
         self,
@@ -61,70 +52,85 @@ class PanelState:
         self.line = line
         self.driver = driver
         self.allocation: Allocation = allocation
+        """Slots by item, as the store has them."""
         self.observed = observed
         self.former = frozenset(former)
-        """link_ids that the panel may hold by what is stored of it under another model or other options: that stays in the
-        store until the panel was read."""
+        """Items that the panel may hold by what is stored of it under another model or other options: that stays in the store
+        until the panel was read."""
         self._now = now
         self.bound: dict[str, DesiredItem] = {}
         self.version = 0
         """Rises whenever `bound` changes."""
         self.outputs: dict[int, dict[str, DesiredItem]] = {}
-        """Output number -> the profiles bound to it."""
-        self._asked_anew_at = 0.0
-        """When all that is bound had to be compiled anew."""
-        self.prepared: Prepared | None = None
+        """Output number -> what is bound to it."""
         self.leaving: dict[str, float] = {}
-        """link_ids that the panel may hold and shall not -> since when."""
+        """Items that the panel may hold and shall not -> since when."""
+        self.strangers: frozenset[str] = frozenset()
+        """link_ids that were found on the panel and that nobody asked for."""
         self.verdicts: dict[str, tuple[int, ItemOutcome]] = {}
         """Of what it does not hold: the generation, and what became of it."""
         self.failure: Failure | None = None
         """Why the last attempt failed as a whole."""
-        self._certain = False
-        self._clock_missing = False
-        self._doubted_at = now()
         self.drifted = False
         self.clock_drift_ms: int | None = None
         self.law_until: int | None = None
+        self.asked_anew_at = 0.0
+        """When all that is bound had to be compiled anew."""
+        self.in_doubt_since = now()
+        """From when on the panel cannot be said to hold what it held."""
+        self.doubted = bool(allocation or former) and (observed.image is None or observed.dirty)
+        """Whether it may hold more than is remembered: it was written once, and what became of that is not known. Until read."""
+        self._certain = False
+        self._clock_missing = False
 
     @property
     def id(self) -> str:
         return self.settings.id
 
+    # what is known
+
     @property
     def certain(self) -> bool:
-        """Whether `observed.image` was checked against the panel since the gateway started or the panel came back."""
+        """Whether `image` was checked against the panel since the gateway started or the panel came back."""
         return self._certain
 
-    @certain.setter
-    def certain(self, value: bool) -> None:
-        self._note_doubt(not value)
-        self._certain = value
+    @property
+    def image(self) -> PanelImage | None:
+        """The one image that the panel holds as far as is known; None: there is none, or there are several."""
+        return self.observed.image
 
     @property
-    def clock_missing(self) -> bool:
-        """The panel's clock is unset or wrong and could not be set."""
-        return self._clock_missing
-
-    @clock_missing.setter
-    def clock_missing(self, value: bool) -> None:
-        self._note_doubt(value)
-        self._clock_missing = value
-
-    def _note_doubt(self, doubted: bool) -> None:
-        """From when on the panel cannot be said to hold what it held."""
-        if doubted and self._certain and not self._clock_missing:
-            self._doubted_at = self._now()
-
-    def foreign(self, bound: Collection[str] | None = None) -> frozenset[int]:
-        """Used slots that are not ours to touch, with these link_ids bound to the panel (None: the present ones)."""
-        image = self.observed.image
-        bound = self.bound if bound is None else bound
-        return frozenset() if image is None else foreign(image, bool(bound) and one_table(self.driver.capabilities))
+    def to_be_read(self) -> bool:
+        """Whether a quick look cannot make sure what the panel holds."""
+        return self.observed.image is None or self.observed.dirty
 
     def images(self) -> tuple[PanelImage, ...]:
         """All that the panel may hold, as far as remembered: more than one while it is being written."""
         return images(self.observed)
+
+    def held(self) -> PanelImage:
+        """What the panel holds; to be asked where it is certain only."""
+        image = self.observed.image
+        assert image is not None
+        return image
+
+    def foreign(self, bound: Collection[str] | None = None) -> frozenset[int]:
+        """Used slots that are not ours to touch, with these items bound to the panel (None: the present ones)."""
+        bound = self.bound if bound is None else bound
+        return frozenset() if self.image is None else foreign(self.image, bool(bound) and one_table(self.driver.capabilities))
+
+    def remembered(self) -> frozenset[str]:
+        """Items that the panel has slots for, or may hold, as far as remembered."""
+        return self.former.union(self.allocation, *(image.allocation for image in self.images()))
+
+    def may_carry(self, key: str) -> bool:
+        """Whether the panel may hold slots of an item.
+
+        A panel that was not looked at since the start may hold whatever was ever bound to it: what is remembered of it may be
+        older than its last write.
+        """
+        images = self.images()
+        return not self.certain or not images or any(image.allocation.get(key) for image in images)
 
     def unreachable(self) -> Failure | None:
         feed = self.driver.availability
@@ -136,67 +142,60 @@ class PanelState:
         """Whether the last attempt met a defect of the gateway."""
         return self.failure is not None and self.failure.reason is Reason.FAILED
 
-    def silence(self) -> Failure | None:
-        """Why the panel cannot be spoken to.
+    @property
+    def clock_missing(self) -> bool:
+        """The panel's clock is unset or wrong and could not be set."""
+        return self._clock_missing
 
-        The attempt that led to its quarantine says so in its own words; what is asked later is told of the quarantine.
-        """
-        away, failure = self.unreachable(), self.failure
-        if away is None or away.reason is not Reason.QUARANTINED:
-            return away
-        return away if failure is None or failure.permanent or failure.due is not None else failure
+    # what is asked
 
-    def remembered(self) -> frozenset[str]:
-        """link_ids that the panel has slots for, or may hold, as far as remembered."""
-        return self.former.union(self.allocation, *(image.allocation for image in self.images()))
+    def bind(self, item: DesiredItem) -> None:
+        before = self.bound.get(item.link_id)
+        if before is not None and _same_times(before.profile, item.profile):
+            self._renumber(before, item.generation)
+        self.bound[item.link_id] = item
+        self.version += 1
+        self.leaving.pop(item.link_id, None)
 
-    def doubted(self) -> bool:
-        """Whether it may hold more than is remembered: it was written once, and what became of that is not known."""
-        return bool(self.allocation or self.former) and (self.observed.image is None or self.observed.dirty)
+    def unbind(self, key: str, now: float) -> None:
+        self.bound.pop(key, None)
+        self.version += 1
+        if self.may_carry(key):
+            self.leaving[key] = now
 
-    def forget_content(self) -> None:
-        """Nothing that was known of the panel is built on until it is read again. Slots that it has not got belong to nobody."""
-        slots = range(self.driver.capabilities.max_schedules)
-        self.allocation = {link_id: held for link_id, held in self.allocation.items() if all(number in slots for number in held)}
-        self.observed = replace(self.observed, image=None, possible=(), capacity={}, dirty=True)
-        self.prepared, self.certain = None, False
+    def bind_output(self, output: int, item: DesiredItem) -> None:
+        self.outputs.setdefault(output, {})[item.link_id] = item
+        self.version += 1
 
-    def may_carry(self, link_id: str) -> bool:
-        """Whether the panel may hold slots of a link_id.
+    def unbind_output(self, output: int, key: str) -> None:
+        bound = self.outputs.get(output, {})
+        bound.pop(key, None)
+        if not bound:
+            self.outputs.pop(output, None)
+        self.version += 1
 
-        A panel that was not looked at since the start may hold whatever was ever bound to it: what is remembered of it may be
-        older than its last write.
-        """
-        images = self.images()
-        return not self.certain or not images or any(image.allocation.get(link_id) for image in images)
+    def expect(self, key: str, since: float) -> None:
+        """The panel may hold an item that it shall not: it leaves unless it is bound."""
+        self.leaving.setdefault(key, since)
 
-    def holds(self, link_id: str) -> bool:
-        """Whether the panel was seen to hold the present generation of what is bound."""
-        wanted, image = self.bound.get(link_id), self.observed.image
-        if wanted is None or image is None or not self.certain or self.clock_missing:
+    def adopt(self, key: str, since: float) -> bool:
+        """An item is asked for the first time: slots that carry it alone are ours from now on. Whether there are any."""
+        if key not in self.strangers:
             return False
-        outcome = image.outcomes.get(link_id)
-        if outcome is None or outcome.outcome not in HELD or self._over(outcome):
-            return False
-        return self._carries(wanted)
-
-    def _over(self, outcome: ItemOutcome) -> bool:
-        """Whether the dates that were written have passed: the panel is closed since."""
-        return outcome.valid_until is not None and outcome.valid_until <= self._now()
-
-    def _carries(self, wanted: DesiredItem) -> bool:
-        """Whether all that the panel may hold is of this generation."""
-        images = self.images()
-        return bool(images) and all(each.generations.get(wanted.link_id) == wanted.generation for each in images)
-
-    def claim(self, link_id: str) -> None:
-        """Slots that carry this link_id alone are ours."""
 
         def claimed(image: PanelImage) -> PanelImage:
-            numbers = tuple(sorted(number for number, slot in image.slots.items() if slot.link_ids == (link_id,)))
-            return replace(image, allocation={**image.allocation, link_id: numbers}) if numbers else image
+            numbers = tuple(sorted(number for number, slot in image.slots.items() if slot.link_ids == (key,)))
+            return replace(image, allocation={**image.allocation, key: numbers}) if numbers else image
 
+        self.strangers -= {key}
         self._change_images(claimed)
+        self.expect(key, since)
+        return True
+
+    def forgive(self) -> None:
+        """What was given up is tried again."""
+        self.observed = replace(self.observed, failures={})
+        self.verdicts.clear()
 
     def disclaim(self, compiled_for: str) -> None:
         """What was compiled so far is no answer to what is asked now: slots may be there, whose generation nobody knows."""
@@ -204,117 +203,190 @@ class PanelState:
         self._change_images(lambda image: replace(image, generations={}, outcomes={}))
         self.observed = replace(self.observed, compiled_for=compiled_for, compiled_at=0.0)
         self.verdicts.clear()
-        self._asked_anew_at = self._now()
+        self.asked_anew_at = self._now()
+
+    def reserve(self, allocation: Allocation) -> None:
+        """The store has these slots for the panel."""
+        self.allocation = allocation
+
+    def _renumber(self, before: DesiredItem, generation: int) -> None:
+        """A new generation opens just when `before` does: what is known of the one is true of the other."""
+        key = before.link_id
+
+        def renumbered(image: PanelImage) -> PanelImage:
+            if image.generations.get(key) != before.generation:
+                return image
+            return replace(image, generations={**image.generations, key: generation})
+
+        self._change_images(renumbered)
+        said, outcome = self.verdicts.get(key, (0, None))
+        if outcome is not None and said == before.generation:
+            self.verdicts[key] = (generation, outcome)
 
     def _change_images(self, change: Callable[[PanelImage], PanelImage]) -> None:
         observed = self.observed
         image = None if observed.image is None else change(observed.image)
         self.observed = replace(observed, image=image, possible=tuple([change(each) for each in observed.possible]))
 
-    def renumber(self, before: DesiredItem, generation: int) -> None:
-        """A new generation opens just when `before` does: what is known of the one is true of the other."""
-        link_id = before.link_id
+    # what was read
 
-        def renumbered(image: PanelImage) -> PanelImage:
-            if image.generations.get(link_id) != before.generation:
-                return image
-            return replace(image, generations={**image.generations, link_id: generation})
+    def doubt(self) -> None:
+        """The panel may hold something else by now: it is looked at before anything is claimed of it."""
+        self._note_doubt(True)
+        self._certain = False
 
-        self._change_images(renumbered)
-        said, outcome = self.verdicts.get(link_id, (0, None))
-        if outcome is not None and said == before.generation:
-            self.verdicts[link_id] = (generation, outcome)
+    def confirm(self) -> None:
+        """A look showed that the panel holds what it held."""
+        self._certain = True
 
-    def held_generation(self, link_id: str) -> int | None:
-        """The newest generation of which the panel may hold slots, or which it holds without needing one."""
-        found = [image.generations[link_id] for image in self.images() if link_id in image.generations]
-        return max(found, default=None)
+    def forget_content(self) -> None:
+        """Nothing that was known of the panel is built on until it is read again. Slots that it has not got belong to nobody."""
+        slots = range(self.driver.capabilities.max_schedules)
+        self.allocation = {key: held for key, held in self.allocation.items() if all(number in slots for number in held)}
+        self.observed = replace(self.observed, image=None, possible=(), capacity={}, dirty=True)
+        self._certain, self.doubted = False, bool(self.allocation or self.former)
 
-    def still_grants(self, link_id: str) -> int | None:
-        """An older generation whose slots the panel may still carry; 0: slots of which the generation is not known."""
-        wanted = self.bound.get(link_id)
-        older = [
-            image.generations.get(link_id, 0)
-            for image in self.images()
-            if image.allocation.get(link_id) and (wanted is None or image.generations.get(link_id, 0) < wanted.generation)
-        ]
-        return min(older, default=None)
+    def taken_over(self) -> None:
+        """What the store had of the panel as something else is over."""
+        self.former = frozenset()
 
-    def result(self, link_id: str) -> PanelResult:
-        """What this panel says of one link_id now: bound here, or on its way out."""
-        wanted = self.bound.get(link_id)
-        if wanted is None:
-            return self.removal(link_id)
-        image = self.observed.image
-        if image is not None and self.holds(link_id):
-            return told(self.id, image.outcomes[link_id], self.law_until)
-        said, granted = told(self.id, self.lacking(link_id, wanted.generation)), self.still_grants(link_id)
-        return said if granted is None else replace(said, still_grants=granted)
+    def note_strangers(self, ours: Container[str]) -> None:
+        """`ours`: all that was ever asked for."""
+        labels = (slot.link_ids for image in self.images() for slot in image.slots.values())
+        self.strangers = frozenset(key for link_ids in labels for key in link_ids if key not in ours)
 
-    def lacking(self, link_id: str, generation: int) -> ItemOutcome:
-        """Why the panel does not hold a generation, as far as known."""
-        said, outcome = self.verdicts.get(link_id, (0, None))
-        if outcome is not None and said == generation and outcome.outcome is ItemState.REFUSED:
-            return outcome
-        failure = self.silence()
-        if failure is None and self.failed:
-            failure = self.failure
-        if failure is None and self.clock_missing:
-            failure = Failure(Reason.CLOCK_NOT_SET, "the panel's clock is not set")
-        if failure is None and outcome is not None and said == generation:
-            return outcome
-        failure = failure or self.failure or AT_WORK
-        return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
+    def read(self, image: PanelImage, ours: Container[str]) -> None:
+        """The panel was read whole."""
+        self.observed = replace(self.observed, image=image, possible=(), dirty=False)
+        self.doubted, self._certain = False, True
+        self.note_strangers(ours)
+        for key in image.allocation:
+            if key not in self.bound:
+                self.leaving.setdefault(key, self._now())
 
-    def removal(self, link_id: str, last: int | None = None) -> PanelResult:
-        """Whether the panel was seen without a link_id; `last`: what is newer than this generation is left out of account."""
-        older = (
-            image.allocation.get(link_id) and (last is None or image.generations.get(link_id, 0) <= last)
-            for image in self.images()
-        )
-        if self.certain and not any(older):
-            return PanelResult(self.id, True, ItemState.REMOVED)
-        failure = self.silence() or self.failure or AT_WORK
-        return PanelResult(
-            self.id, False, ItemState.PENDING, failure.reason, failure.message, still_grants=self.still_grants(link_id)
+    def drift(self) -> None:
+        """It was read to hold something else than it had acknowledged."""
+        self.drifted = True
+        self.observed = replace(self.observed, drifts=self.observed.drifts + 1)
+
+    def measured(self, status: PanelStatus, restarts: int, at: float) -> None:
+        """The panel gave an account of itself."""
+        if restarts:
+            self.doubt()
+        self.observed = replace(
+            self.observed,
+            capacity=status.capacity,
+            reset_count=status.reset_count,
+            uptime_s=status.uptime_s,
+            seen_at=at,
+            resets=self.observed.resets + restarts,
         )
 
-    def overdue(self, waiting: Iterable[str]) -> Iterator[tuple[float, bool]]:
-        """Of what is on its way out, and of those bound ones that are neither held nor refused: since when, and whether the
-        panel may grant too much by it."""
-        for since in self.leaving.values():
-            yield since, True
-        for link_id in waiting:
-            wanted = self.bound[link_id]
-            yield max(wanted.changed_at, self._lacks_since(wanted)), self.still_grants(link_id) is not None
+    def clock_found(self, *, missing: bool) -> None:
+        """`missing`: the panel's clock is unset or wrong."""
+        self._note_doubt(missing)
+        self._clock_missing = missing
 
-    def _lacks_since(self, wanted: DesiredItem) -> float:
-        if not self._carries(wanted):
-            return self._asked_anew_at
-        outcome = self.images()[0].outcomes.get(wanted.link_id)
-        if outcome is not None and outcome.valid_until is not None and self._over(outcome):
-            return outcome.valid_until
-        return self._doubted_at
+    def _note_doubt(self, doubted: bool) -> None:
+        if doubted and self._certain and not self._clock_missing:
+            self.in_doubt_since = self._now()
 
-    def refuses(self, link_id: str) -> bool:
-        said, outcome = self.verdicts.get(link_id, (0, None))
-        wanted = self.bound.get(link_id)
-        refused = outcome is not None and outcome.outcome is ItemState.REFUSED
-        return refused and wanted is not None and said == wanted.generation
+    # what was written
+
+    def compiled(self, at: float) -> None:
+        """What is written from now on was compiled at this instant."""
+        self.observed = replace(self.observed, compiled_at=at)
+
+    def restate(self, image: PanelImage) -> None:
+        """The panel holds what says the same to it as `image` does."""
+        self.observed = replace(self.observed, image=image)
+
+    def begun(self, image: PanelImage) -> None:
+        """A transaction is about to begin: the panel may hold either image from now on."""
+        self.observed = replace(self.observed, possible=(image,), dirty=True)
+
+    def acknowledged(self, at: float) -> None:
+        """It holds what was begun."""
+        (written,) = self.observed.possible  # as it is spoken of by now
+        self.observed = replace(self.observed, image=written, possible=(), dirty=False, seen_at=at, acknowledged_at=at)
+
+    def not_sent(self) -> None:
+        """Nothing left the gateway: it holds what it held."""
+        self.observed = replace(self.observed, possible=(), dirty=False)
+
+    def refused(self, image: PanelImage, at: float) -> None:
+        """The panel said no; `image` is what it holds now."""
+        known = self.held()
+        image = known if image.slots == known.slots else image
+        self.observed = replace(self.observed, image=image, possible=(), dirty=False, seen_at=at)
+
+    def unconfirmed(self) -> None:
+        """Nobody knows which of the two it holds."""
+        self.observed = replace(self.observed, image=None, possible=self.images())
+        self.doubt()
+
+    # what became of items
+
+    def gave_up(self, failure: Failure | None) -> None:
+        """Why the last attempt failed, None where it did not."""
+        self.failure = failure
+
+    def postponed(self, asked: Mapping[str, int], failure: Failure) -> None:
+        """These generations were not written, and are tried again."""
+        outcome = ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
+        self.verdicts.update((key, (generation, outcome)) for key, generation in asked.items())
+
+    def refusals(self, key: str, generation: int) -> int:
+        """How often the panel refused this generation alone."""
+        return self.observed.failures.get(_refusal_key(key, generation), 0)
+
+    def given_up(self, item: DesiredItem) -> bool:
+        return bool(self.observed.failures) and self.refusals(item.link_id, item.generation) >= REFUSAL_LIMIT
+
+    def count_refusal(self, key: str, generation: int, failure: Failure) -> Mapping[str, ItemOutcome]:
+        """One more refusal of one item alone; at the limit it is given up. Returns it where that is news."""
+        count = self.refusals(key, generation) + 1
+        self.observed = replace(self.observed, failures={**self.observed.failures, _refusal_key(key, generation): count})
+        if count < REFUSAL_LIMIT:
+            return {}
+        message = f"given up after {REFUSAL_LIMIT} refusals by the panel: {failure.message or failure.reason.value}"
+        return self._judge({key: generation}, {key: ItemOutcome(ItemState.REFUSED, failure.reason, message)})
+
+    def settled(self, asked: Mapping[str, int]) -> Mapping[str, ItemOutcome]:
+        """The panel holds all that it can of what was asked: what it lacks is refused or not due yet. Returns fresh refusals."""
+        image = self.held()
+        lacking = {key: out for key in asked if (out := image.outcomes.get(key)) is not None and out.outcome not in HELD}
+        for key, generation in asked.items():
+            if key not in image.outcomes and key not in self.verdicts:
+                kept = self.observed.outcomes.get(key, _GIVEN_UP)
+                self.verdicts[key] = (generation, kept if kept.outcome is ItemState.REFUSED else _GIVEN_UP)
+            elif key in image.outcomes and key not in lacking:
+                self.verdicts.pop(key, None)
+        fresh = self._judge(asked, lacking)
+        for key in [key for key in self.verdicts if key not in self.bound]:
+            del self.verdicts[key]
+        for key in [key for key in self.leaving if key not in asked and not image.allocation.get(key)]:
+            del self.leaving[key]
+        counted = {_refusal_key(key, item.generation) for key, item in self.bound.items()} if self.observed.failures else set()
+        failures = {key: count for key, count in self.observed.failures.items() if key in counted}
+        outcomes = {**image.outcomes, **{key: outcome for key, (_, outcome) in self.verdicts.items()}}
+        self.observed = replace(self.observed, failures=failures, outcomes=outcomes)
+        self.drifted = False
+        return fresh
+
+    def _judge(self, asked: Mapping[str, int], outcomes: Mapping[str, ItemOutcome]) -> Mapping[str, ItemOutcome]:
+        """Keep why these are not held; returns the refusals among them that were not known."""
+        verdicts = {key: (asked[key], outcome) for key, outcome in outcomes.items()}
+        fresh = [key for key, verdict in verdicts.items() if self.verdicts.get(key) != verdict]
+        self.verdicts.update(verdicts)
+        return {key: outcomes[key] for key in fresh if outcomes[key].outcome is ItemState.REFUSED}
 
 
-@lru_cache(maxsize=4096)
-def told(target: str, outcome: ItemOutcome, law_until: int | None = None) -> PanelResult:
-    """An outcome in the words of an answer; `target` is a panel or a panel's output."""
-    success = outcome.outcome in HELD or outcome.outcome is ItemState.REMOVED
-    message = outcome.message or (outcome.refusal.message if outcome.refusal is not None else None)
-    return PanelResult(
-        panel=target,
-        success=success,
-        outcome=outcome.outcome,
-        reason=None if success else outcome.reason,
-        message=message,
-        valid_until=outcome.valid_until,
-        law_until=law_until,
-        cuts=outcome.cuts,
-    )
+def _refusal_key(key: str, generation: int) -> str:
+    """Where refusals are counted: a new generation starts anew."""
+    return f"{key}:{generation}"
+
+
+def _same_times(one: TimeProfile | None, other: TimeProfile | None) -> bool:
+    """Whether two profiles of a link_id differ in their names at most."""
+    return one is not None and other is not None and replace(one, name="") == replace(other, name="")

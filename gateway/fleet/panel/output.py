@@ -1,0 +1,127 @@
+"""One output of a panel as a place where items are bound: what it says of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+from drivers.contract import ItemOutcome, ItemState, Reason
+from gateway.compiler.moment import moment_of
+from gateway.compiler.outcome import refused
+from gateway.compiler.shapes import coming_of
+from gateway.compiler.table import DayPlan
+from gateway.concurrency import Ticket, in_turns
+from gateway.fleet.context import FleetContext
+from gateway.fleet.panel.defects import words_of
+from gateway.fleet.panel.held_output import refusal
+from gateway.fleet.panel.outputs import OutputKeeper
+from gateway.fleet.panel.place import PlacePlan, told
+from gateway.fleet.panel.state import AT_WORK, Failure, PanelState
+from gateway.fleet.results import PanelResult
+from gateway.fleet.target import Target
+from gateway.fleet.views import ExplainPanel, PlanItemPanel
+from gateway.schedules.recurrence import Recurrence
+from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import DesiredItem
+
+_NOT_TRUSTED = Failure(Reason.CLOCK_NOT_SET, "the gateway's clock is not trusted")
+
+
+class Output:
+    """See `place.Place`."""
+
+    def __init__(self, number: int, state: PanelState, context: FleetContext, keeper: OutputKeeper) -> None:
+        self._number = number
+        self._state = state
+        self._context = context
+        self._keeper = keeper
+        self._target = Target(state.id, number)
+
+    def bind(self, item: DesiredItem) -> None:
+        self._state.bind_output(self._number, item)
+
+    def unbind(self, key: str, now: float) -> None:
+        self._state.unbind_output(self._number, key)
+
+    def settle(self, ticket: Ticket) -> None:
+        self._keeper.settle(ticket, self._number)
+
+    # what it says of an item
+
+    @property
+    def _bound(self) -> Mapping[str, DesiredItem]:
+        return self._state.outputs.get(self._number, {})
+
+    def is_settled(self, key: str) -> bool:
+        result = self.result(key)
+        return result.success or result.outcome is ItemState.REFUSED
+
+    def result(self, key: str) -> PanelResult:
+        """Held when the output was seen in the state that it shall have now."""
+        try:
+            return self._result(key)
+        except Exception as defect:
+            self._keeper.report(defect)
+            return told(self._target, ItemOutcome(ItemState.PENDING, Reason.FAILED, words_of(defect)))
+
+    def _result(self, key: str) -> PanelResult:
+        item = self._bound.get(key)
+        denied = self._refusal(None if item is None else item.profile)
+        if denied is not None:
+            return told(self._target, denied if item is not None else ItemOutcome(ItemState.REMOVED))
+        held = self._keeper.held(self._number)
+        right = held is not None and held.is_right
+        if item is None and (held is None or right):
+            return told(self._target, ItemOutcome(ItemState.REMOVED))
+        if right and self._context.trusted():
+            return told(self._target, ItemOutcome(ItemState.GATEWAY_HELD))
+        return told(self._target, self._pending())
+
+    def removal(self, key: str, last: int) -> PanelResult:
+        result = self.result(key)
+        return replace(result, outcome=ItemState.REMOVED) if result.success else result
+
+    def _pending(self) -> ItemOutcome:
+        failure = self._keeper.failure or self._state.unreachable() or (AT_WORK if self._context.trusted() else _NOT_TRUSTED)
+        return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
+
+    def _refusal(self, profile: TimeProfile | None) -> ItemOutcome | None:
+        """Why the gateway does not hold the output; where that depends on what is asked, with its first day and interval."""
+        found = refusal(self._state, self._number)
+        if found is None:
+            return None
+        limit, message = found
+        asked = () if profile is None or limit == "outputs" else self._first_asked(profile)
+        return refused(limit, message, *asked).outcome
+
+    def _first_asked(self, profile: TimeProfile) -> tuple[int, DayPlan] | tuple[()]:
+        readings = self._context.options.readings
+        moment = moment_of(self._context.now(), readings.zone)
+        coming = coming_of(profile, readings, 1, moment.day)
+        return coming.first_asked(moment.second) if coming.after(moment.second) else ()
+
+    # questions
+
+    async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:
+        """No slot is used, and nothing is written."""
+        return PlacePlan({key: self._planned(item) async for key, item in in_turns(coming.items())})
+
+    def _planned(self, item: DesiredItem) -> PlanItemPanel:
+        outcome = self._refusal(item.profile) or ItemOutcome(ItemState.GATEWAY_HELD)
+        return PlanItemPanel(str(self._target), outcome.outcome, None, (), outcome.reason, outcome.message, 0)
+
+    async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
+        """What it was last seen to do says something of this moment only; any profile bound to it may hold it."""
+        readings, place = self._context.options.readings, str(self._target)
+        kept = self._keeper.held(self._number)
+        held = kept.seen if kept is not None and at == int(self._context.clock.wall()) else None
+        opens = {
+            key: Recurrence(one.profile, readings).is_open(at) for key, one in self._bound.items() if one.profile is not None
+        }
+        asked, denied = opens.get(item.link_id), self._refusal(item.profile)
+        if denied is not None:
+            return ExplainPanel(place, None, held, "compiled" if asked else None, denied.message)
+        differs_at: Literal["held"] | None = "held" if held is not None and held != any(opens.values()) else None
+        message = "not bound to this panel" if asked is None else "held by the gateway"
+        return ExplainPanel(place, asked, held, differs_at, message)

@@ -1,0 +1,140 @@
+"""One panel's life: what is asked and known of it, the tasks that work for it, and the places where items are bound."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from config.settings import PanelSettings
+from drivers.contract import PanelDriver
+from gateway.concurrency import Supervisor, end
+from gateway.fleet.context import FleetContext
+from gateway.fleet.panel.compilation import fingerprint, refresh
+from gateway.fleet.panel.output import Output
+from gateway.fleet.panel.outputs import OutputKeeper
+from gateway.fleet.panel.place import Place
+from gateway.fleet.panel.reconciler import Reconciler
+from gateway.fleet.panel.remembered import Memory
+from gateway.fleet.panel.state import PanelState
+from gateway.fleet.panel.table import Table
+from gateway.fleet.panel.view import view_of
+from gateway.fleet.views import PanelView
+
+
+class Panel:
+    """`memory`: what is remembered of it, and used after a look at it. `quarantined_until`: in Unix seconds; None: it is in no
+    quarantine."""
+
+    def __init__(
+        self,
+        settings: PanelSettings,
+        line: str,
+        driver: PanelDriver,
+        memory: Memory,
+        context: FleetContext,
+        quarantined_until: Callable[[], float | None],
+    ) -> None:
+        state = self.state = PanelState(settings, line, driver, memory.allocation, memory.observed, context.now, memory.former)
+        defect = _restricted(driver, memory.observed.capacity)
+        if memory.nameless and fingerprint(state, context) != memory.observed.compiled_for:
+            state.forget_content()  # it may be another model's
+        refresh(state, context)
+        self._context = context
+        self._quarantined_until = quarantined_until
+        self._reconciler = Reconciler(state, context)
+        self._keeper = OutputKeeper(state, context, memory.marked)
+        self._table = Table(state, context, self._reconciler)
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        if defect is not None:
+            self._reconciler.report(defect)
+
+    @property
+    def id(self) -> str:
+        return self.state.id
+
+    # its life
+
+    def begin(self, supervisor: Supervisor) -> None:
+        """Work for the panel, until `stop`."""
+        self._tasks = (
+            supervisor.spawn(self._reconciler.run(), f"panel {self.id}"),
+            supervisor.spawn(self._keeper.run(), f"outputs of {self.id}"),
+        )
+
+    def stop(self) -> None:
+        """No new work; what is under way ends soon."""
+        self._reconciler.stop()
+        self._keeper.stop()
+
+    async def rest(self, grace_s: float) -> None:
+        """Stop; what is under way may end within `grace_s` seconds. Once is enough."""
+        self.stop()
+        tasks, self._tasks = self._tasks, ()
+        await end(tasks, grace_s)
+        await self._reconciler.looked()
+
+    async def look(self) -> None:
+        """A look in the background, at the lowest priority, which work for the panel does not wait for."""
+        await self._reconciler.look()
+
+    # where items are bound
+
+    def place(self, output: int | None) -> Place:
+        """One of its outputs; None: its table. An output that the panel has not got refuses all."""
+        return self._table if output is None else Output(output, self.state, self._context, self._keeper)
+
+    def marked(self) -> frozenset[int]:
+        """Outputs that the store says may be on."""
+        return self._keeper.marked()
+
+    def wake(self) -> None:
+        """What is asked of it has changed."""
+        self._reconciler.wake()
+        self._keeper.wake()
+
+    def time_jumped(self) -> None:
+        """The wall clock moved otherwise than time went by, or became trusted."""
+        refresh(self.state, self._context)
+        self._reconciler.measure_clock()
+        self._keeper.recalculate()
+
+    def options_changed(self, *, readings: bool) -> None:
+        """The site's settings changed, and with `readings` the way profiles are read."""
+        refresh(self.state, self._context)
+        if readings:
+            self._reconciler.measure_clock()
+            self._keeper.wake()
+        self._reconciler.wake()
+
+    # an operator's verbs
+
+    def sync(self) -> None:
+        """Read it whole and bring it in step."""
+        self._reconciler.sync()
+        self._keeper.again()
+
+    def reinit(self) -> None:
+        """Erase it, slots of others too, and write all anew."""
+        self._reconciler.erase()
+        self._keeper.again()
+
+    def retry(self) -> None:
+        """Try again what failed or was given up."""
+        self._reconciler.requeue()
+        self._keeper.again()
+
+    def view(self, *, items: bool = False) -> PanelView:
+        """What is desired against what is observed."""
+        outputs = {number: self.place(number) for number in sorted(self.state.outputs)}
+        now, quarantined_until = self._context.clock.wall(), self._quarantined_until()
+        return view_of(self.state, self._table, outputs, now, quarantined_until, self._keeper.defect, items=items)
+
+
+def _restricted(driver: PanelDriver, capacity: Mapping[str, int]) -> Exception | None:
+    """Restrict a driver to what its unit was remembered to say of itself; returns a defect of the driver."""
+    try:
+        if capacity:
+            driver.restrict(capacity)
+    except Exception as defect:
+        return defect
+    return None

@@ -1,0 +1,77 @@
+"""What a panel's table and each of its outputs are asked alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from drivers.contract import ItemOutcome, ItemState
+from gateway.compiler.outcome import HELD
+from gateway.concurrency import Ticket
+from gateway.fleet.results import PanelResult
+from gateway.fleet.target import Target
+from gateway.fleet.views import ExplainPanel, PlanItemPanel, PlanPanel
+from gateway.store.contract import DesiredItem
+
+
+@dataclass(frozen=True, slots=True)
+class PlacePlan:
+    """What items would become, by key, and what it takes to write them (None: nothing is written)."""
+
+    cells: Mapping[str, PlanItemPanel]
+    cost: PlanPanel | None = None
+
+
+class Place(Protocol):
+    """A panel's table, or one of its outputs. Items are named by their keys."""
+
+    def bind(self, item: DesiredItem) -> None:
+        """Hold an item from now on, as `item` says."""
+        ...
+
+    def unbind(self, key: str, now: float) -> None:
+        """Hold an item no more; `now` in Unix seconds."""
+        ...
+
+    def result(self, key: str) -> PanelResult:
+        """What is known of an item now, bound here or on its way out."""
+        ...
+
+    def removal(self, key: str, last: int) -> PanelResult:
+        """What is known of a deletion; generations that are newer than `last` are left out of account."""
+        ...
+
+    def is_settled(self, key: str) -> bool:
+        """Whether an item is held or refused, so that nobody has to wait for it."""
+        ...
+
+    def settle(self, ticket: Ticket) -> None:
+        """Tell `ticket` once: when an attempt that knows of all that is bound by now has ended, or when none is possible."""
+        ...
+
+    async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:
+        """What these items would do here, beside what is bound. Nothing is written."""
+        ...
+
+    async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
+        """Whether the place is open by an item at an instant: as compiled, and as held."""
+        ...
+
+
+@lru_cache(maxsize=4096)
+def told(target: Target, outcome: ItemOutcome, law_until: int | None = None) -> PanelResult:
+    """An outcome in the words of an answer."""
+    success = outcome.outcome in HELD or outcome.outcome is ItemState.REMOVED
+    message = outcome.message or (outcome.refusal.message if outcome.refusal is not None else None)
+    return PanelResult(
+        panel=str(target),
+        success=success,
+        outcome=outcome.outcome,
+        reason=None if success else outcome.reason,
+        message=message,
+        valid_until=outcome.valid_until,
+        law_until=law_until,
+        cuts=outcome.cuts,
+    )

@@ -1,0 +1,193 @@
+"""A panel's table of schedules as a place where items are bound: what it says of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
+from gateway.compiler.explain import Explanation, explain
+from gateway.compiler.outcome import HELD
+from gateway.concurrency import Ticket, in_turns
+from gateway.fleet.context import FleetContext
+from gateway.fleet.panel.compilation import compile_bound
+from gateway.fleet.panel.place import PlacePlan, told
+from gateway.fleet.panel.reconciler import Reconciler
+from gateway.fleet.panel.state import AT_WORK, CLOCK_NOT_SET, Failure, PanelState
+from gateway.fleet.results import PanelResult
+from gateway.fleet.target import Target
+from gateway.fleet.views import ExplainPanel, PlanItemPanel, PlanPanel
+from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import DesiredItem
+
+_GIVEN_UP = ItemOutcome(ItemState.REFUSED, Reason.PANEL_REJECTED, "given up after refusals")
+
+
+class Table:
+    """See `place.Place`."""
+
+    def __init__(self, state: PanelState, context: FleetContext, reconciler: Reconciler) -> None:
+        self._state = state
+        self._context = context
+        self._reconciler = reconciler
+        self._target = Target(state.id)
+
+    def bind(self, item: DesiredItem) -> None:
+        self._state.bind(item)
+
+    def unbind(self, key: str, now: float) -> None:
+        self._state.unbind(key, now)
+
+    def settle(self, ticket: Ticket) -> None:
+        self._reconciler.settle(ticket)
+
+    # what it says of an item
+
+    def is_settled(self, key: str) -> bool:
+        return self.holds(key) or self.refuses(key)
+
+    def holds(self, key: str) -> bool:
+        """Whether the panel was seen to hold the present generation of what is bound."""
+        state, wanted = self._state, self._state.bound.get(key)
+        if wanted is None or state.image is None or not state.certain or state.clock_missing:
+            return False
+        outcome = state.image.outcomes.get(key)
+        if outcome is None or outcome.outcome not in HELD or self._over(outcome):
+            return False
+        return self._carries(wanted)
+
+    def _over(self, outcome: ItemOutcome) -> bool:
+        """Whether the dates that were written have passed: the panel is closed since."""
+        return outcome.valid_until is not None and outcome.valid_until <= self._context.now()
+
+    def _carries(self, wanted: DesiredItem) -> bool:
+        """Whether all that the panel may hold is of this generation."""
+        images = self._state.images()
+        return bool(images) and all(each.generations.get(wanted.link_id) == wanted.generation for each in images)
+
+    def refuses(self, key: str) -> bool:
+        said, outcome = self._state.verdicts.get(key, (0, None))
+        wanted = self._state.bound.get(key)
+        refused = outcome is not None and outcome.outcome is ItemState.REFUSED
+        return refused and wanted is not None and said == wanted.generation
+
+    def result(self, key: str) -> PanelResult:
+        wanted, image = self._state.bound.get(key), self._state.image
+        if wanted is None:
+            return self._removed(key, None)
+        if image is not None and self.holds(key):
+            return told(self._target, image.outcomes[key], self._state.law_until)
+        said, granted = told(self._target, self._lacking(wanted)), self.still_grants(key)
+        return said if granted is None else replace(said, still_grants=granted)
+
+    def _lacking(self, wanted: DesiredItem) -> ItemOutcome:
+        """Why the panel does not hold it, as far as known."""
+        state = self._state
+        said, outcome = state.verdicts.get(wanted.link_id, (0, None))
+        if outcome is not None and said == wanted.generation and outcome.outcome is ItemState.REFUSED:
+            return outcome
+        failure = self._silence() or (state.failure if state.failed else CLOCK_NOT_SET if state.clock_missing else None)
+        if failure is None and outcome is not None and said == wanted.generation:
+            return outcome
+        failure = failure or state.failure or AT_WORK
+        return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
+
+    def removal(self, key: str, last: int) -> PanelResult:
+        return self._removed(key, last)
+
+    def _removed(self, key: str, last: int | None) -> PanelResult:
+        """Whether the panel was seen without an item; `last` None: whatever its generation."""
+        older = (
+            image.allocation.get(key) and (last is None or image.generations.get(key, 0) <= last)
+            for image in self._state.images()
+        )
+        if self._state.certain and not any(older):
+            return told(self._target, ItemOutcome(ItemState.REMOVED))
+        failure = self._silence() or self._state.failure or AT_WORK
+        said = told(self._target, ItemOutcome(ItemState.PENDING, failure.reason, failure.message))
+        return replace(said, still_grants=self.still_grants(key))
+
+    def _silence(self) -> Failure | None:
+        """Why the panel cannot be spoken to.
+
+        The attempt that led to its quarantine says so in its own words; what is asked later is told of the quarantine.
+        """
+        away, failure = self._state.unreachable(), self._state.failure
+        if away is None or away.reason is not Reason.QUARANTINED:
+            return away
+        return away if failure is None or failure.permanent or failure.due is not None else failure
+
+    def held_generation(self, key: str) -> int | None:
+        """The newest generation of which the panel may hold slots, or which it holds without needing one."""
+        found = [image.generations[key] for image in self._state.images() if key in image.generations]
+        return max(found, default=None)
+
+    def still_grants(self, key: str) -> int | None:
+        """An older generation whose slots the panel may still carry; 0: slots of which the generation is not known."""
+        wanted = self._state.bound.get(key)
+        older = [
+            image.generations.get(key, 0)
+            for image in self._state.images()
+            if image.allocation.get(key) and (wanted is None or image.generations.get(key, 0) < wanted.generation)
+        ]
+        return min(older, default=None)
+
+    def overdue(self, waiting: Iterable[str]) -> Iterator[tuple[float, bool]]:
+        """Of what is on its way out, and of those bound ones that are neither held nor refused: since when, and whether the
+        panel may grant too much by it."""
+        for since in self._state.leaving.values():
+            yield since, True
+        for key in waiting:
+            wanted = self._state.bound[key]
+            yield max(wanted.changed_at, self._lacks_since(wanted)), self.still_grants(key) is not None
+
+    def _lacks_since(self, wanted: DesiredItem) -> float:
+        state = self._state
+        if not self._carries(wanted):
+            return state.asked_anew_at
+        outcome = state.images()[0].outcomes.get(wanted.link_id)
+        if outcome is not None and outcome.valid_until is not None and self._over(outcome):
+            return outcome.valid_until
+        return state.in_doubt_since
+
+    # questions
+
+    async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:
+        state = self._state
+        image = await compile_bound(state, self._context, coming)
+        plan = state.driver.plan(image, state.image or PanelImage())
+        note = None if state.image is not None else "what the panel holds is not known: planned as if it were empty"
+        cells = {key: self._planned(image, key, note) async for key in in_turns(coming)}
+        frames = tuple(frame.hex().upper() for frame in plan.frames)
+        cost = PlanPanel(state.id, state.line, plan.words, frames, plan.bytes_on_wire, plan.wire_ms, plan.commits)
+        return PlacePlan(cells, cost)
+
+    def _planned(self, image: PanelImage, key: str, note: str | None) -> PlanItemPanel:
+        outcome = image.outcomes.get(key, _GIVEN_UP)
+        message = outcome.message or (outcome.refusal.message if outcome.refusal is not None else None)
+        said = "; ".join(text for text in (message, note) if text) or None
+        slots = len(image.allocation.get(key, ()))
+        return PlanItemPanel(self._state.id, outcome.outcome, outcome.valid_until, outcome.cuts, outcome.reason, said, slots)
+
+    async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
+        profile, state = item.profile, self._state
+        assert profile is not None
+        if item.link_id not in state.bound:  # it may still be open
+            held = self._explained(profile, at, PanelImage()).held
+            return ExplainPanel(state.id, None, held, "held" if held else None, "not bound to this panel")
+        image = await compile_bound(state, self._context, {item.link_id: item})
+        said = self._explained(profile, at, image)
+        message = said.message
+        if item.link_id not in image.outcomes:
+            message = "given up after refusals"
+        elif said.held is None and said.differs_at is None:
+            message = "what the panel holds is not known"
+        return ExplainPanel(state.id, said.compiled, said.held, said.differs_at, message)
+
+    def _explained(self, wanted: TimeProfile, at: int, image: PanelImage) -> Explanation:
+        """Where the images that a panel may hold disagree, what it holds is unknown."""
+        readings, capabilities = self._context.options.readings, self._state.driver.capabilities
+        answers = [explain(wanted, readings, at, image, held, capabilities) for held in self._state.images() or (None,)]
+        if any(each.held != answers[0].held for each in answers):
+            return explain(wanted, readings, at, image, None, capabilities)
+        return answers[0]

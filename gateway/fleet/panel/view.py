@@ -1,0 +1,121 @@
+"""What the gateway shows of one panel: desired against observed. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+from drivers.contract import ItemState, PanelImage, Reason
+from gateway.fleet import views
+from gateway.fleet.panel.place import Place
+from gateway.fleet.panel.state import Failure, PanelState
+from gateway.fleet.panel.table import Table
+from gateway.fleet.results import PanelResult
+from gateway.fleet.views import ItemView, PanelView
+from gateway.store import codec
+
+
+def view_of(
+    state: PanelState,
+    table: Table,
+    outputs: Mapping[int, Place],
+    now: float,
+    quarantined_until: float | None,
+    defect: Failure | None,
+    *,
+    items: bool,
+) -> PanelView:
+    """`outputs`: those that something is bound to. `defect`: one of the gateway that keeps them from being held. `items`:
+    whether each item is shown too."""
+    lacking = [key for key in state.bound if not table.holds(key)]
+    waiting = [key for key in lacking if not table.refuses(key)]
+    switched = [outputs[number].result(key) for number, bound in state.outputs.items() for key in bound]
+    denied = sum(result.outcome is ItemState.REFUSED for result in switched)
+    held = len(state.bound) - len(lacking) + sum(result.success for result in switched)
+    refused = len(lacking) - len(waiting) + denied
+    desired = len(state.bound) + len(switched)
+    pending = desired - held - refused + len(state.leaving)
+    overdue = [(max(0.0, now - since), revokes) for since, revokes in table.overdue(waiting)]
+    observed = state.observed
+    return PanelView(
+        id=state.id,
+        line=state.line,
+        model=state.settings.model,
+        state="failed" if state.failed or defect else _word(state, pending, refused),
+        availability=state.driver.availability.current,
+        desired=desired,
+        held=held,
+        pending=pending,
+        refused=refused,
+        lag_s=max((lag for lag, _ in overdue), default=0.0),
+        clock_drift_ms=state.clock_drift_ms,
+        resets=observed.resets,
+        quarantined_until=None if quarantined_until is None else round(quarantined_until),
+        last_seen_at=None if observed.seen_at is None else int(observed.seen_at),
+        last_error=_error(state, defect),
+        revocation_lag_s=max((lag for lag, revokes in overdue if revokes), default=0.0),
+        still_granting=sum(revokes for _, revokes in overdue),
+        drifts=observed.drifts,
+        foreign_slots=tuple(sorted(state.foreign())),
+        law_until=state.law_until,
+        writes=state.driver.write_counts(),
+        dst=state.driver.capabilities.dst,
+        acknowledged_at=None if observed.acknowledged_at is None else int(observed.acknowledged_at),
+        image_hash=_hash(state.image) if items and state.image is not None else None,
+        items=tuple(_items(state, table, outputs)) if items else (),
+    )
+
+
+def _items(state: PanelState, table: Table, outputs: Mapping[int, Place]) -> Iterator[ItemView]:
+    for item in sorted(state.bound.values(), key=lambda each: each.sequence):
+        result, held = table.result(item.link_id), table.held_generation(item.link_id)
+        yield _item(item.link_id, item.generation, held, result, _slots(state, item.link_id), item.changed_at)
+    for key, since in state.leaving.items():
+        yield _item(key, None, table.held_generation(key), table.result(key), _slots(state, key), since)
+    for number, place in outputs.items():
+        for item in sorted(state.outputs[number].values(), key=lambda each: each.sequence):
+            result = place.result(item.link_id)
+            yield _item(item.link_id, item.generation, item.generation if result.success else None, result, (), item.changed_at)
+
+
+def _item(
+    key: str, desired: int | None, held: int | None, result: PanelResult, slots: tuple[int, ...], asked_at: float
+) -> ItemView:
+    return ItemView(
+        link_id=key,
+        desired_generation=desired,
+        held_generation=held,
+        outcome=result.outcome,
+        valid_until=result.valid_until,
+        reason=result.reason,
+        message=result.message,
+        still_grants=result.still_grants,
+        slots=slots,
+        asked_at=int(asked_at),
+    )
+
+
+def _word(state: PanelState, pending: int, refused: int) -> views.PanelState:
+    if not state.images():
+        return "unknown"
+    if state.drifted:
+        return "drifted"
+    if pending or not state.certain or state.clock_missing:
+        return "syncing"
+    return "refused" if refused else "in_sync"
+
+
+def _error(state: PanelState, defect: Failure | None) -> str | None:
+    failure = (state.failure if state.failed else defect) or state.unreachable() or state.failure
+    if failure is None:
+        return Reason.CLOCK_NOT_SET.value if state.clock_missing else None
+    return failure.reason.value if failure.message is None else f"{failure.reason.value}: {failure.message}"
+
+
+def _slots(state: PanelState, key: str) -> tuple[int, ...]:
+    return tuple(sorted(set(state.allocation.get(key, ())).union(*(image.allocation.get(key, ()) for image in state.images()))))
+
+
+def _hash(image: PanelImage) -> str:
+    said = PanelImage(slots=dict(sorted(image.slots.items())), special_days=image.special_days)
+    return sha256(codec.PANEL_IMAGE.encode(said).encode()).hexdigest()[:16]
