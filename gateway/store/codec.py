@@ -170,6 +170,21 @@ def _record(make: type) -> tuple[Convert, Convert]:
     return write, read
 
 
+def _either(kinds: tuple[type, ...]) -> tuple[Convert, Convert]:
+    """One of several records, told apart by the names of their fields."""
+    converts = {kind: _codec(kind) for kind in kinds}
+
+    def read(value: Any) -> Any:
+        for kind, (_, convert) in converts.items():
+            fields = dataclasses.fields(kind)
+            wanted = {field.name for field in fields if _default(field) is _MISSING}
+            if wanted <= _object(value).keys() <= {field.name for field in fields}:
+                return convert(value)
+        raise CodecError(": unknown field")
+
+    return lambda value: converts[type(value)][0](value), read
+
+
 @cache
 def _codec(kind: Any) -> tuple[Convert, Convert]:
     """The pair of conversions for a type; raises TypeError at import for a type that has none yet."""
@@ -182,6 +197,8 @@ def _codec(kind: Any) -> tuple[Convert, Convert]:
         return _same, _one_of({value: value for value in arguments})
     if origin in (Union, types.UnionType) and len(arguments) == 2 and type(None) in arguments:
         return _optional(_codec(next(argument for argument in arguments if argument is not type(None))))
+    if origin in (Union, types.UnionType) and all(map(dataclasses.is_dataclass, arguments)):
+        return _either(arguments)
     if origin is tuple:
         return _sequence(_codec(arguments[0])) if arguments[1:] == (...,) else _fixed(tuple(map(_codec, arguments)))
     if origin is frozenset:

@@ -70,17 +70,61 @@ class DesiredChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing is known of what a panel holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A panel holds one of these images. One alone: it held that when it was seen last. Several: it was being written, from the
+    first towards the others. `others`: it may hold as well what nobody remembers."""
+
+    images: tuple[PanelImage, ...]
+    others: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Certain:
+    """A panel holds this image: it acknowledged it or was read to hold it, and nothing has happened to it since."""
+
+    image: PanelImage
+
+
+Known = Unknown | OneOf | Certain
+"""What is known of a panel; the generations are in the images. Only what is certain counts as held: of a panel that is being
+written, what all its possible images hold alike."""
+
+
+def images(known: Known) -> tuple[PanelImage, ...]:
+    """All that a panel may hold, as far as remembered."""
+    match known:
+        case Certain(image):
+            return (image,)
+        case OneOf(found):
+            return found
+        case Unknown():
+            return ()
+
+
+def to_be_read(known: Known) -> bool:
+    """Whether a panel has to be read whole before anything is certain: it was being written, or nobody knows."""
+    match known:
+        case Certain():
+            return False
+        case OneOf(found, others):
+            return others or len(found) != 1
+        case Unknown():
+            return True
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedPanel:
     """What is known of one panel.
 
-    `image`: what it acknowledged or was read to hold, with the generations in it; None: unknown, read it first.
-    `possible`: images of which it holds one after an unconfirmed write. `outcomes`: the last one of every link_id.
-    `failures`: bounded retries, per link_id. `capacity`: as the unit reported it. `dirty` is set before the first byte
-    of a change leaves and cleared with its acknowledgement: a panel found dirty at start is read back.
+    `outcomes`: the last one of every link_id. `failures`: bounded retries, per link_id. `capacity`: as the unit reported it.
     """
 
-    image: PanelImage | None = None
-    possible: tuple[PanelImage, ...] = ()
+    known: Known = Unknown()
     outcomes: Mapping[str, ItemOutcome] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
     capacity: Mapping[str, int] = field(default_factory=dict)
@@ -89,7 +133,6 @@ class ObservedPanel:
     seen_at: float | None = None
     drifts: int = 0
     resets: int = 0
-    dirty: bool = False
     acknowledged_at: float | None = None
     """When the panel acknowledged a transaction last."""
     compiled_at: float = 0.0
@@ -102,11 +145,6 @@ class ObservedPanel:
     0.1.0 stored: the present one."""
     options: str = ""
     """Of the model, as JSON text."""
-
-
-def images(observed: ObservedPanel) -> tuple[PanelImage, ...]:
-    """All that the panel may hold, as far as remembered."""
-    return observed.possible if observed.image is None else (observed.image, *observed.possible)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +205,8 @@ class Store(Protocol):
     async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:
         """Keep what is known of a panel (None: forget the panel). Returns at once; committed within a second or at close.
 
-        A `dirty` panel is committed first, unless the store says already that it is dirty and may hold all these images: that
-        survives `kill -9`, if not a power cut. Where the store does not take it now, it is tried again later.
+        A panel that is `to_be_read` is committed first, unless the store says so already and that it may hold all these images:
+        that survives `kill -9`, if not a power cut. Where the store does not take it now, it is tried again later.
         """
         ...
 

@@ -26,6 +26,7 @@ from gateway.store.contract import (
     StoreError,
     StoreUnavailable,
     images,
+    to_be_read,
 )
 from gateway.store.sqlite_file import REFUSED, StoreFile, Work
 from gateway.store.sqlite_schema import INSERT_DESIRED, MIGRATIONS, SELECT_DESIRED, Prepare
@@ -114,7 +115,7 @@ class SqliteStore:
         self._kept = 0
         """Observations are numbered as they come: how many came, and up to which all are committed."""
         self._marked: dict[str, ObservedPanel] = {}
-        """Panels that are dirty in the file, and what they may hold according to it."""
+        """Panels that are to be read according to the file, and what they may hold."""
         self._revision = 0
         self._changed = asyncio.Event()
 
@@ -210,7 +211,7 @@ class SqliteStore:
         self._refuse_when_closed()
         self._observed[panel] = observed
         self._given += 1
-        if observed is None or not observed.dirty or _is_marked(observed, self._marked.get(panel)):
+        if observed is None or not to_be_read(observed.known) or _is_marked(observed, self._marked.get(panel)):
             self._flush_later()
         else:
             await self._mark(self._given)
@@ -314,7 +315,7 @@ class SqliteStore:
             self._observed = {**observed, **self._observed}
         else:
             self._kept = number
-            dirty = {panel: state for panel, state in observed.items() if state is not None and state.dirty}
+            dirty = {panel: state for panel, state in observed.items() if state is not None and to_be_read(state.known)}
             self._marked.update(dirty)
         self._behind = error is not None
         if self._observed:
@@ -322,10 +323,10 @@ class SqliteStore:
 
 
 def _is_marked(observed: ObservedPanel, marked: ObservedPanel | None) -> bool:
-    """Whether the store says already that the same panel is dirty and may hold all these images."""
+    """Whether the store says already that the same panel is to be read, and that it may hold all these images."""
     if marked is None or (marked.model, marked.options) != (observed.model, observed.options):
         return False
-    return all(each in images(marked) for each in images(observed))
+    return all(each in images(marked.known) for each in images(observed.known))
 
 
 def _nothing(connection: sqlite3.Connection) -> None:

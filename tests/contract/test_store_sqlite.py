@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from gateway.store.contract import Snapshot, StoreDamaged, StoreFull, StoreNewer, StoreUnavailable
+from gateway.store.contract import Snapshot, StoreDamaged, StoreFull, StoreNewer, StoreUnavailable, to_be_read
 from gateway.store.sqlite_schema import MIGRATIONS, backup_file, open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.support.stores import create, link, observed, profile
@@ -138,7 +138,7 @@ async def test_a_mark_is_there_before_the_call_returns(tmp_path: Path) -> None:
     await store.put_observed("gate", observed(1, dirty=True))
     await store.put_observed("lobby", observed(3, dirty=True))
     seen = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
-    assert {panel: state.dirty for panel, state in seen.observed.items()} == {"lobby": True, "gate": True}
+    assert {panel: to_be_read(state.known) for panel, state in seen.observed.items()} == {"lobby": True, "gate": True}
     await store.close()
 
 

@@ -6,9 +6,17 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from drivers.contract import PanelImage
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import DesiredChange, DesiredItem, GenerationConflict, ObservedPanel, Snapshot, StoreError
+from gateway.store.contract import (
+    DesiredChange,
+    DesiredItem,
+    GenerationConflict,
+    ObservedPanel,
+    Snapshot,
+    StoreError,
+    images,
+    to_be_read,
+)
 
 LAZY_S = 0.5
 """What is observed is filed within so long."""
@@ -150,7 +158,7 @@ class MemoryStore:
                 kept.pop(panel, None)
             return
         self.observed[panel] = self._pending[panel] = observed
-        if not observed.dirty or self._is_marked(panel, observed):
+        if not to_be_read(observed.known) or self._is_marked(panel, observed):
             self._due = self._due or asyncio.get_running_loop().time() + LAZY_S
             return
         together, self._pending, self._due = self._pending, {}, None
@@ -166,9 +174,9 @@ class MemoryStore:
         if any(panel in together for together in self._being_filed):
             return False
         filed = self._filed.get(panel)
-        if filed is None or not filed.dirty or (filed.model, filed.options) != (observed.model, observed.options):
+        if filed is None or not to_be_read(filed.known) or (filed.model, filed.options) != (observed.model, observed.options):
             return False
-        return all(image in _images(filed) for image in _images(observed))
+        return all(image in images(filed.known) for image in images(observed.known))
 
     async def changes(self, after: int) -> tuple[DesiredItem, ...]:
         while True:
@@ -188,7 +196,3 @@ def _put(facts: dict[str, str], key: str, value: str | None) -> None:
     facts.pop(key, None)
     if value is not None:
         facts[key] = value
-
-
-def _images(observed: ObservedPanel) -> tuple[PanelImage, ...]:
-    return observed.possible if observed.image is None else (observed.image, *observed.possible)

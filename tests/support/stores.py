@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Period, Slot
 from gateway.schedules.time_profile import DayType, Frequency, NthDay, Repeat, TimeProfile, WeekOrder
-from gateway.store.contract import DesiredChange, ObservedPanel
+from gateway.store.contract import Certain, DesiredChange, ObservedPanel, OneOf
 
 
 def link(number: int) -> str:
@@ -25,9 +25,10 @@ def delete(number: int, expected: int) -> DesiredChange:
 
 
 def observed(*numbers: int, dirty: bool = False) -> ObservedPanel:
-    """A panel that holds these."""
+    """A panel that holds these; `dirty`: as far as is known while it is being written."""
     slots = {slot: Slot((link(number),), (Period(31, 480, 1020),)) for slot, number in enumerate(numbers)}
     allocation = {link(number): (slot,) for slot, number in enumerate(numbers)}
     outcomes = {link(number): ItemOutcome(ItemState.EXACT) for number in numbers}
     image = PanelImage(slots, (), allocation, {link(number): 1 for number in numbers}, outcomes)
-    return ObservedPanel(image, (image,), outcomes, {link(9): 2}, {"max_schedules": 64}, 3, 100, 1.5, 1, 2, dirty)
+    known = OneOf((image, image)) if dirty else Certain(image)
+    return ObservedPanel(known, outcomes, {link(9): 2}, {"max_schedules": 64}, 3, 100, 1.5, 1, 2)

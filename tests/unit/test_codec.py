@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -72,13 +72,15 @@ def test_the_stored_form_of_a_profile() -> None:
 
 
 def test_the_stored_form_of_an_observation() -> None:
-    assert json.loads(codec.OBSERVED_PANEL.encode(replace(observed(4), possible=()))) == {
-        "image": {
-            "slots": [[0, {"link_ids": [link(4)], "periods": [{"days": 31, "start": 480, "end": 1020}]}]],
-            "allocation": {link(4): [0]},
-            "generations": {link(4): 1},
-            "outcomes": {link(4): {"outcome": "exact"}},
-        },
+    image = {
+        "slots": [[0, {"link_ids": [link(4)], "periods": [{"days": 31, "start": 480, "end": 1020}]}]],
+        "allocation": {link(4): [0]},
+        "generations": {link(4): 1},
+        "outcomes": {link(4): {"outcome": "exact"}},
+    }
+    assert json.loads(codec.OBSERVED_PANEL.encode(observed(4, dirty=True)))["known"] == {"images": [image, image]}
+    assert json.loads(codec.OBSERVED_PANEL.encode(observed(4))) == {
+        "known": {"image": image},
         "outcomes": {link(4): {"outcome": "exact"}},
         "failures": {link(9): 2},
         "capacity": {"max_schedules": 64},
@@ -94,14 +96,18 @@ def test_the_stored_form_of_an_observation() -> None:
     ("text", "said"),
     [
         ('{"later": 1}', "ObservedPanel.later: unknown field"),
-        ('{"image": {"slots": [[1, {"link_ids": [], "colour": 1}]]}}', "ObservedPanel.image.slots.colour: unknown field"),
-        ('{"image": {"slots": [[1, {}]]}}', "link_ids"),
-        ('{"image": {"slots": [["1", {"link_ids": []}]]}}', "int wanted"),
-        ('{"image": {"slots": [[1]]}}', "2 values wanted"),
-        ('{"dirty": 1}', "ObservedPanel.dirty: bool wanted"),
+        (
+            '{"known": {"image": {"slots": [[1, {"link_ids": [], "colour": 1}]]}}}',
+            "ObservedPanel.known.image.slots.colour: unknown field",
+        ),
+        ('{"known": {"image": {"slots": [[1, {}]]}}}', "link_ids"),
+        ('{"known": {"image": {"slots": [["1", {"link_ids": []}]]}}}', "int wanted"),
+        ('{"known": {"image": {"slots": [[1]]}}}', "2 values wanted"),
+        ('{"known": {"images": [], "others": 1}}', "ObservedPanel.known.others: bool wanted"),
+        ('{"known": {"image": {}, "images": []}}', "ObservedPanel.known: unknown field"),
         ('{"drifts": true}', "int wanted"),
         ('{"seen_at": "1"}', "a number wanted"),
-        ('{"possible": {}}', "an array wanted"),
+        ('{"known": {"images": {}}}', "an array wanted"),
         ('{"outcomes": {"x": {"outcome": "splendid"}}}', "unknown value 'splendid'"),
         ('{"outcomes": {"x": {"outcome": ["exact"]}}}', "unknown value"),
         ("[]", "an object wanted"),

@@ -236,7 +236,7 @@ class Reconciler:
                 return clock
         else:
             return Failure(Reason.UNEXPECTED_REPLY, "the panel restarts whenever it is looked at")
-        if self._erase_all:
+        if self._erase_all and self.state.certain:
             failure = await self._transactions.erase()
             if failure is not None:
                 return failure
@@ -255,7 +255,7 @@ class Reconciler:
     async def _bring(self) -> Failure | None:
         """Write until the panel holds what it shall. What is asked meanwhile counts at once: the newest wins."""
         state = self.state
-        while not self._stopping:
+        while state.certain and not self._stopping:
             tickets = list(self._tickets)
             request_id.set(self._asked_by)
             goal = await self._goal()
@@ -263,8 +263,8 @@ class Reconciler:
             if failure is not None:
                 return failure
             if state.image == goal.image and state.observed.compiled_for == goal.compiled_for:
-                self._transactions.record(goal)
                 if state.certain:
+                    self._transactions.record(goal)
                     self._settle(tickets)
                 break
         return CLOCK_NOT_SET if state.clock_missing else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from config.settings import PanelSettings
 from gateway.fleet.panel.slots import Allocation
-from gateway.fleet.panel.state import PanelState
+from gateway.fleet.panel.state import PanelState, disbelieved
 from gateway.fleet.target import Target, read_target
 from gateway.store.contract import ObservedPanel, Snapshot, images
 
@@ -38,7 +38,7 @@ def memory_of(snapshot: Snapshot, panel: PanelSettings) -> Memory:
     if not observed.model or (observed.model, observed.options) == (panel.model, options):
         nameless = panel.id in snapshot.observed and not observed.model
         return Memory(replace(observed, model=panel.model, options=options), allocation, marked, nameless=nameless)
-    former = frozenset(allocation).union(*(image.allocation for image in images(observed)))
+    former = frozenset(allocation).union(*(image.allocation for image in images(observed.known)))
     kept = allocation if observed.model == panel.model else {}
     return Memory(ObservedPanel(model=panel.model, options=options), kept, marked, former)
 
@@ -56,13 +56,13 @@ def all_remembered(snapshot: Snapshot) -> Mapping[str, frozenset[str]]:
         if target is not None and target.output is None:
             found[name] = frozenset(allocation)
     for panel, observed in snapshot.observed.items():
-        found[panel] = found.get(panel, frozenset()).union(*(image.allocation for image in images(observed)))
+        found[panel] = found.get(panel, frozenset()).union(*(image.allocation for image in images(observed.known)))
     return found
 
 
 def doubted(snapshot: Snapshot) -> Snapshot:
     """Every panel is to be read back: what is remembered may be older than what it holds."""
-    return replace(snapshot, observed={panel: replace(observed, dirty=True) for panel, observed in snapshot.observed.items()})
+    return replace(snapshot, observed={panel: disbelieved(observed) for panel, observed in snapshot.observed.items()})
 
 
 def remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int]) -> Snapshot:

@@ -10,7 +10,7 @@ from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, 
 from gateway.compiler.outcome import HELD
 from gateway.fleet.panel.slots import Allocation, foreign, one_table
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import DesiredItem, ObservedPanel, images
+from gateway.store.contract import Certain, DesiredItem, Known, ObservedPanel, OneOf, Unknown, images, to_be_read
 
 UNREACHABLE = {Availability.QUARANTINED: Reason.QUARANTINED, Availability.BUS_UNAVAILABLE: Reason.BUS_UNAVAILABLE}
 REFUSAL_LIMIT = 5
@@ -54,6 +54,7 @@ class PanelState:
         self.allocation: Allocation = allocation
         """Slots by item, as the store has them."""
         self.observed = observed
+        self._know(_last_seen(observed.known))
         self.former = frozenset(former)
         """Items that the panel may hold by what is stored of it under another model or other options: that stays in the store
         until the panel was read."""
@@ -78,10 +79,11 @@ class PanelState:
         """When all that is bound had to be compiled anew."""
         self.in_doubt_since = now()
         """From when on the panel cannot be said to hold what it held."""
-        self.doubted = bool(allocation or former) and (observed.image is None or observed.dirty)
+        self.doubted = bool(allocation or former) and self.to_be_read
         """Whether it may hold more than is remembered: it was written once, and what became of that is not known. Until read."""
-        self._certain = False
         self._clock_missing = False
+        self._writing = False
+        """A transaction is under way, and nothing else has happened to the panel since it began."""
 
     @property
     def id(self) -> str:
@@ -91,33 +93,38 @@ class PanelState:
 
     @property
     def certain(self) -> bool:
-        """Whether `image` was checked against the panel since the gateway started or the panel came back."""
-        return self._certain
+        """Whether the panel holds nothing but one of `images`: it was checked since the gateway started or the panel came back.
 
-    @property
-    def image(self) -> PanelImage | None:
-        """The one image that the panel holds as far as is known; None: there is none, or there are several."""
-        return self.observed.image
+        There are two while a transaction is under way: what both hold alike the panel holds.
+        """
+        return isinstance(self.observed.known, Certain) or self._writing
 
     @property
     def to_be_read(self) -> bool:
         """Whether a quick look cannot make sure what the panel holds."""
-        return self.observed.image is None or self.observed.dirty
+        return to_be_read(self.observed.known)
+
+    @property
+    def image(self) -> PanelImage | None:
+        """What the panel held when it was seen last; None: that is not known."""
+        found = self.images()
+        return found[0] if len(found) == 1 else None
 
     def images(self) -> tuple[PanelImage, ...]:
         """All that the panel may hold, as far as remembered: more than one while it is being written."""
-        return images(self.observed)
+        return images(self.observed.known)
 
     def held(self) -> PanelImage:
-        """What the panel holds; to be asked where it is certain only."""
-        image = self.observed.image
-        assert image is not None
-        return image
+        """What the panel holds; to be asked where that is certain only, and no transaction is under way."""
+        known = self.observed.known
+        assert isinstance(known, Certain)
+        return known.image
 
     def foreign(self, bound: Collection[str] | None = None) -> frozenset[int]:
         """Used slots that are not ours to touch, with these items bound to the panel (None: the present ones)."""
         bound = self.bound if bound is None else bound
-        return frozenset() if self.image is None else foreign(self.image, bool(bound) and one_table(self.driver.capabilities))
+        ours = bool(bound) and one_table(self.driver.capabilities)
+        return frozenset[int]().union(*(foreign(image, ours) for image in self.images()))
 
     def remembered(self) -> frozenset[str]:
         """Items that the panel has slots for, or may hold, as far as remembered."""
@@ -129,8 +136,7 @@ class PanelState:
         A panel that was not looked at since the start may hold whatever was ever bound to it: what is remembered of it may be
         older than its last write.
         """
-        images = self.images()
-        return not self.certain or not images or any(image.allocation.get(key) for image in images)
+        return not self.certain or any(image.allocation.get(key) for image in self.images())
 
     def unreachable(self) -> Failure | None:
         feed = self.driver.availability
@@ -224,27 +230,38 @@ class PanelState:
             self.verdicts[key] = (generation, outcome)
 
     def _change_images(self, change: Callable[[PanelImage], PanelImage]) -> None:
-        observed = self.observed
-        image = None if observed.image is None else change(observed.image)
-        self.observed = replace(observed, image=image, possible=tuple([change(each) for each in observed.possible]))
+        match self.observed.known:
+            case Certain(image):
+                self._know(Certain(change(image)))
+            case OneOf(found, others):
+                self._know(OneOf(tuple([change(each) for each in found]), others))
+            case Unknown():
+                pass
+
+    def _know(self, known: Known) -> None:
+        self.observed = replace(self.observed, known=known)
 
     # what was read
 
     def doubt(self) -> None:
         """The panel may hold something else by now: it is looked at before anything is claimed of it."""
         self._note_doubt(True)
-        self._certain = False
+        self._writing = False
+        if isinstance(self.observed.known, Certain):
+            self._know(_last_seen(self.observed.known))
 
     def confirm(self) -> None:
-        """A look showed that the panel holds what it held."""
-        self._certain = True
+        """A look showed that the panel holds what it held when it was seen last."""
+        (image,) = self.images()
+        self._know(Certain(image))
 
     def forget_content(self) -> None:
         """Nothing that was known of the panel is built on until it is read again. Slots that it has not got belong to nobody."""
         slots = range(self.driver.capabilities.max_schedules)
         self.allocation = {key: held for key, held in self.allocation.items() if all(number in slots for number in held)}
-        self.observed = replace(self.observed, image=None, possible=(), capacity={}, dirty=True)
-        self._certain, self.doubted = False, bool(self.allocation or self.former)
+        self.doubt()
+        self.observed = replace(self.observed, known=Unknown(), capacity={})
+        self.doubted = bool(self.allocation or self.former)
 
     def taken_over(self) -> None:
         """What the store had of the panel as something else is over."""
@@ -257,8 +274,8 @@ class PanelState:
 
     def read(self, image: PanelImage, ours: Container[str]) -> None:
         """The panel was read whole."""
-        self.observed = replace(self.observed, image=image, possible=(), dirty=False)
-        self.doubted, self._certain = False, True
+        self._know(Certain(image))
+        self.doubted = False
         self.note_strangers(ours)
         for key in image.allocation:
             if key not in self.bound:
@@ -288,7 +305,7 @@ class PanelState:
         self._clock_missing = missing
 
     def _note_doubt(self, doubted: bool) -> None:
-        if doubted and self._certain and not self._clock_missing:
+        if doubted and self.certain and not self._clock_missing:
             self.in_doubt_since = self._now()
 
     # what was written
@@ -299,31 +316,35 @@ class PanelState:
 
     def restate(self, image: PanelImage) -> None:
         """The panel holds what says the same to it as `image` does."""
-        self.observed = replace(self.observed, image=image)
+        self._know(Certain(image))
 
     def begun(self, image: PanelImage) -> None:
         """A transaction is about to begin: the panel may hold either image from now on."""
-        self.observed = replace(self.observed, possible=(image,), dirty=True)
+        self._writing = True
+        self._know(OneOf((self.held(), image)))
 
     def acknowledged(self, at: float) -> None:
         """It holds what was begun."""
-        (written,) = self.observed.possible  # as it is spoken of by now
-        self.observed = replace(self.observed, image=written, possible=(), dirty=False, seen_at=at, acknowledged_at=at)
+        _, written = self.images()  # as they are spoken of by now
+        self._ended(written)
+        self.observed = replace(self.observed, seen_at=at, acknowledged_at=at)
 
     def not_sent(self) -> None:
         """Nothing left the gateway: it holds what it held."""
-        self.observed = replace(self.observed, possible=(), dirty=False)
+        before, _ = self.images()
+        self._ended(before)
 
     def refused(self, image: PanelImage, at: float) -> None:
         """The panel said no; `image` is what it holds now."""
-        known = self.held()
-        image = known if image.slots == known.slots else image
-        self.observed = replace(self.observed, image=image, possible=(), dirty=False, seen_at=at)
+        before, _ = self.images()
+        self._ended(before if image.slots == before.slots else image)
+        self.observed = replace(self.observed, seen_at=at)
 
-    def unconfirmed(self) -> None:
-        """Nobody knows which of the two it holds."""
-        self.observed = replace(self.observed, image=None, possible=self.images())
-        self.doubt()
+    def _ended(self, image: PanelImage) -> None:
+        """A transaction ended so that the panel holds this, unless something happened to it meanwhile."""
+        known = Certain(image)
+        self._know(known if self._writing else _last_seen(known))
+        self._writing = False
 
     # what became of items
 
@@ -380,6 +401,16 @@ class PanelState:
         fresh = [key for key, verdict in verdicts.items() if self.verdicts.get(key) != verdict]
         self.verdicts.update(verdicts)
         return {key: outcomes[key] for key in fresh if outcomes[key].outcome is ItemState.REFUSED}
+
+
+def _last_seen(known: Known) -> Known:
+    """What is left of what was known when something may have happened to the panel."""
+    return OneOf((known.image,)) if isinstance(known, Certain) else known
+
+
+def disbelieved(observed: ObservedPanel) -> ObservedPanel:
+    """What is left of it where the panel may have been written since."""
+    return replace(observed, known=OneOf(images(observed.known), others=True))
 
 
 def _refusal_key(key: str, generation: int) -> str:

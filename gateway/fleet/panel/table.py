@@ -49,9 +49,9 @@ class Table:
     def holds(self, key: str) -> bool:
         """Whether the panel was seen to hold the present generation of what is bound."""
         state, wanted = self._state, self._state.bound.get(key)
-        if wanted is None or state.image is None or not state.certain or state.clock_missing:
+        if wanted is None or not state.certain or state.clock_missing:
             return False
-        outcome = state.image.outcomes.get(key)
+        outcome = state.images()[0].outcomes.get(key)
         if outcome is None or outcome.outcome not in HELD or self._over(outcome):
             return False
         return self._carries(wanted)
@@ -72,11 +72,11 @@ class Table:
         return refused and wanted is not None and said == wanted.generation
 
     def result(self, key: str) -> PanelResult:
-        wanted, image = self._state.bound.get(key), self._state.image
+        wanted = self._state.bound.get(key)
         if wanted is None:
             return self._removed(key, None)
-        if image is not None and self.holds(key):
-            return told(self._target, image.outcomes[key], self._state.law_until)
+        if self.holds(key):
+            return told(self._target, self._state.images()[0].outcomes[key], self._state.law_until)
         said, granted = told(self._target, self._lacking(wanted)), self.still_grants(key)
         return said if granted is None else replace(said, still_grants=granted)
 

@@ -32,6 +32,8 @@ class Transactions:
 
     async def write(self, goal: Goal) -> Failure | None:
         """Bring the panel to `goal`; ends early, without a failure, when something newer is asked for."""
+        if not self._state.certain:
+            return None
         self._state.compiled(goal.compiled_at)
         return await (self._write_singly(goal) if self._singly else self._write_together(goal))
 
@@ -60,6 +62,8 @@ class Transactions:
     async def _write_together(self, goal: Goal) -> Failure | None:
         """What is newer goes first once; then openings get their turn, however fast changes follow each other."""
         for step in steps(self._known(), goal.image, self._state.driver.capabilities):
+            if not self._state.certain:  # something happened to the panel meanwhile
+                return None
             if self._superseded(goal):
                 if not self._in_time(step, goal):
                     self._gave_way = True
@@ -77,6 +81,8 @@ class Transactions:
         failure = await self._apply(clearing(self._known(), goal.image), goal.asked)
         if failure is not None:
             return failure
+        if not self._state.certain:
+            return None
         refusal = None
         refusals = {each: self._state.refusals(each, goal.asked.get(each, 0)) for each in opening(self._known(), goal.image)}
         for link_id in sorted(refusals, key=lambda each: (refusals[each], each)):
@@ -97,7 +103,7 @@ class Transactions:
         return self._state.held()
 
     def _superseded(self, goal: Goal) -> bool:
-        return self.stopped or self._state.version != goal.version
+        return self.stopped or not self._state.certain or self._state.version != goal.version
 
     def _in_time(self, step: Step, goal: Goal) -> bool:
         """Whether openings of an image that is not the newest are written all the same."""
@@ -158,7 +164,7 @@ class Transactions:
         elif said.outcome is Outcome.REJECTED and said.image is not None:
             self._state.refused(said.image, self._context.clock.wall())
         else:
-            self._state.unconfirmed()
+            self._state.doubt()
 
     def _tell(self, step: Step, before: PanelImage, words: int, seconds: float) -> None:
         state = self._state
