@@ -13,7 +13,7 @@ from gateway.compiler.assembly import Placed, image_of
 from gateway.compiler.moment import Moment, moment_of
 from gateway.compiler.numbering import Allocation
 from gateway.compiler.options import BoundProfile, CompileOptions
-from gateway.compiler.outcome import Draft, gateway_held, nothing_to_hold, refused
+from gateway.compiler.outcome import Draft, nothing_to_hold, refused
 from gateway.compiler.own_slots import coming_on
 from gateway.compiler.placement import place
 from gateway.compiler.shared_table import compile_union, is_shared
@@ -53,15 +53,10 @@ def compile_panel(
 
 
 def _without_table(bound: BoundProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Draft | None:
-    """What is decided for outputs that the gateway drives, and for panels without schedules; None: the panel's tables decide."""
-    if not bound.outputs and capabilities.max_schedules > 0:
+    """What is decided for panels without schedules; None: the panel's tables decide."""
+    if capabilities.max_schedules > 0:
         return None
-    if bound.outputs and (capabilities.output_deadman or options.allow_unattended_outputs):
-        return gateway_held()
     coming = coming_on(bound.profile, capabilities, moment, options)
     if not coming.after(moment.second):
         return nothing_to_hold(past=coming.before)
-    first = coming.first_asked(moment.second)
-    if bound.outputs:
-        return refused("output_deadman", "an output would stay on if the gateway died", *first)
-    return refused("max_schedules", "the panel has no schedules; bind its outputs", *first)
+    return refused("max_schedules", "the panel has no schedules; bind its outputs")

@@ -9,11 +9,10 @@ from gateway.schedules.time_profile import Readings, TimeProfile
 
 @dataclass(frozen=True, slots=True)
 class BoundProfile:
-    """A profile bound to a panel. `outputs`: where it is bound as `panel:output`, the outputs."""
+    """A profile bound to a panel."""
 
     profile: TimeProfile
     generation: int
-    outputs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,5 +23,4 @@ class CompileOptions:
     horizon_days: int = 400
     allow_stale: bool = False
     narrow: frozenset[str] = frozenset({"resolution"})
-    allow_unattended_outputs: bool = False
     taken: frozenset[int] = frozenset()

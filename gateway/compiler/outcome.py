@@ -60,10 +60,6 @@ def below_resolution(capabilities: PanelCapabilities, day: int, plan: DayPlan) -
     return refused("resolution_s", message, day, plan, Reason.BELOW_RESOLUTION)
 
 
-def gateway_held() -> Draft:
-    return Draft(ItemOutcome(ItemState.GATEWAY_HELD))
-
-
 @lru_cache(maxsize=65_536)
 def no_room(capabilities: PanelCapabilities, wanted: int, day: int, plan: DayPlan) -> Draft:
     """`day` and `plan`: the first that finds no slot. One value for all whom the same is said of, however many they are."""

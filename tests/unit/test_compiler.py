@@ -170,16 +170,10 @@ def test_cuts_need_leave(changed: dict[str, Any], narrow: str, limit: str) -> No
     assert cut.cuts
 
 
-def test_outputs_are_held_by_the_gateway_or_refused() -> None:
-    on_output = [BoundProfile(weekly("a"), 1, (3,))]
-    assert states(compiled(on_output, OUTPUTS)) == {"a": "gateway_held"}
-    unattended = replace(OUTPUTS, output_deadman=False)
-    assert states(compiled(on_output, unattended)) == {"a": "refused"}
-    assert states(compiled(on_output, unattended, options=replace(OPTIONS, allow_unattended_outputs=True))) == {
-        "a": "gateway_held"
-    }
+def test_a_panel_without_schedules_refuses_a_profile_and_names_no_date() -> None:
     outcome = compiled(bound(weekly("a")), OUTPUTS).outcomes["a"]
     assert (outcome.outcome, outcome.reason) == (ItemState.REFUSED, Reason.NOT_REPRESENTABLE)
+    assert outcome.message == "the panel has no schedules; bind its outputs"
 
 
 def test_a_refusal_names_limit_day_and_interval() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.contract import ItemState, Priority, Reason
+from gateway.fleet.views import UnknownPanel
 from gateway.store.contract import StoreError
 from tests.support.fake_panel import ACCESS_PANEL, SILENT, FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link
@@ -365,7 +366,7 @@ def test_an_output_that_is_not_held_is_explained_with_its_refusal() -> None:
         assert await explained(site, now) == (None, None, "compiled", result.message)
         compiled, held, differs_at, message = await explained(site, now, "gate:77")
         assert (compiled, held, differs_at) == (None, None, None)
-        assert (message or "").startswith("the panel has 8 outputs")
+        assert message == "the panel has 8 outputs", "which has nothing to do with a date"
 
     on_relays(test, deadman=False)
 
@@ -382,3 +383,30 @@ async def explained(
 def clock_of(midnight: int) -> str:
     day = datetime.fromtimestamp(midnight, UTC).date()
     return f"{day.isoformat()} {NOW_MINUTE // 60:02}:{NOW_MINUTE % 60:02}-"
+
+
+def test_an_output_that_the_panel_has_not_got_cannot_be_bound_or_planned_for() -> None:
+    async def test(site: FleetSite) -> None:
+        for name in ("gate:8", "gate:9999"):
+            with pytest.raises(UnknownPanel, match=name):
+                await site.fleet.bind(link(1), ["gate:7", name])
+            with pytest.raises(UnknownPanel, match=name):
+                await site.fleet.plan([item(1)], [name])
+        assert site.fleet.bindings() == {}
+        assert site.store.overrides == {}
+
+    on_relays(test)
+
+
+def test_an_output_that_was_bound_and_is_missing_by_now_is_refused_not_passed_over() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.bind(link(1), ["gate:7"])
+        await site.fleet.remove_panel("gate")
+        site.panels["gate"].capabilities = replace(RELAYS, outputs=4)
+        await site.add("gate")
+        (report,) = await site.fleet.upsert([item(1, start=NOW_MINUTE)])
+        (result,) = report.panels
+        assert (report.success, result.panel, result.outcome) == (False, "gate:7", ItemState.REFUSED)
+        assert result.message == "the panel has 4 outputs"
+
+    on_relays(test)

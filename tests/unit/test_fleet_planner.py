@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Period, Priority, Slot
 from gateway.fleet.panel.planner import clearing, closing, opening, single, steps
-from gateway.fleet.panel.slots import adopt, doubled, foreign, slots_of
+from gateway.fleet.panel.slots import adopt, foreign, slots_of
 from tests.support.fake_panel import ACCESS_PANEL
 from tests.support.fleet_site import link
 
@@ -65,7 +65,8 @@ def test_one_by_one_ends_at_the_target_too(known: PanelImage, target: PanelImage
     assert granted(image) <= granted(known)
     for link_id in sorted(opening(image, target)):
         step = single(image, target, link_id)
-        assert not doubled(step.image.allocation)
+        given = [number for numbers in step.image.allocation.values() for number in numbers]
+        assert len(given) == len(set(given)), "a slot of two"
         image = step.image
     assert image.slots == target.slots
 
@@ -90,8 +91,3 @@ def test_generations_are_claimed_only_for_what_was_read(image: PanelImage, read:
         assert slots_of(read, link_id) == slots_of(image, link_id) != {}
         assert generation == image.generations[link_id]
     assert foreign(found) == {9}
-
-
-def test_slots_given_to_two_are_found() -> None:
-    assert doubled({"a": (1, 2), "b": (2, 3), "c": ()}) == {2}
-    assert doubled({"a": (1,), "b": (2,)}) == frozenset()

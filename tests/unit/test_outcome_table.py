@@ -16,6 +16,7 @@ import pytest
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities
 from gateway.api.validation import read_item
 from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
+from gateway.fleet.panel.held_output import refusal
 from gateway.schedules.time_profile import Readings, TimeProfile
 from tests.unit.compiler_oracle import NAMES, record
 
@@ -58,8 +59,10 @@ def examples() -> list[TimeProfile]:
 
 
 def outcome(profile: TimeProfile, capabilities: PanelCapabilities) -> ItemOutcome:
-    outputs = () if capabilities.max_schedules else (1,)
-    bound = BoundProfile(profile, 1, outputs)
+    if not capabilities.max_schedules:
+        assert refusal(capabilities, 1, unattended=False) is None
+        return ItemOutcome(ItemState.GATEWAY_HELD)
+    bound = BoundProfile(profile, 1)
     return compile_panel([bound], capabilities, {}, NOW, CompileOptions(Readings(KYIV))).outcomes[profile.link_id]
 
 

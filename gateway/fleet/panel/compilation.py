@@ -46,7 +46,6 @@ def fingerprint(state: PanelState, context: FleetContext) -> str:
         state.driver.capabilities,
         context.options,
         settings.allow_stale,
-        settings.allow_unattended_outputs,
         tuple(sorted(settings.narrow)),
     )
 
@@ -159,7 +158,6 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
             horizon_days=options.horizon_days,
             allow_stale=settings.allow_stale,
             narrow=frozenset(settings.narrow),
-            allow_unattended_outputs=settings.allow_unattended_outputs,
             taken=foreign,
         ),
         held,

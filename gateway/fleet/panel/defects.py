@@ -11,7 +11,7 @@ from drivers.contract import Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Failed
 from gateway.fleet.panel.backoff import CAP_S, back_off_s
-from gateway.fleet.panel.state import Failure
+from gateway.fleet.panel.failure import Failure
 
 LOG = logging.getLogger(__name__)
 _UNSAFE_S = 1.0

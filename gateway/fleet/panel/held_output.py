@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from drivers.contract import PanelCapabilities
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.state import PanelState
 from gateway.schedules.recurrence import Recurrence
@@ -133,11 +134,13 @@ class HeldOutput:
         self.prolong_at = 0.0 if self._state.driver.capabilities.output_deadman and self.runs else None
 
 
-def refusal(state: PanelState, output: int) -> tuple[str, str] | None:
-    """Why the gateway does not hold an output: the capability that does not suffice, and a message. None: it does."""
-    capabilities = state.driver.capabilities
+def refusal(capabilities: PanelCapabilities, output: int, *, unattended: bool) -> tuple[str, str] | None:
+    """Why the gateway does not hold an output: the capability that does not suffice, and a message. None: it does.
+
+    `unattended`: outputs may stay on if the gateway dies.
+    """
     if not 0 <= output < capabilities.outputs:
         return "outputs", f"the panel has {capabilities.outputs} outputs"
-    if not capabilities.output_deadman and not state.settings.allow_unattended_outputs:
+    if not capabilities.output_deadman and not unattended:
         return "output_deadman", "the output would stay on if the gateway died"
     return None

@@ -7,18 +7,12 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Restarted
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import refresh
+from gateway.fleet.panel.failure import Failure, failure_of
 from gateway.fleet.panel.slots import adopt
-from gateway.fleet.panel.state import Failure, PanelState
+from gateway.fleet.panel.state import PanelState
 
 _RESTART_SLACK_S = 5.0
 _CLOCK_PERIOD_S = 3600.0
-_LASTING = frozenset({Reason.PANEL_REJECTED, Reason.VERIFY_FAILED})
-
-
-def failure_of(said: Acknowledgement) -> Failure:
-    """An unsuccessful end as a failure; permanent where the panel itself stands in the way."""
-    reason = said.reason or Reason.UNEXPECTED_REPLY
-    return Failure(reason, said.message, said.outcome is Outcome.REJECTED or reason in _LASTING)
 
 
 class Inspection:

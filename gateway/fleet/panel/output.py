@@ -14,10 +14,10 @@ from gateway.compiler.table import DayPlan
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.defects import words_of
-from gateway.fleet.panel.held_output import refusal
+from gateway.fleet.panel.failure import AT_WORK, Failure
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.place import PlacePlan, told
-from gateway.fleet.panel.state import AT_WORK, Failure, PanelState
+from gateway.fleet.panel.state import PanelState
 from gateway.fleet.results import PanelResult
 from gateway.fleet.target import Target
 from gateway.fleet.views import ExplainPanel, PlanItemPanel
@@ -88,7 +88,7 @@ class Output:
 
     def _refusal(self, profile: TimeProfile | None) -> ItemOutcome | None:
         """Why the gateway does not hold the output; where that depends on what is asked, with its first day and interval."""
-        found = refusal(self._state, self._number)
+        found = self._keeper.refusal(self._number)
         if found is None:
             return None
         limit, message = found

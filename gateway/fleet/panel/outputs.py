@@ -18,11 +18,10 @@ from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import OutputSwitched
 from gateway.fleet.panel.defects import Defects
+from gateway.fleet.panel.failure import Failure, failure_of
 from gateway.fleet.panel.held_output import HeldOutput, refusal
-from gateway.fleet.panel.inspection import failure_of
-from gateway.fleet.panel.state import Failure, PanelState
-from gateway.fleet.target import Target
-from gateway.store.contract import StoreError
+from gateway.fleet.panel.marks import Marks
+from gateway.fleet.panel.state import PanelState
 
 _RETRY_S = 1.0
 """What failed is tried again after so long, and a clock that was not trusted is asked again."""
@@ -38,7 +37,7 @@ class OutputKeeper:
         self._context = context
         outputs = state.driver.capabilities.outputs
         self._held = {number: HeldOutput(number, state, context) for number in marked if number < outputs}
-        self._marked = set(marked)
+        self._marks = Marks(state.id, context, marked)
         self._wake = asyncio.Event()
         self._waiting: list[tuple[Ticket, int]] = []
         """Who waits for which output."""
@@ -80,7 +79,7 @@ class OutputKeeper:
 
     def marked(self) -> frozenset[int]:
         """Outputs that the store says may be on."""
-        return frozenset(self._marked)
+        return frozenset(self._marks.outputs)
 
     @property
     def defect(self) -> Failure | None:
@@ -101,6 +100,11 @@ class OutputKeeper:
         """An operator asks: what failed does not wait for its next try."""
         self._defects.again()
         self.wake()
+
+    def refusal(self, output: int) -> tuple[str, str] | None:
+        """Why the gateway does not hold an output: the capability that does not suffice, and a message. None: it does."""
+        unattended = self._state.settings.allow_unattended_outputs
+        return refusal(self._state.driver.capabilities, output, unattended=unattended)
 
     def held(self, output: int) -> HeldOutput | None:
         """None: the gateway does not hold it."""
@@ -256,7 +260,7 @@ class OutputKeeper:
         """Nothing is switched on that is not durably marked."""
         failure = None
         for held in list(self._held.values()):
-            if held.number in self._marked and not held.runs and held.wanted():
+            if held.number in self._marks.outputs and not held.runs and held.wanted():
                 held.opening = True
                 try:
                     said = await self._switch(held, on=True)
@@ -269,10 +273,10 @@ class OutputKeeper:
     def _follow(self) -> None:
         bound = self._state.outputs
         for number in bound:
-            if number not in self._held and refusal(self._state, number) is None:
+            if number not in self._held and self.refusal(number) is None:
                 self._held[number] = HeldOutput(number, self._state, self._context)
         for number, held in list(self._held.items()):
-            if number not in bound and held.seen is False and number not in self._marked:
+            if number not in bound and held.seen is False and number not in self._marks.outputs:
                 del self._held[number]
         if self._held:
             self._holding.set()
@@ -281,7 +285,7 @@ class OutputKeeper:
 
     def _out_of_place(self) -> list[tuple[int, HeldOutput]]:
         """Outputs that the panel has not got: nobody holds them any more, whatever an earlier run marked."""
-        missing = [HeldOutput(number, self._state, self._context) for number in self._marked if number not in self._held]
+        missing = [HeldOutput(number, self._state, self._context) for number in self._marks.outputs if number not in self._held]
         for held in missing:
             held.seen = False
         return [(held.number, held) for held in missing]
@@ -290,16 +294,9 @@ class OutputKeeper:
         """Which outputs are held is durable before the first is switched on, and until it was seen off."""
         failure = None
         for number, held in [*self._held.items(), *self._out_of_place()]:
-            mark, bound = str(Target(self._state.id, number)), self._state.outputs.get(number, {})
-            try:
-                if bound and number not in self._marked:
-                    await self._context.store.put_allocation(mark, dict.fromkeys(bound, ()), self._context.now())
-                    self._marked.add(number)
-                elif not bound and number in self._marked and held.seen is False:
-                    await self._context.store.put_allocation(mark, {}, self._context.now())
-                    self._marked.discard(number)
-            except StoreError as error:
-                failure = Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")
+            bound = self._state.outputs.get(number, {})
+            if bound or held.seen is False:
+                failure = await self._marks.put(number, bound) or failure
         return failure
 
     async def _switch(self, held: HeldOutput, *, on: bool) -> Failure | None:

@@ -18,8 +18,9 @@ from gateway.fleet.events import Failed
 from gateway.fleet.panel.backoff import back_off_s
 from gateway.fleet.panel.compilation import Goal, alone, compile_goal, is_current, kept_allocation, refresh, used
 from gateway.fleet.panel.defects import Defects
+from gateway.fleet.panel.failure import CLOCK_NOT_SET, Failure
 from gateway.fleet.panel.inspection import Inspection
-from gateway.fleet.panel.state import CLOCK_NOT_SET, UNREACHABLE, Failure, PanelState
+from gateway.fleet.panel.state import UNREACHABLE, PanelState
 from gateway.fleet.panel.transactions import Transactions
 from gateway.store.contract import StoreError
 

@@ -27,16 +27,6 @@ def slots_of(image: PanelImage, link_id: str) -> dict[int, Slot]:
     return {number: image.slots[number] for number in image.allocation.get(link_id, ()) if number in image.slots}
 
 
-def doubled(allocation: Allocation) -> frozenset[int]:
-    """Slots that more than one link_id points to: empty wherever slots are not shared."""
-    seen: set[int] = set()
-    twice: set[int] = set()
-    for numbers in allocation.values():
-        twice |= seen.intersection(numbers)
-        seen |= set(numbers)
-    return frozenset(twice)
-
-
 def adopt(read: PanelImage, remembered: Sequence[PanelImage], allocation: Allocation, ours: Container[str]) -> PanelImage:
     """What a panel was read to hold, with what the gateway knows of it.
 

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from config.settings import PanelSettings
 from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, PanelStatus, Reason
-from gateway.compiler.outcome import HELD
+from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.slots import Allocation, foreign, one_table
+from gateway.fleet.panel.verdicts import REFUSAL_LIMIT, Verdicts, fresh_refusals, given_up, judged, refusal_key
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import Certain, DesiredItem, Known, ObservedPanel, OneOf, Unknown, images, to_be_read
 
 UNREACHABLE = {Availability.QUARANTINED: Reason.QUARANTINED, Availability.BUS_UNAVAILABLE: Reason.BUS_UNAVAILABLE}
-REFUSAL_LIMIT = 5
-"""How often the panel itself may refuse one item alone before it is given up until an operator's `retry`."""
-_GIVEN_UP = ItemOutcome(ItemState.REFUSED, Reason.PANEL_REJECTED, "given up: the panel refused it again and again")
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why an attempt ended early. `permanent`: the panel itself said no, or did not keep what it acknowledged.
-
-    `due`: nothing failed, it has to wait until then (the clock's monotonic seconds).
-    """
-
-    reason: Reason
-    message: str | None = None
-    permanent: bool = False
-    due: float | None = None
-
-
-AT_WORK = Failure(Reason.DEADLINE_PASSED, "not yet: the gateway is still at work on it")
-CLOCK_NOT_SET = Failure(Reason.CLOCK_NOT_SET, "the panel's clock could not be set")
 
 
 class PanelState:
@@ -68,8 +49,8 @@ class PanelState:
         """Items that the panel may hold and shall not -> since when."""
         self.strangers: frozenset[str] = frozenset()
         """link_ids that were found on the panel and that nobody asked for."""
-        self.verdicts: dict[str, tuple[int, ItemOutcome]] = {}
-        """Of what it does not hold: the generation, and what became of it."""
+        self.verdicts: Verdicts = {}
+        """Of what it does not hold."""
         self.failure: Failure | None = None
         """Why the last attempt failed as a whole."""
         self.drifted = False
@@ -201,14 +182,14 @@ class PanelState:
     def forgive(self) -> None:
         """What was given up is tried again."""
         self.observed = replace(self.observed, failures={})
-        self.verdicts.clear()
+        self.verdicts = {}
 
     def disclaim(self, compiled_for: str) -> None:
         """What was compiled so far is no answer to what is asked now: slots may be there, whose generation nobody knows."""
         self.version += 1
         self._change_images(lambda image: replace(image, generations={}, outcomes={}))
         self.observed = replace(self.observed, compiled_for=compiled_for, compiled_at=0.0)
-        self.verdicts.clear()
+        self.verdicts = {}
         self.asked_anew_at = self._now()
 
     def reserve(self, allocation: Allocation) -> None:
@@ -227,7 +208,7 @@ class PanelState:
         self._change_images(renumbered)
         said, outcome = self.verdicts.get(key, (0, None))
         if outcome is not None and said == before.generation:
-            self.verdicts[key] = (generation, outcome)
+            self.verdicts = {**self.verdicts, key: (generation, outcome)}
 
     def _change_images(self, change: Callable[[PanelImage], PanelImage]) -> None:
         match self.observed.known:
@@ -355,11 +336,11 @@ class PanelState:
     def postponed(self, asked: Mapping[str, int], failure: Failure) -> None:
         """These generations were not written, and are tried again."""
         outcome = ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
-        self.verdicts.update((key, (generation, outcome)) for key, generation in asked.items())
+        self.verdicts = {**self.verdicts, **{key: (generation, outcome) for key, generation in asked.items()}}
 
     def refusals(self, key: str, generation: int) -> int:
         """How often the panel refused this generation alone."""
-        return self.observed.failures.get(_refusal_key(key, generation), 0)
+        return self.observed.failures.get(refusal_key(key, generation), 0)
 
     def given_up(self, item: DesiredItem) -> bool:
         return bool(self.observed.failures) and self.refusals(item.link_id, item.generation) >= REFUSAL_LIMIT
@@ -367,40 +348,28 @@ class PanelState:
     def count_refusal(self, key: str, generation: int, failure: Failure) -> Mapping[str, ItemOutcome]:
         """One more refusal of one item alone; at the limit it is given up. Returns it where that is news."""
         count = self.refusals(key, generation) + 1
-        self.observed = replace(self.observed, failures={**self.observed.failures, _refusal_key(key, generation): count})
+        self.observed = replace(self.observed, failures={**self.observed.failures, refusal_key(key, generation): count})
         if count < REFUSAL_LIMIT:
             return {}
-        message = f"given up after {REFUSAL_LIMIT} refusals by the panel: {failure.message or failure.reason.value}"
-        return self._judge({key: generation}, {key: ItemOutcome(ItemState.REFUSED, failure.reason, message)})
+        return self._judge({**self.verdicts, key: (generation, given_up(failure))})
 
     def settled(self, asked: Mapping[str, int]) -> Mapping[str, ItemOutcome]:
         """The panel holds all that it can of what was asked: what it lacks is refused or not due yet. Returns fresh refusals."""
         image = self.held()
-        lacking = {key: out for key in asked if (out := image.outcomes.get(key)) is not None and out.outcome not in HELD}
-        for key, generation in asked.items():
-            if key not in image.outcomes and key not in self.verdicts:
-                kept = self.observed.outcomes.get(key, _GIVEN_UP)
-                self.verdicts[key] = (generation, kept if kept.outcome is ItemState.REFUSED else _GIVEN_UP)
-            elif key in image.outcomes and key not in lacking:
-                self.verdicts.pop(key, None)
-        fresh = self._judge(asked, lacking)
-        for key in [key for key in self.verdicts if key not in self.bound]:
-            del self.verdicts[key]
+        fresh = self._judge(judged(self.verdicts, asked, image, self.observed.outcomes))
+        self.verdicts = {key: verdict for key, verdict in self.verdicts.items() if key in self.bound}
         for key in [key for key in self.leaving if key not in asked and not image.allocation.get(key)]:
             del self.leaving[key]
-        counted = {_refusal_key(key, item.generation) for key, item in self.bound.items()} if self.observed.failures else set()
+        counted = {refusal_key(key, item.generation) for key, item in self.bound.items()} if self.observed.failures else set()
         failures = {key: count for key, count in self.observed.failures.items() if key in counted}
         outcomes = {**image.outcomes, **{key: outcome for key, (_, outcome) in self.verdicts.items()}}
         self.observed = replace(self.observed, failures=failures, outcomes=outcomes)
         self.drifted = False
         return fresh
 
-    def _judge(self, asked: Mapping[str, int], outcomes: Mapping[str, ItemOutcome]) -> Mapping[str, ItemOutcome]:
-        """Keep why these are not held; returns the refusals among them that were not known."""
-        verdicts = {key: (asked[key], outcome) for key, outcome in outcomes.items()}
-        fresh = [key for key, verdict in verdicts.items() if self.verdicts.get(key) != verdict]
-        self.verdicts.update(verdicts)
-        return {key: outcomes[key] for key in fresh if outcomes[key].outcome is ItemState.REFUSED}
+    def _judge(self, verdicts: Verdicts) -> Mapping[str, ItemOutcome]:
+        fresh, self.verdicts = fresh_refusals(self.verdicts, verdicts), verdicts
+        return fresh
 
 
 def _last_seen(known: Known) -> Known:
@@ -411,11 +380,6 @@ def _last_seen(known: Known) -> Known:
 def disbelieved(observed: ObservedPanel) -> ObservedPanel:
     """What is left of it where the panel may have been written since."""
     return replace(observed, known=OneOf(images(observed.known), others=True))
-
-
-def _refusal_key(key: str, generation: int) -> str:
-    """Where refusals are counted: a new generation starts anew."""
-    return f"{key}:{generation}"
 
 
 def _same_times(one: TimeProfile | None, other: TimeProfile | None) -> bool:

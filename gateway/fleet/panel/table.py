@@ -11,9 +11,10 @@ from gateway.compiler.outcome import HELD
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.compilation import compile_bound
+from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, Failure
 from gateway.fleet.panel.place import PlacePlan, told
 from gateway.fleet.panel.reconciler import Reconciler
-from gateway.fleet.panel.state import AT_WORK, CLOCK_NOT_SET, Failure, PanelState
+from gateway.fleet.panel.state import PanelState
 from gateway.fleet.results import PanelResult
 from gateway.fleet.target import Target
 from gateway.fleet.views import ExplainPanel, PlanItemPanel, PlanPanel

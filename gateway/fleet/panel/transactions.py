@@ -8,9 +8,9 @@ from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, 
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Pushed, Refused, Revoked
 from gateway.fleet.panel.compilation import Goal
-from gateway.fleet.panel.inspection import failure_of
+from gateway.fleet.panel.failure import CLOCK_NOT_SET, Failure, failure_of
 from gateway.fleet.panel.planner import Step, clearing, merge, opening, revokes, single, steps, with_sharers
-from gateway.fleet.panel.state import CLOCK_NOT_SET, Failure, PanelState
+from gateway.fleet.panel.state import PanelState
 from gateway.store.contract import ObservedPanel
 
 _WEARS_OUT = frozenset({"eeprom", "flash"})

@@ -7,8 +7,9 @@ from hashlib import sha256
 
 from drivers.contract import ItemState, PanelImage, Reason
 from gateway.fleet import views
+from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.place import Place
-from gateway.fleet.panel.state import Failure, PanelState
+from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.table import Table
 from gateway.fleet.results import PanelResult
 from gateway.fleet.views import ItemView, PanelView
