@@ -77,8 +77,17 @@ class CapacityField(Part):
     at_most: int = Field(ge=0)
 
 
+_RETIRED = frozenset({"special_days_exclusive", "write_unit", "readback"})
+
+
 class Capabilities(Part):
     """The capability record: the same fields, types and defaults as the drivers' contract has."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_retired_fields(cls, record: object) -> object:
+        """Model files of 0.1.0 may name fields that nothing depended on: they are taken and left aside."""
+        return {key: value for key, value in record.items() if key not in _RETIRED} if isinstance(record, dict) else record
 
     max_schedules: int = Field(ge=0)
     first_id: int = Field(0, ge=0)
@@ -91,7 +100,6 @@ class Capabilities(Part):
     special_day_bitmap_days: int = Field(0, ge=0)
     special_days_scope: Literal["schedule", "panel"] = "schedule"
     special_days_effect: Literal["replace", "add"] = "replace"
-    special_days_exclusive: bool = False
     special_days_span_years: int | None = Field(None, ge=1)
     date_range: Literal["none", "optional", "required"] = "none"
     first_date: int | None = None
@@ -104,10 +112,8 @@ class Capabilities(Part):
     semantics: Literal["period", "event_list"] = "period"
     midnight_entry: bool = False
     carry_over: bool = False
-    write_unit: Literal["entry", "day", "schedule", "table"] = "schedule"
     atomic: bool = False
     commit_step: bool = False
-    readback: bool = True
     clock: Literal["rw", "w", "none"] = "rw"
     dst: Literal["self", "table", "gateway"] = "gateway"
     clock_at_power_on: Literal["keeps", "unset", "unknown"] = "unknown"

@@ -12,7 +12,7 @@ _SHORTEST_PROBE_S = 0.03
 _UNKNOWN_SHARE = 1 / 3
 _LATENCY_MARGIN = 3.0
 _LATENCY_FADES = 0.98
-_WHOLE_PROBE_EVERY = 10
+_WHOLE_PROBE_EVERY = 3
 _DOUBLINGS = 10
 
 
@@ -94,7 +94,7 @@ class Health:
     def probe_timeout_s(self, timeout_s: float) -> float:
         """How long the next probe waits: as long as the unit may need by its record, so that it costs the others little.
 
-        Every tenth probe waits the whole reply timeout: the unit may have become slow.
+        Every third probe waits the whole reply timeout: the unit may have become slow.
         """
         if self.probes % _WHOLE_PROBE_EVERY == _WHOLE_PROBE_EVERY - 1:
             return timeout_s
@@ -122,7 +122,7 @@ class Quarantine:
 
     share: float
     first_wait_s: float = 1.0
-    longest_wait_s: float = 30.0
+    longest_wait_s: float = 300.0
     _units: dict[int, Health] = field(default_factory=dict)
     _line_free_at: float = 0.0
     _hastened_last: bool = False

@@ -53,6 +53,7 @@ class Reason(Enum):
     QUARANTINED = "quarantined"
     PANEL_REJECTED = "panel_rejected"
     VERIFY_FAILED = "verify_failed"
+    WRONG_DEVICE = "wrong_device"
     NO_FREE_SLOT = "no_free_slot"
     NOT_REPRESENTABLE = "not_representable"
     CLOCK_NOT_SET = "clock_not_set"
@@ -110,8 +111,6 @@ class PanelCapabilities:
     """Where a group may also be a bitmap: days it covers, counted from `valid_from`; 0 for none."""
     special_days_scope: Literal["schedule", "panel"] = "schedule"
     special_days_effect: Literal["replace", "add"] = "replace"
-    special_days_exclusive: bool = False
-    """A date may stand in one group only (panel scope)."""
     special_days_span_years: int | None = None
     date_range: Literal["none", "optional", "required"] = "none"
     first_date: int | None = None
@@ -127,10 +126,8 @@ class PanelCapabilities:
     """An event list must hold an entry at 00:00; it counts against `max_time_periods_per_day` (there: events a day)."""
     carry_over: bool = False
     """An event list's value holds on over midnight until the next entry."""
-    write_unit: Literal["entry", "day", "schedule", "table"] = "schedule"
     atomic: bool = False
     commit_step: bool = False
-    readback: bool = True
     clock: Literal["rw", "w", "none"] = "rw"
     dst: Literal["self", "table", "gateway"] = "gateway"
     clock_at_power_on: Literal["keeps", "unset", "unknown"] = "unknown"
@@ -250,7 +247,7 @@ class PanelStatus:
     """A panel's own account of itself.
 
     `clock`: the wall clock it acts on, as (day, second of that day), None when unset or not readable; `clock_read_at`: the
-    gateway's instant in the middle of that reading. `uptime_s`, `reset_count`, `commit_count`: None where the panel has none.
+    gateway's instant in the middle of that reading. `uptime_s`, `reset_count`: None where the panel has none.
     `capacity`: fields of PanelCapabilities that this very unit reports, e.g. ``{"max_schedules": 64}``.
     `clock_due`: the panel wants its clock tables written again though they are right now (a change of offset passed,
     half of its trusted time gone). `clock_due_at`: the instant from which this will be so without any change of offset.
@@ -260,11 +257,20 @@ class PanelStatus:
     clock_read_at: float | None = None
     uptime_s: int | None = None
     reset_count: int | None = None
-    commit_count: int | None = None
     capacity: Mapping[str, int] = field(default_factory=dict)
-    serial: str | None = None
     clock_due: bool = False
     clock_due_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PanelIdentity:
+    """Which device answers, and how often its table was committed, by anybody. None where the panel does not tell.
+
+    `serial`: hexadecimal or the maker's own text, never the number of an unmarked device (all zeros, all ones).
+    """
+
+    serial: str | None = None
+    commit_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +314,18 @@ class PanelDriver(Protocol):
     @property
     def availability(self) -> AvailabilityFeed: ...
 
+    @property
+    def quarantined_until(self) -> float | None:
+        """When a quarantined panel is looked for next, in Unix seconds; None for any other panel."""
+        ...
+
+    def hasten(self) -> None:
+        """Look for a quarantined panel as soon as the line's budget for probes allows: an operator asks for it.
+
+        Nothing happens to any other panel. Never refused, sends nothing by itself.
+        """
+        ...
+
     def restrict(self, capacity: Mapping[str, int]) -> None:
         """Apply a capacity that an earlier `status()` reported (kept by the fleet over a restart)."""
         ...
@@ -332,7 +350,17 @@ class PanelDriver(Protocol):
         """The cheapest reading that tells whether the panel still holds `image`; False: it does not, read back."""
         ...
 
-    async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement: ...
+    async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
+        """The panel's account of itself. Another kind of device is `rejected` with `wrong_device`."""
+        ...
+
+    async def identity(self, priority: Priority, deadline: float | None) -> PanelIdentity | Acknowledgement:
+        """Which device it is: to be asked when its line opened or it came back, before the first write.
+
+        Another kind of device is `rejected` with `wrong_device`. A panel that cannot tell answers `PanelIdentity()`
+        without an exchange where nothing about it can be checked.
+        """
+        ...
 
     async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
         """Set the panel's clock and verify that it took it.

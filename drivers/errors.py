@@ -8,6 +8,7 @@ DriverError
 │   ├── BusUnavailable       port gone, connection refused
 │   └── LineStopped          the line is draining or closed
 ├── PanelException           rejected: the panel said no, with its code
+├── WrongDevice              rejected: what answers is another kind of device than the configuration says
 └── Unconfirmed              bytes left, no trustworthy answer: read back
     ├── NoReply              wiring, address, asleep
     │   └── Unheard          a converter says so: it sent the request on, or may have, and heard nothing
@@ -64,6 +65,11 @@ class PanelException(DriverError):
     def __init__(self, code: int, message: str = "") -> None:
         super().__init__(message or f"the panel answered with exception {code:#04x}")
         self.code = code
+
+
+class WrongDevice(DriverError):
+    outcome = Outcome.REJECTED
+    reason = Reason.WRONG_DEVICE
 
 
 class Unconfirmed(DriverError):

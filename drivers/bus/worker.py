@@ -151,8 +151,7 @@ class Bus:
             raise ValueError(f"unit {unit} is not attached")
         if unit in self._quarantine:
             if priority is Priority.OPERATOR:
-                self._quarantine.hasten(unit, self._clock.monotonic())
-                self._wake.set()
+                self.hasten(unit)
             raise self._units.refusal(unit)
 
     def _expire(self, job: Job) -> None:
@@ -174,6 +173,12 @@ class Bus:
 
     def availability(self, unit: int) -> AvailabilityFeed:
         return self._units[unit].health.feed
+
+    def hasten(self, unit: int) -> None:
+        """Bring the next probe of a quarantined unit forward as far as the line's budget allows; no other unit is concerned."""
+        if unit in self._quarantine:
+            self._quarantine.hasten(unit, self._clock.monotonic())
+            self._wake.set()
 
     def quarantined_until(self, unit: int) -> float | None:
         """Wall time of the next probe of a quarantined unit; None for any other."""

@@ -133,9 +133,9 @@ async def test_it_says_what_it_is(rig: Rig) -> None:
 async def test_another_device_is_not_taken_for_it(identified: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = identified
     monkeypatch.setattr(rig.simulator(), "read_words", lambda function, address, count: (0,) * count)
-    status = await rig.driver.status(P, None)
-    assert isinstance(status, Acknowledgement)
-    assert status.reason is Reason.UNEXPECTED_REPLY
+    for said in (await rig.driver.status(P, None), await rig.driver.identity(P, None)):
+        assert isinstance(said, Acknowledgement)
+        assert (said.outcome, said.reason) == (Outcome.REJECTED, Reason.WRONG_DEVICE)
 
 
 @pytest.mark.opening

@@ -19,6 +19,7 @@ from drivers.contract import (
     ClockSetting,
     Outcome,
     PanelCapabilities,
+    PanelIdentity,
     PanelImage,
     PanelStatus,
     Priority,
@@ -27,6 +28,7 @@ from drivers.contract import (
     WritePlan,
 )
 
+STRANGER = "unit 1 does not answer like a fake panel: is the model right?"
 SILENT = "no reply within 300 ms"
 Fault = Literal["none", "not_sent", "lost_request", "lost_reply", "rejected", "verify"]
 ACCESS_PANEL = PanelCapabilities(
@@ -74,6 +76,10 @@ class FakePanel:
     """What becomes of every attempt to set the clock: unconfirmed, for this reason."""
     booted_at: float = 0.0
     resets: int = 0
+    serial: str | None = "0000000000000001"
+    commits: int = 0
+    foreign: bool = False
+    """Another kind of device stands at its address."""
     outputs: dict[int, float] = field(default_factory=dict)
     """Output -> until when it is on, in the clock's monotonic seconds."""
     refuses: set[str] = field(default_factory=set)
@@ -125,6 +131,9 @@ class FakeDriver:
         """How long an output has been switched before that is heard of."""
         self.queued_s: dict[Priority, float] = {}
         """How long what concerns outputs waits for the line, by priority: others are served first."""
+        self.quarantined_until: float | None = None
+        self.hastened = 0
+        """How often somebody asked for it to be looked for soon."""
         self._capabilities = panel.capabilities
 
     @property
@@ -134,6 +143,9 @@ class FakeDriver:
     @property
     def availability(self) -> Feed:
         return self.feed
+
+    def hasten(self) -> None:
+        self.hastened += 1
 
     def restrict(self, capacity: Mapping[str, int]) -> None:
         self._try("restrict")
@@ -198,6 +210,7 @@ class FakeDriver:
                     self.panel.slots.pop(number, None)
                 else:
                     self.panel.slots[number] = slot if self.panel.labelled else replace(slot, link_ids=())
+        self.panel.commits += 1
 
     def _silent(self) -> Acknowledgement:
         """The exchange that finds it silent says so; then it is in quarantine."""
@@ -244,7 +257,7 @@ class FakeDriver:
         return self._said(image.slots) == self._said(self.panel.slots)
 
     async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
-        failed = await self._reading("status", priority)
+        failed = await self._reading("status", priority) or self._stranger()
         if failed is not None:
             return failed
         if self.panel.clock_unseen:
@@ -261,6 +274,13 @@ class FakeDriver:
             clock_due=due_at is not None and self._clock.wall() >= due_at,
             clock_due_at=due_at,
         )
+
+    def _stranger(self) -> Acknowledgement | None:
+        return Acknowledgement(Outcome.REJECTED, None, Reason.WRONG_DEVICE, STRANGER) if self.panel.foreign else None
+
+    async def identity(self, priority: Priority, deadline: float | None) -> PanelIdentity | Acknowledgement:
+        failed = await self._reading("identity", priority) or self._stranger()
+        return failed or PanelIdentity(self.panel.serial, self.panel.commits)
 
     async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
         failed = await self._reading("set_clock")

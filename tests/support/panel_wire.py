@@ -51,6 +51,12 @@ class PanelWire:
     def availability(self, unit: int) -> AvailabilityFeed:
         return Feed()
 
+    def quarantined_until(self, unit: int) -> float | None:
+        return None
+
+    def hasten(self, unit: int) -> None:
+        return
+
     def frame(self, unit: int, request: Request) -> bytes:
         return request.pdu()
 

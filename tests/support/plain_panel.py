@@ -11,7 +11,6 @@ max_schedules = 2
 first_id = 1
 max_time_periods_per_day = 3
 day_model = "per_day"
-write_unit = "entry"
 clock = "rw"
 [schedule]
 layout = "period-table"
@@ -48,7 +47,6 @@ day_model = "mask_per_period"
 date_range = "optional"
 end_minute = "inclusive"
 last_minute = "23:59"
-write_unit = "entry"
 clock = "none"
 outputs = 4
 [schedule]

@@ -26,7 +26,6 @@ def panels(draw: st.DrawFn) -> PanelCapabilities:
         "special_day_bitmap_days": draw(st.sampled_from([0, 0, 30, 224])),
         "special_days_scope": draw(st.sampled_from(["schedule", "panel"])),
         "special_days_effect": draw(st.sampled_from(["replace", "replace", "add"])),
-        "special_days_exclusive": draw(st.booleans()),
         "date_range": draw(st.sampled_from(["none", "optional", "required"])),
         "first_date": draw(st.sampled_from([None, 0, 10957])),
         "link_chain": draw(st.booleans()),

@@ -86,7 +86,7 @@ def test_probes_come_ever_further_apart_and_within_the_share() -> None:
     assert quarantine.due(0.5) is None
     assert quarantine.next_at() == 1.0
     now, spent, probed = 0.0, 0.0, []
-    while now < 7200:
+    while now < 36_000:
         due = quarantine.due(now)
         if due is None:
             now += 0.5
@@ -97,10 +97,10 @@ def test_probes_come_ever_further_apart_and_within_the_share() -> None:
         quarantine.charge(now, 0.3)
         healths[due].probes += 1
         quarantine.put(due, healths[due], now)
-    assert spent <= 0.01 * 7200
+    assert spent <= 0.01 * 36_000
     assert {unit for _, unit in probed} == {4, 5}
     last = [when for when, unit in probed if unit == 4][-2:]
-    assert 59 <= last[1] - last[0] <= 62
+    assert 300 <= last[1] - last[0] <= 331
 
 
 def test_a_released_unit_is_probed_no_more_and_a_hastened_one_as_soon_as_the_budget_allows() -> None:
@@ -108,7 +108,7 @@ def test_a_released_unit_is_probed_no_more_and_a_hastened_one_as_soon_as_the_bud
     health = Health(1, misses=1, probes=9)
     quarantine.put(4, health, 100.0)
     quarantine.charge(100.0, 0.2)
-    assert quarantine.next_at(4) == 130.0
+    assert quarantine.next_at(4) == 400.0
     quarantine.hasten(4, 100.0)
     assert 119 <= (quarantine.next_at(4) or 0) <= 120
     assert quarantine.due(119.0) is None

@@ -136,17 +136,18 @@ def test_the_quiet_that_a_probe_makes_others_wait_for_comes_out_of_the_budget_fo
     """Somebody speaks to a living unit right after each probe: the probes come more rarely by what that cost."""
 
     async def main(busy: bool) -> int:
-        line = ScriptedLine(lambda frame: [] if frame[0] == 1 else obedient(frame))
-        async with bus_on(line, (1, 2), RetryPolicy(retries=0), post_timeout_quiet_ms=1000.0) as bus:
-            for _ in range(3):
+        line = ScriptedLine(lambda frame: obedient(frame) if frame[0] == 2 else [])
+        dead = range(3, 23)
+        async with bus_on(line, (2, *dead), RetryPolicy(retries=0), post_timeout_quiet_ms=1000.0) as bus:
+            for unit in 3 * [*dead]:
                 with pytest.raises(NoReply):
-                    await bus.exchange(1, READ, Priority.GRANT)
+                    await bus.exchange(unit, READ, Priority.GRANT)
             begin = len(line.sent)
             for _ in range(36_000):
                 await asyncio.sleep(0.1)
                 if busy:
                     await bus.exchange(2, READ, Priority.GRANT)
-            return sum(frame[0] == 1 for _, frame in line.sent[begin:])
+            return sum(frame[0] in dead for _, frame in line.sent[begin:])
 
     idle, busy = run_virtual(main(False)), run_virtual(main(True))
     assert idle > 100

@@ -205,6 +205,14 @@ def test_a_mistake_in_a_whole_model_is_the_only_one(name: str, change: tuple[str
     assert mistakes[0].startswith(mistake), mistakes
 
 
+@pytest.mark.parametrize(
+    "line", ['write_unit = "entry"', "readback = false", "special_days_exclusive = true"], ids=["unit", "readback", "exclusive"]
+)
+def test_a_model_file_of_an_installation_that_names_a_retired_field_still_loads(line: str) -> None:
+    text = shipped("waveshare-relay-8ch", ("[capabilities]\n", f"[capabilities]\n{line}\n"))
+    assert parse_model(text).capabilities == parse_model(shipped("waveshare-relay-8ch")).capabilities
+
+
 def test_options_are_chosen_by_name_and_type() -> None:
     model = parse_model(BOARD)
     assert model.outputs is not None

@@ -4,23 +4,24 @@ boards that have outputs only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 
 from config.panel_model import PanelModel
-from config.panel_parts import OutputCommand
+from config.panel_parts import IdentityCheck, OutputCommand
 from drivers.contract import (
     Acknowledgement,
     AvailabilityFeed,
     ClockSetting,
     Outcome,
     PanelCapabilities,
+    PanelIdentity,
     PanelImage,
     PanelStatus,
     Priority,
     WritePlan,
 )
-from drivers.errors import DriverError, UnexpectedReply
+from drivers.errors import DriverError, PanelException, WrongDevice
 from drivers.modbus.panel.named import read_area
 from drivers.modbus.panel.restarts import Reading
 from drivers.modbus.panel.set_clock import ClockWriter
@@ -28,6 +29,8 @@ from drivers.modbus.panel.unit import Call, Facts, PanelUnit, failed, rejected
 from drivers.modbus.wire.requests import Request, write_coil, write_register
 
 _ON, _OFF = 0xFF00, 0x0000
+_NOT_THERE = frozenset({0x01, 0x02})
+"""Modbus exception codes: no such function, no such address."""
 
 
 def capabilities_of(model: PanelModel) -> PanelCapabilities:
@@ -66,6 +69,11 @@ def _command(model: PanelModel, command: OutputCommand, output: int, value: int)
     return write(command.address - model.addressing.base + output, value)
 
 
+def _serial(text: str) -> str | None:
+    """None for the number of a device that was never given one: all zeros, or all ones."""
+    return None if set(text) in ({"0"}, {"F"}) else text
+
+
 class OutputDriver:
     """See `drivers.contract.PanelDriver`. Without schedules every image is the empty one."""
 
@@ -84,6 +92,13 @@ class OutputDriver:
     @property
     def availability(self) -> AvailabilityFeed:
         return self._unit.availability
+
+    @property
+    def quarantined_until(self) -> float | None:
+        return self._unit.wire.quarantined_until(self._unit.unit)
+
+    def hasten(self) -> None:
+        self._unit.wire.hasten(self._unit.unit)
 
     def restrict(self, capacity: Mapping[str, int]) -> None:
         """A unit may hold less than its model, or more: what it says of itself counts, in place of what was said before.
@@ -127,11 +142,10 @@ class OutputDriver:
         call = Call(priority, deadline)
         model, counters = self._model, self._model.counters
         names = [check.read for check in model.identity] + [field.read for field in model.capacity.values()]
-        names += [name for name in (counters.uptime_s, counters.resets, counters.commits, counters.serial) if name]
+        names += [name for name in (counters.uptime_s, counters.resets) if name]
         names = names or list(model.registers)[:1]
         try:
-            facts = await self._unit.facts(names, call)
-            self._identify(facts)
+            facts = await self._known_facts(names, call)
             seen = None if self._clock_writer is None else await self._clock_writer.read(call)
             if not names and seen is None:
                 await self._unit.exchange(self._sign_of_life(), call)
@@ -145,9 +159,7 @@ class OutputDriver:
             clock_read_at=seen.read_at if seen else None,
             uptime_s=facts.number(counters.uptime_s) if counters.uptime_s else None,
             reset_count=facts.number(counters.resets) if counters.resets else None,
-            commit_count=facts.number(counters.commits) if counters.commits else None,
             capacity=capacity,
-            serial=facts.text(counters.serial) if counters.serial else None,
             clock_due=seen.due if seen else False,
             clock_due_at=seen.due_at if seen else None,
         )
@@ -159,11 +171,40 @@ class OutputDriver:
             return read_area("input", self._model.addressing.base, 1, self._model.addressing)
         return read_area(state.area, state.address, 1, self._model.addressing)
 
-    def _identify(self, facts: Facts) -> None:
-        for check in self._model.identity:
-            found = facts.number(check.read)
-            if found & check.mask != check.equals & check.mask:
-                raise UnexpectedReply(f"this is no {self._model.name}: {check.read} reads {found:#06x}")
+    async def identity(self, priority: Priority, deadline: float | None) -> PanelIdentity | Acknowledgement:
+        counters = self._model.counters
+        names = [check.read for check in self._model.identity]
+        names += [name for name in (counters.commits, counters.serial) if name]
+        if not names:
+            return PanelIdentity()
+        try:
+            facts = await self._known_facts(names, Call(priority, deadline))
+        except DriverError as error:
+            return failed(error)
+        return PanelIdentity(
+            serial=_serial(facts.text(counters.serial)) if counters.serial else None,
+            commit_count=facts.number(counters.commits) if counters.commits else None,
+        )
+
+    async def _known_facts(self, names: Iterable[str], call: Call) -> Facts:
+        """Named registers of a panel that says by its identity that it is of this model. Raises WrongDevice otherwise."""
+        checks = self._model.identity
+        try:
+            facts = await self._unit.facts(names, call)
+        except PanelException as error:
+            if checks and error.code in _NOT_THERE:
+                raise self._stranger(checks[0]) from error
+            raise
+        for check in checks:
+            if facts.number(check.read) & check.mask != check.equals & check.mask:
+                raise self._stranger(check)
+        return facts
+
+    def _stranger(self, check: IdentityCheck) -> WrongDevice:
+        place = f"identity register {self._model.registers[check.read].address}"
+        article = "an" if self._model.name[0] in "aeiou" else "a"
+        kind = f"{article} {self._model.name}"
+        return WrongDevice(f"unit {self._unit.unit} does not answer like {kind} ({place}): is the model right?")
 
     def _reading(self, facts: Facts) -> Reading:
         """The counters among the facts; kept."""

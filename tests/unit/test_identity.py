@@ -1,0 +1,84 @@
+"""Which device answers: told before anything is written to it, and a stranger is never taken for the panel."""
+
+from __future__ import annotations
+
+import pytest
+
+from drivers.contract import Acknowledgement, Outcome, PanelIdentity, PanelStatus, Priority, Reason
+from simulators.modbus_slave import DEVICE_BUSY, ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ModbusRefusal
+from simulators.open_access_panel import OpenAccessPanel
+from tests.support.panel_wire import PanelWire, panel_on_wire
+from tests.support.virtual_time import run_virtual
+
+P = Priority.GRANT
+STRANGER = "unit 1 does not answer like an open-access-panel (identity register 0): is the model right?"
+
+
+def asked(panel_says: object = None, serial: tuple[int, ...] | None = None) -> tuple[object, object, PanelWire]:
+    """What identity and status say of a panel whose reads are replaced by `panel_says`, or whose serial number is `serial`."""
+
+    async def run() -> tuple[object, object, PanelWire]:
+        driver, wire = panel_on_wire("open-access-panel")
+        panel = wire.panel
+        assert isinstance(panel, OpenAccessPanel)
+        with pytest.MonkeyPatch.context() as patch:
+            if panel_says is not None:
+                patch.setattr(panel, "read_words", panel_says)
+            if serial is not None:
+                patch.setattr(panel, "serial_words", lambda: serial)
+            return await driver.identity(P, None), await driver.status(P, None), wire
+
+    return run_virtual(run())
+
+
+def refusing(code: int) -> object:
+    def refuse(function: int, address: int, count: int) -> tuple[int, ...]:
+        raise ModbusRefusal(code)
+
+    return refuse
+
+
+def test_a_panel_says_its_serial_number_and_its_commits_once_and_its_status_leaves_them_out() -> None:
+    identity, status, wire = asked(serial=(0x5041, 0, 1, 0xBEEF))
+    assert identity == PanelIdentity(serial="504100000001BEEF", commit_count=0)
+    assert isinstance(status, PanelStatus)
+    assert wire.sent[1].count == 11, "a look reads what may change, not what the panel is"
+
+
+@pytest.mark.parametrize("serial", [(0, 0, 0, 0), (0xFFFF,) * 4])
+def test_two_unmarked_panels_are_not_taken_for_the_same_one(serial: tuple[int, ...]) -> None:
+    identity, _, _ = asked(serial=serial)
+    assert identity == PanelIdentity(serial=None, commit_count=0)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        lambda function, address, count: (0,) * count,
+        lambda function, address, count: (0x5041, 0x0200, *(0,) * count)[:count],
+        refusing(ILLEGAL_FUNCTION),
+        refusing(ILLEGAL_ADDRESS),
+    ],
+    ids=["zeros", "another map", "no such function", "no such register"],
+)
+def test_a_device_of_another_kind_is_told_as_such(says: object) -> None:
+    for said in asked(says)[:2]:
+        assert isinstance(said, Acknowledgement)
+        assert (said.outcome, said.reason, said.image) == (Outcome.REJECTED, Reason.WRONG_DEVICE, None)
+        assert said.message is not None
+        assert said.message.replace("register 1)", "register 0)") == STRANGER
+
+
+def test_a_panel_that_is_busy_is_not_called_a_stranger() -> None:
+    for said in asked(refusing(DEVICE_BUSY))[:2]:
+        assert isinstance(said, Acknowledgement)
+        assert said.reason is not Reason.WRONG_DEVICE
+
+
+def test_a_panel_that_cannot_tell_is_not_asked() -> None:
+    async def run() -> None:
+        driver, wire = panel_on_wire("waveshare-relay-8ch")
+        assert await driver.identity(P, None) == PanelIdentity()
+        assert wire.sent == []
+
+    run_virtual(run())
