@@ -135,7 +135,6 @@ class Site:
             line.id,
             build_driver(panel, line, bus, models, self._clock),
             drift_share=line.drift_share,
-            quarantined_until=lambda: bus.quarantined_until(panel.unit),
         )
 
     async def stop(self, grace_s: float) -> None:

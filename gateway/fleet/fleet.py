@@ -7,7 +7,7 @@ changes, `stop`. Every method belongs to the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.clock import Clock
@@ -201,26 +201,18 @@ class Fleet:
         driver: PanelDriver,
         *,
         drift_share: float = 0.02,
-        quarantined_until: Callable[[], float | None] = lambda: None,
     ) -> None:
         """Take a panel in, or a resting one in another shape; what is remembered of it is used after a look at it."""
         if panel.id in self._panels:
             async with self._context.write_lock:
                 self._let_go(self._panels[panel.id])
-                self._take_in(panel, line, driver, drift_share, quarantined_until)
+                self._take_in(panel, line, driver, drift_share)
         else:
-            self._take_in(panel, line, driver, drift_share, quarantined_until)
+            self._take_in(panel, line, driver, drift_share)
 
-    def _take_in(
-        self,
-        settings: PanelSettings,
-        line: str,
-        driver: PanelDriver,
-        drift_share: float,
-        quarantined_until: Callable[[], float | None],
-    ) -> None:
+    def _take_in(self, settings: PanelSettings, line: str, driver: PanelDriver, drift_share: float) -> None:
         memory = memory_of(self._snapshot, settings)
-        panel = self._panels[settings.id] = Panel(settings, line, driver, memory, self._context, quarantined_until)
+        panel = self._panels[settings.id] = Panel(settings, line, driver, memory, self._context)
         self._assignment.join(panel)
         self._looks.join(panel, drift_share)
         if self._started:

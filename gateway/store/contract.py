@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from drivers.contract import ItemOutcome, PanelImage
+from drivers.contract import ItemOutcome, PanelIdentity, PanelImage
 from gateway.schedules.time_profile import TimeProfile
 
 
@@ -145,6 +145,8 @@ class ObservedPanel:
     0.1.0 stored: the present one."""
     options: str = ""
     """Of the model, as JSON text."""
+    identity: PanelIdentity | None = None
+    """Which device answered when it was asked last; None: it was never asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def test_after_a_power_cut_of_the_gateway_panels_are_read_back_whole() -> None:
         site.store.clean = False
         await site.open()
         await site.pass_time(2)
-        assert panel.readings == ["status", "read_back"]
+        assert panel.readings == ["status", "identity", "read_back"]
         assert len(panel.transactions) == written
         view = site.fleet.panel("lobby")
         assert view is not None
@@ -31,7 +31,7 @@ def test_after_a_power_cut_of_the_gateway_panels_are_read_back_whole() -> None:
         await site.fleet.remove_panel("lobby")
         await site.add("lobby")
         await site.pass_time(2)
-        assert panel.readings[2:] == ["status", "quick_look"]
+        assert panel.readings[3:] == ["status", "identity", "quick_look"]
 
     on_site(test)
 
@@ -48,7 +48,7 @@ def test_that_panels_are_to_be_read_back_outlives_a_kill() -> None:
         site.store.clean = panel.online = True
         await site.open()
         await site.pass_time(2)
-        assert panel.readings == ["status", "read_back"]
+        assert panel.readings == ["status", "identity", "read_back"]
 
     on_site(test)
 
@@ -175,7 +175,7 @@ def test_what_a_killed_gateway_was_about_to_write_is_no_drift(confirmed: bool) -
         site.panels["lobby"].readings.clear()
         await site.open()
         await site.pass_time(2)
-        assert site.panels["lobby"].readings == ["status", "read_back"]
+        assert site.panels["lobby"].readings == ["status", "identity", "read_back"]
         view = site.fleet.panel("lobby")
         assert view is not None
         assert (view.state, view.drifts, view.held) == ("in_sync", 0, 2)

@@ -210,7 +210,7 @@ def test_restart_reads_quickly_and_writes_nothing() -> None:
         await site.open()
         await site.pass_time(2)
         assert len(panel.transactions) == written
-        assert panel.readings == ["status", "quick_look"]
+        assert panel.readings == ["status", "identity", "quick_look"]
         assert only(await site.fleet.upsert([item(1)])).success
 
     on_site(test)

@@ -24,6 +24,8 @@ class Inspection:
         self._seen_at: float | None = None
         self._clock_set_at: float | None = None
         self._clock_due = True
+        self._identified = False
+        """Whether the device was asked who it is since it came back, or restarted."""
         self._restricted = False
         """Whether the driver knows what the unit says of itself."""
         self._status: PanelStatus | None = None
@@ -77,7 +79,8 @@ class Inspection:
         return next((image for image in self._state.images() if plan(image, read).empty), None)
 
     async def measure(self, priority: Priority) -> Failure | None:
-        """Read the panel's status: capacity, signs of a restart, the clock's error."""
+        """Read the panel's status: capacity, signs of a restart, the clock's error; and which device it is, where it may be
+        another one than before."""
         state = self._state
         status = await state.driver.status(priority, None)
         if isinstance(status, Acknowledgement):
@@ -88,11 +91,19 @@ class Inspection:
             refresh(state, self._context)
         restarts = self._restarts(status)
         if restarts:
-            self._clock_due, self._clock_set_at = True, None
+            self._identified, self._clock_due, self._clock_set_at = False, True, None
             self._context.emit(Restarted(state.id))
         self._status, self._measured, self._seen_at = status, True, self._context.clock.monotonic()
         state.measured(status, restarts, self._context.clock.wall())
         self._measure_clock(status)
+        return None if self._identified else await self._identify(priority)
+
+    async def _identify(self, priority: Priority) -> Failure | None:
+        identity = await self._state.driver.identity(priority, None)
+        if isinstance(identity, Acknowledgement):
+            return failure_of(identity)
+        self._identified = True
+        self._state.identified(identity)
         return None
 
     def _restarts(self, status: PanelStatus) -> int:
@@ -202,7 +213,11 @@ class Inspection:
 
     def begin_anew(self) -> None:
         """After a defect: nothing that was found out counts."""
-        self._restricted, self._clock_due, self._status = False, True, None
+        self._identified, self._restricted, self._clock_due, self._status = False, False, True, None
+
+    def came_back(self) -> None:
+        """Another device may stand at the panel's address by now."""
+        self._identified = False
 
     def forget_clock(self) -> None:
         """The clock is to be measured again: the panel or the gateway's own time may have jumped."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from config.settings import PanelSettings
 from drivers.contract import PanelDriver
@@ -22,8 +22,7 @@ from gateway.fleet.views import PanelView
 
 
 class Panel:
-    """`memory`: what is remembered of it, and used after a look at it. `quarantined_until`: in Unix seconds; None: it is in no
-    quarantine."""
+    """`memory`: what is remembered of it; it is used after a look at it."""
 
     def __init__(
         self,
@@ -32,7 +31,6 @@ class Panel:
         driver: PanelDriver,
         memory: Memory,
         context: FleetContext,
-        quarantined_until: Callable[[], float | None],
     ) -> None:
         state = self.state = PanelState(settings, line, driver, memory.allocation, memory.observed, context.now, memory.former)
         defect = _restricted(driver, memory.observed.capacity)
@@ -40,7 +38,6 @@ class Panel:
             state.forget_content()  # it may be another model's
         refresh(state, context)
         self._context = context
-        self._quarantined_until = quarantined_until
         self._reconciler = Reconciler(state, context)
         self._keeper = OutputKeeper(state, context, memory.marked)
         self._table = Table(state, context, self._reconciler)
@@ -106,28 +103,30 @@ class Panel:
             self._keeper.wake()
         self._reconciler.wake()
 
-    # an operator's verbs
+    # an operator's verbs: none of them waits for the next probe of a panel in quarantine
 
     def sync(self) -> None:
         """Read it whole and bring it in step."""
+        self.state.driver.hasten()
         self._reconciler.sync()
         self._keeper.again()
 
     def reinit(self) -> None:
         """Erase it, slots of others too, and write all anew."""
+        self.state.driver.hasten()
         self._reconciler.erase()
         self._keeper.again()
 
     def retry(self) -> None:
         """Try again what failed or was given up."""
+        self.state.driver.hasten()
         self._reconciler.requeue()
         self._keeper.again()
 
     def view(self, *, items: bool = False) -> PanelView:
         """What is desired against what is observed."""
         outputs = {number: self.place(number) for number in sorted(self.state.outputs)}
-        now, quarantined_until = self._context.clock.wall(), self._quarantined_until()
-        return view_of(self.state, self._table, outputs, now, quarantined_until, self._keeper.defect, items=items)
+        return view_of(self.state, self._table, outputs, self._context.clock.wall(), self._keeper.defect, items=items)
 
 
 def _restricted(driver: PanelDriver, capacity: Mapping[str, int]) -> Exception | None:

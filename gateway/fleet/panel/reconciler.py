@@ -167,6 +167,7 @@ class Reconciler:
                     self._release()
             elif away:
                 away = False
+                self.inspection.came_back()
                 self.check()
 
     async def _rest(self) -> bool:

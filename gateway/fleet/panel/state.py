@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import replace
 
 from config.settings import PanelSettings
-from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelImage, PanelStatus, Reason
+from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelIdentity, PanelImage, PanelStatus, Reason
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.slots import Allocation, foreign, one_table
 from gateway.fleet.panel.verdicts import REFUSAL_LIMIT, Verdicts, fresh_refusals, given_up, judged, refusal_key
@@ -279,6 +279,10 @@ class PanelState:
             seen_at=at,
             resets=self.observed.resets + restarts,
         )
+
+    def identified(self, identity: PanelIdentity) -> None:
+        """The panel said which device it is."""
+        self.observed = replace(self.observed, identity=identity)
 
     def clock_found(self, *, missing: bool) -> None:
         """`missing`: the panel's clock is unset or wrong."""

@@ -21,7 +21,6 @@ def view_of(
     table: Table,
     outputs: Mapping[int, Place],
     now: float,
-    quarantined_until: float | None,
     defect: Failure | None,
     *,
     items: bool,
@@ -37,7 +36,7 @@ def view_of(
     desired = len(state.bound) + len(switched)
     pending = desired - held - refused + len(state.leaving)
     overdue = [(max(0.0, now - since), revokes) for since, revokes in table.overdue(waiting)]
-    observed = state.observed
+    observed, quarantined_until = state.observed, state.driver.quarantined_until
     return PanelView(
         id=state.id,
         line=state.line,
