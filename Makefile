@@ -2,18 +2,39 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Two processes share the tests; a test that is still waiting moves to whichever is free.
+WORKERS ?= 2
+PARALLEL := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: lab test bench mutants clean
+.PHONY: lab test lint unit one slowest coverage bench mutants clean
 
 lab: .venv/run.stamp
 	$(BIN)/panel-gateway lab $(ARGS)
 
-test: .venv/test.stamp
+# Six minutes on two cores at most.
+test: lint
+	$(BIN)/pytest $(PARALLEL) $(ARGS)
+
+lint: .venv/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/python -m tests.words
+
+unit: .venv/test.stamp
+	$(BIN)/pytest $(PARALLEL) -m "not cpu" tests/unit $(ARGS)
+
+# make one T=tests/unit/test_framer.py, or any words of a test's name: make one T="framer and counted"
+one: .venv/test.stamp
+	@test -n "$(T)" || { echo 'usage: make one T=tests/unit/test_framer.py (a file, a test, or words of its name)'; exit 2; }
+	@case "$(T)" in tests/*) set -- "$(T)" ;; *) set -- -k "$(T)" ;; esac; $(BIN)/pytest "$$@" $(ARGS)
+
+slowest: .venv/test.stamp
+	$(BIN)/pytest $(PARALLEL) --durations=20 --durations-min=0.1 $(ARGS)
+
+coverage: .venv/test.stamp
+	$(BIN)/pytest $(PARALLEL) -m "not cpu" --cov --cov-report=term:skip-covered tests/unit tests/contract $(ARGS)
 
 bench: .venv/test.stamp
 	$(BIN)/python -m tests.benchmarks $(ARGS)
@@ -22,7 +43,7 @@ mutants: .venv/test.stamp
 	$(BIN)/python -m tests.mutants $(ARGS)
 
 clean:
-	rm -rf .venv .mutants build *.egg-info
+	rm -rf .venv .mutants build *.egg-info .coverage
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

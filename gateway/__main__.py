@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.api.info import own_version
 from gateway.app import CannotStart
 from gateway.cli import commands
 from gateway.ops import logs
@@ -25,6 +26,7 @@ def _port(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="panel-gateway", description="Time profiles to hardware panels.")
+    parser.add_argument("--version", action="version", version=f"panel-gateway {own_version()}")
     verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, text: str, *, config: bool = True, as_json: bool = True) -> argparse.ArgumentParser:

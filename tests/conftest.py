@@ -9,6 +9,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from tests.support import skips
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("panel-gateway", "conformance of a real panel")
@@ -22,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    skips.watch(config)
     if config.getoption("--hypothesis-seed") is None:
         settings.register_profile("same cases", derandomize=True, database=None)
         settings.load_profile("same cases")

@@ -11,7 +11,8 @@ from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """The version of the installed package; `unknown` where it is not installed."""
     try:
         return version("panel-gateway")
     except PackageNotFoundError:
@@ -32,7 +33,7 @@ async def info(request: web.Request) -> web.Response:
             "device_name": live.site_name,
             "device_model": dialect.device_model,
             "device_serial_number": request.app[SERVICES].device_serial,
-            "commit": f"panel-gateway {_own_version()}",
+            "commit": f"panel-gateway {own_version()}",
             "hybrid_enable": False,
             "hybrid_version": "",
         }

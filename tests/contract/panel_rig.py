@@ -24,12 +24,12 @@ from simulators.register_bank import RegisterBank
 from simulators.site import SimulatedSite
 from tests.support.plain_panel import PLAIN_DAYS, PLAIN_RECORDS
 
-_GUIDE = re.compile(r"### Add your panel.*?```toml\n(.*?)```", re.DOTALL)
+_GUIDE = re.compile(r"## Add your panel.*?```toml\n(.*?)```", re.DOTALL)
 
 
 def guides_model() -> str:
-    """The model file that the README's "Add your panel" shows."""
-    match = _GUIDE.search((Path(__file__).parents[2] / "README.md").read_text("utf-8"))
+    """The model file that config/README.md shows under "Add your panel"."""
+    match = _GUIDE.search((Path(__file__).parents[2] / "config" / "README.md").read_text("utf-8"))
     assert match is not None
     return match[1]
 

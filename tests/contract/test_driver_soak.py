@@ -27,6 +27,8 @@ from tests.support.panel_wire import PanelWire
 from tests.support.virtual_time import VirtualClock, run_virtual
 from tests.support.wire_stream import on_wire
 
+pytestmark = pytest.mark.cpu
+
 TRANSACTIONS = int(os.environ.get("PANEL_GATEWAY_DRIVER_SOAK", "60"))
 RATES = FaultRates(
     lose_request=0.02,

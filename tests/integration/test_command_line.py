@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,8 @@ class _Broken:
 async def test_a_crash_in_a_simulated_panel_ends_simulate(site: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         await lab.simulate(load_settings(site), lambda _: _Broken())
+
+
+def test_the_version_is_told() -> None:
+    said = _ran("--version")
+    assert (said.status, said.out.split()) == (0, ["panel-gateway", version("panel-gateway")])

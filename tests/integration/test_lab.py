@@ -2,8 +2,6 @@
 
 import copy
 import json
-import os
-import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -12,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
 from tests.support.processes import Client, Running, logged_in, run
+from tests.support.skips import tool
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 EXAMPLES: list[dict[str, Any]] = json.loads((VECTORS / "examples.json").read_text())["list_items"]
@@ -101,15 +99,6 @@ async def test_the_ten_examples_reach_all_eight_panels_and_leave_again(tmp_path:
         assert len(await client.profiles()) == 9
 
 
-def _mbpoll() -> str:
-    program = shutil.which("mbpoll")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("mbpoll is missing")
-        pytest.skip("mbpoll is not installed (Debian package mbpoll)")
-    return program
-
-
 def _read_slot(program: str, host: str, port: str) -> list[int]:
     """The 64 committed words of slot 0, read by a Modbus master that shares nothing with this project."""
     command = [program, "-m", "tcp", "-p", port, "-a", "1", "-0", "-r", str(0x1000), "-c", "64", "-t", "4:hex", "-1", "-q", host]
@@ -118,7 +107,7 @@ def _read_slot(program: str, host: str, port: str) -> list[int]:
 
 
 async def test_an_independent_master_reads_the_documented_words(tmp_path: Path) -> None:
-    program = _mbpoll()
+    program = tool("mbpoll", "mbpoll")
     async with running_lab(tmp_path / "lab.log") as (lab, client, _):
         (entry,) = await client.upsert(WORK_WEEK)
         assert entry["success"], entry

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,8 @@ from tests.unit.compiler_oracle import (
 )
 from tests.unit.compiler_strategies import any_panel
 from tests.unit.strategies import moments, profiles, readings, sites
+
+pytestmark = pytest.mark.cpu
 
 EXAMPLES = int(os.environ.get("COMPILER_EXAMPLES", "40"))
 ALL_MINUTES = os.environ.get("COMPILER_MINUTES") == "all"

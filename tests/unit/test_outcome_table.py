@@ -83,9 +83,9 @@ def test_the_table_is_as_reasoned() -> None:
     assert markdown() == EXPECTED
 
 
-def test_the_readme_has_this_table() -> None:
-    readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
-    section = readme.split("\n## What panels can hold\n")[1].split("\n## ")[0]
+def test_the_page_has_this_table() -> None:
+    page = (Path(__file__).parents[2] / "config" / "README.md").read_text()
+    section = page.split("\n## What panels can hold\n")[1].split("\n## ")[0]
     assert "".join(line + "\n" for line in section.splitlines() if line.startswith("|")) == markdown()
 
 

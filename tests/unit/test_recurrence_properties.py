@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable
 from itertools import islice, pairwise, takewhile
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from gateway.schedules.rules import start_days
 from gateway.schedules.time_profile import Readings, TimeProfile
 from tests.judge import Judge
 from tests.unit.strategies import DAY, HOUR, MINUTE, moments, sites
+
+pytestmark = pytest.mark.cpu
 
 EXAMPLES = int(os.environ.get("RECURRENCE_EXAMPLES", "25"))
 Site = tuple[TimeProfile, Readings]

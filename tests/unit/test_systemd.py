@@ -1,8 +1,6 @@
 """The unit file is checked by systemd's own tools; readiness and watchdog by a socket in place of the service manager's."""
 
-import os
 import re
-import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -10,16 +8,13 @@ from pathlib import Path
 import pytest
 
 from gateway.ops.systemd import notify, watchdog_interval_s
+from tests.support.skips import tool
 
 UNIT = Path(__file__).parents[2] / "config" / "systemd" / "panel-gateway.service"
 
 
 def _analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("systemd-analyze")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("systemd-analyze is missing")
-        pytest.skip("systemd-analyze is not installed (Debian package systemd)")
+    program = tool("systemd-analyze", "systemd")
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 
