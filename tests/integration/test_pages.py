@@ -1,0 +1,155 @@
+"""Nobody who follows a page is led astray: links lead somewhere, commands exist and run, words and keys are those of the code.
+
+A block of shell commands under a heading that ends in "in the lab" is run against one.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from enum import Enum
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+
+from config.panel_model import load_models
+from config.settings import HttpSettings, LineSettings, PanelSettings, SimulatorSettings, SiteSettings, StoreSettings
+from drivers.bus.statistics import TrafficStatistics
+from drivers.contract import Availability, ItemState, Outcome, Reason
+from gateway.__main__ import main
+from gateway.fleet.views import PanelState
+from simulators.faults import FaultRates
+from tests.support.api_server import api_server
+from tests.support.pages import ROOT, Page, pages
+from tests.support.processes import run
+from tests.support.skips import tool
+
+PAGES = pages()
+BY_NAME = {str(page): page for page in PAGES}
+GATEWAY, CONFIG, DRIVERS, SIMULATORS = (BY_NAME[f"{name}/README.md"] for name in ("gateway", "config", "drivers", "simulators"))
+each_page = pytest.mark.parametrize("page", PAGES, ids=str)
+
+
+@each_page
+def test_every_link_leads_somewhere(page: Page) -> None:
+    for link in page.links():
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, fragment = link.partition("#")
+        target = (page.path.parent / name).resolve() if name else page.path
+        assert target.exists(), f"{page}: {link}"
+        if fragment:
+            assert fragment in BY_NAME[target.relative_to(ROOT).as_posix()].anchors, f"{page}: {link}"
+
+
+@each_page
+def test_every_path_that_is_named_exists(page: Page) -> None:
+    for span in page.spans():
+        path = re.fullmatch(r"(?:gateway|drivers|config|simulators|tests|unit|contract|integration)/[\w./-]+", span)
+        if path is not None and not span.startswith("drivers/modbus/") and "*" not in span:
+            assert (ROOT / span).exists() or (page.path.parent / span).exists(), f"{page}: {span}"
+
+
+@each_page
+def test_every_make_target_exists(page: Page) -> None:
+    targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text()))
+    named = {name for span in page.spans() for name in re.findall(r"^make ([a-z]+)", span)}
+    named |= {name for block in page.blocks for name in re.findall(r"(?m)^make ([a-z]+)", block.text)}
+    assert named <= targets
+
+
+@each_page
+def test_every_command_exists(page: Page, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    known = set(re.findall(r"(?m)^    ([a-z]+)  ", capsys.readouterr().out))
+    assert known >= {"serve", "lab", "backup"}
+    written = [*page.spans(), *(block.text for block in page.blocks)]
+    named = {name for text in written for name in re.findall(r"panel-gateway ([a-z]+)\b", text)}
+    assert named - {"gateway"} <= known
+
+
+def test_the_readme_is_short() -> None:
+    assert len(BY_NAME["README.md"].text.splitlines()) < 200
+
+
+async def test_the_blocks_for_the_lab_run(tmp_path: Path) -> None:
+    shell, curl = tool("bash", "bash"), tool("curl", "curl")
+    async with run("lab", "--port", "0", log=tmp_path / "lab.log", ready="--data") as lab:
+        control = lab.output.split("control URL:", 1)[1].split()[0]
+        ran = 0
+        for page in PAGES:
+            blocks = [block.text for block in page.blocks if block.language == "sh" and block.heading.endswith("in the lab")]
+            if not blocks:
+                continue
+            text = "\n".join(blocks).replace("http://127.0.0.1:8080", lab.url).replace(". .venv/bin/activate\n", "")
+            said = _ran(shell, curl, text, control)
+            assert said.returncode == 0, f"{page}\n{said.stdout}\n{said.stderr}"
+            ran += len(blocks)
+    assert ran >= 5
+
+
+def _ran(shell: str, curl: str, text: str, control: str) -> subprocess.CompletedProcess[str]:
+    """A page's commands as one script, in which an HTTP error is a failure."""
+    script = f'set -euo pipefail\ncurl() {{ {curl} --fail-with-body "$@"; }}\n{text}'
+    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "CONTROL": control, "LANG": "C.UTF-8"}
+    return subprocess.run(
+        [shell, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize("model", [SiteSettings, LineSettings, PanelSettings], ids=lambda model: model.__name__)
+def test_the_reference_has_every_key_of_the_configuration(model: type[BaseModel]) -> None:
+    missing = set(model.model_fields) - CONFIG.spans() - {"panels"}
+    assert not missing
+
+
+@pytest.mark.parametrize(("section", "model"), [("http", HttpSettings), ("store", StoreSettings)])
+def test_the_reference_has_every_key_of_a_section(section: str, model: type[BaseModel]) -> None:
+    assert {f"{section}.{name}" for name in model.model_fields} <= CONFIG.spans()
+
+
+def test_the_defaults_of_the_reference_are_those_of_the_code() -> None:
+    for model in (SiteSettings, LineSettings, PanelSettings):
+        for name, field in model.model_fields.items():
+            row = re.search(rf"(?m)^\| `{name}` \| ([^|]+) \|", CONFIG.text)
+            if row is not None and isinstance(field.default, bool | int | float | str):
+                shown = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+                assert row[1].strip().strip('`"') == shown, name
+
+
+@pytest.mark.parametrize("words", [Outcome, ItemState, Reason, Availability], ids=lambda words: words.__name__)
+def test_the_gateways_page_has_every_word_of_an_answer(words: type[Enum]) -> None:
+    assert {word.value for word in words} <= GATEWAY.spans()
+
+
+def test_the_gateways_page_has_every_state_of_a_panel() -> None:
+    assert set(get_args(PanelState)) <= GATEWAY.spans()
+
+
+async def test_the_gateways_page_has_every_path() -> None:
+    async with api_server(metrics=b"") as server:
+        served = {resource.canonical for resource in server.app.router.resources()}
+    for path in served:
+        shown = path.replace("{panel}", "PANEL").replace("{link_id}", "LINK_ID").replace("{action}", "sync")
+        shown = shown.replace("{_time_profile}", "timeprofile").replace("/api/v0/", "/api/v1/")
+        shown = shown.replace("timeprofile/link", "timeprofile/items/link") if shown.endswith("timeprofile/link") else shown
+        assert shown in GATEWAY.text, shown
+
+
+def test_the_lines_page_has_every_count() -> None:
+    assert {field.name for field in fields(TrafficStatistics)} <= DRIVERS.spans()
+
+
+def test_the_simulators_page_has_every_fault_and_every_key() -> None:
+    assert {field.name for field in fields(FaultRates)} <= SIMULATORS.spans()
+    assert set(SimulatorSettings.model_fields) <= SIMULATORS.spans()
+
+
+def test_the_configurations_page_has_every_model_and_option() -> None:
+    for name, model in load_models(None).items():
+        assert {name, *model.options} <= CONFIG.spans()
