@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 PARALLEL := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: lab test lint unit one slowest coverage bench mutants clean
+.PHONY: lab test lint unit one slowest coverage bench mutants soak clean
 
 lab: .venv/run.stamp
 	$(BIN)/panel-gateway lab $(ARGS)
@@ -41,6 +41,11 @@ bench: .venv/test.stamp
 
 mutants: .venv/test.stamp
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+# Hours: a thousand kills under load, a million exchanges for each kind of fault.
+soak: .venv/test.stamp
+	$(BIN)/python -m tests.benchmarks.kill9
+	$(BIN)/python -m tests.benchmarks.soak_line
 
 clean:
 	rm -rf .venv .mutants build *.egg-info .coverage
