@@ -41,6 +41,7 @@ def cold_seconds(case: tuple[TimeProfile, Readings], panel: str) -> float:
     return taken
 
 
+@pytest.mark.cpu
 @pytest.mark.parametrize("panel", NAMES)
 def test_every_profile_compiles_in_less_than_50_ms_of_cpu(panel: str) -> None:
     """The least of several tries: what else the machine does is not what is measured."""

@@ -152,6 +152,7 @@ def cold_seconds(name: str, moment: int) -> list[float]:
     return taken
 
 
+@pytest.mark.cpu
 def test_every_question_takes_less_than_50_ms_of_cpu() -> None:
     """The least of several tries: what else the machine does is not what is measured."""
     for name in CASES:
