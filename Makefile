@@ -48,7 +48,7 @@ soak: .venv/test.stamp
 	$(BIN)/python -m tests.benchmarks.soak_line
 
 clean:
-	rm -rf .venv .mutants build *.egg-info .coverage
+	rm -rf .venv .mutants build *.egg-info .coverage*
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

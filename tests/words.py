@@ -52,7 +52,6 @@ def _rule(pattern: str, where: Iterable[str], instead: str) -> Rule:
 RULES = (
     _rule(r"\b[Oo]f an own\b", EVERYWHERE, "of its own"),
     _rule(r"\b[Hh]as got\b|\b[Hh]ave got\b", EVERYWHERE, "has, have"),
-    _rule(r"\b(?:is|are) let\b", EVERYWHERE, "may, is allowed to"),
     _rule(r"\b[Ii]nformations\b|\b[Ff]eedbacks\b|\b[Ss]oftwares\b", EVERYWHERE, "the singular"),
     _rule(r"\b(?:blacklist|whitelist)\b", EVERYWHERE, "blocked, allowed"),
     _rule(r"\b(?:TODO|FIXME|XXX)\b", EVERYWHERE, "do it, or an issue"),
