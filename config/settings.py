@@ -103,7 +103,7 @@ class LineSettings(_Settings):
     post_timeout_quiet_ms: float | None = Field(None, ge=0, le=60_000)
     """Quiet wanted after a missed reply; one reply timeout where absent."""
     turnaround_ms: float = Field(100, ge=0, le=10_000)
-    """Wait after a broadcast."""
+    """Without effect, accepted for older configurations: the gateway sends no broadcasts."""
     local_echo: bool = False
     rs485: bool | None = None
     """True: ask the kernel for RS-485 direction control; absent: leave the adapter as it is."""

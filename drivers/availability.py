@@ -1,19 +1,11 @@
-"""Whether a unit can be spoken to: the feed drivers hand on, the count of misses, and the quarantine with its probes."""
+"""Whether a panel can be spoken to: the feed that drivers hand on."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 from drivers.contract import Availability
-
-_SHORTEST_PROBE_S = 0.03
-_UNKNOWN_SHARE = 1 / 3
-_LATENCY_MARGIN = 3.0
-_LATENCY_FADES = 0.98
-_WHOLE_PROBE_EVERY = 3
-_DOUBLINGS = 10
 
 
 class Feed:
@@ -65,110 +57,3 @@ class _Listener:
             await self._feed.change()
         self._told = self._feed.current
         return self._told
-
-
-@dataclass(slots=True)
-class Health:
-    """Misses of one unit. `limit` in a row, and it is quarantined until a probe is answered."""
-
-    limit: int
-    misses: int = 0
-    probes: int = 0
-    probe_at: float = 0.0
-    rested_at: float = 0.0
-    hastened: bool = False
-    latency_s: float | None = None
-    """The longest that the unit lately took to answer; None before its first answer."""
-    feed: Feed = field(default_factory=Feed)
-
-    @property
-    def quarantined(self) -> bool:
-        return self.misses >= self.limit
-
-    def answered(self, latency_s: float | None = None) -> None:
-        self.misses = self.probes = 0
-        if latency_s is not None:
-            self.latency_s = max(latency_s, (self.latency_s or 0.0) * _LATENCY_FADES)
-        self.feed.set(Availability.ONLINE)
-
-    def probe_timeout_s(self, timeout_s: float) -> float:
-        """How long the next probe waits: as long as the unit may need by its record, so that it costs the others little.
-
-        Every third probe waits the whole reply timeout: the unit may have become slow.
-        """
-        if self.probes % _WHOLE_PROBE_EVERY == _WHOLE_PROBE_EVERY - 1:
-            return timeout_s
-        likely_s = timeout_s * _UNKNOWN_SHARE if self.latency_s is None else self.latency_s * _LATENCY_MARGIN
-        return min(timeout_s, max(_SHORTEST_PROBE_S, likely_s))
-
-    def missed(self, cause: str) -> bool:
-        """Count a miss; True when it is the one that leads to quarantine."""
-        before = self.quarantined
-        self.misses += 1
-        if self.quarantined:
-            self.feed.set(Availability.QUARANTINED, cause)
-        return self.quarantined and not before
-
-    def line_back(self) -> None:
-        """After the line was gone nothing is known; one more miss is enough for a unit that was quarantined before."""
-        self.misses = min(self.misses, self.limit - 1)
-        self.feed.set(Availability.UNKNOWN)
-
-
-@dataclass(slots=True)
-class Quarantine:
-    """The silent units of one line. All their probes together keep within a share of its time, and each unit's come
-    ever further apart."""
-
-    share: float
-    first_wait_s: float = 1.0
-    longest_wait_s: float = 300.0
-    _units: dict[int, Health] = field(default_factory=dict)
-    _line_free_at: float = 0.0
-    _hastened_last: bool = False
-
-    def __contains__(self, unit: int) -> bool:
-        return unit in self._units
-
-    def put(self, unit: int, health: Health, now: float, timeout_s: float = 0.0) -> None:
-        """A unit fell silent, or its probe was not answered: set when it is looked for next.
-
-        Never sooner than a late answer could come, `timeout_s` being the unit's reply timeout.
-        """
-        self._units[unit] = health
-        shortest_s = max(self.first_wait_s, timeout_s)
-        health.rested_at = now + shortest_s
-        health.probe_at = now + max(shortest_s, min(self.longest_wait_s, self.first_wait_s * 2 ** min(health.probes, _DOUBLINGS)))
-        self._hastened_last, health.hastened = health.hastened, False
-
-    def release(self, unit: int) -> None:
-        self._units.pop(unit, None)
-
-    def clear(self) -> None:
-        self._units.clear()
-
-    def hasten(self, unit: int, now: float) -> None:
-        """Somebody asks for this unit: its next probe waits for the line's budget and a late answer only, for no other unit."""
-        health = self._units[unit]
-        health.probe_at = min(health.probe_at, max(now, health.rested_at))
-        health.hastened = True
-
-    def due(self, now: float) -> int | None:
-        """The unit to probe now: one that somebody asks for, at most every second time, else the one that waited longest."""
-        if not self._units or now < self._line_free_at:
-            return None
-        ready = [unit for unit, health in self._units.items() if health.probe_at <= now]
-        return min(ready, key=self._turn, default=None)
-
-    def _turn(self, unit: int) -> tuple[bool, float]:
-        health = self._units[unit]
-        return self._hastened_last or not health.hastened, health.probe_at
-
-    def next_at(self, unit: int | None = None) -> float | None:
-        """When this unit, or the first of all, may be probed; None without any."""
-        chosen = self._units.values() if unit is None else [self._units[unit]]
-        return min((max(health.probe_at, self._line_free_at) for health in chosen), default=None)
-
-    def charge(self, now: float, cost_s: float) -> None:
-        """Line time that a probe took, or made others wait."""
-        self._line_free_at = max(self._line_free_at, now) + cost_s / self.share - cost_s

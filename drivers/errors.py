@@ -8,6 +8,7 @@ DriverError
 │   ├── BusUnavailable       port gone, connection refused
 │   └── LineStopped          the line is draining or closed
 ├── PanelException           rejected: the panel said no, with its code
+│   └── PanelBusy            it did nothing and asks to be asked again
 ├── WrongDevice              rejected: what answers is another kind of device than the configuration says
 └── Unconfirmed              bytes left, no trustworthy answer: read back
     ├── NoReply              wiring, address, asleep
@@ -57,7 +58,7 @@ class LineStopped(NotSent):
 
 
 class PanelException(DriverError):
-    """The panel answered with an exception; `code` is the Modbus exception code."""
+    """The panel answered with an exception; `code` is the protocol's own."""
 
     outcome = Outcome.REJECTED
     reason = Reason.PANEL_REJECTED
@@ -65,6 +66,10 @@ class PanelException(DriverError):
     def __init__(self, code: int, message: str = "") -> None:
         super().__init__(message or f"the panel answered with exception {code:#04x}")
         self.code = code
+
+
+class PanelBusy(PanelException):
+    """The panel did nothing, because it is busy: asked again later it may do it."""
 
 
 class WrongDevice(DriverError):

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.errors import DriverError, NoReply, NotSent, PanelException, StillWorking, Unconfirmed
-
-BUSY = 0x06
-"""Modbus exception code: the panel is busy, it did nothing."""
+from drivers.errors import DriverError, NoReply, NotSent, PanelBusy, PanelException, StillWorking, Unconfirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +35,9 @@ def decide(repeatable: bool, error: DriverError, attempt: int, policy: RetryPoli
     """What to do after attempt number `attempt` (from 1) ended in `error`."""
     if not repeatable or isinstance(error, NotSent):
         return GiveUp()
-    if isinstance(error, PanelException):
-        if error.code == BUSY and attempt <= policy.busy_retries:
-            return Retry(policy.busy_delay_s * 2 ** (attempt - 1))
+    if isinstance(error, PanelBusy) and attempt <= policy.busy_retries:
+        return Retry(policy.busy_delay_s * 2 ** (attempt - 1))
+    if not isinstance(error, Unconfirmed):
         return GiveUp()
     if attempt > policy.retries:
         return GiveUp()

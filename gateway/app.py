@@ -18,6 +18,7 @@ from config.panel_model import ModelError, PanelModel, load_models
 from config.settings import HttpSettings, LineSettings, Settings
 from drivers.bus.statistics import LineStatistics
 from drivers.clock import Clock, SystemClock
+from drivers.factory import BuildLine, build_line
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
@@ -78,11 +79,20 @@ def _url(host: str, port: int) -> str:
 class Gateway:
     """One running gateway. `start`, then `wait`, then `stop`; `stop` is safe wherever the start got to."""
 
-    def __init__(self, settings: Settings, config: Path | None, clock: Clock, http: HttpSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        config: Path | None,
+        clock: Clock,
+        http: HttpSettings | None = None,
+        build: BuildLine = build_line,
+    ) -> None:
+        """`build`: makes the lines, of whatever protocols."""
         self._settings = settings.model_copy(update={"http": http or settings.http})
         self._config = config
         self._file = settings
         self._clock = clock
+        self._build = build
         self._metrics = Metrics()
         self._bound = False
         self._reloading = asyncio.Lock()
@@ -111,7 +121,7 @@ class Gateway:
             listeners=(self._metrics.listen, audit),
         )
         self._metrics.watch(self._fleet.panels)
-        self._site = Site(self._fleet, self._clock)
+        self._site = Site(self._fleet, self._clock, self._build)
         self._stack.push_async_callback(lambda: self._site.stop(self._left()))
         self._stack.push_async_callback(lambda: self._fleet.stop(self._left() - WIRES_S))
         listening = await self._bind()
@@ -194,7 +204,7 @@ class Gateway:
 
     def lines(self) -> object:
         """The body of `/gateway/v1/lines`: the counts of each line, and of each unit on it."""
-        seen = {line: bus.statistics() for line, bus in self._site.buses.items()}
+        seen = {name: line.bus.statistics() for name, line in self._site.lines.items()}
         return {"lines": [_line_view(line, seen[line.id]) for line in self._settings.lines if line.id in seen]}
 
     async def reload(self) -> ReloadReport:

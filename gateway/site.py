@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from config.panel_model import PanelModel
 from config.settings import LineSettings, PanelSettings
-from drivers.bus.worker import Bus
 from drivers.clock import Clock
-from drivers.factory import build_bus, build_driver
+from drivers.factory import BuildLine, Line, build_line
 from gateway.concurrency import Supervisor
 from gateway.fleet.fleet import Fleet
 
@@ -81,64 +80,61 @@ def _told(kind: str, old: Collection[str], new: Collection[str], changed: set[st
 
 
 class Site:
-    """Owns the buses; `fleet` learns of every panel that comes or goes. `failed` gets what a line's worker died of."""
+    """Owns the lines; `fleet` learns of every panel that comes or goes. `failed` gets what a line's worker died of."""
 
-    def __init__(self, fleet: Fleet, clock: Clock) -> None:
+    def __init__(self, fleet: Fleet, clock: Clock, build: BuildLine = build_line) -> None:
         self._supervisor = Supervisor()
         self.failed = self._supervisor.failed
         self._fleet = fleet
         self._clock = clock
-        self._lines: tuple[LineSettings, ...] = ()
+        self._build = build
+        self._settings: tuple[LineSettings, ...] = ()
         self._models: Mapping[str, PanelModel] = {}
-        self._buses: dict[str, Bus] = {}
+        self._lines: dict[str, Line] = {}
 
     @property
-    def buses(self) -> Mapping[str, Bus]:
-        return self._buses
+    def lines(self) -> Mapping[str, Line]:
+        return self._lines
 
     async def apply(self, lines: tuple[LineSettings, ...], models: Mapping[str, PanelModel]) -> tuple[str, ...]:
         """Bring the running site to `lines`; returns what changed, in words."""
         changed = {name for name, model in models.items() if self._models.get(name, model) != model}
-        todo = difference(self._lines, lines, changed)
-        old, staying = _panels(self._lines), {panel.id for _, panel in todo.add_panels}
+        todo = difference(self._settings, lines, changed)
+        old, staying = _panels(self._settings), {panel.id for _, panel in todo.add_panels}
         await asyncio.gather(*(self._fleet.rest_panel(panel_id) for panel_id in todo.remove_panels))
         for panel_id in todo.remove_panels:
             line, panel = old[panel_id]
-            self._buses[line.id].detach(panel.unit)
+            self._lines[line.id].remove_panel(panel)
             if panel_id not in staying:
                 await self._fleet.remove_panel(panel_id)
-        await asyncio.gather(*(self._buses.pop(line).stop(_GRACE_S) for line in todo.remove_lines))
+        await asyncio.gather(*(self._lines.pop(line).bus.stop(_GRACE_S) for line in todo.remove_lines))
         for settings in todo.add_lines:
             await self._start(settings)
         for settings, panel in todo.add_panels:
             await self._add(settings, panel, models)
-        self._lines, self._models = lines, models
+        self._settings, self._models = lines, models
         return todo.changes
 
     async def assemble(self, lines: tuple[LineSettings, ...], models: Mapping[str, PanelModel]) -> None:
         """All panels of `lines` for the fleet to reckon with; no line is opened."""
         for line in lines:
-            self._buses[line.id] = build_bus(line, self._clock)
+            self._lines[line.id] = self._build(line, self._clock)
             for panel in line.panels:
                 await self._add(line, panel, models)
 
     async def _start(self, line: LineSettings) -> None:
-        bus = self._buses[line.id] = build_bus(line, self._clock)
+        made = self._lines[line.id] = self._build(line, self._clock)
+        bus = made.bus
         await bus.start()
         if bus.task is not None:
             self._supervisor.watch(bus.task)
 
     async def _add(self, line: LineSettings, panel: PanelSettings, models: Mapping[str, PanelModel]) -> None:
-        bus = self._buses[line.id]
-        await self._fleet.add_panel(
-            panel,
-            line.id,
-            build_driver(panel, line, bus, models, self._clock),
-            drift_share=line.drift_share,
-        )
+        driver = self._lines[line.id].add_panel(panel, models)
+        await self._fleet.add_panel(panel, line.id, driver, drift_share=line.drift_share)
 
     async def stop(self, grace_s: float) -> None:
         """No new exchange; what is on a wire is finished within `grace_s` seconds."""
-        await asyncio.gather(*(bus.stop(grace_s) for bus in self._buses.values()))
-        self._buses.clear()
+        await asyncio.gather(*(line.bus.stop(grace_s) for line in self._lines.values()))
+        self._lines.clear()
         self.failed.cancel()

@@ -6,23 +6,24 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Generic
 
 from drivers.contract import Priority
 from drivers.errors import DriverError, NotSent, QueueFull, Unconfirmed
-from drivers.modbus.wire.requests import Request
+from drivers.link import R, V
 from drivers.retry import verdict
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class Job(Generic[R, V]):
     """One request on its way; lives from the call to its result, over all attempts."""
 
     unit: int
-    request: Request
+    request: R
     priority: Priority
     deadline: float | None
     queued_at: float
-    future: asyncio.Future[tuple[int, ...]]
+    future: asyncio.Future[V]
     request_id: str | None = None
     attempts: int = 0
     running: bool = False
@@ -36,7 +37,7 @@ class Job:
     """The latest attempt whose bytes left without a trustworthy answer."""
     timer: asyncio.TimerHandle | None = None
 
-    def succeed(self, values: tuple[int, ...]) -> None:
+    def succeed(self, values: V) -> None:
         self._disarm()
         if not self.future.done():
             self.future.set_result(values)
@@ -62,44 +63,44 @@ class Job:
             self.timer = None
 
 
-def unwatched(unit: int, request: Request, now: float) -> Job:
+def unwatched(unit: int, request: R, now: float) -> Job[R, Any]:
     """Work in the background whose result is told by the unit's availability."""
-    future: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return Job(unit, request, Priority.BACKGROUND, None, now, future)
 
 
 @dataclass(slots=True)
-class LineQueue:
+class LineQueue(Generic[R, V]):
     """Bounded. `delayed` jobs wait for their next attempt and count too."""
 
     limit: int
     depth: int = 0
-    _waiting: tuple[dict[int, deque[Job]], ...] = field(default_factory=lambda: tuple({} for _ in Priority))
-    _delayed: dict[Job, None] = field(default_factory=dict)
+    _waiting: tuple[dict[int, deque[Job[R, V]]], ...] = field(default_factory=lambda: tuple({} for _ in Priority))
+    _delayed: dict[Job[R, V], None] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
         """Something could be popped."""
         return any(self._waiting)
 
-    def put(self, job: Job) -> None:
+    def put(self, job: Job[R, V]) -> None:
         """At the end of its unit's work. Raises QueueFull."""
         if self.depth >= self.limit:
             raise QueueFull(f"{self.depth} requests are waiting for the line")
         self._waiting[job.priority].setdefault(job.unit, deque()).append(job)
         self.depth += 1
 
-    def put_back(self, job: Job) -> None:
+    def put_back(self, job: Job[R, V]) -> None:
         """Before its unit's other work; the unit goes behind the others. Never refused: the job was let in before."""
         self._waiting[job.priority].setdefault(job.unit, deque()).appendleft(job)
         self.depth += 1
 
-    def hold(self, job: Job) -> None:
+    def hold(self, job: Job[R, V]) -> None:
         self._delayed[job] = None
         self.depth += 1
 
-    def release(self, job: Job) -> bool:
+    def release(self, job: Job[R, V]) -> bool:
         """Make a held job ready; False if it is held no more."""
         if job not in self._delayed:
             return False
@@ -108,7 +109,7 @@ class LineQueue:
         self.put_back(job)
         return True
 
-    def pop(self) -> Job | None:
+    def pop(self) -> Job[R, V] | None:
         """The next job: highest priority, the unit whose turn it is, its oldest."""
         for turns in self._waiting:
             if turns:
@@ -121,7 +122,7 @@ class LineQueue:
                 return job
         return None
 
-    def discard(self, job: Job) -> None:
+    def discard(self, job: Job[R, V]) -> None:
         """Take out a job that waits; nothing happens if it does not."""
         if job in self._delayed:
             del self._delayed[job]
@@ -135,7 +136,7 @@ class LineQueue:
             if not jobs:
                 del turns[job.unit]
 
-    def take(self, unit: int | None = None) -> list[Job]:
+    def take(self, unit: int | None = None) -> list[Job[R, V]]:
         """Empty the queue, or take out all of one unit's work."""
         taken = [job for job in self._jobs() if unit is None or job.unit == unit]
         for job in taken:
@@ -146,7 +147,7 @@ class LineQueue:
         """Waiting jobs of each unit."""
         return Counter(job.unit for job in self._jobs())
 
-    def _jobs(self) -> Iterator[Job]:
+    def _jobs(self) -> Iterator[Job[R, V]]:
         for turns in self._waiting:
             for jobs in turns.values():
                 yield from jobs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from drivers.errors import (
     ConnectionLost,
@@ -16,6 +16,7 @@ from drivers.errors import (
     UnexpectedReply,
     Unheard,
 )
+from drivers.link import WireTally
 
 _SAMPLES = 512
 _BUCKET_S = 5.0
@@ -104,19 +105,6 @@ class LoadMeter:
         begin = max(first * _BUCKET_S, self._started)
         busy_s = sum(each.busy_s for each in self._slices if each.number >= first)
         return min(1.0, busy_s / max(now - begin, _BUCKET_S))
-
-
-@dataclass(slots=True)
-class WireTally:
-    """What the line itself sees, by unit (0: of no known unit)."""
-
-    late_dropped: Counter[int] = field(default_factory=Counter)
-    glitch_bytes: Counter[int] = field(default_factory=Counter)
-
-    def begin_anew(self, unit: int) -> None:
-        """The line keeps what was counted for this unit so far."""
-        for counter in (self.late_dropped, self.glitch_bytes):
-            counter[0] += counter.pop(unit, 0)
 
 
 class Traffic:

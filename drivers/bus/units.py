@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import ItemsView
 from dataclasses import dataclass, field, replace
+from typing import Any, Generic
 
 from config.settings import LineSettings
-from drivers.availability import Health, Quarantine
+from drivers.bus.quarantine import Health, Quarantine
 from drivers.bus.queue import Job
 from drivers.contract import Availability
 from drivers.errors import (
@@ -20,43 +21,41 @@ from drivers.errors import (
     StillWorking,
     UnexpectedReply,
 )
-from drivers.modbus.wire.link import UnitTiming
-from drivers.modbus.wire.requests import Request
+from drivers.link import R, UnitTiming
 from drivers.retry import RetryPolicy
 
 _log = logging.getLogger(__name__)
 
-BROADCAST = 0
 _MISSES_TO_QUARANTINE = 3
 
 
 @dataclass(slots=True)
-class Unit:
+class Unit(Generic[R]):
     timing: UnitTiming
-    probe: Request
+    probe: R
     policy: RetryPolicy
     writes: int = 0
-    """Sent so far, repetitions and broadcasts included."""
+    """Sent so far, repetitions included."""
     health: Health = field(default_factory=lambda: Health(_MISSES_TO_QUARANTINE))
 
 
-class LineUnits:
+class LineUnits(Generic[R]):
     def __init__(self, settings: LineSettings, policy: RetryPolicy) -> None:
         self._settings = settings
         self._policy = policy
-        self._units: dict[int, Unit] = {}
+        self._units: dict[int, Unit[R]] = {}
         self.quarantine = Quarantine(settings.probe_share)
 
     def __contains__(self, number: int) -> bool:
         return number in self._units
 
-    def __getitem__(self, number: int) -> Unit:
+    def __getitem__(self, number: int) -> Unit[R]:
         return self._units[number]
 
-    def items(self) -> ItemsView[int, Unit]:
+    def items(self) -> ItemsView[int, Unit[R]]:
         return self._units.items()
 
-    def attach(self, number: int, guard_ms: float | None, timeout_ms: float | None, probe: Request, waits: bool) -> None:
+    def attach(self, number: int, guard_ms: float | None, timeout_ms: float | None, probe: R, waits: bool) -> None:
         """As `drivers.bus.worker.Bus.attach`."""
         if number in self._units:
             raise ValueError(f"unit {number} is attached already")
@@ -70,7 +69,7 @@ class LineUnits:
         self.quarantine.release(number)
 
     def timing(self, number: int) -> UnitTiming:
-        """The line's own for a broadcast, and for a unit that is no longer attached."""
+        """The line's own for a unit that is no longer attached."""
         return self._units[number].timing if number in self._units else self._timing(None, None)
 
     def policy(self, number: int) -> RetryPolicy:
@@ -87,15 +86,13 @@ class LineUnits:
 
     # ---- writes ----
 
-    def number_write(self, job: Job) -> None:
-        if not job.request.writes:
-            return
-        for number, unit in self._units.items():
-            if job.unit in (number, BROADCAST):
-                unit.writes += 1
-                job.write_number = unit.writes
+    def number_write(self, job: Job[R, Any]) -> None:
+        unit = self._units.get(job.unit)
+        if unit is not None and job.request.writes:
+            unit.writes += 1
+            job.write_number = unit.writes
 
-    def overtaken(self, job: Job) -> bool:
+    def overtaken(self, job: Job[R, Any]) -> bool:
         """Another write went to the unit since this one: repeating it now could undo the newer one."""
         return job.request.writes and job.unit in self._units and self._units[job.unit].writes != job.write_number
 
@@ -118,7 +115,7 @@ class LineUnits:
         unit = self._units.get(number)
         return unit is not None and isinstance(error, UnexpectedReply) and self._missed(number, unit, error, now)
 
-    def _missed(self, number: int, unit: Unit, error: DriverError, now: float) -> bool:
+    def _missed(self, number: int, unit: Unit[R], error: DriverError, now: float) -> bool:
         if not unit.health.missed(f"after {error.reason.value}: {error}"):
             return False
         self.quarantine.put(number, unit.health, now, unit.timing.timeout_s)

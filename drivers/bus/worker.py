@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from typing import Generic
 
 from config.settings import LineSettings
 from drivers.bus.queue import Job, LineQueue, unwatched
 from drivers.bus.statistics import LineStatistics, LineTraffic
-from drivers.bus.units import BROADCAST, LineUnits, Unit
+from drivers.bus.units import LineUnits, Unit
 from drivers.clock import Clock
 from drivers.contract import Availability, AvailabilityFeed, Priority
 from drivers.errors import (
@@ -24,12 +25,11 @@ from drivers.errors import (
     LineStopped,
     NoReply,
     NotSent,
-    PanelException,
+    PanelBusy,
     Unconfirmed,
     UnexpectedReply,
 )
-from drivers.modbus.wire.link import Link, check_broadcast
-from drivers.modbus.wire.requests import Request, read_input_registers
+from drivers.link import Link, R, V
 from drivers.retry import Retry, RetryPolicy, decide
 from drivers.trace import request_id
 
@@ -39,24 +39,23 @@ _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 30.0
 _DOUBLINGS = 10
 _STOPPED_WAITING = "the line was stopped before the reply"
-_PROBE = read_input_registers(0, 1)
 
 
-class Bus:
+class Bus(Generic[R, V]):
     """One line and the units on it. All methods belong to one event loop; times are those of `clock.monotonic()`."""
 
-    def __init__(self, settings: LineSettings, link: Link, clock: Clock, policy: RetryPolicy | None = None) -> None:
+    def __init__(self, settings: LineSettings, link: Link[R, V], clock: Clock, policy: RetryPolicy | None = None) -> None:
         self._settings = settings
         self._link = link
         self._clock = clock
         self._policy = policy or RetryPolicy()
-        self._queue = LineQueue(settings.queue_limit)
-        self._units = LineUnits(settings, self._policy)
+        self._queue: LineQueue[R, V] = LineQueue(settings.queue_limit)
+        self._units: LineUnits[R] = LineUnits(settings, self._policy)
         self._quarantine = self._units.quarantine
         self._traffic = LineTraffic()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._running: Job | None = None
+        self._running: Job[R, V] | None = None
         self._stopping = False
         self._down = False
         self._failed_opens = 0
@@ -92,9 +91,9 @@ class Bus:
         self,
         unit: int,
         *,
+        probe: R,
         guard_ms: float | None = None,
         timeout_ms: float | None = None,
-        probe: Request = _PROBE,
         waits: bool = False,
     ) -> None:
         """Make a unit known; None takes the line's value. `probe`: a cheap read, any answer to it means alive. `waits`: whoever
@@ -115,20 +114,20 @@ class Bus:
 
     # ---- work ----
 
-    async def exchange(self, unit: int, request: Request, priority: Priority, deadline: float | None = None) -> tuple[int, ...]:
-        """Words or 0/1 bits of a read, () for a confirmed write or a broadcast (unit 0). Raises DriverError subclasses.
+    async def exchange(self, unit: int, request: R, priority: Priority, deadline: float | None = None) -> V:
+        """What the confirmed reply carries. Raises DriverError subclasses.
 
         A request that did not start before `deadline` is not started. A quarantined unit is refused at once; an
         operator's request for it brings its next probe forward as far as the line's budget allows. Cancelling takes a
         request out of the queue; once started it is finished all the same. Raises ValueError for a unit that is not
         attached.
         """
-        self._admit(unit, request, priority)
+        self._admit(unit, priority)
         loop = asyncio.get_running_loop()
         now = self._clock.monotonic()
         if deadline is not None and now >= deadline:
             raise DeadlinePassed("the deadline passed before the request was queued")
-        job = Job(unit, request, priority, deadline, now, loop.create_future(), request_id.get())
+        job: Job[R, V] = Job(unit, request, priority, deadline, now, loop.create_future(), request_id.get())
         self._queue.put(job)
         if deadline is not None:
             job.timer = loop.call_later(deadline - now, self._expire, job)
@@ -139,14 +138,11 @@ class Bus:
             self._withdraw(job)
             raise
 
-    def _admit(self, unit: int, request: Request, priority: Priority) -> None:
-        check_broadcast(unit, request)
+    def _admit(self, unit: int, priority: Priority) -> None:
         if self._stopping or self._task is None or self._task.done():
             raise LineStopped("the line is not running")
         if self._down:
             raise BusUnavailable("the line is not open")
-        if unit == BROADCAST:
-            return
         if unit not in self._units:
             raise ValueError(f"unit {unit} is not attached")
         if unit in self._quarantine:
@@ -154,7 +150,7 @@ class Bus:
                 self.hasten(unit)
             raise self._units.refusal(unit)
 
-    def _expire(self, job: Job) -> None:
+    def _expire(self, job: Job[R, V]) -> None:
         if job.running:
             return
         self._queue.discard(job)
@@ -163,7 +159,7 @@ class Bus:
         else:
             job.fail(BusUnavailable("the line did not open before the deadline"))
 
-    def _withdraw(self, job: Job) -> None:
+    def _withdraw(self, job: Job[R, V]) -> None:
         if job.timer is not None:
             job.timer.cancel()
         if not job.running:
@@ -185,13 +181,13 @@ class Bus:
         probe_at = self._quarantine.next_at(unit) if unit in self._quarantine else None
         return None if probe_at is None else self._clock.wall() + max(0.0, probe_at - self._clock.monotonic())
 
-    def frame(self, unit: int, request: Request) -> bytes:
+    def frame(self, unit: int, request: R) -> bytes:
         return self._link.frame(unit, request)
 
-    def wire_ms(self, request: Request) -> float | None:
+    def wire_ms(self, request: R) -> float | None:
         return self._link.wire_ms(request)
 
-    def wire_bytes(self, request: Request) -> int:
+    def wire_bytes(self, request: R) -> int:
         return self._link.wire_bytes(request)
 
     def statistics(self) -> LineStatistics:
@@ -322,7 +318,7 @@ class Bus:
         for number, unit in self._units.items():
             self._look_for(number, unit)
 
-    def _look_for(self, number: int, unit: Unit) -> None:
+    def _look_for(self, number: int, unit: Unit[R]) -> None:
         """Ask once in the background, so that a unit that is there is soon known to be online."""
         self._queue.put_back(unwatched(number, unit.probe, self._clock.monotonic()))
 
@@ -332,10 +328,10 @@ class Bus:
 
     # ---- one exchange ----
 
-    async def _carry_out(self, job: Job) -> None:
+    async def _carry_out(self, job: Job[R, V]) -> None:
         if job.error is not None and self._units.overtaken(job):
             # A panel that was busy refused nothing for good: whoever asked looks again, it is no rejection.
-            busy = isinstance(job.error, PanelException)
+            busy = isinstance(job.error, PanelBusy)
             job.fail(UnexpectedReply("the panel was busy, and a newer write went to it meanwhile") if busy else job.error)
             return
         self._units.number_write(job)
@@ -348,25 +344,25 @@ class Bus:
             self._traffic.retried(job.unit)
         self._running = job
         request_id.set(job.request_id)
-        error: DriverError | None = None
-        values: tuple[int, ...] = ()
         try:
             values = await self._link.exchange(job.unit, job.request, self._units.timing(job.unit))
-        except DriverError as raised:
-            error = raised
+        except DriverError as error:
+            self._over(job, now, error)
+            self._after_failure(job, error)
+        else:
+            self._over(job, now, None)
+            job.succeed(values)
+
+    def _over(self, job: Job[R, V], started: float, error: DriverError | None) -> None:
         self._running = None
         job.running = False
-        self._account(job.unit, job.request, now, error)
-        if error is None:
-            job.succeed(values)
-        else:
-            self._after_failure(job, error)
+        self._account(job.unit, job.request, started, error)
 
-    def _unproved(self, job: Job) -> bool:
+    def _unproved(self, job: Job[R, V]) -> bool:
         """A single write of whose confirmation an echo of the adapter could not be told yet."""
         return job.looks <= self._policy.retries and job.unit in self._units and self._link.doubts(job.request)
 
-    async def _look_first(self, job: Job) -> None:
+    async def _look_first(self, job: Job[R, V]) -> None:
         """A harmless read before the first single write on a connection; in vain for ever, the write is judged by itself."""
         job.looks += 1
         self._queue.put_back(job)
@@ -379,10 +375,10 @@ class Bus:
             error = raised
         self._account(job.unit, unit.probe, started, error)
 
-    def _after_failure(self, job: Job, error: DriverError) -> None:
+    def _after_failure(self, job: Job[R, V], error: DriverError) -> None:
         now = self._clock.monotonic()
         decision = decide(job.request.repeatable, error, job.attempts, self._units.policy(job.unit))
-        wanted = not job.future.done() and not self._stopping and (job.unit == BROADCAST or job.unit in self._units)
+        wanted = not job.future.done() and not self._stopping and job.unit in self._units
         quarantined = job.unit in self._quarantine
         if not isinstance(error, NotSent):
             job.error = error
@@ -399,13 +395,13 @@ class Bus:
         else:
             self._queue.put_back(job)
 
-    def _release(self, job: Job) -> None:
+    def _release(self, job: Job[R, V]) -> None:
         if self._queue.release(job):
             self._wake.set()
 
     # ---- counting ----
 
-    def _account(self, number: int, request: Request, started: float, error: DriverError | None) -> None:
+    def _account(self, number: int, request: R, started: float, error: DriverError | None) -> None:
         """Count one attempt, and draw the conclusions for the unit and the line."""
         now = self._clock.monotonic()
         if isinstance(error, NotSent):
@@ -419,7 +415,7 @@ class Bus:
         if self._units.answered(number, error, self._latency_s(request, now - started), now):
             self._refuse_quarantined(number)
 
-    def _latency_s(self, request: Request, took_s: float) -> float:
+    def _latency_s(self, request: R, took_s: float) -> float:
         """What an answered exchange took beside the bytes and the silences themselves."""
         return max(0.0, took_s - (self._link.wire_ms(request) or 0.0) / 1000)
 
@@ -429,7 +425,7 @@ class Bus:
         for job in self._queue.take(number):
             job.fail(self._units.refusal(number))
 
-    async def _probe(self, number: int, unit: Unit) -> None:
+    async def _probe(self, number: int, unit: Unit[R]) -> None:
         """One try. Its cost, and the quiet it makes others wait for, come out of the line's budget for probes."""
         started = self._clock.monotonic()
         error: DriverError | None = None

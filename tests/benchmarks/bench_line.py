@@ -27,15 +27,16 @@ from pymodbus.client import AsyncModbusSerialClient
 from pymodbus.pdu import ModbusPDU
 
 from config.settings import LineSettings
-from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Priority
 from drivers.errors import DriverError, NoReply
+from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.open import line_timing, open_link
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_register, write_registers
 from drivers.modbus.wire.rtu import RtuLink
 from simulators.wire import VirtualWire
 from tests.benchmarks.pty_panels import pty_panels
+from tests.support.lines import PROBE
 from tests.support.soak import SoakPanel
 from tests.support.virtual_time import VirtualClock, run_virtual
 from tests.support.wire_stream import on_wire
@@ -60,9 +61,9 @@ async def _wire_time(baudrate: int, units: int, exchanges: int) -> tuple[float, 
     """Seconds taken and the floor for it."""
     settings = serial_settings(baudrate)
     async with VirtualWire([SoakPanel(unit) for unit in range(1, units + 1)], baudrate=baudrate) as wire:
-        bus = Bus(settings, RtuLink(on_wire(wire), line_timing(settings), VirtualClock()), VirtualClock())
+        bus = ModbusBus(settings, RtuLink(on_wire(wire), line_timing(settings), VirtualClock()), VirtualClock())
         for unit in range(1, units + 1):
-            bus.attach(unit)
+            bus.attach(unit, probe=PROBE)
         await bus.start()
         floor = 0.0
 
@@ -106,9 +107,9 @@ async def _healthy_p95(dead_for_s: float | None, minutes: int, answered: bool = 
     took: list[float] = []
     async with VirtualWire(panels, baudrate=19_200) as wire:
         clock = VirtualClock()
-        bus = Bus(settings, RtuLink(on_wire(wire), line_timing(settings), clock), clock)
+        bus = ModbusBus(settings, RtuLink(on_wire(wire), line_timing(settings), clock), clock)
         for panel in panels:
-            bus.attach(panel.unit)
+            bus.attach(panel.unit, probe=PROBE)
         await bus.start()
         if dead_for_s is not None and dead_for_s != _ABSENT:
             if answered:
@@ -156,8 +157,8 @@ def bench_dead(exchanges: int) -> bool:
 
 async def _line_on(path: str, exchanges: int, baudrate: int) -> None:
     settings = serial_settings(baudrate, path)
-    bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
-    bus.attach(1)
+    bus = ModbusBus(settings, open_link(settings, SystemClock()), SystemClock())
+    bus.attach(1, probe=PROBE)
     await bus.start()
     for number in range(exchanges):
         await bus.exchange(1, _MIX[number % len(_MIX)], Priority.GRANT)

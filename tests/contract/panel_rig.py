@@ -12,10 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from config.panel_model import PanelModel, load_models
 from config.settings import LineSettings, PanelSettings, Settings, SimulatorSettings
-from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Acknowledgement, Availability, ClockSetting, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
-from drivers.factory import build_bus, build_driver
+from drivers.modbus.line import ModbusBus, ModbusLine
 from drivers.modbus.panel.layouts import build_layout
 from drivers.modbus.wire.requests import Request
 from simulators.faults import FaultRates
@@ -63,7 +62,7 @@ class Rig:
     case: Case
     model: PanelModel
     driver: PanelDriver
-    bus: Bus
+    bus: ModbusBus
     line: LineSettings
     panel: SimulatedPanel | None
     site: SimulatedSite | None
@@ -231,14 +230,14 @@ async def _on_line(
     case: Case, models: Mapping[str, PanelModel], panel: PanelSettings, line: LineSettings, site: SimulatedSite | None
 ) -> AsyncIterator[Rig]:
     clock = SystemClock()
-    bus = build_bus(line, clock)
-    await bus.start()
+    made = ModbusLine(line, clock)
+    await made.bus.start()
     try:
-        driver = build_driver(panel, line, bus, models, clock)
+        driver = made.add_panel(panel, models)
         simulated = site.panels["panel"] if site is not None else None
-        yield Rig(case, models[case.model], driver, bus, line, simulated, site)
+        yield Rig(case, models[case.model], driver, made.bus, line, simulated, site)
     finally:
-        await bus.stop(5)
+        await made.bus.stop(5)
 
 
 def is_bank(rig: Rig) -> bool:

@@ -11,9 +11,8 @@ import pytest
 
 from config.panel_model import load_models
 from config.settings import LineSettings, PanelSettings, SimulatorSettings
-from drivers.bus.worker import Bus
 from drivers.contract import Acknowledgement, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
-from drivers.factory import build_driver
+from drivers.modbus.line import ModbusLine
 from drivers.modbus.panel.layouts import build_layout
 from drivers.modbus.panel.layouts.layout import Layout
 from drivers.modbus.wire.open import line_timing
@@ -93,18 +92,18 @@ async def _soak(name: str, seed: int) -> None:
     panel = build_panel(settings, clock.wall, clock.monotonic)
     model = load_models(None)[name]
     async with VirtualWire([panel], baudrate=115_200) as wire:
-        bus = Bus(line, RtuLink(on_wire(wire), line_timing(line), clock, "line"), clock)
-        driver = build_driver(settings, line, bus, {name: model}, clock)
+        made = ModbusLine(line, clock, RtuLink(on_wire(wire), line_timing(line), clock, "line"))
+        driver = made.add_panel(settings, {name: model})
         layout = build_layout(model, driver.capabilities)
         assert layout is not None
         truth = Truth(panel, clock, layout)
-        await bus.start()
+        await made.bus.start()
         try:
             await driver.status(P, None)
             wire.set_faults(Faults(scaled(SCALE.get(name, 1.0)), seed))
             outcomes = await _transactions(driver, truth, random, clock)
         finally:
-            await bus.stop(10)
+            await made.bus.stop(10)
     assert outcomes[Outcome.ACKNOWLEDGED] > TRANSACTIONS // 4, outcomes
     assert outcomes[Outcome.UNCONFIRMED] > 0, outcomes
 

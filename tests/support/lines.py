@@ -8,12 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from config.settings import LineSettings
-from drivers.bus.worker import Bus
+from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.open import line_timing
+from drivers.modbus.wire.requests import read_input_registers
 from drivers.modbus.wire.rtu import RtuLink
 from drivers.retry import RetryPolicy
 from tests.support.scripted_line import ScriptedLine
 from tests.support.virtual_time import VirtualClock
+
+PROBE = read_input_registers(0, 1)
 
 
 def rtu_settings(**changes: Any) -> LineSettings:
@@ -27,16 +30,16 @@ async def bus_on(
     policy: RetryPolicy | None = None,
     echo_unknown: bool = False,
     **changes: Any,
-) -> AsyncIterator[Bus]:
+) -> AsyncIterator[ModbusBus]:
     """`echo_unknown`: as in the field, where a connection has yet to show whether its adapter echoes."""
     settings = rtu_settings(**changes)
     timing = line_timing(settings)
     if not echo_unknown:
         timing = replace(timing, local_echo=settings.local_echo)
     clock = VirtualClock()
-    bus = Bus(settings, RtuLink(line.connect, timing, clock, settings.id), clock, policy)
+    bus = ModbusBus(settings, RtuLink(line.connect, timing, clock, settings.id), clock, policy)
     for unit in units:
-        bus.attach(unit)
+        bus.attach(unit, probe=PROBE)
     await bus.start()
     try:
         yield bus

@@ -9,10 +9,11 @@ from config.panel_model import load_models
 from config.settings import PanelSettings, SimulatorSettings
 from drivers.availability import Feed
 from drivers.contract import AvailabilityFeed, PanelDriver, Priority
-from drivers.errors import DeadlinePassed, NoReply, PanelException
+from drivers.errors import DeadlinePassed, NoReply, PanelBusy, PanelException
 from drivers.modbus.panel.driver import ModbusPanelDriver
 from drivers.modbus.panel.output_driver import OutputDriver
 from drivers.modbus.panel.unit import PanelUnit
+from drivers.modbus.wire.codecs import BUSY
 from drivers.modbus.wire.requests import Request
 from simulators.models import build_panel
 from simulators.panel import SimulatedPanel
@@ -73,7 +74,7 @@ class PanelWire:
 
 def _values(reply: bytes, request: Request) -> tuple[int, ...]:
     if reply[0] & 0x80:
-        raise PanelException(reply[1])
+        raise PanelBusy(reply[1]) if reply[1] == BUSY else PanelException(reply[1])
     if request.writes:
         return ()
     if request.function in (1, 2):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from drivers.availability import Feed, Health, Quarantine
+from drivers.availability import Feed
+from drivers.bus.quarantine import Health, Quarantine
 from drivers.contract import Availability
 from tests.support.virtual_time import run_virtual
 

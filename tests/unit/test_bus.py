@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from drivers.bus.worker import Bus
 from drivers.contract import Availability, Priority
 from drivers.errors import (
     BusUnavailable,
@@ -21,13 +20,14 @@ from drivers.errors import (
     QueueFull,
     StillWorking,
 )
-from drivers.modbus.wire.link import UnitTiming
+from drivers.link import UnitTiming
+from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.open import line_timing
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_coil, write_register
 from drivers.modbus.wire.rtu import RtuLink
 from drivers.retry import RetryPolicy
 from drivers.trace import request_id
-from tests.support.lines import bus_on, rtu_settings
+from tests.support.lines import PROBE, bus_on, rtu_settings
 from tests.support.scripted_line import Answer, ScriptedLine, framed
 from tests.support.virtual_time import VirtualClock, run_virtual
 
@@ -146,7 +146,7 @@ def test_a_busy_panel_whose_driver_waits_is_not_asked_again() -> None:
     async def main() -> None:
         line = ScriptedLine(lambda frame: [(0.002, framed("02 86 06"))])
         async with bus_on(line) as bus:
-            bus.attach(2, waits=True)
+            bus.attach(2, probe=PROBE, waits=True)
             with pytest.raises(PanelException):
                 await bus.exchange(2, write_register(1, 1), Priority.GRANT)
         assert len(line.sent) == 1
@@ -180,17 +180,17 @@ def test_a_silent_unit_is_quarantined_refused_at_once_and_found_again() -> None:
     run_virtual(main())
 
 
-async def asks_for_something(bus: Bus) -> None:
+async def asks_for_something(bus: ModbusBus) -> None:
     with pytest.raises(Quarantined):
         await bus.exchange(2, READ, Priority.OPERATOR)
 
 
-async def asks_to_look_soon(bus: Bus) -> None:
+async def asks_to_look_soon(bus: ModbusBus) -> None:
     bus.hasten(2)
 
 
 @pytest.mark.parametrize("ask", [asks_for_something, asks_to_look_soon])
-def test_an_operator_brings_the_next_probe_forward(ask: Callable[[Bus], Awaitable[None]]) -> None:
+def test_an_operator_brings_the_next_probe_forward(ask: Callable[[ModbusBus], Awaitable[None]]) -> None:
     async def main() -> None:
         line = dead(2)
         async with bus_on(line, units=(1, 2)) as bus:
@@ -385,8 +385,8 @@ def test_a_worker_that_dies_is_seen_and_nobody_waits_for_it() -> None:
 
     async def main() -> None:
         settings, clock = rtu_settings(), VirtualClock()
-        bus = Bus(settings, Broken(ScriptedLine(obedient).connect, line_timing(settings), clock), clock)
-        bus.attach(1)
+        bus = ModbusBus(settings, Broken(ScriptedLine(obedient).connect, line_timing(settings), clock), clock)
+        bus.attach(1, probe=PROBE)
         await bus.start()
         first, second = await asyncio.gather(*(bus.exchange(1, READ, Priority.GRANT) for _ in range(2)), return_exceptions=True)
         assert isinstance(first, NoReply)
@@ -406,7 +406,7 @@ def test_a_detached_unit_is_forgotten_and_its_waiting_work_refused() -> None:
         line = ScriptedLine(obedient)
         async with bus_on(line, units=(1, 2)) as bus:
             with pytest.raises(ValueError, match="attached"):
-                bus.attach(2)
+                bus.attach(2, probe=PROBE)
             running = asyncio.create_task(bus.exchange(1, READ, Priority.GRANT))
             await asyncio.sleep(0.006)
             waiting = asyncio.create_task(bus.exchange(2, READ, Priority.GRANT))
@@ -417,7 +417,7 @@ def test_a_detached_unit_is_forgotten_and_its_waiting_work_refused() -> None:
             with pytest.raises(ValueError, match="attached"):
                 await bus.exchange(2, READ, Priority.GRANT)
             assert await running == (42,)
-            bus.attach(2, timeout_ms=50.0)
+            bus.attach(2, probe=PROBE, timeout_ms=50.0)
             assert await bus.exchange(2, READ, Priority.GRANT) == (42,)
 
     run_virtual(main())
@@ -444,7 +444,7 @@ def test_timing_of_a_unit_is_its_own_where_set() -> None:
     async def main() -> None:
         line = ScriptedLine(lambda frame: [])
         async with bus_on(line, units=(), policy=RetryPolicy(retries=0)) as bus:
-            bus.attach(5, guard_ms=20.0, timeout_ms=100.0)
+            bus.attach(5, probe=PROBE, guard_ms=20.0, timeout_ms=100.0)
             with pytest.raises(NoReply):
                 await bus.exchange(5, READ, Priority.GRANT)
             assert line.sent[0][0] == pytest.approx(0.02 + 0.00401, abs=1e-4)

@@ -8,7 +8,7 @@ import pytest
 
 from drivers.contract import Priority
 from drivers.errors import LineStopped, NoReply, PanelException, UnexpectedReply
-from drivers.modbus.wire.link import UnitTiming
+from drivers.link import UnitTiming
 from drivers.modbus.wire.open import line_timing
 from drivers.modbus.wire.requests import read_holding_registers, write_register
 from drivers.modbus.wire.rtu import RtuLink

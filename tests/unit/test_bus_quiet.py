@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from drivers.bus.worker import Bus
 from drivers.contract import Priority
 from drivers.errors import BusUnavailable, DeadlinePassed, LineStopped, NoReply
+from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.requests import read_holding_registers, write_coil, write_register
 from drivers.retry import RetryPolicy
 from tests.support.lines import bus_on
@@ -29,7 +29,7 @@ def answer(frame: bytes) -> Answer:
     return [(0.005, framed("02 03 02 002A" if frame[1] == 3 else frame[:6].hex()))]
 
 
-async def made_suspect(bus: Bus) -> float:
+async def made_suspect(bus: ModbusBus) -> float:
     with pytest.raises(NoReply):
         await bus.exchange(1, READ, Priority.GRANT)
     return asyncio.get_running_loop().time()

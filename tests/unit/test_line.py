@@ -15,14 +15,14 @@ from typing import Any, Literal
 import pytest
 
 from config.settings import LineSettings
-from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
 from drivers.errors import BusUnavailable, ConnectionLost, NoReply, NotSent
-from drivers.modbus.wire.link import UnitTiming
+from drivers.link import UnitTiming
+from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.open import line_timing, open_link
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_register, write_registers
-from tests.support.lines import rtu_settings
+from tests.support.lines import PROBE, rtu_settings
 from tests.support.pty_line import pty_panel
 from tests.support.scripted_line import framed
 
@@ -75,8 +75,8 @@ async def test_exchanges_on_a_pseudo_terminal() -> None:
     with pty_panel(obey) as panel:
         settings = rtu_settings(port=panel.path, baudrate=115200, timeout_ms=5000.0)
         link = open_link(settings, SystemClock())
-        bus = Bus(settings, link, SystemClock())
-        bus.attach(1)
+        bus = ModbusBus(settings, link, SystemClock())
+        bus.attach(1, probe=PROBE)
         await bus.start()
         for _ in range(20):
             assert await bus.exchange(1, READ, Priority.GRANT) == (42,)
@@ -131,8 +131,8 @@ async def test_a_pulled_adapter_and_its_return(tmp_path: Path) -> None:
     with pty_panel(obey) as panel:
         port.symlink_to(panel.path)
         settings = rtu_settings(port=str(port), baudrate=115200)
-        bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
-        bus.attach(1)
+        bus = ModbusBus(settings, open_link(settings, SystemClock()), SystemClock())
+        bus.attach(1, probe=PROBE)
         await bus.start()
         await bus.exchange(1, READ, Priority.GRANT)
         port.unlink()
@@ -147,7 +147,7 @@ async def test_a_pulled_adapter_and_its_return(tmp_path: Path) -> None:
         await bus.stop(1)
 
 
-async def becomes(bus: Bus, wanted: Availability) -> None:
+async def becomes(bus: ModbusBus, wanted: Availability) -> None:
     async with asyncio.timeout(30):
         async for level in bus.availability(1):
             if level is wanted:
@@ -287,8 +287,8 @@ async def test_a_line_is_closed_when_its_bus_stops() -> None:
     with pty_panel(obey) as panel:
         before = set(os.listdir("/proc/self/fd"))
         settings = rtu_settings(port=panel.path)
-        bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
-        bus.attach(1)
+        bus = ModbusBus(settings, open_link(settings, SystemClock()), SystemClock())
+        bus.attach(1, probe=PROBE)
         await bus.start()
         await bus.exchange(1, READ, Priority.GRANT)
         await bus.stop(1)
@@ -310,15 +310,15 @@ async def test_rtu_frames_over_a_device_server(request_: Request, values: tuple[
     settings = LineSettings(
         id="server", kind="modbus-rtu-tcp", host="127.0.0.1", port=server.sockets[0].getsockname()[1], baudrate=115200
     )
-    bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
-    bus.attach(1)
+    bus = ModbusBus(settings, open_link(settings, SystemClock()), SystemClock())
+    bus.attach(1, probe=PROBE)
     await bus.start()
     assert await bus.exchange(1, request_, Priority.GRANT) == values
     await bus.stop(1)
     server.close()
     await server.wait_closed()
-    bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
-    bus.attach(1)
+    bus = ModbusBus(settings, open_link(settings, SystemClock()), SystemClock())
+    bus.attach(1, probe=PROBE)
     await bus.start()
     with pytest.raises(NotSent):
         await bus.exchange(1, request_, Priority.GRANT)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.bus.statistics import LineTraffic, LoadMeter, Percentiles, WireTally, percentiles
+from drivers.bus.statistics import LineTraffic, LoadMeter, Percentiles, percentiles
 from drivers.errors import ConnectionLost, CorruptReply, NoReply, PanelException, StillWorking, UnexpectedReply, Unheard
+from drivers.link import WireTally
 
 
 def test_each_end_of_an_exchange_has_its_own_count() -> None:

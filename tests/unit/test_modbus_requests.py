@@ -15,7 +15,6 @@ from drivers.modbus.wire.requests import (
     read_holding_registers,
     read_input_registers,
     write_coil,
-    write_coils,
     write_register,
     write_registers,
 )
@@ -32,7 +31,6 @@ VECTORS = [
     (write_coil(0x0203, 0x7FFF), "05 0203 7FFF", "05 0203 7FFF", ()),
     (write_coil(1, 0x5500, repeatable=False), "05 0001 5500", "05 0001 5500", ()),
     (write_register(1, 3), "06 0001 0003", "06 0001 0003", ()),
-    (write_coils(0x13, [1, 0, 1, 1, 0, 0, 1, 1, 1, 0]), "0F 0013 000A 02 CD01", "0F 0013 000A", ()),
     (write_registers(1, [10, 0x102]), "10 0001 0002 04 000A 0102", "10 0001 0002", ()),
     (write_registers(0xFF85, [0xFFFF] * 123), "10 FF85 007B F6" + "FFFF" * 123, "10 FF85 007B", ()),
 ]
@@ -96,7 +94,6 @@ def test_an_exception_of_another_shape_is_none(reply: bytes) -> None:
         lambda: write_registers(0, [0] * 124),
         lambda: write_register(0, 0x10000),
         lambda: write_register(0, -1),
-        lambda: write_coils(0, [2]),
         lambda: Request(7, 0, 1),
         lambda: Request(requests.WRITE_REGISTERS, 0, 2, (1,)),
         lambda: Request(requests.READ_COILS, 0, 1, (1,)),

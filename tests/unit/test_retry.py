@@ -12,6 +12,7 @@ from drivers.errors import (
     DriverError,
     LineStopped,
     NoReply,
+    PanelBusy,
     PanelException,
     Quarantined,
     QueueFull,
@@ -38,7 +39,7 @@ def test_a_silent_panel_leaves_the_line_to_the_others_before_it_is_asked_again()
         assert [decide(True, error, attempt, POLICY) for attempt in (1, 2, 3)] == [Retry(0.25), Retry(0.5), GiveUp()]
 
 
-@pytest.mark.parametrize("error", [*SILENT, *NOT_SENT, PanelException(6), PanelException(2)])
+@pytest.mark.parametrize("error", [*SILENT, *NOT_SENT, PanelBusy(6), PanelException(2)])
 def test_what_may_not_be_repeated_never_is(error: DriverError) -> None:
     assert decide(False, error, 1, POLICY) == GiveUp()
 
@@ -49,7 +50,7 @@ def test_what_a_repetition_cannot_change_is_not_repeated(error: DriverError) -> 
 
 
 def test_a_busy_panel_gets_growing_pauses() -> None:
-    decisions = [decide(True, PanelException(6), attempt, POLICY) for attempt in range(1, 6)]
+    decisions = [decide(True, PanelBusy(6), attempt, POLICY) for attempt in range(1, 6)]
     assert decisions == [Retry(0.05), Retry(0.1), Retry(0.2), Retry(0.4), GiveUp()]
 
 

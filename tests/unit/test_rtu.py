@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from drivers.bus.worker import Bus
 from drivers.contract import Availability, Priority
 from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, PanelException, UnexpectedReply
+from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.framer import ReplyFramer
 from drivers.modbus.wire.requests import (
     Request,
@@ -19,7 +19,6 @@ from drivers.modbus.wire.requests import (
     read_holding_registers,
     read_input_registers,
     write_coil,
-    write_coils,
     write_register,
     write_registers,
 )
@@ -35,7 +34,7 @@ WRITE_REPLY = framed("01 06 0007 0009")
 CHARACTER_S = 10 / 9600
 ONCE = RetryPolicy(retries=0)
 
-Conversation = Callable[[Bus, ScriptedLine], Coroutine[Any, Any, None]]
+Conversation = Callable[[ModbusBus, ScriptedLine], Coroutine[Any, Any, None]]
 
 
 def converse(answer: Callable[[bytes], Answer], conversation: Conversation, **changes: Any) -> None:
@@ -50,7 +49,7 @@ def converse(answer: Callable[[bytes], Answer], conversation: Conversation, **ch
     run_virtual(main())
 
 
-def ask(bus: Bus, request: Request, unit: int = 1) -> Coroutine[Any, Any, tuple[int, ...]]:
+def ask(bus: ModbusBus, request: Request, unit: int = 1) -> Coroutine[Any, Any, tuple[int, ...]]:
     return bus.exchange(unit, request, Priority.GRANT)
 
 
@@ -60,7 +59,7 @@ def ask(bus: Bus, request: Request, unit: int = 1) -> Coroutine[Any, Any, tuple[
 def test_silence_and_guard_stand_between_the_last_byte_and_the_next_frame(
     baudrate: int, guard_ms: float, pause_ms: float
 ) -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         for _ in range(4):
             assert await ask(bus, READ) == (42,)
         ends = [when + 8 * line.character_s + 0.004 for when, _ in line.sent]
@@ -71,7 +70,7 @@ def test_silence_and_guard_stand_between_the_last_byte_and_the_next_frame(
 
 
 def test_silence_counts_from_a_strangers_byte_too() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         await ask(bus, READ)
         start = asyncio.get_running_loop().time() + 1
         for n in range(8):
@@ -95,13 +94,12 @@ def test_silence_counts_from_a_strangers_byte_too() -> None:
         (WRITE, "01 05 0007 0009"),
         (WRITE, "01 90 02"),
         (write_coil(0, 0x5500), "01 05 0000 FF00"),
-        (write_coils(0, [1] * 9), "01 0F 0000 0008"),
         (write_registers(3, [1, 2]), "01 10 0003 0001"),
         (write_registers(3, [1, 2]), "01 10 0004 0002"),
     ],
 )
 def test_a_whole_frame_that_does_not_answer_is_no_success(request_: Request, reply: str) -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         with pytest.raises(UnexpectedReply):
             await ask(bus, request_)
         assert bus.statistics().units[1].protocol == 1
@@ -110,7 +108,7 @@ def test_a_whole_frame_that_does_not_answer_is_no_success(request_: Request, rep
 
 
 def test_a_frame_of_another_unit_is_not_ours_and_does_not_end_the_wait() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, READ) == (42,)
         assert bus.statistics().units[2].late_dropped == 1
         with pytest.raises(NoReply):
@@ -121,7 +119,7 @@ def test_a_frame_of_another_unit_is_not_ours_and_does_not_end_the_wait() -> None
 
 
 def test_a_wrong_frame_before_the_right_one_is_dropped() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, WRITE) == ()
         assert bus.statistics().units[1].late_dropped == 1
 
@@ -129,7 +127,7 @@ def test_a_wrong_frame_before_the_right_one_is_dropped() -> None:
 
 
 def test_a_late_reply_is_thrown_away_and_never_given_to_the_next_request() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         with pytest.raises(NoReply):
             await ask(bus, READ)
         timed_out = asyncio.get_running_loop().time()
@@ -144,7 +142,7 @@ def test_a_late_reply_is_thrown_away_and_never_given_to_the_next_request() -> No
 
 
 def test_the_quiet_after_a_miss_is_a_setting() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         for _ in range(2):
             with pytest.raises(NoReply):
                 await ask(bus, READ)
@@ -154,7 +152,7 @@ def test_the_quiet_after_a_miss_is_a_setting() -> None:
 
 
 def test_a_late_reply_after_a_cancelled_call_is_taken_by_its_own_exchange() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         hung_up = asyncio.create_task(ask(bus, READ))
         await asyncio.sleep(0.05)
         hung_up.cancel()
@@ -167,7 +165,7 @@ def test_a_late_reply_after_a_cancelled_call_is_taken_by_its_own_exchange() -> N
 
 
 def test_a_whole_frame_on_an_idle_line_makes_it_suspect() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         await ask(bus, READ)
         await asyncio.sleep(0.5)
         line.arrive(READ_REPLY)
@@ -186,7 +184,7 @@ def test_leading_glitch_bytes_cost_nothing(unit: int, glitch: bytes) -> None:
         reply = framed(f"{unit:02x}03020007")
         return [(0.004, glitch), (0.004 + len(reply) * CHARACTER_S, reply)]
 
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, READ, unit) == (7,)
         assert await ask(bus, READ, unit) == (7,)
         assert line.sent[1][0] - line.sent[0][0] < 0.04
@@ -197,14 +195,14 @@ def test_leading_glitch_bytes_cost_nothing(unit: int, glitch: bytes) -> None:
 
 
 def test_a_reply_may_come_byte_by_byte() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, READ) == (42,)
 
     converse(lambda _: [(0.004 + n * 0.01, READ_REPLY[n : n + 1]) for n in range(len(READ_REPLY))], conversation)
 
 
 def test_garbage_before_a_reply_costs_no_exchange() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, READ) == (42,)
 
     converse(lambda _: [(0.004, bytes.fromhex("01 03 F0 11")), (0.02, READ_REPLY)], conversation)
@@ -212,7 +210,7 @@ def test_garbage_before_a_reply_costs_no_exchange() -> None:
 
 @pytest.mark.parametrize("damaged", [READ_REPLY[:-1], READ_REPLY[:3], READ_REPLY[:-1] + b"\x55", b"\x55" + READ_REPLY[1:]])
 def test_a_damaged_reply_is_a_corrupt_one(damaged: bytes) -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         with pytest.raises(CorruptReply):
             await ask(bus, READ)
         assert bus.statistics().units[1].crc == 1
@@ -223,7 +221,7 @@ def test_a_damaged_reply_is_a_corrupt_one(damaged: bytes) -> None:
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 6, 0x83, 0x84, 0x85, 0x86, 0x89])
 def test_an_exception_carries_the_panels_code(code: int) -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         with pytest.raises(PanelException) as refusal:
             await ask(bus, WRITE)
         assert refusal.value.code == code
@@ -239,7 +237,7 @@ def test_an_exception_carries_the_panels_code(code: int) -> None:
 def test_the_reply_timeout_starts_when_our_frame_has_left() -> None:
     """255 bytes take 2.2 s at 1200 baud: longer than the timeout."""
 
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, write_registers(0, [7] * 123)) == ()
 
     converse(lambda _: [(0.29, framed("01 10 0000 007B"))], conversation, baudrate=1200)
@@ -249,14 +247,14 @@ def test_a_long_reply_has_the_time_it_takes() -> None:
     reply = framed("01 03 FA" + "0007" * 125)
     pieces = [(0.29 + n * 10 / 1200, reply[n : n + 1]) for n in range(len(reply))]
 
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, read_holding_registers(0, 125)) == (7,) * 125
 
     converse(lambda _: pieces, conversation, baudrate=1200)
 
 
 def test_a_first_byte_beyond_the_timeout_is_too_late() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         with pytest.raises(NoReply):
             await ask(bus, READ)
         assert asyncio.get_running_loop().time() == pytest.approx(8 * CHARACTER_S + 0.00401 + 0.3, abs=1e-4)
@@ -265,7 +263,7 @@ def test_a_first_byte_beyond_the_timeout_is_too_late() -> None:
 
 
 def test_a_babbling_line_is_an_error_not_a_hang() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         babble = asyncio.create_task(babbling(line))
         for _ in range(3):
             with pytest.raises(DriverError) as error:
@@ -284,20 +282,8 @@ def test_a_babbling_line_is_an_error_not_a_hang() -> None:
     converse(lambda _: [(0.004, READ_REPLY)], conversation)
 
 
-def test_a_broadcast_waits_the_turnaround_and_expects_nothing() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
-        assert await ask(bus, WRITE, 0) == ()
-        assert await ask(bus, READ) == (42,)
-        assert line.sent[0][1] == framed("00 06 0007 0009")
-        assert line.sent[1][0] - line.sent[0][0] >= 8 * CHARACTER_S + 0.2499
-        with pytest.raises(ValueError, match="broadcast"):
-            await ask(bus, READ, 0)
-
-    converse(lambda frame: [(0.004, READ_REPLY)] if frame[0] else [], conversation, turnaround_ms=250.0)
-
-
 def test_our_own_echo_is_swallowed_and_the_reply_behind_it_taken() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, WRITE) == ()
         assert await ask(bus, READ) == (42,)
 
@@ -308,7 +294,7 @@ def test_our_own_echo_is_swallowed_and_the_reply_behind_it_taken() -> None:
 
 
 def test_an_echo_alone_is_no_reply() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         with pytest.raises(NoReply):
             await ask(bus, WRITE)
 
@@ -316,7 +302,7 @@ def test_an_echo_alone_is_no_reply() -> None:
 
 
 def test_another_echo_than_what_was_sent_is_a_collision() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         line.echo = False
         with pytest.raises(CorruptReply):
             await ask(bus, WRITE)
@@ -325,7 +311,7 @@ def test_another_echo_than_what_was_sent_is_a_collision() -> None:
 
 
 def test_a_repeated_reply_is_dropped_and_counted() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, READ) == (42,)
         await asyncio.sleep(0.1)
         assert await ask(bus, read_input_registers(0, 1)) == (1,)
@@ -336,7 +322,7 @@ def test_a_repeated_reply_is_dropped_and_counted() -> None:
 
 
 def test_a_line_lost_during_an_exchange_tells_at_once() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, WRITE) == ()
         line.answer = lambda _: []
         started = asyncio.get_running_loop().time()
@@ -352,7 +338,7 @@ def test_a_line_lost_during_an_exchange_tells_at_once() -> None:
 
 
 def test_a_line_lost_before_the_frame_left_tells_that_nothing_was_sent() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         asyncio.get_running_loop().call_later(0.2, line.unplug)
         with pytest.raises(BusUnavailable):
             await ask(bus, WRITE)
@@ -363,7 +349,7 @@ def test_a_line_lost_before_the_frame_left_tells_that_nothing_was_sent() -> None
 
 
 def test_a_late_answer_to_one_unit_keeps_another_waiting_for_quiet() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         with pytest.raises(NoReply):
             await ask(bus, READ)
         assert await ask(bus, READ, 2) == (42,)
@@ -436,7 +422,7 @@ def test_what_was_given_up_is_forgotten_by_the_port() -> None:
 
 
 def test_one_write_a_frame() -> None:
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         await ask(bus, WRITE)
         await ask(bus, WRITE)
         assert [frame for _, frame in line.sent] == [WRITE_REPLY] * 2
@@ -483,7 +469,7 @@ def test_noise_behind_our_own_frame_takes_no_time_from_a_slow_panels_long_reply(
     reply = framed("01 03 FA" + "0007" * 125)
     pieces = [(latency + (n + 1) * CHARACTER_S, reply[n : n + 1]) for n in range(len(reply))]
 
-    async def conversation(bus: Bus, line: ScriptedLine) -> None:
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, read_holding_registers(0, 125)) == (7,) * 125
 
     converse(lambda _: [(0.0005, glitch), *pieces], conversation)

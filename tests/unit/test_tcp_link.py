@@ -10,7 +10,6 @@ import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
 from config.settings import LineSettings
-from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
 from drivers.errors import (
@@ -25,12 +24,14 @@ from drivers.errors import (
     UnexpectedReply,
     Unheard,
 )
-from drivers.modbus.wire.link import UnitTiming
+from drivers.link import UnitTiming
+from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.open import open_link
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_coil, write_register, write_registers
 from drivers.modbus.wire.tcp import StrictFramer, TcpLink
 from simulators.faults import Faults
 from simulators.responder import Responder
+from tests.support.lines import PROBE
 from tests.support.rogue_server import CUT, RogueServer, TcpAnswer, good, reply, rogue_server
 from tests.support.soak import SoakPanel
 from tests.support.virtual_tcp import VirtualConnection, VirtualTcpLoop, run_virtual_tcp
@@ -50,7 +51,7 @@ def talkative(request: bytes) -> list[bytes | None]:
 
 
 def link_to(server: RogueServer) -> TcpLink:
-    return TcpLink("127.0.0.1", server.port, SystemClock(), turnaround_s=0.01)
+    return TcpLink("127.0.0.1", server.port, SystemClock())
 
 
 async def test_reads_and_writes() -> None:
@@ -196,7 +197,7 @@ async def test_nobody_listens() -> None:
 
 
 async def test_frame_and_sizes() -> None:
-    link = TcpLink("127.0.0.1", 1, SystemClock(), turnaround_s=0)
+    link = TcpLink("127.0.0.1", 1, SystemClock())
     assert link.frame(3, READ) == bytes.fromhex("0000 0000 0006 03 03 0010 0002")
     assert link.wire_bytes(READ) == 12 + 13
     assert link.wire_ms(READ) is None
@@ -210,12 +211,11 @@ def test_a_bus_on_tcp_retries_quarantines_and_recovers() -> None:
         loop.responder = Responder([panel], Faults())
         settings = LineSettings(id="annex", kind="modbus-tcp", host="192.0.2.1", port=502)
         clock = VirtualClock()
-        bus = Bus(settings, open_link(settings, clock), clock)
-        bus.attach(1)
+        bus = ModbusBus(settings, open_link(settings, clock), clock)
+        bus.attach(1, probe=PROBE)
         await bus.start()
         values = tuple(panel.content(address) for address in (0x10, 0x11))
         assert await bus.exchange(1, READ, Priority.GRANT) == values
-        assert await bus.exchange(0, WRITE, Priority.GRANT) == ()
         panel.off()
         with pytest.raises(NoReply):
             await bus.exchange(1, READ, Priority.GRANT)
@@ -256,14 +256,14 @@ class BlackHole(VirtualTcpLoop):
         return await super().create_connection(protocol_factory, *where, **how)
 
 
-async def black_hole_bus() -> tuple[Bus, BlackHole]:
+async def black_hole_bus() -> tuple[ModbusBus, BlackHole]:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, BlackHole)
     clock = VirtualClock()
     settings = LineSettings(id="annex", kind="modbus-tcp", host="192.0.2.1", port=502)
-    bus = Bus(settings, open_link(settings, clock), clock)
-    bus.attach(1)
-    bus.attach(2)
+    bus = ModbusBus(settings, open_link(settings, clock), clock)
+    bus.attach(1, probe=PROBE)
+    bus.attach(2, probe=PROBE)
     await bus.start()
     return bus, loop
 
@@ -346,8 +346,8 @@ def test_a_host_that_closes_every_connection_is_unavailable_and_not_besieged(aft
         loop.responder = Responder([])
         clock = VirtualClock()
         settings = LineSettings(id="annex", kind="modbus-tcp", host="192.0.2.1", port=502)
-        bus = Bus(settings, open_link(settings, clock), clock)
-        bus.attach(1)
+        bus = ModbusBus(settings, open_link(settings, clock), clock)
+        bus.attach(1, probe=PROBE)
         await bus.start()
         seen: set[Availability] = set()
         for _ in range(6000):
@@ -369,9 +369,9 @@ def test_a_host_that_closes_every_connection_is_unavailable_and_not_besieged(aft
 async def test_a_host_that_hangs_up_when_asked_for_one_unit_serves_the_others() -> None:
     async with rogue_server(lambda request: [CUT] if request[6] == 9 else good(request)) as server:
         settings = LineSettings(id="annex", kind="modbus-tcp", host="127.0.0.1", port=server.port, timeout_ms=5000)
-        bus = Bus(settings, open_link(settings, SystemClock()), SystemClock())
-        bus.attach(1)
-        bus.attach(9)
+        bus = ModbusBus(settings, open_link(settings, SystemClock()), SystemClock())
+        bus.attach(1, probe=PROBE)
+        bus.attach(9, probe=PROBE)
         await bus.start()
         for _ in range(4):
             with pytest.raises((ConnectionLost, Quarantined)):

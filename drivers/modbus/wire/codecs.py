@@ -8,13 +8,14 @@ from __future__ import annotations
 from pymodbus.pdu.bit_message import ReadCoilsResponse
 from pymodbus.pdu.register_message import ReadHoldingRegistersResponse
 
-from drivers.errors import DriverError, PanelException, StillWorking, UnexpectedReply, Unheard
+from drivers.errors import DriverError, PanelBusy, PanelException, StillWorking, UnexpectedReply, Unheard
 from drivers.modbus.wire import requests
 from drivers.modbus.wire.requests import Request
 
 EXCEPTION_FLAG = 0x80
 _EXCEPTION_SIZE = 2
 _ACCEPTED = 0x05
+BUSY = 0x06
 _OF_CONVERTERS = frozenset({0x0A, 0x0B})
 """No path to the unit, no answer from it: what a converter says after the request went on, or may have."""
 
@@ -22,8 +23,8 @@ _OF_CONVERTERS = frozenset({0x0A, 0x0B})
 def decode_reply(request: Request, sent: bytes, reply: bytes) -> tuple[int, ...]:
     """The values a reply PDU carries: words, bits as 0/1, () for a confirmed write. `sent` is the request's PDU.
 
-    Raises PanelException with the panel's code, a maker's own too; StillWorking and Unheard for codes that are no refusal of
-    the panel; UnexpectedReply for what does not answer.
+    Raises PanelException with the panel's code, a maker's own too; PanelBusy, StillWorking and Unheard for codes that are no
+    refusal of the panel; UnexpectedReply for what does not answer.
     """
     if not reply or reply[0] != request.function:
         raise _refused(request, reply)
@@ -46,7 +47,9 @@ def _refused(request: Request, reply: bytes) -> DriverError:
     code = reply[1]
     if code in _OF_CONVERTERS:
         return Unheard(code)
-    return StillWorking(code) if code == _ACCEPTED else PanelException(code)
+    if code == _ACCEPTED:
+        return StillWorking(code)
+    return PanelBusy(code) if code == BUSY else PanelException(code)
 
 
 def _check_echo(sent: bytes, reply: bytes) -> tuple[int, ...]:

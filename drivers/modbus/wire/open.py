@@ -17,7 +17,8 @@ import serial_asyncio
 
 from config.settings import LineSettings
 from drivers.clock import Clock
-from drivers.modbus.wire.link import Link
+from drivers.link import Link
+from drivers.modbus.wire.requests import Request
 from drivers.modbus.wire.rtu import LineTiming, RtuLink
 from drivers.modbus.wire.stream import Connect, Outlet, Receiver
 from drivers.modbus.wire.tcp import TcpLink
@@ -33,7 +34,7 @@ _TAKEN_WITHIN_MS = 1000
 _READ_SIZE = 4096
 
 
-def open_link(settings: LineSettings, clock: Clock) -> Link:
+def open_link(settings: LineSettings, clock: Clock) -> Link[Request, tuple[int, ...]]:
     """The link, not yet opened."""
     match settings.kind:
         case "modbus-rtu":
@@ -41,7 +42,7 @@ def open_link(settings: LineSettings, clock: Clock) -> Link:
         case "modbus-rtu-tcp":
             return RtuLink(device_server(*_endpoint(settings)), line_timing(settings), clock, settings.id)
         case "modbus-tcp":
-            return TcpLink(*_endpoint(settings), clock, turnaround_s=settings.turnaround_ms / 1000, name=settings.id)
+            return TcpLink(*_endpoint(settings), clock, settings.id)
 
 
 def line_timing(settings: LineSettings) -> LineTiming:
@@ -53,7 +54,6 @@ def line_timing(settings: LineSettings) -> LineTiming:
         character_s=bits / settings.baudrate,
         silence_s=silence_s if settings.baudrate <= _FAST else _FAST_SILENCE_S,
         quiet_s=None if quiet_ms is None else quiet_ms / 1000,
-        turnaround_s=settings.turnaround_ms / 1000,
         local_echo=True if settings.local_echo else None,
     )
 

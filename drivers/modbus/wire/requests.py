@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pymodbus.pdu import ModbusPDU
-from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest, WriteMultipleCoilsRequest
+from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
 from pymodbus.pdu.register_message import (
     ReadHoldingRegistersRequest,
     ReadInputRegistersRequest,
@@ -22,15 +22,12 @@ READ_HOLDING_REGISTERS = 0x03
 READ_INPUT_REGISTERS = 0x04
 WRITE_COIL = 0x05
 WRITE_REGISTER = 0x06
-WRITE_COILS = 0x0F
 WRITE_REGISTERS = 0x10
 
 BIT_READS = frozenset({READ_COILS, READ_DISCRETE_INPUTS})
 REGISTER_READS = frozenset({READ_HOLDING_REGISTERS, READ_INPUT_REGISTERS})
-SINGLE_WRITES = frozenset({WRITE_COIL, WRITE_REGISTER})
-MULTIPLE_WRITES = frozenset({WRITE_COILS, WRITE_REGISTERS})
 REGISTER_WRITES = frozenset({WRITE_REGISTER, WRITE_REGISTERS})
-FUNCTIONS = BIT_READS | REGISTER_READS | SINGLE_WRITES | MULTIPLE_WRITES
+FUNCTIONS = BIT_READS | REGISTER_READS | {WRITE_COIL} | REGISTER_WRITES
 
 # Modbus application protocol 1.1b3, section 6: quantities one request may carry.
 _MAX_COUNT = {
@@ -40,7 +37,6 @@ _MAX_COUNT = {
     READ_INPUT_REGISTERS: 125,
     WRITE_COIL: 1,
     WRITE_REGISTER: 1,
-    WRITE_COILS: 1968,
     WRITE_REGISTERS: 123,
 }
 _WORD = 0xFFFF
@@ -68,7 +64,7 @@ _MESSAGES: dict[int, type[ModbusPDU]] = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request without its unit. `address` is the zero-based PDU address, `values` are raw words (or 0/1 for coils).
+    """One request without its unit. `address` is the zero-based PDU address, `values` are raw words.
 
     `repeatable`: asking twice does no harm, so a silent one may be sent again. Raises ValueError for what the protocol
     cannot say.
@@ -89,9 +85,8 @@ class Request:
             raise ValueError(f"address {self.address} and count {self.count} leave the address space")
         if len(self.values) != (self.count if self.writes else 0):
             raise ValueError(f"{len(self.values)} values do not fit count {self.count}")
-        highest = 1 if self.function == WRITE_COILS else _WORD
-        if self.values and not (min(self.values) >= 0 and max(self.values) <= highest):
-            raise ValueError(f"a value is outside 0..{highest}")
+        if self.values and not (min(self.values) >= 0 and max(self.values) <= _WORD):
+            raise ValueError(f"a value is outside 0..{_WORD}")
 
     @property
     def writes(self) -> bool:
@@ -103,13 +98,9 @@ class Request:
 
     def message(self, unit: int) -> ModbusPDU:
         """The request as pymodbus' own value."""
-        if self.function == WRITE_COILS:
-            return WriteMultipleCoilsRequest(self.address, [bool(bit) for bit in self.values], dev_id=unit)
         return _MESSAGES[self.function](dev_id=unit, address=self.address, count=self.count, registers=self.values)
 
     def request_pdu_size(self) -> int:
-        if self.function == WRITE_COILS:
-            return 6 + (self.count + 7) // 8
         if self.function == WRITE_REGISTERS:
             return 6 + 2 * self.count
         return 5
@@ -152,10 +143,6 @@ def write_coil(address: int, value: int, repeatable: bool = True) -> Request:
 
 def write_register(address: int, value: int, repeatable: bool = True) -> Request:
     return Request(WRITE_REGISTER, address, 1, (value,), repeatable)
-
-
-def write_coils(address: int, bits: Sequence[int], repeatable: bool = True) -> Request:
-    return Request(WRITE_COILS, address, len(bits), tuple(bits), repeatable)
 
 
 def write_registers(address: int, words: Sequence[int], repeatable: bool = True) -> Request:

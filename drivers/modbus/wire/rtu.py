@@ -12,14 +12,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drivers.bus.statistics import WireTally
 from drivers.clock import Clock
 from drivers.defects import Defects
 from drivers.errors import BusUnavailable, ConnectionLost, NoReply, Unconfirmed
+from drivers.link import UnitTiming, WireTally
 from drivers.modbus.wire import framer
 from drivers.modbus.wire.echo import Echo, mirrors
 from drivers.modbus.wire.framer import Frame, ReplyFramer
-from drivers.modbus.wire.link import UnitTiming, check_broadcast
 from drivers.modbus.wire.requests import Request
 from drivers.modbus.wire.rtu_exchange import Exchange
 from drivers.modbus.wire.stream import Connect, Outlet, Receiver
@@ -42,12 +41,11 @@ class LineTiming:
     character_s: float
     silence_s: float
     quiet_s: float | None
-    turnaround_s: float
     local_echo: bool | None = None
 
 
 class RtuLink:
-    """A `drivers.modbus.wire.link.Link` for RTU frames."""
+    """A `drivers.link.Link` for RTU frames."""
 
     def __init__(self, connect: Connect, timing: LineTiming, clock: Clock, name: str = "") -> None:
         self._clock = clock
@@ -126,7 +124,6 @@ class RtuLink:
         return 1000 * (self.wire_bytes(request) * timing.character_s + 2 * timing.silence_s)
 
     async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
-        check_broadcast(unit, request)
         exchange = Exchange(unit, request, self.frame(unit, request), timing, self._clock.monotonic())
         self._exchange = exchange
         self.sent = False
@@ -193,8 +190,7 @@ class RtuLink:
         self._busy_until = now + len(exchange.frame) * timing.character_s
         exchange.sent = self.sent = True
         exchange.echo = Echo(exchange.frame, self._echoes)
-        wait_s = exchange.timing.timeout_s if exchange.unit else timing.turnaround_s
-        exchange.deadline = exchange.answer_by = self._busy_until + wait_s
+        exchange.deadline = exchange.answer_by = self._busy_until + exchange.timing.timeout_s
         self._call_at(exchange.deadline, self._expire, exchange)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("frame sent", extra={**self._facts, "frame": exchange.frame.hex()})
@@ -216,7 +212,7 @@ class RtuLink:
             exchange.timer.cancel()
         if exchange.foreign or exchange.framer.waiting:
             self._suspect()
-        if exchange.sent and exchange.unit:
+        if exchange.sent:
             self._learn_echo(exchange)
         if exchange.foreign:
             self.tally.late_dropped.update(exchange.foreign)
@@ -310,12 +306,7 @@ class RtuLink:
             self._call_at(exchange.deadline, self._expire, exchange)
             return
         exchange.conclude()
-        if exchange.done.done():
-            return
-        if exchange.unit == 0:
-            exchange.done.set_result(())
-        else:
-            exchange.fail(exchange.failure())
+        exchange.fail(exchange.failure())
 
     def _lost(self, receiver: Receiver) -> None:
         if receiver is not self._receiver:

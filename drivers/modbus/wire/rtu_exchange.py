@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from drivers.errors import CorruptReply, DriverError, NoReply, UnexpectedReply
+from drivers.link import UnitTiming
 from drivers.modbus.wire.codecs import decode_reply
 from drivers.modbus.wire.echo import Echo, mirrors
 from drivers.modbus.wire.framer import Frame, ReplyFramer
-from drivers.modbus.wire.link import UnitTiming
 from drivers.modbus.wire.requests import Request
 
 

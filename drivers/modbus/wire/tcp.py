@@ -21,12 +21,11 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.framer.socket import FramerSocket
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
-from drivers.bus.statistics import WireTally
 from drivers.clock import Clock
 from drivers.defects import Defects
 from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, UnexpectedReply, Unheard
+from drivers.link import UnitTiming, WireTally
 from drivers.modbus.wire.codecs import decode_reply
-from drivers.modbus.wire.link import UnitTiming, check_broadcast
 from drivers.modbus.wire.requests import Request
 
 _log = logging.getLogger(__name__)
@@ -111,16 +110,15 @@ class StrictFramer(FramerSocket):
 
 
 class TcpLink:
-    """A `drivers.modbus.wire.link.Link` for Modbus TCP. A connection lost between exchanges is reopened by the next one."""
+    """A `drivers.link.Link` for Modbus TCP. A connection lost between exchanges is reopened by the next one."""
 
-    def __init__(self, host: str, port: int, clock: Clock, *, turnaround_s: float, name: str = "") -> None:
+    def __init__(self, host: str, port: int, clock: Clock, name: str = "") -> None:
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
         self.sent = False
         self._host = host
         self._port = port
         self._clock = clock
-        self._turnaround_s = turnaround_s
         self._facts = {"line": name}
         self._client: AsyncModbusTcpClient | None = None
         self._defects = Defects(self._broke)
@@ -195,12 +193,9 @@ class TcpLink:
         return None
 
     async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
-        check_broadcast(unit, request)
         self.sent = False
         client = await self._connection_to_use()
         self.sent = True
-        if unit == 0:
-            return await self._broadcast(client, request)
         self._exchanging = True
         self._framer.awaiting = True
         try:
@@ -215,12 +210,6 @@ class TcpLink:
         finally:
             self._exchanging = False
             self._account(unit)
-
-    async def _broadcast(self, client: AsyncModbusTcpClient, request: Request) -> tuple[int, ...]:
-        async with self._translated(_CONNECT_S):
-            await client.execute(True, self._message(0, request))
-        await self._clock.sleep(self._turnaround_s)
-        return ()
 
     def _message(self, unit: int, request: Request) -> ModbusPDU:
         if _log.isEnabledFor(logging.DEBUG):

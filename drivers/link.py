@@ -1,0 +1,104 @@
+"""What a bus needs of a line and of the requests on it, whatever protocol is spoken there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+
+@dataclass(frozen=True, slots=True)
+class UnitTiming:
+    """Seconds. `guard_s`: silence before a frame to this unit beyond what the protocol asks for."""
+
+    guard_s: float
+    timeout_s: float
+
+
+@dataclass(slots=True)
+class WireTally:
+    """What the line itself sees, by unit (0: of no known unit)."""
+
+    late_dropped: Counter[int] = field(default_factory=Counter)
+    glitch_bytes: Counter[int] = field(default_factory=Counter)
+
+    def begin_anew(self, unit: int) -> None:
+        """The line keeps what was counted for this unit so far."""
+        for counter in (self.late_dropped, self.glitch_bytes):
+            counter[0] += counter.pop(unit, 0)
+
+
+class Request(Protocol):
+    """One request without its unit."""
+
+    @property
+    def writes(self) -> bool:
+        """It changes something at the unit."""
+        ...
+
+    @property
+    def repeatable(self) -> bool:
+        """Asking twice does no harm, so a silent one may be sent again."""
+        ...
+
+
+R = TypeVar("R", bound=Request)
+R_contra = TypeVar("R_contra", bound=Request, contravariant=True)
+V = TypeVar("V")
+V_co = TypeVar("V_co", covariant=True)
+
+
+class Link(Protocol[R_contra, V_co]):
+    """One line, one exchange at a time. Errors are those of `drivers.errors`.
+
+    `connected` is False once an exchange or `open` found the line gone; only `open` makes it True again. `on_lost` is
+    called when an idle line goes away: it may wake somebody, not more. `stale`: the next exchange would have to open the
+    connection anew, which `open` does beforehand. `sent`: the frame of the last exchange left.
+
+    `quiet_at` is when the line will have been quiet long enough for anybody if nothing more comes, a past moment if it is.
+    An exchange begun sooner waits by itself. It is told to have failed when the quiet does not come for `jammed_s`.
+    """
+
+    tally: WireTally
+    on_lost: Callable[[], None]
+    sent: bool
+
+    @property
+    def connected(self) -> bool: ...
+
+    @property
+    def stale(self) -> bool: ...
+
+    @property
+    def quiet_at(self) -> float: ...
+
+    @property
+    def jammed_s(self) -> float: ...
+
+    async def open(self) -> None:
+        """Raises BusUnavailable."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def exchange(self, unit: int, request: R_contra, timing: UnitTiming, *, probe: bool = False) -> V_co:
+        """What a confirmed reply carries.
+
+        `probe`: the unit is thought to be dead, its silence shall cost the others as little as can be.
+        """
+        ...
+
+    def frame(self, unit: int, request: R_contra) -> bytes: ...
+
+    def doubts(self, request: R_contra) -> bool:
+        """Its confirmation could not be told from our own echo yet: an answered read settles that."""
+        ...
+
+    def wire_ms(self, request: R_contra) -> float | None:
+        """Both frames and both silences; None where there is no wire to time."""
+        ...
+
+    def wire_bytes(self, request: R_contra) -> int:
+        """Request and reply."""
+        ...
