@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.panel_model import ModelError, PanelModel
-from config.settings import PanelSettings
+from config.settings import LINE_KINDS, LineSettings, PanelSettings
 
 Mistake = tuple[str, str]
 Models = Mapping[str, PanelModel] | None
@@ -44,18 +44,23 @@ def _tables(raw: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str
             yield f"{key}[{index}]", entry
 
 
-def _line_panels(raw: Mapping[str, Any]) -> Iterator[tuple[object, str, Mapping[str, Any]]]:
-    """Where a panel is reached, its path, and its table. Modbus TCP lines to one host and port reach the same units."""
+def _line_panels(raw: Mapping[str, Any]) -> Iterator[tuple[type[LineSettings] | None, object, str, Mapping[str, Any]]]:
+    """The kind of its line, where a panel is reached, its path, and its table. Lines at a shared place reach the same units."""
     for line_path, line in _tables(raw, "lines"):
-        host, port = line.get("host"), line.get("port")
-        shared = line.get("kind") == "modbus-tcp" and isinstance(host, str) and isinstance(port, int)
+        kind, host, port = _kind(line), line.get("host"), line.get("port")
+        shared = kind is not None and not kind.one_wire and isinstance(host, str) and isinstance(port, int)
         for path, panel in _tables(line, "panels"):
-            yield (host, port) if shared else line_path, f"{line_path}.{path}", panel
+            yield kind, (host, port) if shared else line_path, f"{line_path}.{path}", panel
+
+
+def _kind(line: Mapping[str, Any]) -> type[LineSettings] | None:
+    name = line.get("kind")
+    return LINE_KINDS.get(name) if isinstance(name, str) else None
 
 
 def _known_panels(raw: Mapping[str, Any], models: Models) -> Panels:
     known: dict[str, PanelModel | None] = {}
-    for _, _, panel in _line_panels(raw):
+    for *_, panel in _line_panels(raw):
         name, model = panel.get("id"), panel.get("model")
         if isinstance(name, str):
             known[name] = models.get(model) if models is not None and isinstance(model, str) else None
@@ -130,28 +135,34 @@ def _lines(raw: Mapping[str, Any]) -> Iterator[Mistake]:
 
 
 def _place(path: str, line: Mapping[str, Any], ports: _Once) -> Iterator[Mistake]:
-    """A serial line has a device path as its port, a TCP line a host and a number."""
-    kind, host, port = line.get("kind"), line.get("host"), line.get("port")
-    if kind == "modbus-rtu":
-        if "host" in line:
-            yield f"{path}.host", "a serial line has none"
-        if isinstance(port, int) or port == "":
-            yield f"{path}.port", "a serial line's port is a device path, such as /dev/ttyUSB0"
-        elif isinstance(port, str) and (first := ports.again(port, f"{path}.port")):
-            yield f"{path}.port", f"{port} stands at {first} already"
-    elif kind in ("modbus-tcp", "modbus-rtu-tcp"):
-        if host in (None, ""):
-            yield f"{path}.host", "is missing: a TCP line has a host"
-        if isinstance(port, str) or (isinstance(port, int) and not 1 <= port <= 65535):
-            yield f"{path}.port", "a TCP line's port is a number from 1 to 65535"
-        elif kind == "modbus-rtu-tcp" and "port" in line and (first := ports.again((host, port), f"{path}.port")):
-            yield f"{path}.port", f"{host}:{port} stands at {first} already: one wire is one line"
+    """A place that no line of this kind can have, or that another line has."""
+    kind, host, port = _kind(line), line.get("host"), line.get("port")
+    if kind is None:
+        return
+    wrong = {"host": _wrong_host(kind, line), "port": _wrong_port(kind, port)}
+    yield from ((f"{path}.{key}", kind.place_mistake[key]) for key, mistaken in wrong.items() if mistaken)
+    if kind.one_wire and "port" in line and not wrong["port"] and (first := ports.again((host, port), f"{path}.port")):
+        taken = f"{port} stands at {first} already"
+        yield f"{path}.port", taken if host is None else f"{host}:{taken}: one wire is one line"
+
+
+def _wrong_host(kind: type[LineSettings], line: Mapping[str, Any]) -> bool:
+    return line.get("host") in (None, "") if "host" in kind.model_fields else "host" in line
+
+
+def _wrong_port(kind: type[LineSettings], port: object) -> bool:
+    """Of a type that the other kinds of place have, or a number that is none of a port."""
+    if "host" in kind.model_fields:
+        return isinstance(port, str) or (isinstance(port, int) and not 1 <= port <= 65_535)
+    return isinstance(port, int) or port == ""
 
 
 def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
     ids, units = _Once(), _Once()
-    for place, path, panel in _line_panels(raw):
+    for kind, place, path, panel in _line_panels(raw):
         name, unit = panel.get("id"), panel.get("unit", 1)
+        if kind is not None and type(unit) is int and unit not in kind.units:
+            yield f"{path}.unit", f"must be {kind.units_said}"
         if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):
             yield f"{path}.id", f"{name!r} stands at {first} already"
         if isinstance(unit, int) and (first := units.again((place, unit), f"{path}.unit")):

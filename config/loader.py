@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from config.cross_checks import cross_checks
 from config.panel_model import ModelError, PanelModel, load_models
-from config.settings import Settings
+from config.settings import LINE_KINDS, Settings
 
 
 class ConfigurationError(Exception):
@@ -38,8 +38,10 @@ def load_settings(path: Path, models: Mapping[str, PanelModel] | None = None, le
     settings = _validated(raw, mistakes)
     if models is None:
         models = _models(raw, mistakes)
+    crossed: dict[str, str] = {}
     for key, what in cross_checks(raw, models):
-        mistakes.setdefault(key, what)
+        crossed.setdefault(key, what)
+    mistakes |= crossed  # they say more of a key than its type does
     if mistakes or settings is None:
         raise ConfigurationError(tuple(f"{key}: {what}" for key, what in mistakes.items()))
     return settings
@@ -78,9 +80,9 @@ def _user_placed(user: Any, folder: Path) -> Any:
 
 
 def _line_placed(line: Any, folder: Path) -> Any:
-    """A serial port is a device path; what looks like an URL (pyserial has some) stays."""
-    if isinstance(line, dict) and line.get("kind") == "modbus-rtu" and "://" not in str(line.get("port")):
-        return {**line, "port": _joined(folder, line["port"])} if line.get("port") else line
+    """A port that is text is a device path; what looks like an URL (pyserial has some) stays."""
+    if isinstance(line, dict) and "port" in line and "://" not in str(line["port"]):
+        return {**line, "port": _joined(folder, line["port"])}
     return line
 
 
@@ -95,14 +97,19 @@ def _validated(raw: dict[str, Any], mistakes: dict[str, str]) -> Settings | None
         return Settings.model_validate_json(text)
     except ValidationError as error:
         for one in error.errors(include_input=False, include_url=False):
-            mistakes.setdefault(_path(raw, one["loc"]), _said(one["type"], one["msg"]))
+            if one["type"] in _NO_KIND:
+                mistakes.setdefault(f"{_path(raw, one['loc'])}.kind", _NO_KIND[one["type"]])
+            else:
+                mistakes.setdefault(_path(raw, one["loc"]), _said(one["type"], one["msg"]))
     return None
 
 
 def _path(raw: Any, location: Iterable[int | str]) -> str:
-    """`lines[0].panels[2].unit`; what pydantic adds for the alternatives of a value is left away."""
+    """`lines[0].panels[2].unit`; what pydantic adds for the alternatives of a value, as the kind of a line, is left away."""
     path, at = "", raw
     for part in location:
+        if isinstance(at, dict) and part == at.get("kind") and part not in at:
+            continue
         if isinstance(at, list) and isinstance(part, int):
             path, at = f"{path}[{part}]", at[part] if part < len(at) else None
         elif isinstance(at, dict) and isinstance(part, str):
@@ -112,6 +119,11 @@ def _path(raw: Any, location: Iterable[int | str]) -> str:
     return path
 
 
+*_OTHERS, _LAST = (f"'{kind}'" for kind in LINE_KINDS)
+_NO_KIND = {
+    "union_tag_invalid": f"input should be {', '.join(_OTHERS)} or {_LAST}",
+    "union_tag_not_found": "is missing",
+}
 _WORDS = {
     "extra_forbidden": "unknown key",
     "missing": "is missing",

@@ -5,8 +5,9 @@ Frozen; unknown keys are refused; types are strict (True is no number, "7" is no
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -70,7 +71,8 @@ class SimulatorSettings(_Settings):
 class PanelSettings(_Settings):
     id: Identifier
     model: str
-    unit: int = Field(1, ge=1, le=247)
+    unit: int = Field(1, ge=0, le=255)
+    """Which of these numbers a line takes, its kind says."""
     guard_ms: float | None = Field(None, ge=0, le=10_000)
     """Extra silence before a frame to this panel; the line's where absent."""
     timeout_ms: float | None = Field(None, gt=0, le=60_000)
@@ -89,28 +91,90 @@ class PanelSettings(_Settings):
 
 
 class LineSettings(_Settings):
-    """One line. Serial ones have `port` and `baudrate`, TCP ones `host` and `port` (a number)."""
+    """What every line has, of whatever kind. A kind is a class below and a member of `AnyLine`.
+
+    Of a kind: `units` are the numbers that a panel may have, `units_said` the same in words; `one_wire` says that no other
+    line may have the same place; `place_mistake` is what to tell of a `port` or a `host` that no line of the kind can have.
+    """
+
+    units: ClassVar[Collection[int]] = range(256)
+    units_said: ClassVar[str] = "a number from 0 to 255"
+    one_wire: ClassVar[bool] = True
+    place_mistake: ClassVar[Mapping[str, str]] = {}
 
     id: Identifier
-    kind: Literal["modbus-rtu", "modbus-tcp", "modbus-rtu-tcp"]
-    port: str | int
-    host: str | None = None
+    kind: str
+    timeout_ms: float = Field(300, gt=0, le=60_000)
+    guard_ms: float = Field(0, ge=0, le=10_000)
+    queue_limit: int = Field(4096, ge=1)
+    drift_share: float = Field(0.02, ge=0, le=0.5)
+    probe_share: float = Field(0.01, gt=0, le=0.5)
+    panels: tuple[PanelSettings, ...] = ()
+
+
+class ModbusLineSettings(LineSettings):
+    """Keys of all Modbus lines; one that says nothing to a kind is accepted and without effect there."""
+
+    units: ClassVar[Collection[int]] = range(1, 248)
+    units_said: ClassVar[str] = "a number from 1 to 247"
+
     baudrate: int = Field(9600, ge=300, le=4_000_000)
     parity: Literal["none", "even", "odd"] = "none"
     stopbits: Literal[1, 2] = 1
-    timeout_ms: float = Field(300, gt=0, le=60_000)
-    guard_ms: float = Field(0, ge=0, le=10_000)
     post_timeout_quiet_ms: float | None = Field(None, ge=0, le=60_000)
-    """Quiet wanted after a missed reply; one reply timeout where absent."""
+    """Quiet that must follow a missed reply; one reply timeout where absent."""
     turnaround_ms: float = Field(100, ge=0, le=10_000)
     """Without effect, accepted for older configurations: the gateway sends no broadcasts."""
     local_echo: bool = False
     rs485: bool | None = None
     """True: ask the kernel for RS-485 direction control; absent: leave the adapter as it is."""
-    queue_limit: int = Field(4096, ge=1)
-    drift_share: float = Field(0.02, ge=0, le=0.5)
-    probe_share: float = Field(0.01, gt=0, le=0.5)
-    panels: tuple[PanelSettings, ...] = ()
+
+
+class ModbusRtuLine(ModbusLineSettings):
+    """A serial port of this machine."""
+
+    place_mistake: ClassVar[Mapping[str, str]] = {
+        "port": "a serial line's port is a device path, such as /dev/ttyUSB0",
+        "host": "a serial line has none",
+    }
+
+    kind: Literal["modbus-rtu"] = "modbus-rtu"
+    port: Annotated[str, Field(min_length=1)]
+
+
+class _ModbusSocketLine(ModbusLineSettings):
+    place_mistake: ClassVar[Mapping[str, str]] = {
+        "port": "a TCP line's port is a number from 1 to 65535",
+        "host": "is missing: a TCP line has a host",
+    }
+
+    host: Annotated[str, Field(min_length=1)]
+    port: int = Field(ge=0, le=65_535)
+    """0 only where a simulator chooses."""
+    connect_delay_ms: float | None = Field(None, ge=0, le=5000)
+    """Wait between a connection and the first request; absent: learned where a device turns out to be deaf at first."""
+
+
+class ModbusTcpLine(_ModbusSocketLine):
+    """Several lines may go to one place: a host serves several connections."""
+
+    units: ClassVar[Collection[int]] = frozenset((*range(248), 255))
+    units_said: ClassVar[str] = "a number from 1 to 247, or 255, or 0 for a device that takes nothing else"
+    one_wire: ClassVar[bool] = False
+
+    kind: Literal["modbus-tcp"] = "modbus-tcp"
+
+
+class ModbusRtuTcpLine(_ModbusSocketLine):
+    """A serial device server: RTU frames on a socket."""
+
+    kind: Literal["modbus-rtu-tcp"] = "modbus-rtu-tcp"
+
+
+AnyLine = Annotated[ModbusRtuLine | ModbusTcpLine | ModbusRtuTcpLine, Field(discriminator="kind")]
+LINE_KINDS: Mapping[str, type[LineSettings]] = {
+    kind.model_fields["kind"].default: kind for kind in get_args(get_args(AnyLine)[0])
+}
 
 
 class BindingSettings(_Settings):
@@ -125,6 +189,6 @@ class Settings(_Settings):
     http: HttpSettings = HttpSettings()
     store: StoreSettings = StoreSettings()
     users: tuple[UserSettings, ...] = ()
-    lines: tuple[LineSettings, ...] = ()
+    lines: tuple[AnyLine, ...] = ()
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     bindings: tuple[BindingSettings, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from config.panel_model import PanelModel
-from config.settings import LineSettings, PanelSettings
+from config.settings import LineSettings, ModbusRtuLine, ModbusRtuTcpLine, ModbusTcpLine, PanelSettings
 from drivers.bus.worker import Bus
 from drivers.clock import Clock
 from drivers.contract import PanelDriver
@@ -34,5 +34,9 @@ BuildLine = Callable[[LineSettings, Clock], Line]
 
 
 def build_line(settings: LineSettings, clock: Clock) -> Line:
-    """The line, neither started nor opened."""
-    return ModbusLine(settings, clock)
+    """The line, neither started nor opened. Raises TypeError for a kind that no protocol here speaks."""
+    match settings:
+        case ModbusRtuLine() | ModbusTcpLine() | ModbusRtuTcpLine():
+            return ModbusLine(settings, clock)
+        case _:
+            raise TypeError(f"no protocol for lines of kind {settings.kind}")

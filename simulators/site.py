@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
-from config.settings import LineSettings, Settings
+from config.settings import AnyLine, ModbusRtuLine, Settings
 from simulators.control import Control
 from simulators.crash import Crashes
 from simulators.faults import FaultRates, Faults
@@ -99,7 +99,7 @@ class SimulatedSite:
         panel = self.panels[panel_id]
         return next(line for line in self.responders.values() if line.at(panel.unit) is panel)
 
-    async def _start_line(self, line: LineSettings, number: int, crashes: Crashes, stack: AsyncExitStack) -> None:
+    async def _start_line(self, line: AnyLine, number: int, crashes: Crashes, stack: AsyncExitStack) -> None:
         monotonic = asyncio.get_running_loop().time
         panels = [build_panel(panel, self._wall, monotonic, self._register_banks) for panel in line.panels]
         self.panels.update({panel.id: panel for panel in panels})
@@ -111,9 +111,9 @@ class SimulatedSite:
         await port.start()
         self.lines[line.id] = port.where
 
-    def _port(self, line: LineSettings, responder: Responder, crashes: Crashes) -> SerialLine | TcpLine:
-        if line.kind == "modbus-rtu":
-            link = Path(str(line.port)) if self._pty_dir is None else self._pty_dir / line.id
+    def _port(self, line: AnyLine, responder: Responder, crashes: Crashes) -> SerialLine | TcpLine:
+        if isinstance(line, ModbusRtuLine):
+            link = Path(line.port) if self._pty_dir is None else self._pty_dir / line.id
             return SerialLine(line, responder, crashes, link, self._paced)
-        port = self._ports.get(line.id, int(line.port))
-        return TcpLine(line, responder, crashes, (line.host or "127.0.0.1", port), self._paced)
+        port = self._ports.get(line.id, line.port)
+        return TcpLine(line, responder, crashes, (line.host, port), self._paced)

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from config.loader import load_settings
-from config.settings import LineSettings, Settings
+from config.settings import AnyLine, ModbusRtuLine, Settings
 from gateway import app
 
 Place = str | tuple[str, int]
@@ -87,7 +87,7 @@ async def simulate(settings: Settings, make: Callable[[Settings], AbstractAsyncC
     return 0
 
 
-def _placed(line: LineSettings, place: Place) -> LineSettings:
+def _placed(line: AnyLine, place: Place) -> AnyLine:
     if isinstance(place, str):
         return line.model_copy(update={"port": place})
     return line.model_copy(update={"host": place[0], "port": place[1]})
@@ -134,7 +134,7 @@ async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[
             settings = load_settings(path)
         http = settings.http if port is None else settings.http.model_copy(update={"port": port})
         store = settings.store.model_copy(update={"path": Path(folder) / "panel-gateway.db"})
-        free = {line.id: 0 for line in settings.lines if line.kind != "modbus-rtu"}
+        free = {line.id: 0 for line in settings.lines if not isinstance(line, ModbusRtuLine)}
         async with AsyncExitStack() as stack:
             simulated = await _started(make(settings, pty_dir=Path(folder), tcp_port_override=free), stack)
             lines = tuple(_placed(line, simulated.lines[line.id]) for line in settings.lines)

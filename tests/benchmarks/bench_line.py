@@ -26,7 +26,7 @@ from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient
 from pymodbus.pdu import ModbusPDU
 
-from config.settings import LineSettings
+from config.settings import ModbusRtuLine
 from drivers.clock import SystemClock
 from drivers.contract import Priority
 from drivers.errors import DriverError, NoReply
@@ -50,8 +50,8 @@ _MIX: tuple[Request, ...] = (
 _LATENCY_S = 0.001
 
 
-def serial_settings(baudrate: int, port: str = "none", **more: Any) -> LineSettings:
-    return LineSettings(id="bench", kind="modbus-rtu", port=port, baudrate=baudrate, **more)
+def serial_settings(baudrate: int, port: str = "none", **more: Any) -> ModbusRtuLine:
+    return ModbusRtuLine(id="bench", port=port, baudrate=baudrate, **more)
 
 
 # ---- on the simulated wire ----

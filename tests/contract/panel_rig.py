@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from pydantic import TypeAdapter
+
 from config.panel_model import PanelModel, load_models
-from config.settings import LineSettings, PanelSettings, Settings, SimulatorSettings
+from config.settings import AnyLine, PanelSettings, Settings, SimulatorSettings
 from drivers.clock import SystemClock
 from drivers.contract import Acknowledgement, Availability, ClockSetting, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
 from drivers.modbus.line import ModbusBus, ModbusLine
@@ -36,6 +38,7 @@ def guides_model() -> str:
 PLAIN = {"plain-days": PLAIN_DAYS, "plain-records": PLAIN_RECORDS, "corner-gate": guides_model()}
 """Models without a simulator: a TOML file each, on a bare bank of registers."""
 P = Priority.GRANT
+LINE: TypeAdapter[AnyLine] = TypeAdapter(AnyLine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Rig:
     model: PanelModel
     driver: PanelDriver
     bus: ModbusBus
-    line: LineSettings
+    line: AnyLine
     panel: SimulatedPanel | None
     site: SimulatedSite | None
 
@@ -194,17 +197,11 @@ async def _simulated(case: Case, folder: Path) -> AsyncIterator[Rig]:
     for name, text in PLAIN.items():
         (folder / f"{name}.toml").write_text(text)
     panel = PanelSettings(id="panel", model=case.model, unit=7, simulator=SimulatorSettings(latency_ms=0))
-    rtu = case.line == "rtu"
-    line = LineSettings(
-        id="line",
-        kind="modbus-rtu" if rtu else "modbus-tcp",
-        port="tty" if rtu else 0,
-        host="127.0.0.1",
-        baudrate=115200,
-        timeout_ms=100,
-        post_timeout_quiet_ms=0,
-        panels=(panel,),
+    place = (
+        {"kind": "modbus-rtu", "port": "tty"} if case.line == "rtu" else {"kind": "modbus-tcp", "host": "127.0.0.1", "port": 0}
     )
+    common = {"id": "line", "baudrate": 115_200, "timeout_ms": 100, "post_timeout_quiet_ms": 0, "panels": (panel,)}
+    line = LINE.validate_python(place | common)
     site = SimulatedSite(Settings(lines=(line,)), pty_dir=folder, paced=False, register_banks=tuple(PLAIN))
     async with site:
         where = site.lines["line"]
@@ -213,21 +210,21 @@ async def _simulated(case: Case, folder: Path) -> AsyncIterator[Rig]:
             yield rig
 
 
-def _real_line(case: Case) -> LineSettings:
+def _real_line(case: Case) -> AnyLine:
     url = urlsplit(case.line)
     options = {name: values[0] for name, values in parse_qs(url.query).items()}
     if url.scheme == "serial":
-        return LineSettings.model_validate(
+        return LINE.validate_python(
             {"id": "line", "kind": "modbus-rtu", "port": url.path}
             | {name: int(value) if value.isdigit() else value for name, value in options.items()}
         )
     kind = {"tcp": "modbus-tcp", "rtu-tcp": "modbus-rtu-tcp"}[url.scheme]
-    return LineSettings.model_validate({"id": "line", "kind": kind, "host": url.hostname, "port": url.port or 502})
+    return LINE.validate_python({"id": "line", "kind": kind, "host": url.hostname, "port": url.port or 502})
 
 
 @asynccontextmanager
 async def _on_line(
-    case: Case, models: Mapping[str, PanelModel], panel: PanelSettings, line: LineSettings, site: SimulatedSite | None
+    case: Case, models: Mapping[str, PanelModel], panel: PanelSettings, line: AnyLine, site: SimulatedSite | None
 ) -> AsyncIterator[Rig]:
     clock = SystemClock()
     made = ModbusLine(line, clock)

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from config.panel_model import load_models
-from config.settings import LineSettings, PanelSettings, SimulatorSettings
+from config.settings import ModbusRtuLine, PanelSettings, SimulatorSettings
 from drivers.contract import Acknowledgement, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
 from drivers.modbus.line import ModbusLine
 from drivers.modbus.panel.layouts import build_layout
@@ -88,7 +88,7 @@ def test_no_claim_that_is_not_true(name: str) -> None:
 async def _soak(name: str, seed: int) -> None:
     random, clock = Random(seed), VirtualClock()
     settings = PanelSettings(id="panel", model=name, unit=9, simulator=SimulatorSettings(latency_ms=1, busy_ms=30))
-    line = LineSettings(id="line", kind="modbus-rtu", port="tty", baudrate=115_200, timeout_ms=60, panels=(settings,))
+    line = ModbusRtuLine(id="line", port="tty", baudrate=115_200, timeout_ms=60, panels=(settings,))
     panel = build_panel(settings, clock.wall, clock.monotonic)
     model = load_models(None)[name]
     async with VirtualWire([panel], baudrate=115_200) as wire:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import LineSettings, PanelSettings, Settings
+from config.settings import ModbusTcpLine, PanelSettings, Settings
 from drivers.contract import Outcome, PanelImage
 from simulators.clock import Windows
 from simulators.panel import SimulatedPanel
@@ -25,9 +25,7 @@ MONDAY = 20_759
 
 @asynccontextmanager
 async def as_if_real(model: str) -> AsyncIterator[tuple[Case, SimulatedPanel]]:
-    line = LineSettings(
-        id="line", kind="modbus-tcp", host="127.0.0.1", port=0, panels=(PanelSettings(id="panel", model=model, unit=3),)
-    )
+    line = ModbusTcpLine(id="line", host="127.0.0.1", port=0, panels=(PanelSettings(id="panel", model=model, unit=3),))
     async with SimulatedSite(Settings(lines=(line,))) as site:
         yield Case(model, f"tcp://127.0.0.1:{site.lines['line'][1]}", unit=3), site.panels["panel"]
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from config.settings import LineSettings
+from config.settings import ModbusRtuLine
 from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.open import line_timing
 from drivers.modbus.wire.requests import read_input_registers
@@ -19,8 +19,8 @@ from tests.support.virtual_time import VirtualClock
 PROBE = read_input_registers(0, 1)
 
 
-def rtu_settings(**changes: Any) -> LineSettings:
-    return LineSettings(**{"id": "rs485", "kind": "modbus-rtu", "port": "/dev/null", **changes})
+def rtu_settings(**changes: Any) -> ModbusRtuLine:
+    return ModbusRtuLine(**{"id": "rs485", "kind": "modbus-rtu", "port": "/dev/null", **changes})
 
 
 @asynccontextmanager

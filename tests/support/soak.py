@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from config.settings import LineSettings, PanelSettings, SimulatorSettings
+from pydantic import TypeAdapter
+
+from config.settings import AnyLine, PanelSettings, SimulatorSettings
 from drivers.contract import Outcome, Priority
 from drivers.errors import DriverError, NotSent, Quarantined
 from drivers.modbus.line import ModbusBus, ModbusLink
@@ -118,9 +120,10 @@ class Soak:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     settings: dict[str, object] = field(default_factory=dict)
 
-    def line(self, kind: str) -> LineSettings:
-        return LineSettings.model_validate(
-            {"id": "soak", "kind": kind, "port": 1, "baudrate": self.baudrate, "probe_share": 0.5, **self.settings}
+    def line(self, kind: str) -> AnyLine:
+        place = {"port": "tty"} if kind == "modbus-rtu" else {"host": "127.0.0.1", "port": 1}
+        return TypeAdapter(AnyLine).validate_python(
+            {"id": "soak", "kind": kind, "baudrate": self.baudrate, "probe_share": 0.5, **place, **self.settings}
         )
 
 
@@ -148,7 +151,7 @@ async def soak_tcp(soak: Soak) -> Record:
     return await _soak_connections(soak, soak.line("modbus-tcp"), None)
 
 
-async def _soak_connections(soak: Soak, settings: LineSettings, baudrate: int | None) -> Record:
+async def _soak_connections(soak: Soak, settings: AnyLine, baudrate: int | None) -> Record:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTcpLoop)
     panels = [SoakPanel(unit) for unit in range(1, soak.units + 1)]
@@ -159,7 +162,7 @@ async def _soak_connections(soak: Soak, settings: LineSettings, baudrate: int | 
 
 
 async def _run(
-    soak: Soak, settings: LineSettings, link: ModbusLink, tap: Tap, panels: list[SoakPanel], wire: VirtualWire | None
+    soak: Soak, settings: AnyLine, link: ModbusLink, tap: Tap, panels: list[SoakPanel], wire: VirtualWire | None
 ) -> Record:
     bus = ModbusBus(settings, link, VirtualClock(), soak.policy)
     dead = [SoakPanel(soak.units + 1 + number) for number in range(soak.dead)]

@@ -10,11 +10,11 @@ import termios
 from array import array
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
-from config.settings import LineSettings
+from config.settings import ModbusRtuTcpLine, ModbusTcpLine
 from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
 from drivers.errors import BusUnavailable, ConnectionLost, NoReply, NotSent
@@ -262,7 +262,7 @@ async def test_a_device_server_that_takes_nothing_loses_its_connection_within_a_
         return transport, protocol
 
     loop.create_connection = watched  # type: ignore[method-assign]
-    settings = LineSettings(id="yard", kind="modbus-rtu-tcp", host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+    settings = ModbusRtuTcpLine(id="yard", host="127.0.0.1", port=server.sockets[0].getsockname()[1])
     link = open_link(settings, SystemClock())
     await link.open()
     assert near[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1000
@@ -307,9 +307,7 @@ async def serve_rtu(answer: Callable[[bytes], bytes]) -> asyncio.Server:
 @pytest.mark.parametrize(("request_", "values"), [(READ, (42,)), (WRITE, ())])
 async def test_rtu_frames_over_a_device_server(request_: Request, values: tuple[int, ...]) -> None:
     server = await serve_rtu(obey)
-    settings = LineSettings(
-        id="server", kind="modbus-rtu-tcp", host="127.0.0.1", port=server.sockets[0].getsockname()[1], baudrate=115200
-    )
+    settings = ModbusRtuTcpLine(id="server", host="127.0.0.1", port=server.sockets[0].getsockname()[1], baudrate=115200)
     bus = ModbusBus(settings, open_link(settings, SystemClock()), SystemClock())
     bus.attach(1, probe=PROBE)
     await bus.start()
@@ -325,9 +323,9 @@ async def test_rtu_frames_over_a_device_server(request_: Request, values: tuple[
     await bus.stop(1)
 
 
-@pytest.mark.parametrize("kind", ["modbus-rtu-tcp", "modbus-tcp"])
+@pytest.mark.parametrize("kind", [ModbusRtuTcpLine, ModbusTcpLine])
 async def test_a_connection_is_closed_without_delivering_later_what_was_given_up(
-    kind: Literal["modbus-rtu-tcp", "modbus-tcp"],
+    kind: type[ModbusRtuTcpLine | ModbusTcpLine],
 ) -> None:
     """The far end sees a reset: its kernel's and ours forget what was under way."""
     accepted: asyncio.Queue[socket.socket] = asyncio.Queue()
@@ -335,7 +333,7 @@ async def test_a_connection_is_closed_without_delivering_later_what_was_given_up
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         loop.add_reader(listener, lambda: accepted.put_nowait(listener.accept()[0]))
-        settings = LineSettings(id="yard", kind=kind, host="127.0.0.1", port=listener.getsockname()[1])
+        settings = kind(id="yard", host="127.0.0.1", port=listener.getsockname()[1])
         link = open_link(settings, SystemClock())
         await link.open()
         with await accepted.get() as far:

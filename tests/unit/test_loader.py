@@ -128,7 +128,7 @@ CASES = [
     ("port = 1502", "port = 0", "lines[1].port: a TCP line's port is a number from 1 to 65535"),
     ("unit = 1", SECOND.format("lobby", 2), "lines[0].panels[1].id: 'lobby' stands at lines[0].panels[0].id already"),
     ("unit = 1", SECOND.format("second door", 2), "lines[0].panels[1].id: letters, digits"),
-    ("unit = 1", "unit = 248", "lines[0].panels[0].unit: input should be less than or equal to 247"),
+    ("unit = 1", "unit = 248", "lines[0].panels[0].unit: must be a number from 1 to 247"),
     ("unit = 1", 'unit = "1"', "lines[0].panels[0].unit: input should be a valid integer"),
     ("unit = 1", "gaurd_ms = 1", "lines[0].panels[0].gaurd_ms: unknown key"),
     ("unit = 1", SECOND.format("second", 1), "lines[0].panels[1].unit: 1 is taken by lines[0].panels[0].unit"),

@@ -1,11 +1,11 @@
 """A changed configuration touches only what it concerns."""
 
-from config.settings import LineSettings, PanelSettings
+from config.settings import LineSettings, ModbusRtuLine, PanelSettings
 from gateway.site import difference
 
 
 def _line(name: str, *panels: PanelSettings, baudrate: int = 9600) -> LineSettings:
-    return LineSettings(id=name, kind="modbus-rtu", port=f"/dev/{name}", baudrate=baudrate, panels=panels)
+    return ModbusRtuLine(id=name, port=f"/dev/{name}", baudrate=baudrate, panels=panels)
 
 
 def _panel(name: str, unit: int) -> PanelSettings:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
-from config.settings import LineSettings
+from config.settings import ModbusTcpLine
 from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
 from drivers.errors import (
@@ -209,7 +209,7 @@ def test_a_bus_on_tcp_retries_quarantines_and_recovers() -> None:
         assert isinstance(loop, VirtualTcpLoop)
         panel = SoakPanel(1)
         loop.responder = Responder([panel], Faults())
-        settings = LineSettings(id="annex", kind="modbus-tcp", host="192.0.2.1", port=502)
+        settings = ModbusTcpLine(id="annex", host="192.0.2.1", port=502)
         clock = VirtualClock()
         bus = ModbusBus(settings, open_link(settings, clock), clock)
         bus.attach(1, probe=PROBE)
@@ -260,7 +260,7 @@ async def black_hole_bus() -> tuple[ModbusBus, BlackHole]:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, BlackHole)
     clock = VirtualClock()
-    settings = LineSettings(id="annex", kind="modbus-tcp", host="192.0.2.1", port=502)
+    settings = ModbusTcpLine(id="annex", host="192.0.2.1", port=502)
     bus = ModbusBus(settings, open_link(settings, clock), clock)
     bus.attach(1, probe=PROBE)
     bus.attach(2, probe=PROBE)
@@ -345,7 +345,7 @@ def test_a_host_that_closes_every_connection_is_unavailable_and_not_besieged(aft
         loop.after_s = after_s
         loop.responder = Responder([])
         clock = VirtualClock()
-        settings = LineSettings(id="annex", kind="modbus-tcp", host="192.0.2.1", port=502)
+        settings = ModbusTcpLine(id="annex", host="192.0.2.1", port=502)
         bus = ModbusBus(settings, open_link(settings, clock), clock)
         bus.attach(1, probe=PROBE)
         await bus.start()
@@ -368,7 +368,7 @@ def test_a_host_that_closes_every_connection_is_unavailable_and_not_besieged(aft
 
 async def test_a_host_that_hangs_up_when_asked_for_one_unit_serves_the_others() -> None:
     async with rogue_server(lambda request: [CUT] if request[6] == 9 else good(request)) as server:
-        settings = LineSettings(id="annex", kind="modbus-tcp", host="127.0.0.1", port=server.port, timeout_ms=5000)
+        settings = ModbusTcpLine(id="annex", host="127.0.0.1", port=server.port, timeout_ms=5000)
         bus = ModbusBus(settings, open_link(settings, SystemClock()), SystemClock())
         bus.attach(1, probe=PROBE)
         bus.attach(9, probe=PROBE)

@@ -15,7 +15,7 @@ import serial
 import serial.rs485
 import serial_asyncio
 
-from config.settings import LineSettings
+from config.settings import AnyLine, ModbusLineSettings, ModbusRtuLine, ModbusRtuTcpLine, ModbusTcpLine
 from drivers.clock import Clock
 from drivers.link import Link
 from drivers.modbus.wire.requests import Request
@@ -34,18 +34,18 @@ _TAKEN_WITHIN_MS = 1000
 _READ_SIZE = 4096
 
 
-def open_link(settings: LineSettings, clock: Clock) -> Link[Request, tuple[int, ...]]:
+def open_link(settings: AnyLine, clock: Clock) -> Link[Request, tuple[int, ...]]:
     """The link, not yet opened."""
-    match settings.kind:
-        case "modbus-rtu":
+    match settings:
+        case ModbusRtuLine():
             return RtuLink(serial_port(settings), line_timing(settings), clock, settings.id)
-        case "modbus-rtu-tcp":
-            return RtuLink(device_server(*_endpoint(settings)), line_timing(settings), clock, settings.id)
-        case "modbus-tcp":
-            return TcpLink(*_endpoint(settings), clock, settings.id)
+        case ModbusRtuTcpLine():
+            return RtuLink(device_server(settings.host, settings.port), line_timing(settings), clock, settings.id)
+        case ModbusTcpLine():
+            return TcpLink(settings.host, settings.port, clock, settings.id)
 
 
-def line_timing(settings: LineSettings) -> LineTiming:
+def line_timing(settings: ModbusLineSettings) -> LineTiming:
     """Modbus over serial line 1.02, 2.5.1.1: 3.5 characters of 11 bits, a fixed 1.75 ms above 19 200 baud."""
     bits = 1 + 8 + (settings.parity != "none") + settings.stopbits
     silence_s = _SILENT_CHARACTERS * _RTU_CHARACTER_BITS / settings.baudrate
@@ -58,13 +58,13 @@ def line_timing(settings: LineSettings) -> LineTiming:
     )
 
 
-def serial_port(settings: LineSettings) -> Connect:
+def serial_port(settings: ModbusRtuLine) -> Connect:
     async def connect(receiver: Receiver) -> Outlet:
         try:
             return await _connected(settings, _PARITY[settings.parity], receiver)
         except OSError as error:
             # A simulated panel's end of a line has no wire: it refuses a parity bit, at the first setting or a later one.
-            if error.errno != errno.EINVAL or not _is_pseudo_terminal(str(settings.port)):
+            if error.errno != errno.EINVAL or not _is_pseudo_terminal(settings.port):
                 raise
         return await _connected(settings, serial.PARITY_NONE, receiver)
 
@@ -75,17 +75,17 @@ def _is_pseudo_terminal(port: str) -> bool:
     return _PSEUDO in Path(port).resolve().parents
 
 
-async def _connected(settings: LineSettings, parity: str, receiver: Receiver) -> Outlet:
+async def _connected(settings: ModbusRtuLine, parity: str, receiver: Receiver) -> Outlet:
     try:
         port = serial.Serial(
-            port=str(settings.port), baudrate=settings.baudrate, parity=parity, stopbits=settings.stopbits, exclusive=True
+            port=settings.port, baudrate=settings.baudrate, parity=parity, stopbits=settings.stopbits, exclusive=True
         )
         return await _take_over(port, settings, receiver)
     except termios.error as error:
         raise OSError(*error.args) from error
 
 
-async def _take_over(port: serial.Serial, settings: LineSettings, receiver: Receiver) -> Outlet:
+async def _take_over(port: serial.Serial, settings: ModbusRtuLine, receiver: Receiver) -> Outlet:
     try:
         if settings.rs485:
             port.rs485_mode = serial.rs485.RS485Settings()
@@ -159,7 +159,3 @@ class _SocketOutlet:
 
     def close(self) -> None:
         self._transport.abort()
-
-
-def _endpoint(settings: LineSettings) -> tuple[str, int]:
-    return settings.host or "127.0.0.1", int(settings.port)
