@@ -91,8 +91,8 @@ class Link(Protocol[R_contra, V_co]):
 
     def frame(self, unit: int, request: R_contra) -> bytes: ...
 
-    def doubts(self, request: R_contra) -> bool:
-        """Its confirmation could not be told from our own echo yet: an answered read settles that."""
+    def doubts(self, unit: int, request: R_contra) -> bool:
+        """A write of which it could not be told yet who confirms it: an answered read settles that."""
         ...
 
     def wire_ms(self, request: R_contra) -> float | None:

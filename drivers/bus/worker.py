@@ -359,8 +359,8 @@ class Bus(Generic[R, V]):
         self._account(job.unit, job.request, started, error)
 
     def _unproved(self, job: Job[R, V]) -> bool:
-        """A single write of whose confirmation an echo of the adapter could not be told yet."""
-        return job.looks <= self._policy.retries and job.unit in self._units and self._link.doubts(job.request)
+        """A write of which the link cannot tell yet who confirms it."""
+        return job.looks <= self._policy.retries and job.unit in self._units and self._link.doubts(job.unit, job.request)
 
     async def _look_first(self, job: Job[R, V]) -> None:
         """A harmless read before the first single write on a connection; in vain for ever, the write is judged by itself."""

@@ -128,7 +128,7 @@ def test_a_damaged_echo_shows_nothing(request_: Request) -> None:
         link = RtuLink(line.connect, line_timing(rtu_settings()), clock)
         await link.open()
         await link.exchange(1, request_, TIMING)
-        assert link.doubts(WRITE)
+        assert link.doubts(1, WRITE)
         await link.close()
 
     run_virtual(main())
@@ -140,12 +140,12 @@ def test_noise_as_long_as_our_frame_brings_the_doubt_back() -> None:
         clock = VirtualClock()
         link = RtuLink(line.connect, line_timing(rtu_settings()), clock)
         await link.open()
-        assert link.doubts(WRITE)
+        assert link.doubts(1, WRITE)
         await link.exchange(1, READ, TIMING)
-        assert not link.doubts(WRITE)
+        assert not link.doubts(1, WRITE)
         line.answer = lambda frame: [(0.0, b"\xff" * 8), *obedient(frame)]
         await link.exchange(1, READ, TIMING)
-        assert link.doubts(WRITE)
+        assert link.doubts(1, WRITE)
         await link.close()
 
     run_virtual(main())

@@ -113,7 +113,7 @@ class RtuLink:
     def frame(self, unit: int, request: Request) -> bytes:
         return framer.build(unit, request.pdu())
 
-    def doubts(self, request: Request) -> bool:
+    def doubts(self, unit: int, request: Request) -> bool:
         return self._echoes is None and mirrors(request)
 
     def wire_bytes(self, request: Request) -> int:

@@ -183,7 +183,7 @@ class TcpLink:
         """With transaction id 0."""
         return self._framer.encode(request.pdu(), unit, 0)
 
-    def doubts(self, request: Request) -> bool:
+    def doubts(self, unit: int, request: Request) -> bool:
         return False
 
     def wire_bytes(self, request: Request) -> int:
