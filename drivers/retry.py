@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.errors import DriverError, NoReply, NotSent, PanelBusy, PanelException, StillWorking, Unconfirmed
+from drivers.errors import ConnectionLost, DriverError, NoReply, NotSent, PanelBusy, PanelException, StillWorking, Unconfirmed
+
+_RETRIES_CUT = 1
+"""After a connection that the far end closed during the exchange: the next one is new, and either does it or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def decide(repeatable: bool, error: DriverError, attempt: int, policy: RetryPoli
         return Retry(policy.busy_delay_s * 2 ** (attempt - 1))
     if not isinstance(error, Unconfirmed):
         return GiveUp()
-    if attempt > policy.retries:
+    if attempt > (min(_RETRIES_CUT, policy.retries) if isinstance(error, ConnectionLost) else policy.retries):
         return GiveUp()
     return Retry(policy.silent_delay_s * 2 ** (attempt - 1) if isinstance(error, NoReply | StillWorking) else 0.0)
 

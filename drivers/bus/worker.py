@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 30.0
 _DOUBLINGS = 10
+_CUTS_OF_A_LINE = 2
 _STOPPED_WAITING = "the line was stopped before the reply"
 
 
@@ -59,7 +60,10 @@ class Bus(Generic[R, V]):
         self._stopping = False
         self._down = False
         self._failed_opens = 0
+        self._cuts = 0
+        """Exchanges in a row that lost the connection."""
         self._cut_off: set[int] = set()
+        """The units of these."""
         self._probed = False
 
     # ---- life ----
@@ -267,11 +271,11 @@ class Bus(Generic[R, V]):
     async def _renew(self) -> bool:
         """Open a connection anew that the last exchange left suspect, while nothing runs: deadlines of what waits hold.
 
-        Once before an exchange: what is stale again at once is that exchange's matter. A host that closes the connection
-        whoever is asked for is a line that is down: the next one comes after a pause. One that does so when asked for some
-        units only is a matter of these.
+        Once before an exchange: what is stale again at once is that exchange's matter. A host that closes one connection after
+        the other, whoever is asked for, is a line that is down: the next one comes after a pause. One that does so when asked
+        for some units only is a matter of these.
         """
-        if self._cut_off and all(number in self._cut_off for number, _ in self._units.items()):
+        if self._cuts >= _CUTS_OF_A_LINE and all(number in self._cut_off for number, _ in self._units.items()):
             await self._link.close()
             return False
         return await self._open() and not self._stopping
@@ -408,9 +412,10 @@ class Bus(Generic[R, V]):
             return
         self._traffic.exchanged(number, now, now - started, error)
         if isinstance(error, ConnectionLost):
+            self._cuts += 1
             self._cut_off.add(number)
         else:
-            self._failed_opens = 0
+            self._failed_opens = self._cuts = 0
             self._cut_off.clear()
         if self._units.answered(number, error, self._latency_s(request, now - started), now):
             self._refuse_quarantined(number)

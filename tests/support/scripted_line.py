@@ -51,6 +51,9 @@ class ScriptedLine:
     def heard(self) -> bytes:
         return b""
 
+    def gone(self) -> bool:
+        return False
+
     def forget(self) -> None:
         return
 

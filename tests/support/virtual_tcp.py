@@ -18,6 +18,9 @@ T = TypeVar("T")
 class _NoSocket:
     """Takes any option."""
 
+    def fileno(self) -> int:
+        return -1
+
     def setsockopt(self, *option: object) -> None:
         return
 

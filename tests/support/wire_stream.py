@@ -27,6 +27,9 @@ class _Outlet:
     def heard(self) -> bytes:
         return b""
 
+    def gone(self) -> bool:
+        return False
+
     def forget(self) -> None:
         return
 

@@ -24,14 +24,18 @@ from drivers.errors import (
 from drivers.retry import GiveUp, Retry, RetryPolicy, decide, verdict
 
 POLICY = RetryPolicy()
-DISTURBED: list[DriverError] = [CorruptReply(), UnexpectedReply(), ConnectionLost()]
-SILENT: list[DriverError] = [NoReply(), *DISTURBED]
+DISTURBED: list[DriverError] = [CorruptReply(), UnexpectedReply()]
+SILENT: list[DriverError] = [NoReply(), ConnectionLost(), *DISTURBED]
 NOT_SENT: list[DriverError] = [QueueFull(), DeadlinePassed(), Quarantined(), BusUnavailable(), LineStopped()]
 
 
 @pytest.mark.parametrize("error", DISTURBED)
 def test_what_may_be_repeated_is_tried_twice_more(error: DriverError) -> None:
     assert [decide(True, error, attempt, POLICY) for attempt in (1, 2, 3)] == [Retry(), Retry(), GiveUp()]
+
+
+def test_after_a_connection_that_was_cut_the_next_one_is_tried_once() -> None:
+    assert [decide(True, ConnectionLost(), attempt, POLICY) for attempt in (1, 2)] == [Retry(), GiveUp()]
 
 
 def test_a_silent_panel_leaves_the_line_to_the_others_before_it_is_asked_again() -> None:

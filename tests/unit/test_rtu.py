@@ -405,6 +405,9 @@ def test_what_was_given_up_is_forgotten_by_the_port() -> None:
     class Slow(ScriptedLine):
         forgotten = 0
 
+        def gone(self) -> bool:
+            return False
+
         def forget(self) -> None:
             self.forgotten += 1
 

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import termios
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,10 +19,12 @@ import serial_asyncio
 from config.settings import AnyLine, ModbusLineSettings, ModbusRtuLine, ModbusRtuTcpLine, ModbusTcpLine
 from drivers.clock import Clock
 from drivers.link import Link
+from drivers.modbus.wire.far_end import FarEnd
 from drivers.modbus.wire.requests import Request
 from drivers.modbus.wire.rtu import LineTiming, RtuLink
-from drivers.modbus.wire.stream import Connect, Outlet, Receiver
+from drivers.modbus.wire.stream import Connect, Outlet, Receiver, far_end_closed
 from drivers.modbus.wire.tcp import TcpLink
+from drivers.name_lookup import NameLookup
 
 _PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 _PSEUDO = Path("/dev/pts")
@@ -40,9 +43,14 @@ def open_link(settings: AnyLine, clock: Clock) -> Link[Request, tuple[int, ...]]
         case ModbusRtuLine():
             return RtuLink(serial_port(settings), line_timing(settings), clock, settings.id)
         case ModbusRtuTcpLine():
-            return RtuLink(device_server(settings.host, settings.port), line_timing(settings), clock, settings.id)
+            far_end = FarEnd(_delay_s(settings.connect_delay_ms))
+            return RtuLink(device_server(settings.host, settings.port), line_timing(settings), clock, settings.id, far_end)
         case ModbusTcpLine():
-            return TcpLink(settings.host, settings.port, clock, settings.id)
+            return TcpLink(settings.host, settings.port, clock, settings.id, _delay_s(settings.connect_delay_ms))
+
+
+def _delay_s(delay_ms: float | None) -> float | None:
+    return None if delay_ms is None else delay_ms / 1000
 
 
 def line_timing(settings: ModbusLineSettings) -> LineTiming:
@@ -122,6 +130,9 @@ class _SerialOutlet:
             with suppress(OSError, termios.error):
                 termios.tcflush(self._descriptor, termios.TCOFLUSH)
 
+    def gone(self) -> bool:
+        return False
+
     def close(self) -> None:
         """Without waiting for a port that takes no more bytes: closing would drain it."""
         self.forget()
@@ -130,13 +141,26 @@ class _SerialOutlet:
 
 
 def device_server(host: str, port: int) -> Connect:
+    names = NameLookup(host)
+
     async def connect(receiver: Receiver) -> Outlet:
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(_CONNECT_S):
-            transport, _ = await loop.create_connection(lambda: receiver, host, port)
+        transport = await _connected(await names.addresses(), port, receiver)
         return _SocketOutlet(transport, transport.get_extra_info("socket"))
 
     return connect
+
+
+async def _connected(addresses: Sequence[str], port: int, receiver: Receiver) -> asyncio.WriteTransport:
+    """To the first address that takes the connection. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    refused = OSError("no address")
+    for address in addresses:
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                return (await loop.create_connection(lambda: receiver, address, port))[0]
+        except OSError as error:
+            refused = error
+    raise refused
 
 
 class _SocketOutlet:
@@ -145,6 +169,7 @@ class _SocketOutlet:
 
     def __init__(self, transport: asyncio.WriteTransport, near: socket.socket) -> None:
         self._transport = transport
+        self._near = near
         near.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TAKEN_WITHIN_MS)
         near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
@@ -156,6 +181,9 @@ class _SocketOutlet:
 
     def forget(self) -> None:
         return
+
+    def gone(self) -> bool:
+        return self._transport.is_closing() or far_end_closed(self._near)
 
     def close(self) -> None:
         self._transport.abort()

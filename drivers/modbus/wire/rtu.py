@@ -18,6 +18,7 @@ from drivers.errors import BusUnavailable, ConnectionLost, NoReply, Unconfirmed
 from drivers.link import UnitTiming, WireTally
 from drivers.modbus.wire import framer
 from drivers.modbus.wire.echo import Echo, mirrors
+from drivers.modbus.wire.far_end import FarEnd
 from drivers.modbus.wire.framer import Frame, ReplyFramer
 from drivers.modbus.wire.requests import Request
 from drivers.modbus.wire.rtu_exchange import Exchange
@@ -47,8 +48,10 @@ class LineTiming:
 class RtuLink:
     """A `drivers.link.Link` for RTU frames."""
 
-    def __init__(self, connect: Connect, timing: LineTiming, clock: Clock, name: str = "") -> None:
+    def __init__(self, connect: Connect, timing: LineTiming, clock: Clock, name: str = "", far_end: FarEnd | None = None) -> None:
+        """`far_end`: of a connection, which a host may close at any time, and the next exchange opens anew; None: a port."""
         self._clock = clock
+        self._far_end = far_end
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
         self.sent = False
@@ -71,11 +74,14 @@ class RtuLink:
 
     @property
     def connected(self) -> bool:
-        return self._defect is None and self._receiver is not None and not self._receiver.lost
+        return self._defect is None and self._receiver is not None and (self._far_end is not None or not self._receiver.lost)
 
     @property
     def stale(self) -> bool:
-        return False
+        return self._far_end is not None and (self._far_end.spent or self._gone())
+
+    def _gone(self) -> bool:
+        return self._receiver is None or self._receiver.lost or self._outlet is None or self._outlet.gone()
 
     @property
     def quiet_at(self) -> float:
@@ -90,16 +96,46 @@ class RtuLink:
     async def open(self) -> None:
         if self._defect is not None:
             raise self._defect
+        if self._receiver is not None and not self._receiver.lost:
+            if self._far_end is not None and self._gone():
+                self._far_end.closed(self._clock.monotonic())
+            await self.close()
+        self._receiver = self._outlet = None
+        if self._far_end is not None:
+            await self._let_pass()
         receiver = Receiver(self._arrived, self._lost, self._defects)
         try:
-            self._outlet = await self._connect(receiver)
+            outlet = await self._connect(receiver)
         except (OSError, ValueError) as error:
             raise BusUnavailable(str(error)) from error
-        self._receiver = receiver
+        if self._far_end is not None:
+            await self._get_ready(self._far_end, outlet)
+        self._receiver, self._outlet = receiver, outlet
         self._idle = ReplyFramer()
-        self._echoes = self._timing.local_echo
+        if self._far_end is None or not self._far_end.closes:
+            self._echoes = self._timing.local_echo
         # What was under way before may still end now: a whole silence before the first frame.
         self._busy_until = self._clock.monotonic()
+
+    async def _let_pass(self) -> None:
+        """Whatever is still on its way to the connection that was closed. On the next one nothing has to be waited for: a host
+        may close one on which nothing is said for that long."""
+        await self._clock.sleep(max(0.0, self.quiet_at - self._clock.monotonic()))
+        self._suspect_since = None
+
+    async def _get_ready(self, far_end: FarEnd, outlet: Outlet) -> None:
+        """Raises BusUnavailable."""
+        wait_s = far_end.wait_s(self._clock.monotonic())
+        try:
+            await self._clock.sleep(wait_s)
+        except asyncio.CancelledError:
+            outlet.close()
+            raise
+        if outlet.gone():
+            outlet.close()
+            far_end.closed_at_once()
+            raise BusUnavailable("the connection was closed at once")
+        far_end.opened(self._clock.monotonic(), wait_s)
 
     async def close(self) -> None:
         receiver, outlet = self._receiver, self._outlet
@@ -124,6 +160,18 @@ class RtuLink:
         return 1000 * (self.wire_bytes(request) * timing.character_s + 2 * timing.silence_s)
 
     async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
+        """A connection that is found closed before the frame left is opened anew, once."""
+        if self.stale:
+            await self.open()
+        try:
+            return await self._once(unit, request, timing, probe)
+        except BusUnavailable:
+            if self.sent or not self.stale:
+                raise
+        await self.open()
+        return await self._once(unit, request, timing, probe)
+
+    async def _once(self, unit: int, request: Request, timing: UnitTiming, probe: bool) -> tuple[int, ...]:
         exchange = Exchange(unit, request, self.frame(unit, request), timing, self._clock.monotonic())
         self._exchange = exchange
         self.sent = False
@@ -147,7 +195,7 @@ class RtuLink:
                 exchange.fail(BusUnavailable("the line does not become quiet"))
             else:
                 self._call_at(free_at, self._begin, exchange)
-        elif self._outlet is None or not self.connected:
+        elif self._outlet is None or self._gone():
             exchange.fail(BusUnavailable("the line is not open"))
         elif heard := self._heard(self._outlet, exchange):
             self._arrived(heard)
@@ -189,6 +237,7 @@ class RtuLink:
         self._quiet_s = exchange.timing.timeout_s if timing.quiet_s is None else timing.quiet_s
         self._busy_until = now + len(exchange.frame) * timing.character_s
         exchange.sent = self.sent = True
+        exchange.sent_at = now
         exchange.echo = Echo(exchange.frame, self._echoes)
         exchange.deadline = exchange.answer_by = self._busy_until + exchange.timing.timeout_s
         self._call_at(exchange.deadline, self._expire, exchange)
@@ -214,10 +263,19 @@ class RtuLink:
             self._suspect()
         if exchange.sent:
             self._learn_echo(exchange)
+            self._learn_habits(exchange)
         if exchange.foreign:
             self.tally.late_dropped.update(exchange.foreign)
         if glitches := exchange.framer.skipped + exchange.framer.waiting:
             self.tally.glitch_bytes[exchange.unit] += glitches
+
+    def _learn_habits(self, exchange: Exchange) -> None:
+        if self._far_end is None:
+            return
+        if exchange.answered:
+            self._far_end.answered(exchange.unit, exchange.sent_at)
+        elif exchange.silent:
+            self._far_end.unanswered(exchange.unit)
 
     def _learn_echo(self, exchange: Exchange) -> None:
         """By an answer that cannot be our own bytes, with our frame in front of it or nothing that may have been it."""
@@ -311,6 +369,8 @@ class RtuLink:
     def _lost(self, receiver: Receiver) -> None:
         if receiver is not self._receiver:
             return
+        if self._far_end is not None:
+            self._far_end.closed(self._clock.monotonic())
         if self._exchange is not None:
             sent = self._exchange.sent
             self._exchange.fail(ConnectionLost("the line went away") if sent else BusUnavailable("the line went away"))

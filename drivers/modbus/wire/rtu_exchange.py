@@ -23,6 +23,7 @@ class Exchange:
         self.echo = Echo(frame, False)
         self.started = started
         self.sent = False
+        self.sent_at = 0.0
         self.framer = ReplyFramer()
         self.done: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
         self.answer_by = 0.0
@@ -33,6 +34,11 @@ class Exchange:
         self.answered = False
         """By the unit itself, refusals included."""
         self.foreign: list[int] = []
+
+    @property
+    def silent(self) -> bool:
+        """It ended without any reply."""
+        return self.done.done() and not self.done.cancelled() and isinstance(self.done.exception(), NoReply)
 
     def hear(self, data: bytes) -> None:
         self.received += len(data)

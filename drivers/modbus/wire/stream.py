@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -22,11 +24,24 @@ class Outlet(Protocol):
         """Drop what was written and has not left yet, where that is known."""
         ...
 
+    def gone(self) -> bool:
+        """The far end closed, though the loop may not have told yet: asked before a frame is written."""
+        ...
+
     def close(self) -> None: ...
 
 
 Connect = Callable[["Receiver"], Awaitable[Outlet]]
 """Opens the byte stream and has it call the receiver. Raises OSError."""
+
+
+def far_end_closed(near: socket.socket | None) -> bool:
+    """Whether the kernel knows already that the far end closed the connection of this socket, or cut it."""
+    if near is None or near.fileno() < 0:
+        return False
+    poll = select.poll()
+    poll.register(near.fileno(), select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 class Receiver(asyncio.Protocol):

@@ -2,7 +2,8 @@
 
 pymodbus takes a reply with transaction id 0, a short count or a wrong echo for an answer, and waits out its timeout when
 the connection is cut. So it is given a framer that checks every header and hands on the bare PDU, which is judged
-like one from a serial line. After anything odd the connection is closed and the next exchange opens a new one.
+like one from a serial line. After anything odd the connection is closed and the next exchange opens a new one. One that only
+misses a reply is kept for a while, since transaction ids tell a late reply from the next one.
 """
 
 from __future__ import annotations
@@ -23,10 +24,22 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from drivers.clock import Clock
 from drivers.defects import Defects
-from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, DriverError, NoReply, UnexpectedReply, Unheard
+from drivers.errors import (
+    BusUnavailable,
+    ConnectionLost,
+    CorruptReply,
+    DriverError,
+    NoReply,
+    NotSent,
+    UnexpectedReply,
+    Unheard,
+)
 from drivers.link import UnitTiming, WireTally
 from drivers.modbus.wire.codecs import decode_reply
+from drivers.modbus.wire.far_end import FarEnd
 from drivers.modbus.wire.requests import Request
+from drivers.modbus.wire.stream import far_end_closed
+from drivers.name_lookup import NameLookup
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +50,9 @@ _CONNECT_S = 3.0
 _RECEIVE_BUFFER = 65_536
 _AT_ONCE = struct.pack("ii", 1, 0)
 _IDS = 65_000
+_MOST_MISSED = 3
+_MISSED_FOR_S = 10.0
+"""So many replies missed in a row, or for so long, and the connection is opened anew."""
 _NEVER_S = 3600.0
 """pymodbus' own timeout: ours ends every exchange before."""
 
@@ -64,6 +80,10 @@ class StrictFramer(FramerSocket):
         """Bytes of a frame that is not whole yet."""
         self.foreign: Counter[int] = Counter()
         """Whole frames that answered nothing, by unit."""
+        self.given_up: dict[int, int] = {}
+        """Transactions of this connection that were not answered in time, with their units."""
+        self.late: Counter[int] = Counter()
+        """Their replies, by unit: nobody's, and no sign of anything odd."""
 
     @property
     def suspect(self) -> bool:
@@ -96,6 +116,10 @@ class StrictFramer(FramerSocket):
 
     def _match(self, frame: bytes, exp_devid: int, exp_tid: int) -> ModbusPDU | None:
         transaction, unit = int.from_bytes(frame[:2], "big"), frame[6]
+        if self.given_up.get(transaction) == unit:
+            del self.given_up[transaction]
+            self.late[unit] += 1
+            return None
         if not self.awaiting or transaction != exp_tid or unit != exp_devid:
             self.foreign[unit] += 1
             return None
@@ -112,12 +136,15 @@ class StrictFramer(FramerSocket):
 class TcpLink:
     """A `drivers.link.Link` for Modbus TCP. A connection lost between exchanges is reopened by the next one."""
 
-    def __init__(self, host: str, port: int, clock: Clock, name: str = "") -> None:
+    def __init__(self, host: str, port: int, clock: Clock, name: str = "", delay_s: float | None = None) -> None:
+        """`delay_s`: between a connection and its first request; None: learned."""
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
         self.sent = False
         self._host = host
         self._port = port
+        self._names = NameLookup(host)
+        self._far_end = FarEnd(delay_s)
         self._clock = clock
         self._facts = {"line": name}
         self._client: AsyncModbusTcpClient | None = None
@@ -128,6 +155,12 @@ class TcpLink:
         self._reachable = False
         self._cut = False
         """While `open` goes on: pymodbus takes a connection for good that was lost before it looked."""
+        self._missed = 0
+        """Replies in a row, on this connection."""
+        self._missed_since = 0.0
+        self._zero_answered = False
+        """A read as unit 0 was answered on this connection: what listens there is a device, not a bridge that would pass on
+        a write to everybody."""
         self._last_id = randbelow(_IDS)
         """Of a transaction. The ids run on over connections: a converter may bring on a new one what was asked on an old one."""
 
@@ -137,7 +170,13 @@ class TcpLink:
 
     @property
     def stale(self) -> bool:
-        return self._client is None or not self._client.connected or self._framer.suspect
+        client = self._client
+        if client is None or not client.connected or self._framer.suspect or far_end_closed(_near(client)):
+            return True
+        return self._far_end.spent or self._overdue()
+
+    def _overdue(self) -> bool:
+        return bool(self._missed) and self._clock.monotonic() >= self._missed_since + _MISSED_FOR_S
 
     @property
     def quiet_at(self) -> float:
@@ -153,26 +192,45 @@ class TcpLink:
         self._account(0)
         self._drop()
         self._reachable = False
-        client = AsyncModbusTcpClient(
-            self._host, port=self._port, retries=0, reconnect_delay=0, timeout=_CONNECT_S, trace_connect=self._connection
-        )
-        self._framer = self._new_framer()
-        client.ctx.framer = self._framer
-        client.ctx.max_buffer_size = _RECEIVE_BUFFER
-        self._cut = False
-        try:
-            connected = await client.connect()
-        except ValueError as error:
-            raise BusUnavailable(f"no such host: {self._host}") from error
-        if not connected:
-            raise BusUnavailable(f"no connection to {self._host}:{self._port}")
+        client = await self._connect()
+        wait_s = self._far_end.wait_s(self._clock.monotonic())
+        if wait_s and not self._cut:
+            await self._wait(client, wait_s)
         if self._cut:
             client.close()
+            self._far_end.closed_at_once()
             raise BusUnavailable(f"{self._host}:{self._port} closed the connection at once")
+        self._far_end.opened(self._clock.monotonic(), wait_s)
         client.ctx.comm_params.timeout_connect = _NEVER_S
         client.ctx.next_tid = self._last_id
+        self._missed, self._zero_answered = 0, False
         self._client = client
         self._reachable = True
+
+    async def _connect(self) -> AsyncModbusTcpClient:
+        """To the first address of the host that takes the connection. Raises BusUnavailable."""
+        try:
+            addresses = await self._names.addresses()
+        except OSError as error:
+            raise BusUnavailable(str(error)) from error
+        for address in addresses:
+            client = AsyncModbusTcpClient(
+                address, port=self._port, retries=0, reconnect_delay=0, timeout=_CONNECT_S, trace_connect=self._connection
+            )
+            self._framer = self._new_framer()
+            client.ctx.framer = self._framer
+            client.ctx.max_buffer_size = _RECEIVE_BUFFER
+            self._cut = False
+            if await client.connect():
+                return client
+        raise BusUnavailable(f"no connection to {self._host}:{self._port}")
+
+    async def _wait(self, client: AsyncModbusTcpClient, wait_s: float) -> None:
+        try:
+            await self._clock.sleep(wait_s)
+        except asyncio.CancelledError:
+            client.close()
+            raise
 
     async def close(self) -> None:
         self._drop()
@@ -184,7 +242,7 @@ class TcpLink:
         return self._framer.encode(request.pdu(), unit, 0)
 
     def doubts(self, unit: int, request: Request) -> bool:
-        return False
+        return unit == 0 and request.writes and not self._zero_answered
 
     def wire_bytes(self, request: Request) -> int:
         return request.request_pdu_size() + request.reply_pdu_size() + 2 * _HEADER
@@ -195,21 +253,39 @@ class TcpLink:
     async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
         self.sent = False
         client = await self._connection_to_use()
+        if self.doubts(unit, request):
+            raise NotSent("no read as unit 0 was answered: a write to it may be a broadcast")
         self.sent = True
         self._exchanging = True
         self._framer.awaiting = True
+        sent_at = self._clock.monotonic()
         try:
             async with self._translated(timing.timeout_s):
                 reply = await client.execute(False, self._message(unit, request))
+            self._far_end.answered(unit, sent_at)
+            self._missed = 0
+            self._zero_answered |= unit == 0
             return decode_reply(request, request.pdu(), reply.raw)
         except Unheard:
             raise
-        except (NoReply, CorruptReply, UnexpectedReply, ConnectionLost, asyncio.CancelledError):
+        except NoReply:
+            self._miss(client, unit, sent_at)
+            raise
+        except (CorruptReply, UnexpectedReply, ConnectionLost, asyncio.CancelledError):
             self._drop()
             raise
         finally:
             self._exchanging = False
             self._account(unit)
+
+    def _miss(self, client: AsyncModbusTcpClient, unit: int, sent_at: float) -> None:
+        """A reply did not come in time. It may come yet, which its transaction id will tell."""
+        self._far_end.unanswered(unit)
+        self._missed_since = self._missed_since if self._missed else sent_at
+        self._missed += 1
+        self._framer.given_up[client.ctx.next_tid] = unit
+        if self._missed >= _MOST_MISSED:
+            self._drop()
 
     def _message(self, unit: int, request: Request) -> ModbusPDU:
         if _log.isEnabledFor(logging.DEBUG):
@@ -244,6 +320,8 @@ class TcpLink:
         """Count what was odd; after that this connection is not used again."""
         framer = self._framer
         framer.awaiting = False
+        self.tally.late_dropped.update(framer.late)
+        framer.late.clear()
         if not framer.suspect:
             return
         self.tally.late_dropped.update(framer.foreign)
@@ -267,6 +345,8 @@ class TcpLink:
         """pymodbus tells here that a connection is gone; whoever waits is told at once."""
         if not connected:
             self._cut = True
+            if self._client is not None:
+                self._far_end.closed(self._clock.monotonic())
             self._end_wait(ConnectionError("the connection was cut"))
 
     def _end_wait(self, error: Exception) -> None:
@@ -287,12 +367,18 @@ class TcpLink:
         client, self._client = self._client, None
         if client is None:
             return
-        transport = client.ctx.transport
-        near = transport.get_extra_info("socket") if isinstance(transport, asyncio.Transport) else None
+        near = _near(client)
+        if client.connected and far_end_closed(near):
+            self._far_end.closed(self._clock.monotonic())
         self._last_id = client.ctx.next_tid
         if near is not None and near.fileno() >= 0:
             near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         client.close()
+
+
+def _near(client: AsyncModbusTcpClient) -> socket.socket | None:
+    transport = client.ctx.transport
+    return transport.get_extra_info("socket") if isinstance(transport, asyncio.Transport) else None
 
 
 def _nothing() -> None:

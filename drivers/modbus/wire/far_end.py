@@ -1,0 +1,90 @@
+"""What a host at the far end of connections turns out to be like: deaf right after a connection, or closing after each reply."""
+
+from __future__ import annotations
+
+_LONGEST_S = 5.0
+_REMEMBERED_S = 86_400.0
+_CLOSING = 2
+"""Connections in a row that ended right behind their only reply: the host closes after each one."""
+
+
+class FarEnd:
+    """Habits of one host, by what its connections have shown. Times are monotonic seconds.
+
+    A host is deaf at first when a unit missed the first requests of a connection and answered a later one; the time that
+    this took is kept for a day. As long it is remembered that a host closes
+    after each reply. Where a whole connection brought no answer at all, the next one waits the longest time, in
+    turns with none: the host may be deaf for longer than a connection is tried, or all its units may simply be dead.
+    """
+
+    def __init__(self, delay_s: float | None = None) -> None:
+        """`delay_s`: between a connection and its first request; None: learned."""
+        self._fixed_s = delay_s
+        self._learned_s = 0.0
+        self._learned_until = 0.0
+        self._silent = 0
+        self._closing = 0
+        self._closing_until = 0.0
+        self._opened_at = 0.0
+        self._waited_s = 0.0
+        self._answers = 0
+        self._unheard: set[int] = set()
+
+    @property
+    def closes(self) -> bool:
+        """It closes after each reply."""
+        return self._closing >= _CLOSING
+
+    @property
+    def spent(self) -> bool:
+        """This connection had its one reply."""
+        return self.closes and self._answers > 0
+
+    def wait_s(self, now: float) -> float:
+        """For a connection that is made now."""
+        if self._fixed_s is not None:
+            return self._fixed_s
+        if self.closes:
+            return 0.0
+        if now < self._learned_until:
+            return self._learned_s
+        return _LONGEST_S if (self._silent + self._was_silent()) % 2 else 0.0
+
+    def _was_silent(self) -> bool:
+        return bool(self._unheard) and not self._answers
+
+    def opened(self, now: float, waited_s: float) -> None:
+        """A new connection; `waited_s` are over since it was made."""
+        self._silent += self._was_silent()
+        if now >= self._closing_until:
+            self._closing = 0
+        self._opened_at, self._waited_s = now - waited_s, waited_s
+        self._answers = 0
+        self._unheard.clear()
+
+    def answered(self, unit: int, sent_at: float) -> None:
+        """Any reply of the unit, to a request that was sent at this moment."""
+        self._answers += 1
+        self._silent = 0
+        if self._answers > 1:
+            self._closing = 0
+            return
+        late_s = sent_at - self._opened_at if unit in self._unheard else 0.0
+        if late_s or self._waited_s:
+            self._learned_s = min(_LONGEST_S, max(self._waited_s, late_s))
+            self._learned_until = sent_at + _REMEMBERED_S
+
+    def unanswered(self, unit: int) -> None:
+        """Silence; a connection that was lost is none."""
+        self._unheard.add(unit)
+
+    def closed_at_once(self) -> None:
+        """The host closed a connection on which nothing was asked yet: what waits for long is closed."""
+        self._learned_until = 0.0
+        self._silent = 0
+        self._unheard.clear()
+
+    def closed(self, now: float) -> None:
+        """The host closed the connection, not we."""
+        self._closing = self._closing + 1 if self._answers == 1 else 0
+        self._closing_until = now + _REMEMBERED_S

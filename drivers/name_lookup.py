@@ -1,0 +1,67 @@
+"""Names of hosts to addresses, so that a name server which does not answer holds up nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from contextlib import suppress
+from threading import Thread
+
+_WITHIN_S = 2.0
+_MOST = 3
+
+
+class NameLookup:
+    """The addresses of one host. One look-up at a time runs, in a thread of its own that no stop waits for: a call into the
+    resolver cannot be cancelled, and an executor shared with others would run out of threads."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._running: asyncio.Future[None] | None = None
+        self._last: tuple[str, ...] = ()
+        self._error = "no answer of the name server"
+
+    async def addresses(self) -> tuple[str, ...]:
+        """At least one, at most three: what the name says now, or what it said last where no answer comes within two seconds.
+
+        Raises OSError.
+        """
+        if _is_address(self._host):
+            return (self._host,)
+        await asyncio.wait({self._asked()}, timeout=_WITHIN_S)
+        if not self._last:
+            raise OSError(f"no such host: {self._host}: {self._error}")
+        return self._last
+
+    def _asked(self) -> asyncio.Future[None]:
+        if self._running is None:
+            loop = asyncio.get_running_loop()
+            self._running = loop.create_future()
+            Thread(target=self._look_up, args=(loop,), name=f"look up {self._host}", daemon=True).start()
+        return self._running
+
+    def _look_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        found: tuple[str, ...] = ()
+        error = "it has no address"
+        try:
+            entries = socket.getaddrinfo(self._host, None, type=socket.SOCK_STREAM)
+            found = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))[:_MOST]
+        except (OSError, ValueError) as failure:
+            error = str(failure)
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(self._answered, found, error)
+
+    def _answered(self, found: tuple[str, ...], error: str) -> None:
+        self._last, self._error = found or self._last, error
+        running, self._running = self._running, None
+        if running is not None:
+            running.set_result(None)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
