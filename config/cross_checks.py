@@ -7,13 +7,14 @@ passed over here. Yields (key path, what).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.panel_model import ModelError, PanelModel
-from config.settings import LINE_KINDS, LineSettings, PanelSettings
+from config.settings import LINE_KINDS, LineSettings, PanelSettings, Settings
 
 Mistake = tuple[str, str]
 Models = Mapping[str, PanelModel] | None
@@ -34,6 +35,18 @@ def cross_checks(raw: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
     yield from _panels(raw, models)
     yield from _groups(raw, panels)
     yield from _bindings(raw, panels)
+
+
+def warnings_of(settings: Settings) -> Iterator[Mistake]:
+    """What is allowed and may surprise."""
+    for at, line in enumerate(settings.lines):
+        for index, panel in enumerate(line.panels):
+            if panel.unit == 0:
+                place = f"lines[{at}].panels[{index}].unit"
+                yield (
+                    place,
+                    "through a bridge 0 is a broadcast; nothing is written before a read as 0 was answered",
+                )
 
 
 def _tables(raw: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -159,8 +172,11 @@ def _wrong_port(kind: type[LineSettings], port: object) -> bool:
 
 def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
     ids, units = _Once(), _Once()
+    neighbours = Counter(place for _, place, _, _ in _line_panels(raw))
     for kind, place, path, panel in _line_panels(raw):
         name, unit = panel.get("id"), panel.get("unit", 1)
+        if unit == 0 and neighbours[place] > 1:
+            yield f"{path}.unit", "0 is for the only panel of a line: a write to 0 may reach all others"
         if kind is not None and type(unit) is int and unit not in kind.units:
             yield f"{path}.unit", f"must be {kind.units_said}"
         if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):

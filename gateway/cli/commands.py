@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from config.cross_checks import warnings_of
 from config.loader import ConfigurationError, load_settings
 from config.panel_model import ModelError, PanelModel, load_model, load_models
 from config.settings import Settings
@@ -115,9 +116,13 @@ def check(path: Path, *, as_json: bool) -> int:
             say("\n".join(f"{path}: {mistake}" for mistake in error.mistakes))
         return 1
     panels = sum(len(line.panels) for line in settings.lines)
+    warnings = [f"{key}: {what}" for key, what in warnings_of(settings)]
     if as_json:
-        say_json({"mistakes": [], "lines": len(settings.lines), "panels": panels})
+        counts = {"mistakes": [], "lines": len(settings.lines), "panels": panels}
+        say_json(counts | {"warnings": warnings} if warnings else counts)
     else:
+        for warning in warnings:
+            say(f"{path}: warning: {warning}")
         say(f"no mistakes: {len(settings.lines)} lines, {panels} panels, {len(settings.bindings)} binding rules")
     return 0
 

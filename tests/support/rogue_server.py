@@ -13,12 +13,12 @@ TcpAnswer = Callable[[bytes], Sequence[bytes | None]]
 """From a whole request to the pieces sent back, in order, in writes of their own."""
 
 
-def good(request: bytes) -> list[bytes | None]:
+def good(request: bytes, unit: int | None = None) -> list[bytes | None]:
     """42 to every register read, the echo to every write."""
     if request[7] in (3, 4):
         count = int.from_bytes(request[10:12], "big")
-        return [reply(request, bytes((request[7], 2 * count)) + b"\x00\x2a" * count)]
-    return [reply(request, request[7:12])]
+        return [reply(request, bytes((request[7], 2 * count)) + b"\x00\x2a" * count, unit=unit)]
+    return [reply(request, request[7:12], unit=unit)]
 
 
 def reply(request: bytes, pdu: bytes, transaction: int | None = None, unit: int | None = None) -> bytes:

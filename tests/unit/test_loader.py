@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from config.cross_checks import warnings_of
 from config.loader import ConfigurationError, load_settings
 from config.panel_model import PanelModel, load_models
 
@@ -195,6 +196,47 @@ def test_the_same_serial_port_twice(tmp_path: Path, models: Mapping[str, PanelMo
     second = '[[lines]]\nid = "b"\nkind = "modbus-rtu"\nport = "/dev/ttyUSB0"\n[groups]'
     mistakes = mistakes_of(tmp_path, GOOD.replace("[groups]", second), models)
     assert mistakes == ("lines[2].port: /dev/ttyUSB0 stands at lines[0].port already",)
+
+
+UNITS = """
+[[lines]]
+id = "a"
+kind = "{kind}"
+{place}
+"""
+PANEL = '[[lines.panels]]\nid = "panel-{unit}"\nmodel = "open-access-panel"\nunit = {unit}\n'
+SERIAL, SOCKET = 'port = "/dev/ttyUSB0"', 'host = "h"\nport = 502'
+
+
+@pytest.mark.parametrize(
+    ("kind", "units", "accepted"),
+    [
+        ("modbus-tcp", (255,), True),
+        ("modbus-tcp", (1, 255), True),
+        ("modbus-tcp", (0,), True),
+        ("modbus-tcp", (0, 1), False),
+        ("modbus-tcp", (248,), False),
+        ("modbus-tcp", (254,), False),
+        ("modbus-tcp", (256,), False),
+        ("modbus-rtu-tcp", (0,), False),
+        ("modbus-rtu-tcp", (255,), False),
+        ("modbus-rtu", (0,), False),
+        ("modbus-rtu", (255,), False),
+    ],
+)
+def test_each_kind_of_line_has_unit_numbers_of_its_own(
+    tmp_path: Path, models: Mapping[str, PanelModel], kind: str, units: tuple[int, ...], accepted: bool
+) -> None:
+    place = SERIAL if kind == "modbus-rtu" else SOCKET
+    text = UNITS.format(kind=kind, place=place) + "".join(PANEL.format(unit=unit) for unit in units)
+    if not accepted:
+        (mistake,) = mistakes_of(tmp_path, text, models)
+        assert mistake.startswith("lines[0].panels[0].unit: ")
+        return
+    path = tmp_path / "site.toml"
+    path.write_text(text)
+    settings = load_settings(path, models)
+    assert [key for key, _ in warnings_of(settings)] == (["lines[0].panels[0].unit"] if 0 in units else [])
 
 
 def test_the_line_of_a_syntax_error_is_told(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:

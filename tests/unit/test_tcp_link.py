@@ -469,3 +469,51 @@ async def test_pymodbus_repeats_nothing_and_reconnects_never(monkeypatch: pytest
         await link.close()
         assert len(server.requests) == 1
     assert [(each["retries"], each["reconnect_delay"]) for each in asked] == [(0, 0)]
+
+
+@pytest.mark.parametrize("unit", [1, 247, 255])
+async def test_a_device_is_reached_by_its_unit_number(unit: int) -> None:
+    async with rogue_server(good) as server:
+        link = link_to(server)
+        await link.open()
+        assert await link.exchange(unit, READ, TIMING) == (42, 42)
+        assert await link.exchange(unit, WRITE, TIMING) == ()
+        assert [request[6] for request in server.requests] == [unit, unit]
+        await link.close()
+
+
+async def test_a_device_that_takes_only_unit_0_is_written_to_after_it_answered_a_read() -> None:
+    async with rogue_server(good) as server:
+        link = link_to(server)
+        await link.open()
+        assert link.doubts(0, WRITE)
+        assert await link.exchange(0, READ, TIMING) == (42, 42)
+        assert not link.doubts(0, WRITE)
+        assert await link.exchange(0, WRITE, TIMING) == ()
+        server.hang_up()
+        await becomes_stale(link)
+        with pytest.raises(NotSent):
+            await link.exchange(0, WRITE, TIMING)
+        await link.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda request: [],
+        lambda request: [reply(request, bytes((request[7] | 0x80, 0x0B)))],
+        lambda request: good(request, unit=1),
+    ],
+    ids=["silence", "a converter's word", "a reply of another unit"],
+)
+async def test_a_bridge_that_would_pass_a_write_to_unit_0_on_to_everybody_gets_none(answer: TcpAnswer) -> None:
+    async with rogue_server(answer) as server:
+        settings = ModbusTcpLine(id="annex", host="127.0.0.1", port=server.port, timeout_ms=100)
+        bus = ModbusBus(settings, open_link(settings, SystemClock()), SystemClock())
+        bus.attach(0, probe=PROBE)
+        await bus.start()
+        with pytest.raises(DriverError):
+            await bus.exchange(0, WRITE, Priority.GRANT)
+        await bus.stop(5)
+        assert server.requests
+        assert all(request[7] in (3, 4) for request in server.requests)

@@ -264,8 +264,9 @@ class TcpLink:
                 reply = await client.execute(False, self._message(unit, request))
             self._far_end.answered(unit, sent_at)
             self._missed = 0
+            values = decode_reply(request, request.pdu(), reply.raw)
             self._zero_answered |= unit == 0
-            return decode_reply(request, request.pdu(), reply.raw)
+            return values
         except Unheard:
             raise
         except NoReply:
