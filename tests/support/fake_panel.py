@@ -176,6 +176,8 @@ class FakeDriver:
         self._try("apply")
         if not self.panel.online:
             return self._silent()
+        if self._late(deadline):
+            return Acknowledgement(Outcome.NOT_SENT, None, Reason.DEADLINE_PASSED)
         fault = self.panel.faults.popleft() if self.panel.faults else "none"
         if fault == "not_sent":
             return Acknowledgement(Outcome.NOT_SENT, None, Reason.QUEUE_FULL)
@@ -219,10 +221,17 @@ class FakeDriver:
         self.feed.set(Availability.QUARANTINED, f"after no_reply: {SILENT}")
         return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY, SILENT)
 
-    async def _reading(self, name: str, priority: Priority = Priority.GRANT) -> Acknowledgement | None:
+    def _late(self, deadline: float | None) -> bool:
+        return deadline is not None and self._clock.monotonic() >= deadline
+
+    async def _reading(
+        self, name: str, priority: Priority = Priority.GRANT, deadline: float | None = None
+    ) -> Acknowledgement | None:
         self._try(name.split()[0])
         if not self.panel.online:
             return self._silent()
+        if self._late(deadline):
+            return Acknowledgement(Outcome.NOT_SENT, None, Reason.DEADLINE_PASSED)
         await asyncio.sleep(self.background_s if priority is Priority.BACKGROUND else self.latency_s)
         if not self.panel.online or (self.panel.deaf and self.panel.deaf.popleft()):
             return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
@@ -236,7 +245,7 @@ class FakeDriver:
         self.feed.set(Availability.ONLINE)
 
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
-        failed = await self._reading("read_back", priority)
+        failed = await self._reading("read_back", priority, deadline)
         if failed is not None:
             return failed
         self.panel.unseen = False
@@ -250,14 +259,14 @@ class FakeDriver:
         return PanelImage(slots=slots, allocation=allocation)
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
-        failed = await self._reading("quick_look", priority)
+        failed = await self._reading("quick_look", priority, deadline)
         if failed is not None:
             return failed
         self.panel.unseen = False
         return self._said(image.slots) == self._said(self.panel.slots)
 
     async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
-        failed = await self._reading("status", priority) or self._stranger()
+        failed = await self._reading("status", priority, deadline) or self._stranger()
         if failed is not None:
             return failed
         if self.panel.clock_unseen:
@@ -279,11 +288,11 @@ class FakeDriver:
         return Acknowledgement(Outcome.REJECTED, None, Reason.WRONG_DEVICE, STRANGER) if self.panel.foreign else None
 
     async def identity(self, priority: Priority, deadline: float | None) -> PanelIdentity | Acknowledgement:
-        failed = await self._reading("identity", priority) or self._stranger()
+        failed = await self._reading("identity", priority, deadline) or self._stranger()
         return failed or PanelIdentity(self.panel.serial, self.panel.commits)
 
     async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
-        failed = await self._reading("set_clock")
+        failed = await self._reading("set_clock", deadline=deadline)
         if failed is not None:
             return failed
         if self.panel.clock_fault is not None:
@@ -307,6 +316,8 @@ class FakeDriver:
     async def set_output(
         self, output: int, on: bool, lease_s: int | None, priority: Priority, deadline: float | None
     ) -> Acknowledgement:
+        if not 0 <= output < self.panel.capabilities.outputs:
+            return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, f"no output {output}")
         failed = await self._turn(priority, deadline)
         failed = failed or await self._reading(f"output {output} {'on' if on else 'off'} {lease_s}")
         if failed is not None:
@@ -327,7 +338,10 @@ class FakeDriver:
         return tuple(self.panel.outputs.get(number, 0.0) > now for number in range(self.panel.capabilities.outputs))
 
     async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
-        raise AssertionError("the fleet does not pulse")
+        if not 0 <= output < self.panel.capabilities.outputs:
+            return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, f"no output {output}")
+        failed = await self._turn(priority, deadline)
+        return failed or await self._reading(f"pulse {output} {tenths_s}") or Acknowledgement(Outcome.ACKNOWLEDGED)
 
     def write_counts(self) -> Mapping[str, int]:
         return {self.panel.capabilities.storage: len(self.panel.transactions)}

@@ -321,6 +321,20 @@ def test_a_repeated_reply_is_dropped_and_counted() -> None:
     converse(lambda _: answers.pop(0), conversation)
 
 
+@pytest.mark.parametrize("size", [2, 4, 6])
+def test_half_a_frame_behind_a_good_reply_is_let_pass_before_anybody_is_asked(size: int) -> None:
+    """Its other half could become the beginning of the next panel's answer."""
+
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
+        line.answer = lambda _: [(0.004, READ_REPLY + READ_REPLY[:size]), (0.05, READ_REPLY[size:])]
+        assert await ask(bus, READ) == (42,)
+        line.answer = lambda _: [(0.004, framed("02 03 02 0007"))]
+        assert await ask(bus, READ, 2) == (7,)
+        assert line.sent[1][0] - line.sent[0][0] >= 0.3
+
+    converse(lambda _: [], conversation)
+
+
 def test_a_line_lost_during_an_exchange_tells_at_once() -> None:
     async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
         assert await ask(bus, WRITE) == ()
