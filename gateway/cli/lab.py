@@ -52,7 +52,7 @@ def _listing(settings: Settings, simulated: Simulated) -> str:
     moved = [
         f"line {line.id}: {line.host} is not this machine; a gateway finds these panels at {_where(simulated.lines[line.id])}"
         for line in settings.lines
-        if line.host is not None and simulated.lines[line.id][0] != line.host
+        if not isinstance(line, ModbusRtuLine) and simulated.lines[line.id][0] != line.host
     ]
     return "\n".join(["simulated panels:", *rows, *moved, f"control URL: {simulated.control_url}"])
 

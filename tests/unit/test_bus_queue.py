@@ -10,18 +10,20 @@ import pytest
 from drivers.bus.queue import Job, LineQueue
 from drivers.contract import Priority
 from drivers.errors import QueueFull
-from drivers.modbus.wire.requests import read_holding_registers
+from drivers.modbus.wire.requests import Request, read_holding_registers
 
 LIMIT = 5
 READ = read_holding_registers(0, 1)
+ReadJob = Job[Request, tuple[int, ...]]
+ReadQueue = LineQueue[Request, tuple[int, ...]]
 
 
-def job(unit: int, priority: Priority) -> Job:
+def job(unit: int, priority: Priority) -> ReadJob:
     return Job(unit, READ, priority, None, 0.0, asyncio.get_running_loop().create_future())
 
 
 async def test_work_that_was_given_up_takes_no_room() -> None:
-    queue = LineQueue(LIMIT)
+    queue = ReadQueue(LIMIT)
     for _ in range(3 * LIMIT):
         waiting, delayed = job(1, Priority.GRANT), job(2, Priority.GRANT)
         queue.put(waiting)
@@ -37,11 +39,11 @@ async def test_work_that_was_given_up_takes_no_room() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 async def test_whatever_became_of_earlier_work_only_what_waits_takes_room(seed: int) -> None:
-    chance, queue = random.Random(seed), LineQueue(LIMIT)
-    waiting: list[Job] = []
-    held: list[Job] = []
+    chance, queue = random.Random(seed), ReadQueue(LIMIT)
+    waiting: list[ReadJob] = []
+    held: list[ReadJob] = []
 
-    def put(new: Job) -> None:
+    def put(new: ReadJob) -> None:
         if len(waiting) + len(held) < LIMIT:
             queue.put(new)
             waiting.append(new)
@@ -49,30 +51,30 @@ async def test_whatever_became_of_earlier_work_only_what_waits_takes_room(seed: 
             with pytest.raises(QueueFull):
                 queue.put(new)
 
-    def hold(new: Job) -> None:
+    def hold(new: ReadJob) -> None:
         queue.hold(new)
         held.append(new)
 
-    def release(_: Job) -> None:
+    def release(_: ReadJob) -> None:
         if held:
             released = held.pop(chance.randrange(len(held)))
             assert queue.release(released)
             assert not queue.release(released)
             waiting.append(released)
 
-    def pop(_: Job) -> None:
+    def pop(_: ReadJob) -> None:
         popped = queue.pop()
         assert (popped is None) == (not waiting)
         if popped is not None:
             assert popped.priority == min(each.priority for each in waiting)
             waiting.remove(popped)
 
-    def discard(_: Job) -> None:
+    def discard(_: ReadJob) -> None:
         for those in (waiting, held):
             if those and chance.random() < 0.5:
                 queue.discard(those.pop(chance.randrange(len(those))))
 
-    def take(new: Job) -> None:
+    def take(new: ReadJob) -> None:
         taken = queue.take(new.unit)
         assert {id(each) for each in taken} == {id(each) for each in [*waiting, *held] if each.unit == new.unit}
         waiting[:] = [each for each in waiting if each.unit != new.unit]

@@ -14,7 +14,7 @@ P = Priority.GRANT
 STRANGER = "unit 1 does not answer like an open-access-panel (identity register 0): is the model right?"
 
 
-def asked(panel_says: object = None, serial: tuple[int, ...] | None = None) -> tuple[object, object, PanelWire]:
+def asked(panel_says: object = None, serial: int | None = None) -> tuple[object, object, PanelWire]:
     """What identity and status say of a panel whose reads are replaced by `panel_says`, or whose serial number is `serial`."""
 
     async def run() -> tuple[object, object, PanelWire]:
@@ -25,7 +25,7 @@ def asked(panel_says: object = None, serial: tuple[int, ...] | None = None) -> t
             if panel_says is not None:
                 patch.setattr(panel, "read_words", panel_says)
             if serial is not None:
-                patch.setattr(panel, "serial_words", lambda: serial)
+                panel.serial = serial
             return await driver.identity(P, None), await driver.status(P, None), wire
 
     return run_virtual(run())
@@ -39,14 +39,14 @@ def refusing(code: int) -> object:
 
 
 def test_a_panel_says_its_serial_number_and_its_commits_once_and_its_status_leaves_them_out() -> None:
-    identity, status, wire = asked(serial=(0x5041, 0, 1, 0xBEEF))
+    identity, status, wire = asked(serial=0x5041_0000_0001_BEEF)
     assert identity == PanelIdentity(serial="504100000001BEEF", commit_count=0)
     assert isinstance(status, PanelStatus)
     assert wire.sent[1].count == 11, "a look reads what may change, not what the panel is"
 
 
-@pytest.mark.parametrize("serial", [(0, 0, 0, 0), (0xFFFF,) * 4])
-def test_two_unmarked_panels_are_not_taken_for_the_same_one(serial: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("serial", [0, 0xFFFF_FFFF_FFFF_FFFF])
+def test_two_unmarked_panels_are_not_taken_for_the_same_one(serial: int) -> None:
     identity, _, _ = asked(serial=serial)
     assert identity == PanelIdentity(serial=None, commit_count=0)
 

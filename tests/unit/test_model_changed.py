@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from config.panel_model import load_models
-from config.settings import BindingSettings, LineSettings, PanelSettings
+from config.settings import BindingSettings, LineSettings, ModbusTcpLine, PanelSettings
 from drivers.contract import ItemState, Reason
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.events import Event, Failed
@@ -69,7 +69,7 @@ class OneLine:
 
     def lines(self) -> tuple[LineSettings, ...]:
         panels = (self.settings, self.lobby)
-        return (LineSettings(id="line", kind="modbus-tcp", host="127.0.0.1", port=1, drift_share=0, panels=panels),)
+        return (ModbusTcpLine(id="line", host="127.0.0.1", port=1, drift_share=0, panels=panels),)
 
     async def open(self) -> None:
         options = FleetOptions(Readings(ZONE))

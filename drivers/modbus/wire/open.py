@@ -144,13 +144,13 @@ def device_server(host: str, port: int) -> Connect:
     names = NameLookup(host)
 
     async def connect(receiver: Receiver) -> Outlet:
-        transport = await _connected(await names.addresses(), port, receiver)
+        transport = await _connection(await names.addresses(), port, receiver)
         return _SocketOutlet(transport, transport.get_extra_info("socket"))
 
     return connect
 
 
-async def _connected(addresses: Sequence[str], port: int, receiver: Receiver) -> asyncio.WriteTransport:
+async def _connection(addresses: Sequence[str], port: int, receiver: Receiver) -> asyncio.WriteTransport:
     """To the first address that takes the connection. Raises OSError."""
     loop = asyncio.get_running_loop()
     refused = OSError("no address")
