@@ -51,7 +51,7 @@ class Inspection:
             same = await state.driver.quick_look(image, priority, None)
             if isinstance(same, Acknowledgement):
                 return failure_of(same)
-            if same and not self.read_all:
+            if same and not self.read_all and not state.to_be_read:
                 state.confirm()
                 return None
         return await self._read(priority)

@@ -99,3 +99,22 @@ def without(image: PanelImage, numbers: Collection[int]) -> PanelImage:
     if not numbers:
         return image
     return replace(image, slots={number: slot for number, slot in image.slots.items() if number not in numbers})
+
+
+def claimed(image: PanelImage, key: str) -> PanelImage:
+    """The image with the slots that carry this item alone given to it."""
+    numbers = tuple(sorted(number for number, slot in image.slots.items() if slot.link_ids == (key,)))
+    return replace(image, allocation={**image.allocation, key: numbers}) if numbers else image
+
+
+def renumbered(image: PanelImage, key: str, before: int, generation: int) -> PanelImage:
+    """The image with generation `before` of an item called another."""
+    if image.generations.get(key) != before:
+        return image
+    return replace(image, generations={**image.generations, key: generation})
+
+
+def existing(allocation: Allocation, capabilities: PanelCapabilities) -> Allocation:
+    """The items whose slots a panel has."""
+    slots = range(capabilities.max_schedules)
+    return {key: held for key, held in allocation.items() if all(number in slots for number in held)}

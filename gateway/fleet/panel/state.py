@@ -8,7 +8,7 @@ from dataclasses import replace
 from config.settings import PanelSettings
 from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelIdentity, PanelImage, PanelStatus, Reason
 from gateway.fleet.panel.failure import Failure
-from gateway.fleet.panel.slots import Allocation, foreign, one_table
+from gateway.fleet.panel.slots import Allocation, claimed, existing, foreign, one_table, renumbered
 from gateway.fleet.panel.verdicts import REFUSAL_LIMIT, Verdicts, fresh_refusals, given_up, judged, refusal_key
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import Certain, DesiredItem, Known, ObservedPanel, OneOf, Unknown, images, to_be_read
@@ -169,13 +169,8 @@ class PanelState:
         """An item is asked for the first time: slots that carry it alone are ours from now on. Whether there are any."""
         if key not in self.strangers:
             return False
-
-        def claimed(image: PanelImage) -> PanelImage:
-            numbers = tuple(sorted(number for number, slot in image.slots.items() if slot.link_ids == (key,)))
-            return replace(image, allocation={**image.allocation, key: numbers}) if numbers else image
-
         self.strangers -= {key}
-        self._change_images(claimed)
+        self._change_images(lambda image: claimed(image, key))
         self.expect(key, since)
         return True
 
@@ -199,13 +194,7 @@ class PanelState:
     def _renumber(self, before: DesiredItem, generation: int) -> None:
         """A new generation opens just when `before` does: what is known of the one is true of the other."""
         key = before.link_id
-
-        def renumbered(image: PanelImage) -> PanelImage:
-            if image.generations.get(key) != before.generation:
-                return image
-            return replace(image, generations={**image.generations, key: generation})
-
-        self._change_images(renumbered)
+        self._change_images(lambda image: renumbered(image, key, before.generation, generation))
         said, outcome = self.verdicts.get(key, (0, None))
         if outcome is not None and said == before.generation:
             self.verdicts = {**self.verdicts, key: (generation, outcome)}
@@ -238,8 +227,7 @@ class PanelState:
 
     def forget_content(self) -> None:
         """Nothing that was known of the panel is built on until it is read again. Slots that it has not got belong to nobody."""
-        slots = range(self.driver.capabilities.max_schedules)
-        self.allocation = {key: held for key, held in self.allocation.items() if all(number in slots for number in held)}
+        self.allocation = existing(self.allocation, self.driver.capabilities)
         self.doubt()
         self.observed = replace(self.observed, known=Unknown(), capacity={})
         self.doubted = bool(self.allocation or self.former)

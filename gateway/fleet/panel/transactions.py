@@ -137,7 +137,11 @@ class Transactions:
         state.begun(step.image)
         await self.keep()
         began = self._context.clock.monotonic()
-        said = await state.driver.apply(plan, step.priority, None)
+        try:
+            said = await state.driver.apply(plan, step.priority, None)
+        except BaseException:  # cut short, or by a defect: nobody knows how far it came
+            state.doubt()
+            raise
         if said.outcome is not Outcome.NOT_SENT:
             self._committed_at = self._context.clock.monotonic()
         if said.outcome is Outcome.ACKNOWLEDGED:
