@@ -33,8 +33,8 @@ class Assignment:
     def absorb(self, item: DesiredItem) -> set[str]:
         """What the store made durable is asked of the panels from now on. Returns those to be woken."""
         now, touched = self._clock.wall(), set[str]()
-        if item.link_id not in self._desired:
-            touched.update(name for name, panel in self._panels.items() if panel.state.adopt(item.link_id, now))
+        if item.key not in self._desired:
+            touched.update(name for name, panel in self._panels.items() if panel.state.adopt(item.key, now))
         touched |= self._hand_on(self._desired.absorb(item), now)
         if item.profile is None:
             self._expect_gone(item, self._panels.values())
@@ -73,13 +73,13 @@ class Assignment:
     def expect_gone(self, panels: Collection[Panel]) -> None:
         """What was deleted may still be on the panels it was for, and on those that may hold more than is remembered."""
         for item in self._desired.gone.values():
-            bound = {target.panel for target in self._desired.wanted(item.link_id) if target.output is None}
+            bound = {target.panel for target in self._desired.wanted(item.key) if target.output is None}
             self._expect_gone(item, panels, bound)
 
     def _expect_gone(self, item: DesiredItem, panels: Iterable[Panel], bound: Collection[str] = ()) -> None:
         for panel in panels:
             if panel.state.doubted or panel.id in bound:
-                panel.state.expect(item.link_id, item.changed_at)
+                panel.state.expect(item.key, item.changed_at)
 
     def leave(self, panel: Panel) -> None:
         """The panel is left as it is; what it may hold keeps its tombstone until the panel comes back."""

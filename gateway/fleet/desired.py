@@ -22,13 +22,13 @@ class Change:
 class Desired:
     """`live` in the order of creation; `gone` are tombstones. `bindings` are the rules in force, set by the owner.
 
-    Keys are link_ids.
+    Items are named by their keys.
     """
 
     def __init__(self, items: Mapping[str, DesiredItem], bindings: Bindings) -> None:
         by_age = sorted(items.values(), key=lambda item: item.sequence)
-        self.live = {item.link_id: item for item in by_age if item.profile is not None}
-        self.gone = {item.link_id: item for item in by_age if item.profile is None}
+        self.live = {item.key: item for item in by_age if item.profile is not None}
+        self.gone = {item.key: item for item in by_age if item.profile is None}
         self.bindings = bindings
         self._bound: dict[str, tuple[DesiredItem, Targets]] = {}
         """What the places were told last."""
@@ -58,13 +58,13 @@ class Desired:
 
     def absorb(self, item: DesiredItem) -> tuple[Change, ...]:
         """Take in what the store made durable."""
-        if item.generation <= self.generation(item.link_id):
+        if item.generation <= self.generation(item.key):
             return ()
         self._listed = None
         taken, left = (self.gone, self.live) if item.profile is None else (self.live, self.gone)
-        left.pop(item.link_id, None)
-        taken[item.link_id] = item
-        return self.rebind(item.link_id)
+        left.pop(item.key, None)
+        taken[item.key] = item
+        return self.rebind(item.key)
 
     def rebind(self, key: str) -> tuple[Change, ...]:
         """What the places have to be told of an item, by the rules in force."""

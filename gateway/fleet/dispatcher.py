@@ -91,10 +91,10 @@ class Dispatcher:
         async for item in in_turns(items):
             found.update(
                 target
-                for target in self._desired.targets(item.link_id)
+                for target in self._desired.targets(item.key)
                 if target not in found
                 and (place := self._assignment.place(target)) is not None
-                and not place.is_settled(item.link_id)
+                and not place.is_settled(item.key)
             )
         return found
 

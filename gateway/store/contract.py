@@ -58,6 +58,11 @@ class DesiredItem:
     body: str
     changed_at: float
 
+    @property
+    def key(self) -> str:
+        """What the item is named by on panels and in every index: of a time profile its link_id."""
+        return self.link_id
+
 
 @dataclass(frozen=True, slots=True)
 class DesiredChange:

@@ -189,9 +189,9 @@ def _size(bound: Mapping[str, DesiredItem], held: PanelImage, capabilities: Pane
 
 
 def _stays(profile: DesiredItem, held: PanelImage, now: float) -> bool:
-    if held.generations.get(profile.link_id) != profile.generation:
+    if held.generations.get(profile.key) != profile.generation:
         return False
-    outcome = held.outcomes.get(profile.link_id)
+    outcome = held.outcomes.get(profile.key)
     return outcome is not None and (outcome.renew_at is None or now < outcome.renew_at)
 
 

@@ -119,7 +119,7 @@ class Output:
         opens = {
             key: Recurrence(one.profile, readings).is_open(at) for key, one in self._bound.items() if one.profile is not None
         }
-        asked, denied = opens.get(item.link_id), self._refusal(item.profile)
+        asked, denied = opens.get(item.key), self._refusal(item.profile)
         if denied is not None:
             return ExplainPanel(place, None, held, "compiled" if asked else None, denied.message)
         differs_at: Literal["held"] | None = "held" if held is not None and held != any(opens.values()) else None

@@ -137,12 +137,12 @@ class PanelState:
     # what is asked
 
     def bind(self, item: DesiredItem) -> None:
-        before = self.bound.get(item.link_id)
+        before = self.bound.get(item.key)
         if before is not None and _same_times(before.profile, item.profile):
             self._renumber(before, item.generation)
-        self.bound[item.link_id] = item
+        self.bound[item.key] = item
         self.version += 1
-        self.leaving.pop(item.link_id, None)
+        self.leaving.pop(item.key, None)
 
     def unbind(self, key: str, now: float) -> None:
         self.bound.pop(key, None)
@@ -151,7 +151,7 @@ class PanelState:
             self.leaving[key] = now
 
     def bind_output(self, output: int, item: DesiredItem) -> None:
-        self.outputs.setdefault(output, {})[item.link_id] = item
+        self.outputs.setdefault(output, {})[item.key] = item
         self.version += 1
 
     def unbind_output(self, output: int, key: str) -> None:
@@ -193,7 +193,7 @@ class PanelState:
 
     def _renumber(self, before: DesiredItem, generation: int) -> None:
         """A new generation opens just when `before` does: what is known of the one is true of the other."""
-        key = before.link_id
+        key = before.key
         self._change_images(lambda image: renumbered(image, key, before.generation, generation))
         said, outcome = self.verdicts.get(key, (0, None))
         if outcome is not None and said == before.generation:
@@ -335,7 +335,7 @@ class PanelState:
         return self.observed.failures.get(refusal_key(key, generation), 0)
 
     def given_up(self, item: DesiredItem) -> bool:
-        return bool(self.observed.failures) and self.refusals(item.link_id, item.generation) >= REFUSAL_LIMIT
+        return bool(self.observed.failures) and self.refusals(item.key, item.generation) >= REFUSAL_LIMIT
 
     def count_refusal(self, key: str, generation: int, failure: Failure) -> Mapping[str, ItemOutcome]:
         """One more refusal of one item alone; at the limit it is given up. Returns it where that is news."""

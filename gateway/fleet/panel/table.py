@@ -64,7 +64,7 @@ class Table:
     def _carries(self, wanted: DesiredItem) -> bool:
         """Whether all that the panel may hold is of this generation."""
         images = self._state.images()
-        return bool(images) and all(each.generations.get(wanted.link_id) == wanted.generation for each in images)
+        return bool(images) and all(each.generations.get(wanted.key) == wanted.generation for each in images)
 
     def refuses(self, key: str) -> bool:
         said, outcome = self._state.verdicts.get(key, (0, None))
@@ -84,7 +84,7 @@ class Table:
     def _lacking(self, wanted: DesiredItem) -> ItemOutcome:
         """Why the panel does not hold it, as far as known."""
         state = self._state
-        said, outcome = state.verdicts.get(wanted.link_id, (0, None))
+        said, outcome = state.verdicts.get(wanted.key, (0, None))
         if outcome is not None and said == wanted.generation and outcome.outcome is ItemState.REFUSED:
             return outcome
         failure = self._silence() or (state.failure if state.failed else CLOCK_NOT_SET if state.clock_missing else None)
@@ -146,7 +146,7 @@ class Table:
         state = self._state
         if not self._carries(wanted):
             return state.asked_anew_at
-        outcome = state.images()[0].outcomes.get(wanted.link_id)
+        outcome = state.images()[0].outcomes.get(wanted.key)
         if outcome is not None and outcome.valid_until is not None and self._over(outcome):
             return outcome.valid_until
         return state.in_doubt_since
@@ -173,13 +173,13 @@ class Table:
     async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
         profile, state = item.profile, self._state
         assert profile is not None
-        if item.link_id not in state.bound:  # it may still be open
+        if item.key not in state.bound:  # it may still be open
             held = self._explained(profile, at, PanelImage()).held
             return ExplainPanel(state.id, None, held, "held" if held else None, "not bound to this panel")
-        image = await compile_bound(state, self._context, {item.link_id: item})
+        image = await compile_bound(state, self._context, {item.key: item})
         said = self._explained(profile, at, image)
         message = said.message
-        if item.link_id not in image.outcomes:
+        if item.key not in image.outcomes:
             message = "given up after refusals"
         elif said.held is None and said.differs_at is None:
             message = "what the panel holds is not known"

@@ -68,14 +68,14 @@ def view_of(
 
 def _items(state: PanelState, table: Table, outputs: Mapping[int, Place]) -> Iterator[ItemView]:
     for item in sorted(state.bound.values(), key=lambda each: each.sequence):
-        result, held = table.result(item.link_id), table.held_generation(item.link_id)
-        yield _item(item.link_id, item.generation, held, result, _slots(state, item.link_id), item.changed_at)
+        result, held = table.result(item.key), table.held_generation(item.key)
+        yield _item(item.key, item.generation, held, result, _slots(state, item.key), item.changed_at)
     for key, since in state.leaving.items():
         yield _item(key, None, table.held_generation(key), table.result(key), _slots(state, key), since)
     for number, place in outputs.items():
         for item in sorted(state.outputs[number].values(), key=lambda each: each.sequence):
-            result = place.result(item.link_id)
-            yield _item(item.link_id, item.generation, item.generation if result.success else None, result, (), item.changed_at)
+            result = place.result(item.key)
+            yield _item(item.key, item.generation, item.generation if result.success else None, result, (), item.changed_at)
 
 
 def _item(
