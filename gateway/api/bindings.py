@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.api.errors import ApiError, bad_body, unknown_panel
 from gateway.api.responses import json_response
-from gateway.api.services import SERVICES, finish
+from gateway.api.services import SERVICES
 from gateway.api.validation import array_of, read_link_id, read_object
 from gateway.fleet.views import UnknownPanel
 
@@ -31,7 +31,7 @@ async def bind(request: web.Request) -> web.Response:
     link_id = _link_id(request)
     panels = panel_names(await read_object(request))
     try:
-        await finish(request, request.app[SERVICES].fleet.bind(link_id, panels))
+        await request.app[SERVICES].fleet.bind(link_id, panels)
     except UnknownPanel as error:
         raise unknown_panel(f"panels: {error.name}", status=400) from error
     return json_response({"link_id": link_id, "panels": panels})
@@ -39,7 +39,7 @@ async def bind(request: web.Request) -> web.Response:
 
 async def unbind(request: web.Request) -> web.Response:
     link_id = _link_id(request)
-    if not await finish(request, request.app[SERVICES].fleet.unbind(link_id)):
+    if not await request.app[SERVICES].fleet.unbind(link_id):
         raise _no_binding(link_id)
     return json_response({"link_id": link_id})
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.api.errors import unknown_panel
 from gateway.api.responses import json_response
-from gateway.api.services import SERVICES, finish
+from gateway.api.services import SERVICES
 from gateway.concurrency import in_turns
 from gateway.fleet.views import PanelView
 
@@ -30,7 +30,7 @@ async def act(request: web.Request) -> web.Response:
     """`sync`, `reinit` or `retry`: 202, the work goes on."""
     fleet, panel_id, action = request.app[SERVICES].fleet, request.match_info["panel"], request.match_info["action"]
     verbs = {"sync": fleet.sync, "reinit": fleet.reinit, "retry": fleet.retry}
-    await finish(request, verbs[action](panel_id))
+    await verbs[action](panel_id)
     return json_response({"panel": panel_id, "action": action}, status=202)
 
 

@@ -12,7 +12,7 @@ from gateway.api.errors import bad_body
 from gateway.api.listing import list_page, read_query
 from gateway.api.live import LIVE
 from gateway.api.responses import json_in_turns, json_text
-from gateway.api.services import SERVICES, finish
+from gateway.api.services import SERVICES
 from gateway.api.validation import array_of, read_body, read_items, read_link_id, read_object
 from gateway.fleet.results import LinkReport, PanelResult
 
@@ -22,7 +22,7 @@ _DETAIL = ("all", "failed", "none")
 async def upsert(request: web.Request) -> web.Response:
     detail = _panels_wanted(request)
     items = await read_items(await read_object(request))
-    reports = await finish(request, request.app[SERVICES].fleet.upsert(items)) if items else ()
+    reports = await request.app[SERVICES].fleet.upsert(items) if items else ()
     return await _answer(reports, request.app[LIVE].dialect, detail)
 
 
@@ -32,7 +32,7 @@ async def delete(request: web.Request) -> web.Response:
     raws = array_of(await read_object(request) if await read_body(request) else {}, "link_ids")
     link_ids = [read_link_id(raw, "link_ids", f"link_ids[{index}]") for index, raw in enumerate(raws)]
     once = tuple(dict.fromkeys(link_ids))
-    reports = await finish(request, request.app[SERVICES].fleet.delete(once)) if once else ()
+    reports = await request.app[SERVICES].fleet.delete(once) if once else ()
     by_link_id = {report.link_id: report for report in reports}
     return await _answer([by_link_id[one] for one in link_ids], request.app[LIVE].dialect, detail)
 
