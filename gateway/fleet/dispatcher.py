@@ -110,7 +110,7 @@ class Dispatcher:
     # answers
 
     def _answer(self, asked: DesiredItem, change: Change) -> LinkReport:
-        """Of what was asked for, not of what somebody else asked for since."""
+        """What the panels say of what was asked for, not of what somebody else asked for since."""
         link_id = asked.link_id
         now = self._desired.live.get(link_id)
         if now is None:

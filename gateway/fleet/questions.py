@@ -45,7 +45,7 @@ class Questions:
         return PlanReport(tuple(cells), tuple([plan.cost for plan in plans.values() if plan.cost is not None]))
 
     async def _plans(self, coming: Mapping[Target, Mapping[str, DesiredItem]]) -> dict[Target, PlacePlan]:
-        """Of all panels and outputs that were not taken out meanwhile."""
+        """The plans of all panels and outputs that were not taken out meanwhile."""
         plans: dict[Target, PlacePlan] = {}
         for target, items in coming.items():
             place = self._assignment.place(target)

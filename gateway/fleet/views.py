@@ -80,7 +80,7 @@ class PanelView:
     acknowledged_at: int | None = None
     """When the panel acknowledged a write last."""
     image_hash: str | None = None
-    """Of the slots and dates that the panel is known to hold; None: not known, or not one panel alone was asked for."""
+    """A digest of the slots and dates that the panel is known to hold; None: not known, or not one panel alone was asked for."""
     items: tuple[ItemView, ...] = ()
 
 

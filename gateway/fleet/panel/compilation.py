@@ -40,7 +40,7 @@ class Goal:
 
 
 def fingerprint(state: PanelState, context: FleetContext) -> str:
-    """Of all that decides how a profile becomes slots, but for the profile and the time."""
+    """A digest of all that decides how a profile becomes slots, but for the profile and the time."""
     settings = state.settings
     return _fingerprint(
         state.driver.capabilities,
@@ -141,7 +141,7 @@ async def _run(work: Compilation) -> PanelImage:
 
 
 def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> Compilation:
-    """Of what is bound to the panel, and `coming`."""
+    """The compilation of what is bound to the panel, and of `coming`."""
     bound = {**state.bound, **coming}
     foreign = state.foreign(bound)
     held = without(state.image or PanelImage(), foreign)

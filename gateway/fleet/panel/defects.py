@@ -15,7 +15,7 @@ from gateway.fleet.panel.failure import Failure
 
 LOG = logging.getLogger(__name__)
 _UNSAFE_S = 1.0
-"""What could not be made safe is tried again after so long, however long the work itself has to wait."""
+"""Time until the next try to make a panel safe, however long the work itself has to wait."""
 
 
 def words_of(defect: Exception) -> str:

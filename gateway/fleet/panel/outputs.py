@@ -24,9 +24,9 @@ from gateway.fleet.panel.marks import Marks
 from gateway.fleet.panel.state import PanelState
 
 _RETRY_S = 1.0
-"""What failed is tried again after so long, and a clock that was not trusted is asked again."""
+"""Time until the next try of what failed, and until a clock that was not trusted is asked again."""
 _STRIDE_S = 60.0
-"""The wall clock is asked so often at least: one that is being slewed is followed."""
+"""Longest time without a look at the wall clock: one that is being slewed is followed."""
 
 
 class OutputKeeper:
@@ -42,7 +42,7 @@ class OutputKeeper:
         self._waiting: list[tuple[Ticket, int]] = []
         """Who waits for which output."""
         self._failure: Failure | None = None
-        """Of the last round."""
+        """Why the last round failed."""
         self._holding = asyncio.Event()
         """There is something to look at."""
         self._failed: dict[tuple[int, bool], float] = {}

@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 _LONGEST_SLEEP_S = 300.0
 _RENEWAL_PAUSE_S = 60.0
 _LOOKS = 3
-"""So often a panel that restarts is looked at in one attempt."""
+"""How often a panel that restarts is looked at in one attempt."""
 
 
 class Reconciler:
@@ -55,7 +55,7 @@ class Reconciler:
     # what others ask of it
 
     def wake(self) -> None:
-        """Something that the panel shall hold has changed, or an attempt is wanted now."""
+        """Something that the panel shall hold has changed, or an attempt is asked for now."""
         self._asked_by = request_id.get() or self._asked_by
         self._retry_at = None
         self._wake.set()

@@ -15,8 +15,10 @@ from gateway.store.contract import ObservedPanel, Snapshot, images
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Of one panel. `marked`: outputs that an earlier run held. `former`: items that it may hold by what was remembered of it as
-    something else. `nameless`: 0.1.0 stored it, which did not say of which model.
+    """What is remembered of one panel. `marked`: outputs that an earlier run held.
+
+    `former`: items that it may hold by what was remembered of it as something else. `nameless`: 0.1.0 stored it, which did not
+    say of which model.
     """
 
     observed: ObservedPanel

@@ -50,7 +50,7 @@ class PanelState:
         self.strangers: frozenset[str] = frozenset()
         """link_ids that were found on the panel and that nobody asked for."""
         self.verdicts: Verdicts = {}
-        """Of what it does not hold."""
+        """What became of items that it does not hold."""
         self.failure: Failure | None = None
         """Why the last attempt failed as a whole."""
         self.drifted = False

@@ -134,8 +134,8 @@ class Table:
         return min(older, default=None)
 
     def overdue(self, waiting: Iterable[str]) -> Iterator[tuple[float, bool]]:
-        """Of what is on its way out, and of those bound ones that are neither held nor refused: since when, and whether the
-        panel may grant too much by it."""
+        """Since when the panel should have dropped what is on its way out and taken what is bound and neither held nor refused,
+        and whether it may grant too much by it."""
         for since in self._state.leaving.values():
             yield since, True
         for key in waiting:
