@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from drivers.contract import Acknowledgement, ItemState, PanelStatus, Priority, Reason
+from drivers.contract import Acknowledgement, Availability, ItemState, PanelStatus, Priority, Reason
 from gateway.fleet.views import PanelView
 from tests.support.fleet_site import FleetSite, item, link
 from tests.unit.test_fleet_reconciler import on_site, only
@@ -84,5 +84,36 @@ def test_a_badge_that_is_withdrawn_while_the_gateway_looks_at_the_panel_in_the_b
                 assert only(await site.fleet.upsert([item(1, start=700)])).success
                 assert site.held("lobby") == {link(1): (700, 760), link(2): (540, 600)}
             assert site.clock.monotonic() - began < 1.0
+
+    on_site(test)
+
+
+def test_a_panel_that_was_away_while_it_was_written_is_looked_at_before_anything_is_said_of_it() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        driver, panel = site.drivers["lobby"], site.panels["lobby"]
+        driver.latency_s = 0.2
+        asked = asyncio.create_task(site.fleet.upsert([item(1), item(2)]))
+        await site.pass_time(0.1)
+        driver.feed.set(Availability.QUARANTINED)
+        await site.pass_time(0.02)
+        panel.slots.pop(0)  # it lost what was in it, and the write goes on as if nothing had happened
+        driver.feed.set(Availability.ONLINE)
+        reports = await asked
+        assert all(report.success for report in reports)
+        assert site.held("lobby").keys() == {link(1), link(2)}
+
+    on_site(test)
+
+
+def test_a_panel_whose_write_was_cut_short_is_said_to_hold_nothing() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        site.drivers["lobby"].latency_s = 0.2
+        asked = asyncio.create_task(site.fleet.upsert([item(2)]))
+        await site.pass_time(0.1)
+        await site.fleet.rest_panel("lobby", 0)
+        for reports in (await asked, await site.fleet.upsert([item(1)])):
+            assert not only(reports).success
 
     on_site(test)
