@@ -6,12 +6,26 @@ Frozen; unknown keys are refused; types are strict (True is no number, "7" is no
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+def _network(text: str) -> str:
+    ip_network(text)
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
+"""An IP address or a network (`192.0.2.0/24`) without host bits."""
+Origin = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://[^/?#@\s]+$")]
+"""`https://manager.example` or `http://192.0.2.7:8000`, as browsers send it: no path, no slash at the end."""
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=253)]
+"""A name without a port."""
 
 
 class _Settings(BaseModel):
@@ -36,6 +50,15 @@ class HttpSettings(_Settings):
     port: int = Field(8080, ge=0, le=65535)
     deadline_ms: int = Field(10_000, ge=1, le=600_000)
     max_body: int = Field(16 * 1024 * 1024, ge=1)
+    origins: tuple[Origin, ...] = ()
+    """Web sites beside the gateway's own whose pages may call it."""
+    hosts: tuple[HostName, ...] = ()
+    """Where there are any: requests for other names are refused; addresses and localhost are not."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Whose X-Forwarded-For and X-Forwarded-Host are believed."""
+    max_connections: int = Field(1000, ge=32, le=1_000_000)
+    max_connections_per_address: int = Field(100, ge=1)
+    """Loopback and trusted proxies are counted by the total only."""
 
 
 class StoreSettings(_Settings):

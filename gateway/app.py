@@ -22,7 +22,7 @@ from drivers.factory import BuildLine, build_line
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
-from gateway.concurrency import Supervisor
+from gateway.concurrency import Remembered, Supervisor
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.ops.audit import audit
@@ -39,6 +39,8 @@ STOP_S = 20.0
 """How long a stop may take in all; the service manager waits longer."""
 REQUESTS_S = 10.0
 """Of that, at most, for requests in hand."""
+_WRITABLE_S = 2.0
+"""To ask the store costs a durable write: /readyz, which is open to anybody, asks no more often."""
 WIRES_S = 3.0
 """Of that, kept for what is on the wires, however long the rest takes."""
 
@@ -111,6 +113,7 @@ class Gateway:
         self._store = SqliteStore(settings.store.path)
         snapshot = await self._store.open()
         self._stack.push_async_callback(self._store.close)
+        self._writable = Remembered(self._store.writable, self._clock, _WRITABLE_S)
         self._fleet = Fleet(
             self._store,
             snapshot,
@@ -196,7 +199,7 @@ class Gateway:
     async def not_ready(self) -> tuple[str, ...]:
         """What keeps the gateway from doing what it is asked. Panels do not count."""
         wrong = [
-            (not await self._store.writable(), "the store takes no writes"),
+            (not await self._writable.value(), "the store takes no writes"),
             (not self._bound, "the port is not bound"),
             (not self._fleet.trusted(), "the system clock is earlier than the store's last write"),
         ]

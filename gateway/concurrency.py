@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Generic, TypeVar
+
+from drivers.clock import Clock
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -113,6 +115,24 @@ async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
             await asyncio.sleep(0)
             until = loop.time() + TURN_S
         yield item
+
+
+class Remembered(Generic[T]):
+    """The answer of `ask`, at most `seconds` old. Those who come while it is asked wait for the same answer."""
+
+    def __init__(self, ask: Callable[[], Awaitable[T]], clock: Clock, seconds: float) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._seconds = seconds
+        self._asking = asyncio.Lock()
+        self._known: tuple[T, float] | None = None
+
+    async def value(self) -> T:
+        async with self._asking:
+            now = self._clock.monotonic()
+            if self._known is None or now - self._known[1] >= self._seconds:
+                self._known = await self._ask(), now
+            return self._known[0]
 
 
 class Ticket:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from aiohttp import web
 
-from gateway.api.errors import ApiError, bad_body, unknown_panel
+from gateway.api.errors import ApiError, unknown_panel
+from gateway.api.reading import read
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
-from gateway.api.validation import array_of, read_link_id, read_object
+from gateway.api.validation import binding_body, read_link_id
 from gateway.fleet.views import UnknownPanel
 
 
@@ -29,7 +27,7 @@ async def one_binding(request: web.Request) -> web.Response:
 
 async def bind(request: web.Request) -> web.Response:
     link_id = _link_id(request)
-    panels = panel_names(await read_object(request))
+    panels = tuple(await read(request, binding_body))
     try:
         await request.app[SERVICES].fleet.bind(link_id, panels)
     except UnknownPanel as error:
@@ -42,15 +40,6 @@ async def unbind(request: web.Request) -> web.Response:
     if not await request.app[SERVICES].fleet.unbind(link_id):
         raise _no_binding(link_id)
     return json_response({"link_id": link_id})
-
-
-def panel_names(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """`panels` of a body: panel ids, `panel:output`, `@group`, `@all`. Raises ApiError."""
-    names = array_of(body, "panels")
-    for index, name in enumerate(names):
-        if not isinstance(name, str):
-            raise bad_body(f"panels[{index}]: a string is wanted")
-    return tuple(names)
 
 
 def _link_id(request: web.Request) -> str:

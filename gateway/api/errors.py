@@ -6,6 +6,7 @@ surface answers ``{"error": "<token>", "detail": "<prose with the place>"}``.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -24,13 +25,21 @@ _logger = logging.getLogger(__name__)
 
 _OWN_SURFACE = ("/gateway/", "/healthz", "/readyz", "/metrics")
 
+_SHOWN = 64
+_LONG_NUMBER = 2**63
+_LAST_ANSWERS = (408, 429)
+"""After these the connection is closed."""
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 _CODES = {
     400: "bad_request",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "timeout",
     413: "body_too_large",
+    415: "encoding_not_supported",
+    429: "too_many_attempts",
     500: "internal",
     503: "store_unavailable",
     507: "store_full",
@@ -58,12 +67,40 @@ class ApiError(Exception):
         self.detail = detail
         self.code = code or _CODES.get(status, "error")
         self.vendor = vendor
-        self.headers = headers
+        self.headers = dict(headers)
 
 
-def bad_body(detail: str, vendor: str = WRONG_BODY) -> ApiError:
-    """400: the body or the query is not what it should be."""
-    return ApiError(400, detail, vendor=vendor)
+def bad_value(place: str, expected: str, seen: str, vendor: str = WRONG_BODY) -> ApiError:
+    """400: what stands at `place` of the body or the query is not what it should be."""
+    return ApiError(400, f"{place}: {expected} is expected, {seen} is seen", vendor=vendor)
+
+
+def query_mistake(place: str, detail: str) -> ApiError:
+    """400: `detail` says what is expected at `place`, and what is seen."""
+    return ApiError(400, f"{place}: {detail}", vendor=WRONG_BODY)
+
+
+def shown(value: object) -> str:
+    """A JSON value as an error may repeat it: never much of it."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case int():
+            return f"the number {value}" if abs(value) < _LONG_NUMBER else "a number beyond 64 bits"
+        case float():
+            return f"the number {value:g}"
+        case str() if len(value) > _SHOWN:
+            return f"a string of {len(value)} characters"
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case list() | tuple():
+            return f"an array of {len(value)}"
+        case dict():
+            return "an object"
+        case _:
+            return f"a {type(value).__name__}"
 
 
 def unknown_panel(name: str, status: int = 404) -> ApiError:
@@ -83,8 +120,8 @@ def _own_words(error: ApiError) -> _Words:
     said = error.detail or HTTPStatus(error.status).phrase
     if error.vendor is None or error.vendor == WRONG_BODY:
         return _Words(error.code, said)
-    place, separator, _ = said.partition(": ")
-    return _Words(error.code, f"{place}: {error.vendor}" if separator else error.vendor)
+    place, separator, rest = said.partition(": ")
+    return _Words(error.code, f"{place}: {error.vendor}: {rest}" if separator else error.vendor)
 
 
 def _vendor_words(error: ApiError) -> _Words:
@@ -94,7 +131,10 @@ def _vendor_words(error: ApiError) -> _Words:
 def error_response(path: str, error: ApiError) -> web.Response:
     words = _own_words(error) if is_own_surface(path) else _vendor_words(error)
     body = {"error": words.error} if words.detail is None else words._asdict()
-    return json_response(body, status=error.status, headers=error.headers)
+    response = json_response(body, status=error.status, headers=error.headers)
+    if error.status in _LAST_ANSWERS:
+        response.force_close()
+    return response
 
 
 def _from_aiohttp(request: web.Request, error: web.HTTPException) -> ApiError:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from gateway.api.errors import shown
 from gateway.schedules.time_profile import TimeProfile
 
 Predicate = Callable[[TimeProfile], bool]
@@ -77,7 +78,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     while at < end:
         found = _TOKEN.match(text, at)
         if found is None or found.lastgroup is None:
-            raise ExpressionError(f"not understood at position {at}")
+            raise ExpressionError(f"a word, a number or a string is expected at position {at}, {shown(text[at:])} is seen")
         yield _Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup))
         at = found.end()
     yield _Token("end", "", end)
@@ -116,7 +117,7 @@ class _Parser:
 
     def _factor(self, depth: int) -> Predicate:
         if depth > _DEEPEST:
-            raise ExpressionError("nested too deeply")
+            raise ExpressionError(f"nesting of at most {_DEEPEST} is expected, more is seen")
         if self._word("not"):
             negated = self._factor(depth + 1)
             return lambda profile: not negated(profile)
@@ -132,7 +133,8 @@ class _Parser:
         written = self._take("word", "an operator").text
         operation = written.lower()
         if operation not in field.operators:
-            raise ExpressionError(f"`{written}` does not compare {name}: {', '.join(field.operators)}")
+            operators = ", ".join(field.operators)
+            raise ExpressionError(f"one of {operators} is expected to compare {name}, {shown(written)} is seen")
         compare, wanted, read = _COMPARE[operation], self._value(name, field), field.read
         return lambda profile: compare(read(profile), wanted)
 
@@ -140,7 +142,7 @@ class _Parser:
         token = self._take("word", "a field")
         field = FIELDS.get(token.text.lower())
         if field is None:
-            raise ExpressionError(f"no field `{token.text}`: {', '.join(FIELDS)}")
+            raise ExpressionError(f"one of the fields {', '.join(FIELDS)} is expected, {shown(token.text)} is seen")
         return token.text.lower(), field
 
     def _value(self, name: str, field: FieldType) -> object:
@@ -183,7 +185,9 @@ class _Parser:
             raise self._unexpected("the end")
 
     def _unexpected(self, wanted: str) -> ExpressionError:
-        return ExpressionError(f"{wanted} is wanted at position {self._tokens[self._next].at}")
+        token = self._tokens[self._next]
+        seen = shown(token.text) if token.text else "the end"
+        return ExpressionError(f"{wanted} is expected at position {token.at}, {seen} is seen")
 
 
 class OrderKey(NamedTuple):
@@ -206,5 +210,6 @@ def parse_filter(text: str) -> Predicate:
 
 
 def parse_order(text: str) -> tuple[OrderKey, ...]:
-    """Raises ExpressionError."""
-    return _Parser(text).order()
+    """Each field once: where it stands first. Raises ExpressionError."""
+    keys = {key.field: key for key in reversed(_Parser(text).order())}
+    return tuple(reversed(keys.values()))

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.api.errors import bad_body
+from gateway.api.errors import bad_value, query_mistake, shown
 from gateway.api.filters import FIELDS, ExpressionError, OrderKey, Predicate, parse_filter, parse_order
 from gateway.api.responses import json_bytes
+from gateway.concurrency import in_turns
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import DesiredItem
 
@@ -35,7 +36,7 @@ def read_query(query: Mapping[str, str]) -> ListQuery:
         place = "filter"
         predicate = parse_filter(chosen) if chosen else None
     except ExpressionError as error:
-        raise bad_body(f"{place}: {error}") from error
+        raise query_mistake(place, str(error)) from error
     return ListQuery(_count(query, "limit", 10), _count(query, "page_number", 1), keys, predicate)
 
 
@@ -44,14 +45,14 @@ def _count(query: Mapping[str, str], name: str, default: int) -> int:
     if not text:
         return default
     if not _NUMBER.fullmatch(text) or int(text) < 1:
-        raise bad_body(f"{name}: a whole number from 1 is wanted")
+        raise bad_value(name, "a whole number from 1", shown(text))
     return int(text)
 
 
-def list_page(profiles: Sequence[DesiredItem], query: ListQuery) -> bytes:
+async def list_page(profiles: Sequence[DesiredItem], query: ListQuery) -> bytes:
     """The response body as JSON. A page past the end has an empty list."""
     live = ((one.profile, one.body) for one in profiles if one.profile is not None)
-    chosen = [one for one in live if query.predicate is None or query.predicate(one[0])]
+    chosen = [one async for one in in_turns(live) if query.predicate is None or query.predicate(one[0])]
     for field, descending in reversed(query.order):
         chosen.sort(key=_by(FIELDS[field].read), reverse=descending)
     first = (query.page_number - 1) * query.limit

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from config.settings import Settings
-from gateway.api.auth import SESSIONS, Users
+from gateway.api.auth import SESSIONS
 from gateway.api.dialects import DIALECTS, Dialect
+from gateway.api.sessions import Users
 
 
 @dataclass(slots=True)

@@ -1,18 +1,31 @@
-"""Around every request: its id, and one access record without the query string."""
+"""Around every request: its id, who sends it, whether it is refused for that, and one access record without the query string."""
 
 from __future__ import annotations
 
 import logging
 import re
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from drivers.trace import request_id
+from gateway.api.addresses import Proxies
+from gateway.api.bodies import release
+from gateway.api.errors import ApiError
+from gateway.api.origins import Sender, Sites, credentials_of
 from gateway.api.services import SERVICES
 
 HEADER = "X-Request-Id"
+PROTECTION: Mapping[str, str] = MappingProxyType({"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+"""On every answer: no cache keeps it, no browser takes it for something else."""
+ADDRESS = web.RequestKey("address", str)
+"""Where the request comes from, behind trusted proxies."""
+SENDER = web.RequestKey("sender", Sender)
+PROXIES = web.AppKey("proxies", Proxies)
+SITES = web.AppKey("sites", Sites)
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _logger = logging.getLogger("gateway.api.access")
 
@@ -23,12 +36,31 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
     given = request.headers.get(HEADER, "")
     known = given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
     token = request_id.set(known)
+    request[ADDRESS] = request.app[PROXIES].client_of(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
+    request[SENDER] = _sender(request)
     try:
         response = await handler(request)
-        response.headers[HEADER] = known
+        response.headers.update({HEADER: known, **PROTECTION})
         return response
     finally:
         request_id.reset(token)
+        release(request)
+
+
+def _sender(request: web.Request) -> Sender:
+    headers = request.headers
+    believed = request.app[PROXIES].trusts(request.remote or "")
+    return Sender(
+        path=request.path,
+        credentials=credentials_of(headers.get("Authorization", ""))[0],
+        cookie="Cookie" in headers,
+        host=headers.get("Host"),
+        forwarded_host=headers.get("X-Forwarded-Host") if believed else None,
+        origin=headers.get("Origin"),
+        fetch_site=headers.get("Sec-Fetch-Site"),
+        fetch_headers=any(name.lower().startswith("sec-fetch-") for name in headers),
+        user_agent=headers.get("User-Agent", ""),
+    )
 
 
 @web.middleware
@@ -41,10 +73,22 @@ async def recorded(request: web.Request, handler: Handler) -> web.StreamResponse
         "path": request.rel_url.raw_path,
         "status": response.status,
         "duration_ms": round((clock.monotonic() - begun) * 1000, 1),
-        "remote": request.remote,
+        "remote": request[ADDRESS],
     }
     _logger.info("request", extra=facts)
     return response
+
+
+@web.middleware
+async def acceptable(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuses what pages of other sites make browsers send, and packed bodies: those are far larger than they look."""
+    reason = request.app[SITES].refusal(request[SENDER])
+    if reason is not None:
+        raise ApiError(403, reason)
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.strip().lower() not in ("", "identity"):
+        raise ApiError(415, "Content-Encoding: bodies are taken as they are (identity)", headers={"Accept-Encoding": "identity"})
+    return await handler(request)
 
 
 class WithoutTraffic(logging.Filter):

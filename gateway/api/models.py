@@ -44,7 +44,8 @@ _STRICT = ConfigDict(strict=True, frozen=True)
 _MILLISECONDS_ABOVE = 10**11
 _END_OF_2200 = 7_289_654_400
 VENDOR = "vendor"
-"""The type of errors that carry their own text (`error`) and prose (`prose`)."""
+"""The type of errors that carry their own text (`error`) and what is expected instead (`expected`)."""
+_LONGEST_NAME = 1000
 
 
 class Absent(Enum):
@@ -63,7 +64,7 @@ class Unread(RootModel[Any]):
     @classmethod
     def _sayable(cls, value: object) -> object:
         if not _finite(value):
-            raise refusal(WRONG_BODY, "a number out of range")
+            raise refusal(WRONG_BODY, "numbers that JSON readers know")
         return value
 
 
@@ -78,8 +79,8 @@ def _finite(value: object) -> bool:
     return True
 
 
-def refusal(error: str, prose: str) -> PydanticCustomError:
-    return PydanticCustomError(VENDOR, "{error}", {"error": error, "prose": prose})
+def refusal(error: str, expected: str) -> PydanticCustomError:
+    return PydanticCustomError(VENDOR, "{error}", {"error": error, "expected": expected})
 
 
 def _sent(value: object) -> object:
@@ -94,9 +95,9 @@ def _unread(value: object) -> Unread | Absent:
 
 def _as_moment(value: int) -> int:
     if value > _MILLISECONDS_ABOVE:
-        raise refusal(WRONG_BODY, "Unix seconds are wanted, these look like milliseconds")
+        raise refusal(WRONG_BODY, "a time in Unix seconds (not milliseconds)")
     if not 0 <= value < _END_OF_2200:
-        raise refusal(WRONG_BODY, "the year is not in 1970-2200")
+        raise refusal(WRONG_BODY, "a time in Unix seconds of the years 1970 to 2200")
     return value
 
 
@@ -117,7 +118,7 @@ class TimeOptions(Wire):
     @classmethod
     def _not_before(cls, value: int, info: ValidationInfo) -> int:
         if value < info.data.get("date_from", 0):
-            raise refusal(WRONG_BODY, "before date_from")
+            raise refusal(WRONG_BODY, "a time not before date_from")
         return value
 
 
@@ -161,7 +162,7 @@ class YearOptions(Wire):
     @classmethod
     def _an_object(cls, value: object) -> NthDayRange | None:
         if value is not None and not isinstance(value, dict):
-            raise refusal(WRONG_YEAR_RANGE, "an object with week_order and day_type is wanted")
+            raise refusal(WRONG_YEAR_RANGE, "an object with week_order and day_type")
         return None if value is None else NthDayRange.model_validate(value)
 
 
@@ -220,12 +221,19 @@ class LinkTimeProfile(Wire):
     time_options: TimeOptions
     repeat_options: RepeatOptions
 
+    @field_validator("name")
+    @classmethod
+    def _short(cls, value: str) -> str:
+        if len(value) > _LONGEST_NAME:
+            raise refusal(WRONG_BODY, f"a name of at most {_LONGEST_NAME} characters")
+        return value
+
     @field_validator("link_id")
     @classmethod
     def _once(cls, value: str, info: ValidationInfo) -> str:
         seen: Mapping[str, int] = info.context or {}
         if value in seen:
-            raise refusal(WRONG_BODY, f"the link_id of list_items[{seen[value]}] again")
+            raise refusal(WRONG_BODY, f"another link_id than that of list_items[{seen[value]}]")
         return value
 
 

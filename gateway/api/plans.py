@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.api.bindings import panel_names
-from gateway.api.errors import ApiError, bad_body, unknown_panel
+from gateway.api.errors import ApiError, bad_value, shown, unknown_panel
+from gateway.api.reading import read
 from gateway.api.responses import json_in_turns, json_response, json_text
 from gateway.api.services import SERVICES
-from gateway.api.validation import read_items, read_link_id, read_object
-from gateway.fleet.views import UnknownPanel
+from gateway.api.validation import plan_body, read_link_id
+from gateway.fleet.views import RequestItem, UnknownPanel
 
 
 async def plan(request: web.Request) -> web.Response:
     """Body as the upsert's, optionally with `panels` in place of the bindings."""
-    body = await read_object(request)
-    panels = panel_names(body) if "panels" in body else None
-    items = await read_items(body)
+    panels, *asked = await read(request, plan_body)
+    assert not isinstance(panels, RequestItem), "the panels come first"
+    items = [one for one in asked if isinstance(one, RequestItem)]
     try:
         report = await request.app[SERVICES].fleet.plan(items, panels)
     except UnknownPanel as error:
@@ -28,7 +28,7 @@ async def explain(request: web.Request) -> web.Response:
     """Query `link_id`, `at` (Unix seconds, now where absent), `panel` (all bound ones where absent)."""
     services = request.app[SERVICES]
     if "link_id" not in request.query:
-        raise bad_body("link_id: no value")
+        raise bad_value("link_id", "a UUID", "none")
     link_id = read_link_id(request.query["link_id"], "link_id", "link_id")
     at = _instant(request.query["at"]) if "at" in request.query else int(services.clock.wall())
     report = await services.fleet.explain(link_id, at, request.query.get("panel"))
@@ -39,5 +39,5 @@ async def explain(request: web.Request) -> web.Response:
 
 def _instant(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 11:
-        raise bad_body("at: Unix seconds are wanted")
+        raise bad_value("at", "a time in Unix seconds", shown(text))
     return int(text)

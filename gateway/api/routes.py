@@ -5,13 +5,20 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.api import auth, bindings, operations, panels, plans, time_profiles
-from gateway.api.auth import SESSIONS, Sessions, Users, guarded
+from gateway.api.addresses import Proxies
+from gateway.api.auth import SESSIONS, THROTTLE, guarded
+from gateway.api.bodies import IN_WORK, ROOM, Room, expected
+from gateway.api.connections import Connections, Limits
 from gateway.api.errors import errors_as_json
 from gateway.api.info import info
 from gateway.api.live import LIVE, live_of
-from gateway.api.middleware import identified, recorded, server_logger
+from gateway.api.middleware import PROXIES, SITES, acceptable, identified, recorded, server_logger
+from gateway.api.origins import Sites
+from gateway.api.reading import READING, ReadingProcess
 from gateway.api.server import Runner
 from gateway.api.services import SERVICES, UNDISTURBED, ApiServices, Undisturbed
+from gateway.api.sessions import Sessions, Users
+from gateway.api.throttle import Throttle
 
 _BASES = ("/api/v0", "/api/v1")
 
@@ -21,21 +28,42 @@ _TIME_PROFILE = "/access/{_time_profile:(?i:timeprofile)}"
 
 def build_app(services: ApiServices) -> web.Application:
     """The whole surface. Raises OSError when a user's password file cannot be read."""
-    app = web.Application(middlewares=(identified, recorded, errors_as_json), client_max_size=services.settings.http.max_body)
+    http = services.settings.http
+    app = web.Application(middlewares=(identified, recorded, errors_as_json, acceptable), client_max_size=http.max_body)
     app[SERVICES] = services
+    app[PROXIES] = Proxies.of(http.trusted_proxies)
+    app[SITES] = Sites(http.origins, http.hosts)
+    app[THROTTLE] = Throttle(services.clock)
+    app[ROOM] = Room(max(IN_WORK, http.max_body))
+    app[READING] = ReadingProcess()
     app[LIVE] = live_of(services.settings)
     app[SESSIONS] = Sessions(Users(services.settings.users), services.clock)
     app[UNDISTURBED] = Undisturbed()
-    app.add_routes([*_vendor_routes(), *_own_routes(services)])
+    for route in (*_vendor_routes(), *_own_routes(services)):
+        app.add_routes([web.route(route.method, route.path, route.handler, **{**route.kwargs, "expect_handler": expected})])
+    app.on_cleanup.append(_close_reading)
     return app
 
 
-def build_runner(app: web.Application, grace_s: float = 10.0) -> web.AppRunner:
+async def _close_reading(app: web.Application) -> None:
+    await app[READING].close()
+
+
+def build_runner(app: web.Application, grace_s: float = 10.0, limits: Limits | None = None) -> web.AppRunner:
     """A runner that keeps query strings and raw requests out of the logs, and lets work outlive its client.
 
-    Its cleanup() waits at most `grace_s` for requests in hand.
+    Its cleanup() waits at most `grace_s` for requests in hand. `limits`: the settings' where absent.
     """
-    return Runner(app, access_log=None, logger=server_logger(), handler_cancellation=False, shutdown_timeout=grace_s)
+    http = app[SERVICES].settings.http
+    return Runner(
+        app,
+        Connections(limits or Limits(http.max_connections, http.max_connections_per_address)),
+        app[PROXIES],
+        access_log=None,
+        logger=server_logger(),
+        handler_cancellation=False,
+        shutdown_timeout=grace_s,
+    )
 
 
 def _vendor_routes() -> list[web.RouteDef]:

@@ -1,26 +1,40 @@
-"""What the HTTP library answers by itself, beneath routes and middlewares, in the API's words.
+"""One connection: how long it may take and stay, and what the HTTP library answers by itself, in the API's words.
 
 A client's bytes may hold credentials: none of them are repeated, neither in an answer nor in a record.
 """
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from typing import Any
 
 from aiohttp import http_exceptions, web
 
+from gateway.api.addresses import Proxies
+from gateway.api.bodies import drop
+from gateway.api.connections import Connection, Connections
 from gateway.api.errors import ApiError, error_response
-from gateway.api.middleware import HEADER, server_logger
+from gateway.api.middleware import HEADER, PROTECTION, server_logger
+from gateway.api.origins import OPEN_PATHS
 
+HEADER_S = 10.0
+"""From the first byte of a request's header to its last."""
+IDLE_S = 80.0
+"""A connection without a request."""
+_MOST_HEADER = 64 * 1024
+_MOST_DROPPED = 64 * 1024
+_DROP_S = 2.0
+_READ_AT_ONCE = 64 * 1024
 _NO_PATH = "/"
 
 
 def _meaning(error: BaseException | None) -> str:
     if isinstance(error, http_exceptions.LineTooLong):
-        return "the path with its query, or a header, is too long"
+        return "the path with its query, or a header, is too long: expected at most 8190 bytes, seen more"
     if isinstance(error, http_exceptions.BadHttpMethod):
-        return "the method is not known"
-    return "the request line, a header or the encoding of the body (gzip and deflate are known) is not understood"
+        return "the method is not known: expected one of HTTP's, seen another word"
+    return "the request line, a header or the encoding of the body is not understood: expected HTTP/1.1, seen something else"
 
 
 def _refused(request: web.BaseRequest, error: ApiError, cause: BaseException | None) -> web.Response:
@@ -28,12 +42,89 @@ def _refused(request: web.BaseRequest, error: ApiError, cause: BaseException | N
     facts = {"status": error.status, "error": type(cause).__name__, "remote": request.remote, "request_id": known}
     server_logger().warning("not a request", extra=facts)
     response = error_response(_NO_PATH, error)
-    response.headers[HEADER] = known
+    response.headers.update({HEADER: known, **PROTECTION})
     response.force_close()
     return response
 
 
-class _Protocol(web.RequestHandler):
+class Protocol(web.RequestHandler):
+    """`place`: what the connection counts as; None: there was none for it, it is closed."""
+
+    __slots__ = ("_connections", "_header_bytes", "_header_timer", "_proxies", "place")
+
+    def __init__(self, manager: web.Server, connections: Connections, proxies: Proxies, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._connections = connections
+        self._proxies = proxies
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._header_bytes = 0
+        self.place: Connection | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else ""
+        counted = None if self._proxies.counts_by_total_only(address) else address
+        self.place = self._connections.opened(counted, transport.abort)
+        if self.place is None:
+            transport.abort()
+        else:
+            transport.max_size = _READ_AT_ONCE  # type: ignore[attr-defined]
+            super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._end_header()
+        if self.place is not None:
+            self._connections.gone(self.place)
+        task, waiting = self._task_handler, self._messages
+        super().connection_lost(exc)
+        # Requests that came behind the one in work hold this object, and it holds them.
+        if task is None or task.done():
+            waiting.clear()
+        else:
+            task.add_done_callback(lambda _: waiting.clear())
+
+    def data_received(self, data: bytes) -> None:
+        if self.place is None:
+            return
+        super().data_received(data)
+        current = self._current_request
+        if current is not None and self._messages and not current.content.is_eof():
+            # Only a mistake can come before the end of a body; the library does not tell who reads that.
+            current.content.set_exception(web.RequestPayloadError())
+        if self._messages or current is not None:
+            self._end_header()
+        elif data:
+            self._begin_header(len(data))
+
+    def _begin_header(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > _MOST_HEADER:
+            self.force_close()
+        elif self._header_timer is None:
+            self._header_timer = asyncio.get_running_loop().call_later(HEADER_S, self.force_close)
+
+    def _end_header(self) -> None:
+        self._header_bytes = 0
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def begins(self) -> bool:
+        """A request is in work; whether it may be for any path."""
+        return self.place is not None and self._connections.begins(self.place)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Answer. What still arrives of a body that nobody reads is dropped, so that the client sees the answer, not a reset."""
+        done = await super().finish_response(request, resp, start_time)
+        if self.place is not None:
+            self._connections.ends(self.place)
+        if not done[1]:
+            await drop(request.content, _MOST_DROPPED, _DROP_S)
+        return done
+
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
@@ -48,24 +139,51 @@ class _Protocol(web.RequestHandler):
 
 
 class _Server(web.Server):
+    def __init__(self, handler: Any, connections: Connections, proxies: Proxies, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._connections_known = connections
+        self._proxies = proxies
+
     def __call__(self) -> web.RequestHandler:
-        return _Protocol(self, loop=self._loop, **self._kwargs)
+        return Protocol(self, self._connections_known, self._proxies, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
+    """`connections`: who counts them; `proxies`: whose connections are for many."""
+
+    def __init__(self, app: web.Application, connections: Connections, proxies: Proxies, **options: Any) -> None:
+        super().__init__(
+            app, keepalive_timeout=IDLE_S, lingering_time=0, read_bufsize=_READ_AT_ONCE, auto_decompress=False, **options
+        )
+        self._places = connections
+        self._proxies = proxies
+
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
 
         async def answered(request: web.BaseRequest) -> web.StreamResponse:
+            protocol = request.protocol
+            assert isinstance(protocol, Protocol)
             try:
-                return await made.request_handler(request)
+                if not protocol.begins() and request.path not in OPEN_PATHS:
+                    raise web.HTTPServiceUnavailable
+                response = await made.request_handler(request)
             except web.HTTPException as error:  # raised outside the middlewares, such as 417
-                return _refused(request, ApiError(error.status), error)
+                return _refused(request, ApiError(error.status, headers=_retry(error.status)), error)
+            if not request.content.is_eof() or (response.status >= 400 and not request.content.at_eof()):
+                response.force_close()
+            return response
 
         return _Server(
             answered,
+            self._places,
+            self._proxies,
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=made._loop,
             **made._kwargs,
         )
+
+
+def _retry(status: int) -> dict[str, str]:
+    return {"Retry-After": "1"} if status == 503 else {}

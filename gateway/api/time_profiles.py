@@ -8,12 +8,13 @@ from typing import Any
 from aiohttp import web
 
 from gateway.api.dialects import Dialect
-from gateway.api.errors import bad_body
+from gateway.api.errors import bad_value, shown
 from gateway.api.listing import list_page, read_query
 from gateway.api.live import LIVE
+from gateway.api.reading import read
 from gateway.api.responses import json_in_turns, json_text
 from gateway.api.services import SERVICES
-from gateway.api.validation import array_of, read_body, read_items, read_link_id, read_object
+from gateway.api.validation import delete_body, upsert_body
 from gateway.fleet.results import LinkReport, PanelResult
 
 _DETAIL = ("all", "failed", "none")
@@ -21,7 +22,7 @@ _DETAIL = ("all", "failed", "none")
 
 async def upsert(request: web.Request) -> web.Response:
     detail = _panels_wanted(request)
-    items = await read_items(await read_object(request))
+    items = await read(request, upsert_body)
     reports = await request.app[SERVICES].fleet.upsert(items) if items else ()
     return await _answer(reports, request.app[LIVE].dialect, detail)
 
@@ -29,8 +30,7 @@ async def upsert(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """A link_id named twice is deleted once and answered twice."""
     detail = _panels_wanted(request)
-    raws = array_of(await read_object(request) if await read_body(request) else {}, "link_ids")
-    link_ids = [read_link_id(raw, "link_ids", f"link_ids[{index}]") for index, raw in enumerate(raws)]
+    link_ids = await read(request, delete_body)
     once = tuple(dict.fromkeys(link_ids))
     reports = await request.app[SERVICES].fleet.delete(once) if once else ()
     by_link_id = {report.link_id: report for report in reports}
@@ -38,13 +38,13 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def list_by_link_id(request: web.Request) -> web.Response:
-    return json_text(list_page(request.app[SERVICES].fleet.profiles(), read_query(request.query)))
+    return json_text(await list_page(request.app[SERVICES].fleet.profiles(), read_query(request.query)))
 
 
 def _panels_wanted(request: web.Request) -> str:
     detail = request.query.get("panels", "all")
     if detail not in _DETAIL:
-        raise bad_body(f"panels: one of {', '.join(_DETAIL)} is wanted")
+        raise bad_value("panels", f"one of {', '.join(_DETAIL)}", shown(detail))
     return detail
 
 

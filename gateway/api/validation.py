@@ -5,26 +5,24 @@ The first bad item, and in it the first field in the order of the vendor's table
 
 from __future__ import annotations
 
-import asyncio
 import codecs
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from aiohttp import web
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from gateway.api import dialects
 from gateway.api.convert import time_profile
-from gateway.api.errors import ApiError, bad_body
+from gateway.api.errors import ApiError, bad_value, shown
 from gateway.api.models import LINK_ID, VENDOR, LinkTimeProfile
 from gateway.fleet.views import RequestItem
 
-_ITEMS_AT_ONCE = 256
-"""Items checked before other requests get their turn."""
-
+_MOST_ITEM = 64 * 1024
+"""Characters of one item as it is kept."""
+_MOST_NAMES = 10_000
 _RANGE_ERRORS = frozenset({"greater_than_equal", "less_than_equal"})
 _INT64 = range(-(2**63), 2**63)
 
@@ -38,7 +36,7 @@ def parse(body: bytes) -> object:
     try:
         return _parsed(text)
     except (ValueError, RecursionError) as error:
-        raise bad_body(f"not JSON: {error}") from error
+        raise bad_value("not JSON", "a JSON text in UTF-8", f"something else ({error})") from error
 
 
 def _parsed(text: bytes) -> object:
@@ -60,45 +58,64 @@ def _no_number(word: str) -> float:
     raise ValueError(f"{word} is no number")
 
 
-async def read_body(request: web.Request) -> bytes:
-    """Raises ApiError where the body ends early or cannot be decompressed."""
-    try:
-        return await request.read()
-    except web.RequestPayloadError as error:
-        raise bad_body("the body does not hold what its headers say") from error
-    except ConnectionError as error:
-        raise bad_body("the connection ended before the body") from error
-
-
-async def read_object(request: web.Request) -> dict[str, Any]:
+def object_of(body: bytes) -> dict[str, Any]:
     """The body as a JSON object, whatever its content type says. Raises ApiError."""
-    parsed = parse(await read_body(request))
+    parsed = parse(body)
     if not isinstance(parsed, dict):
-        raise bad_body("a JSON object is wanted")
+        raise bad_value("body", "a JSON object", shown(parsed))
     return parsed
 
 
-def array_of(body: Mapping[str, Any], key: str) -> list[Any]:
-    """The array at `key`. Raises ApiError where there is none."""
+def array_of(body: Mapping[str, Any], key: str, most: int | None = None) -> list[Any]:
+    """The array at `key`, of at most `most` entries. Raises ApiError where there is none."""
     if key not in body:
-        raise bad_body(f"{key}: no value", dialects.no_value(key))
+        raise bad_value(key, "an array", "no value", dialects.no_value(key))
     value = body[key]
     if not isinstance(value, list):
-        raise bad_body(f"{key}: an array is wanted", dialects.wrong_type(key))
+        raise bad_value(key, "an array", shown(value), dialects.wrong_type(key))
+    if most is not None and len(value) > most:
+        raise bad_value(key, f"an array of at most {most}", shown(value))
     return value
 
 
-async def read_items(body: Mapping[str, Any]) -> tuple[RequestItem, ...]:
-    """`list_items` as profiles, in order; all or an ApiError."""
-    items: list[RequestItem] = []
+def items_of(body: Mapping[str, Any]) -> Iterator[RequestItem]:
+    """`list_items` as profiles, in order. Raises ApiError at the first mistake."""
     seen: dict[str, int] = {}
     for index, raw in enumerate(array_of(body, "list_items")):
-        if index % _ITEMS_AT_ONCE == _ITEMS_AT_ONCE - 1:
-            await asyncio.sleep(0)
         item = read_item(raw, seen, f"list_items[{index}]")
         seen[item.profile.link_id] = index
-        items.append(item)
-    return tuple(items)
+        yield item
+
+
+def names_of(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """`panels`: panel ids, `panel:output`, `@group`, `@all`. Raises ApiError."""
+    names = array_of(body, "panels", _MOST_NAMES)
+    for index, name in enumerate(names):
+        if not isinstance(name, str):
+            raise bad_value(f"panels[{index}]", "a string", shown(name))
+    return tuple(names)
+
+
+def upsert_body(body: bytes) -> Iterator[RequestItem]:
+    """What an upsert asks for. Raises ApiError, as all readers of whole bodies here."""
+    return items_of(object_of(body))
+
+
+def delete_body(body: bytes) -> Iterator[str]:
+    """The link_ids of a deletion, in order, in lower case."""
+    raws = array_of(object_of(body) if body else {}, "link_ids")
+    return (read_link_id(raw, "link_ids", f"link_ids[{index}]") for index, raw in enumerate(raws))
+
+
+def plan_body(body: bytes) -> Iterator[RequestItem | tuple[str, ...] | None]:
+    """The panels in place of the bindings (None: the bindings count), then the items."""
+    asked = object_of(body)
+    yield names_of(asked) if "panels" in asked else None
+    yield from items_of(asked)
+
+
+def binding_body(body: bytes) -> Iterator[str]:
+    return iter(names_of(object_of(body)))
 
 
 def read_item(raw: object, seen: Mapping[str, int], place: str) -> RequestItem:
@@ -107,7 +124,10 @@ def read_item(raw: object, seen: Mapping[str, int], place: str) -> RequestItem:
         item = LinkTimeProfile.model_validate(raw, context=seen)
     except ValidationError as error:
         raise _first_mistake(error, place) from None
-    return RequestItem(time_profile(item), item.model_dump_json(exclude_unset=True))
+    body = item.model_dump_json(exclude_unset=True)
+    if len(body) > _MOST_ITEM:
+        raise bad_value(place, f"at most {_MOST_ITEM} characters", f"an item of {len(body)}")
+    return RequestItem(time_profile(item), body)
 
 
 def read_link_id(raw: object, key: str, place: str) -> str:
@@ -122,8 +142,9 @@ def _first_mistake(error: ValidationError, place: str, key: str = "list_items") 
     mistake = error.errors(include_url=False)[0]
     path = mistake["loc"]
     keys = [step for step in path if isinstance(step, str)]
-    vendor, prose = _in_words(mistake, keys[-1] if keys else key)
-    return bad_body(f"{''.join(_steps(place, path))}: {prose}", vendor)
+    vendor, expected = _in_words(mistake, keys[-1] if keys else key)
+    seen = "none" if mistake["type"] == "missing" else shown(mistake["input"])
+    return bad_value("".join(_steps(place, path)), expected, seen, vendor)
 
 
 def _steps(place: str, path: Sequence[str | int]) -> Iterator[str]:
@@ -133,20 +154,21 @@ def _steps(place: str, path: Sequence[str | int]) -> Iterator[str]:
 
 
 def _in_words(mistake: ErrorDetails, key: str) -> tuple[str, str]:
-    """The vendor's text and the prose for one of pydantic's errors at `key`."""
+    """The vendor's text for one of pydantic's errors at `key`, and what is expected there."""
     kind, given = mistake["type"], mistake["input"]
+    expected = mistake["msg"].removeprefix("Input should be ")
     if kind == "missing":
-        return dialects.no_value(key), "no value"
+        return dialects.no_value(key), "a value"
     if isinstance(given, int) and given not in _INT64:
-        return dialects.wrong_type(key), "no 64-bit integer"
+        return dialects.wrong_type(key), "a 64-bit integer"
     if kind == VENDOR:
-        return mistake["ctx"]["error"], mistake["ctx"]["prose"]
+        return mistake["ctx"]["error"], mistake["ctx"]["expected"]
     if kind == "string_pattern_mismatch":
-        return dialects.WRONG_BODY, "a UUID is wanted: 8-4-4-4-12 hexadecimal digits"
+        return dialects.WRONG_BODY, "a UUID of 8-4-4-4-12 hexadecimal digits"
     if kind == "literal_error" and isinstance(given, str):
-        return dialects.WRONG_NAME[key], mistake["msg"]
+        return dialects.WRONG_NAME[key], expected
     if kind == "too_short":
-        return dialects.EMPTY_SET[key], "empty"
+        return dialects.EMPTY_SET[key], "at least one entry"
     if kind in _RANGE_ERRORS:
-        return dialects.WRONG_RANGE[key], mistake["msg"]
-    return dialects.wrong_type(key), "an object is wanted" if kind == "model_type" else mistake["msg"]
+        return dialects.WRONG_RANGE[key], f"a number {expected}"
+    return dialects.wrong_type(key), "an object" if kind == "model_type" else expected

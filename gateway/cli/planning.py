@@ -13,7 +13,7 @@ from config.panel_model import PanelModel
 from config.settings import Settings
 from drivers.clock import Clock
 from gateway.api.errors import ApiError
-from gateway.api.validation import parse, read_items
+from gateway.api.validation import items_of, names_of, object_of
 from gateway.app import fleet_options
 from gateway.cli.tables import table
 from gateway.fleet.fleet import Fleet
@@ -35,25 +35,14 @@ async def plan_offline(
     Raises CannotPlan and StoreError.
     """
     try:
-        body = parse(request)
-        if not isinstance(body, dict):
-            raise CannotPlan("a JSON object is wanted")
-        items = await read_items(body)
+        body = object_of(request)
+        items = tuple(items_of(body))
         fleet = await _fleet(settings, models, clock)
-        return await fleet.plan(items, panels or _named(body))
+        return await fleet.plan(items, panels or (names_of(body) if body.get("panels") is not None else None))
     except ApiError as error:
         raise CannotPlan(f"{error.detail} ({error.vendor})" if error.vendor else str(error.detail)) from error
     except UnknownPanel as error:
         raise CannotPlan(f"panels: {error.name}: no such panel, output or group") from error
-
-
-def _named(body: Mapping[str, Any]) -> Sequence[str] | None:
-    named = body.get("panels")
-    if named is None:
-        return None
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        raise CannotPlan("panels: a list of names is wanted")
-    return named
 
 
 async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: Clock) -> Fleet:

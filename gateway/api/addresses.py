@@ -1,0 +1,70 @@
+"""From where a request comes. Pure.
+
+A proxy's word for it counts only where the configuration trusts the proxy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+
+_SITE_BITS = 64
+
+
+def parse_address(text: str) -> Address | None:
+    """An IPv4 address in IPv6 clothes counts as what it is; a zone, brackets and a port are left out. None: no address."""
+    bare = text.strip()
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        address = ip_address(bare.partition("%")[0])
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def network_of(text: str) -> str:
+    """What one guesser is counted by: an IPv4 address, or the /64 that one IPv6 subscriber can choose addresses from."""
+    address = parse_address(text)
+    if isinstance(address, IPv6Address) and not address.is_loopback:
+        return str(ip_network((int(address), _SITE_BITS), strict=False))
+    return text if address is None else str(address)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """Those whose forwarding headers are believed."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Proxies:
+        """Raises ValueError for what is neither an address nor a network."""
+        return cls(tuple(ip_network(text) for text in texts))
+
+    def trusts(self, peer: str) -> bool:
+        address = parse_address(peer)
+        return address is not None and any(address in network for network in self.networks)
+
+    def client_of(self, peer: str, forwarded_for: Sequence[str]) -> str:
+        """The address that the request came from: the last of `X-Forwarded-For` that no trusted proxy has."""
+        if not self.trusts(peer):
+            return peer
+        hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
+        for hop in reversed(hops):
+            address = parse_address(hop)
+            if address is None:
+                return peer
+            if not self.trusts(str(address)):
+                return str(address)
+        return peer
+
+    def counts_by_total_only(self, peer: str) -> bool:
+        """Whether many clients may well stand behind one address."""
+        address = parse_address(peer)
+        return address is None or address.is_loopback or self.trusts(peer)

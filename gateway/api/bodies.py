@@ -1,0 +1,167 @@
+"""Bodies of requests: how much of them is read, how long that may take, and whether what arrives is worth parsing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from itertools import accumulate
+
+from aiohttp import HttpVersion11, StreamReader, web
+
+from gateway.api.errors import ApiError, bad_value
+
+PAUSE_S = 20.0
+"""A body may stop arriving for so long."""
+IN_WORK = 64 * 1024 * 1024
+"""All bodies in work together, in bytes."""
+DEEPEST = 64
+MOST_VALUES = 2_000_000
+_RETRY_S = 5
+_STEPS: Mapping[int, int] = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(","): 0}
+_NOT_STRUCTURE = bytes(set(range(256)) - _STEPS.keys())
+
+
+class JsonSize:
+    """Counts nesting and values of JSON that arrives in pieces, far more cheaply than parsing it would.
+
+    `values` is never too low and at most one a bracket too high.
+    """
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.deepest = 0
+        self.values = 1
+        self._in_string = False
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> None:
+        text = self._rest + piece
+        backslashes = len(text) - len(text.rstrip(b"\\"))
+        self._rest = b"\\" * (backslashes % 2)
+        if self._rest:
+            text = text[:-1]
+        parts = text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        outside = b"".join(parts[self._in_string :: 2]).translate(None, _NOT_STRUCTURE)
+        self._in_string ^= len(parts) % 2 == 0
+        self.values += outside.count(b",") + outside.count(b"[") + outside.count(b"{")
+        depths = list(accumulate(map(_STEPS.__getitem__, outside), initial=self.depth))
+        self.depth, self.deepest = depths[-1], max(self.deepest, *depths)
+
+    def check(self) -> None:
+        """Raises ApiError where there is too much."""
+        if self.deepest > DEEPEST:
+            raise bad_value("body", f"JSON nested at most {DEEPEST} deep", "deeper nesting")
+        if self.values > MOST_VALUES:
+            raise bad_value("body", f"at most {MOST_VALUES} JSON values", "more")
+
+
+class Room:
+    """Memory for bodies in work. Each request takes as its body arrives and gives all of it back when it is answered."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, size: int) -> None:
+        """Raises ApiError (503) where there is no more."""
+        if size > self._left:
+            headers = {"Retry-After": str(_RETRY_S)}
+            raise ApiError(503, "other large requests are in work", code="busy", headers=headers)
+        self._left -= size
+
+    def give_back(self, size: int) -> None:
+        self._left += size
+
+
+ROOM = web.AppKey("room", Room)
+_BODY = web.RequestKey("body", bytes)
+_TAKEN = web.RequestKey("taken", int)
+
+
+async def read_body(request: web.Request, most: int | None = None, total_s: float | None = None) -> bytes:
+    """The whole body, at most `most` bytes (`max_body` where absent); `total_s`: within so many seconds.
+
+    Raises ApiError where it is too large, too slow, not whole, or holds too many values.
+    """
+    if _BODY not in request:
+        most = min(request.client_max_size, most or request.client_max_size)
+        if (request.content_length or 0) > most:
+            raise _too_large(most)
+        await _say_continue(request)
+        request[_BODY] = await _within(total_s, _pieces(request, most))
+    return request[_BODY]
+
+
+async def expected(request: web.Request) -> None:
+    """In place of the library's way to answer `Expect`, which asks for the body before anybody knows who sends it."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        raise web.HTTPExpectationFailed
+
+
+async def _say_continue(request: web.Request) -> None:
+    """Only now is the client told that its body is welcome: a refusal spares it."""
+    if request.headers.get("Expect") and request.version >= HttpVersion11 and not request.content.is_eof():
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
+async def _pieces(request: web.Request, most: int) -> bytes:
+    pieces: list[bytes] = []
+    read, size, room = 0, JsonSize(), request.app[ROOM]
+    while piece := await _piece(request):
+        read += len(piece)
+        if read > most:
+            raise _too_large(most)
+        room.take(len(piece))
+        request[_TAKEN] = read
+        size.feed(piece)
+        size.check()
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def _piece(request: web.Request) -> bytes:
+    """What has arrived; nothing: the body has ended.
+
+    The library keeps beside the body what its connection died of. With its trace that would keep the body in turn: a cycle that
+    only a search for garbage ends, and those are rare here.
+    """
+    try:
+        async with asyncio.timeout(PAUSE_S):
+            return await request.content.readany()
+    except TimeoutError:
+        raise ApiError(408, f"the body paused for more than {PAUSE_S:g} s", code="timeout") from None
+    except web.RequestPayloadError as error:
+        error.with_traceback(None)
+        raise bad_value("body", "what the headers say", "something else") from None
+    except ConnectionError as error:
+        error.with_traceback(None)
+        raise bad_value("body", "a whole body", "the end of the connection") from None
+
+
+async def _within(seconds: float | None, reading: Coroutine[None, None, bytes]) -> bytes:
+    try:
+        async with asyncio.timeout(seconds):
+            return await reading
+    except TimeoutError:
+        raise ApiError(408, f"the body did not arrive within {seconds or 0:g} s", code="timeout") from None
+
+
+def release(request: web.Request) -> None:
+    """The request is answered: its body is in work no more."""
+    request.app[ROOM].give_back(request.pop(_TAKEN, 0))
+
+
+def _too_large(most: int) -> ApiError:
+    return ApiError(413, f"the body is larger than {most} bytes")
+
+
+async def drop(content: StreamReader, most: int, seconds: float) -> None:
+    """Read and forget what still arrives, at most so much and so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            while most > 0 and not content.is_eof():
+                most -= len(await content.readany())
+    except TimeoutError:
+        pass
+    except (ConnectionError, web.RequestPayloadError) as error:
+        error.with_traceback(None)

@@ -1,0 +1,97 @@
+"""How many connections there may be, and which one goes where there are too many. Pure; time comes from the injected clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+HEALTH_PLACES = 16
+"""Kept for the health paths, whatever else there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`total` includes the places for the health paths."""
+
+    total: int
+    per_address: int
+
+    @property
+    def general(self) -> int:
+        return max(1, self.total - HEALTH_PLACES)
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """`address` None: counted by the total only. `general`: it has a place for every request, not just for the health paths."""
+
+    address: str | None
+    close: Callable[[], None]
+    general: bool = True
+    admitted: bool = False
+    """Its last request came from somebody who is logged in."""
+
+
+class Connections:
+    """All that are open.
+
+    At a limit, the one that is idle for longest and not logged in goes; one with a request in work never.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._open: set[Connection] = set()
+        self._general = 0
+        self._of_address: Counter[str] = Counter()
+        self._idle: dict[Connection, None] = {}
+        """Longest idle first."""
+
+    def opened(self, address: str | None, close: Callable[[], None]) -> Connection | None:
+        """A place for a new connection; None: there is none, close it. May close another one."""
+        if address is not None and self._of_address[address] >= self._limits.per_address and not self._make_way(address):
+            return None
+        if self._general >= self._limits.general:
+            self._make_way(None)
+        if len(self._open) >= self._limits.total:
+            return None
+        made = Connection(address, close, general=self._general < self._limits.general)
+        self._open.add(made)
+        self._general += made.general
+        if address is not None:
+            self._of_address[address] += 1
+        self._idle[made] = None
+        return made
+
+    def gone(self, connection: Connection) -> None:
+        if connection not in self._open:
+            return
+        self._open.remove(connection)
+        self._idle.pop(connection, None)
+        self._general -= connection.general
+        if connection.address is not None:
+            self._of_address[connection.address] -= 1
+            if not self._of_address[connection.address]:
+                del self._of_address[connection.address]
+
+    def begins(self, connection: Connection) -> bool:
+        """A request is in work. Whether it may be any request: else the health paths only."""
+        self._idle.pop(connection, None)
+        if connection in self._open and not connection.general and self._general < self._limits.general:
+            connection.general = True
+            self._general += 1
+        return connection.general
+
+    def ends(self, connection: Connection) -> None:
+        """The request is answered."""
+        if connection in self._open:
+            self._idle[connection] = None
+
+    def _make_way(self, address: str | None) -> bool:
+        """Close one (of this address); False: none may go."""
+        for connection in self._idle:
+            if not connection.admitted and (address is None or connection.address == address):
+                self.gone(connection)
+                connection.close()
+                return True
+        return False

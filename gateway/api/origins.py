@@ -1,0 +1,117 @@
+"""Which requests a browser may have been made to send by a page of another site. Pure.
+
+A browser adds Basic credentials by itself to any request that any page makes it send. A token is added only by who knows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import SplitResult, urlsplit
+
+from gateway.api.addresses import parse_address
+
+OPEN_PATHS = ("/healthz", "/readyz")
+_DEFAULT_PORTS: Mapping[str, int] = {"http": 80, "https": 443}
+_LOCK = re.compile(r"/access/general/lock/(?:open|close)/|/doors/[^/]+/(?:open|hold|release)$", re.IGNORECASE)
+
+
+class Credentials(Enum):
+    """What a request carries to be let in."""
+
+    NONE = "none"
+    BASIC = "basic"
+    BEARER = "bearer"
+
+
+def credentials_of(authorization: str) -> tuple[Credentials, str]:
+    """The kind and the text after its scheme. A token may come bare, without `Bearer`."""
+    scheme, separator, rest = authorization.strip().partition(" ")
+    match scheme.lower():
+        case "":
+            return Credentials.NONE, ""
+        case "basic":
+            return Credentials.BASIC, rest.strip()
+        case "bearer":
+            return Credentials.BEARER, rest.strip()
+        case _:
+            return (Credentials.NONE, "") if separator else (Credentials.BEARER, scheme)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What the headers say of who sends a request. `forwarded_host`: only where a trusted proxy says so."""
+
+    path: str
+    credentials: Credentials
+    cookie: bool = False
+    host: str | None = None
+    forwarded_host: str | None = None
+    origin: str | None = None
+    fetch_site: str | None = None
+    fetch_headers: bool = False
+    user_agent: str = ""
+
+    @property
+    def is_browser(self) -> bool:
+        return self.origin is not None or self.fetch_headers or self.user_agent.startswith("Mozilla/")
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Where the gateway is at home: `origins` beside its own name, and the names it answers to (none: to any)."""
+
+    origins: Sequence[str] = ()
+    hosts: Sequence[str] = ()
+
+    def refusal(self, sender: Sender) -> str | None:
+        """Why the request is refused (403); None: it is not."""
+        if sender.path in OPEN_PATHS:
+            return None
+        for name in (sender.host, sender.forwarded_host):
+            if name is not None and not self._answers_to(name):
+                return "Host: this gateway does not answer to that name ([http] hosts)"
+        listed = sender.origin is not None and sender.origin.lower() in {origin.lower() for origin in self.origins}
+        if listed:
+            return None
+        if (sender.fetch_site or "").lower() == "cross-site":
+            return "Sec-Fetch-Site: a page of another site sends this ([http] origins)"
+        if sender.origin is not None and self._is_foreign(sender.origin, sender):
+            return "Origin: a page of another site sends this ([http] origins)"
+        if sender.is_browser and sender.credentials is Credentials.BASIC and _LOCK.search(sender.path):
+            return "Authorization: a browser opens locks with a token, not with Basic alone"
+        return None
+
+    def _answers_to(self, host: str) -> bool:
+        name = _split(f"//{host}").hostname or ""
+        known = {one.lower() for one in self.hosts} | {"localhost"}
+        return not self.hosts or name.rstrip(".") in known or parse_address(name) is not None
+
+    @staticmethod
+    def _is_foreign(origin: str, sender: Sender) -> bool:
+        if any(_same_place(origin, host) for host in (sender.host, sender.forwarded_host) if host):
+            return False
+        added_by_itself = sender.credentials is Credentials.BASIC or sender.cookie
+        return added_by_itself or origin.lower().startswith(("http://", "https://"))
+
+
+def _same_place(origin: str, host: str) -> bool:
+    """By name and port whatever the scheme: a proxy may have taken the TLS off."""
+    page, own = _split(origin), _split(f"//{host}")
+    if not page.hostname or (page.hostname or "").rstrip(".") != (own.hostname or "").rstrip("."):
+        return False
+    try:
+        port = page.port or _DEFAULT_PORTS.get(page.scheme)
+        return port in _DEFAULT_PORTS.values() if own.port is None else port == own.port
+    except ValueError:
+        return False
+
+
+def _split(text: str) -> SplitResult:
+    """Nothing where it is no URL."""
+    try:
+        return urlsplit(text.strip())
+    except ValueError:
+        return urlsplit("")

@@ -1,0 +1,155 @@
+"""Users, and the tokens of those who logged in.
+
+Clients send the MD5 of the password at login, in any letter case, and the password itself with Basic. Comparisons take the
+same time whatever they find. A token lives two hours on the monotonic clock; a configuration without its user, or with another
+password for that user, ends it for good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from config.files import read_password
+from config.settings import UserSettings
+from drivers.clock import Clock
+
+TOKEN_LIFE_S = 7200
+_MOST_TOKENS = 1024
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MOST_ENDED = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    md5_hex: bytes
+    """Lower case."""
+    sha256: bytes
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _secret(password: str) -> _Secret:
+    raw = _utf8(password)
+    return _Secret(hashlib.md5(raw, usedforsecurity=False).hexdigest().encode(), hashlib.sha256(raw).digest())
+
+
+def _password(user: UserSettings) -> str:
+    """Raises OSError when the password file cannot be read."""
+    if user.password is not None:
+        return user.password
+    return "" if user.password_file is None else read_password(user.password_file)
+
+
+class Users:
+    """Who is known, and by what password. An empty password lets nobody in."""
+
+    def __init__(self, users: Iterable[UserSettings]) -> None:
+        passwords = {user.name: _password(user) for user in users}
+        self._secrets = {name: _secret(password) for name, password in passwords.items() if password}
+        self._nobody = _secret(uuid.uuid4().hex)
+
+    def secret(self, name: str) -> _Secret | None:
+        return self._secrets.get(name)
+
+    def shown(self, name: str) -> str:
+        """What a log may say of a name that somebody sent: people type passwords into the wrong field."""
+        return name if name in self._secrets else "(unknown)"
+
+    def knows_digest(self, name: str, md5_hex: str) -> bool:
+        known = self._secrets.get(name)
+        equal = hmac.compare_digest((known or self._nobody).md5_hex, _utf8(md5_hex.lower()))
+        return known is not None and equal
+
+    def knows_password(self, name: str, password: str) -> bool:
+        known = self._secrets.get(name)
+        equal = hmac.compare_digest((known or self._nobody).sha256, hashlib.sha256(_utf8(password)).digest())
+        return known is not None and equal
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    user: str
+    ends_at: float
+
+
+class Sessions:
+    """Tokens in force, kept by digest: looking one up tells nothing of it.
+
+    At most 1024 a user: a login beyond that ends the token of this user that was not used for longest.
+    """
+
+    def __init__(self, users: Users, clock: Clock) -> None:
+        self.users = users
+        self._clock = clock
+        self._sessions: dict[bytes, _Session] = {}
+        self._of_user: dict[str, OrderedDict[bytes, None]] = {}
+        """Least recently used first."""
+        self._ended: OrderedDict[bytes, None] = OrderedDict()
+
+    def change_users(self, users: Users) -> None:
+        changed = [name for name in self._of_user if users.secret(name) != self.users.secret(name)]
+        self.users = users
+        for name in changed:
+            for key in list(self._of_user[name]):
+                self._end(key)
+
+    def begin(self, user: str) -> str:
+        """A new token, a UUID, for somebody whose password was right."""
+        token = str(uuid.uuid4())
+        now = self._clock.monotonic()
+        own = self._of_user.setdefault(user, OrderedDict())
+        for key in [key for key in own if self._sessions[key].ends_at <= now]:
+            self._end(key)
+        while len(own) >= _MOST_TOKENS:
+            self._end(next(iter(own)))
+        self._sessions[_digest(token)] = _Session(user, now + TOKEN_LIFE_S)
+        own[_digest(token)] = None
+        return token
+
+    def end(self, token: str) -> None:
+        self._end(_digest(token))
+
+    def user_of(self, token: str) -> str | None:
+        """Whose token it is; None: nobody's, or it has ended. This is a use of it."""
+        key = _digest(token)
+        session = self._sessions.get(key)
+        if session is None:
+            return None
+        if self._clock.monotonic() >= session.ends_at:
+            self._end(key)
+            return None
+        self._of_user[session.user].move_to_end(key)
+        return session.user
+
+    def has_ended(self, token: str) -> bool:
+        """Whether it was in force once, as far as that is remembered."""
+        return _digest(token) in self._ended
+
+    def remember_ended(self, token: str) -> None:
+        """It is no token of this process; where it looks like one, it may come from the process before."""
+        if _UUID.fullmatch(token):
+            self._remember(_digest(token))
+
+    def _end(self, key: bytes) -> None:
+        session = self._sessions.pop(key, None)
+        if session is None:
+            return
+        self._of_user[session.user].pop(key)
+        self._remember(key)
+
+    def _remember(self, key: bytes) -> None:
+        self._ended[key] = None
+        if len(self._ended) > _MOST_ENDED:
+            self._ended.popitem(last=False)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(_utf8(token)).digest()
