@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from config.files import read_password
 from config.panel_model import ModelError, PanelModel
 from config.settings import LINE_KINDS, LineSettings, PanelSettings, Settings
 
@@ -126,7 +127,7 @@ def _users(raw: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def _password_file(key: str, path: Path) -> Iterator[Mistake]:
     try:
-        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+        text = read_password(path)
     except FileNotFoundError:
         yield key, f"there is no file {path}; it shall hold the password, on one line"
     except OSError as error:

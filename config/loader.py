@@ -6,7 +6,6 @@ Relative paths are relative to the file. No message holds a value of a password.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from config.cross_checks import cross_checks
+from config.files import MOST_CONFIGURATION, read_file
 from config.panel_model import ModelError, PanelModel, load_models
 from config.settings import LINE_KINDS, Settings
+from config.toml import TomlMistake, parse_toml
 
 
 class ConfigurationError(Exception):
@@ -49,13 +50,13 @@ def load_settings(path: Path, models: Mapping[str, PanelModel] | None = None, le
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return parse_toml(read_file(path, MOST_CONFIGURATION).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigurationError((f"file: not readable: {error.strerror}",)) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError((f"file: not UTF-8 text, at byte {error.start}",)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError((f"file: not TOML: {error}",)) from error
+    except TomlMistake as error:
+        raise ConfigurationError((str(error),)) from error
 
 
 def _placed(raw: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from config.files import MOST_MODEL, read_file
 from config.model_checks import Mistake, Tables, model_checks
 from config.panel_parts import (
     Address,
@@ -30,6 +31,7 @@ from config.panel_parts import (
     WritePlanRules,
 )
 from config.schedule_layouts import ScheduleLayout
+from config.toml import TomlMistake, parse_toml
 
 OptionValue = bool | int | float | str
 Hex = Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{4}( [0-9A-Fa-f]{4})*$")]
@@ -124,12 +126,13 @@ def load_models(folder: Path | None) -> Mapping[str, PanelModel]:
     """The shipped models plus those of `folder` (`*.toml`), by name. Raises ModelError with all mistakes of all files."""
     texts = {path.name: path.read_text("utf-8") for path in files("config.panel_models").iterdir() if path.name.endswith(".toml")}
     own = sorted(folder.glob("*.toml")) if folder is not None else []
-    named = [*sorted(texts.items()), *((str(path), path.read_text("utf-8")) for path in own)]
+    named = [*((name, partial(parse_model, text)) for name, text in sorted(texts.items()))]
+    named += [(str(path), partial(load_model, path)) for path in own]
     models: dict[str, PanelModel] = {}
     mistakes: list[str] = []
-    for name, text in named:
+    for name, load in named:
         try:
-            model = parse_model(text)
+            model = load()
         except ModelError as error:
             mistakes += [f"{name}: {mistake}" for mistake in error.mistakes]
             continue
@@ -144,7 +147,7 @@ def load_models(folder: Path | None) -> Mapping[str, PanelModel]:
 def load_model(path: Path) -> PanelModel:
     """One file. Raises ModelError."""
     try:
-        text = path.read_text("utf-8")
+        text = read_file(path, MOST_MODEL).decode()
     except OSError as error:
         raise ModelError((f"not readable: {error.strerror}",)) from error
     except UnicodeDecodeError as error:
@@ -155,9 +158,9 @@ def load_model(path: Path) -> PanelModel:
 def parse_model(text: str) -> PanelModel:
     """A model file's text with its options at their defaults. Raises ModelError."""
     try:
-        source = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ModelError((f"not TOML: {error}",)) from error
+        source = parse_toml(text)
+    except TomlMistake as error:
+        raise ModelError((str(error).removeprefix("file: "),)) from error
     return _resolve(source, {})
 
 

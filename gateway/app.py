@@ -19,13 +19,16 @@ from config.settings import HttpSettings, LineSettings, Settings
 from drivers.bus.statistics import LineStatistics
 from drivers.clock import Clock, SystemClock
 from drivers.factory import BuildLine, build_line
+from gateway.api.connections import Limits
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
 from gateway.concurrency import Remembered, Supervisor
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
+from gateway.ops import descriptors
 from gateway.ops.audit import audit
+from gateway.ops.descriptors import share
 from gateway.ops.metrics import Metrics
 from gateway.ops.systemd import notify, watchdog_interval_s
 from gateway.schedules.time_profile import Readings
@@ -150,13 +153,19 @@ class Gateway:
                 metrics=self._metrics.exposition,
             )
         )
-        runner = build_runner(self._app, REQUESTS_S)
+        http = self._settings.http
+        allowed = share(descriptors.allowed(), descriptors.in_use(), len(self._settings.lines), http.max_connections)
+        if allowed.connections < http.max_connections:
+            _log.warning("fewer connections than configured", extra={"max_connections": allowed.connections})
+        runner = build_runner(self._app, REQUESTS_S, Limits(allowed.connections, http.max_connections_per_address))
         self._stack.push_async_callback(runner.cleanup)
         await runner.setup()
-        http, server = self._settings.http, runner.server
+        server = runner.server
         assert server is not None, "setup() makes it"
         try:
-            listening = await asyncio.get_running_loop().create_server(server, http.host, http.port, start_serving=False)
+            listening = await asyncio.get_running_loop().create_server(
+                server, http.host, http.port, backlog=allowed.burst, start_serving=False
+            )
         except OSError as error:
             raise CannotStart(f"http: cannot listen at {http.host}:{http.port}: {error.strerror}") from error
         self._stack.callback(self._unbind, listening)

@@ -47,12 +47,12 @@ class JsonSize:
         depths = list(accumulate(map(_STEPS.__getitem__, outside), initial=self.depth))
         self.depth, self.deepest = depths[-1], max(self.deepest, *depths)
 
-    def check(self) -> None:
-        """Raises ApiError where there is too much."""
+    @property
+    def broken_limit(self) -> str | None:
+        """What may be at most, where there is more."""
         if self.deepest > DEEPEST:
-            raise bad_value("body", f"JSON nested at most {DEEPEST} deep", "deeper nesting")
-        if self.values > MOST_VALUES:
-            raise bad_value("body", f"at most {MOST_VALUES} JSON values", "more")
+            return f"JSON nested at most {DEEPEST} deep"
+        return f"JSON of at most {MOST_VALUES} values" if self.values > MOST_VALUES else None
 
 
 class Room:
@@ -61,12 +61,12 @@ class Room:
     def __init__(self, size: int) -> None:
         self._left = size
 
-    def take(self, size: int) -> None:
-        """Raises ApiError (503) where there is no more."""
+    def take(self, size: int) -> bool:
+        """False: there is no more, nothing is taken."""
         if size > self._left:
-            headers = {"Retry-After": str(_RETRY_S)}
-            raise ApiError(503, "other large requests are in work", code="busy", headers=headers)
+            return False
         self._left -= size
+        return True
 
     def give_back(self, size: int) -> None:
         self._left += size
@@ -105,18 +105,32 @@ async def _say_continue(request: web.Request) -> None:
 
 
 async def _pieces(request: web.Request, most: int) -> bytes:
+    """A body that will be refused is read to its end without being kept: only then its sender looks for an answer."""
     pieces: list[bytes] = []
-    read, size, room = 0, JsonSize(), request.app[ROOM]
+    read, size, is_room = 0, JsonSize(), True
     while piece := await _piece(request):
         read += len(piece)
         if read > most:
             raise _too_large(most)
-        room.take(len(piece))
-        request[_TAKEN] = read
+        if not is_room or size.broken_limit:
+            continue
+        is_room = _take(request, len(piece))
         size.feed(piece)
-        size.check()
         pieces.append(piece)
+        if not is_room or size.broken_limit:
+            pieces.clear()
+            release(request)
+    if size.broken_limit:
+        raise bad_value("body", size.broken_limit, "more")
+    if not is_room:
+        raise ApiError(503, "other large requests are in work", code="busy", headers={"Retry-After": str(_RETRY_S)})
     return b"".join(pieces)
+
+
+def _take(request: web.Request, size: int) -> bool:
+    taken = request.app[ROOM].take(size)
+    request[_TAKEN] = request.get(_TAKEN, 0) + taken * size
+    return taken
 
 
 async def _piece(request: web.Request) -> bytes:
@@ -147,7 +161,7 @@ async def _within(seconds: float | None, reading: Coroutine[None, None, bytes]) 
 
 
 def release(request: web.Request) -> None:
-    """The request is answered: its body is in work no more."""
+    """The request's body is in work no more."""
     request.app[ROOM].give_back(request.pop(_TAKEN, 0))
 
 

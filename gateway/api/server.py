@@ -121,7 +121,8 @@ class Protocol(web.RequestHandler):
         done = await super().finish_response(request, resp, start_time)
         if self.place is not None:
             self._connections.ends(self.place)
-        if not done[1]:
+        if self.transport is not None and not request.content.is_eof():
+            self.transport.write_eof()
             await drop(request.content, _MOST_DROPPED, _DROP_S)
         return done
 

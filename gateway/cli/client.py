@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 
+from config.files import read_password
 from config.settings import Settings, UserSettings
 
 _TIMEOUT_S = 30.0
@@ -39,7 +40,7 @@ def _password(user: UserSettings) -> str:
     if user.password_file is None:
         return ""
     try:
-        return user.password_file.read_text("utf-8").rstrip("\r\n")
+        return read_password(user.password_file)
     except OSError as error:
         raise GatewayRefused(f"users[0].password_file: {error.strerror}") from error
 

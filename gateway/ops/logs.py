@@ -1,6 +1,7 @@
 """Log records on stderr: JSON lines when that is no terminal, one readable line a record when it is.
 
-Facts travel in `extra=`; the request id of the work in hand is added to every record.
+Facts travel in `extra=`; the request id of the work in hand is added to every record. Warnings and refused requests that repeat
+are written once, then counted (`repeated`), at most once a minute.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from drivers.trace import request_id
+from gateway.ops.repeats import Repeats
 
 LEVELS = ("debug", "info", "warning", "error")
 """At `debug` every frame is told, with the id of the request it was sent for."""
@@ -59,10 +61,27 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes what repeats once, then how often it came: when that is due, and at the end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._repeats = Repeats()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for one in self._repeats.written(record):
+            super().emit(one)
+
+    def close(self) -> None:
+        for one in self._repeats.rest():
+            super().emit(one)
+        super().close()
+
+
 def configure(stream: TextIO | None = None, level: str = "info") -> None:
     """Send all records from `level` (one of LEVELS) on to `stream` (stderr)."""
     target = stream or sys.stderr
-    handler = logging.StreamHandler(target)
+    handler = _Handler(target)
     handler.setFormatter(TextFormatter() if target.isatty() else JsonFormatter())
     handler.addFilter(_RequestId())
     root = logging.getLogger()

@@ -1,0 +1,62 @@
+"""TOML that somebody wrote, read with every mistake at its place: also what no reader of TOML expects."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+DEEPEST = 32
+_INT64 = range(-(2**63), 2**63)
+_TOO_LONG = re.compile(r"[0-9](?:_?[0-9]){4300}")
+"""More digits than Python turns into a number."""
+
+
+class TomlMistake(Exception):
+    """`place: what`."""
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Tables nested at most 32 deep, integers of 64 bits. Raises TomlMistake."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise TomlMistake(f"file: not TOML: {error}") from error
+    except RecursionError:
+        raise TomlMistake(f"file: nested more than {DEEPEST} deep, at line {_line_of_depth(text)}") from None
+    except ValueError as error:
+        found = _TOO_LONG.search(text)
+        place = "" if found is None else f", at line {_line(text, found.start())}"
+        raise TomlMistake(f"file: not TOML: a number that is no 64-bit integer{place}") from error
+    _check(tables)
+    return tables
+
+
+def _check(tables: dict[str, Any]) -> None:
+    """Without recursion: what is nested too deeply for it is what is looked for."""
+    left: list[tuple[str, int, Any]] = [(key, 1, value) for key, value in tables.items()]
+    while left:
+        path, depth, value = left.pop()
+        if depth > DEEPEST:
+            raise TomlMistake(f"{path}: nested more than {DEEPEST} deep")
+        if isinstance(value, int) and value not in _INT64:
+            raise TomlMistake(f"{path}: no 64-bit integer")
+        if isinstance(value, dict):
+            left += [(f"{path}.{key}", depth + 1, one) for key, one in value.items()]
+        elif isinstance(value, list):
+            left += [(f"{path}[{index}]", depth + 1, one) for index, one in enumerate(value)]
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+def _line_of_depth(text: str) -> int:
+    """The first line that opens more than DEEPEST brackets; brackets in strings count too: this is for a hint."""
+    depth = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        for character in line:
+            depth = max(0, depth + (character in "[{") - (character in "]}"))
+            if depth > DEEPEST:
+                return number
+    return 1

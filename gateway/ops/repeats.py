@@ -1,0 +1,81 @@
+"""Records that repeat are written once, then counted: what somebody else can cause must not fill the log."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+EVERY_S = 60.0
+_MOST_KEPT = 1000
+_VARYING = frozenset({"request_id", "duration_ms", "path", "method"})
+"""Facts in which repetitions may differ."""
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_REFUSALS = 400
+
+
+@dataclass(slots=True)
+class _Seen:
+    last: logging.LogRecord
+    written_at: float
+    count: int = 0
+
+
+def repeats(record: logging.LogRecord) -> bool:
+    """Whether a record like this one may come any number of times: a warning, or a request that was refused."""
+    status = getattr(record, "status", None)
+    return record.levelno >= logging.WARNING or (isinstance(status, int) and status >= _REFUSALS)
+
+
+def _key(record: logging.LogRecord) -> tuple[object, ...]:
+    facts = sorted((name, repr(value)) for name, value in vars(record).items() if name not in _STANDARD | _VARYING)
+    cause = record.exc_info[0] if record.exc_info else None
+    return record.name, record.levelno, record.getMessage(), cause, *facts
+
+
+class Repeats:
+    """Which records are written. Time is that of the records."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[tuple[object, ...], _Seen] = OrderedDict()
+
+    def written(self, record: logging.LogRecord) -> Iterator[logging.LogRecord]:
+        """What to write now that `record` came: counts that are due (the last record with `repeated`); then itself, or not."""
+        yield from self._due(record.created)
+        if not repeats(record):
+            yield record
+            return
+        key = _key(record)
+        seen = self._seen.get(key)
+        if seen is not None:
+            seen.last, seen.count = record, seen.count + 1
+            return
+        self._seen[key] = _Seen(record, record.created)
+        yield record
+        if len(self._seen) > _MOST_KEPT:
+            yield from _counted(self._seen.popitem(last=False)[1])
+
+    def rest(self) -> Iterator[logging.LogRecord]:
+        """All that is counted and not written yet."""
+        while self._seen:
+            yield from _counted(self._seen.popitem(last=False)[1])
+
+    def _due(self, now: float) -> Iterator[logging.LogRecord]:
+        """Oldest first; what repeated goes on being counted, what did not is forgotten."""
+        while self._seen:
+            key, seen = next(iter(self._seen.items()))
+            if now - seen.written_at < EVERY_S:
+                return
+            del self._seen[key]
+            if seen.count:
+                yield from _counted(seen)
+                self._seen[key] = _Seen(seen.last, now)
+
+
+def _counted(seen: _Seen) -> Iterator[logging.LogRecord]:
+    if seen.count:
+        told = copy.copy(seen.last)
+        told.repeated = seen.count
+        yield told
