@@ -91,11 +91,12 @@ def _attempt(request: web.Request, user: str, way: str, is_right: Callable[[], b
     if not wait_s and is_right():
         throttle.succeeded(address, user)
         return True
+    if not wait_s:
+        throttle.failed(address, user)
     throttle.tell(address, user, way, user if user == _NO_NAME else request.app[SESSIONS].users.shown(user))
     if wait_s:
         detail = f"{AT_ONCE} wrong logins at once, then one each {EACH_S:g} s: try again in {ceil(wait_s)} s"
         raise ApiError(429, detail, headers={"Retry-After": str(ceil(wait_s))})
-    throttle.failed(address, user)
     return False
 
 

@@ -17,6 +17,8 @@ from gateway.api.addresses import network_of
 
 AT_ONCE = 10
 EACH_S = 36.0
+_BURST_S = AT_ONCE * EACH_S
+"""After so long without a wrong attempt the next one begins another burst."""
 KNOWN_S = 30 * 86_400.0
 _WIDE_AT_ONCE = 100
 _MOST_COUNTS = 20_000
@@ -35,10 +37,10 @@ class _Count:
     told: set[str] = field(default_factory=set)
 
     def settle(self, now: float) -> None:
+        if now - self.at > _BURST_S:
+            self.told.clear()
         self.failures = max(0.0, self.failures - (now - self.at) / EACH_S)
         self.at = now
-        if not self.failures:
-            self.told.clear()
 
 
 class Throttle:
