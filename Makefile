@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 PARALLEL := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: lab test lint unit one slowest coverage bench mutants soak clean
+.PHONY: lab test lint unit one slowest coverage hostile polls bench mutants soak clean
 
 lab: .venv/run.stamp
 	$(BIN)/panel-gateway lab $(ARGS)
@@ -35,6 +35,14 @@ slowest: .venv/test.stamp
 
 coverage: .venv/test.stamp
 	$(BIN)/pytest $(PARALLEL) -m "not cpu" --cov --cov-report=term:skip-covered tests/unit tests/contract $(ARGS)
+
+# The long half of the attacks, some minutes; `make test` has the short one.
+hostile: .venv/test.stamp
+	HOSTILE=long $(BIN)/pytest tests/hostile $(ARGS)
+
+# 200 calls a second for ten minutes; ARGS=--seconds=60 for a look.
+polls: .venv/test.stamp
+	$(BIN)/python -m tests.benchmarks.polls $(ARGS)
 
 bench: .venv/test.stamp
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -6,6 +6,7 @@ A client's bytes may hold credentials: none of them are repeated, neither in an 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from typing import Any
 
@@ -122,7 +123,8 @@ class Protocol(web.RequestHandler):
         if self.place is not None:
             self._connections.ends(self.place)
         if self.transport is not None and not request.content.is_eof():
-            self.transport.write_eof()
+            with contextlib.suppress(OSError):  # it may be gone already
+                self.transport.write_eof()
             await drop(request.content, _MOST_DROPPED, _DROP_S)
         return done
 

@@ -55,6 +55,15 @@ class Attacked:
     def descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.gateway.process.pid}/fd").iterdir()))
 
+    def children(self) -> list[int]:
+        """The processes that it has started."""
+        pid = self.gateway.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    @staticmethod
+    def gone(process: int) -> bool:
+        return not Path(f"/proc/{process}").exists()
+
     def begin_meter(self) -> None:
         self.gateway.process.send_signal(signal.SIGUSR1)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
+import os
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.hostile.site import LINK, Attacked, attacked, closed, head
+from tests.hostile.site import LINK, Attacked, attacked, closed, head, long_half
 
 ABORTED = 400
 LEAK_MIB = 20.0
@@ -26,11 +30,10 @@ async def _abort(gateway: Attacked, path: str, headers: dict[str, str], body: by
     await closed(writer)
 
 
-@pytest.mark.parametrize("path", ["/api/v1/login", LINK, "/gateway/v1/plan", "/nowhere"])
-async def test_bodies_that_are_never_finished_leave_nothing_behind(tmp_path: Path, path: str) -> None:
+async def _leave(folder: Path, path: str) -> None:
     packed = gzip.compress(b" " * 4_000_000)
     plain = b'{"list_items": [' + b" " * 100_000 + b"]}"
-    async with attacked(tmp_path) as gateway:
+    async with attacked(folder) as gateway:
         known = {"Authorization": gateway.bearer}
         for headers in ({}, known):
             await _abort(gateway, path, headers, plain)
@@ -41,6 +44,39 @@ async def test_bodies_that_are_never_finished_leave_nothing_behind(tmp_path: Pat
             await _abort(gateway, path, {**headers, "Content-Encoding": "gzip"}, packed)
         await gateway.client.profiles()
         assert gateway.memory_mib() - before < LEAK_MIB
+
+
+async def test_bodies_that_are_never_finished_leave_nothing_behind(tmp_path: Path) -> None:
+    await _leave(tmp_path, LINK)
+
+
+@long_half
+@pytest.mark.parametrize("path", ["/api/v1/login", "/gateway/v1/plan", "/nowhere", "/api/info"])
+async def test_nor_do_they_at_other_paths(tmp_path: Path, path: str) -> None:
+    await _leave(tmp_path, path)
+
+
+async def test_bodies_in_work_share_one_room(tmp_path: Path) -> None:
+    body = b" " * 15_900_000
+    async with attacked(tmp_path) as gateway:
+        headers = {"Authorization": gateway.bearer, "Content-Length": str(len(body) + 1), "Expect": "100-continue"}
+        before, waiting = gateway.memory_mib(), []
+        for _ in range(4):
+            reader, writer = await gateway.connect()
+            writer.write(head("POST", LINK, headers))
+            assert b" 100 " in await reader.readline()
+            writer.write(body)
+            await writer.drain()
+            waiting.append(writer)
+        refused = await gateway.send("POST", LINK, {"Authorization": gateway.bearer}, body)
+        assert refused.startswith(b"HTTP/1.1 503 "), refused[:300]
+        assert b"Retry-After: " in refused
+        assert gateway.memory_mib() - before < 64 + LEAK_MIB
+        for writer in waiting:
+            await closed(writer)
+        async with asyncio.timeout(20):
+            while not (await gateway.send("POST", LINK, {"Authorization": gateway.bearer}, body)).startswith(b"HTTP/1.1 400 "):
+                pass
 
 
 WIDE = {
@@ -62,15 +98,69 @@ WIDE = {
 }
 
 
-@pytest.mark.parametrize("body", WIDE.values(), ids=WIDE)
-async def test_no_body_holds_the_loop(tmp_path: Path, body: bytes) -> None:
-    async with attacked(tmp_path) as gateway:
+QUICK = ("nested arrays", "empty arrays", "link_ids", "long name")
+
+
+async def _hold(folder: Path, bodies: Sequence[bytes], *calls: tuple[str, str]) -> None:
+    async with attacked(folder) as gateway:
         gateway.begin_meter()
-        for method, path in (("POST", LINK), ("DELETE", LINK), ("POST", "/gateway/v1/plan")):
-            answer = await gateway.send(method, path, {"Authorization": gateway.bearer}, body)
-            assert answer.startswith(b"HTTP/1.1 400 "), answer[:300]
-            detail = json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
-            assert "expected" in detail
-            assert "seen" in detail
+        for method, path in calls:
+            for body in bodies:
+                answer = await gateway.send(method, path, {"Authorization": gateway.bearer}, body)
+                assert answer.startswith(b"HTTP/1.1 400 "), answer[:300]
+                detail = json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
+                assert "expected" in detail
+                assert "seen" in detail
+        fields = ",".join(["name", "date_from"] * 400)
+        assert await gateway.status(f"{LINK}?order_by={fields}", Authorization=gateway.bearer) == 200
         took, whose = gateway.longest_callback()
         assert took < LONGEST_S, whose
+
+
+async def test_no_body_holds_the_loop(tmp_path: Path) -> None:
+    await _hold(tmp_path, [WIDE[name] for name in QUICK], ("POST", LINK))
+
+
+@long_half
+async def test_nor_does_any_other_body(tmp_path: Path) -> None:
+    await _hold(tmp_path, list(WIDE.values()), ("POST", LINK), ("DELETE", LINK), ("POST", "/gateway/v1/plan"))
+
+
+async def test_large_bodies_are_still_read_when_the_process_that_reads_them_dies(tmp_path: Path) -> None:
+    item = json.loads((Path(__file__).parents[1] / "vectors" / "examples.json").read_text())["list_items"][0]
+    items = [{**item, "link_id": f"91c615e3-1040-4815-8ecb-{number:012d}"} for number in range(1500)]
+    async with attacked(tmp_path) as gateway:
+        assert len(await gateway.client.upsert(*items)) == 1500
+        (child,) = gateway.children()
+        os.kill(child, signal.SIGKILL)
+        assert len(await gateway.client.upsert(*items)) == 1500
+        (other,) = gateway.children()
+        assert other != child
+        assert await gateway.gateway.end() == 0
+        assert gateway.gone(other)
+
+
+@long_half
+async def test_a_body_may_pause_but_not_for_long(tmp_path: Path) -> None:
+    async with attacked(tmp_path) as gateway:
+        reader, writer = await gateway.connect()
+        writer.write(head("POST", LINK, {"Authorization": gateway.bearer, "Content-Length": "18"}) + b'{"list_')
+        await asyncio.sleep(15)
+        writer.write(b"items")
+        began = asyncio.get_running_loop().time()
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), 30)
+        assert asyncio.get_running_loop().time() - began > 19
+        await closed(writer)
+
+
+@long_half
+async def test_a_connection_between_two_requests_is_kept_for_75_seconds(tmp_path: Path) -> None:
+    async with attacked(tmp_path) as gateway:
+        reader, writer = await gateway.connect()
+        for pause in (75, 0):
+            writer.write(head("GET", "/healthz", {}))
+            assert b" 200 " in await reader.readline()
+            await reader.readuntil(b"}")
+            await asyncio.sleep(pause)
+        assert await asyncio.wait_for(reader.read(), 90) == b""
+        await closed(writer)
