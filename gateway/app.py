@@ -28,7 +28,6 @@ from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.ops import descriptors
 from gateway.ops.audit import audit
-from gateway.ops.descriptors import share
 from gateway.ops.metrics import Metrics
 from gateway.ops.systemd import notify, watchdog_interval_s
 from gateway.schedules.time_profile import Readings
@@ -42,6 +41,8 @@ STOP_S = 20.0
 """How long a stop may take in all; the service manager waits longer."""
 REQUESTS_S = 10.0
 """Of that, at most, for requests in hand."""
+_QUEUE = 1024
+"""Connections that wait to be accepted."""
 _WRITABLE_S = 2.0
 """To ask the store costs a durable write: /readyz, which is open to anybody, asks no more often."""
 WIRES_S = 3.0
@@ -134,6 +135,9 @@ class Gateway:
         await self._site.apply(settings.lines, self._models(settings))
         await self._fleet.start()
         await listening.start_serving()
+        for each in listening.sockets:
+            with each.dup() as own:  # asyncio takes the length of the queue for the number to accept at once, too
+                own.listen(_QUEUE)
         self._bound = True
         host, port = listening.sockets[0].getsockname()[:2]
         return _url(host, port)
@@ -154,17 +158,18 @@ class Gateway:
             )
         )
         http = self._settings.http
-        allowed = share(descriptors.allowed(), descriptors.in_use(), len(self._settings.lines), http.max_connections)
-        if allowed.connections < http.max_connections:
-            _log.warning("fewer connections than configured", extra={"max_connections": allowed.connections})
-        runner = build_runner(self._app, REQUESTS_S, Limits(allowed.connections, http.max_connections_per_address))
+        used, lines = descriptors.in_use(), len(self._settings.lines)
+        most = descriptors.connections(descriptors.allowed(), used, lines, http.max_connections)
+        if most < http.max_connections:
+            _log.warning("fewer connections than configured", extra={"max_connections": most})
+        runner = build_runner(self._app, REQUESTS_S, Limits(most, http.max_connections_per_address))
         self._stack.push_async_callback(runner.cleanup)
         await runner.setup()
         server = runner.server
         assert server is not None, "setup() makes it"
         try:
             listening = await asyncio.get_running_loop().create_server(
-                server, http.host, http.port, backlog=allowed.burst, start_serving=False
+                server, http.host, http.port, backlog=descriptors.ACCEPTED_AT_ONCE, start_serving=False
             )
         except OSError as error:
             raise CannotStart(f"http: cannot listen at {http.host}:{http.port}: {error.strerror}") from error

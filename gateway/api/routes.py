@@ -15,7 +15,7 @@ from gateway.api.live import LIVE, live_of
 from gateway.api.middleware import PROXIES, SITES, acceptable, identified, recorded, server_logger
 from gateway.api.origins import Sites
 from gateway.api.reading import READING, ReadingProcess
-from gateway.api.server import Runner
+from gateway.api.server import Reception, Runner
 from gateway.api.services import SERVICES, UNDISTURBED, ApiServices, Undisturbed
 from gateway.api.sessions import Sessions, Users
 from gateway.api.throttle import Throttle
@@ -57,8 +57,11 @@ def build_runner(app: web.Application, grace_s: float = 10.0, limits: Limits | N
     http = app[SERVICES].settings.http
     return Runner(
         app,
-        Connections(limits or Limits(http.max_connections, http.max_connections_per_address)),
-        app[PROXIES],
+        Reception(
+            Connections(limits or Limits(http.max_connections, http.max_connections_per_address)),
+            app[PROXIES],
+            app[THROTTLE].knows,
+        ),
         access_log=None,
         logger=server_logger(),
         handler_cancellation=False,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import http_exceptions, web
@@ -18,6 +20,7 @@ from gateway.api.connections import Connection, Connections
 from gateway.api.errors import ApiError, error_response
 from gateway.api.middleware import HEADER, PROTECTION, server_logger
 from gateway.api.origins import OPEN_PATHS
+from gateway.api.turns import Turns
 
 HEADER_S = 10.0
 """From the first byte of a request's header to its last."""
@@ -48,15 +51,25 @@ def _refused(request: web.BaseRequest, error: ApiError, cause: BaseException | N
     return response
 
 
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What all connections share. `knows`: whether anybody has logged in from an address of late."""
+
+    connections: Connections
+    proxies: Proxies
+    knows: Callable[[str], bool]
+    turns: Turns = field(default_factory=Turns)
+
+
 class Protocol(web.RequestHandler):
     """`place`: what the connection counts as; None: there was none for it, it is closed."""
 
-    __slots__ = ("_connections", "_header_bytes", "_header_timer", "_proxies", "place")
+    __slots__ = ("_address", "_header_bytes", "_header_timer", "_reception", "place")
 
-    def __init__(self, manager: web.Server, connections: Connections, proxies: Proxies, **options: Any) -> None:
+    def __init__(self, manager: web.Server, reception: Reception, **options: Any) -> None:
         super().__init__(manager, **options)
-        self._connections = connections
-        self._proxies = proxies
+        self._reception = reception
+        self._address = ""
         self._header_timer: asyncio.TimerHandle | None = None
         self._header_bytes = 0
         self.place: Connection | None = None
@@ -64,19 +77,38 @@ class Protocol(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         peer = transport.get_extra_info("peername")
-        address = str(peer[0]) if isinstance(peer, tuple) else ""
-        counted = None if self._proxies.counts_by_total_only(address) else address
-        self.place = self._connections.opened(counted, transport.abort)
+        self._address = str(peer[0]) if isinstance(peer, tuple) else ""
+        counted = None if self._reception.proxies.counts_by_total_only(self._address) else self._address
+        self.place = self._reception.connections.opened(counted, transport.abort)
         if self.place is None:
             transport.abort()
         else:
             transport.max_size = _READ_AT_ONCE  # type: ignore[attr-defined]
             super().connection_made(transport)
+            self._wait_for_turn()
+
+    def _wait_for_turn(self) -> None:
+        """A stranger is not read from until others had their turn."""
+        if self.place is None or self.place.admitted or self.transport is None:
+            return
+        if self._reception.knows(self._address) or self._reception.proxies.trusts(self._address):
+            return
+        if self._messages:
+            self.close()
+        self.transport.pause_reading()
+        self._reception.turns.wait(self._address, self._take_turn)
+
+    def _take_turn(self) -> bool:
+        """False: nobody is there any more."""
+        if self.transport is None or self.transport.is_closing():
+            return False
+        self.transport.resume_reading()
+        return True
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._end_header()
         if self.place is not None:
-            self._connections.gone(self.place)
+            self._reception.connections.gone(self.place)
         task, waiting = self._task_handler, self._messages
         super().connection_lost(exc)
         # Requests that came behind the one in work hold this object, and it holds them.
@@ -113,7 +145,7 @@ class Protocol(web.RequestHandler):
 
     def begins(self) -> bool:
         """A request is in work; whether it may be for any path."""
-        return self.place is not None and self._connections.begins(self.place)
+        return self.place is not None and self._reception.connections.begins(self.place)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -121,11 +153,13 @@ class Protocol(web.RequestHandler):
         """Answer. What still arrives of a body that nobody reads is dropped, so that the client sees the answer, not a reset."""
         done = await super().finish_response(request, resp, start_time)
         if self.place is not None:
-            self._connections.ends(self.place)
+            self._reception.connections.ends(self.place)
         if self.transport is not None and not request.content.is_eof():
             with contextlib.suppress(OSError):  # it may be gone already
                 self.transport.write_eof()
             await drop(request.content, _MOST_DROPPED, _DROP_S)
+        else:
+            self._wait_for_turn()
         return done
 
     def handle_error(
@@ -142,24 +176,20 @@ class Protocol(web.RequestHandler):
 
 
 class _Server(web.Server):
-    def __init__(self, handler: Any, connections: Connections, proxies: Proxies, **options: Any) -> None:
+    def __init__(self, handler: Any, reception: Reception, **options: Any) -> None:
         super().__init__(handler, **options)
-        self._connections_known = connections
-        self._proxies = proxies
+        self._reception = reception
 
     def __call__(self) -> web.RequestHandler:
-        return Protocol(self, self._connections_known, self._proxies, loop=self._loop, **self._kwargs)
+        return Protocol(self, self._reception, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
-    """`connections`: who counts them; `proxies`: whose connections are for many."""
-
-    def __init__(self, app: web.Application, connections: Connections, proxies: Proxies, **options: Any) -> None:
+    def __init__(self, app: web.Application, reception: Reception, **options: Any) -> None:
         super().__init__(
             app, keepalive_timeout=IDLE_S, lingering_time=0, read_bufsize=_READ_AT_ONCE, auto_decompress=False, **options
         )
-        self._places = connections
-        self._proxies = proxies
+        self._reception = reception
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
@@ -179,8 +209,7 @@ class Runner(web.AppRunner):
 
         return _Server(
             answered,
-            self._places,
-            self._proxies,
+            self._reception,
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=made._loop,

@@ -48,6 +48,7 @@ class Throttle:
         self._clock = clock
         self._counts: OrderedDict[Key, _Count] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._addresses: OrderedDict[str, float] = OrderedDict()
 
     def wait_s(self, address: str, user: str) -> float:
         """Seconds until this address may try to be this user again; 0: now."""
@@ -57,8 +58,16 @@ class Throttle:
     def succeeded(self, address: str, user: str) -> None:
         self._known[address, user] = self._clock.monotonic()
         self._known.move_to_end((address, user))
-        if len(self._known) > _MOST_KNOWN:
-            self._known.popitem(last=False)
+        self._addresses[address] = self._clock.monotonic()
+        self._addresses.move_to_end(address)
+        for known in (self._known, self._addresses):
+            if len(known) > _MOST_KNOWN:
+                known.popitem(last=False)
+
+    def knows(self, address: str) -> bool:
+        """Whether anybody has logged in from there of late."""
+        since = self._addresses.get(address)
+        return since is not None and self._clock.monotonic() - since < KNOWN_S
 
     def failed(self, address: str, user: str) -> None:
         now = self._clock.monotonic()

@@ -5,22 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-from dataclasses import dataclass
 
+ACCEPTED_AT_ONCE = 4
+"""New connections in one turn of the loop: each of them takes some of everybody's time."""
 _OWN = 32
 """For the store's files, host names, the process that reads large bodies, and what libraries open for a moment."""
 _A_LINE = 2
 """A line's connection, and the one that replaces it."""
 _LEAST = 32
-_LARGEST_BURST = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """`connections` to hold open, of which `burst` may be accepted in one turn of the loop, before others are closed."""
-
-    connections: int
-    burst: int
 
 
 def allowed() -> int:
@@ -37,8 +29,9 @@ def in_use() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def share(limit: int, used: int, lines: int, wanted: int) -> Share:
-    """What connections may have of `limit` descriptors beside `used` open ones and `lines` lines."""
-    free = limit - used - _OWN - _A_LINE * lines
-    burst = max(4, min(_LARGEST_BURST, free // 4))
-    return Share(max(_LEAST, min(wanted, free - 2 * burst)), burst)
+def connections(limit: int, used: int, lines: int, wanted: int) -> int:
+    """How many may be open of `limit` descriptors, beside `used` open ones and `lines` lines.
+
+    Those of two turns of the loop may be there before the ones that make way for them are closed.
+    """
+    return max(_LEAST, min(wanted, limit - used - _OWN - _A_LINE * lines - 2 * ACCEPTED_AT_ONCE))

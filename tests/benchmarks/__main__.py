@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from tests.benchmarks.rows import Row, table
 
-MODULES = ("schedules", "line_use", "one_item", "fan_out", "many_panels", "scale")
+MODULES = ("schedules", "line_use", "one_item", "fan_out", "many_panels", "scale", "hostile")
 
 
 def entry(name: str) -> Callable[[bool], list[Row]]:
