@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -29,6 +28,7 @@ from gateway.fleet.fleet import Fleet
 from gateway.ops import descriptors
 from gateway.ops.audit import audit
 from gateway.ops.metrics import Metrics
+from gateway.ops.serial_number import serial_number
 from gateway.ops.systemd import notify, watchdog_interval_s
 from gateway.schedules.time_profile import Readings
 from gateway.site import Site
@@ -114,9 +114,12 @@ class Gateway:
 
     async def _start(self) -> str:
         settings = self._settings
-        self._store = SqliteStore(settings.store.path)
+        path = settings.store.path
+        is_new = not path.exists()
+        self._store = SqliteStore(path)
         snapshot = await self._store.open()
         self._stack.push_async_callback(self._store.close)
+        self._serial = await serial_number(self._store, snapshot, path, is_new=is_new)
         self._writable = Remembered(self._store.writable, self._clock, _WRITABLE_S)
         self._fleet = Fleet(
             self._store,
@@ -153,7 +156,7 @@ class Gateway:
                 lines=self.lines,
                 health=self.unhealthy,
                 ready=self.not_ready,
-                device_serial=str(uuid.uuid5(uuid.NAMESPACE_URL, f"panel-gateway:{self._settings.store.path.absolute()}")),
+                device_serial=self._serial,
                 metrics=self._metrics.exposition,
             )
         )

@@ -6,6 +6,7 @@ are finished first.
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import resource
 import select
@@ -13,6 +14,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.api.errors import ApiError
@@ -52,5 +54,7 @@ def _serve(source: BinaryIO, target: BinaryIO) -> None:
 if __name__ == "__main__":
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):  # where memory runs out, this process goes first, not the gateway
+        Path("/proc/self/oom_score_adj").write_text("1000")
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     _serve(sys.stdin.buffer, sys.stdout.buffer)
