@@ -125,9 +125,9 @@ class Protocol(web.RequestHandler):
         if current is not None and self._messages and not current.content.is_eof():
             # Only a mistake can come before the end of a body; the library does not tell who reads that.
             current.content.set_exception(web.RequestPayloadError())
-        if self._messages or current is not None:
+        if self._waiter is None or self._waiter.done():
             self._end_header()
-        elif data:
+        elif data:  # no request has come of it yet
             self._begin_header(len(data))
 
     def _begin_header(self, size: int) -> None:
