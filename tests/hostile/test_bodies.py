@@ -56,14 +56,6 @@ async def test_nor_do_they_at_other_paths(tmp_path: Path, path: str) -> None:
     await _leave(tmp_path, path)
 
 
-async def test_large_bodies_arrive_whole_over_many_new_connections(tmp_path: Path) -> None:
-    body = b'{"list_items": []' + b" " * 2_000_000 + b"}"
-    async with attacked(tmp_path) as gateway:
-        sent = [gateway.send("POST", LINK, {"Authorization": gateway.bearer}, body) for _ in range(20)]
-        statuses = [answer.split()[1] for answer in await asyncio.gather(*sent)]
-        assert statuses == [b"200"] * 20
-
-
 async def test_bodies_in_work_share_one_room(tmp_path: Path) -> None:
     body = b" " * 15_900_000
     async with attacked(tmp_path) as gateway:
