@@ -1,10 +1,50 @@
-"""The one clock: wall time for schedules, monotonic time for deadlines. Injected everywhere, so that tests own time."""
+"""The one clock: wall time for schedules, monotonic time for deadlines. Injected everywhere, so that tests own time.
+
+Whether the wall clock may be believed is judged in `gateway.fleet.clock_trust`, from what a HostClock reads of the kernel.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import time
-from typing import Protocol
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+SLACK_S = 2.0
+"""A leap second, and readings of two clocks that are not taken at the same moment."""
+_RATE = 500e-6
+"""How fast the kernel slews a clock at most."""
+_STA_UNSYNC = 0x0040
+
+
+class Sync(Enum):
+    """What the kernel says of its own clock. `unknown`: it may not be asked, or has no such call."""
+
+    SYNCHRONISED = "synchronised"
+    UNSYNCHRONISED = "unsynchronised"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class HostMoment:
+    """Unix seconds and seconds since boot, read at the same time, in one run of the host."""
+
+    boot_id: str
+    wall: float
+    boottime: float
+
+    def goes_on(self, later: HostMoment) -> bool:
+        """Whether the wall clock went from here to `later` without a step."""
+        passed = later.boottime - self.boottime
+        if self.boot_id != later.boot_id or passed < -SLACK_S:
+            return False
+        return abs(later.wall - self.wall - passed) <= SLACK_S + _RATE * abs(passed)
 
 
 class Clock(Protocol):
@@ -19,8 +59,32 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
+class HostClock(Clock, Protocol):
+    """A clock that also tells how it came to its time. No method blocks."""
+
+    def boottime(self) -> float:
+        """Seconds since the host booted, its sleep included; no setting of the wall clock moves it."""
+        ...
+
+    def boot_id(self) -> str:
+        """Which start of the host this is."""
+        ...
+
+    def kernel_sync(self) -> Sync:
+        """Whether the kernel's clock is kept in step with a time source now."""
+        ...
+
+
+def moment_of(clock: HostClock) -> HostMoment:
+    """This moment, as the host tells it."""
+    return HostMoment(clock.boot_id(), clock.wall(), clock.boottime())
+
+
 class SystemClock:
     """The machine's clock. Monotonic time is the event loop's, so that a loop with virtual time moves it too."""
+
+    def __init__(self) -> None:
+        self._boot_id = boot_id()
 
     def wall(self) -> float:
         return time.time()
@@ -30,3 +94,48 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def boottime(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def boot_id(self) -> str:
+        return self._boot_id
+
+    def kernel_sync(self) -> Sync:
+        return kernel_sync()
+
+
+def boot_id() -> str:
+    """Which start of the system this is; another text every time where the system does not tell."""
+    try:
+        return BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return str(uuid.uuid4())
+
+
+class _Timex(ctypes.Structure):
+    """The beginning of the C library's `struct timex`, with room for the rest of it."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * 512),
+    )
+
+
+def _adjtimex(record: _Timex) -> int:
+    """The C library's call; -1 where there is none. Modes 0 only reads, which takes no privilege."""
+    call: Callable[[Any], int] | None = getattr(ctypes.CDLL(None, use_errno=True), "adjtimex", None)
+    return -1 if call is None else call(ctypes.byref(record))
+
+
+def kernel_sync(adjtimex: Callable[[_Timex], int] = _adjtimex) -> Sync:
+    """What `adjtimex` says now. A refusal (EPERM of a system-call filter, ENOSYS) says nothing about the clock."""
+    record = _Timex(modes=0)
+    if adjtimex(record) < 0:
+        return Sync.UNKNOWN
+    return Sync.UNSYNCHRONISED if record.status & _STA_UNSYNC else Sync.SYNCHRONISED
