@@ -2,64 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 from gateway.schedules.local_time import DAY, date_of, end_not_wider, local_second, start_not_wider
 from gateway.schedules.rules import LocalRule, start_days
-from gateway.schedules.time_profile import Frequency, Readings, Repeat, TimeProfile
+from gateway.schedules.time_profile import Frequency, Readings, Repeat, TimeProfile, WallReading
 
 _ONCE_A_DAY = Repeat(Frequency.DAY)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bounds:
-    """First occurrence in local seconds: as the clock reads, and as a single window that must not be wider than asked."""
+def wall_reading(profile: TimeProfile, readings: Readings) -> WallReading:
+    """What the profile's instants read on the site's wall clock, by the law that the zone has today."""
+    start, end, last = (_read(at, readings) for at in (profile.date_from, profile.date_to, profile.date_to - 1))
+    not_before, not_after = start, end
+    if readings.timestamp == "instant":
+        not_before = start_not_wider(readings.zone, profile.date_from)
+        not_after = end_not_wider(readings.zone, profile.date_to)
+    ends = None if profile.repeat is None else profile.repeat.end
+    until = None if ends is None else _read(ends, readings) // DAY
+    return WallReading(readings.zone.key, readings.timestamp, start, end, last, not_before, not_after, until)
 
-    start: int
-    end: int
-    not_before: int
-    not_after: int
+
+def is_read_for(profile: TimeProfile, readings: Readings) -> bool:
+    """Whether the profile keeps a reading that counts for this site."""
+    kept = profile.reading
+    return kept is not None and (kept.zone, kept.timestamp) == (readings.zone.key, readings.timestamp)
+
+
+def accepted(profile: TimeProfile, readings: Readings) -> TimeProfile:
+    """The profile with the reading that it keeps from now on, whatever becomes of the zone's law."""
+    return profile if is_read_for(profile, readings) else replace(profile, reading=wall_reading(profile, readings))
 
 
 def local_rule(profile: TimeProfile, readings: Readings) -> LocalRule:
-    bounds = _all_day(profile, readings) if profile.is_all_day else _bounds(profile, readings)
+    reading = accepted(profile, readings).reading
+    assert reading is not None, "it was read just now"
+    if profile.is_all_day:
+        reading = _all_day(reading)
     if readings.window == "envelope":
-        return _ended(_envelope(bounds, profile, readings), profile.repeat, readings)
+        return _ended(_envelope(reading, profile, readings), profile.repeat, reading, readings)
     if profile.repeat is None:
-        return LocalRule(None, bounds.not_before, max(0, bounds.not_after - bounds.not_before))
-    rule = _repeated(profile.repeat, bounds.start, max(0, bounds.end - bounds.start), readings)
-    return _ended(rule, profile.repeat, readings)
+        return LocalRule(None, reading.not_before, max(0, reading.not_after - reading.not_before))
+    rule = _repeated(profile.repeat, reading.start, max(0, reading.end - reading.start), readings)
+    return _ended(rule, profile.repeat, reading, readings)
 
 
 def _read(instant: int, readings: Readings) -> int:
     return instant if readings.timestamp == "local_as_utc" else local_second(readings.zone, instant)
 
 
-def _bounds(profile: TimeProfile, readings: Readings) -> _Bounds:
-    start, end = _read(profile.date_from, readings), _read(profile.date_to, readings)
-    if readings.timestamp == "local_as_utc":
-        return _Bounds(start, end, start, end)
-    return _Bounds(start, end, start_not_wider(readings.zone, profile.date_from), end_not_wider(readings.zone, profile.date_to))
-
-
-def _all_day(profile: TimeProfile, readings: Readings) -> _Bounds:
+def _all_day(reading: WallReading) -> WallReading:
     """From 00:00 of the first date to 24:00 of the last.
 
     An end at a day's first moment adds no day; where 00:00 is in a missing hour, that moment is the end of the hour.
     """
-    first = _read(profile.date_from, readings) // DAY
-    last = min((_read(profile.date_to, readings) - 1) // DAY, _read(profile.date_to - 1, readings) // DAY)
+    first = reading.start // DAY
+    last = min((reading.end - 1) // DAY, reading.last // DAY)
     start, end = first * DAY, (max(first, last) + 1) * DAY
-    return _Bounds(start, end, start, end)
+    return replace(reading, start=start, end=end, not_before=start, not_after=end)
 
 
-def _envelope(bounds: _Bounds, profile: TimeProfile, readings: Readings) -> LocalRule:
+def _envelope(reading: WallReading, profile: TimeProfile, readings: Readings) -> LocalRule:
     """A window a day from the start's clock part to the end's, inside the envelope."""
-    length = DAY if profile.is_all_day else (bounds.end - bounds.start) % DAY
-    rule = _repeated(profile.repeat or _ONCE_A_DAY, bounds.start, length, readings)
-    last_day = (bounds.not_after - 1 - rule.start_second) // DAY
-    return replace(rule, last_day=last_day, opens=bounds.not_before, closes=bounds.not_after)
+    length = DAY if profile.is_all_day else (reading.end - reading.start) % DAY
+    rule = _repeated(profile.repeat or _ONCE_A_DAY, reading.start, length, readings)
+    last_day = (reading.not_after - 1 - rule.start_second) // DAY
+    return replace(rule, last_day=last_day, opens=reading.not_before, closes=reading.not_after)
 
 
 def _repeated(repeat: Repeat, anchor: int, length: int, readings: Readings) -> LocalRule:
@@ -84,12 +93,12 @@ def _or(given: frozenset[int] | None, own: int) -> frozenset[int]:
     return frozenset((own,)) if given is None else given
 
 
-def _ended(rule: LocalRule, repeat: Repeat | None, readings: Readings) -> LocalRule:
+def _ended(rule: LocalRule, repeat: Repeat | None, reading: WallReading, readings: Readings) -> LocalRule:
     """The rule with its end by date and by count: both are a last start day."""
     if repeat is None:
         return rule
-    if repeat.end is not None:
-        rule = _until(rule, _read(repeat.end, readings) // DAY)
+    if reading.until is not None:
+        rule = _until(rule, reading.until)
     if repeat.custom and readings.looper == "count":
         last = next(islice(start_days(rule, rule.first_day), repeat.interval - 1, None), None)
         rule = rule if last is None else _until(rule, last)

@@ -71,9 +71,34 @@ class Repeat:
     end: int | None = None
 
 
+TimestampReading = Literal["instant", "local_as_utc"]
+
+
+@dataclass(frozen=True, slots=True)
+class WallReading:
+    """What a profile's instants read on the wall clock of `zone` when its request was accepted, in local seconds.
+
+    `start` and `end` of the first occurrence; `last`: the second before its end; `not_before` and `not_after`: its bounds as a
+    single window that is not wider than asked. `until`: the last local day on which an occurrence may start.
+    """
+
+    zone: str
+    timestamp: TimestampReading
+    start: int
+    end: int
+    last: int
+    not_before: int
+    not_after: int
+    until: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class TimeProfile:
-    """`date_from` and `date_to` are instants: start and end of the first occurrence. `repeat` None: it occurs once."""
+    """`date_from` and `date_to` are instants: start and end of the first occurrence. `repeat` None: it occurs once.
+
+    `reading`: what they read on the wall clock when the request was accepted; it counts as long as the site's time zone and
+    `timestamp_reading` are the same. None: they are read by the law of today.
+    """
 
     link_id: str
     name: str
@@ -81,6 +106,7 @@ class TimeProfile:
     date_from: int
     date_to: int
     repeat: Repeat | None = None
+    reading: WallReading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +116,4 @@ class Readings:
     zone: ZoneInfo
     window: Literal["first_occurrence", "envelope"] = "first_occurrence"
     looper: Literal["interval", "count"] = "interval"
-    timestamp: Literal["instant", "local_as_utc"] = "instant"
+    timestamp: TimestampReading = "instant"
