@@ -1,8 +1,10 @@
 """The unit file is checked by systemd's own tools; readiness and watchdog by a socket in place of the service manager's."""
 
+import ctypes.util
 import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,61 @@ def test_the_unit_is_hardened(unit_copy: Path) -> None:
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
     assert found, done.stdout + done.stderr
     assert float(found[1]) <= 2.0
+
+
+def _filter() -> set[str]:
+    """The system calls that the unit allows: groups taken apart, lines in their order, the first of which allows."""
+    allowed: set[str] = set()
+    for line in re.findall(r"(?m)^SystemCallFilter=(.*)$", UNIT.read_text()):
+        calls = {call for name in line.lstrip("~").split() for call in _calls(name)}
+        allowed = allowed - calls if line.startswith("~") else allowed | calls
+    return allowed
+
+
+def _calls(name: str) -> set[str]:
+    if not name.startswith("@"):
+        return {name}
+    done = _analyze("syscall-filter", "--no-pager", name)
+    assert done.returncode == 0, done.stderr
+    found = [line.strip() for line in done.stdout.splitlines()[1:]]
+    return {call for each in found if each and not each.startswith("#") for call in _calls(each)}
+
+
+def test_the_unit_may_read_the_clocks_state_and_set_no_clock() -> None:
+    allowed, text = _filter(), UNIT.read_text()
+    assert {"adjtimex", "clock_adjtime", "clock_adjtime64", "clock_gettime"} <= allowed
+    assert not allowed & {"clock_settime", "clock_settime64", "settimeofday"}
+    assert "ProtectClock=" not in re.sub(r"(?m)^#.*$", "", text)
+    assert re.search(r"(?m)^CapabilityBoundingSet=$", text), "CAP_SYS_TIME stays dropped"
+
+
+_UNDER_THE_FILTER = """
+import ctypes, sys
+from drivers.clock import kernel_sync
+before = kernel_sync()
+seccomp = ctypes.CDLL("libseccomp.so.2")
+seccomp.seccomp_init.restype = ctypes.c_void_p
+rules = seccomp.seccomp_init(0x00050001)  # refused: EPERM
+for name in sys.argv[1:]:
+    number = seccomp.seccomp_syscall_resolve_name(name.encode())
+    if number != -1:
+        seccomp.seccomp_rule_add(ctypes.c_void_p(rules), 0x7FFF0000, number, 0)
+assert seccomp.seccomp_load(ctypes.c_void_p(rules)) == 0
+print(before.value, kernel_sync().value)
+"""
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_under_the_units_own_filter_the_kernel_tells_of_its_clock(readable: bool) -> None:
+    """And where a filter refuses, that is not taken for a clock that is not synchronised."""
+    if ctypes.util.find_library("seccomp") is None:
+        pytest.skip("libseccomp is not installed (Debian package libseccomp2)")
+    allowed = _filter() if readable else _filter() - {"adjtimex", "clock_adjtime", "clock_adjtime64"}
+    command = [sys.executable, "-c", _UNDER_THE_FILTER, *sorted(allowed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=UNIT.parents[2])
+    assert done.returncode == 0, done.stderr
+    before, under = done.stdout.split()
+    assert under == (before if readable else "unknown")
 
 
 def test_the_unit_promises_what_the_service_keeps() -> None:
