@@ -251,6 +251,7 @@ class PanelStatus:
     `capacity`: fields of PanelCapabilities that this very unit reports, e.g. ``{"max_schedules": 64}``.
     `clock_due`: the panel wants its clock tables written again though they are right now (a change of offset passed,
     half of its trusted time gone). `clock_due_at`: the instant from which this will be so without any change of offset.
+    `clock_table`: the offset and the coming changes of it that the panel itself goes by, None where it keeps no such table.
     """
 
     clock: tuple[int, int] | None = None
@@ -260,6 +261,7 @@ class PanelStatus:
     capacity: Mapping[str, int] = field(default_factory=dict)
     clock_due: bool = False
     clock_due_at: float | None = None
+    clock_table: ClockSetting | None = None
 
 
 @dataclass(frozen=True, slots=True)

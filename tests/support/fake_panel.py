@@ -282,6 +282,7 @@ class FakeDriver:
             capacity={"max_schedules": self.panel.capabilities.max_schedules},
             clock_due=due_at is not None and self._clock.wall() >= due_at,
             clock_due_at=due_at,
+            clock_table=self._table(offset),
         )
 
     def _stranger(self) -> Acknowledgement | None:
@@ -290,6 +291,12 @@ class FakeDriver:
     async def identity(self, priority: Priority, deadline: float | None) -> PanelIdentity | Acknowledgement:
         failed = await self._reading("identity", priority, deadline) or self._stranger()
         return failed or PanelIdentity(self.panel.serial, self.panel.commits)
+
+    def _table(self, offset: float | None) -> ClockSetting | None:
+        if offset is None or self.panel.capabilities.dst != "table":
+            return None
+        now = self._clock.wall()
+        return ClockSetting(int(now), round(offset) // 60, tuple(each for each in self.panel.clock_changes if each[0] > now))
 
     async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
         failed = await self._reading("set_clock", deadline=deadline)

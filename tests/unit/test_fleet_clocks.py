@@ -19,6 +19,7 @@ from gateway.schedules.time_profile import Frequency, Repeat
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link, profile
 from tests.support.virtual_time import VirtualClock, run_virtual
+from tests.support.zone_files import zone_with_rules
 
 KYIV = ZoneInfo("Europe/Kyiv")
 ZONES = st.sampled_from(["Europe/Kyiv", "UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Africa/Casablanca"])
@@ -53,6 +54,37 @@ def test_error_of_a_clock_that_shows_whole_seconds(shown: int, read_at: float, e
     status = PanelStatus(clock=(day // 86_400, shown), clock_read_at=day + read_at)
     assert clocks.error_s(ZoneInfo("UTC"), status) == pytest.approx(error)
     assert clocks.error_s(ZoneInfo("UTC"), replace(status, clock=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "step"),
+    [
+        (0.0, 0.0),
+        (3600.0, 0.0),
+        (3603.0, 3.0),
+        (-3600.0, -3599.0),
+        (7200.0, 3600.0),
+        (90.0, 90.0),
+        (259_200.0, 255_600.0),
+        (-259_200.0, -259_199.0),
+    ],
+)
+def test_a_change_of_offset_is_no_step(ahead: float, step: float) -> None:
+    """In winter, of a panel that may still go by the summer's offset; it shows whole seconds."""
+    now = instant(2026, 11, 2, 12)
+    local = int(now + 7200 + ahead)
+    status = PanelStatus(clock=divmod(local, 86_400), clock_read_at=float(now))
+    assert clocks.step_s(KYIV, status) == step
+    assert clocks.step_s(KYIV, PanelStatus(clock_read_at=float(now))) is None
+
+
+@pytest.mark.parametrize("law", ["Europe/Istanbul", "Europe/Kaliningrad", "Europe/Berlin"])
+def test_a_table_of_offsets_that_follows_an_old_law_is_told_from_the_zones(law: str) -> None:
+    now = float(instant(2026, 11, 2, 12))
+    status = PanelStatus(clock_read_at=now + 100, clock_table=clocks.setting(KYIV, now))
+    assert not clocks.goes_by_other_rules(KYIV, status)
+    assert clocks.goes_by_other_rules(zone_with_rules("Europe/Kyiv", law), status)
+    assert not clocks.goes_by_other_rules(KYIV, PanelStatus(clock_read_at=now))
 
 
 @given(st.text(max_size=10), st.integers(1, 100_000))

@@ -51,6 +51,18 @@ def table_words(codec: UnixTableClock, setting: ClockSetting, instant: int) -> t
     return (*words, codec.trusted_hours)
 
 
+def table_setting(words: Sequence[int]) -> ClockSetting:
+    """What the ten words of a `unix-table` clock say: the inverse of `table_words`, without changes that are none."""
+    instant, change, next_change = (words[at] << 16 | words[at + 1] for at in (0, 3, 6))
+    offset, after, next_after = (_signed(words[at]) for at in (2, 5, 8))
+    coming = ((at, minutes) for at, minutes in ((change, after), (next_change, next_after)) if at)
+    return ClockSetting(instant, offset, tuple(coming))
+
+
+def _signed(word: int) -> int:
+    return word - 0x10000 if word & 0x8000 else word
+
+
 def _long(value: int) -> tuple[int, int]:
     return value >> 16 & 0xFFFF, value & 0xFFFF
 

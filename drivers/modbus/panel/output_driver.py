@@ -162,6 +162,7 @@ class OutputDriver:
             capacity=capacity,
             clock_due=seen.due if seen else False,
             clock_due_at=seen.due_at if seen else None,
+            clock_table=seen.table if seen else None,
         )
 
     def _sign_of_life(self) -> Request:

@@ -15,6 +15,7 @@ from drivers.modbus.panel.clock_words import (
     field_words,
     fields_wall,
     seconds_between,
+    table_setting,
     table_words,
     wall_of,
 )
@@ -39,6 +40,7 @@ class Seen:
     due: bool = False
     due_at: float | None = None
     words: tuple[int, ...] = ()
+    table: ClockSetting | None = None
 
 
 class ClockWriter:
@@ -113,7 +115,7 @@ class ClockWriter:
             return Seen(None, read_at, words=table)
         left_s = self._trusted_s(codec)
         due_at = None if left_s is None else self._unit.clock.wall() + left_s
-        return Seen(civil_wall(shown), read_at, self._due(codec, table, left_s), due_at, table)
+        return Seen(civil_wall(shown), read_at, self._due(codec, table, left_s), due_at, table, table_setting(table))
 
     def _trusted_s(self, codec: UnixTableClock) -> float | None:
         """Until half the trusted hours are gone; None where they never go."""

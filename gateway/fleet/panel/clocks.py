@@ -6,10 +6,12 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from drivers.contract import ClockSetting, PanelStatus
+from gateway.schedules.local_time import changes_between
 
 _SECONDS_A_DAY = 86_400
 _SEARCH_STEP_S = 7 * _SECONDS_A_DAY
 _SEARCH_S = 800 * _SECONDS_A_DAY
+_STEP_REACH_S = 400 * _SECONDS_A_DAY
 
 
 def offset_s(zone: ZoneInfo, instant: float) -> int:
@@ -72,3 +74,29 @@ def error_s(zone: ZoneInfo, status: PanelStatus) -> float | None:
     day, second = status.clock
     ahead = day * _SECONDS_A_DAY + second - local_second(zone, status.clock_read_at)
     return min(0.0, ahead + 1) if ahead < 0 else ahead
+
+
+def step_s(zone: ZoneInfo, status: PanelStatus) -> float | None:
+    """How far the panel's clock is ahead in UTC: as `error_s`, but a panel that goes by another of the zone's offsets of these
+    years, one that is over or still to come, is not ahead by the difference of the two."""
+    error = error_s(zone, status)
+    if error is None or status.clock_read_at is None:
+        return error
+    now = offset_s(zone, status.clock_read_at)
+    return min((error + now - each for each in _offsets(zone, status.clock_read_at)), key=abs)
+
+
+def _offsets(zone: ZoneInfo, instant: float) -> set[int]:
+    """The offsets in force within a bit more than a year before and after."""
+    start = int(instant) - _STEP_REACH_S
+    changes = changes_between(zone, start, int(instant) + _STEP_REACH_S)
+    return {offset_s(zone, start), offset_s(zone, instant), *(change.after for change in changes)}
+
+
+def goes_by_other_rules(zone: ZoneInfo, status: PanelStatus) -> bool:
+    """Whether the table of offsets that a panel keeps itself is not the zone's any more."""
+    table = status.clock_table
+    if table is None or status.clock_read_at is None:
+        return False
+    right = setting(zone, status.clock_read_at)
+    return (table.offset_minutes, table.changes) != (right.offset_minutes, right.changes)
