@@ -11,6 +11,8 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from drivers.clock import Sync
+
 T = TypeVar("T")
 
 
@@ -45,10 +47,29 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """A drivers.clock.Clock on the running loop's time; `wall_offset` may be moved to make the wall clock jump."""
+    """A drivers.clock.HostClock on the running loop's time; `wall_offset` may be moved to make the wall clock jump.
 
-    def __init__(self, wall_start: float = 1_793_484_000.0) -> None:
+    `sync`: what the kernel says of it. `boot` begins another run of the host.
+    """
+
+    def __init__(self, wall_start: float = 1_793_484_000.0, sync: Sync = Sync.SYNCHRONISED) -> None:
         self.wall_offset = wall_start
+        self.sync = sync
+        self._boots = 1
+        self._booted_at = -1000.0
+
+    def boot(self) -> None:
+        self._boots += 1
+        self._booted_at = self.monotonic()
+
+    def boottime(self) -> float:
+        return self.monotonic() - self._booted_at
+
+    def boot_id(self) -> str:
+        return f"boot {self._boots}"
+
+    def kernel_sync(self) -> Sync:
+        return self.sync
 
     def wall(self) -> float:
         return self.wall_offset + self.monotonic()
