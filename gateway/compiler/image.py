@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from drivers.contract import PanelCapabilities, PanelImage, Slot
-from gateway.compiler.table import MINUTES, SPECIAL, weekday
+from gateway.compiler.table import CLOSED, MINUTES, SPECIAL, DayPlan, union, weekday, within
 
 
 def is_open(image: PanelImage, capabilities: PanelCapabilities, local_minute: int, link_id: str | None = None) -> bool:
@@ -17,7 +17,8 @@ def is_open(image: PanelImage, capabilities: PanelCapabilities, local_minute: in
     if not _representable(capabilities, day):
         return False
     numbers = image.slots if link_id is None else numbers_of(image, link_id)
-    return any(_slot_open(slot, image, capabilities, day, minute) for slot in _linked(image, numbers))
+    plans = (_slot_plan(slot, image, capabilities, day) for slot in _linked(image, numbers))
+    return any(start <= minute < end for plan in plans for start, end in plan)
 
 
 def numbers_of(image: PanelImage, link_id: str) -> tuple[int, ...]:
@@ -45,19 +46,45 @@ def _linked(image: PanelImage, numbers: Iterable[int]) -> Iterator[Slot]:
             waiting.append(slot.link)
 
 
-def _slot_open(slot: Slot, image: PanelImage, capabilities: PanelCapabilities, day: int, minute: int) -> bool:
-    if slot.opaque is not None or (slot.valid_from is not None and day < slot.valid_from):
-        return False
-    if slot.valid_to is not None and day > slot.valid_to:
-        return False
-    groups = image.special_days if capabilities.special_days_scope == "panel" else slot.special_days
-    mask = _days(groups, capabilities, day)
-    return any(period.days & mask and period.start <= minute < period.end for period in slot.periods)
-
-
 def _days(groups: Sequence[Sequence[int]], capabilities: PanelCapabilities, day: int) -> int:
     """The bits of `Period.days` that count on a day."""
     special = sum(1 << SPECIAL + group for group, dates in enumerate(groups) if day in dates)
     if special and capabilities.special_days_effect == "replace":
         return special
     return special | 1 << weekday(day)
+
+
+def lies_within(image: PanelImage, other: PanelImage, capabilities: PanelCapabilities) -> bool:
+    """Whether `image` is open only where `other` is, for anybody, at every reading of the panel's clock."""
+    days = _telling_days((image, other), capabilities.first_date or 0)
+    return all(within(_day_plan(image, capabilities, day), _day_plan(other, capabilities, day)) for day in days)
+
+
+def _telling_days(images: Sequence[PanelImage], first: int) -> set[int]:
+    """Days that stand for all: special ones, and a week from each day on which a slot or a stretch without them begins."""
+    slots = [slot for image in images for slot in image.slots.values()]
+    groups = [group for image in images for group in image.special_days] + [
+        group for slot in slots for group in slot.special_days
+    ]
+    special = {day for group in groups for day in group}
+    begins = {first, *(day + 1 for day in special)}
+    begins |= {slot.valid_from for slot in slots if slot.valid_from is not None}
+    begins |= {slot.valid_to + 1 for slot in slots if slot.valid_to is not None}
+    return special | {day + weekday for day in begins for weekday in range(7)}
+
+
+def _day_plan(image: PanelImage, capabilities: PanelCapabilities, day: int) -> DayPlan:
+    if not _representable(capabilities, day):
+        return CLOSED
+    return union([_slot_plan(slot, image, capabilities, day) for slot in _linked(image, image.slots)])
+
+
+def _slot_plan(slot: Slot, image: PanelImage, capabilities: PanelCapabilities, day: int) -> DayPlan:
+    """What one slot opens on one day, intervals in any order."""
+    if slot.opaque is not None or (slot.valid_from is not None and day < slot.valid_from):
+        return CLOSED
+    if slot.valid_to is not None and day > slot.valid_to:
+        return CLOSED
+    groups = image.special_days if capabilities.special_days_scope == "panel" else slot.special_days
+    mask = _days(groups, capabilities, day)
+    return tuple((period.start, period.end) for period in slot.periods if period.days & mask)

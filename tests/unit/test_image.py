@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
-from gateway.compiler.image import is_open
+from gateway.compiler.image import is_open, lies_within
 
 CARD = PanelCapabilities(max_schedules=8, max_special_day_groups=1, max_days_in_special_day_group=14, last_date=65534)
 MONDAY = 20759  # 2026-11-02
@@ -68,3 +71,44 @@ def test_the_allocation_names_slots_that_do_not_say_whose_they_are() -> None:
     nameless = PanelImage(slots={3: Slot((), (Period(127, 0, 1440),))}, allocation={LINK: (3, 4)})
     assert is_open(nameless, CARD, at(MONDAY, 0), LINK)
     assert not is_open(nameless, CARD, at(MONDAY, 0), "b")
+
+
+DAYS = st.integers(MONDAY, MONDAY + 20)
+PERIODS = st.builds(
+    lambda days, start, length: Period(days, start * 360, (start + length) * 360),
+    st.integers(1, 511),
+    st.integers(0, 2),
+    st.integers(1, 2),
+)
+SLOTS = st.builds(
+    Slot,
+    st.just((LINK,)),
+    st.lists(PERIODS, max_size=3).map(tuple),
+    st.none() | DAYS,
+    st.none() | DAYS,
+    st.lists(st.lists(DAYS, max_size=2).map(tuple), max_size=2).map(tuple),
+)
+IMAGES = st.builds(
+    lambda slots, special: image(*slots, special_days=tuple(special)),
+    st.lists(SLOTS, max_size=2),
+    st.lists(st.lists(DAYS, max_size=2).map(tuple), max_size=2),
+)
+PANELS = st.builds(
+    lambda scope, effect, first: replace(CARD, special_days_scope=scope, special_days_effect=effect, first_date=first),
+    st.sampled_from(["schedule", "panel"]),
+    st.sampled_from(["replace", "add"]),
+    st.sampled_from([None, MONDAY + 3]),
+)
+
+
+@given(IMAGES, IMAGES, PANELS)
+@example(image(Slot((LINK,), (Period(127, 0, 360),))), image(), replace(CARD, first_date=MONDAY + 3))
+@example(image(Slot((LINK,), (Period(127, 0, 360),))), image(Slot((LINK,), (Period(63, 0, 360),))), CARD)
+def test_an_image_lies_within_another_where_no_minute_says_otherwise(
+    one: PanelImage, other: PanelImage, panel: PanelCapabilities
+) -> None:
+    minutes = range(at(MONDAY - 10, 0), at(MONDAY + 40, 0), 360)
+    seen = all(not is_open(one, panel, minute) or is_open(other, panel, minute) for minute in minutes)
+    assert lies_within(one, other, panel) is seen
+    assert lies_within(one, one, panel)
+    assert lies_within(PanelImage(), one, panel)

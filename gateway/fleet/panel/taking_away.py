@@ -1,0 +1,36 @@
+"""What a panel shall hold while the time is not known: what it holds, without what it shall not. Pure.
+
+Taking away needs no clock; what is left is never compiled for a time that is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from drivers.contract import PanelCapabilities, PanelImage
+from gateway.compiler.image import lies_within
+from gateway.fleet.panel.planner import erase, merge, with_sharers
+
+
+def taken_away(
+    known: PanelImage,
+    leaving: Collection[str],
+    compiled: Callable[[frozenset[str]], PanelImage],
+    capabilities: PanelCapabilities,
+) -> PanelImage:
+    """`known` without the link_ids `leaving`.
+
+    Who shares a slot with them stays as far as `compiled`, the image of these link_ids as of the time of the last compilation,
+    lies inside `known`; otherwise the slot is cleared as a whole.
+    """
+    gone = {link_id for link_id in leaving if known.allocation.get(link_id)}
+    chosen = with_sharers(known, gone)
+    bare = erase(known, chosen)
+    rest = frozenset(chosen - gone)
+    if not rest:
+        return bare
+    anew = compiled(rest)
+    staying = {link_id for link_id in rest if anew.generations.get(link_id) == known.generations.get(link_id)}
+    if staying != rest or anew.special_days != known.special_days or not lies_within(anew, known, capabilities):
+        return bare
+    return merge(bare, anew, rest)
