@@ -42,6 +42,10 @@ class SiteSettings(_Settings):
     aggregate: Literal["all", "any", "accepted"] = "all"
     dialect: Literal["camdroid"] = "camdroid"
     horizon_days: int = Field(400, ge=1, le=3650)
+    clock_source: Literal["auto", "synchronised", "host"] = "auto"
+    """Why the host's clock is believed: synchronised where it ever was, always only then, or at its word."""
+    clock_step_s: int = Field(3600, ge=60, le=86_400)
+    """A host that is not synchronised moves no panel clock that ran on by more, unless other panels agree with it."""
     models_dir: Path | None = None
 
 

@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         asking.add_argument("--url", help="where the gateway listens, if not at [http] of the configuration")
         if asking is not status:
             asking.add_argument("panel")
+    trust = command("trust-clock", "say that this host's clock is right, until the host boots or its clock is set")
+    trust.add_argument("--url", help="where the gateway listens, if not at [http] of the configuration")
+    trust.add_argument("--yes", action="store_true", help="do not ask")
     backup = command("backup", "copy the store while the gateway works", as_json=False)
     backup.add_argument("target", type=Path, metavar="FILE")
     models = command("models", "list panel models, or check a model file", config=False)

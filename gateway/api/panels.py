@@ -15,15 +15,16 @@ from gateway.fleet.views import PanelView
 
 
 async def all_panels(request: web.Request) -> web.Response:
-    return json_response({"panels": [_without_items(view) async for view in in_turns(request.app[SERVICES].fleet.panels())]})
+    fleet = request.app[SERVICES].fleet
+    return json_response({"panels": [_without_items(view) async for view in in_turns(fleet.panels())], "clock": fleet.clock()})
 
 
 async def one_panel(request: web.Request) -> web.Response:
-    panel_id = request.match_info["panel"]
-    view = request.app[SERVICES].fleet.panel(panel_id)
+    fleet, panel_id = request.app[SERVICES].fleet, request.match_info["panel"]
+    view = fleet.panel(panel_id)
     if view is None:
         raise unknown_panel(panel_id)
-    return json_response({"panels": [view]})
+    return json_response({"panels": [view], "clock": fleet.clock()})
 
 
 async def act(request: web.Request) -> web.Response:

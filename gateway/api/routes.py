@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.api import auth, bindings, operations, panels, plans, time_profiles
+from gateway.api import auth, bindings, clock, operations, panels, plans, time_profiles
 from gateway.api.addresses import Proxies
 from gateway.api.auth import SESSIONS, THROTTLE, guarded
 from gateway.api.bodies import IN_WORK, ROOM, Room, expected
@@ -97,6 +97,8 @@ def _own_routes(services: ApiServices) -> list[web.RouteDef]:
         web.get(f"{own}/panels", guarded(panels.all_panels)),
         web.get(f"{own}/panels/{{panel}}", guarded(panels.one_panel)),
         web.post(f"{own}/panels/{{panel}}/{{action:sync|reinit|retry}}", guarded(panels.act)),
+        web.get(f"{own}/clock", guarded(clock.shown)),
+        web.post(f"{own}/clock/trust", guarded(clock.trust)),
         web.get(f"{own}/lines", guarded(operations.lines)),
         web.post(f"{own}/plan", guarded(plans.plan)),
         web.get(f"{own}/explain", guarded(plans.explain)),

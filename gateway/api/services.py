@@ -11,6 +11,7 @@ from aiohttp import web
 
 from config.settings import Settings
 from drivers.clock import Clock
+from gateway.fleet.host_clock import ClockView
 from gateway.fleet.results import LinkReport
 from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RequestItem
 from gateway.store.contract import DesiredItem
@@ -46,6 +47,14 @@ class FleetService(Protocol):
     async def reinit(self, panel_id: str) -> None: ...
 
     async def retry(self, panel_id: str) -> None: ...
+
+    def clock(self) -> ClockView:
+        """Whether the host's clock is believed, and why."""
+        ...
+
+    async def trust_clock(self, at: float, up_s: float) -> None:
+        """An operator vouches for the clock that he saw. Raises ClockTooEarly and ClockWasSet."""
+        ...
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
         """Those set through the API, which replace the file's rules."""

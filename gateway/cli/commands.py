@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -81,6 +82,8 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         return plan(settings, arguments)
     if name == "backup":
         return backup(settings, arguments.target)
+    if name == "trust-clock":
+        return trust_clock(settings, arguments)
     if name == "status":
         return status(settings, arguments)
     return verb(settings, arguments)
@@ -187,11 +190,44 @@ def status(settings: Settings, arguments: argparse.Namespace) -> int:
         say_json(body)
         return 0
     panels = body["panels"]
+    for line in _clock_lines(body["clock"]):
+        say(line)
     say(table([("panel", *_STATUS[1:]), *([_shown(panel[key]) for key in _STATUS] for panel in panels)]))
     items = [item for panel in panels for item in panel.get("items", ())]
     if items:
         say("\n" + table([_ITEMS, *([item[key] for key in _ITEMS] for item in items)]))
     return 0
+
+
+def _clock_lines(clock: Mapping[str, Any]) -> list[str]:
+    """What is to be known of the host's clock; nothing where all is well."""
+    reason = [] if clock["trusted"] else [f"the clock is not trusted, nothing is opened: {clock['reason']}"]
+    return reason + [f"{warning['severity']}: {warning['text']}" for warning in clock["warnings"]]
+
+
+def trust_clock(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Shows the time of the gateway's host, and takes somebody's word for it."""
+    clock = _called(settings, "GET", "/gateway/v1/clock", arguments.url)["clock"]
+    shown = datetime.fromtimestamp(clock["at"], ZoneInfo(settings.site.timezone))
+    question = "\n".join([*_clock_lines(clock), f"The gateway's host says that it is {shown:%A, %Y-%m-%d %H:%M:%S %Z}."])
+    if not arguments.yes and not _confirmed(f"{question} Is that right? [y/N] "):
+        raise Mistakes(["the clock is left as it is"])
+    path = f"/gateway/v1/clock/trust?at={clock['at']}&up_s={clock['up_s']}"
+    body = _called(settings, "POST", path, arguments.url)
+    if arguments.json:
+        say_json(body)
+    else:
+        say(f"trusted until the host boots or its clock is set: {shown:%Y-%m-%d %H:%M:%S %Z}")
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    """Raises Mistakes where nobody is there to ask."""
+    if not sys.stdin.isatty():
+        raise Mistakes(["this asks a question: run it on a terminal, or with --yes"])
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def verb(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -67,14 +67,19 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A panel's clock that ran on by itself, not set by this host since the host's clock began or stepped.
+    """A panel's clock. `ahead_s`: of the host's clock now, compared in UTC. `bound_s`: how far a panel's clock may be off.
 
-    `ahead_s`: of the host's clock now, compared in UTC. `bound_s`: how far a panel's clock may be off.
+    `ran_on`: this host has not set it since the host's clock began or stepped. Only then its agreement is more than an echo.
     """
 
     panel: str
     ahead_s: float
     bound_s: float
+    ran_on: bool = True
+
+    @property
+    def agrees(self) -> bool:
+        return abs(self.ahead_s) <= self.bound_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +196,12 @@ def may_move(ahead_s: float, others: Collection[Witness], host: Judgement, rules
     """Whether a panel's clock that ran on, and is `ahead_s` of a trusted host's, may be set by it.
 
     A host that is not synchronised now moves it by no more than a step, unless an operator vouched for the host, or `others`,
-    the clocks of other panels, agree with it. A host without evidence hears only witnesses; others show what it set itself.
+    the clocks of other panels, agree with it. For a host without evidence one of them must have run on by itself.
     """
     if host.synchronised or host.source is Source.OPERATOR or abs(ahead_s) <= rules.step_s:
         return True
-    return bool(others) and all(abs(each.ahead_s) <= each.bound_s for each in others)
+    heard = host.facts.evidence is not None or any(each.ran_on for each in others)
+    return bool(others) and heard and all(each.agrees for each in others)
 
 
 def _beats(evidence: Evidence, steady: HostMoment | None, now: HostMoment) -> bool:
@@ -205,7 +211,7 @@ def _beats(evidence: Evidence, steady: HostMoment | None, now: HostMoment) -> bo
 
 
 def _agree_with_host(witnesses: Sequence[Witness]) -> bool:
-    return len(witnesses) >= 2 and all(abs(each.ahead_s) <= each.bound_s for each in witnesses)
+    return sum(each.ran_on for each in witnesses) >= 2 and all(each.agrees for each in witnesses)
 
 
 def _is_contradicted(evidence: Evidence | None, seen: Observation, rules: Rules) -> bool:

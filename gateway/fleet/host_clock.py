@@ -30,6 +30,10 @@ class ClockTooEarly(Exception):
     """Nobody can vouch for a clock that shows a time before the program was made; the text says both."""
 
 
+class ClockWasSet(Exception):
+    """The clock is not any more the one that somebody saw and vouches for."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClockView:
     """`at`: Unix seconds that the clock shows; `up_s`: seconds since the host booted. `since`: Unix seconds, where trusted."""
@@ -54,11 +58,8 @@ class PanelClock:
     set_at: HostMoment | None
 
     def witness(self, panel: str, now: HostMoment) -> Witness:
-        return Witness(panel, self.epoch + now.boottime - now.wall, self.bound_s)
-
-    def ran_on(self, now: HostMoment) -> bool:
-        """Whether it shows a time that the host's clock has not given it since it began or stepped."""
-        return self.set_at is None or not self.set_at.goes_on(now)
+        ran_on = self.set_at is None or not self.set_at.goes_on(now)
+        return Witness(panel, self.epoch + now.boottime - now.wall, self.bound_s, ran_on)
 
 
 class ClockTrust:
@@ -104,14 +105,15 @@ class ClockTrust:
         news, self._news = self._news, False
         return news
 
-    def vouch(self, seen: HostMoment | None = None) -> None:
-        """An operator says that the clock is right, until the host boots or the clock is set; `seen`: when he saw it.
+    def vouch(self, at: float, up_s: float) -> None:
+        """An operator says that the clock is right, until the host boots or the clock is set. He saw it show `at` (Unix seconds)
+        when the host was up for `up_s` seconds.
 
-        Raises ClockTooEarly, and ValueError where the clock was set since then.
+        Raises ClockTooEarly, and ClockWasSet where the clock was set since then.
         """
         now = moment_of(self._clock)
-        if seen is not None and not seen.goes_on(now):
-            raise ValueError("the system clock was set meanwhile: look at it again")
+        if not HostMoment(now.boot_id, at, up_s).goes_on(now):
+            raise ClockWasSet("the system clock was set meanwhile: look at it again")
         self._take(self._judge(self._judgement, vouched=True))
         if now.wall < self.rules.released_at:
             raise ClockTooEarly(self._judgement.reason)
@@ -146,20 +148,16 @@ class ClockTrust:
 
     def may_move(self, panel: str, ahead_s: float) -> bool:
         """Whether a panel's clock that ran on may be set by so much. The clock is trusted."""
-        now = self._judgement.now
-        evident = self._judgement.facts.evidence is not None
-        others = [
-            clock.witness(other, now)
-            for other, clock in self._panels.items()
-            if other != panel and (evident or clock.ran_on(now))
-        ]
+        others = [each for each in self._witnesses(self._judgement.now) if each.panel != panel]
         return may_move(ahead_s, others, self._judgement, self.rules)
+
+    def _witnesses(self, now: HostMoment) -> list[Witness]:
+        return [clock.witness(panel, now) for panel, clock in self._panels.items()]
 
     def _judge(self, before: Judgement | None, *, vouched: bool = False) -> Judgement:
         now = moment_of(self._clock)
-        witnesses = [clock.witness(panel, now) for panel, clock in self._panels.items() if clock.ran_on(now)]
         facts = self._stored if before is None else before.facts
-        seen = Observation(now, self._clock.kernel_sync(), self._last_write, witnesses, vouched)
+        seen = Observation(now, self._clock.kernel_sync(), self._last_write, self._witnesses(now), vouched)
         return judge(facts, before, seen, self.rules)
 
     def _take(self, said: Judgement) -> None:

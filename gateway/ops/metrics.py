@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from drivers.contract import Reason
 from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Event, Failed, Pushed, Refused, Restarted, Revoked
+from gateway.fleet.host_clock import ClockView
 from gateway.fleet.views import PanelView
 
 _LAG_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 3600, 86_400, 604_800)
@@ -73,9 +74,31 @@ class Metrics:
         """Add what panels are like at the moment of asking."""
         self._registry.register(_PanelCollector(panels))
 
+    def watch_clock(self, clock: Callable[[], ClockView]) -> None:
+        """Add whether the host's clock is believed at the moment of asking."""
+        self._registry.register(_ClockCollector(clock))
+
     def exposition(self) -> bytes:
         """The Prometheus text format."""
         return generate_latest(self._registry)
+
+
+class _ClockCollector(Collector):
+    def __init__(self, clock: Callable[[], ClockView]) -> None:
+        self._clock = clock
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        view = self._clock()
+        trusted = GaugeMetricFamily("panel_gateway_clock_trusted", "1 where the host's clock is believed", labels=["source"])
+        trusted.add_metric([view.source or ""], int(view.trusted))
+        yield trusted
+        warnings = GaugeMetricFamily("panel_gateway_clock_warning", "What is wrong with the host's clock", labels=["warning"])
+        for warning in view.warnings:
+            warnings.add_metric([warning.code], 1)
+        yield warnings
 
 
 class _PanelCollector(Collector):

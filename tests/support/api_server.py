@@ -19,6 +19,8 @@ from drivers.contract import Availability, ItemState, Reason
 from drivers.trace import request_id
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
+from gateway.fleet.clock_trust import ClockWarning
+from gateway.fleet.host_clock import ClockView
 from gateway.fleet.results import Change, LinkReport, PanelResult
 from gateway.fleet.views import (
     ExplainPanel,
@@ -61,6 +63,16 @@ VIEW = PanelView(
     items=(ItemView("91c615e3-1040-4815-8ecb-000000000001", 3, 3, ItemState.EXACT),),
 )
 
+CLOCK = ClockView(
+    trusted=True,
+    source="host",
+    since=1_793_484_000,
+    reason=None,
+    warnings=(ClockWarning("never_synchronised", "warning", "the system clock was never seen synchronised: it is believed"),),
+    at=1_793_484_000.5,
+    up_s=1000.25,
+)
+
 
 def vector(name: str) -> Any:
     return json.loads((VECTORS / name).read_text(encoding="utf-8"))
@@ -92,6 +104,8 @@ class MemoryFleet:
     acted: list[tuple[str, str]] = field(default_factory=list)
     upserts: list[Sequence[RequestItem]] = field(default_factory=list)
     deletes: list[Sequence[str]] = field(default_factory=list)
+    host_clock: ClockView = CLOCK
+    vouched: list[tuple[float, float]] = field(default_factory=list)
     broken: Exception | None = None
     seen_request_id: str | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
@@ -162,6 +176,14 @@ class MemoryFleet:
         if panel_id != VIEW.id:
             raise UnknownPanel(panel_id)
         self.acted.append((action, panel_id))
+
+    def clock(self) -> ClockView:
+        return self.host_clock
+
+    async def trust_clock(self, at: float, up_s: float) -> None:
+        if self.broken is not None:
+            raise self.broken
+        self.vouched.append((at, up_s))
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
         return self.bound

@@ -167,10 +167,15 @@ def test_a_site_that_believes_its_host_is_not_warned() -> None:
         ((0.0, 1.0, -1_000_000.0), False),
     ],
 )
-def test_panels_that_ran_on_vouch_for_a_host_only_if_none_of_them_differs(witnesses: tuple[float, ...], trusted: bool) -> None:
+@pytest.mark.parametrize("echoes", [0, 3])
+def test_panels_that_ran_on_vouch_for_a_host_only_if_none_of_them_differs(
+    witnesses: tuple[float, ...], trusted: bool, echoes: int
+) -> None:
+    """`echoes`: panels that show what this host gave them."""
     host = seen_synchronised()
     host.boot()
     host.witnesses = tuple(Witness(f"panel {number}", ahead, 5) for number, ahead in enumerate(witnesses))
+    host.witnesses += tuple(Witness(f"echo {number}", 0, 5, ran_on=False) for number in range(echoes))
     assert host.look().trusted is trusted
     if trusted:
         host.restart()

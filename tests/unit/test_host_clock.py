@@ -6,7 +6,7 @@ import pytest
 
 from drivers.clock import HostMoment, Sync, moment_of
 from gateway.fleet.clock_trust import Rules
-from gateway.fleet.host_clock import FACT, ClockTooEarly, ClockTrust, PanelClock
+from gateway.fleet.host_clock import FACT, ClockTooEarly, ClockTrust, ClockWasSet, PanelClock
 from tests.support.virtual_time import VirtualClock
 
 NOW = 1_800_000_000.0
@@ -85,7 +85,7 @@ def test_the_last_write_is_taken_back_until_the_store_took_it() -> None:
     host, facts = Host(), dict[str, str]()
     trust = begin(host, facts, last_write=NOW + 10 * 365 * DAY)
     assert not trust.trusted()
-    trust.vouch(moment_of(host))
+    trust.vouch(host.wall(), host.boottime())
     assert trust.news()
     first = trust.unsaved()
     assert first is not None
@@ -100,18 +100,23 @@ def test_the_last_write_is_taken_back_until_the_store_took_it() -> None:
 
 def test_nobody_vouches_for_what_he_did_not_see() -> None:
     host = Host()
-    trust, seen = begin(host, {}, last_write=NOW + DAY), moment_of(host)
+    trust, seen = begin(host, {}, last_write=NOW + DAY), (host.wall(), host.boottime())
     host.wall_offset += 60
-    with pytest.raises(ValueError, match="was set meanwhile"):
-        trust.vouch(seen)
+    with pytest.raises(ClockWasSet):
+        trust.vouch(*seen)
+    host.wall_offset -= 60
+    host.passed += 90
+    host.boot()
+    with pytest.raises(ClockWasSet):
+        trust.vouch(*seen)
     assert not trust.trusted()
     host.wall_offset -= 2 * DAY
     with pytest.raises(ClockTooEarly, match="release"):
-        trust.vouch(moment_of(host))
+        trust.vouch(host.wall(), host.boottime())
     assert not trust.trusted()
 
 
-def test_panels_that_this_host_set_are_no_witnesses_for_it_nor_against_it() -> None:
+def test_panels_that_this_host_set_are_no_witnesses_for_it() -> None:
     host, facts = Host(Sync.SYNCHRONISED), dict[str, str]()
     keep(begin(host, facts), facts)
     host.sync = Sync.UNSYNCHRONISED
@@ -128,7 +133,7 @@ def test_panels_that_this_host_set_are_no_witnesses_for_it_nor_against_it() -> N
     assert trust.trusted(), "these were set before the host booted, and ran on"
 
 
-def test_a_step_of_the_host_makes_witnesses_of_the_panels_that_it_set() -> None:
+def test_a_step_of_the_host_is_told_by_the_panels_that_it_set() -> None:
     host = Host()
     trust = begin(host, {})
     for panel in ("a", "b", "c"):

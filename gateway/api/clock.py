@@ -1,0 +1,39 @@
+"""`/gateway/v1/clock`: whether the host's clock is believed, and an operator's word for it."""
+
+from __future__ import annotations
+
+import math
+
+from aiohttp import web
+
+from gateway.api.errors import ApiError, bad_body
+from gateway.api.responses import json_response
+from gateway.api.services import SERVICES, finish
+from gateway.fleet.host_clock import ClockTooEarly, ClockWasSet
+
+
+async def shown(request: web.Request) -> web.Response:
+    return json_response({"clock": request.app[SERVICES].fleet.clock()})
+
+
+async def trust(request: web.Request) -> web.Response:
+    """The clock is right, until the host boots or its clock is set. Query `at` and `up_s`, as `/clock` showed them to whoever
+    says so: 409 where the clock was set since then, or shows a time before this program was released."""
+    seen = (_number(request, "at"), _number(request, "up_s"))
+    try:
+        await finish(request, request.app[SERVICES].fleet.trust_clock(*seen))
+    except ClockTooEarly as error:
+        raise ApiError(409, str(error), code="clock_before_release") from error
+    except ClockWasSet as error:
+        raise ApiError(409, str(error), code="clock_was_set") from error
+    return await shown(request)
+
+
+def _number(request: web.Request, name: str) -> float:
+    try:
+        number = float(request.query.get(name, ""))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise bad_body(f"{name}: a number as `/gateway/v1/clock` shows it is needed")
+    return number

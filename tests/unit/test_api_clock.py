@@ -1,0 +1,67 @@
+"""What the surface says of the host's clock, and how somebody vouches for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.fleet.host_clock import ClockTooEarly, ClockWasSet
+from tests.support.api_server import ApiServer, api_server
+
+OWN = "/gateway/v1"
+SHOWN = {
+    "trusted": True,
+    "source": "host",
+    "since": 1_793_484_000,
+    "reason": None,
+    "warnings": [
+        {
+            "code": "never_synchronised",
+            "severity": "warning",
+            "text": "the system clock was never seen synchronised: it is believed",
+        }
+    ],
+    "at": 1_793_484_000.5,
+    "up_s": 1000.25,
+}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ApiServer]:
+    async with api_server() as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", ["clock", "panels", "panels/lobby"])
+async def test_whoever_looks_at_the_panels_sees_whether_the_clock_is_believed(server: ApiServer, path: str) -> None:
+    assert (await server.call("GET", f"{OWN}/{path}")).json["clock"] == SHOWN
+
+
+async def test_somebody_vouches_for_the_clock_that_he_saw(server: ApiServer) -> None:
+    answer = await server.call("POST", f"{OWN}/clock/trust?at=1793484000.5&up_s=1000.25")
+    assert (answer.status, answer.json) == (200, {"clock": SHOWN})
+    assert server.fleet.vouched == [(1_793_484_000.5, 1000.25)]
+
+
+@pytest.mark.parametrize("query", ["", "?at=1", "?at=now&up_s=1", "?at=nan&up_s=1", "?at=1&up_s=inf", "?at=1&up_s="])
+async def test_nobody_vouches_blindly(server: ApiServer, query: str) -> None:
+    answer = await server.call("POST", f"{OWN}/clock/trust{query}")
+    assert answer.status == 400
+    assert server.fleet.vouched == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "code"),
+    [(ClockTooEarly("before the release"), "clock_before_release"), (ClockWasSet("was set"), "clock_was_set")],
+)
+async def test_a_clock_that_nobody_can_vouch_for(server: ApiServer, broken: Exception, code: str) -> None:
+    server.fleet.broken = broken
+    answer = await server.call("POST", f"{OWN}/clock/trust?at=1&up_s=2")
+    assert (answer.status, answer.json) == (409, {"error": code, "detail": str(broken)})
+
+
+async def test_the_clock_is_nobodys_business_without_a_login(server: ApiServer) -> None:
+    assert (await server.call("GET", f"{OWN}/clock", authorization=None)).status == 401
+    assert (await server.call("POST", f"{OWN}/clock/trust?at=1&up_s=2", authorization=None)).status == 401
+    assert server.fleet.vouched == []
