@@ -16,13 +16,14 @@ from config.loader import ConfigurationError, load_settings
 from config.panel_model import ModelError, PanelModel, load_models
 from config.settings import HttpSettings, LineSettings, Settings
 from drivers.bus.statistics import LineStatistics
-from drivers.clock import Clock, SystemClock
+from drivers.clock import HostClock, SystemClock
 from drivers.factory import BuildLine, build_line
 from gateway.api.connections import Limits
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
 from gateway.concurrency import Remembered, Supervisor
+from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.ops import descriptors
@@ -30,6 +31,7 @@ from gateway.ops.audit import audit
 from gateway.ops.metrics import Metrics
 from gateway.ops.serial_number import serial_number
 from gateway.ops.systemd import notify, watchdog_interval_s
+from gateway.release import RELEASED_AT
 from gateway.schedules.time_profile import Readings
 from gateway.site import Site
 from gateway.store.contract import StoreError
@@ -53,13 +55,15 @@ class CannotStart(Exception):
     """The gateway cannot begin to work; the text says why and names the place."""
 
 
-def fleet_options(settings: Settings) -> FleetOptions:
+def fleet_options(settings: Settings, released_at: float = RELEASED_AT) -> FleetOptions:
+    """`released_at`: no clock that shows an earlier time is believed (Unix seconds)."""
     site = settings.site
     return FleetOptions(
-        readings=Readings(ZoneInfo(site.timezone), site.window_reading, site.looper_reading, site.timestamp_reading),
+        readings=Readings(ZoneInfo.no_cache(site.timezone), site.window_reading, site.looper_reading, site.timestamp_reading),
         horizon_days=site.horizon_days,
         aggregate=site.aggregate,
         deadline_s=settings.http.deadline_ms / 1000,
+        clock=Rules(site.clock_source, site.clock_step_s, released_at),
     )
 
 
@@ -89,16 +93,18 @@ class Gateway:
         self,
         settings: Settings,
         config: Path | None,
-        clock: Clock,
+        clock: HostClock,
         http: HttpSettings | None = None,
         build: BuildLine = build_line,
+        released_at: float = RELEASED_AT,
     ) -> None:
-        """`build`: makes the lines, of whatever protocols."""
+        """`build`: makes the lines, of whatever protocols. `released_at`: no clock that shows an earlier time is believed."""
         self._settings = settings.model_copy(update={"http": http or settings.http})
         self._config = config
         self._file = settings
         self._clock = clock
         self._build = build
+        self._released_at = released_at
         self._metrics = Metrics()
         self._bound = False
         self._reloading = asyncio.Lock()
@@ -125,12 +131,13 @@ class Gateway:
             self._store,
             snapshot,
             self._clock,
-            fleet_options(settings),
+            fleet_options(settings, self._released_at),
             rules=settings.bindings,
             groups=settings.groups,
             listeners=(self._metrics.listen, audit),
         )
         self._metrics.watch(self._fleet.panels)
+        self._metrics.watch_clock(self._fleet.clock)
         self._site = Site(self._fleet, self._clock, self._build)
         self._stack.push_async_callback(lambda: self._site.stop(self._left()))
         self._stack.push_async_callback(lambda: self._fleet.stop(self._left() - WIRES_S))
@@ -215,10 +222,11 @@ class Gateway:
 
     async def not_ready(self) -> tuple[str, ...]:
         """What keeps the gateway from doing what it is asked. Panels do not count."""
+        clock = self._fleet.clock()
         wrong = [
             (not await self._writable.value(), "the store takes no writes"),
             (not self._bound, "the port is not bound"),
-            (not self._fleet.trusted(), "the system clock is earlier than the store's last write"),
+            (not clock.trusted, clock.reason or "the system clock is not trusted"),
         ]
         return self.unhealthy() + tuple(text for is_wrong, text in wrong if is_wrong)
 
@@ -252,9 +260,8 @@ class Gateway:
         if wanted.bindings != old.bindings or wanted.groups != old.groups:
             self._fleet.set_rules(wanted.bindings, wanted.groups)
             changes += ("bindings changed",)
-        if wanted.site != old.site:
-            self._fleet.set_options(fleet_options(wanted))
-            changes += ("site changed",)
+        if self._fleet.set_options(fleet_options(wanted, self._released_at)):
+            changes += ("site changed",) if wanted.site != old.site else ("the time zone has other rules",)
         return changes + (("users changed",) if wanted.users != old.users else ())
 
     @staticmethod

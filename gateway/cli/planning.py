@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from config.panel_model import PanelModel
 from config.settings import Settings
-from drivers.clock import Clock
+from drivers.clock import HostClock
 from gateway.api.errors import ApiError
 from gateway.api.validation import items_of, names_of, object_of
 from gateway.app import fleet_options
@@ -28,7 +28,7 @@ class CannotPlan(Exception):
 
 
 async def plan_offline(
-    settings: Settings, models: Mapping[str, PanelModel], request: bytes, panels: Sequence[str] | None, clock: Clock
+    settings: Settings, models: Mapping[str, PanelModel], request: bytes, panels: Sequence[str] | None, clock: HostClock
 ) -> PlanReport:
     """`request`: the upsert's body, optionally with `panels`; `panels` of the command line come first.
 
@@ -45,7 +45,7 @@ async def plan_offline(
         raise CannotPlan(f"panels: {error.name}: no such panel, output or group") from error
 
 
-async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: Clock) -> Fleet:
+async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: HostClock) -> Fleet:
     """A fleet that knows what the store knows; its lines are never opened."""
     fleet = Fleet(SqliteStore(settings.store.path), open_read_only(settings.store.path), clock, fleet_options(settings))
     await Site(fleet, clock).assemble(settings.lines, models)

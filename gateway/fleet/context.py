@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from drivers.clock import Clock
+from drivers.clock import HostClock
 from drivers.contract import PanelCapabilities, PanelImage
 from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.concurrency import UrgentFirst
+from gateway.fleet.clock_trust import Rules
 from gateway.fleet.events import Listener
+from gateway.fleet.host_clock import ClockTrust
 from gateway.fleet.results import Aggregate
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import Store
@@ -25,6 +27,7 @@ class FleetOptions:
     horizon_days: int = 400
     aggregate: Aggregate = "all"
     deadline_s: float = 10.0
+    clock: Rules = field(default_factory=Rules)
 
 
 class Compile(Protocol):
@@ -46,28 +49,30 @@ class FleetContext:
     """`write_lock` is held by whoever changes what is bound by a request. `turn`: one panel is compiled in a turn of the loop.
     `beside`: one is compiled beside the loop.
 
-    `ours`: the link_ids that the gateway knows, tombstones included. `trusted_from`: the store's last write; the wall
-    clock is trusted once it was later than this.
+    `ours`: the link_ids that the gateway knows, tombstones included. `trust`: whether the wall clock is believed.
+    `ask_clocks`: has the clocks of all panels but one read anew, soon.
     """
 
     store: Store
-    clock: Clock
+    clock: HostClock
     emit: Listener
     options: FleetOptions
     compile: Compile
     ours: Container[str]
-    trusted_from: float
+    trust: ClockTrust
+    ask_clocks: Callable[[str], None] = lambda panel: None
     write_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     turn: UrgentFirst = field(default_factory=UrgentFirst)
     beside: UrgentFirst = field(default_factory=UrgentFirst)
-    _trusted: bool = False
 
     def trusted(self) -> bool:
-        """Whether the wall clock may be believed. Once trusted it stays so: a later step back may well be right."""
-        if not self._trusted and self.clock.wall() > self.trusted_from:
-            self._trusted = True
-        return self._trusted
+        """Whether the wall clock may be believed now."""
+        return self.trust.trusted()
 
     def now(self) -> float:
-        """Unix seconds; not before the store's last write."""
-        return self.clock.wall() if self.trusted() else self.trusted_from
+        """Unix seconds; of the store's last write while the clock is not trusted: nothing is compiled for it."""
+        return self.trust.now()
+
+    def stamp(self) -> float:
+        """The time to give to a durable write."""
+        return self.trust.stamp()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.fleet.bindings import Bindings, Targets
 from gateway.fleet.target import Target
+from gateway.schedules.reading import accepted, is_read_for
+from gateway.schedules.time_profile import Readings, TimeProfile
 from gateway.store.contract import DesiredItem
 
 
@@ -33,6 +35,7 @@ class Desired:
         self._bound: dict[str, tuple[DesiredItem, Targets]] = {}
         """What the places were told last."""
         self._listed: tuple[DesiredItem, ...] | None = None
+        self._unkept: dict[str, DesiredItem] = {}
 
     def __contains__(self, key: object) -> bool:
         return key in self.live or key in self.gone
@@ -47,6 +50,31 @@ class Desired:
         """The last one, also of a tombstone; 0 where there is none."""
         known = self.live.get(key) or self.gone.get(key)
         return 0 if known is None else known.generation
+
+    def accepted(self, profile: TimeProfile, readings: Readings) -> TimeProfile:
+        """A requested profile with the reading that it keeps: the same instants as before are read as they were then."""
+        known = self.live.get(profile.link_id)
+        if known is not None and known.profile is not None and is_read_for(known.profile, readings):
+            again = replace(profile, reading=known.profile.reading)
+            if replace(again, name="") == replace(known.profile, name=""):
+                return again
+        return accepted(profile, readings)
+
+    def reread(self, readings: Readings) -> None:
+        """Read what is not read for these settings of the site, by the law of today."""
+        for key, item in self.live.items():
+            if item.profile is not None and not is_read_for(item.profile, readings):
+                self.live[key] = self._unkept[key] = replace(item, profile=accepted(item.profile, readings))
+        self._listed = None
+
+    def unkept(self) -> tuple[DesiredItem, ...]:
+        """What was read anew and is not durable yet."""
+        return tuple(self._unkept.values())
+
+    def kept(self, items: Sequence[DesiredItem]) -> None:
+        for item in items:
+            if self._unkept.get(item.link_id) is item:
+                del self._unkept[item.link_id]
 
     def targets(self, key: str) -> Targets:
         """Where a live item is bound."""
@@ -63,6 +91,7 @@ class Desired:
         self._listed = None
         taken, left = (self.gone, self.live) if item.profile is None else (self.live, self.gone)
         left.pop(item.key, None)
+        self._unkept.pop(item.key, None)
         taken[item.key] = item
         return self.rebind(item.key)
 

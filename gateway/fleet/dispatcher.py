@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from drivers.contract import ItemState, Reason
 from gateway.concurrency import Ticket, in_turns
@@ -28,7 +29,7 @@ class Dispatcher:
         """Ask for profiles. Unchanged content makes no new generation and sends nothing. Raises StoreError."""
         began = self._context.clock.monotonic()
         async with self._context.write_lock:
-            changed = [item async for item in in_turns(items) if self._is_new(item)]
+            changed = [item async for item in in_turns(map(self._accepted, items)) if self._is_new(item)]
             created = {item.profile.link_id for item in changed if item.profile.link_id not in self._desired.live}
             await self._commit([(item.profile.link_id, item.profile, item.body) for item in changed])
             asked = [self._desired.live[item.profile.link_id] for item in items]
@@ -66,6 +67,9 @@ class Dispatcher:
 
     # durable
 
+    def _accepted(self, item: RequestItem) -> RequestItem:
+        return replace(item, profile=self._desired.accepted(item.profile, self._context.options.readings))
+
     def _is_new(self, item: RequestItem) -> bool:
         known = self._desired.live.get(item.profile.link_id)
         return known is None or known.profile != item.profile or known.body != item.body
@@ -76,7 +80,7 @@ class Dispatcher:
             return
         context, touched = self._context, set[str]()
         changes = [DesiredChange(key, self._desired.generation(key), profile, body) for key, profile, body in wanted]
-        done = await context.store.put_desired(changes, {}, context.now())
+        done = await context.store.put_desired(changes, {}, context.stamp())
         async for item in in_turns(done):
             touched |= self._assignment.absorb(item)
         self._assignment.wake(touched)

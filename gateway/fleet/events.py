@@ -95,6 +95,22 @@ class ClockSet:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockJudged:
+    """The host's clock came to be trusted, on the ground of `source`, or is not trusted any more (`reason`)."""
+
+    trusted: bool
+    source: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockVouched:
+    """An operator said that the host's clock is right when it showed `at` (Unix seconds)."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Commanded:
     """An operator asked for `sync`, `reinit` or `retry`."""
 
@@ -123,6 +139,8 @@ Event = (
     | Restarted
     | ClockMeasured
     | ClockSet
+    | ClockJudged
+    | ClockVouched
     | Commanded
     | OutputSwitched
 )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 from config.settings import BindingSettings, PanelSettings
-from drivers.clock import Clock
+from drivers.clock import HostClock
 from drivers.contract import PanelDriver
 from gateway.compiler.compiler import compile_panel
 from gateway.concurrency import Supervisor
@@ -19,7 +21,8 @@ from gateway.fleet.bindings import Bindings, Targets
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.desired import Desired
 from gateway.fleet.dispatcher import Dispatcher
-from gateway.fleet.events import Bound, Commanded, Event, Listener
+from gateway.fleet.events import Bound, ClockJudged, ClockVouched, Commanded, Event, Listener
+from gateway.fleet.host_clock import ClockTrust, ClockView
 from gateway.fleet.housekeeping import Housekeeper
 from gateway.fleet.panel.drift import DriftLooks
 from gateway.fleet.panel.panel import Panel
@@ -28,6 +31,8 @@ from gateway.fleet.questions import Questions
 from gateway.fleet.results import LinkReport
 from gateway.fleet.target import read_target
 from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RequestItem, UnknownPanel
+from gateway.fleet.zone_law import ZoneLaw
+from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem, Snapshot, Store
 
 __all__ = ["Fleet", "FleetOptions", "RequestItem", "UnknownPanel"]
@@ -43,7 +48,7 @@ class Fleet:
         self,
         store: Store,
         snapshot: Snapshot,
-        clock: Clock,
+        clock: HostClock,
         options: FleetOptions,
         *,
         rules: Sequence[BindingSettings] = (),
@@ -65,12 +70,16 @@ class Fleet:
             options=options,
             compile=compile,
             ours=self._desired,
-            trusted_from=snapshot.last_write_at,
+            trust=ClockTrust(clock, options.clock, snapshot.facts, snapshot.last_write_at),
+            ask_clocks=self._ask_clocks,
         )
+        self._law = ZoneLaw(snapshot.facts)
         self._supervisor = Supervisor()
         self.failed = self._supervisor.failed
         self._looks = DriftLooks(clock, self._supervisor)
-        self._housekeeper = Housekeeper(self._context, self._desired, self._assignment, self._time_jumped)
+        self._housekeeper = Housekeeper(
+            self._context, self._desired, self._assignment, self._law, self._time_jumped, self._law_changed
+        )
         self._dispatcher = Dispatcher(self._desired, self._assignment, self._context)
         self._questions = Questions(self._desired, self._assignment, self._context)
         self._started = self._stopped = False
@@ -82,6 +91,9 @@ class Fleet:
         if not self._snapshot.clean:
             store, observed = self._context.store, self._snapshot.observed
             await asyncio.gather(*(store.put_observed(panel, each) for panel, each in observed.items()))
+        self._desired.reread(self._context.options.readings)
+        self._law.follow(self._context.options.readings.zone, self._context.now())
+        await self._housekeeper.tend()
         self._rebind_all()
         self._assignment.expect_gone(self._panels.values())
         self._started = True
@@ -98,9 +110,30 @@ class Fleet:
         self._looks.stop()
         await self._supervisor.stop(grace_s)
 
-    def trusted(self) -> bool:
-        """Whether the wall clock is later than the store's last write was at start."""
-        return self._context.trusted()
+    # the host's clock
+
+    def clock(self) -> ClockView:
+        """Whether the wall clock is believed, and why; with what is to be told of the law of its zone."""
+        view = self._context.trust.view()
+        return replace(view, warnings=(*view.warnings, *self._law.warnings(view.at)))
+
+    async def trust_clock(self, at: float, up_s: float) -> None:
+        """An operator says that the clock is right; he saw it show `at` when the host was up for `up_s` seconds.
+
+        It counts until the host boots or its clock is set. Raises ClockTooEarly and ClockWasSet.
+        """
+        self._context.trust.vouch(at, up_s)
+        self._context.emit(ClockVouched(at))
+        await self._supervisor.finish(self._housekeeper.tend(), "trust-clock")
+
+    def _ask_clocks(self, asker: str) -> None:
+        for panel in self._panels.values():
+            if panel.id != asker:
+                panel.measure_clock()
+
+    def _law_changed(self, zone: ZoneInfo) -> None:
+        options = self._context.options
+        self.set_options(replace(options, readings=replace(options.readings, zone=zone)))
 
     def _begin(self, panel: Panel) -> None:
         """Nobody begins after `stop`: a reload may still be under way then."""
@@ -115,6 +148,8 @@ class Fleet:
             listen(event)
 
     def _time_jumped(self) -> None:
+        clock = self._context.trust.view()
+        self._emit(ClockJudged(clock.trusted, clock.source, clock.reason))
         for panel in self._panels.values():
             panel.time_jumped()
 
@@ -156,7 +191,7 @@ class Fleet:
 
     async def _bind(self, link_id: str, panels: tuple[str, ...] | None) -> None:
         async with self._context.write_lock:
-            await self._context.store.put_binding(link_id, panels, self._context.now())
+            await self._context.store.put_binding(link_id, panels, self._context.stamp())
             if panels is None:
                 self._overrides.pop(link_id, None)
             else:
@@ -169,15 +204,27 @@ class Fleet:
         self._rules, self._groups = tuple(rules), dict(groups)
         self._rebind_all()
 
-    def set_options(self, options: FleetOptions) -> None:
-        """The site's settings changed; where profiles read otherwise now, every panel is compiled anew.
+    def set_options(self, options: FleetOptions) -> bool:
+        """The site's settings changed, or the law of its zone; where profiles read otherwise now, every panel is compiled anew.
 
-        Until then it holds nothing of what is asked.
+        Until then it holds nothing of what is asked. A zone of the same name and rules is the same zone. Whether anything
+        is other than before.
         """
-        readings_changed = options.readings != self._context.options.readings
+        present = self._context.options.readings
+        zone = options.readings.zone
+        if zone.key == present.zone.key and rules_digest(zone) == rules_digest(present.zone):
+            options = replace(options, readings=replace(options.readings, zone=present.zone))
+        if options == self._context.options:
+            return False
+        readings_changed = options.readings != present
         self._context.options = options
+        self._context.trust.rules = options.clock
+        self._law.follow(options.readings.zone, self._context.now())
+        self._desired.reread(options.readings)
+        self._assignment.rebind(self._desired.live)
         for panel in self._panels.values():
             panel.options_changed(readings=readings_changed)
+        return True
 
     def _bindings(self) -> Bindings:
         """An output that was bound and is missing by now is refused by its panel, not passed over."""

@@ -1,4 +1,4 @@
-"""What concerns no single panel: tombstones that nobody needs, the wall clock's jumps."""
+"""What concerns no single panel: the host's clock, the law of its zone, what is durably known of both, tombstones."""
 
 from __future__ import annotations
 
@@ -6,57 +6,103 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from gateway.fleet import host_clock, zone_law
 from gateway.fleet.assignment import Assignment
 from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import Desired
+from gateway.fleet.zone_law import ZoneLaw
+from gateway.schedules.zones import newest
 from gateway.store.contract import StoreError
 
 LOG = logging.getLogger(__name__)
 _PERIOD_S = 5.0
-_JUMP_S = 2.0
+_LAW_PERIOD_S = 1800.0
+"""How often the time zone database is read."""
 
 
 class Housekeeper:
-    """`time_jumped` is called when the wall clock moved otherwise than time went by, and when it becomes trusted."""
+    """`time_jumped` is called when the host's clock stepped, came to be trusted or is trusted no more, `law_changed` with the
+    site's zone when it has other rules."""
 
-    def __init__(self, context: FleetContext, desired: Desired, assignment: Assignment, time_jumped: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: FleetContext,
+        desired: Desired,
+        assignment: Assignment,
+        law: ZoneLaw,
+        time_jumped: Callable[[], None],
+        law_changed: Callable[[ZoneInfo], None],
+    ) -> None:
         self._context = context
         self._desired = desired
         self._assignment = assignment
+        self._law = law
         self._time_jumped = time_jumped
+        self._law_changed = law_changed
         self._wake = asyncio.Event()
         self._stopping = False
+        self._law_read_at = context.clock.monotonic()
 
     def stop(self) -> None:
         self._stopping = True
         self._wake.set()
 
     async def run(self) -> None:
-        offset, trusted = self._offset(), self._context.trusted()
         while not self._stopping:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PERIOD_S):
                     await self._wake.wait()
-            self._wake.clear()
-            jump = self._offset() - offset
-            await self._forget(touch=jump < -_JUMP_S)
-            if abs(jump) > _JUMP_S or self._context.trusted() != trusted:
-                self._time_jumped()
-            offset, trusted = self._offset(), self._context.trusted()
+            await self.tend()
+            await self._forget()
+            await self._read_law()
 
-    def _offset(self) -> float:
-        return self._context.clock.wall() - self._context.clock.monotonic()
+    async def tend(self) -> None:
+        """Look at the host's clock, and let all know what is new; what has to be durable is, or is tried again."""
+        trust = self._context.trust
+        trust.look()
+        if trust.news():
+            self._time_jumped()
+        try:
+            await self._keep()
+        except StoreError as error:
+            LOG.warning("not kept yet", extra={"error": str(error)})
 
-    async def _forget(self, *, touch: bool) -> None:
-        """`touch`: write in any case, so that the last write is not later than now and a start trusts the clock."""
+    async def _keep(self) -> None:
+        """Raises StoreError."""
+        store, trust = self._context.store, self._context.trust
+        if (text := trust.unsaved()) is not None:
+            await store.put_fact(host_clock.FACT, text, self._context.stamp())
+            trust.saved(text)
+        if (text := self._law.unsaved()) is not None:
+            await store.put_fact(zone_law.FACT, text, self._context.stamp())
+            self._law.saved(text)
+        if read := self._desired.unkept():
+            await store.put_profiles(read, self._context.stamp())
+            self._desired.kept(read)
+
+    async def _forget(self) -> None:
         async with self._context.write_lock:
             link_ids = self._assignment.forgettable()
-            if not link_ids and not touch:
+            if not link_ids:
                 return
             try:
-                await self._context.store.forget(link_ids, self._context.now())
+                await self._context.store.forget(link_ids, self._context.stamp())
             except StoreError as error:
                 LOG.warning("tombstones kept", extra={"count": len(link_ids), "error": str(error)})
                 return
             self._desired.forget(link_ids)
+
+    async def _read_law(self) -> None:
+        now = self._context.clock.monotonic()
+        if now - self._law_read_at < _LAW_PERIOD_S:
+            return
+        self._law_read_at, zone = now, self._context.options.readings.zone
+        try:
+            fresh = await asyncio.to_thread(newest, zone)
+        except (ZoneInfoNotFoundError, OSError, ValueError) as error:
+            LOG.warning("the time zone database cannot be read", extra={"zone": zone.key, "error": str(error)})
+            return
+        if fresh is not zone and self._context.options.readings.zone is zone:
+            self._law_changed(fresh)

@@ -67,7 +67,8 @@ class Questions:
         link_id = item.profile.link_id
         known = self._desired.live.get(link_id)
         sequence = known.sequence if known is not None else _NOT_YET + place
-        return DesiredItem(link_id, sequence, self._desired.generation(link_id) + 1, 0, item.profile, "", 0.0)
+        profile = self._desired.accepted(item.profile, self._context.options.readings)
+        return DesiredItem(link_id, sequence, self._desired.generation(link_id) + 1, 0, profile, "", 0.0)
 
     async def explain(self, link_id: str, at: int, target: Target | None) -> ExplainReport | None:
         """Whether a profile is open at an instant, as asked and place by place. None: unknown link_id."""

@@ -11,8 +11,10 @@ from drivers.contract import ItemOutcome
 from gateway.fleet.events import (
     Asked,
     Bound,
+    ClockJudged,
     ClockMeasured,
     ClockSet,
+    ClockVouched,
     Commanded,
     Drifted,
     Event,
@@ -58,6 +60,10 @@ def audit(event: Event) -> None:
         case ClockSet(panel, reason):
             message = "panel clock set" if reason is None else "panel clock not set"
             _record(message, panel=panel, reason=reason and reason.value)
+        case ClockJudged(trusted, source, reason):
+            _record("host clock trusted" if trusted else "host clock not trusted", source=source, reason=reason)
+        case ClockVouched(at):
+            _record("host clock vouched for", at=at)
         case Commanded(panel, action):
             _record("operator command", panel=panel, action=action)
         case OutputSwitched(panel, output, on, reason):

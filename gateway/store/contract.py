@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from drivers.clock import HostMoment
 from drivers.contract import ItemOutcome, PanelIdentity, PanelImage
 from gateway.schedules.time_profile import TimeProfile
 
@@ -123,6 +124,14 @@ def to_be_read(known: Known) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockGiven:
+    """When the gateway set a panel's clock last, by the host's clocks, and the zone's offset then (seconds)."""
+
+    moment: HostMoment
+    offset_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class ObservedPanel:
     """What is known of one panel.
 
@@ -152,6 +161,7 @@ class ObservedPanel:
     """Of the model, as JSON text."""
     identity: PanelIdentity | None = None
     """Which device answered when it was asked last; None: it was never asked."""
+    clock_given: ClockGiven | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +209,11 @@ class Store(Protocol):
 
     async def forget(self, link_ids: Sequence[str], at: float) -> None:
         """Durable: drop tombstones that no panel needs any more (generations stay unused)."""
+        ...
+
+    async def put_profiles(self, items: Sequence[DesiredItem], at: float) -> None:
+        """Durable: what is stored of these generations is said anew, without a new one. One that another generation has
+        replaced by now is passed over."""
         ...
 
     async def put_fact(self, key: str, value: str | None, at: float) -> None:

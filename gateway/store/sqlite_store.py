@@ -187,6 +187,14 @@ class SqliteStore:
 
         await self._durably(work)
 
+    async def put_profiles(self, items: Sequence[DesiredItem], at: float) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            rows = [(codec.TIME_PROFILE.encode(item.profile), item.link_id, item.generation) for item in items if item.profile]
+            connection.executemany("UPDATE desired SET profile = ? WHERE link_id = ? AND generation = ?", rows)
+            _touch(connection, at)
+
+        await self._durably(work)
+
     async def put_fact(self, key: str, value: str | None, at: float) -> None:
         if value is None:
             await self._execute("DELETE FROM fact WHERE key = ?", (key,), at)

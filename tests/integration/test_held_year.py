@@ -20,7 +20,9 @@ from drivers.modbus.panel.unit import PanelUnit
 from drivers.modbus.wire.requests import Request
 from gateway.api.validation import read_item
 from gateway.compiler.compiler import compile_panel
+from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetContext, FleetOptions
+from gateway.fleet.host_clock import ClockTrust
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.state import PanelState
 from gateway.schedules.time_profile import Readings
@@ -104,10 +106,10 @@ def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock) -> OutputKeepe
         store=MemoryStore(),
         clock=clock,
         emit=lambda event: None,
-        options=FleetOptions(READINGS),
+        options=FleetOptions(READINGS, clock=Rules(released_at=0)),
         compile=compile_panel,
         ours=frozenset(),
-        trusted_from=0,
+        trust=ClockTrust(clock, Rules(released_at=0), {}, 0),
         write_lock=asyncio.Lock(),
     )
     return OutputKeeper(state, context, ())

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from config.settings import BindingSettings, PanelSettings
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Period, Reason, Refusal, Slot
 from gateway.compiler.compiler import BoundProfile, CompileOptions
+from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import Compile, FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.views import RequestItem
@@ -82,6 +83,8 @@ class FleetSite:
     zone: str = "UTC"
     drift_share: float = 0.0
     horizon_days: int = 400
+    clock_rules: Rules = field(default_factory=lambda: Rules(released_at=0))
+    """Tests live at any time, also before this release."""
     latencies: dict[str, float] = field(default_factory=dict)
     """Seconds of an exchange, by panel."""
     metrics: Metrics = field(default_factory=Metrics)
@@ -110,7 +113,8 @@ class FleetSite:
         return self._fleet
 
     def options(self) -> FleetOptions:
-        return FleetOptions(Readings(ZoneInfo(self.zone)), self.horizon_days, deadline_s=self.deadline_s)
+        readings = Readings(ZoneInfo(self.zone))
+        return FleetOptions(readings, self.horizon_days, deadline_s=self.deadline_s, clock=self.clock_rules)
 
     async def add(self, name: str) -> None:
         self.drivers[name] = FakeDriver(self.panels[name], self.clock, latency_s=self.latencies.get(name, 0.01))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.schedules.time_profile import TimeProfile
@@ -37,7 +38,7 @@ class MemoryStore:
         self.panel_facts: dict[str, dict[str, str]] = {}
         self.observed: dict[str, ObservedPanel] = {}
         self.history: list[tuple[str, TimeProfile | None]] = []
-        """Every change of what is desired, in order."""
+        """Every change of what is desired, in order, as it was asked for."""
         self.changed: Callable[[str, TimeProfile | None], None] = lambda link_id, profile: None
         """Called with each of them."""
         self.changed_at = 0.0
@@ -114,8 +115,9 @@ class MemoryStore:
     def _change(self, change: DesiredChange, at: float) -> DesiredItem:
         held = self.desired.get(change.link_id)
         self._revision += 1
-        self.history.append((change.link_id, change.profile))
-        self.changed(change.link_id, change.profile)
+        asked = None if change.profile is None else replace(change.profile, reading=None)
+        self.history.append((change.link_id, asked))
+        self.changed(change.link_id, asked)
         if held is None or (held.profile is None and change.profile is not None):
             self._sequence += 1
             place = self._sequence
@@ -140,6 +142,13 @@ class MemoryStore:
         for link_id in link_ids:
             if link_id in self.desired and self.desired[link_id].profile is None:
                 del self.desired[link_id]
+
+    async def put_profiles(self, items: Sequence[DesiredItem], at: float) -> None:
+        await self._durably(at)
+        for item in items:
+            known = self.desired.get(item.link_id)
+            if known is not None and known.generation == item.generation:
+                self.desired[item.link_id] = replace(known, profile=item.profile)
 
     async def put_fact(self, key: str, value: str | None, at: float) -> None:
         await self._durably(at)

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import PanelSettings
+from drivers.clock import HostMoment
 from drivers.contract import Acknowledgement, Availability, ItemState, PanelStatus, Reason
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.backoff import CAP_S, back_off_s
 from gateway.fleet.views import RequestItem
 from gateway.schedules.time_profile import Frequency, Repeat
+from gateway.store.contract import ClockGiven
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link, profile
 from tests.support.virtual_time import VirtualClock, run_virtual
@@ -56,26 +58,37 @@ def test_error_of_a_clock_that_shows_whole_seconds(shown: int, read_at: float, e
     assert clocks.error_s(ZoneInfo("UTC"), replace(status, clock=None)) is None
 
 
+NOVEMBER = instant(2026, 11, 2, 12)
+IN_SUMMER, IN_WINTER = (
+    ClockGiven(HostMoment("boot", NOVEMBER - days * 86_400, 0), offset) for days, offset in ((30, 10_800), (3, 7200))
+)
+
+
 @pytest.mark.parametrize(
-    ("ahead", "step"),
+    ("ahead", "given", "step"),
     [
-        (0.0, 0.0),
-        (3600.0, 0.0),
-        (3603.0, 3.0),
-        (-3600.0, -3599.0),
-        (7200.0, 3600.0),
-        (90.0, 90.0),
-        (259_200.0, 255_600.0),
-        (-259_200.0, -259_199.0),
+        (0.0, IN_WINTER, 0.0),
+        (3600.0, IN_SUMMER, 0.0),
+        (3603.0, IN_SUMMER, 3.0),
+        (3600.0, IN_WINTER, 3600.0),
+        (7200.0, IN_WINTER, 7200.0),
+        (-7200.0, IN_WINTER, -7199.0),
+        (-3600.0, IN_SUMMER, -3599.0),
+        (90.0, IN_SUMMER, 90.0),
+        (-259_200.0, IN_WINTER, -259_199.0),
+        (3600.0, None, 0.0),
+        (-7200.0, None, 0.0),
+        (-259_200.0, None, -251_999.0),
+        (-3600.0, ClockGiven(HostMoment("boot", NOVEMBER - 3600, 0), 3600), 0.0),
     ],
 )
-def test_a_change_of_offset_is_no_step(ahead: float, step: float) -> None:
-    """In winter, of a panel that may still go by the summer's offset; it shows whole seconds."""
-    now = instant(2026, 11, 2, 12)
+def test_a_change_of_offset_is_no_step(ahead: float, given: ClockGiven | None, step: float) -> None:
+    """In winter, of a panel that may still go by the summer's offset, by an old law's, or stand in UTC as delivered."""
+    now = NOVEMBER
     local = int(now + 7200 + ahead)
     status = PanelStatus(clock=divmod(local, 86_400), clock_read_at=float(now))
-    assert clocks.step_s(KYIV, status) == step
-    assert clocks.step_s(KYIV, PanelStatus(clock_read_at=float(now))) is None
+    assert clocks.step_s(KYIV, status, given) == step
+    assert clocks.step_s(KYIV, PanelStatus(clock_read_at=float(now)), given) is None
 
 
 @pytest.mark.parametrize("law", ["Europe/Istanbul", "Europe/Kaliningrad", "Europe/Berlin"])
@@ -184,12 +197,12 @@ def test_no_clock_is_written_before_the_wall_clock_is_trusted() -> None:
         site.clock.wall_offset -= 1000
         await site.open()
         await site.pass_time(20)
-        assert (site.fleet.trusted(), panel.clock_offset_s) == (False, None)
+        assert (site.fleet.clock().trusted, panel.clock_offset_s) == (False, None)
         (report,) = await site.fleet.upsert([item(1)])
         assert not report.success
         site.clock.wall_offset += 1000
         await site.pass_time(20)
-        assert (site.fleet.trusted(), panel.clock_offset_s) == (True, 7200)
+        assert (site.fleet.clock().trusted, panel.clock_offset_s) == (True, 7200)
         (report,) = await site.fleet.upsert([item(1)])
         assert report.success
         await site.close()
@@ -249,8 +262,8 @@ def test_a_clock_that_is_wrong_after_it_was_set_is_not_set() -> None:
 
 
 @pytest.mark.parametrize("asked", [True, False])
-def test_a_wall_clock_that_was_ahead_for_a_while_is_trusted_at_the_next_start(asked: bool) -> None:
-    """`asked`: something is written also after it is right again."""
+def test_a_wall_clock_that_was_ahead_for_a_while_is_trusted_soon_and_at_the_next_start(asked: bool) -> None:
+    """`asked`: something is written also after it is right again, before it is trusted."""
 
     async def main() -> None:
         site = FleetSite({"lobby": FakePanel()})
@@ -259,14 +272,17 @@ def test_a_wall_clock_that_was_ahead_for_a_while_is_trusted_at_the_next_start(as
         await site.pass_time(10)
         await site.fleet.upsert([item(1)])
         site.clock.wall_offset -= 5 * 365 * 86_400
+        await site.pass_time(10)
+        assert not site.fleet.clock().trusted
         if asked:
             await site.fleet.upsert([item(2)])
-        else:
-            await site.pass_time(10)
+        await site.pass_time(620)
+        assert site.fleet.clock().trusted
+        assert [warning.code for warning in site.fleet.clock().warnings] == ["last_write_taken_back"]
         await site.close()
         await site.pass_time(1)
         await site.open()
-        assert site.fleet.trusted()
+        assert site.fleet.clock().trusted
         await site.close()
 
     run_virtual(main())
@@ -331,10 +347,7 @@ def test_what_was_compiled_while_the_wall_clock_was_ahead_counts_no_more_once_it
         reports = await site.fleet.upsert(asked)
         assert not any(report.success for report in reports)
         site.drivers["lobby"].back()
-        site.clock.wall_offset += days * 86_400 * restart  # is trusted again
-        await site.pass_time(10)
-        site.clock.wall_offset -= days * 86_400 * restart
-        await site.pass_time(60)
+        await site.pass_time(700)
         assert all(report.success for report in await site.fleet.upsert(asked))
         assert panel.slots == right
         await site.close()

@@ -11,6 +11,7 @@ import pytest
 from config.settings import BindingSettings
 from drivers.contract import Availability, ItemState
 from gateway.compiler.compiler import compile_panel
+from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.views import RequestItem, UnknownPanel
 from gateway.schedules.time_profile import Frequency, Readings, Repeat
@@ -107,7 +108,7 @@ def test_another_time_zone_compiles_every_panel_anew_also_over_a_restart() -> No
         await site.open()
         await site.fleet.upsert([item(1)])
         assert site.held("lobby") == {link(1): (540, 600)}
-        site.fleet.set_options(FleetOptions(Readings(ZoneInfo("Europe/Kyiv"))))
+        site.fleet.set_options(FleetOptions(Readings(ZoneInfo("Europe/Kyiv")), clock=Rules(released_at=0)))
         await site.pass_time(2)
         assert site.held("lobby") == {link(1): (720, 780)}, "09:00 UTC was 12:00 in summer"
         await site.close()
@@ -119,7 +120,7 @@ def test_another_time_zone_compiles_every_panel_anew_also_over_a_restart() -> No
     run_virtual(main())
 
 
-TOKYO = FleetOptions(Readings(ZoneInfo("Asia/Tokyo")), deadline_s=3.0)
+TOKYO = FleetOptions(Readings(ZoneInfo("Asia/Tokyo")), deadline_s=3.0, clock=Rules(released_at=0))
 
 
 @pytest.mark.parametrize("away", [True, False])
@@ -343,7 +344,7 @@ def test_what_is_written_as_dates_is_renewed_long_before_it_ends() -> None:
     async def main() -> None:
         site = FleetSite({"lobby": FakePanel()}, compile=compile_panel)
         await site.open()
-        site.fleet.set_options(FleetOptions(Readings(ZoneInfo("UTC")), horizon_days=6))
+        site.fleet.set_options(FleetOptions(Readings(ZoneInfo("UTC")), horizon_days=6, clock=Rules(released_at=0)))
         every_third_day = replace(item(1).profile, repeat=Repeat(Frequency.DAY, interval=3, custom=True))
         (report,) = await site.fleet.upsert([RequestItem(every_third_day, "{}")])
         (result,) = report.panels

@@ -13,6 +13,7 @@ from config.panel_model import load_models
 from config.settings import BindingSettings, LineSettings, Settings
 from drivers.clock import SystemClock
 from drivers.contract import ItemState
+from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.results import Change
@@ -63,7 +64,7 @@ async def gateway_on(
     simulated: SimulatedSite, settings: Settings, database: Path, rules: tuple[BindingSettings, ...] = RULES
 ) -> AsyncIterator[Running]:
     store, clock = SqliteStore(database), SystemClock()
-    fleet = Fleet(store, await store.open(), clock, FleetOptions(Readings(ZONE)), rules=rules)
+    fleet = Fleet(store, await store.open(), clock, FleetOptions(Readings(ZONE), clock=Rules(released_at=0)), rules=rules)
     site = Site(fleet, clock)
     await site.apply(tuple(at_port(line, simulated) for line in settings.lines), load_models(None))
     await fleet.start()

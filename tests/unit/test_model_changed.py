@@ -12,6 +12,7 @@ import pytest
 from config.panel_model import load_models
 from config.settings import BindingSettings, LineSettings, ModbusTcpLine, PanelSettings
 from drivers.contract import ItemState, Reason
+from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.events import Event, Failed
 from gateway.fleet.fleet import Fleet
@@ -72,7 +73,7 @@ class OneLine:
         return (ModbusTcpLine(id="line", host="127.0.0.1", port=1, drift_share=0, panels=panels),)
 
     async def open(self) -> None:
-        options = FleetOptions(Readings(ZONE))
+        options = FleetOptions(Readings(ZONE), clock=Rules(released_at=0))
         self.fleet = Fleet(
             self.store, await self.store.open(), self.clock, options, rules=RULES, listeners=(self.failures.listen,)
         )

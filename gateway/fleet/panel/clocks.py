@@ -6,7 +6,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from drivers.contract import ClockSetting, PanelStatus
-from gateway.schedules.local_time import changes_between
+from gateway.schedules.local_time import changes_between, date_of
+from gateway.store.contract import ClockGiven
 
 _SECONDS_A_DAY = 86_400
 _SEARCH_STEP_S = 7 * _SECONDS_A_DAY
@@ -65,32 +66,43 @@ def local_minute(zone: ZoneInfo, instant: float) -> int:
 
 
 def error_s(zone: ZoneInfo, status: PanelStatus) -> float | None:
-    """How far the panel's clock is ahead, in seconds; None where it is unset or was not read.
+    """How far the panel's clock is ahead, in seconds; None where it is unset or was not read."""
+    return None if status.clock_read_at is None else _ahead_s(status, offset_s(zone, status.clock_read_at))
 
-    A clock shows whole seconds: what it lags within the second it shows counts as right.
-    """
+
+def _ahead_s(status: PanelStatus, offset: int) -> float | None:
+    """As the panel goes by `offset`. A clock shows whole seconds: what it lags within the second it shows counts as right."""
     if status.clock is None or status.clock_read_at is None:
         return None
     day, second = status.clock
-    ahead = day * _SECONDS_A_DAY + second - local_second(zone, status.clock_read_at)
+    ahead = day * _SECONDS_A_DAY + second - offset - status.clock_read_at
     return min(0.0, ahead + 1) if ahead < 0 else ahead
 
 
-def step_s(zone: ZoneInfo, status: PanelStatus) -> float | None:
-    """How far the panel's clock is ahead in UTC: as `error_s`, but a panel that goes by another of the zone's offsets of these
-    years, one that is over or still to come, is not ahead by the difference of the two."""
-    error = error_s(zone, status)
-    if error is None or status.clock_read_at is None:
-        return error
-    now = offset_s(zone, status.clock_read_at)
-    return min((error + now - each for each in _offsets(zone, status.clock_read_at)), key=abs)
+def step_s(zone: ZoneInfo, status: PanelStatus, given: ClockGiven | None) -> float | None:
+    """How far the panel's clock is ahead in UTC: as `error_s`, but one that still goes by an offset that was in force since it
+    was set is not ahead by the change of offset.
+
+    A clock that the gateway never set (`given` None) may go by any offset of these years, or stand in UTC as delivered.
+    """
+    if status.clock_read_at is None:
+        return None
+    found = (_ahead_s(status, offset) for offset in _offsets(zone, status.clock_read_at, given))
+    return min((ahead for ahead in found if ahead is not None), key=abs, default=None)
 
 
-def _offsets(zone: ZoneInfo, instant: float) -> set[int]:
-    """The offsets in force within a bit more than a year before and after."""
-    start = int(instant) - _STEP_REACH_S
-    changes = changes_between(zone, start, int(instant) + _STEP_REACH_S)
-    return {offset_s(zone, start), offset_s(zone, instant), *(change.after for change in changes)}
+def _offsets(zone: ZoneInfo, instant: float, given: ClockGiven | None) -> set[int]:
+    start, end = int(instant) - _STEP_REACH_S, int(instant) + _STEP_REACH_S
+    if given is not None:
+        start, end = max(start, min(int(given.moment.wall), int(instant))), int(instant) + 1
+    changed = {change.after for change in changes_between(zone, start, end)}
+    return {0 if given is None else given.offset_s, offset_s(zone, start), offset_s(zone, instant), *changed}
+
+
+def said(shown: tuple[int, int]) -> str:
+    """A wall clock (day, second of that day) for people."""
+    day, second = shown
+    return f"{date_of(day)} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
 
 
 def goes_by_other_rules(zone: ZoneInfo, status: PanelStatus) -> bool:

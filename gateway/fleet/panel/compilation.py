@@ -17,6 +17,8 @@ from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.panel.slots import Allocation, only, without
 from gateway.fleet.panel.state import PanelState
+from gateway.fleet.panel.taking_away import taken_away
+from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem
 
 AT_ONCE = 64
@@ -37,6 +39,8 @@ class Goal:
     compiled_at: float
     held: tuple[object, ...]
     """What of the panel's it was compiled from too."""
+    timed: bool = True
+    """False: nothing was compiled for now, it is what the panel holds without what it shall not."""
 
 
 def fingerprint(state: PanelState, context: FleetContext) -> str:
@@ -53,7 +57,8 @@ def fingerprint(state: PanelState, context: FleetContext) -> str:
 @lru_cache(maxsize=256)
 def _fingerprint(capabilities: PanelCapabilities, options: FleetOptions, *settings: object) -> str:
     readings = options.readings
-    said = (capabilities, readings.zone.key, readings.window, readings.looper, readings.timestamp, options.horizon_days, settings)
+    zone = (readings.zone.key, rules_digest(readings.zone))
+    said = (capabilities, zone, readings.window, readings.looper, readings.timestamp, options.horizon_days, settings)
     return sha256(repr(said).encode()).hexdigest()[:16]
 
 
@@ -125,6 +130,23 @@ async def compile_goal(state: PanelState, context: FleetContext) -> Goal:
     return Goal(image, asked, work.version, work.compiled_for, work.compiled_at, work.held)
 
 
+def untimed_goal(state: PanelState, context: FleetContext) -> Goal:
+    """What the panel shall hold while nobody knows the time: what it holds, without what is not bound to it any more."""
+    held, foreign, at = state.held(), state.foreign(), state.observed.compiled_at
+    known = without(held, foreign)
+
+    def compiled(keys: frozenset[str]) -> PanelImage:
+        bound = [state.bound[key] for key in keys if key in state.bound]
+        wanted = [item for item in bound if item.generation == known.generations.get(item.link_id)]
+        settings = _options(state, context, foreign)
+        return _compile(context.compile, wanted, state.driver.capabilities, known.allocation, at, settings, known, {})
+
+    leaving = [key for key in known.allocation if key not in state.bound]
+    image = taken_away(known, leaving, compiled, state.driver.capabilities)
+    image = replace(image, slots={**only(held, foreign), **image.slots})
+    return Goal(image, {}, state.version, state.observed.compiled_for, at, _held(state), timed=False)
+
+
 def is_current(state: PanelState, goal: Goal) -> bool:
     """Whether `goal` was compiled from what is bound and held now."""
     return goal.version == state.version and goal.held == _held(state)
@@ -145,7 +167,7 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
     bound = {**state.bound, **coming}
     foreign = state.foreign(bound)
     held = without(state.image or PanelImage(), foreign)
-    now, settings, options = context.now(), state.settings, context.options
+    now = context.now()
     run = partial(
         _compile,
         context.compile,
@@ -153,18 +175,23 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
         state.driver.capabilities,
         {link_id: numbers for link_id, numbers in state.allocation.items() if link_id in bound},
         now,
-        CompileOptions(
-            readings=options.readings,
-            horizon_days=options.horizon_days,
-            allow_stale=settings.allow_stale,
-            narrow=frozenset(settings.narrow),
-            taken=foreign,
-        ),
+        _options(state, context, foreign),
         held,
         {} if state.image is None else only(state.image, foreign),
     )
     size = _size(bound, held, state.driver.capabilities, now)
     return Compilation(run, size, bound, _held(state), state.version, state.observed.compiled_for, now)
+
+
+def _options(state: PanelState, context: FleetContext, foreign: frozenset[int]) -> CompileOptions:
+    settings, options = state.settings, context.options
+    return CompileOptions(
+        readings=options.readings,
+        horizon_days=options.horizon_days,
+        allow_stale=settings.allow_stale,
+        narrow=frozenset(settings.narrow),
+        taken=foreign,
+    )
 
 
 def _compile(

@@ -24,6 +24,7 @@ class Failure:
 
 AT_WORK = Failure(Reason.DEADLINE_PASSED, "not yet: the gateway is still at work on it")
 CLOCK_NOT_SET = Failure(Reason.CLOCK_NOT_SET, "the panel's clock could not be set")
+NOT_TRUSTED = Failure(Reason.CLOCK_NOT_SET, "the gateway's clock is not trusted")
 
 
 def failure_of(said: Acknowledgement) -> Failure:

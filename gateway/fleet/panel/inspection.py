@@ -5,11 +5,13 @@ from __future__ import annotations
 from drivers.contract import Acknowledgement, Outcome, PanelImage, PanelStatus, Priority, Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Restarted
+from gateway.fleet.host_clock import PanelClock
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import refresh
 from gateway.fleet.panel.failure import Failure, failure_of
 from gateway.fleet.panel.slots import adopt
 from gateway.fleet.panel.state import PanelState
+from gateway.store.contract import ClockGiven
 
 _RESTART_SLACK_S = 5.0
 _CLOCK_PERIOD_S = 3600.0
@@ -33,6 +35,10 @@ class Inspection:
         """Whether the status was read in this attempt."""
         self.read_all = False
         """Read everything at the next look, whatever the quick one would say."""
+        self.move_clock = False
+        """An operator asks for the clock to be set at the next look, however far off it is."""
+        self._restarted = False
+        """The panel was without power, maybe, since its clock was known to run; whether it keeps time then is not known."""
         self.clock_at = 0.0
         """When the clock wants to be looked at again (Unix seconds)."""
 
@@ -92,6 +98,7 @@ class Inspection:
         restarts = self._restarts(status)
         if restarts:
             self._identified, self._clock_due, self._clock_set_at = False, True, None
+            self._restarted = state.driver.capabilities.clock_at_power_on != "keeps"
             self._context.emit(Restarted(state.id))
         self._status, self._measured, self._seen_at = status, True, self._context.clock.monotonic()
         state.measured(status, restarts, self._context.clock.wall())
@@ -130,9 +137,31 @@ class Inspection:
         if self._unset():
             state.clock_found(missing=True)
         error = clocks.error_s(self._context.options.readings.zone, status)
+        self._be_witness(status)
         if self._context.trusted() or error is None:
             state.clock_drift_ms = None if error is None else round(error * 1000)
             self._context.emit(ClockMeasured(state.id, state.clock_drift_ms))
+
+    def _be_witness(self, status: PanelStatus) -> None:
+        """What the panel's clock says of the host's, unless it may have stood still while the panel was without power."""
+        state, trust = self._state, self._context.trust
+        step, now = self._step(status), trust.moment()
+        if step is None or self._restarted or not self._is_plausible(status, step):
+            trust.heard(state.id, None)
+            return
+        given = state.observed.clock_given
+        moment = None if given is None else given.moment
+        trust.heard(state.id, PanelClock(step + now.wall - now.boottime, state.settings.clock_bound_s, moment))
+
+    def _step(self, status: PanelStatus) -> float | None:
+        """How far a clock that can be read is ahead in UTC; None: it is unset, or there is none to read."""
+        if self._state.driver.capabilities.clock != "rw":
+            return None
+        return clocks.step_s(self._context.options.readings.zone, status, self._state.observed.clock_given)
+
+    def _is_plausible(self, status: PanelStatus, step: float) -> bool:
+        """Whether the clock shows a time at which this program existed."""
+        return status.clock_read_at is not None and status.clock_read_at + step >= self._context.trust.rules.released_at
 
     def clock_due(self) -> bool:
         """Whether it has to be looked at (it is time, or it may have become right) or to be set (the last status says so)."""
@@ -148,7 +177,7 @@ class Inspection:
             return False
         if capabilities.clock == "w":
             return self._clock_set_at is None or self._context.clock.wall() >= self.clock_at
-        return self._off(status) or status.clock_due
+        return self._off(status) or status.clock_due or clocks.goes_by_other_rules(self._context.options.readings.zone, status)
 
     def _off(self, status: PanelStatus) -> bool:
         """Whether a clock that can be read is unset or off by more than the bound."""
@@ -161,22 +190,46 @@ class Inspection:
         """Measure the clock and set it where it is unset or off by more than the bound.
 
         What cannot be set is kept as `clock_missing`; the panel's own refusal is no failure of the attempt. Nothing is
-        written before the gateway's own clock is trusted.
+        written while the gateway's own clock is not trusted.
         """
         state, context = self._state, self._context
         failure = None if self._measured else await self.measure(priority)
         if failure is not None:
             return failure
+        commanded, self.move_clock = self.move_clock, False
         if not context.trusted():
             state.clock_found(missing=self._unset())
             self._schedule_clock()
             return None
         if not self._wrong():
             state.clock_found(missing=False)
-            self._clock_due = False
+            self._clock_due = self._restarted = False
             self._schedule_clock()
             return None
+        withheld = None if commanded else self._withheld()
+        if withheld is not None:
+            if state.clock_withheld is None:
+                context.ask_clocks(state.id)
+            state.clock_found(missing=True, withheld=withheld)
+            self._schedule_clock()
+            return withheld
         return await self._set_clock(priority)
+
+    def _withheld(self) -> Failure | None:
+        """Why a clock that ran on is not moved so far on this host's word; None: it may be set."""
+        status = self._status
+        step = None if status is None else self._step(status)
+        if status is None or step is None or status.clock is None or not self._is_plausible(status, step):
+            return None
+        if self._context.trust.may_move(self._state.id, step):
+            return None
+        own = clocks.local_second(self._context.options.readings.zone, self._context.clock.wall())
+        shown, host = clocks.said(status.clock), clocks.said((int(own // 86_400), int(own % 86_400)))
+        return Failure(
+            Reason.CLOCK_NOT_SET,
+            f"the panel's clock says {shown}, this host's, which is not synchronised, {host}: where the host's is right,"
+            f" `panel-gateway sync {self._state.id}` sets the panel's",
+        )
 
     def _unset(self) -> bool:
         return self._state.driver.capabilities.clock == "rw" and self._status is not None and self._status.clock is None
@@ -189,8 +242,11 @@ class Inspection:
         state.clock_found(missing=failure is not None)
         if failure is not None and not failure.permanent:
             return failure
-        self._clock_due = False
+        self._clock_due = self._restarted = False
         self._clock_set_at = context.clock.wall()
+        if failure is None:
+            moment = context.trust.moment()
+            state.clock_given(ClockGiven(moment, clocks.offset_s(context.options.readings.zone, moment.wall)))
         shown = None if failure is not None else await self._verify_clock(priority)
         self._schedule_clock()
         return shown

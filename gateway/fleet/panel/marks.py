@@ -25,7 +25,7 @@ class Marks:
             return None
         name = str(Target(self._panel, output))
         try:
-            await self._context.store.put_allocation(name, dict.fromkeys(keys, ()), self._context.now())
+            await self._context.store.put_allocation(name, dict.fromkeys(keys, ()), self._context.stamp())
         except StoreError as error:
             return Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")
         (self.outputs.add if keys else self.outputs.discard)(output)

@@ -14,7 +14,7 @@ from gateway.compiler.table import DayPlan
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.defects import words_of
-from gateway.fleet.panel.failure import AT_WORK, Failure
+from gateway.fleet.panel.failure import AT_WORK, NOT_TRUSTED
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.place import PlacePlan, told
 from gateway.fleet.panel.state import PanelState
@@ -24,8 +24,6 @@ from gateway.fleet.views import ExplainPanel, PlanItemPanel
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import DesiredItem
-
-_NOT_TRUSTED = Failure(Reason.CLOCK_NOT_SET, "the gateway's clock is not trusted")
 
 
 class Output:
@@ -83,7 +81,7 @@ class Output:
         return replace(result, outcome=ItemState.REMOVED) if result.success else result
 
     def _pending(self) -> ItemOutcome:
-        failure = self._keeper.failure or self._state.unreachable() or (AT_WORK if self._context.trusted() else _NOT_TRUSTED)
+        failure = self._keeper.failure or self._state.unreachable() or (AT_WORK if self._context.trusted() else NOT_TRUSTED)
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
 
     def _refusal(self, profile: TimeProfile | None) -> ItemOutcome | None:
@@ -92,7 +90,8 @@ class Output:
         if found is None:
             return None
         limit, message = found
-        asked = () if profile is None or limit == "outputs" else self._first_asked(profile)
+        timeless = profile is None or limit == "outputs" or not self._context.trusted()
+        asked = () if profile is None or timeless else self._first_asked(profile)
         return refused(limit, message, *asked).outcome
 
     def _first_asked(self, profile: TimeProfile) -> tuple[int, DayPlan] | tuple[()]:
@@ -108,14 +107,20 @@ class Output:
         return PlacePlan({key: self._planned(item) async for key, item in in_turns(coming.items())})
 
     def _planned(self, item: DesiredItem) -> PlanItemPanel:
-        outcome = self._refusal(item.profile) or ItemOutcome(ItemState.GATEWAY_HELD)
+        outcome = self._refusal(item.profile) or self._promised()
         return PlanItemPanel(str(self._target), outcome.outcome, None, (), outcome.reason, outcome.message, 0)
+
+    def _promised(self) -> ItemOutcome:
+        if self._context.trusted():
+            return ItemOutcome(ItemState.GATEWAY_HELD)
+        return ItemOutcome(ItemState.PENDING, NOT_TRUSTED.reason, NOT_TRUSTED.message)
 
     async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
         """What it was last seen to do says something of this moment only; any profile bound to it may hold it."""
         readings, place = self._context.options.readings, str(self._target)
         kept = self._keeper.held(self._number)
-        held = kept.seen if kept is not None and at == int(self._context.clock.wall()) else None
+        now = int(self._context.clock.wall()) if self._context.trusted() else None
+        held = kept.seen if kept is not None and at == now else None
         opens = {
             key: Recurrence(one.profile, readings).is_open(at) for key, one in self._bound.items() if one.profile is not None
         }

@@ -89,6 +89,10 @@ class Panel:
         self._reconciler.wake()
         self._keeper.wake()
 
+    def measure_clock(self) -> None:
+        """Its clock is to be read anew, soon."""
+        self._reconciler.measure_clock()
+
     def time_jumped(self) -> None:
         """The wall clock moved otherwise than time went by, or became trusted."""
         refresh(self.state, self._context)

@@ -16,7 +16,7 @@ from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Failed
 from gateway.fleet.panel.backoff import back_off_s
-from gateway.fleet.panel.compilation import Goal, alone, compile_goal, is_current, kept_allocation, refresh, used
+from gateway.fleet.panel.compilation import Goal, alone, compile_goal, is_current, kept_allocation, refresh, untimed_goal, used
 from gateway.fleet.panel.defects import Defects
 from gateway.fleet.panel.failure import CLOCK_NOT_SET, Failure
 from gateway.fleet.panel.inspection import Inspection
@@ -78,7 +78,8 @@ class Reconciler:
         self._wake.set()
 
     def sync(self) -> None:
-        """Read all that the panel holds, now."""
+        """Read all that the panel holds, now, and set its clock where it is wrong."""
+        self.inspection.move_clock = True
         self.check(whole=True)
         self._defects.again()
 
@@ -278,6 +279,8 @@ class Reconciler:
         """
         state, context = self.state, self._context
         refresh(state, context)
+        if not context.trusted():
+            return untimed_goal(state, context)
         async with alone(state, context, {}, urgent=bool(state.leaving)):
             goal = await compile_goal(state, context)
             if not is_current(state, goal):
@@ -292,7 +295,7 @@ class Reconciler:
         state = self.state
         if any(state.allocation.get(link_id) != numbers for link_id, numbers in used(goal.image.allocation).items()):
             allocation = kept_allocation(state, goal.image.allocation, self._context.ours)
-            await self._context.store.put_allocation(state.id, allocation, self._context.now())
+            await self._context.store.put_allocation(state.id, allocation, self._context.stamp())
             state.reserve(allocation)
 
     def _settle(self, tickets: Collection[Ticket]) -> None:

@@ -11,7 +11,7 @@ from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.slots import Allocation, claimed, existing, foreign, one_table, renumbered
 from gateway.fleet.panel.verdicts import REFUSAL_LIMIT, Verdicts, fresh_refusals, given_up, judged, refusal_key
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import Certain, DesiredItem, Known, ObservedPanel, OneOf, Unknown, images, to_be_read
+from gateway.store.contract import Certain, ClockGiven, DesiredItem, Known, ObservedPanel, OneOf, Unknown, images, to_be_read
 
 UNREACHABLE = {Availability.QUARANTINED: Reason.QUARANTINED, Availability.BUS_UNAVAILABLE: Reason.BUS_UNAVAILABLE}
 
@@ -65,6 +65,8 @@ class PanelState:
         self._clock_missing = False
         self._writing = False
         """A transaction is under way, and nothing else has happened to the panel since it began."""
+        self.clock_withheld: Failure | None = None
+        """Why a clock that is wrong is left as it is."""
 
     @property
     def id(self) -> str:
@@ -272,10 +274,14 @@ class PanelState:
         """The panel said which device it is."""
         self.observed = replace(self.observed, identity=identity)
 
-    def clock_found(self, *, missing: bool) -> None:
-        """`missing`: the panel's clock is unset or wrong."""
+    def clock_found(self, *, missing: bool, withheld: Failure | None = None) -> None:
+        """`missing`: the panel's clock is unset or wrong; `withheld`: why it is not set."""
         self._note_doubt(missing)
-        self._clock_missing = missing
+        self._clock_missing, self.clock_withheld = missing, withheld
+
+    def clock_given(self, given: ClockGiven) -> None:
+        """The panel's clock was set."""
+        self.observed = replace(self.observed, clock_given=given)
 
     def _note_doubt(self, doubted: bool) -> None:
         if doubted and self.certain and not self._clock_missing:

@@ -11,7 +11,7 @@ from gateway.compiler.outcome import HELD
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.compilation import compile_bound
-from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, Failure
+from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, NOT_TRUSTED, Failure
 from gateway.fleet.panel.place import PlacePlan, told
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.state import PanelState
@@ -50,7 +50,7 @@ class Table:
     def holds(self, key: str) -> bool:
         """Whether the panel was seen to hold the present generation of what is bound."""
         state, wanted = self._state, self._state.bound.get(key)
-        if wanted is None or not state.certain or state.clock_missing:
+        if wanted is None or not state.certain or state.clock_missing or not self._context.trusted():
             return False
         outcome = state.images()[0].outcomes.get(key)
         if outcome is None or outcome.outcome not in HELD or self._over(outcome):
@@ -87,11 +87,17 @@ class Table:
         said, outcome = state.verdicts.get(wanted.key, (0, None))
         if outcome is not None and said == wanted.generation and outcome.outcome is ItemState.REFUSED:
             return outcome
-        failure = self._silence() or (state.failure if state.failed else CLOCK_NOT_SET if state.clock_missing else None)
+        failure = self._silence() or (state.failure if state.failed else self._timeless())
         if failure is None and outcome is not None and said == wanted.generation:
             return outcome
         failure = failure or state.failure or AT_WORK
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
+
+    def _timeless(self) -> Failure | None:
+        """Why nothing can be opened on the panel, whatever is asked."""
+        if not self._context.trusted():
+            return NOT_TRUSTED
+        return (self._state.clock_withheld or CLOCK_NOT_SET) if self._state.clock_missing else None
 
     def removal(self, key: str, last: int) -> PanelResult:
         return self._removed(key, last)
@@ -155,6 +161,9 @@ class Table:
 
     async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:
         state = self._state
+        if not self._context.trusted():
+            said = PlanItemPanel(state.id, ItemState.PENDING, None, (), NOT_TRUSTED.reason, NOT_TRUSTED.message, 0)
+            return PlacePlan(dict.fromkeys(coming, said))
         image = await compile_bound(state, self._context, coming)
         plan = state.driver.plan(image, state.image or PanelImage())
         note = None if state.image is not None else "what the panel holds is not known: planned as if it were empty"
@@ -176,6 +185,9 @@ class Table:
         if item.key not in state.bound:  # it may still be open
             held = self._explained(profile, at, PanelImage()).held
             return ExplainPanel(state.id, None, held, "held" if held else None, "not bound to this panel")
+        if not self._context.trusted():
+            held = self._explained(profile, at, PanelImage()).held
+            return ExplainPanel(state.id, None, held, None, NOT_TRUSTED.message)
         image = await compile_bound(state, self._context, {item.key: item})
         said = self._explained(profile, at, image)
         message = said.message

@@ -49,7 +49,7 @@ class Transactions:
         Raises StoreError.
         """
         if self._state.former:
-            await self._context.store.put_allocation(self._state.id, self._state.allocation, self._context.now())
+            await self._context.store.put_allocation(self._state.id, self._state.allocation, self._context.stamp())
             self._state.taken_over()
 
     async def keep(self) -> None:
@@ -103,11 +103,15 @@ class Transactions:
         return self._state.held()
 
     def _superseded(self, goal: Goal) -> bool:
-        return self.stopped or not self._state.certain or self._state.version != goal.version
+        if self.stopped or not self._state.certain:
+            return True
+        return self._state.version != goal.version or self._context.trusted() != goal.timed
 
     def _in_time(self, step: Step, goal: Goal) -> bool:
         """Whether openings of an image that is not the newest are written all the same."""
         compiled_anew = goal.compiled_for != self._state.observed.compiled_for
+        if self._context.trusted() != goal.timed:
+            return False
         return self._gave_way and not (self.stopped or compiled_anew or step.priority is Priority.REVOCATION)
 
     def _still_wanted(self, step: Step, goal: Goal) -> Step:
