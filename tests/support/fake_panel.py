@@ -66,6 +66,8 @@ class FakePanel:
     online: bool = True
     clock_offset_s: float | None = None
     clock_changes: tuple[tuple[int, int], ...] = ()
+    offset_minutes: int = 0
+    """From UTC, as it was told last."""
     trusted_s: float | None = None
     """How long its clock is trusted after it was set."""
     clock_set_at: float = 0.0
@@ -296,7 +298,9 @@ class FakeDriver:
         if offset is None or self.panel.capabilities.dst != "table":
             return None
         now = self._clock.wall()
-        return ClockSetting(int(now), round(offset) // 60, tuple(each for each in self.panel.clock_changes if each[0] > now))
+        passed = [after for at, after in self.panel.clock_changes if at <= now]
+        coming = tuple(each for each in self.panel.clock_changes if each[0] > now)
+        return ClockSetting(int(now), passed[-1] if passed else self.panel.offset_minutes, coming)
 
     async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
         failed = await self._reading("set_clock", deadline=deadline)
@@ -309,6 +313,7 @@ class FakeDriver:
         if self.panel.ignores_clock:
             return Acknowledgement(Outcome.ACKNOWLEDGED)
         self.panel.clock_offset_s, self.panel.clock_set_at = setting.offset_minutes * 60.0, self._clock.wall()
+        self.panel.offset_minutes = setting.offset_minutes
         self.panel.clock_changes = setting.changes if self.panel.capabilities.dst != "gateway" else ()
         return Acknowledgement(Outcome.ACKNOWLEDGED)
 

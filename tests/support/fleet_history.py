@@ -26,6 +26,11 @@ Shows = Callable[[TimeProfile, Mapping[int, Slot], PanelResult], bool]
 """Whether these slots open as the profile asks, as far as the answer says so."""
 
 
+def asked(profile: TimeProfile) -> TimeProfile:
+    """As a client asks for it."""
+    return replace(profile, reading=None)
+
+
 class History:
     """The site's `store` is what was asked; requests run beside what happens meanwhile, until `look` finds them done."""
 
@@ -67,7 +72,7 @@ class History:
     async def ask_again(self) -> None:
         """All that is desired, unchanged."""
         await self.upsert(
-            [RequestItem(each.profile, each.body) for each in self.site.fleet.profiles() if each.profile is not None]
+            [RequestItem(asked(each.profile), each.body) for each in self.site.fleet.profiles() if each.profile is not None]
         )
 
     async def delete(self, link_ids: Sequence[str]) -> None:
