@@ -11,7 +11,7 @@ from gateway.fleet.panel.compilation import Goal
 from gateway.fleet.panel.failure import CLOCK_NOT_SET, Failure, failure_of
 from gateway.fleet.panel.planner import Step, clearing, merge, opening, revokes, single, steps, with_sharers
 from gateway.fleet.panel.state import PanelState
-from gateway.store.contract import ObservedPanel
+from gateway.store.contract import ObservedPanel, StoreError
 
 _WEARS_OUT = frozenset({"eeprom", "flash"})
 
@@ -139,7 +139,11 @@ class Transactions:
         if due is not None:
             return Failure(Reason.DEADLINE_PASSED, "waits: commits to the panel's storage are spaced", due=due)
         state.begun(step.image)
-        await self.keep()
+        try:
+            await self.keep()
+        except StoreError:
+            state.not_sent()
+            raise
         began = self._context.clock.monotonic()
         try:
             said = await state.driver.apply(plan, step.priority, None)
