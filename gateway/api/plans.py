@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.api.errors import ApiError, bad_value, shown, unknown_panel
 from gateway.api.reading import read
 from gateway.api.responses import json_in_turns, json_response, json_text
-from gateway.api.services import SERVICES
+from gateway.api.services import SERVICES, ApiServices
 from gateway.api.validation import plan_body, read_link_id
 from gateway.fleet.views import RequestItem, UnknownPanel
 
@@ -30,11 +30,18 @@ async def explain(request: web.Request) -> web.Response:
     if "link_id" not in request.query:
         raise bad_value("link_id", "a UUID", "none")
     link_id = read_link_id(request.query["link_id"], "link_id", "link_id")
-    at = _instant(request.query["at"]) if "at" in request.query else int(services.clock.wall())
+    at = _instant(request.query["at"]) if "at" in request.query else _now(services)
     report = await services.fleet.explain(link_id, at, request.query.get("panel"))
     if report is None:
         raise ApiError(404, f"{link_id}: no such time profile", code="unknown_link_id")
     return json_response(report)
+
+
+def _now(services: ApiServices) -> int:
+    clock = services.fleet.clock()
+    if not clock.trusted:
+        raise ApiError(503, f"at: to be said while the gateway does not know the time: {clock.reason}", code="clock_not_set")
+    return int(clock.at)
 
 
 def _instant(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -59,6 +60,14 @@ async def test_a_clock_that_nobody_can_vouch_for(server: ApiServer, broken: Exce
     server.fleet.broken = broken
     answer = await server.call("POST", f"{OWN}/clock/trust?at=1&up_s=2")
     assert (answer.status, answer.json) == (409, {"error": code, "detail": str(broken)})
+
+
+async def test_nothing_is_explained_for_a_time_that_is_guessed(server: ApiServer) -> None:
+    link_id = "91c615e3-1040-4815-8ecb-000000000001"
+    server.fleet.host_clock = replace(server.fleet.host_clock, trusted=False, reason="nobody knows")
+    answer = await server.call("GET", f"{OWN}/explain?link_id={link_id}")
+    assert (answer.status, answer.json["error"]) == (503, "clock_not_set")
+    assert (await server.call("GET", f"{OWN}/explain?link_id={link_id}&at=1795450000")).json["error"] == "unknown_link_id"
 
 
 async def test_the_clock_is_nobodys_business_without_a_login(server: ApiServer) -> None:

@@ -25,7 +25,7 @@ def restarted_with_a_wrong_clock(deadman: bool, settings: PanelSettings | None) 
         site.clock.wall_offset -= WRONG_BY_S
         await site.open()
         await site.pass_time(2)
-        assert not site.fleet.trusted()
+        assert not site.fleet.clock().trusted
         assert not is_on(site)
         (report,) = await site.fleet.upsert([OPEN])
         assert (report.success, report.panels[0].reason) == (False, Reason.CLOCK_NOT_SET)
@@ -33,7 +33,7 @@ def restarted_with_a_wrong_clock(deadman: bool, settings: PanelSettings | None) 
         assert not is_on(site)
         site.clock.wall_offset += WRONG_BY_S
         await site.pass_time(10)
-        assert site.fleet.trusted()
+        assert site.fleet.clock().trusted
         assert is_on(site)
 
     on_relays(test, deadman=deadman, settings=settings)
