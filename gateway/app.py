@@ -260,8 +260,11 @@ class Gateway:
         if wanted.bindings != old.bindings or wanted.groups != old.groups:
             self._fleet.set_rules(wanted.bindings, wanted.groups)
             changes += ("bindings changed",)
-        if self._fleet.set_options(fleet_options(wanted, self._released_at)):
-            changes += ("site changed",) if wanted.site != old.site else ("the time zone has other rules",)
+        follows_law = self._fleet.set_options(fleet_options(wanted, self._released_at))
+        if wanted.site != old.site:
+            changes += ("site changed",)
+        elif follows_law:
+            changes += ("the time zone has other rules",)
         return changes + (("users changed",) if wanted.users != old.users else ())
 
     @staticmethod

@@ -190,8 +190,7 @@ def status(settings: Settings, arguments: argparse.Namespace) -> int:
         say_json(body)
         return 0
     panels = body["panels"]
-    for line in _clock_lines(body["clock"]):
-        say(line)
+    sys.stderr.write("".join(f"{line}\n" for line in _clock_lines(body["clock"])))
     say(table([("panel", *_STATUS[1:]), *([_shown(panel[key]) for key in _STATUS] for panel in panels)]))
     items = [item for panel in panels for item in panel.get("items", ())]
     if items:

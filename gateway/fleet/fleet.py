@@ -91,6 +91,7 @@ class Fleet:
         if not self._snapshot.clean:
             store, observed = self._context.store, self._snapshot.observed
             await asyncio.gather(*(store.put_observed(panel, each) for panel, each in observed.items()))
+        self._context.trust.begin()
         self._desired.reread(self._context.options.readings)
         self._law.follow(self._context.options.readings.zone, self._context.now())
         await self._housekeeper.tend()

@@ -73,6 +73,9 @@ class ClockTrust:
         self._news = False
         self._panels: dict[str, PanelClock] = {}
         self._judgement = self._judge(None)
+
+    def begin(self) -> None:
+        """Tell what was found; from then on what is new is told."""
         self._tell(None)
 
     # what is asked of it
