@@ -6,7 +6,8 @@ import math
 
 from aiohttp import web
 
-from gateway.api.errors import ApiError, bad_body
+from gateway.api.errors import ApiError, bad_value
+from gateway.api.errors import shown as shown_value
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES, finish
 from gateway.fleet.host_clock import ClockTooEarly, ClockWasSet
@@ -35,5 +36,6 @@ def _number(request: web.Request, name: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise bad_body(f"{name}: a number as `/gateway/v1/clock` shows it is needed")
+        seen = request.query.get(name)
+        raise bad_value(name, "a number as `/gateway/v1/clock` shows it", "none" if seen is None else shown_value(seen))
     return number
