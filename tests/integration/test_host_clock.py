@@ -6,7 +6,6 @@ libfaketime fakes no kernel status: what the kernel says of its clock is put int
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from config.loader import load_settings
 from simulators.panel import SimulatedPanel
 from simulators.site import SimulatedSite
 from tests.support.processes import PROGRAM, Client, Running, logged_in, run
+from tests.support.skips import tool
 
 DAY = 86_400
 SITE = """
@@ -58,8 +58,6 @@ raise SystemExit(main(sys.argv[4:]))
 """
 """`panel-gateway` on a kernel that says this of its clock; the words of the command stand behind three of another interpreter."""
 
-pytestmark = pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed (Debian package faketime)")
-
 
 def daily(number: int) -> dict[str, Any]:
     begin = 1_793_602_800
@@ -95,10 +93,8 @@ async def gateway(config: Path, offset: str = "+0", kernel: str = "unsynchronise
 @cache
 def _library() -> str:
     """Where libfaketime is: the program `faketime` stands between a process and its signals."""
-    done = subprocess.run(
-        ["faketime", "-f", "+0", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True, timeout=60
-    )
-    return done.stdout.strip()
+    command = [tool("faketime", "faketime"), "-f", "+0", "printenv", "LD_PRELOAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 
 def error_s(panel: SimulatedPanel) -> float:

@@ -66,6 +66,10 @@ class OwnClock(SystemClock):
     def wall(self) -> float:
         return super().wall() + self._ahead
 
+    def boottime(self) -> float:
+        """Time passes for the host as well: it is no step of its clock."""
+        return super().boottime() + self._ahead
+
     def put(self, at: float) -> None:
         self._ahead = at - super().wall()
 
@@ -126,7 +130,7 @@ async def lab(folder: Path) -> AsyncIterator[Lab]:
     settings = settings.model_copy(update={"lines": lines, "http": settings.http.model_copy(update={"port": 0})})
     async with SimulatedSite(settings, wall=clock.wall, pty_dir=folder, paced=False) as site:
         placed = tuple(line.model_copy(update={"port": site.lines[line.id]}) for line in lines)
-        gateway = Gateway(settings.model_copy(update={"lines": placed, "bindings": ()}), None, clock)
+        gateway = Gateway(settings.model_copy(update={"lines": placed, "bindings": ()}), None, clock, released_at=0)
         try:
             async with logged_in(await gateway.start()) as client:
                 yield Lab(clock, config, site, client)
