@@ -12,6 +12,7 @@ import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from config.loader import load_settings
 from drivers.clock import SystemClock
 from gateway.__main__ import main
 from gateway.api.validation import read_item
-from gateway.app import Gateway
-from gateway.cli import commands
+from gateway.app import Gateway, fleet_options
+from gateway.cli import commands, planning
 from gateway.ops import logs
 from gateway.schedules.time_profile import Readings
 from gateway.store.sqlite_schema import open_read_only
@@ -60,6 +61,7 @@ class OwnClock(SystemClock):
     """Goes on by itself, from where the test puts it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._ahead = 0.0
         self.put(MIDNIGHT)
 
@@ -183,6 +185,7 @@ async def test_what_the_plan_says_is_what_every_panel_does_for_a_year(
 ) -> None:
     async with lab(tmp_path) as site:
         monkeypatch.setattr(commands, "SystemClock", lambda: site.clock)
+        monkeypatch.setattr(planning, "fleet_options", partial(fleet_options, released_at=0))  # the year begins before it
         monkeypatch.setattr(logs, "configure", lambda **_: None)
         status, planned = await site.planned(capsys, "--json")
         assert status == 1, "some are refused"
