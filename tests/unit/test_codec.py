@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import fields
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, cast, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.contract import ItemOutcome, PanelImage
+from drivers.contract import PanelImage
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store import codec
 from gateway.store.contract import ObservedPanel
@@ -19,33 +20,37 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TIMES: dict[str, Any] = {"seen_at": st.none() | FINITE, "acknowledged_at": st.none() | FINITE, "compiled_at": FINITE}
 FIELDS: dict[str, Any] = {field.name: ... for field in fields(ObservedPanel)} | TIMES
 SIMPLE = settings(max_examples=int(os.environ.get("CODEC_EXAMPLES", "25")), deadline=None)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+st.register_type_strategy(Mapping, lambda kind: st.dictionaries(*map(st.from_type, get_args(kind))))
 
 CASES: list[tuple[codec.Codec[Any], st.SearchStrategy[Any]]] = [
     (codec.TIME_PROFILE, st.from_type(TimeProfile)),
     (codec.PANEL_IMAGE, st.from_type(PanelImage)),
-    (codec.ITEM_OUTCOME, st.from_type(ItemOutcome)),
     (codec.OBSERVED_PANEL, st.builds(ObservedPanel, **FIELDS)),
+    (codec.ALLOCATION, st.dictionaries(TEXT, st.lists(st.integers()).map(tuple))),
+    (codec.PANELS, st.lists(TEXT).map(tuple)),
 ]
 
 
-@pytest.mark.parametrize(("form", "values"), CASES, ids=["profile", "image", "outcome", "panel"])
+@pytest.mark.parametrize(("form", "values"), CASES, ids=["profile", "image", "panel", "allocation", "panels"])
 def test_every_value_comes_back(form: codec.Codec[Any], values: st.SearchStrategy[Any]) -> None:
     @SIMPLE
     @given(values)
     def comes_back(value: Any) -> None:
-        text = form.encode(value)
-        again = form.decode(text)
-        assert again == value
-        assert repr(again) == repr(value) or form.encode(again) == text
-        assert text.isascii()
+        assert exactly(form.decode(form.encode(value))) == exactly(value)
 
     comes_back()
 
 
-@SIMPLE
-@given(st.text(st.characters(categories=None)))
-def test_any_text_comes_back(text: str) -> None:
-    assert codec.PANELS.decode(codec.PANELS.encode((text,))) == (text,)
+def exactly(value: Any) -> Any:
+    """The value with the type of everything in it: 1, 1.0 and True are three things here, a list is no tuple."""
+    if is_dataclass(value):
+        return type(value), *(exactly(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, Mapping):
+        return dict, *((exactly(key), exactly(item)) for key, item in value.items())
+    if isinstance(value, (tuple, list)):
+        return type(value), *map(exactly, value)
+    return type(value), value
 
 
 def test_defaults_are_left_away() -> None:
@@ -73,7 +78,7 @@ def test_the_stored_form_of_a_profile() -> None:
 
 def test_the_stored_form_of_an_observation() -> None:
     image = {
-        "slots": [[0, {"link_ids": [link(4)], "periods": [{"days": 31, "start": 480, "end": 1020}]}]],
+        "slots": {"0": {"link_ids": [link(4)], "periods": [{"days": 31, "start": 480, "end": 1020}]}},
         "allocation": {link(4): [0]},
         "generations": {link(4): 1},
         "outcomes": {link(4): {"outcome": "exact"}},
@@ -95,24 +100,23 @@ def test_the_stored_form_of_an_observation() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"later": 1}', "ObservedPanel.later: unknown field"),
-        (
-            '{"known": {"image": {"slots": [[1, {"link_ids": [], "colour": 1}]]}}}',
-            "ObservedPanel.known.image.slots.colour: unknown field",
-        ),
-        ('{"known": {"image": {"slots": [[1, {}]]}}}', "link_ids"),
-        ('{"known": {"image": {"slots": [["1", {"link_ids": []}]]}}}', "int wanted"),
-        ('{"known": {"image": {"slots": [[1]]}}}', "2 values wanted"),
-        ('{"known": {"images": [], "others": 1}}', "ObservedPanel.known.others: bool wanted"),
-        ('{"known": {"image": {}, "images": []}}', "ObservedPanel.known: unknown field"),
-        ('{"drifts": true}', "int wanted"),
-        ('{"seen_at": "1"}', "a number wanted"),
-        ('{"known": {"images": {}}}', "an array wanted"),
-        ('{"outcomes": {"x": {"outcome": "splendid"}}}', "unknown value 'splendid'"),
-        ('{"outcomes": {"x": {"outcome": ["exact"]}}}', "unknown value"),
-        ("[]", "an object wanted"),
-        ("{", "ObservedPanel: "),
-        ("", "ObservedPanel: "),
+        ('{"later": 1}', "ObservedPanel.later: Unexpected keyword argument"),
+        ('{"known": {"image": {"slots": {"1": {"link_ids": [], "no": 1}}}}}', "image.slots.1.no: Unexpected keyword argument"),
+        ('{"known": {"image": {"slots": {"1": {}}}}}', "image.slots.1.link_ids: Field required"),
+        ('{"known": {"image": {"slots": {"one": {"link_ids": []}}}}}', "slots.one.[key]: Input should be a valid integer"),
+        ('{"known": {"image": {"slots": [[1, {}]]}}}', "image.slots: Input should be an object"),
+        ('{"known": {"images": [], "others": 1}}', "ObservedPanel.known."),
+        ('{"known": {"image": {}, "images": []}}', "Unexpected keyword argument"),
+        ('{"known": null}', "Input should be an object"),
+        ('{"drifts": true}', "ObservedPanel.drifts: Input should be a valid integer"),
+        ('{"drifts": 1.0}', "ObservedPanel.drifts: Input should be a valid integer"),
+        ('{"seen_at": "1"}', "ObservedPanel.seen_at: Input should be a valid number"),
+        ('{"known": {"images": {}}}', "ObservedPanel.known."),
+        ('{"outcomes": {"x": {"outcome": "splendid"}}}', "ObservedPanel.outcomes.x.outcome: Input should be 'exact'"),
+        ('{"outcomes": {"x": {"outcome": ["exact"]}}}', "ObservedPanel.outcomes.x.outcome: Input should be 'exact'"),
+        ("[]", "ObservedPanel: Input should be an object"),
+        ("{", "ObservedPanel: Invalid JSON"),
+        ("", "ObservedPanel: Invalid JSON"),
     ],
 )
 def test_what_this_program_does_not_write_is_refused(text: str, said: str) -> None:
@@ -121,6 +125,7 @@ def test_what_this_program_does_not_write_is_refused(text: str, said: str) -> No
     assert said in str(caught.value)
 
 
-def test_what_json_cannot_say_is_refused() -> None:
-    with pytest.raises(codec.CodecError):
-        codec.OBSERVED_PANEL.encode(ObservedPanel(seen_at=float("nan")))
+@pytest.mark.parametrize("value", [ObservedPanel(model="\ud800"), ObservedPanel(capacity={"max_schedules": cast("int", "64")})])
+def test_what_has_no_stored_form_is_refused(value: ObservedPanel) -> None:
+    with pytest.raises(codec.CodecError, match="ObservedPanel"):
+        codec.OBSERVED_PANEL.encode(value)
