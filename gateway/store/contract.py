@@ -42,10 +42,16 @@ class GenerationConflict(StoreError):
     """A compare-and-set met another generation than the one expected."""
 
 
+TIME_PROFILE = "timeprofile"
+"""The kind of an item."""
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredItem:
-    """One time profile as desired. `profile` None: a tombstone, kept until every panel that may hold it was seen without it.
+    """One thing that is asked for. `profile` None: a tombstone, kept until every panel that may hold it was seen without it.
 
+    `uid` numbers the items of a kind from 1, in the order of first creation; it is never given to another item, and a link_id
+    that is made again after a deletion has its old one. 0: not stored yet.
     `sequence` is the order of first creation (a new one after a deletion). `generation` rises with every change of one
     link_id and is never used twice, also over a deletion. `revision` is the store-wide number of the change. `body`
     is the wire item as JSON text, for listing.
@@ -58,6 +64,8 @@ class DesiredItem:
     profile: TimeProfile | None
     body: str
     changed_at: float
+    kind: str = TIME_PROFILE
+    uid: int = 0
 
     @property
     def key(self) -> str:
@@ -195,7 +203,7 @@ class Store(Protocol):
     ) -> tuple[DesiredItem, ...]:
         """One durable transaction, all or nothing: the changes, and the whole allocation of each panel named.
 
-        Returns the profiles as they are now, in the order of `changes`. Raises GenerationConflict.
+        Returns the items as they are now, in the order of `changes`. Raises GenerationConflict.
         """
         ...
 
@@ -208,7 +216,10 @@ class Store(Protocol):
         ...
 
     async def forget(self, link_ids: Sequence[str], at: float) -> None:
-        """Durable: drop tombstones that no panel needs any more (generations stay unused)."""
+        """Durable: drop tombstones that no panel needs any more. What is desired again by now stays.
+
+        Their generations stay unused, and their uids are theirs.
+        """
         ...
 
     async def put_profiles(self, items: Sequence[DesiredItem], at: float) -> None:
@@ -224,16 +235,12 @@ class Store(Protocol):
         """Durable: keeps a small fact of a panel, whether the site has it or not; None: drops it."""
         ...
 
-    async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:
-        """Keep what is known of a panel (None: forget the panel). Returns at once; committed within a second or at close.
+    async def put_observed(self, panel: str, observed: ObservedPanel) -> None:
+        """Keep what is known of a panel. Returns at once; committed within a second or at close.
 
         A panel that is `to_be_read` is committed first, unless the store says so already and that it may hold all these images:
         that survives `kill -9`, if not a power cut. Where the store does not take it now, it is tried again later.
         """
-        ...
-
-    async def changes(self, after: int) -> tuple[DesiredItem, ...]:
-        """Wait until something newer than revision `after` is desired; all of it, by revision."""
         ...
 
     async def backup(self, target: Path) -> None:

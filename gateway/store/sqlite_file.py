@@ -24,11 +24,10 @@ REFUSED = (StoreError, ValueError)
 
 
 class StoreFile:
-    """Blocking; used from one thread only, but for `revision` and `path`."""
+    """Blocking; used from one thread only, but for `path`."""
 
     def __init__(self, path: Path, migrations: Sequence[str], prepare: Prepare | None) -> None:
         self.path = path.resolve()
-        self.revision = 0
         self._migrations = migrations
         self._prepare = prepare
         self._lock: int | None = None
@@ -104,10 +103,6 @@ class StoreFile:
         self._identity = identity
         return connection
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with translated(self.path):
-            return work(self._current())
-
     def run(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """One transaction, nothing kept on any error. Not `durable`: a power cut may undo it, it waits for no disk."""
         with translated(self.path):
@@ -116,12 +111,12 @@ class StoreFile:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 result = work(connection)
-                counted = connection.execute("UPDATE state SET writes = writes + 1 RETURNING writes, revision").fetchall()
+                counted = connection.execute("UPDATE state SET writes = writes + 1 RETURNING writes").fetchall()
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-            [(self._writes, self.revision)] = counted
+            [(self._writes,)] = counted
             return result
 
     def run_together(self, works: Sequence[Work]) -> list[Any]:

@@ -37,6 +37,8 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 # state.used_by: '' after a store was closed in order, else the boot id of the system that used it last. While that system
 # is up, its page cache has every commit, also one that no disk was waited for.
+# entity.key: the link_id, or a random UUID where there is none. content: NULL in a tombstone. forgotten: which uid a link_id
+# had whose tombstone is gone; made again, it has it again. state.identity: of this store and its copies.
 MIGRATIONS: tuple[str, ...] = (
     """
     PRAGMA application_id = 1346847060;
@@ -54,6 +56,25 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE observed (panel TEXT PRIMARY KEY, state TEXT NOT NULL);
     """,
     """
+    CREATE TABLE entity (
+        kind TEXT NOT NULL, key TEXT NOT NULL, uid INTEGER NOT NULL, link_id TEXT, sequence INTEGER NOT NULL,
+        generation INTEGER NOT NULL, revision INTEGER NOT NULL, content TEXT, body BLOB NOT NULL, changed_at REAL NOT NULL,
+        PRIMARY KEY (kind, key), UNIQUE (kind, uid));
+    INSERT INTO entity
+        SELECT 'timeprofile', link_id, row_number() OVER (ORDER BY profile IS NULL, sequence), link_id, sequence,
+            generation, revision, profile, body, changed_at FROM desired;
+    DROP TABLE desired;
+    CREATE TABLE last_uid (kind TEXT PRIMARY KEY, uid INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO last_uid SELECT kind, max(uid) FROM entity GROUP BY kind;
+    CREATE TABLE forgotten (kind TEXT NOT NULL, link_id TEXT NOT NULL, uid INTEGER NOT NULL, PRIMARY KEY (kind, link_id))
+        WITHOUT ROWID;
+    ALTER TABLE allocation RENAME TO older_allocation;
+    CREATE TABLE allocation (panel TEXT NOT NULL, kind TEXT NOT NULL, slots TEXT NOT NULL, PRIMARY KEY (panel, kind));
+    INSERT INTO allocation SELECT panel, 'timeprofile', slots FROM older_allocation;
+    DROP TABLE older_allocation;
+    DELETE FROM observed;
+    ALTER TABLE state ADD COLUMN identity TEXT NOT NULL DEFAULT '';
+    UPDATE state SET identity = lower(hex(randomblob(16)));
     CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE panel_fact (
         panel TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (panel, key)) WITHOUT ROWID;
@@ -192,36 +213,40 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
             copy.execute("UPDATE state SET used_by = 'a copy'")
 
 
-def desired_of(row: tuple[str, int, int, int, str | None, bytes, float]) -> DesiredItem:
-    """From a row of SELECT_DESIRED."""
-    link_id, sequence, generation, revision, profile, body, changed_at = row
+Row = tuple[str, int, str, int, int, int, str | None, bytes, float]
+
+
+def item_of(row: Row) -> DesiredItem:
+    """From a row of SELECT_ITEMS."""
+    kind, uid, link_id, sequence, generation, revision, content, body, changed_at = row
     try:
-        decoded = None if profile is None else codec.TIME_PROFILE.decode(profile)
+        decoded = None if content is None else codec.TIME_PROFILE.decode(content)
     except codec.CodecError as error:
-        raise StoreDamaged(f"the desired profile {link_id} is not readable: {error}") from error
-    return DesiredItem(link_id, sequence, generation, revision, decoded, body.decode("utf-8", "surrogatepass"), changed_at)
+        raise StoreDamaged(f"the {kind} {link_id} is not readable: {error}") from error
+    text = body.decode("utf-8", "surrogatepass")
+    return DesiredItem(link_id, sequence, generation, revision, decoded, text, changed_at, kind, uid)
 
 
-def row_of(desired: DesiredItem) -> tuple[str, int, int, int, str | None, bytes, float]:
-    """For INSERT_DESIRED; the inverse of `desired_of`."""
-    profile = None if desired.profile is None else codec.TIME_PROFILE.encode(desired.profile)
-    body = desired.body.encode("utf-8", "surrogatepass")
-    return desired.link_id, desired.sequence, desired.generation, desired.revision, profile, body, desired.changed_at
+def row_of(item: DesiredItem) -> Row:
+    """For INSERT_ITEM; the inverse of `item_of`."""
+    content = None if item.profile is None else codec.TIME_PROFILE.encode(item.profile)
+    body = item.body.encode("utf-8", "surrogatepass")
+    return item.kind, item.uid, item.link_id, item.sequence, item.generation, item.revision, content, body, item.changed_at
 
 
-_SELECT_ALLOCATIONS = "SELECT panel, slots FROM allocation"
+_SELECT_ALLOCATIONS = "SELECT panel, slots FROM allocation WHERE kind = 'timeprofile'"
 _SELECT_BINDINGS = "SELECT link_id, panels FROM binding"
-SELECT_DESIRED = "SELECT link_id, sequence, generation, revision, profile, body, changed_at FROM desired"
-INSERT_DESIRED = (
-    "INSERT OR REPLACE INTO desired (link_id, sequence, generation, revision, profile, body, changed_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+SELECT_ITEMS = "SELECT kind, uid, link_id, sequence, generation, revision, content, body, changed_at FROM entity"
+INSERT_ITEM = (
+    "INSERT OR REPLACE INTO entity (kind, uid, link_id, sequence, generation, revision, content, body, changed_at, key)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?3)"
 )
 
 
 def load(connection: sqlite3.Connection) -> Snapshot:
     """All durable state; an unreadable observation is left out (the panel is read again), anything else is damage."""
     revision, last_write_at, used_by = connection.execute("SELECT revision, last_write_at, used_by FROM state").fetchone()
-    desired = connection.execute(SELECT_DESIRED + " ORDER BY sequence")
+    items = map(item_of, connection.execute(SELECT_ITEMS + " ORDER BY sequence"))
     try:
         allocations = {panel: codec.ALLOCATION.decode(text) for panel, text in connection.execute(_SELECT_ALLOCATIONS)}
         bindings = {link_id: codec.PANELS.decode(text) for link_id, text in connection.execute(_SELECT_BINDINGS)}
@@ -229,7 +254,7 @@ def load(connection: sqlite3.Connection) -> Snapshot:
         raise StoreDamaged(f"not readable: {error}") from error
     return Snapshot(
         revision=revision,
-        desired={row[0]: desired_of(row) for row in desired},
+        desired={item.link_id: item for item in items},
         allocations=allocations,
         bindings=bindings,
         observed=_observed(connection),

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from gateway.store import codec, sqlite_schema
 from gateway.store.contract import (
+    TIME_PROFILE,
     DesiredChange,
     DesiredItem,
     GenerationConflict,
@@ -29,7 +30,7 @@ from gateway.store.contract import (
     to_be_read,
 )
 from gateway.store.sqlite_file import REFUSED, StoreFile, Work
-from gateway.store.sqlite_schema import INSERT_DESIRED, MIGRATIONS, SELECT_DESIRED, Prepare
+from gateway.store.sqlite_schema import INSERT_ITEM, MIGRATIONS, Prepare
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ T = TypeVar("T")
 Allocation = Mapping[str, tuple[int, ...]]
 
 OBSERVED_DELAY_S = 0.5
+SELECT_HELD = "SELECT sequence, generation, content IS NULL, uid FROM entity WHERE kind = ? AND key = ?"
+UPDATE_CONTENT = "UPDATE entity SET content = ? WHERE kind = ? AND key = ? AND generation = ?"
 INSERT_BINDING = "INSERT OR REPLACE INTO binding (link_id, panels) VALUES (?, ?)"
 
 
@@ -50,9 +53,7 @@ def _change_desired(connection: sqlite3.Connection, changes: Sequence[DesiredCha
     revision, sequence = connection.execute("SELECT revision, sequence FROM state").fetchone()
     done = []
     for change in changes:
-        held = connection.execute(
-            "SELECT sequence, generation, profile IS NULL FROM desired WHERE link_id = ?", (change.link_id,)
-        ).fetchone()
+        held = connection.execute(SELECT_HELD, (TIME_PROFILE, change.link_id)).fetchone()
         generation = held[1] if held else 0
         if generation != change.expected_generation:
             raise GenerationConflict(f"{change.link_id}: generation {generation}, not {change.expected_generation}")
@@ -60,38 +61,47 @@ def _change_desired(connection: sqlite3.Connection, changes: Sequence[DesiredCha
         begins = held is None or (held[2] and change.profile is not None)
         sequence += begins
         place = sequence if begins else held[0]
-        done.append(DesiredItem(change.link_id, place, revision, revision, change.profile, change.body, at))
-    connection.executemany(INSERT_DESIRED, map(sqlite_schema.row_of, done))
+        uid = held[3] if held else _uid(connection, TIME_PROFILE, change.link_id)
+        done.append(DesiredItem(change.link_id, place, revision, revision, change.profile, change.body, at, TIME_PROFILE, uid))
+    connection.executemany(INSERT_ITEM, map(sqlite_schema.row_of, done))
     connection.execute("UPDATE state SET revision = ?, sequence = ?", (revision, sequence))
     return tuple(done)
 
 
+def _uid(connection: sqlite3.Connection, kind: str, link_id: str) -> int:
+    """The one that the link_id had, or the next."""
+    had = "DELETE FROM forgotten WHERE kind = ? AND link_id = ? RETURNING uid"
+    for (uid,) in connection.execute(had, (kind, link_id)).fetchall():
+        return int(uid)
+    following = "INSERT INTO last_uid VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET uid = uid + 1 RETURNING uid"
+    [(uid,)] = connection.execute(following, (kind,)).fetchall()
+    return int(uid)
+
+
+def _forget(connection: sqlite3.Connection, link_ids: Sequence[str]) -> None:
+    tombstones = [(TIME_PROFILE, link_id) for link_id in link_ids]
+    of_tombstone = "FROM entity WHERE kind = ? AND key = ? AND content IS NULL"
+    connection.executemany(f"INSERT INTO forgotten SELECT kind, link_id, uid {of_tombstone}", tombstones)
+    connection.executemany(f"DELETE {of_tombstone}", tombstones)
+
+
 def _replace_allocations(connection: sqlite3.Connection, allocations: Mapping[str, Allocation]) -> None:
-    rows = ((panel, codec.ALLOCATION.encode(allocation)) for panel, allocation in allocations.items())
-    connection.executemany("INSERT OR REPLACE INTO allocation (panel, slots) VALUES (?, ?)", rows)
+    rows = ((panel, TIME_PROFILE, codec.ALLOCATION.encode(allocation)) for panel, allocation in allocations.items())
+    connection.executemany("INSERT OR REPLACE INTO allocation (panel, kind, slots) VALUES (?, ?, ?)", rows)
 
 
-def _replace_observed(connection: sqlite3.Connection, observed: Mapping[str, ObservedPanel | None]) -> None:
-    for panel, state in observed.items():
-        if state is None:
-            connection.execute("DELETE FROM observed WHERE panel = ?", (panel,))
-        else:
-            text = codec.OBSERVED_PANEL.encode(state)
-            connection.execute("INSERT OR REPLACE INTO observed (panel, state) VALUES (?, ?)", (panel, text))
+def _replace_observed(connection: sqlite3.Connection, observed: Mapping[str, ObservedPanel]) -> None:
+    rows = ((panel, codec.OBSERVED_PANEL.encode(state)) for panel, state in observed.items())
+    connection.executemany("INSERT OR REPLACE INTO observed (panel, state) VALUES (?, ?)", rows)
 
 
-def _leave(connection: sqlite3.Connection, observed: Mapping[str, ObservedPanel | None]) -> None:
+def _leave(connection: sqlite3.Connection, observed: Mapping[str, ObservedPanel]) -> None:
     _replace_observed(connection, observed)
     connection.execute("UPDATE state SET used_by = ''")
 
 
 def _touch(connection: sqlite3.Connection, at: float) -> None:
     connection.execute("UPDATE state SET last_write_at = ?", (at,))
-
-
-def _changes(connection: sqlite3.Connection, after: int) -> tuple[DesiredItem, ...]:
-    rows = connection.execute(SELECT_DESIRED + " WHERE revision > ? ORDER BY revision", (after,))
-    return tuple([sqlite_schema.desired_of(row) for row in rows])
 
 
 class SqliteStore:
@@ -107,7 +117,7 @@ class SqliteStore:
         self._closing = False
         self._waiting: list[_Waiting] = []
         self._committing: asyncio.Future[list[Any]] | None = None
-        self._observed: dict[str, ObservedPanel | None] = {}
+        self._observed: dict[str, ObservedPanel] = {}
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Future[None] | None = None
         self._behind = False
@@ -116,8 +126,6 @@ class SqliteStore:
         """Observations are numbered as they come: how many came, and up to which all are committed."""
         self._marked: dict[str, ObservedPanel] = {}
         """Panels that are to be read according to the file, and what they may hold."""
-        self._revision = 0
-        self._changed = asyncio.Event()
 
     async def open(self) -> Snapshot:
         if self._thread is not None:
@@ -126,19 +134,16 @@ class SqliteStore:
         self._closing = False
         self._marked.clear()
         try:
-            snapshot = await self._on_thread(self._file.open)
+            return await self._on_thread(self._file.open)
         except StoreError:
             self._stop_thread()
             raise
-        self._revision = snapshot.revision
-        return snapshot
 
     async def close(self) -> None:
         """Finishes what waits, commits what was observed, lets go of the file. A second call does nothing."""
         if self._thread is None or self._closing:
             return
         self._closing = True
-        self._changed.set()
         while self._committing is not None:
             await asyncio.wait([self._committing])
         if self._flush_timer is not None:
@@ -178,19 +183,18 @@ class SqliteStore:
             await self._execute(INSERT_BINDING, (link_id, codec.PANELS.encode(panels)), at)
 
     async def forget(self, link_ids: Sequence[str], at: float) -> None:
-        """Drops tombstones; a link_id that is desired again by now stays."""
-
         def work(connection: sqlite3.Connection) -> None:
-            rows = [(link_id,) for link_id in link_ids]
-            connection.executemany("DELETE FROM desired WHERE link_id = ? AND profile IS NULL", rows)
+            _forget(connection, link_ids)
             _touch(connection, at)
 
         await self._durably(work)
 
     async def put_profiles(self, items: Sequence[DesiredItem], at: float) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            rows = [(codec.TIME_PROFILE.encode(item.profile), item.link_id, item.generation) for item in items if item.profile]
-            connection.executemany("UPDATE desired SET profile = ? WHERE link_id = ? AND generation = ?", rows)
+            rows = [
+                (codec.TIME_PROFILE.encode(item.profile), item.kind, item.key, item.generation) for item in items if item.profile
+            ]
+            connection.executemany(UPDATE_CONTENT, rows)
             _touch(connection, at)
 
         await self._durably(work)
@@ -215,24 +219,14 @@ class SqliteStore:
 
         await self._durably(work)
 
-    async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:
+    async def put_observed(self, panel: str, observed: ObservedPanel) -> None:
         self._refuse_when_closed()
         self._observed[panel] = observed
         self._given += 1
-        if observed is None or not to_be_read(observed.known) or _is_marked(observed, self._marked.get(panel)):
+        if not to_be_read(observed.known) or _is_marked(observed, self._marked.get(panel)):
             self._flush_later()
         else:
             await self._mark(self._given)
-
-    async def changes(self, after: int) -> tuple[DesiredItem, ...]:
-        while True:
-            self._refuse_when_closed()
-            changed = self._changed
-            if self._revision > after:
-                found = await self._on_thread(lambda: self._file.read(lambda connection: _changes(connection, after)))
-                if found:
-                    return found
-            await changed.wait()
 
     async def backup(self, target: Path) -> None:
         self._refuse_when_closed()
@@ -278,10 +272,6 @@ class SqliteStore:
 
     def _committed(self, group: Sequence[_Waiting], done: asyncio.Future[list[Any]]) -> None:
         self._committing = None
-        if self._file.revision > self._revision:
-            self._revision = self._file.revision
-            self._changed.set()
-            self._changed = asyncio.Event()
         for number, waiting in enumerate(group):
             if not waiting.answer.done():
                 _answer(waiting.answer, done, number)
@@ -313,7 +303,7 @@ class SqliteStore:
         )
         self._flushing.add_done_callback(lambda done: self._flushed(observed, number, done))
 
-    def _flushed(self, observed: Mapping[str, ObservedPanel | None], number: int, done: asyncio.Future[None]) -> None:
+    def _flushed(self, observed: Mapping[str, ObservedPanel], number: int, done: asyncio.Future[None]) -> None:
         """What could not be kept is tried again, unless newer came."""
         self._flushing = None
         error = done.exception()
@@ -323,8 +313,7 @@ class SqliteStore:
             self._observed = {**observed, **self._observed}
         else:
             self._kept = number
-            dirty = {panel: state for panel, state in observed.items() if state is not None and to_be_read(state.known)}
-            self._marked.update(dirty)
+            self._marked.update({panel: state for panel, state in observed.items() if to_be_read(state.known)})
         self._behind = error is not None
         if self._observed:
             self._flush_later()

@@ -159,10 +159,6 @@ async def test_a_mark_that_cannot_be_kept_holds_nobody_up(tmp_path: Path) -> Non
     assert flushes.connection is not None
     flushes.connection.execute("PRAGMA query_only = 1")
     await asyncio.wait_for(store.put_observed("lobby", observed(1, dirty=True)), 60)
-    under_way = asyncio.create_task(store.put_observed("gate", observed(1, dirty=True)))
-    await asyncio.sleep(0)
-    await store.put_observed("gate", None)
-    await under_way
     flushes.connection.execute("PRAGMA query_only = 0")
     await store.put_observed("lobby", observed(2, dirty=True))
     assert (await asyncio.to_thread(open_read_only, tmp_path / "store.db")).observed == {"lobby": observed(2, dirty=True)}
@@ -192,10 +188,6 @@ async def test_observations_are_committed_without_close(tmp_path: Path) -> None:
     assert await store.writable()
     snapshot = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
     assert snapshot.observed == {"lobby": observed(1), "gate": observed(2)}
-    await store.put_observed("lobby", None)
-    await flushes.next()
-    assert await store.writable()
-    assert list((await asyncio.to_thread(open_read_only, tmp_path / "store.db")).observed) == ["gate"]
     await store.close()
 
 
@@ -243,7 +235,7 @@ async def test_a_full_store_takes_what_still_fits_and_recovers(tmp_path: Path) -
     )
     assert isinstance(together[0], StoreFull)
     assert together[1] is None
-    assert await store.changes(0) == (kept,)
+    assert open_read_only(tmp_path / "store.db").desired == {link(1): kept}
     opened[0].execute("PRAGMA max_page_count = 1000000")
     await store.put_desired([create(2)], large, 3.0)
     await store.close()
@@ -273,7 +265,7 @@ async def test_a_store_that_turns_read_only_and_back(tmp_path: Path, caplog: pyt
     await flushes.next()
     await store.put_observed("gate", observed(2))
     await flushes.next()
-    assert await store.changes(0) == (kept,)
+    assert open_read_only(tmp_path / "store.db").desired == {link(1): kept}
     assert caplog.text.count("observations not kept yet") == 1
     flushes.connection.execute("PRAGMA query_only = 0")
     assert await store.writable()
@@ -374,8 +366,8 @@ async def test_an_unreadable_profile_is_damage_an_unreadable_observation_is_not(
         other.execute("""UPDATE observed SET state = '{"later":1}' WHERE panel = 'lobby'""")
     assert (await load(path)).observed == {"gate": observed(1)}
     with closing(sqlite3.connect(path)) as other, other:
-        other.execute("""UPDATE desired SET profile = '{"later":1}'""")
-    with pytest.raises(StoreDamaged, match=f"{link(1)} is not readable: TimeProfile.later: unknown field"):
+        other.execute("""UPDATE entity SET content = '{"later":1}'""")
+    with pytest.raises(StoreDamaged, match=f"{link(1)} is not readable: TimeProfile.link_id"):
         await load(path)
 
 
@@ -411,6 +403,7 @@ async def test_a_store_of_0_1_0_is_migrated_and_a_copy_kept(tmp_path: Path) -> N
     from_version_1(path)
     before = await asyncio.to_thread(open_read_only, path)
     assert [name[-1] for name in before.desired] == ["1", "2", "3", "4", "5", "6", "7", "8", "9"]
+    assert [each.uid for each in before.desired.values()] == [1, 2, 3, 4, 5, 6, 7, 9, 8]
     assert {name for name, each in before.desired.items() if each.profile is None} == {link(8)}
     assert before.desired[link(1)].profile == profile(link(1))
     assert before.desired[link(4)].body == '{"name":"Nights, changed"}'
@@ -420,8 +413,9 @@ async def test_a_store_of_0_1_0_is_migrated_and_a_copy_kept(tmp_path: Path) -> N
     assert before.bindings == {link(1): ("gate:3", "@doors"), link(4): ()}
     store = SqliteStore(path, migrations=(*MIGRATIONS, LATER))
     snapshot = await store.open()
-    await store.put_desired([create(11)], {}, 2000.0)
+    (following,) = await store.put_desired([create(11)], {}, 2000.0)
     await store.close()
+    assert (following.uid, following.generation) == (10, before.revision + 1)
     assert snapshot == replace(before, last_write_at=before.last_write_at + 1)
     with closing(sqlite3.connect(kept)) as copy:
         assert copy.execute("PRAGMA user_version").fetchone() == (1,)
@@ -481,6 +475,36 @@ async def test_an_older_file_is_read_as_it_would_be_migrated(tmp_path: Path) -> 
     snapshot = open_read_only(path, (*MIGRATIONS, LATER))
     assert snapshot.last_write_at == 1007.0
     assert path.read_bytes() == before
+
+
+async def test_a_backup_while_writing_is_one_moment(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    await store.open()
+    writing = True
+
+    async def write(offset: int) -> None:
+        number = offset
+        while writing:
+            await store.put_desired([create(number), create(number + 1)], {f"panel-{number}": {link(number): (1,)}}, 1.0)
+            number += 2
+
+    writers = [asyncio.create_task(write(offset)) for offset in (0, 100_000, 200_000)]
+    copies = [tmp_path / "copies" / f"{number}" / "store.db" for number in range(5)]
+    for copy in copies:
+        copy.parent.mkdir(parents=True)
+        await store.put_desired([create(10**9 + int(copy.parent.name))], {}, 1.0)
+        await store.backup(copy)
+    writing = False
+    await asyncio.gather(*writers)
+    await store.close()
+    for number, copy in enumerate(copies):
+        snapshot = await asyncio.to_thread(open_read_only, copy)
+        assert link(10**9 + number) in snapshot.desired
+        assert link(10**9 + number + 1) not in snapshot.desired
+        numbers = {int(name[-12:]) for name in snapshot.desired if int(name[-12:]) < 10**9}
+        assert all(each % 2 or each + 1 in numbers for each in numbers)
+        assert {f"panel-{each}" for each in numbers if each % 2 == 0} == set(snapshot.allocations)
+        assert not snapshot.clean
 
 
 async def test_a_backup_by_another_process(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ async def filled(path: Path, *, profiles: int = 200) -> SqliteStore:
 def root_page(path: Path, kind: str) -> int:
     """The first page of the store's table of profiles, or of its index."""
     with closing(sqlite3.connect(path)) as other:
-        where = "tbl_name = 'desired' AND type = ? AND sql IS NOT NULL"
-        (page,) = other.execute(f"SELECT rootpage FROM sqlite_schema WHERE {where}", (kind,)).fetchone()
+        where = "tbl_name = 'entity' AND type = ?"
+        page = other.execute(f"SELECT rootpage FROM sqlite_schema WHERE {where}", (kind,)).fetchone()[0]
     return int(page)
 
 
@@ -73,7 +73,7 @@ async def test_a_backup_is_one_file_that_can_be_read_from_a_medium_that_takes_no
     await store.close()
     with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True)) as other:
         assert other.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-        assert other.execute("SELECT count(*) FROM desired").fetchone() == (3,)
+        assert other.execute("SELECT count(*) FROM entity").fetchone() == (3,)
         assert names(tmp_path / "stick") == ["copy.db"], "nothing is needed beside it"
 
 

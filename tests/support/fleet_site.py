@@ -143,6 +143,7 @@ class FleetSite:
         fleet, self._fleet = self.fleet, None
         assert not fleet.failed.done(), fleet.failed.exception()
         await fleet.stop(5)
+        await self.store.close()
         assert not fleet.failed.done(), fleet.failed.exception()
 
     async def pass_time(self, seconds: float) -> None:

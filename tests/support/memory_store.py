@@ -15,6 +15,7 @@ from gateway.store.contract import (
     ObservedPanel,
     Snapshot,
     StoreError,
+    StoreUnavailable,
     images,
     to_be_read,
 )
@@ -24,7 +25,10 @@ LAZY_S = 0.5
 
 
 class MemoryStore:
-    """See `gateway.store.contract.Store`. `refuse`: raised by every durable write while set, `refuse_lazy`: by every other."""
+    """See `gateway.store.contract.Store`; opened again it is another store on the same medium.
+
+    `refuse`: raised by every durable write while set, `refuse_lazy`: by every other.
+    """
 
     def __init__(self, commit_s: float = 0.001) -> None:
         self.refuse: StoreError | None = None
@@ -52,10 +56,17 @@ class MemoryStore:
         self._commit_s = commit_s
         self._revision = 0
         self._sequence = 0
+        self._uids: dict[str, int] = {}
+        """link_id -> uid, for ever."""
         self.last_write_at = 0.0
-        self._news = asyncio.Event()
+        self._is_open = False
+        self._under_way: set[asyncio.Task[object]] = set()
+        """Who waits for a durable write."""
 
     async def open(self) -> Snapshot:
+        if self._is_open:
+            raise StoreUnavailable("another gateway uses this store")
+        self._is_open = True
         return Snapshot(
             revision=self._revision,
             desired=dict(self.desired),
@@ -73,12 +84,14 @@ class MemoryStore:
         if lose_lazy:
             self.observed = dict(self._kept)
         self.flush()
+        self._is_open = False
 
     def kill(self) -> None:
         """The process is killed: what was observed just now is lost, but for the marks of panels that are being written."""
         self._file_due()
         self.observed = dict(self._filed)
         self.flush()
+        self._is_open = False
 
     def flush(self) -> None:
         self._kept, self._filed, self._pending, self._due = dict(self.observed), dict(self.observed), {}, None
@@ -89,28 +102,40 @@ class MemoryStore:
             self._pending, self._due = {}, None
 
     async def close(self) -> None:
+        self._is_open = False
+        if self._under_way:
+            await asyncio.wait(self._under_way)
         self.flush()
 
-    async def _durably(self, at: float) -> None:
-        await asyncio.sleep(self._commit_s)
+    def _refuse_when_closed(self) -> None:
+        if not self._is_open:
+            raise StoreUnavailable("the store is closed")
+
+    async def _commit(self) -> None:
+        """What is done after it, without another pause, is one durable write."""
+        self._refuse_when_closed()
+        task = asyncio.current_task()
+        assert task is not None
+        self._under_way.add(task)
+        try:
+            await asyncio.sleep(self._commit_s)
+        finally:
+            self._under_way.discard(task)
         if self.refuse is not None:
             raise self.refuse
-        self.last_write_at = at
 
     async def put_desired(
         self, changes: Sequence[DesiredChange], allocations: Mapping[str, Mapping[str, tuple[int, ...]]], at: float
     ) -> tuple[DesiredItem, ...]:
-        await self._durably(at)
+        await self._commit()
         for change in changes:
             held = self.desired.get(change.link_id)
             self.changed_at = asyncio.get_running_loop().time()
             if (held.generation if held else 0) != change.expected_generation:
                 raise GenerationConflict(change.link_id)
-        done = [self._change(change, at) for change in changes]
+        self.last_write_at = at
         self.allocations.update({panel: dict(allocation) for panel, allocation in allocations.items()})
-        self._news.set()
-        self._news = asyncio.Event()
-        return tuple(done)
+        return tuple([self._change(change, at) for change in changes])
 
     def _change(self, change: DesiredChange, at: float) -> DesiredItem:
         held = self.desired.get(change.link_id)
@@ -123,49 +148,53 @@ class MemoryStore:
             place = self._sequence
         else:
             place = held.sequence
-        profile = DesiredItem(change.link_id, place, self._revision, self._revision, change.profile, change.body, at)
-        self.desired[change.link_id] = profile
-        return profile
+        uid = self._uids.setdefault(change.link_id, len(self._uids) + 1)
+        item = DesiredItem(change.link_id, place, self._revision, self._revision, change.profile, change.body, at, uid=uid)
+        self.desired[change.link_id] = item
+        return item
 
     async def put_allocation(self, panel: str, allocation: Mapping[str, tuple[int, ...]], at: float) -> None:
         await self.put_desired((), {panel: allocation}, at)
 
     async def put_binding(self, link_id: str, panels: tuple[str, ...] | None, at: float) -> None:
-        await self._durably(at)
+        link_id.encode()
+        await self._commit()
+        self.last_write_at = at
         self.changed_at = asyncio.get_running_loop().time()
         self.overrides.pop(link_id, None)
         if panels is not None:
             self.overrides[link_id] = panels
 
     async def forget(self, link_ids: Sequence[str], at: float) -> None:
-        await self._durably(at)
+        await self._commit()
+        self.last_write_at = at
         for link_id in link_ids:
             if link_id in self.desired and self.desired[link_id].profile is None:
                 del self.desired[link_id]
 
     async def put_profiles(self, items: Sequence[DesiredItem], at: float) -> None:
-        await self._durably(at)
+        await self._commit()
+        self.last_write_at = at
         for item in items:
             known = self.desired.get(item.link_id)
             if known is not None and known.generation == item.generation:
                 self.desired[item.link_id] = replace(known, profile=item.profile)
 
     async def put_fact(self, key: str, value: str | None, at: float) -> None:
-        await self._durably(at)
+        await self._commit()
+        self.last_write_at = at
         _put(self.facts, key, value)
 
     async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float) -> None:
-        await self._durably(at)
+        await self._commit()
+        self.last_write_at = at
         _put(self.panel_facts.setdefault(panel, {}), key, value)
 
-    async def put_observed(self, panel: str, observed: ObservedPanel | None) -> None:
+    async def put_observed(self, panel: str, observed: ObservedPanel) -> None:
+        self._refuse_when_closed()
         if self.refuse_lazy is not None:
             raise self.refuse_lazy
         self._file_due()
-        if observed is None:
-            for kept in (self.observed, self._filed, self._pending):
-                kept.pop(panel, None)
-            return
         self.observed[panel] = self._pending[panel] = observed
         if not to_be_read(observed.known) or self._is_marked(panel, observed):
             self._due = self._due or asyncio.get_running_loop().time() + LAZY_S
@@ -187,18 +216,12 @@ class MemoryStore:
             return False
         return all(image in images(filed.known) for image in images(observed.known))
 
-    async def changes(self, after: int) -> tuple[DesiredItem, ...]:
-        while True:
-            found = [profile for profile in self.desired.values() if profile.revision > after]
-            if found:
-                return tuple(sorted(found, key=lambda profile: profile.revision))
-            await self._news.wait()
-
     async def backup(self, target: Path) -> None:
+        self._refuse_when_closed()
         raise AssertionError("nothing to copy")
 
     async def writable(self) -> bool:
-        return self.refuse is None
+        return self._is_open and self.refuse is None
 
 
 def _put(facts: dict[str, str], key: str, value: str | None) -> None:

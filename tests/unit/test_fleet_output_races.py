@@ -68,6 +68,7 @@ def test_a_stop_opens_nothing_and_switches_everything_off() -> None:
         await fleet.stop(7)
         assert not any(is_on(site, output) for output in (3, 4, 5))
         await asyncio.gather(opening, closing)
+        await site.store.close()
         await site.open()
 
     on_relays(test, deadman=False, settings=UNATTENDED)
@@ -84,6 +85,7 @@ def test_a_panel_that_is_added_after_the_stop_is_not_worked_for() -> None:
         assert not is_on(site)
         assert asyncio.all_tasks() == {asyncio.current_task()}
         site._fleet = None
+        await site.store.close()
         await site.open()
 
     on_relays(test, deadman=False, settings=UNATTENDED)
