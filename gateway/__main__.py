@@ -1,6 +1,6 @@
 """The command line. Each command is a function of `commands.py`; this file only reads arguments and starts what they ask for.
 
-Exit status: 0 done, 1 mistakes or refused, 2 usage.
+Exit status: 0 done, 1 mistakes or refused, 2 usage; `serve` also 78: the store is refused, a restart does not help.
 """
 
 from __future__ import annotations
@@ -13,14 +13,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.api.info import own_version
-from gateway.app import CannotStart
-from gateway.cli import commands
+from gateway.app import CannotStart, StoreRefused
+from gateway.cli import commands, store
 from gateway.ops import logs
+
+REFUSED = 78
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError("a count is a whole number from 1")
     return int(text)
 
 
@@ -38,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
         return verb
 
     serve = command("serve", "run the gateway", as_json=False)
+    serve.add_argument(
+        "--new-store", action="store_true", help="begin with an empty site; a store that cannot be opened is set aside"
+    )
     serve.add_argument("--host", help="listen here instead of [http] host")
     serve.add_argument("--port", type=_port, help="listen here instead of [http] port; 0 picks a free one")
     simulate = command("simulate", "run simulated panels in place of the configured ones", as_json=False)
@@ -64,6 +75,14 @@ def _parser() -> argparse.ArgumentParser:
     trust.add_argument("--yes", action="store_true", help="do not ask")
     backup = command("backup", "copy the store while the gateway works", as_json=False)
     backup.add_argument("target", type=Path, metavar="FILE")
+    backup.add_argument("--force", action="store_true", help="replace a file that is there")
+    backup.add_argument(
+        "--keep", type=_count, default=1, metavar="N", help="keep so many copies: FILE is the newest, FILE.1 the one before"
+    )
+    restore = command("restore", "put a backup in the place of the store, which is set aside", as_json=False)
+    restore.add_argument("backup", type=Path, metavar="FILE")
+    trust = command("trust-store", "believe a store that is older than its mark, as it is", as_json=False)
+    trust.add_argument("--url", help="where the gateway listens, if not at [http] of the configuration")
     models = command("models", "list panel models, or check a model file", config=False)
     models.add_argument("--config", type=Path, metavar="FILE", help="configuration whose site.models_dir counts too")
     models.add_argument("action", nargs="?", choices=["check"])
@@ -98,13 +117,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if running is not None:
             return asyncio.run(running(read))
+        of_store = store.COMMANDS.get(read.command)
+        if of_store is not None:
+            return of_store(commands.read_settings(read.config), read)
+        if getattr(read, "new_store", False):
+            store.new_store(commands.read_settings(read.config))
         return commands.run(read, parser)
     except commands.Mistakes as mistakes:
         sys.stderr.write("".join(f"{line}\n" for line in mistakes.lines))
         return 1
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return REFUSED if isinstance(error, StoreRefused) else 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -34,7 +34,7 @@ from gateway.ops.systemd import notify, watchdog_interval_s
 from gateway.release import RELEASED_AT
 from gateway.schedules.time_profile import Readings
 from gateway.site import Site
-from gateway.store.contract import StoreError
+from gateway.store.contract import StoreDamaged, StoreError, StoreNewer
 from gateway.store.sqlite_store import SqliteStore
 
 _log = logging.getLogger(__name__)
@@ -53,6 +53,10 @@ WIRES_S = 3.0
 
 class CannotStart(Exception):
     """The gateway cannot begin to work; the text says why and names the place."""
+
+
+class StoreRefused(CannotStart):
+    """The store cannot be opened, and will not be by itself."""
 
 
 def fleet_options(settings: Settings, released_at: float = RELEASED_AT) -> FleetOptions:
@@ -107,6 +111,8 @@ class Gateway:
         self._released_at = released_at
         self._metrics = Metrics()
         self._bound = False
+        self._doubt = ""
+        """Why the store is not believed."""
         self._reloading = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._stop_by = 0.0
@@ -115,6 +121,8 @@ class Gateway:
         """Returns the URL it listens at. Raises CannotStart."""
         try:
             return await self._start()
+        except (StoreDamaged, StoreNewer) as error:
+            raise StoreRefused(str(error)) from error
         except (StoreError, OSError, ModelError) as error:
             raise CannotStart(str(error)) from error
 
@@ -124,6 +132,9 @@ class Gateway:
         is_new = not path.exists()
         self._store = SqliteStore(path)
         snapshot = await self._store.open()
+        self._doubt = snapshot.doubt
+        if self._doubt:
+            _log.error("the store is not believed", extra={"doubt": self._doubt})
         self._stack.push_async_callback(self._store.close)
         self._serial = await serial_number(self._store, snapshot, path, is_new=is_new)
         self._writable = Remembered(self._store.writable, self._clock, _WRITABLE_S)
@@ -165,6 +176,7 @@ class Gateway:
                 ready=self.not_ready,
                 device_serial=self._serial,
                 metrics=self._metrics.exposition,
+                trust_store=self.trust_store,
             )
         )
         http = self._settings.http
@@ -225,10 +237,16 @@ class Gateway:
         clock = self._fleet.clock()
         wrong = [
             (not await self._writable.value(), "the store takes no writes"),
+            (bool(self._doubt), f"the store is not believed: {self._doubt} (`restore FILE` or `trust-store`)"),
             (not self._bound, "the port is not bound"),
             (not clock.trusted, clock.reason or "the system clock is not trusted"),
         ]
         return self.unhealthy() + tuple(text for is_wrong, text in wrong if is_wrong)
+
+    async def trust_store(self) -> None:
+        """The store is believed as it is. Raises StoreError."""
+        await self._store.trust()
+        self._doubt = ""
 
     def lines(self) -> object:
         """The body of `/gateway/v1/lines`: the counts of each line, and of each unit on it."""

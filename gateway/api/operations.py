@@ -22,6 +22,15 @@ async def reload(request: web.Request) -> web.Response:
     return json_response(refused, status=422)
 
 
+async def trust_store(request: web.Request) -> web.Response:
+    """The store is believed as it is, whatever its mark says."""
+    trust = request.app[SERVICES].trust_store
+    if trust is None:
+        raise ApiError(404, "there is no store to be believed")
+    await finish(request, trust())
+    return json_response({"trusted": True})
+
+
 async def healthz(request: web.Request) -> web.Response:
     return _health(request.app[SERVICES].health(), "not_healthy")
 

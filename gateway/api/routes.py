@@ -107,6 +107,7 @@ def _own_routes(services: ApiServices) -> list[web.RouteDef]:
         web.put(f"{own}/bindings/{{link_id}}", guarded(bindings.bind)),
         web.delete(f"{own}/bindings/{{link_id}}", guarded(bindings.unbind)),
         web.post(f"{own}/reload", guarded(operations.reload)),
+        web.post(f"{own}/store/trust", guarded(operations.trust_store)),
     ]
     if services.metrics is not None:
         routes.append(web.get("/metrics", guarded(operations.metrics)))

@@ -81,6 +81,7 @@ class ApiServices:
     """`health` and `ready` answer with what is wrong, one phrase each; nothing: all is well.
 
     `lines` gives the body of `/gateway/v1/lines`, `metrics` the Prometheus text of `/metrics` (None: no such path).
+    `trust_store` ends the doubt about the store; raises StoreError.
     `device_serial` is a UUID that stays the same over restarts.
     """
 
@@ -93,6 +94,7 @@ class ApiServices:
     ready: Callable[[], Awaitable[tuple[str, ...]]]
     device_serial: str
     metrics: Callable[[], bytes] | None = None
+    trust_store: Callable[[], Awaitable[None]] | None = None
 
 
 class Undisturbed:

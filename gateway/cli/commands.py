@@ -27,7 +27,6 @@ from gateway import app
 from gateway.cli import client, model_check, planning
 from gateway.cli.tables import table
 from gateway.store.contract import StoreError
-from gateway.store.sqlite_schema import backup_file
 
 VERBS: Mapping[str, str] = {
     "sync": "read a panel and write what differs, now",
@@ -64,6 +63,11 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def note(text: str) -> None:
+    """For the person at the terminal, beside what was asked for."""
+    sys.stderr.write(text + "\n")
+
+
 def say_json(body: object) -> None:
     say(json.dumps(body, indent=1, ensure_ascii=False))
 
@@ -80,8 +84,6 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         return asyncio.run(serve(settings, arguments))
     if name == "plan":
         return plan(settings, arguments)
-    if name == "backup":
-        return backup(settings, arguments.target)
     if name == "trust-clock":
         return trust_clock(settings, arguments)
     if name == "status":
@@ -156,16 +158,8 @@ def _check_model(file: Path, *, as_json: bool) -> int:
     return 0
 
 
-def backup(settings: Settings, target: Path) -> int:
-    try:
-        backup_file(settings.store.path, target)
-    except StoreError as error:
-        raise Mistakes([str(error)]) from error
-    say(f"{target}")
-    return 0
-
-
-def _called(settings: Settings, method: str, path: str, url: str | None) -> Any:
+def called(settings: Settings, method: str, path: str, url: str | None) -> Any:
+    """What the running gateway answers. Raises Mistakes."""
     try:
         return asyncio.run(client.call(settings, method, path, url))
     except client.GatewayRefused as error:
@@ -185,7 +179,7 @@ def _shown(value: object) -> object:
 
 def status(settings: Settings, arguments: argparse.Namespace) -> int:
     path = "/gateway/v1/panels" + (f"/{arguments.panel}" if arguments.panel else "")
-    body = _called(settings, "GET", path, arguments.url)
+    body = called(settings, "GET", path, arguments.url)
     if arguments.json:
         say_json(body)
         return 0
@@ -206,13 +200,13 @@ def _clock_lines(clock: Mapping[str, Any]) -> list[str]:
 
 def trust_clock(settings: Settings, arguments: argparse.Namespace) -> int:
     """Shows the time of the gateway's host, and takes somebody's word for it."""
-    clock = _called(settings, "GET", "/gateway/v1/clock", arguments.url)["clock"]
+    clock = called(settings, "GET", "/gateway/v1/clock", arguments.url)["clock"]
     shown = datetime.fromtimestamp(clock["at"], ZoneInfo(settings.site.timezone))
     question = "\n".join([*_clock_lines(clock), f"The gateway's host says that it is {shown:%A, %Y-%m-%d %H:%M:%S %Z}."])
     if not arguments.yes and not _confirmed(f"{question} Is that right? [y/N] "):
         raise Mistakes(["the clock is left as it is"])
     path = f"/gateway/v1/clock/trust?at={clock['at']}&up_s={clock['up_s']}"
-    body = _called(settings, "POST", path, arguments.url)
+    body = called(settings, "POST", path, arguments.url)
     if arguments.json:
         say_json(body)
     else:
@@ -230,7 +224,7 @@ def _confirmed(question: str) -> bool:
 
 
 def verb(settings: Settings, arguments: argparse.Namespace) -> int:
-    body = _called(settings, "POST", f"/gateway/v1/panels/{arguments.panel}/{arguments.command}", arguments.url)
+    body = called(settings, "POST", f"/gateway/v1/panels/{arguments.panel}/{arguments.command}", arguments.url)
     if arguments.json:
         say_json(body)
     else:

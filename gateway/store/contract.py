@@ -17,6 +17,8 @@ from drivers.clock import HostMoment
 from drivers.contract import ItemOutcome, PanelIdentity, PanelImage
 from gateway.schedules.time_profile import TimeProfile
 
+WAYS_ON = "restore a backup (`panel-gateway restore FILE`) or begin with an empty site (`panel-gateway serve --new-store`)"
+
 
 class StoreError(Exception):
     """The store could not do what was asked; nothing of it was kept."""
@@ -30,8 +32,19 @@ class StoreUnavailable(StoreError):
     """Read-only, gone, or closed (answered with 503)."""
 
 
+class StoreInUse(StoreUnavailable):
+    """Another process has it open for writing."""
+
+
 class StoreDamaged(StoreUnavailable):
-    """The file is not a whole store of this program: restore a backup."""
+    """The file is not a whole store of this program. The text names the ways on."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{' '.join(what.split())}; {WAYS_ON}")
+
+
+class StoreLost(StoreDamaged):
+    """The file is empty, or gone though its mark is there."""
 
 
 class StoreNewer(StoreError):
@@ -189,11 +202,18 @@ class Snapshot:
     """Small durable things of the site; each key belongs to one module."""
     panel_facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The same of one panel each, also of panels that are no part of the site any more."""
+    doubt: str = ""
+    """Why this may be older than what was asked and acknowledged: the log was lost, an older copy was put there. Empty: it is
+    not. Until `trust` nothing must be opened by it, and what it does not know may be somebody's."""
 
 
 class Store(Protocol):
     async def open(self) -> Snapshot:
-        """Open, migrate forwards (keeping a copy of the older file), check integrity, load. Raises StoreNewer."""
+        """Open, migrate forwards (keeping a copy of the older file), check integrity, load.
+
+        On a medium that takes no writing what is there is served; writes are refused until it does. Raises StoreLost,
+        StoreDamaged, StoreNewer, StoreInUse.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -241,6 +261,10 @@ class Store(Protocol):
         A panel that is `to_be_read` is committed first, unless the store says so already and that it may hold all these images:
         that survives `kill -9`, if not a power cut. Where the store does not take it now, it is tried again later.
         """
+        ...
+
+    async def trust(self) -> None:
+        """Take what is stored for the truth, whatever the doubt. Raises StoreError."""
         ...
 
     async def backup(self, target: Path) -> None:

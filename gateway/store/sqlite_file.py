@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.store import sqlite_schema
-from gateway.store.contract import GenerationConflict, Snapshot, StoreError, StoreUnavailable
-from gateway.store.sqlite_schema import Prepare, translated
+from gateway.store.backups import copy_to
+from gateway.store.contract import GenerationConflict, Snapshot, StoreDamaged, StoreError, StoreNewer, StoreUnavailable
+from gateway.store.files import beside, reserve_room, sync_folder, take_lock
+from gateway.store.mark import Mark, compared, read_mark, write_mark
+from gateway.store.sqlite_schema import Prepare, is_there, mark_of, translated, understood
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 
+_SERVED = "the store takes no writes; what it holds is served"
 REFUSED = (StoreError, ValueError)
 """How a transaction ends that kept nothing: the store could not, or a value has no stored form."""
 
@@ -33,47 +37,96 @@ class StoreFile:
         self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
-        self._writes = 0
+        self._writes: int | None = None
+        """So many the file has had; None: not known, it was only read so far."""
+        self._announced = False
+        """Whether the file says that this start of the system uses it."""
+        self._mark: Mark | None = None
+        """How far the store is; None: it was only read so far."""
+        self._written: Mark | None = None
+        """What stands beside it."""
 
     def open(self) -> Snapshot:
         try:
-            with translated(self.path):
-                self._take_lock()
-                connection = self._connect("rwc")
-                self._bring_up(connection)
-                snapshot = sqlite_schema.load(connection)
-                self._writes = connection.execute("SELECT writes FROM state").fetchone()[0]
-                self._identity = self._identify()
-                self.run(lambda connection: connection.execute("UPDATE state SET used_by = ?", (sqlite_schema.boot_id(),)))
-                sqlite_schema.sync_folder(self.path.absolute().parent)
-                return snapshot
+            self._lock = self._take_lock()
+            try:
+                with translated(self.path), understood(self.path):
+                    return self._open()
+            except (StoreDamaged, StoreNewer):
+                raise
+            except StoreError as error:
+                with translated(self.path):
+                    self._drop()
+                    return self._served(error)
         except StoreError:
             self.close()
             raise
 
-    def _take_lock(self) -> None:
-        lock = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o640)
+    def _take_lock(self) -> int | None:
+        """None: there is no lock file and none can be made, so that nobody else can write there either."""
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(lock)
-            raise StoreUnavailable(f"{self.path}: another gateway uses this store") from error
-        self._lock = lock
+            return take_lock(self.path)
+        except OSError as error:
+            log.warning("no lock file can be made", extra={"path": str(self.path), "error": str(error)})
+            return None
+
+    def _open(self) -> Snapshot:
+        if not is_there(self.path):
+            sqlite_schema.create(self.path, self._migrations)
+        mark = read_mark(self.path)
+        connection = self._connect("rw")
+        self._bring_up(connection)
+        snapshot = sqlite_schema.load(connection)
+        found = mark_of(connection)
+        self._mark = compared(found, mark)
+        self._writes = found.writes
+        self._identity = self._identify()
+        is_clean = snapshot.clean and (mark is None or found.writes >= mark.writes)
+        try:
+            self.run(_nothing)
+            sync_folder(self.path.absolute().parent)
+            reserve_room(self.path)
+            self.keep_mark()
+        except StoreError as error:
+            is_clean = False
+            log.error(_SERVED, extra={"error": str(error)})
+        return replace(snapshot, clean=is_clean, doubt=self._mark.doubt)
+
+    def _served(self, refused: StoreError) -> Snapshot:
+        """What can be read of a store that takes no writing now."""
+        snapshot = sqlite_schema.open_read_only(self.path, self._migrations)
+        if not self.path.exists():
+            raise refused
+        log.error(_SERVED, extra={"error": str(refused)})
+        self._identity = self._identify()
+        return replace(snapshot, clean=False)
+
+    def keep_mark(self) -> None:
+        """Says beside the store how far it is; where that cannot be written the older mark stays."""
+        if self._mark is None or self._mark == self._written:
+            return
+        try:
+            write_mark(self.path, self._mark)
+            self._written = self._mark
+        except OSError as error:
+            log.warning("the store's mark is not kept", extra={"error": str(error)})
+
+    def trust(self) -> None:
+        """The store is believed from now on. Raises StoreError."""
+        with translated(self.path):
+            self._mark = self._written = mark_of(self._current())
+            write_mark(self.path, self._mark)
 
     def _bring_up(self, connection: sqlite3.Connection) -> None:
         version = sqlite_schema.version_of(connection, self.path, len(self._migrations))
-        if version:
-            sqlite_schema.check(connection, self.path)
-        if 0 < version < len(self._migrations):
-            kept = self.path.with_name(f"{self.path.name}.v{version}.bak")
-            sqlite_schema.copy_to(connection, kept)
-            log.info("store migrated, the older file is kept", extra={"kept": str(kept), "version": version})
+        sqlite_schema.check(connection, self.path)
         if version < len(self._migrations):
+            kept = beside(self.path, f".v{version}.bak")
+            copy_to(connection, kept)
+            log.info("store migrated, the older file is kept", extra={"kept": str(kept), "version": version})
             sqlite_schema.migrate(connection, version, self._migrations)
 
     def _connect(self, mode: str) -> sqlite3.Connection:
-        if mode == "rwc" and not self.path.exists():
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o640))
         connection = sqlite_schema.connect(self.path, mode)
         self._connection = connection
         sqlite_schema.version_of(connection, self.path, len(self._migrations))
@@ -97,7 +150,11 @@ class StoreFile:
             return self._connection
         self._drop()
         connection = self._connect("rw")
-        if connection.execute("SELECT writes FROM state").fetchone() != (self._writes,):
+        if self._writes is None:
+            with understood(self.path):
+                self._bring_up(connection)
+                self._mark = compared(mark_of(connection), read_mark(self.path))
+        elif connection.execute("SELECT writes FROM state").fetchone() != (self._writes,):
             self._drop()
             raise StoreUnavailable(f"{self.path}: another file was put there while the gateway used it")
         self._identity = identity
@@ -110,13 +167,19 @@ class StoreFile:
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             try:
                 connection.execute("BEGIN IMMEDIATE")
+                if not self._announced:
+                    connection.execute("UPDATE state SET used_by = ?", (sqlite_schema.boot_id(),))
                 result = work(connection)
-                counted = connection.execute("UPDATE state SET writes = writes + 1 RETURNING writes").fetchall()
+                counted = connection.execute("UPDATE state SET writes = writes + 1 RETURNING writes, revision").fetchall()
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-            [(self._writes,)] = counted
+            [(self._writes, revision)] = counted
+            self._announced = True
+            assert self._mark is not None, "there is one with every connection"
+            kept = self._writes if durable else self._mark.durable
+            self._mark = replace(self._mark, revision=revision, durable=kept, writes=self._writes)
             return result
 
     def run_together(self, works: Sequence[Work]) -> list[Any]:
@@ -140,7 +203,8 @@ class StoreFile:
             connection.close()
 
     def close(self) -> None:
-        self._identity = None
+        self._identity = self._writes = None
+        self._announced = False
         try:
             with translated(self.path):
                 self._drop()
@@ -148,6 +212,10 @@ class StoreFile:
             lock, self._lock = self._lock, None
             if lock is not None:
                 os.close(lock)
+
+
+def _nothing(connection: sqlite3.Connection) -> None:
+    """The transaction around it writes all the same."""
 
 
 def _in_savepoint(connection: sqlite3.Connection, work: Work) -> Any:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import sqlite3
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.store import codec
@@ -24,9 +26,12 @@ from gateway.store.contract import (
     StoreDamaged,
     StoreError,
     StoreFull,
+    StoreLost,
     StoreNewer,
     StoreUnavailable,
 )
+from gateway.store.files import beside, replacing
+from gateway.store.mark import Mark, compared, read_mark
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +88,8 @@ MIGRATIONS: tuple[str, ...] = (
 
 _FULL = {sqlite3.SQLITE_FULL}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_NOT_UNDERSTOOD = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG}
+"""Where the statement is right: the tables are not those of a store."""
 _MEDIUM = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 _REFUSED = {
     sqlite3.SQLITE_READONLY,
@@ -118,10 +125,24 @@ def _store_error(path: Path, code: int, message: str) -> StoreError:
     if code in _FULL or (code in _MEDIUM and _is_full(path)):
         return StoreFull(message)
     if code in _DAMAGED:
-        return StoreDamaged(f"{message}; restore a backup")
+        return StoreDamaged(message)
     if code in _MEDIUM or code in _REFUSED:
         return StoreUnavailable(message)
     return StoreError(message)
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """What is read is a store, or damage: also where SQLite finds nothing wrong with it."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        raise StoreDamaged(f"{path}: not readable ({error})") from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if code & 0xFF in _NOT_UNDERSTOOD:
+            raise StoreDamaged(f"{path}: damaged ({error})") from error
+        raise
 
 
 def _is_full(path: Path) -> bool:
@@ -143,11 +164,13 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
-    """The schema version of a file, 0 for an empty one. Raises StoreNewer, StoreDamaged (somebody else's file)."""
+    """The schema version of a file. Raises StoreNewer, StoreLost (no tables), StoreDamaged (somebody else's file)."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if not (application == APPLICATION_ID and version > 0) and (tables or application or version):
+    if not (tables or application or version):
+        raise StoreLost(f"{path}: the store is empty (no tables)")
+    if application != APPLICATION_ID or version <= 0:
         raise StoreDamaged(f"{path}: a database, but not a store of panel-gateway")
     if version > newest:
         raise StoreNewer(f"{path}: schema {version} is newer than this program's {newest}; use the newer program or a backup")
@@ -158,7 +181,7 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
     """Raises StoreDamaged, naming what SQLite found first."""
     findings = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
     if findings != ["ok"]:
-        raise StoreDamaged(f"{path}: damaged ({'; '.join(findings)}); restore a backup")
+        raise StoreDamaged(f"{path}: damaged ({'; '.join(findings)})")
 
 
 def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[str]) -> None:
@@ -179,38 +202,6 @@ def boot_id() -> str:
         return BOOT_ID.read_text("ascii").strip()
     except OSError:
         return str(uuid.uuid4())
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def copy_to(source: sqlite3.Connection, target: Path) -> None:
-    """A consistent copy in one file, whole or not there at all; an older target is replaced."""
-    with translated(target):
-        handle, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.absolute().parent)
-        os.close(handle)
-        try:
-            _copy(source, Path(name))
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
-        sync_folder(target.absolute().parent)
-
-
-def _copy(source: sqlite3.Connection, target: Path) -> None:
-    with closing(connect(target, "rwc")) as copy:
-        copy.execute("PRAGMA synchronous = FULL")
-        source.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
-        if copy.execute("PRAGMA user_version").fetchone()[0]:
-            # Whoever restores it finds panels that moved on since.
-            copy.execute("UPDATE state SET used_by = 'a copy'")
 
 
 Row = tuple[str, int, str, int, int, int, str | None, bytes, float]
@@ -285,45 +276,74 @@ def _observed(connection: sqlite3.Connection) -> Mapping[str, ObservedPanel]:
 EMPTY = Snapshot(revision=0, desired={}, allocations={}, bindings={}, observed={}, last_write_at=0.0)
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a store to open; False: a first start. Raises StoreLost, OSError."""
+    if path.exists():
+        if path.is_file() and not path.stat().st_size:
+            raise StoreLost(f"{path}: the store is empty (0 bytes)")
+        return True
+    for ending in (".mark", "-wal"):
+        if beside(path, ending).exists():
+            raise StoreLost(f"{path}: the store is gone, {beside(path, ending).name} is there")
+    return False
+
+
+def create(path: Path, migrations: Sequence[str]) -> None:
+    """A new store, whole or not there at all."""
+    with replacing(path) as new, closing(connect(new, "rw")) as connection:
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        migrate(connection, 0, migrations)
+
+
 def open_read_only(path: Path, migrations: Sequence[str] = MIGRATIONS) -> Snapshot:
-    """All durable state as it is now, also while a gateway uses the file; no file: an empty one. Writes nothing to it.
+    """All durable state as it is now, also while a gateway uses the file; where none ever was, an empty one. Writes nothing.
 
     Raises StoreUnavailable, StoreDamaged, StoreNewer.
     """
-    if not path.exists():
-        return EMPTY
-    with translated(path), closing(connect_read_only(path)) as connection:
-        version = version_of(connection, path, len(migrations))
-        if version == 0:
+    with translated(path), understood(path):
+        if not is_there(path):
             return EMPTY
-        if version == len(migrations):
-            connection.execute("BEGIN")
-            return load(connection)
-        with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
-            connection.backup(copy)
-            migrate(copy, version, migrations)
-            return load(copy)
+        mark = read_mark(path)
+        with closing(connect_read_only(path)) as connection:
+            version = version_of(connection, path, len(migrations))
+            if version == len(migrations):
+                connection.execute("BEGIN")
+                return _beside(load(connection), connection, mark)
+            with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+                connection.backup(copy)
+                migrate(copy, version, migrations)
+                return load(copy)
+
+
+def _beside(snapshot: Snapshot, connection: sqlite3.Connection, mark: Mark | None) -> Snapshot:
+    return replace(snapshot, doubt=compared(mark_of(connection), mark).doubt)
+
+
+def mark_of(connection: sqlite3.Connection) -> Mark:
+    """How far a store is; all its writes are taken for durable."""
+    identity, revision, writes = connection.execute("SELECT identity, revision, writes FROM state").fetchone()
+    return Mark(identity, revision, writes, writes)
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
-    """For reading beside a gateway; on a read-only medium a file at rest is read as it is."""
+    """For reading beside a gateway; where no file can be made beside the store, it and its log are read as they are."""
     connection = connect(path, "ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError:
         connection.close()
-        if path.with_name(f"{path.name}-wal").exists():
-            raise
-        return connect(path, "immutable")
+        return _as_it_lies(path)
     return connection
 
 
-def backup_file(source: Path, target: Path) -> None:
-    """An online copy of a store that a gateway may be using (another process). Raises StoreError."""
-    with translated(source):
-        if not source.exists():
-            raise StoreUnavailable(f"{source}: no store there")
-        if target.exists() and os.path.samefile(source, target):
-            raise StoreUnavailable(f"{target}: is the store itself")
-        with closing(connect_read_only(source)) as connection:
-            copy_to(connection, target)
+def _as_it_lies(path: Path) -> sqlite3.Connection:
+    log_file = beside(path, "-wal")
+    if not log_file.exists() or not log_file.stat().st_size:
+        return connect(path, "immutable")
+    with tempfile.TemporaryDirectory(prefix="panel-gateway-") as folder:
+        for each in (path, log_file):
+            shutil.copyfile(each, Path(folder) / each.name)
+        with closing(connect(Path(folder) / path.name, "rw")) as whole:
+            copy = sqlite3.connect(":memory:", isolation_level=None)
+            whole.backup(copy)
+    return copy

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.store import codec, sqlite_schema
+from gateway.store.backups import backup_file
 from gateway.store.contract import (
     TIME_PROFILE,
     DesiredChange,
@@ -25,10 +26,12 @@ from gateway.store.contract import (
     ObservedPanel,
     Snapshot,
     StoreError,
+    StoreFull,
     StoreUnavailable,
     images,
     to_be_read,
 )
+from gateway.store.files import give_room
 from gateway.store.sqlite_file import REFUSED, StoreFile, Work
 from gateway.store.sqlite_schema import INSERT_ITEM, MIGRATIONS, Prepare
 
@@ -38,6 +41,8 @@ T = TypeVar("T")
 Allocation = Mapping[str, tuple[int, ...]]
 
 OBSERVED_DELAY_S = 0.5
+MARK_S = 1.0
+"""So often at most the mark beside the store is written."""
 SELECT_HELD = "SELECT sequence, generation, content IS NULL, uid FROM entity WHERE kind = ? AND key = ?"
 UPDATE_CONTENT = "UPDATE entity SET content = ? WHERE kind = ? AND key = ? AND generation = ?"
 INSERT_BINDING = "INSERT OR REPLACE INTO binding (link_id, panels) VALUES (?, ?)"
@@ -124,6 +129,9 @@ class SqliteStore:
         self._given = 0
         self._kept = 0
         """Observations are numbered as they come: how many came, and up to which all are committed."""
+        self._mark_timer: asyncio.TimerHandle | None = None
+        self._mark_due = 0.0
+        """When the mark beside the store may be written next (the loop's seconds)."""
         self._marked: dict[str, ObservedPanel] = {}
         """Panels that are to be read according to the file, and what they may hold."""
 
@@ -146,8 +154,10 @@ class SqliteStore:
         self._closing = True
         while self._committing is not None:
             await asyncio.wait([self._committing])
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
+        for timer in (self._flush_timer, self._mark_timer):
+            if timer is not None:
+                timer.cancel()
+        self._flush_timer = self._mark_timer = None
         if self._flushing is not None:
             await asyncio.wait([self._flushing])
         await self._on_thread(self._leave_file)
@@ -159,6 +169,7 @@ class SqliteStore:
         except StoreError as error:
             log.warning("observations not kept, panels are read again", extra={"error": str(error)})
         self._observed = {}
+        self._file.keep_mark()
         self._file.close()
 
     async def put_desired(
@@ -170,7 +181,14 @@ class SqliteStore:
             _touch(connection, at)
             return done
 
-        done: tuple[DesiredItem, ...] = await self._durably(work)
+        done: tuple[DesiredItem, ...]
+        try:
+            done = await self._durably(work)
+        except StoreFull:
+            if not changes or any(change.profile is not None for change in changes):
+                raise
+            await self._on_thread(lambda: give_room(self._file.path))
+            done = await self._durably(work)
         return done
 
     async def put_allocation(self, panel: str, allocation: Allocation, at: float) -> None:
@@ -228,9 +246,13 @@ class SqliteStore:
         else:
             await self._mark(self._given)
 
+    async def trust(self) -> None:
+        self._refuse_when_closed()
+        await self._on_thread(self._file.trust)
+
     async def backup(self, target: Path) -> None:
         self._refuse_when_closed()
-        await asyncio.to_thread(sqlite_schema.backup_file, self._file.path, target)
+        await asyncio.to_thread(backup_file, self._file.path, target)
 
     async def writable(self) -> bool:
         try:
@@ -272,10 +294,21 @@ class SqliteStore:
 
     def _committed(self, group: Sequence[_Waiting], done: asyncio.Future[list[Any]]) -> None:
         self._committing = None
+        self._write_mark_soon()
         for number, waiting in enumerate(group):
             if not waiting.answer.done():
                 _answer(waiting.answer, done, number)
         self._commit_waiting()
+
+    def _write_mark_soon(self) -> None:
+        if self._mark_timer is None and not self._closing:
+            loop = asyncio.get_running_loop()
+            self._mark_timer = loop.call_at(max(loop.time(), self._mark_due), self._write_mark)
+
+    def _write_mark(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._mark_timer, self._mark_due = None, loop.time() + MARK_S
+        loop.run_in_executor(self._thread, self._file.keep_mark)
 
     async def _mark(self, number: int) -> None:
         """Until the observation of this number, or a newer one of its panel, is committed, or the store does not take it."""

@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from gateway.store.backups import backup_file
 from gateway.store.contract import Snapshot, StoreDamaged, StoreFull, StoreNewer, StoreUnavailable, to_be_read
-from gateway.store.sqlite_schema import MIGRATIONS, backup_file, open_read_only
+from gateway.store.sqlite_schema import MIGRATIONS, open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.support.stores import create, link, observed, profile
 
@@ -513,13 +514,13 @@ async def test_a_backup_by_another_process(tmp_path: Path) -> None:
     await store.open()
     await store.put_desired([create(1)], {}, 1.0)
     await store.put_observed("lobby", observed(1))
-    (tmp_path / "copy.db").write_text("an older backup")
     await asyncio.to_thread(backup_file, path, tmp_path / "copy.db")
     await store.close()
     snapshot = await load(tmp_path / "copy.db")
     assert list(snapshot.desired) == [link(1)]
     assert not snapshot.clean
-    assert names(tmp_path) == ["copy.db", "copy.db.lock", "store.db", "store.db.lock"]
+    beside = [".lock", ".mark", ".reserve"]
+    assert names(tmp_path) == [f"{name}{ending}" for name in ("copy.db", "store.db") for ending in ("", *beside)]
 
 
 async def test_a_backup_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
@@ -537,7 +538,7 @@ async def test_a_backup_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> No
         await store.backup(tmp_path / "folder")
     assert await store.writable()
     await store.close()
-    assert names(tmp_path) == ["folder", "store.db", "store.db.lock"]
+    assert names(tmp_path) == ["folder", "store.db", "store.db.lock", "store.db.mark", "store.db.reserve"]
 
 
 # cost

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from gateway.store.contract import StoreDamaged, StoreUnavailable
+from gateway.store.contract import StoreDamaged, StoreError, StoreUnavailable
 from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.contract.test_store_sqlite import Flushes, load, names
@@ -117,3 +118,66 @@ async def test_a_stop_while_observations_are_being_written_loses_none(tmp_path: 
     snapshot = await load(tmp_path / "store.db")
     assert snapshot.observed == {"lobby": observed(1), "gate": observed(2)}
     assert snapshot.clean
+
+
+async def error_of(path: Path) -> StoreError | None:
+    """What is told of a store that shall be opened."""
+    store = SqliteStore(path)
+    try:
+        await store.open()
+    except StoreError as error:
+        return error
+    await store.close()
+    return None
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_a_damaged_store_is_a_store_error_or_none_at_all(tmp_path: Path, seed: int) -> None:
+    """Any other error would be a traceback for the operator."""
+    path, chance = tmp_path / "store.db", random.Random(seed)
+    store = await filled(path, profiles=20)
+    await store.put_observed("lobby", observed(1))
+    await store.put_binding("x", ("lobby",), 1.0)
+    await store.close()
+    whole = path.read_bytes()
+    for _ in range(8):
+        spoilt = bytearray(whole)
+        length = chance.choice((1, 4, 64, 4096))
+        at = chance.choice((chance.randrange(100), chance.randrange(len(whole))))
+        spoilt[at : at + length] = chance.randbytes(length)
+        path.write_bytes(spoilt[: len(whole)])
+        for name in ("store.db-wal", "store.db-shm", "store.db.mark"):
+            (tmp_path / name).unlink(missing_ok=True)
+        told = await error_of(path)
+        assert told is None or len(str(told).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE entity SET body = x'ff'",
+        "UPDATE entity SET content = CAST(x'ff' AS TEXT)",
+        "UPDATE entity SET content = '{'",
+        "UPDATE allocation SET slots = '[]'",
+        "UPDATE allocation SET slots = x'00'",
+        "UPDATE binding SET panels = '{}'",
+        "UPDATE binding SET panels = CAST(x'ff' AS TEXT)",
+        "DELETE FROM state",
+        "DROP TABLE entity",
+        "DROP TABLE panel_fact",
+        "ALTER TABLE state DROP COLUMN identity",
+        "PRAGMA user_version = 1",
+    ],
+)
+async def test_a_store_with_other_content_than_a_gateway_writes_is_damaged(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "store.db"
+    store = await filled(path, profiles=3)
+    await store.put_allocation("lobby", {"x": (1,)}, 1.0)
+    await store.put_binding("x", ("lobby",), 1.0)
+    await store.close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute(harm)
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        await SqliteStore(path).open()
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        open_read_only(path)

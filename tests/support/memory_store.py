@@ -33,6 +33,8 @@ class MemoryStore:
     def __init__(self, commit_s: float = 0.001) -> None:
         self.refuse: StoreError | None = None
         self.refuse_lazy: StoreError | None = None
+        self.doubt = ""
+        """Why the store is not believed."""
         self.clean = True
         """False: the next `open` tells of a power cut."""
         self.desired: dict[str, DesiredItem] = {}
@@ -75,6 +77,7 @@ class MemoryStore:
             observed=dict(self.observed),
             last_write_at=self.last_write_at,
             clean=self.clean,
+            doubt=self.doubt,
             facts=dict(self.facts),
             panel_facts={panel: dict(facts) for panel, facts in self.panel_facts.items() if facts},
         )
@@ -215,6 +218,10 @@ class MemoryStore:
         if filed is None or not to_be_read(filed.known) or (filed.model, filed.options) != (observed.model, observed.options):
             return False
         return all(image in images(filed.known) for image in images(observed.known))
+
+    async def trust(self) -> None:
+        self._refuse_when_closed()
+        self.doubt = ""
 
     async def backup(self, target: Path) -> None:
         self._refuse_when_closed()

@@ -76,20 +76,22 @@ async def full(folder: Path, seed: int) -> None:
 
 
 async def full_at_start(folder: Path, seed: int) -> None:
-    """No room even to open it; with room again the same object opens."""
+    """No room to write anything: what is there is served, and with room again it is written."""
     store = SqliteStore(folder / "store.db")
     await store.open()
-    kept = await store.put_desired([create(1)], {}, 1.0)
+    kept = list(await store.put_desired([create(1)], {}, 1.0))
     await store.close()
     filler = folder / "filler"
     _until_full(filler)
-    try:
-        await store.open()
-        raise AssertionError("opened on a full medium")
-    except StoreFull:
-        filler.unlink()
-    assert (await store.open()).desired == {link(1): kept[0]}
+    snapshot = await store.open()
+    assert snapshot.desired == {link(1): kept[0]}
+    assert not snapshot.clean
+    assert not await store.writable()
+    filler.unlink()
+    assert await store.writable()
+    kept += await store.put_desired([create(2)], {}, 1.0)
     await store.close()
+    assert open_read_only(folder / "store.db").desired == {each.link_id: each for each in kept}
 
 
 def _large(number: int) -> DesiredChange:
@@ -131,19 +133,24 @@ async def cannot_grow(folder: Path, seed: int) -> None:
 
 
 async def not_ours(folder: Path, seed: int) -> None:
-    """Somebody who may read the file and not write: nothing is opened for writing, reading works."""
+    """Somebody who may read the file and not write: what is there is served, and nothing is taken."""
     path = folder / "store.db"
     store = SqliteStore(path)
     await store.open()
     kept = await store.put_desired([create(1)], {}, 1.0)
     await store.close()
     _become_reader(folder)
-    try:
-        await store.open()
-        raise AssertionError("opened for writing")
-    except StoreUnavailable:
-        pass
+    snapshot = await store.open()
+    assert snapshot.desired == {link(1): kept[0]}
+    assert not snapshot.clean
     assert not await store.writable()
+    for change in (create(2), delete(1, kept[0].generation)):
+        try:
+            await store.put_desired([change], {}, 1.0)
+            raise AssertionError("written")
+        except StoreUnavailable:
+            pass
+    await store.close()
     assert open_read_only(path).desired == {link(1): kept[0]}
 
 

@@ -1,0 +1,53 @@
+"""Commands for the store's file: copies of it, one put back, and an operator's word for it. Each returns the exit status."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+
+from config.settings import Settings
+from gateway.cli import commands
+from gateway.store.backups import backup_file, begin_anew, restore_file
+from gateway.store.contract import StoreError
+
+
+def backup(settings: Settings, arguments: Namespace) -> int:
+    try:
+        backup_file(settings.store.path, arguments.target, force=arguments.force, keep=arguments.keep)
+    except StoreError as error:
+        raise commands.Mistakes([str(error)]) from error
+    commands.say(f"{arguments.target}")
+    return 0
+
+
+def restore(settings: Settings, arguments: Namespace) -> int:
+    store = settings.store.path
+    try:
+        aside = restore_file(arguments.backup, store)
+    except StoreError as error:
+        raise commands.Mistakes([str(error)]) from error
+    commands.say(f"{store}: restored from {arguments.backup}" + (f"; what was there is {aside}" if aside else ""))
+    return 0
+
+
+def new_store(settings: Settings) -> None:
+    """Before `serve --new-store`: what cannot be opened is set aside. Raises Mistakes where a whole store is there."""
+    try:
+        aside = begin_anew(settings.store.path)
+    except StoreError as error:
+        raise commands.Mistakes([str(error)]) from error
+    if aside is not None:
+        commands.note(f"{settings.store.path}: begun anew; what was there is {aside}")
+
+
+def trust_store(settings: Settings, arguments: Namespace) -> int:
+    commands.called(settings, "POST", "/gateway/v1/store/trust", arguments.url)
+    commands.say(f"{settings.store.path}: believed from now on")
+    return 0
+
+
+COMMANDS: Mapping[str, Callable[[Settings, Namespace], int]] = {
+    "backup": backup,
+    "restore": restore,
+    "trust-store": trust_store,
+}
