@@ -61,6 +61,8 @@ class Reason(Enum):
     BELOW_RESOLUTION = "below_resolution"
     QUEUE_FULL = "queue_full"
     DEADLINE_PASSED = "deadline_passed"
+    NOT_DURABLE = "not_durable"
+    """A deletion that the panel carried out and the store did not take yet: a restart would forget it."""
     FAILED = "failed"
     """A defect of the gateway in the work for this panel; the work is tried again."""
 

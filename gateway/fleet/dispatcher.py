@@ -14,9 +14,10 @@ from gateway.fleet.desired import Desired
 from gateway.fleet.events import Asked
 from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
 from gateway.fleet.target import Target
+from gateway.fleet.undurable import Undurable
 from gateway.fleet.views import RequestItem
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import DesiredChange, DesiredItem
+from gateway.store.contract import DesiredChange, DesiredItem, GenerationConflict, StoreError
 
 
 class Dispatcher:
@@ -24,6 +25,7 @@ class Dispatcher:
         self._desired = desired
         self._assignment = assignment
         self._context = context
+        self.undurable = Undurable(desired, context, self._take_in)
 
     async def upsert(self, items: Sequence[RequestItem]) -> tuple[LinkReport, ...]:
         """Ask for profiles. Unchanged content makes no new generation and sends nothing. Raises StoreError."""
@@ -39,14 +41,18 @@ class Dispatcher:
         )
 
     async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
-        """Ask for profiles to go. A tombstone stays until every panel that may hold it was seen without. Raises StoreError."""
+        """Ask for profiles to go. A tombstone stays until every panel that may hold it was seen without.
+
+        What the store refuses goes all the same, and is told as `not_durable`. Raises GenerationConflict.
+        """
         began = self._context.clock.monotonic()
         concerned: dict[str, Targets] = {}
         async with self._context.write_lock:
-            found = [link_id for link_id in dict.fromkeys(link_ids) if link_id in self._desired.live]
+            known = (self._desired.live, self.undurable)
+            found = [link_id for link_id in dict.fromkeys(link_ids) if any(link_id in each for each in known)]
             async for link_id in in_turns(found):
                 concerned[link_id] = tuple(dict.fromkeys((*self._desired.targets(link_id), *self._assignment.holders(link_id))))
-            await self._commit([(link_id, None, "") for link_id in found])
+            await self._delete([link_id for link_id in found if link_id in self._desired.live])
             gone = {link_id: self._desired.generation(link_id) for link_id in found}
         waiting: set[Target] = set()
         async for link_id, last in in_turns(gone.items()):
@@ -62,7 +68,8 @@ class Dispatcher:
             if said is None:
                 reports.append(LinkReport(link_id, Change.NOT_FOUND, success=False))
             else:
-                reports.append(self._report(link_id, Change.DELETED, self._removals(concerned[link_id], link_id, said)))
+                report = self._report(link_id, Change.DELETED, self._removals(concerned[link_id], link_id, said))
+                reports.append(self.undurable.told(report))
         return tuple(reports)
 
     # durable
@@ -78,14 +85,25 @@ class Dispatcher:
         """One transaction; from then on the panels are asked for it."""
         if not wanted:
             return
-        context, touched = self._context, set[str]()
+        await self.undurable.keep()
         changes = [DesiredChange(key, self._desired.generation(key), profile, body) for key, profile, body in wanted]
-        done = await context.store.put_desired(changes, {}, context.stamp())
-        async for item in in_turns(done):
+        await self._take_in(await self._context.store.put_desired(changes, {}, self._context.stamp()))
+
+    async def _delete(self, link_ids: Sequence[str]) -> None:
+        try:
+            await self._commit([(link_id, None, "") for link_id in link_ids])
+        except GenerationConflict:
+            raise
+        except StoreError as refused:
+            await self.undurable.begin(link_ids, refused)
+
+    async def _take_in(self, items: Sequence[DesiredItem]) -> None:
+        touched = set[str]()
+        async for item in in_turns(items):
             touched |= self._assignment.absorb(item)
         self._assignment.wake(touched)
-        async for item in in_turns(done):
-            context.emit(Asked(item.link_id, item.generation, item.profile is None))
+        async for item in in_turns(items):
+            self._context.emit(Asked(item.link_id, item.generation, item.profile is None))
 
     # waiting
 

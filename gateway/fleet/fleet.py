@@ -99,6 +99,7 @@ class Fleet:
         self._assignment.expect_gone(self._panels.values())
         self._started = True
         self._supervisor.spawn(self._housekeeper.run(), "housekeeping")
+        self._supervisor.spawn(self._dispatcher.undurable.run(), "deletions that are not durable")
         for panel in self._panels.values():
             self._begin(panel)
 
@@ -106,6 +107,7 @@ class Fleet:
         """No new work; what is under way, requests too, may end within `grace_s` seconds."""
         self._stopped = True
         self._housekeeper.stop()
+        self._dispatcher.undurable.stop()
         for panel in self._panels.values():
             panel.stop()
         self._looks.stop()
@@ -164,7 +166,7 @@ class Fleet:
         return await self._supervisor.finish(self._dispatcher.upsert(items), "upsert")
 
     async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
-        """Delete profiles; as `upsert`."""
+        """Delete profiles; as `upsert`, but what the store refuses goes all the same and is told so."""
         return await self._supervisor.finish(self._dispatcher.delete(link_ids), "delete")
 
     def profiles(self) -> Sequence[DesiredItem]:

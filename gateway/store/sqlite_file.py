@@ -89,6 +89,7 @@ class StoreFile:
             self.keep_mark()
         except StoreError as error:
             is_clean = False
+            self._drop()  # one that was opened for reading stays so
             log.error(_SERVED, extra={"error": str(error)})
         return replace(snapshot, clean=is_clean, doubt=self._mark.doubt)
 

@@ -138,12 +138,7 @@ class Transactions:
         due = self._due(known, step)
         if due is not None:
             return Failure(Reason.DEADLINE_PASSED, "waits: commits to the panel's storage are spaced", due=due)
-        state.begun(step.image)
-        try:
-            await self.keep()
-        except StoreError:
-            state.not_sent()
-            raise
+        await self._begin(step)
         began = self._context.clock.monotonic()
         try:
             said = await state.driver.apply(plan, step.priority, None)
@@ -160,6 +155,16 @@ class Transactions:
         failure = failure_of(said)
         state.postponed({link_id: asked[link_id] for link_id in step.link_ids if link_id in asked}, failure)
         return failure
+
+    async def _begin(self, step: Step) -> None:
+        """The panel may hold either image from now on. What revokes waits for no store; else raises StoreError, nothing begun."""
+        self._state.begun(step.image)
+        try:
+            await self.keep()
+        except StoreError:
+            if step.priority is not Priority.REVOCATION:
+                self._state.not_sent()
+                raise
 
     def _due(self, known: PanelImage, step: Step) -> float | None:
         """When a transaction that revokes nothing may be written to storage that wears out; None: now."""

@@ -1,0 +1,89 @@
+"""Deletions that the store does not take now: the panels carry them out, and the store is told when it writes again.
+
+This is the one exception to the rule that what is asked is durable before the first byte leaves: an open door is worse than a
+deletion that a restart forgets, and the answer says which it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+
+from drivers.contract import Reason
+from gateway.fleet.context import FleetContext
+from gateway.fleet.desired import Desired
+from gateway.fleet.results import LinkReport
+from gateway.store.contract import DesiredChange, DesiredItem, StoreError
+
+LOG = logging.getLogger(__name__)
+_PERIOD_S = 5.0
+
+
+class Undurable:
+    """`take_in` tells desired and panels of new items. Whoever calls `begin` or `keep` holds the context's write lock."""
+
+    def __init__(
+        self, desired: Desired, context: FleetContext, take_in: Callable[[Sequence[DesiredItem]], Awaitable[None]]
+    ) -> None:
+        self._desired = desired
+        self._context = context
+        self._take_in = take_in
+        self._pending: dict[str, int] = {}
+        """Keys, and the generations that the store still holds of them."""
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._pending
+
+    async def begin(self, keys: Iterable[str], refused: StoreError) -> None:
+        """These live items are deleted from now on, whatever the store says."""
+        live = [self._desired.live[key] for key in keys]
+        LOG.error("deletions are not durable: the store refused them", extra={"count": len(live), "error": str(refused)})
+        self._pending.update((item.link_id, item.generation) for item in live)
+        at = self._context.stamp()
+        await self._take_in(
+            [replace(item, generation=item.generation + 1, profile=None, body="", changed_at=at) for item in live]
+        )
+        self._wake.set()
+
+    async def keep(self) -> None:
+        """Makes them durable. Raises StoreError."""
+        if not self._pending:
+            return
+        changes = [DesiredChange(key, generation, None) for key, generation in self._pending.items()]
+        done = await self._context.store.put_desired(changes, {}, self._context.stamp())
+        self._pending.clear()
+        LOG.info("deletions are durable now", extra={"count": len(done)})
+        await self._take_in(done)
+
+    async def run(self) -> None:
+        """Until `stop`: tries again what the store refused."""
+        while not self._stopping:
+            await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PERIOD_S):
+                    self._wake.clear()
+                    if not self._stopping:
+                        await self._wake.wait()
+            async with self._context.write_lock:
+                with contextlib.suppress(StoreError):
+                    await self.keep()
+            if self._pending:
+                self._wake.set()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def told(self, report: LinkReport) -> LinkReport:
+        """The answer to a deletion that a restart would forget."""
+        if report.link_id not in self._pending:
+            return report
+        panels = tuple(
+            [replace(each, success=False, reason=Reason.NOT_DURABLE) if each.success else each for each in report.panels]
+        )
+        return replace(report, success=False, panels=panels)
