@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 from gateway.store import sqlite_schema
 from gateway.store.backups import copy_to
 from gateway.store.contract import GenerationConflict, Snapshot, StoreDamaged, StoreError, StoreNewer, StoreUnavailable
-from gateway.store.files import beside, reserve_room, sync_folder, take_lock
+from gateway.store.files import beside, give_room, reserve_room, sync_folder, take_lock
 from gateway.store.mark import Mark, compared, read_mark, write_mark
 from gateway.store.sqlite_schema import Prepare, is_there, mark_of, translated, understood
 
@@ -85,11 +86,9 @@ class StoreFile:
         try:
             self.run(_nothing)
             sync_folder(self.path.absolute().parent)
-            reserve_room(self.path)
             self.keep_mark()
         except StoreError as error:
             is_clean = False
-            self._drop()  # one that was opened for reading stays so
             log.error(_SERVED, extra={"error": str(error)})
         return replace(snapshot, clean=is_clean, doubt=self._mark.doubt)
 
@@ -109,8 +108,16 @@ class StoreFile:
         try:
             write_mark(self.path, self._mark)
             self._written = self._mark
+            reserve_room(self.path)
         except OSError as error:
             log.warning("the store's mark is not kept", extra={"error": str(error)})
+
+    def make_room(self, *, reserved: bool) -> None:
+        """For a deletion on a full medium: the log begins anew; `reserved`: what was kept for it is given back."""
+        with contextlib.suppress(StoreError), translated(self.path):
+            if reserved:
+                give_room(self.path)
+            self._current().execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
     def trust(self) -> None:
         """The store is believed from now on. Raises StoreError."""
@@ -150,16 +157,23 @@ class StoreFile:
         if self._connection is not None and identity == self._identity:
             return self._connection
         self._drop()
-        connection = self._connect("rw")
+        try:
+            connection = self._connect("rw")
+            self._take_up(connection)
+        except BaseException:
+            self._drop()
+            raise
+        self._identity = identity
+        return connection
+
+    def _take_up(self, connection: sqlite3.Connection) -> None:
         if self._writes is None:
             with understood(self.path):
                 self._bring_up(connection)
                 self._mark = compared(mark_of(connection), read_mark(self.path))
+                self._writes = self._mark.writes
         elif connection.execute("SELECT writes FROM state").fetchone() != (self._writes,):
-            self._drop()
             raise StoreUnavailable(f"{self.path}: another file was put there while the gateway used it")
-        self._identity = identity
-        return connection
 
     def run(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """One transaction, nothing kept on any error. Not `durable`: a power cut may undo it, it waits for no disk."""
@@ -173,8 +187,12 @@ class StoreFile:
                 result = work(connection)
                 counted = connection.execute("UPDATE state SET writes = writes + 1 RETURNING writes, revision").fetchall()
                 connection.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+                    self._drop()  # what was opened on such a medium stays so when the medium takes writing again
+                raise
             finally:
-                if connection.in_transaction:
+                if self._connection is not None and connection.in_transaction:
                     connection.execute("ROLLBACK")
             [(self._writes, revision)] = counted
             self._announced = True

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +32,6 @@ from gateway.store.contract import (
     images,
     to_be_read,
 )
-from gateway.store.files import give_room
 from gateway.store.sqlite_file import REFUSED, StoreFile, Work
 from gateway.store.sqlite_schema import INSERT_ITEM, MIGRATIONS, Prepare
 
@@ -181,15 +181,17 @@ class SqliteStore:
             _touch(connection, at)
             return done
 
-        done: tuple[DesiredItem, ...]
-        try:
-            done = await self._durably(work)
-        except StoreFull:
-            if not changes or any(change.profile is not None for change in changes):
-                raise
-            await self._on_thread(lambda: give_room(self._file.path))
-            done = await self._durably(work)
-        return done
+        only_deletions = bool(changes) and all(change.profile is None for change in changes)
+        return tuple(await (self._make_room_for(work) if only_deletions else self._durably(work)))
+
+    async def _make_room_for(self, work: Work) -> Any:
+        """What takes away gets the room that is reserved for it. Raises StoreError."""
+        for reserved in (False, True):
+            try:
+                return await self._durably(work)
+            except StoreFull:
+                await self._on_thread(partial(self._file.make_room, reserved=reserved))
+        return await self._durably(work)
 
     async def put_allocation(self, panel: str, allocation: Allocation, at: float) -> None:
         await self.put_desired((), {panel: allocation}, at)

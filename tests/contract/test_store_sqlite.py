@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,10 +52,19 @@ class Flushes:
         self.connection: sqlite3.Connection | None = None
         self._loop = asyncio.get_running_loop()
         self._begun = asyncio.Event()
+        self._refuses = False
 
     def watch(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        connection.execute(f"PRAGMA query_only = {self._refuses:d}")
         connection.set_trace_callback(self._seen)
+
+    def refuse(self, *, every_write: bool) -> None:
+        """As a medium that turns read-only, or back; also for connections to come."""
+        self._refuses = every_write
+        if self.connection is not None:
+            with suppress(sqlite3.ProgrammingError):  # it is closed by now
+                self.connection.execute(f"PRAGMA query_only = {every_write:d}")
 
     def _seen(self, statement: str) -> None:
         if statement.endswith("= NORMAL"):
@@ -157,10 +166,9 @@ async def test_a_mark_that_cannot_be_kept_holds_nobody_up(tmp_path: Path) -> Non
     flushes = Flushes()
     store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
     await store.open()
-    assert flushes.connection is not None
-    flushes.connection.execute("PRAGMA query_only = 1")
+    flushes.refuse(every_write=True)
     await asyncio.wait_for(store.put_observed("lobby", observed(1, dirty=True)), 60)
-    flushes.connection.execute("PRAGMA query_only = 0")
+    flushes.refuse(every_write=False)
     await store.put_observed("lobby", observed(2, dirty=True))
     assert (await asyncio.to_thread(open_read_only, tmp_path / "store.db")).observed == {"lobby": observed(2, dirty=True)}
     await store.close()
@@ -251,8 +259,7 @@ async def test_a_store_that_turns_read_only_and_back(tmp_path: Path, caplog: pyt
     store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
     await store.open()
     (kept,) = await store.put_desired([create(1)], {}, 1.0)
-    assert flushes.connection is not None
-    flushes.connection.execute("PRAGMA query_only = 1")
+    flushes.refuse(every_write=True)
     assert not await store.writable()
     for call in (
         store.put_desired([create(2)], {}, 1.0),
@@ -268,7 +275,7 @@ async def test_a_store_that_turns_read_only_and_back(tmp_path: Path, caplog: pyt
     await flushes.next()
     assert open_read_only(tmp_path / "store.db").desired == {link(1): kept}
     assert caplog.text.count("observations not kept yet") == 1
-    flushes.connection.execute("PRAGMA query_only = 0")
+    flushes.refuse(every_write=False)
     assert await store.writable()
     await store.close()
     assert (await load(tmp_path / "store.db")).observed == {"lobby": observed(1), "gate": observed(2)}

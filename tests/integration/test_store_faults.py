@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import shutil
 import signal
 import sqlite3
 import subprocess
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ name = "admin"
 password = "123456"
 """
 REFUSED = 78
+REFUSES = {"full": 507, "read-only": 503}
 FILES = ("store.db", "store.db-wal", "store.db-shm", "store.db.mark")
 
 
@@ -345,3 +348,93 @@ async def test_a_damaged_store_is_told_in_one_sentence(site: Path, seed: int) ->
     status, out, err = said("serve", "--config", site)
     assert (status, out, len(err.splitlines())) == (REFUSED, "", 1), err
     assert "`panel-gateway restore FILE`" in err
+
+
+# a medium that takes nothing
+
+
+class Disk:
+    """A file system of 1 MiB that outlives the gateways on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        words = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=1m none "$0" && echo ready && exec sleep 600', str(folder))
+        self._holder = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self._holder.stdout is not None
+        if self._holder.stdout.readline() != b"ready\n":
+            self.close()
+            pytest.skip("no file system can be mounted here")
+        self.inside = ("nsenter", "-t", str(self._holder.pid), "-m", f"--wdns={Path.cwd()}")
+
+    def close(self) -> None:
+        self._holder.kill()
+        self._holder.communicate()
+
+    def sh(self, script: str) -> None:
+        subprocess.run([*self.inside, "sh", "-c", f"cd '{self.folder}' && {script}"], check=True, capture_output=True)
+
+    def refuse(self, how: str) -> None:
+        self.sh("mount -o remount,ro ." if how == "read-only" else "dd if=/dev/zero of=filler bs=1k || true")
+
+    def take(self, how: str) -> None:
+        self.sh("mount -o remount,rw ." if how == "read-only" else "rm filler")
+
+    def starts(self, site: Path) -> Any:
+        return run("serve", "--config", str(site), log=site.parent / "log", before=self.inside)
+
+
+@pytest.fixture
+def disk(site: Path) -> Iterator[Disk]:
+    folder = site.parent / "disk"
+    folder.mkdir()
+    site.write_text(CONFIG.replace('"store.db"', f'"{folder}/store.db"'))
+    disk = Disk(folder)
+    yield disk
+    disk.close()
+
+
+async def until_ready(gateway: Running, client: Client) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if not await ready(gateway, client):
+                return
+            await asyncio.sleep(0.1)
+
+
+async def test_a_full_disk_takes_deletions(site: Path, disk: Disk) -> None:
+    async with disk.starts(site) as gateway, logged_in(gateway.url) as client:
+        for number in range(20):
+            await client.upsert(item(number))
+        disk.refuse("full")
+        bulky = [item(1000 + number) for number in range(400)]
+        await client.call("POST", "/api/v1/access/timeprofile/items/link", {"list_items": bulky}, status=507)
+        for number in range(19):
+            (said,) = await client.delete(item(number)["link_id"])
+            assert (said["extended_info"], said["success"]) == ("deleted", True), said
+        await gateway.end(signal.SIGKILL)
+    disk.take("full")
+    async with disk.starts(site) as gateway, logged_in(gateway.url) as client:
+        assert await names(client) == ["Profile 19"]
+
+
+@pytest.mark.parametrize(("how", "end"), [("full", signal.SIGTERM), ("read-only", signal.SIGTERM), ("read-only", signal.SIGKILL)])
+async def test_a_gateway_starts_on_a_medium_that_takes_nothing(site: Path, disk: Disk, how: str, end: int) -> None:
+    async with disk.starts(site) as gateway, logged_in(gateway.url) as client:
+        await client.upsert(item(1))
+        await client.upsert(item(2))
+        await gateway.end(end)
+    disk.sh("rm -f store.db.reserve")
+    disk.refuse(how)
+    async with disk.starts(site) as gateway, logged_in(gateway.url) as client:
+        assert await names(client) == ["Profile 1", "Profile 2"]
+        assert "the store takes no writes" in await ready(gateway, client)
+        assert await client.call("POST", "/api/v1/access/timeprofile/items/link", {"list_items": [item(3)]}, status=REFUSES[how])
+        (said,) = await client.delete(item(1)["link_id"])
+        assert (said["extended_info"], said["success"]) == ("deleted", False), said
+        assert await names(client) == ["Profile 2"]
+        disk.take(how)
+        await until_ready(gateway, client)
+        await client.upsert(item(4))
+        await gateway.end(signal.SIGKILL)
+    async with disk.starts(site) as gateway, logged_in(gateway.url) as client:
+        assert await names(client) == ["Profile 2", "Profile 4"]
