@@ -111,8 +111,6 @@ class Gateway:
         self._released_at = released_at
         self._metrics = Metrics()
         self._bound = False
-        self._doubt = ""
-        """Why the store is not believed."""
         self._reloading = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._stop_by = 0.0
@@ -132,9 +130,8 @@ class Gateway:
         is_new = not path.exists()
         self._store = SqliteStore(path)
         snapshot = await self._store.open()
-        self._doubt = snapshot.doubt
-        if self._doubt:
-            _log.error("the store is not believed", extra={"doubt": self._doubt})
+        if snapshot.doubt:
+            _log.error("the store is not believed", extra={"doubt": snapshot.doubt})
         self._stack.push_async_callback(self._store.close)
         self._serial = await serial_number(self._store, snapshot, path, is_new=is_new)
         self._writable = Remembered(self._store.writable, self._clock, _WRITABLE_S)
@@ -176,7 +173,7 @@ class Gateway:
                 ready=self.not_ready,
                 device_serial=self._serial,
                 metrics=self._metrics.exposition,
-                trust_store=self.trust_store,
+                trust_store=self._fleet.believe,
             )
         )
         http = self._settings.http
@@ -235,18 +232,14 @@ class Gateway:
     async def not_ready(self) -> tuple[str, ...]:
         """What keeps the gateway from doing what it is asked. Panels do not count."""
         clock = self._fleet.clock()
+        doubt = self._fleet.doubt()
         wrong = [
             (not await self._writable.value(), "the store takes no writes"),
-            (bool(self._doubt), f"the store is not believed: {self._doubt} (`restore FILE` or `trust-store`)"),
+            (bool(doubt), f"the store is not believed: {doubt} (`restore FILE` or `trust-store`)"),
             (not self._bound, "the port is not bound"),
             (not clock.trusted, clock.reason or "the system clock is not trusted"),
         ]
         return self.unhealthy() + tuple(text for is_wrong, text in wrong if is_wrong)
-
-    async def trust_store(self) -> None:
-        """The store is believed as it is. Raises StoreError."""
-        await self._store.trust()
-        self._doubt = ""
 
     def lines(self) -> object:
         """The body of `/gateway/v1/lines`: the counts of each line, and of each unit on it."""

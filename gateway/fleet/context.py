@@ -50,7 +50,8 @@ class FleetContext:
     `beside`: one is compiled beside the loop.
 
     `ours`: the link_ids that the gateway knows, tombstones included. `trust`: whether the wall clock is believed.
-    `ask_clocks`: has the clocks of all panels but one read anew, soon.
+    `ask_clocks`: has the clocks of all panels but one read anew, soon. `doubt`: why what the store
+    says may be older than what was asked; empty: it is not. In doubt things are taken away and nothing is opened.
     """
 
     store: Store
@@ -61,6 +62,7 @@ class FleetContext:
     ours: Container[str]
     trust: ClockTrust
     ask_clocks: Callable[[str], None] = lambda panel: None
+    doubt: str = ""
     write_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     turn: UrgentFirst = field(default_factory=UrgentFirst)
     beside: UrgentFirst = field(default_factory=UrgentFirst)
@@ -68,6 +70,10 @@ class FleetContext:
     def trusted(self) -> bool:
         """Whether the wall clock may be believed now."""
         return self.trust.trusted()
+
+    def may_open(self) -> bool:
+        """Whether anything may be opened now: the time is known, and what is asked."""
+        return self.trusted() and not self.doubt
 
     def now(self) -> float:
         """Unix seconds; of the store's last write while the clock is not trusted: nothing is compiled for it."""

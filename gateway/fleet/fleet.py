@@ -72,6 +72,7 @@ class Fleet:
             ours=self._desired,
             trust=ClockTrust(clock, options.clock, snapshot.facts, snapshot.last_write_at),
             ask_clocks=self._ask_clocks,
+            doubt=snapshot.doubt,
         )
         self._law = ZoneLaw(snapshot.facts)
         self._supervisor = Supervisor()
@@ -137,6 +138,17 @@ class Fleet:
     def _law_changed(self, zone: ZoneInfo) -> None:
         options = self._context.options
         self.set_options(replace(options, readings=replace(options.readings, zone=zone)))
+
+    def doubt(self) -> str:
+        """Why nothing is opened by what the store says; empty: it is believed."""
+        return self._context.doubt
+
+    async def believe(self) -> None:
+        """Whatever the doubt, what the store says counts from now on. Raises StoreError."""
+        await self._context.store.trust()
+        self._context.doubt = ""
+        for panel in self._panels.values():
+            panel.wake()
 
     def _begin(self, panel: Panel) -> None:
         """Nobody begins after `stop`: a reload may still be under way then."""

@@ -82,7 +82,7 @@ class StoreFile:
         self._mark = compared(found, mark)
         self._writes = found.writes
         self._identity = self._identify()
-        is_clean = snapshot.clean and (mark is None or found.writes >= mark.writes)
+        is_clean = snapshot.clean and not self._mark.doubt and (mark is None or found.writes >= mark.writes)
         try:
             self.run(_nothing)
             sync_folder(self.path.absolute().parent)

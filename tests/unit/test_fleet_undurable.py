@@ -117,6 +117,23 @@ def test_a_panel_that_is_away_meanwhile_loses_it_when_it_is_back() -> None:
     on_site(test)
 
 
+def test_a_deletion_does_not_wait_for_slots_that_cannot_be_stored() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2)])
+        site.panels["lobby"].online = False
+        await site.fleet.upsert([item(3)])
+        site.store.refuse = site.store.refuse_lazy = REFUSALS[0]
+        site.drivers["lobby"].back()
+        await deleted(site, 1)
+        await site.pass_time(30)
+        assert site.held("lobby").keys() == {link(2)}
+        site.store.refuse = site.store.refuse_lazy = None
+        await site.pass_time(200)
+        assert site.held("lobby").keys() == {link(2), link(3)}
+
+    on_site(test)
+
+
 def test_a_stop_tries_once_more_to_keep_it() -> None:
     async def main() -> None:
         site = FleetSite({"lobby": FakePanel()})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -39,8 +39,8 @@ class Goal:
     compiled_at: float
     held: tuple[object, ...]
     """What of the panel's it was compiled from too."""
-    timed: bool = True
-    """False: nothing was compiled for now, it is what the panel holds without what it shall not."""
+    may_open: bool = True
+    """What the context said of opening when it was made; False: it is what the panel holds without what it shall not."""
 
 
 def fingerprint(state: PanelState, context: FleetContext) -> str:
@@ -130,21 +130,25 @@ async def compile_goal(state: PanelState, context: FleetContext) -> Goal:
     return Goal(image, asked, work.version, work.compiled_for, work.compiled_at, work.held)
 
 
-def untimed_goal(state: PanelState, context: FleetContext) -> Goal:
-    """What the panel shall hold while nobody knows the time: what it holds, without what is not bound to it any more."""
+def taking_away(state: PanelState, context: FleetContext, leaving: Collection[str]) -> Goal:
+    """What the panel shall hold while the time is not known, or what is asked: what it holds, without the items `leaving`."""
     held, foreign, at = state.held(), state.foreign(), state.observed.compiled_at
     known = without(held, foreign)
 
     def compiled(keys: frozenset[str]) -> PanelImage:
         bound = [state.bound[key] for key in keys if key in state.bound]
-        wanted = [item for item in bound if item.generation == known.generations.get(item.link_id)]
+        wanted = [item for item in bound if item.generation == known.generations.get(item.key)]
         settings = _options(state, context, foreign)
         return _compile(context.compile, wanted, state.driver.capabilities, known.allocation, at, settings, known, {})
 
-    leaving = [key for key in known.allocation if key not in state.bound]
     image = taken_away(known, leaving, compiled, state.driver.capabilities)
     image = replace(image, slots={**only(held, foreign), **image.slots})
-    return Goal(image, {}, state.version, state.observed.compiled_for, at, _held(state), timed=False)
+    return Goal(image, {}, state.version, state.observed.compiled_for, at, _held(state), context.may_open())
+
+
+def unbound(state: PanelState) -> Collection[str]:
+    """What the panel holds and nobody asks for."""
+    return [key for key in without(state.held(), state.foreign()).allocation if key not in state.bound]
 
 
 def is_current(state: PanelState, goal: Goal) -> bool:

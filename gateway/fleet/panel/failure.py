@@ -23,6 +23,9 @@ class Failure:
 
 
 AT_WORK = Failure(Reason.DEADLINE_PASSED, "not yet: the gateway is still at work on it")
+STORE_DOUBTED = Failure(
+    Reason.DEADLINE_PASSED, "the store may be older than what was asked: restore a backup, or run trust-store"
+)
 CLOCK_NOT_SET = Failure(Reason.CLOCK_NOT_SET, "the panel's clock could not be set")
 NOT_TRUSTED = Failure(Reason.CLOCK_NOT_SET, "the gateway's clock is not trusted")
 

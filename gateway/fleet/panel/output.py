@@ -14,7 +14,7 @@ from gateway.compiler.table import DayPlan
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.defects import words_of
-from gateway.fleet.panel.failure import AT_WORK, NOT_TRUSTED
+from gateway.fleet.panel.failure import AT_WORK, NOT_TRUSTED, STORE_DOUBTED, Failure
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.place import PlacePlan, told
 from gateway.fleet.panel.state import PanelState
@@ -72,7 +72,7 @@ class Output:
         right = held is not None and held.is_right
         if item is None and (held is None or right):
             return told(self._target, ItemOutcome(ItemState.REMOVED))
-        if right and self._context.trusted():
+        if right and self._context.may_open():
             return told(self._target, ItemOutcome(ItemState.GATEWAY_HELD))
         return told(self._target, self._pending())
 
@@ -81,8 +81,13 @@ class Output:
         return replace(result, outcome=ItemState.REMOVED) if result.success else result
 
     def _pending(self) -> ItemOutcome:
-        failure = self._keeper.failure or self._state.unreachable() or (AT_WORK if self._context.trusted() else NOT_TRUSTED)
+        failure = self._keeper.failure or self._state.unreachable() or self._waiting()
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
+
+    def _waiting(self) -> Failure:
+        if self._context.doubt:
+            return STORE_DOUBTED
+        return AT_WORK if self._context.trusted() else NOT_TRUSTED
 
     def _refusal(self, profile: TimeProfile | None) -> ItemOutcome | None:
         """Why the gateway does not hold the output; where that depends on what is asked, with its first day and interval."""

@@ -180,7 +180,7 @@ class OutputKeeper:
     def _pause(self) -> float | None:
         if not self._held:
             return None
-        settled = self._failure is None and self._context.trusted()
+        settled = self._failure is None and self._context.may_open()
         return min(_STRIDE_S if settled else _RETRY_S, self._next_instant())
 
     def _next_instant(self) -> float:

@@ -16,9 +16,19 @@ from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Failed
 from gateway.fleet.panel.backoff import back_off_s
-from gateway.fleet.panel.compilation import Goal, alone, compile_goal, is_current, kept_allocation, refresh, untimed_goal, used
+from gateway.fleet.panel.compilation import (
+    Goal,
+    alone,
+    compile_goal,
+    is_current,
+    kept_allocation,
+    refresh,
+    taking_away,
+    unbound,
+    used,
+)
 from gateway.fleet.panel.defects import Defects
-from gateway.fleet.panel.failure import CLOCK_NOT_SET, Failure
+from gateway.fleet.panel.failure import CLOCK_NOT_SET, STORE_DOUBTED, Failure
 from gateway.fleet.panel.inspection import Inspection
 from gateway.fleet.panel.state import UNREACHABLE, PanelState
 from gateway.fleet.panel.transactions import Transactions
@@ -270,6 +280,8 @@ class Reconciler:
                     self._transactions.record(goal)
                     self._settle(tickets)
                 break
+        if self._context.doubt:
+            return STORE_DOUBTED
         return CLOCK_NOT_SET if state.clock_missing else None
 
     async def _goal(self) -> Goal:
@@ -279,15 +291,20 @@ class Reconciler:
         """
         state, context = self.state, self._context
         refresh(state, context)
-        if not context.trusted():
-            return untimed_goal(state, context)
+        if not context.may_open():
+            return taking_away(state, context, state.leaving if context.doubt else unbound(state))
         async with alone(state, context, {}, urgent=bool(state.leaving)):
             goal = await compile_goal(state, context)
             if not is_current(state, goal):
                 async with context.write_lock:
                     while not is_current(state, goal):
                         goal = await compile_goal(state, context)
-        await self._reserve(goal)
+        try:
+            await self._reserve(goal)
+        except StoreError:
+            if state.certain:  # what is on its way out needs no new slot
+                await self._transactions.write(taking_away(state, context, state.leaving))
+            raise
         self._renewed_at = context.clock.wall()
         return goal
 

@@ -11,7 +11,7 @@ from gateway.compiler.outcome import HELD
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.compilation import compile_bound
-from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, NOT_TRUSTED, Failure
+from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, NOT_TRUSTED, STORE_DOUBTED, Failure
 from gateway.fleet.panel.place import PlacePlan, told
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.state import PanelState
@@ -97,6 +97,8 @@ class Table:
         """Why nothing can be opened on the panel, whatever is asked."""
         if not self._context.trusted():
             return NOT_TRUSTED
+        if self._context.doubt:
+            return STORE_DOUBTED
         return (self._state.clock_withheld or CLOCK_NOT_SET) if self._state.clock_missing else None
 
     def removal(self, key: str, last: int) -> PanelResult:

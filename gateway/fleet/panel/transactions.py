@@ -105,12 +105,12 @@ class Transactions:
     def _superseded(self, goal: Goal) -> bool:
         if self.stopped or not self._state.certain:
             return True
-        return self._state.version != goal.version or self._context.trusted() != goal.timed
+        return self._state.version != goal.version or self._context.may_open() != goal.may_open
 
     def _in_time(self, step: Step, goal: Goal) -> bool:
         """Whether openings of an image that is not the newest are written all the same."""
         compiled_anew = goal.compiled_for != self._state.observed.compiled_for
-        if self._context.trusted() != goal.timed:
+        if self._context.may_open() != goal.may_open:
             return False
         return self._gave_way and not (self.stopped or compiled_anew or step.priority is Priority.REVOCATION)
 
