@@ -121,7 +121,9 @@ def test_a_deletion_does_not_wait_for_slots_that_cannot_be_stored() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1), item(2)])
         site.panels["lobby"].online = False
+        await site.fleet.upsert([item(4)])
         await site.fleet.upsert([item(3)])
+        assert link(3) not in site.store.allocations["lobby"]
         site.store.refuse = site.store.refuse_lazy = REFUSALS[0]
         site.drivers["lobby"].back()
         await deleted(site, 1)
@@ -129,7 +131,7 @@ def test_a_deletion_does_not_wait_for_slots_that_cannot_be_stored() -> None:
         assert site.held("lobby").keys() == {link(2)}
         site.store.refuse = site.store.refuse_lazy = None
         await site.pass_time(200)
-        assert site.held("lobby").keys() == {link(2), link(3)}
+        assert site.held("lobby").keys() == {link(2), link(3), link(4)}
 
     on_site(test)
 
