@@ -25,7 +25,7 @@ def _fill(file: Path) -> None:
 def _named(number: int) -> dict[str, Any]:
     item = copy.deepcopy(WORK_WEEK)
     item["link_id"] = f"91c615e3-1040-4815-8ecb-{number:012}"
-    item["name"] = "x" * 4000
+    item["name"] = "x" * 1000
     return item
 
 
