@@ -63,7 +63,7 @@ class Flushes:
         """As a medium that turns read-only, or back; also for connections to come."""
         self._refuses = every_write
         if self.connection is not None:
-            with suppress(sqlite3.ProgrammingError):  # it is closed by now
+            with suppress(sqlite3.ProgrammingError, sqlite3.InterfaceError):  # it is closed by now, or being closed
                 self.connection.execute(f"PRAGMA query_only = {every_write:d}")
 
     def _seen(self, statement: str) -> None:
