@@ -1,23 +1,23 @@
 """What types alone cannot tell of a configuration: ids used twice, names that nothing has, keys that do not go together.
 
 Works on the file as it was read, mistakes of type and all, so that one report has everything; a value of a wrong type is
-passed over here. Yields (key path, what).
+passed over here.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
-from config.files import read_password
+from config.files import MOST_PASSWORD, read_file
+from config.findings import Finding, did_you_mean
 from config.panel_model import ModelError, PanelModel
-from config.settings import LINE_KINDS, LineSettings, PanelSettings, Settings
+from config.settings import LINE_KINDS, LineSettings, PanelSettings
 
-Mistake = tuple[str, str]
 Models = Mapping[str, PanelModel] | None
 Panels = Mapping[str, PanelModel | None]
 """Every panel id with its model, None where that is not known."""
@@ -27,7 +27,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OUTPUT = re.compile(r"(?P<panel>[^:@]+):(?P<output>[0-9]{1,4})")
 
 
-def cross_checks(raw: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
+def cross_checks(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
     """`models`: known panel models by name; None: not known, models are not checked."""
     panels = _known_panels(raw, models)
     yield from _site(raw)
@@ -36,18 +36,6 @@ def cross_checks(raw: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
     yield from _panels(raw, models)
     yield from _groups(raw, panels)
     yield from _bindings(raw, panels)
-
-
-def warnings_of(settings: Settings) -> Iterator[Mistake]:
-    """What is allowed and may surprise."""
-    for at, line in enumerate(settings.lines):
-        for index, panel in enumerate(line.panels):
-            if panel.unit == 0:
-                place = f"lines[{at}].panels[{index}].unit"
-                yield (
-                    place,
-                    "through a bridge 0 is a broadcast; nothing is written before a read as 0 was answered",
-                )
 
 
 def _tables(raw: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -93,11 +81,12 @@ class _Once:
         return None if first == path else first
 
 
-def _site(raw: Mapping[str, Any]) -> Iterator[Mistake]:
+def _site(raw: Mapping[str, Any]) -> Iterator[Finding]:
     site = raw.get("site")
     zone = site.get("timezone") if isinstance(site, dict) else None
     if isinstance(zone, str) and not _is_zone(zone):
-        yield "site.timezone", f"no time zone is named {zone!r} (an IANA name is wanted, such as Europe/Kyiv)"
+        near = did_you_mean(zone, available_timezones()) or " (an IANA name is wanted, such as Europe/Kyiv)"
+        yield Finding("site.timezone", f"no time zone is named {zone!r}{near}")
 
 
 def _is_zone(name: str) -> bool:
@@ -108,56 +97,56 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def _users(raw: Mapping[str, Any]) -> Iterator[Mistake]:
+def _users(raw: Mapping[str, Any]) -> Iterator[Finding]:
     names = _Once()
     for path, user in _tables(raw, "users"):
         name = user.get("name")
         if isinstance(name, str) and (first := names.again(name, f"{path}.name")):
-            yield f"{path}.name", f"{name!r} stands at {first} already"
+            yield Finding(f"{path}.name", f"{name!r} stands at {first} already")
         elif isinstance(name, str) and ":" in name:
-            yield f"{path}.name", "HTTP Basic cannot carry a name with a colon"
+            yield Finding(f"{path}.name", "HTTP Basic cannot carry a name with a colon")
         given = {"password", "password_file"} & user.keys()
         if len(given) != 1:
-            yield path, "password or password_file is wanted, and not both"
+            yield Finding(path, "password or password_file is wanted, and not both")
         elif user.get("password") == "":
-            yield f"{path}.password", "is empty"
+            yield Finding(f"{path}.password", "is empty")
         elif isinstance(user.get("password_file"), str):
             yield from _password_file(f"{path}.password_file", Path(user["password_file"]))
 
 
-def _password_file(key: str, path: Path) -> Iterator[Mistake]:
+def _password_file(key: str, path: Path) -> Iterator[Finding]:
     try:
-        text = read_password(path)
+        text = read_file(path, MOST_PASSWORD).decode().rstrip("\r\n")
     except FileNotFoundError:
-        yield key, f"there is no file {path}; it shall hold the password, on one line"
+        yield Finding(key, f"there is no file {path}; it shall hold the password, on one line", elsewhere=True)
     except OSError as error:
-        yield key, f"{path} is not readable: {error.strerror}"
+        yield Finding(key, f"{path} is not readable: {error.strerror}", elsewhere=True)
     except UnicodeDecodeError:
-        yield key, f"{path} is not UTF-8 text"
+        yield Finding(key, f"{path} is not UTF-8 text")
     else:
         if not text or "\n" in text:
-            yield key, f"{path} must hold one line, the password"
+            yield Finding(key, f"{path} must hold one line, the password")
 
 
-def _lines(raw: Mapping[str, Any]) -> Iterator[Mistake]:
+def _lines(raw: Mapping[str, Any]) -> Iterator[Finding]:
     ids, ports = _Once(), _Once()
     for path, line in _tables(raw, "lines"):
         name = line.get("id")
         if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):
-            yield f"{path}.id", f"{name!r} stands at {first} already"
+            yield Finding(f"{path}.id", f"{name!r} stands at {first} already")
         yield from _place(path, line, ports)
 
 
-def _place(path: str, line: Mapping[str, Any], ports: _Once) -> Iterator[Mistake]:
+def _place(path: str, line: Mapping[str, Any], ports: _Once) -> Iterator[Finding]:
     """A place that no line of this kind can have, or that another line has."""
     kind, host, port = _kind(line), line.get("host"), line.get("port")
     if kind is None:
         return
     wrong = {"host": _wrong_host(kind, line), "port": _wrong_port(kind, port)}
-    yield from ((f"{path}.{key}", kind.place_mistake[key]) for key, mistaken in wrong.items() if mistaken)
+    yield from (Finding(f"{path}.{key}", kind.place_mistake[key]) for key, mistaken in wrong.items() if mistaken)
     if kind.one_wire and "port" in line and not wrong["port"] and (first := ports.again((host, port), f"{path}.port")):
         taken = f"{port} stands at {first} already"
-        yield f"{path}.port", taken if host is None else f"{host}:{taken}: one wire is one line"
+        yield Finding(f"{path}.port", taken if host is None else f"{host}:{taken}: one wire is one line")
 
 
 def _wrong_host(kind: type[LineSettings], line: Mapping[str, Any]) -> bool:
@@ -171,80 +160,86 @@ def _wrong_port(kind: type[LineSettings], port: object) -> bool:
     return isinstance(port, int) or port == ""
 
 
-def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
+def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
     ids, units = _Once(), _Once()
     neighbours = Counter(place for _, place, _, _ in _line_panels(raw))
     for kind, place, path, panel in _line_panels(raw):
         name, unit = panel.get("id"), panel.get("unit", 1)
         if unit == 0 and neighbours[place] > 1:
-            yield f"{path}.unit", "0 is for the only panel of a line: a write to 0 may reach all others"
+            yield Finding(f"{path}.unit", "0 is for the only panel of a line: a write to 0 may reach all others")
         if kind is not None and type(unit) is int and unit not in kind.units:
-            yield f"{path}.unit", f"must be {kind.units_said}"
+            yield Finding(f"{path}.unit", f"must be {kind.units_said}")
         if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):
-            yield f"{path}.id", f"{name!r} stands at {first} already"
+            yield Finding(f"{path}.id", f"{name!r} stands at {first} already")
         if isinstance(unit, int) and (first := units.again((place, unit), f"{path}.unit")):
-            yield f"{path}.unit", f"{unit} is taken by {first} on this line"
+            yield Finding(f"{path}.unit", f"{unit} is taken by {first} on this line")
         yield from _model(path, panel, models)
 
 
-def _model(path: str, panel: Mapping[str, Any], models: Models) -> Iterator[Mistake]:
+def _model(path: str, panel: Mapping[str, Any], models: Models) -> Iterator[Finding]:
     name, options = panel.get("model"), panel.get("options", {})
     if models is None or not isinstance(name, str):
         return
     if name not in models:
-        yield f"{path}.model", f"no panel model is named {name!r} (known: {', '.join(sorted(models))})"
+        yield Finding(
+            f"{path}.model", f"no panel model is named {name!r} (known: {', '.join(sorted(models))}){did_you_mean(name, models)}"
+        )
     elif isinstance(options, dict) and all(isinstance(value, bool | int | float | str) for value in options.values()):
         try:
             model = models[name].configured(options)
         except ModelError as error:
             for mistake in error.mistakes:
                 key, _, what = mistake.partition(": ")
-                yield f"{path}.{key}" if key.startswith("options") else f"{path}.options", what if what else key
+                yield Finding(f"{path}.{key}" if key.startswith("options") else f"{path}.options", what if what else key)
         else:
             yield from _lease(path, panel, model)
             yield from _serial(path, panel, model)
 
 
-def _lease(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[Mistake]:
+def _lease(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[Finding]:
     """The default counts too: a lease that the panel cannot say would hold nothing."""
     lease = model.outputs.lease if model.outputs is not None and model.capabilities.output_deadman else None
     wanted = panel.get("hold_lease_s", PanelSettings.model_fields["hold_lease_s"].default)
     if lease is not None and isinstance(wanted, int) and wanted > lease.longest_s:
         told = f"{wanted}" if "hold_lease_s" in panel else f"absent, which is {wanted}"
-        yield f"{path}.hold_lease_s", f"is {told}: this panel is held for at most {lease.longest_s} seconds at a time"
+        yield Finding(f"{path}.hold_lease_s", f"is {told}: this panel is held for at most {lease.longest_s} seconds at a time")
 
 
-def _serial(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[Mistake]:
+def _serial(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[Finding]:
     simulator = panel.get("simulator")
     if isinstance(simulator, dict) and "serial" in simulator and model.counters.serial is None:
-        yield f"{path}.simulator.serial", f"a {model.name} has no serial number"
+        yield Finding(f"{path}.simulator.serial", f"a {model.name} has no serial number")
 
 
-def _groups(raw: Mapping[str, Any], panels: Panels) -> Iterator[Mistake]:
+def _groups(raw: Mapping[str, Any], panels: Panels) -> Iterator[Finding]:
     groups = raw.get("groups")
     for name, members in groups.items() if isinstance(groups, dict) else ():
         if name == "all":
-            yield "groups.all", "@all is every panel; another name is wanted"
+            yield Finding("groups.all", "@all is every panel; another name is wanted")
         elif not _ID.fullmatch(name):
-            yield f"groups.{name}", "letters, digits, dot, dash and underscore only, at most 64, a letter or digit first"
+            yield Finding(f"groups.{name}", "letters, digits, dot, dash and underscore only, at most 64, a letter or digit first")
         for index, member in enumerate(members if isinstance(members, list) else []):
             if isinstance(member, str) and (what := _unknown(member, panels)):
-                yield f"groups.{name}[{index}]", what
+                yield Finding(f"groups.{name}[{index}]", what)
 
 
-def _bindings(raw: Mapping[str, Any], panels: Panels) -> Iterator[Mistake]:
+def _bindings(raw: Mapping[str, Any], panels: Panels) -> Iterator[Finding]:
     groups = raw.get("groups")
-    known = {f"@{name}" for name in groups} | {"@all"} if isinstance(groups, dict) else {"@all"}
+    known = {*groups, "all"} if isinstance(groups, dict) else {"all"}
     for path, rule in _tables(raw, "bindings"):
         link_id, names = rule.get("link_id"), rule.get("panels")
         if isinstance(link_id, str) and link_id != "*" and not _UUID.fullmatch(link_id):
-            yield f"{path}.link_id", "a UUID in lower case or * is wanted"
+            yield Finding(f"{path}.link_id", "a UUID in lower case or * is wanted")
         for index, name in enumerate(names if isinstance(names, list) else []):
-            if not isinstance(name, str) or name in known:
-                continue
-            what = f"no group is named {name[1:]!r}" if name.startswith("@") else _unknown(name, panels)
-            if what:
-                yield f"{path}.panels[{index}]", what
+            if isinstance(name, str) and (
+                what := _unknown_group(name, known) if name.startswith("@") else _unknown(name, panels)
+            ):
+                yield Finding(f"{path}.panels[{index}]", what)
+
+
+def _unknown_group(name: str, known: Collection[str]) -> str | None:
+    group = name.removeprefix("@")
+    return None if group in known else f"no group is named {group!r}{did_you_mean(group, known)}"
 
 
 def _unknown(name: str, panels: Panels) -> str | None:
@@ -254,7 +249,7 @@ def _unknown(name: str, panels: Panels) -> str | None:
     match = _OUTPUT.fullmatch(name)
     panel = match["panel"] if match else name
     if panel not in panels:
-        return f"no panel is named {panel!r}"
+        return f"no panel is named {panel!r}{did_you_mean(panel, panels)}"
     model = panels[panel]
     if match is None or model is None or int(match["output"]) < model.capabilities.outputs:
         return None

@@ -28,5 +28,10 @@ def read_file(path: Path, most: int) -> bytes:
 
 
 def read_password(path: Path) -> str:
-    """Without the end of its line. Raises OSError, and UnicodeDecodeError for what is not UTF-8."""
-    return read_file(path, MOST_PASSWORD).decode().rstrip("\r\n")
+    """The password of a file. Raises OSError, and UnicodeDecodeError for what is not UTF-8."""
+    return password_in(read_file(path, MOST_PASSWORD).decode())
+
+
+def password_in(text: str) -> str:
+    """What editors add is no part of a password: a byte order mark before it, blanks and the end of the line after it."""
+    return text.removeprefix("\ufeff").rstrip()

@@ -1,4 +1,4 @@
-"""A configuration file read: TOML -> Settings. All mistakes come in one report, each with its key path.
+"""A configuration file read: TOML -> Settings. All mistakes come in one report, each with its key path and its line.
 
 Relative paths are relative to the file. No message holds a value of a password.
 """
@@ -6,25 +6,36 @@ Relative paths are relative to the file. No message holds a value of a password.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from config.cross_checks import cross_checks
 from config.files import MOST_CONFIGURATION, read_file
+from config.findings import Finding, did_you_mean
 from config.panel_model import ModelError, PanelModel, load_models
 from config.settings import LINE_KINDS, Settings
 from config.toml import TomlMistake, parse_toml
+from config.toml_lines import line_of, lines_of
+from config.warnings import warnings_of
 
 
 class ConfigurationError(Exception):
-    """Mistakes in a configuration, each `key.path: what`, in the order of the file's keys where that can be told."""
+    """Mistakes in a configuration, in the order of the file's keys where that can be told."""
 
-    def __init__(self, mistakes: tuple[str, ...]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        self.findings = findings
+        self.mistakes = tuple(str(finding) for finding in findings)
+        """Each `key.path: what (line 7)`."""
+        super().__init__("\n".join(self.mistakes))
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the text of the configuration has to change: to read it again later does not help."""
+        return not all(finding.elsewhere for finding in self.findings)
 
 
 def load_settings(path: Path, models: Mapping[str, PanelModel] | None = None, leave_out: Collection[str] = ()) -> Settings:
@@ -33,30 +44,53 @@ def load_settings(path: Path, models: Mapping[str, PanelModel] | None = None, le
 
     Raises ConfigurationError.
     """
-    read = {key: value for key, value in _read(path).items() if key not in leave_out}
+    return _settings(_text(path), path, models, leave_out)
+
+
+def check_settings(path: Path) -> tuple[Settings, tuple[Finding, ...]]:
+    """The settings of a file, and what is allowed there and may surprise. Raises ConfigurationError."""
+    text = _text(path)
+    settings = _settings(text, path, None, ())
+    return settings, _on_their_lines(warnings_of(settings, path), text)
+
+
+def _settings(text: str, path: Path, models: Mapping[str, PanelModel] | None, leave_out: Collection[str]) -> Settings:
+    read = {key: value for key, value in _tables(text).items() if key not in leave_out}
     raw = _placed(read, path.absolute().parent)
-    mistakes: dict[str, str] = {}
+    mistakes: dict[str, Finding] = {}
     settings = _validated(raw, mistakes)
     if models is None:
         models = _models(raw, mistakes)
-    crossed: dict[str, str] = {}
-    for key, what in cross_checks(raw, models):
-        crossed.setdefault(key, what)
+    crossed: dict[str, Finding] = {}
+    for finding in cross_checks(raw, models):
+        crossed.setdefault(finding.place, finding)
     mistakes |= crossed  # they say more of a key than its type does
     if mistakes or settings is None:
-        raise ConfigurationError(tuple(f"{key}: {what}" for key, what in mistakes.items()))
+        raise ConfigurationError(_on_their_lines(mistakes.values(), text))
     return settings
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _on_their_lines(findings: Iterable[Finding], text: str) -> tuple[Finding, ...]:
+    found = tuple(findings)
+    lines = lines_of(text) if found else {}
+    return tuple(replace(finding, line=line_of(finding.place, lines)) for finding in found)
+
+
+def _text(path: Path) -> str:
     try:
-        return parse_toml(read_file(path, MOST_CONFIGURATION).decode("utf-8-sig"))
+        return read_file(path, MOST_CONFIGURATION).decode("utf-8-sig")
     except OSError as error:
-        raise ConfigurationError((f"file: not readable: {error.strerror}",)) from error
+        raise ConfigurationError((Finding("file", f"not readable: {error.strerror}", elsewhere=True),)) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError((f"file: not UTF-8 text, at byte {error.start}",)) from error
+        raise ConfigurationError((Finding("file", f"not UTF-8 text, at byte {error.start}"),)) from error
+
+
+def _tables(text: str) -> dict[str, Any]:
+    try:
+        return parse_toml(text)
     except TomlMistake as error:
-        raise ConfigurationError((str(error),)) from error
+        place, _, what = str(error).partition(": ")
+        raise ConfigurationError((Finding(place, what),)) from error
 
 
 def _placed(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -91,17 +125,19 @@ def _joined(folder: Path, value: Any) -> Any:
     return str(folder / value) if isinstance(value, str) and value else value
 
 
-def _validated(raw: dict[str, Any], mistakes: dict[str, str]) -> Settings | None:
+def _validated(raw: dict[str, Any], mistakes: dict[str, Finding]) -> Settings | None:
     # By way of JSON: strict types there know arrays and paths, which strict Python types do not. A date fits nowhere.
     text = json.dumps(raw, default=lambda value: {"date or time": str(value)})
     try:
         return Settings.model_validate_json(text)
     except ValidationError as error:
         for one in error.errors(include_input=False, include_url=False):
+            place = _path(raw, one["loc"])
             if one["type"] in _NO_KIND:
-                mistakes.setdefault(f"{_path(raw, one['loc'])}.kind", _NO_KIND[one["type"]])
+                mistakes.setdefault(f"{place}.kind", Finding(f"{place}.kind", _NO_KIND[one["type"]]))
             else:
-                mistakes.setdefault(_path(raw, one["loc"]), _said(one["type"], one["msg"]))
+                near = _near_key(one["loc"]) if one["type"] == "extra_forbidden" else ""
+                mistakes.setdefault(place, Finding(place, _said(one["type"], one["msg"]) + near))
     return None
 
 
@@ -120,6 +156,24 @@ def _path(raw: Any, location: Iterable[int | str]) -> str:
     return path
 
 
+def _near_key(location: tuple[int | str, ...]) -> str:
+    """For an unknown key, by its place in the settings: the known one that it may stand for."""
+    table: type[BaseModel] = Settings
+    for part in location[:-1]:
+        if part in LINE_KINDS:
+            table = LINE_KINDS[str(part)]
+        elif isinstance(part, str):
+            table = next(_tables_in(table.model_fields[part].annotation))
+    return did_you_mean(str(location[-1]), table.model_fields)
+
+
+def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _tables_in(part)
+
+
 *_OTHERS, _LAST = (f"'{kind}'" for kind in LINE_KINDS)
 _NO_KIND = {
     "union_tag_invalid": f"input should be {', '.join(_OTHERS)} or {_LAST}",
@@ -136,18 +190,18 @@ def _said(kind: str, message: str) -> str:
     return _WORDS.get(kind, message[:1].lower() + message[1:].removeprefix("Value error, "))
 
 
-def _models(raw: Mapping[str, Any], mistakes: dict[str, str]) -> Mapping[str, PanelModel] | None:
+def _models(raw: Mapping[str, Any], mistakes: dict[str, Finding]) -> Mapping[str, PanelModel] | None:
     """None where they cannot be known: then no panel is blamed for its model."""
-    site = raw.get("site", {})
+    site, key = raw.get("site", {}), "site.models_dir"
     named = site.get("models_dir") if isinstance(site, dict) else None
     folder = Path(named) if isinstance(named, str) else None
     if folder is not None and not folder.is_dir():
-        mistakes.setdefault("site.models_dir", f"no folder {folder}")
+        mistakes.setdefault(key, Finding(key, f"no folder {folder}", elsewhere=True))
         return None
     try:
         return load_models(folder)
     except ModelError as error:
-        mistakes.setdefault("site.models_dir", "; ".join(error.mistakes))
+        mistakes.setdefault(key, Finding(key, "; ".join(error.mistakes)))
     except (OSError, UnicodeDecodeError) as error:
-        mistakes.setdefault("site.models_dir", f"not readable: {error}")
+        mistakes.setdefault(key, Finding(key, f"not readable: {error}", elsewhere=True))
     return None

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from config.files import MOST_MODEL, read_file
+from config.findings import did_you_mean
 from config.model_checks import Mistake, Tables, model_checks
 from config.panel_parts import (
     Address,
@@ -195,7 +196,7 @@ def _option_values(declared: object, chosen: Mapping[str, OptionValue]) -> dict[
     for name, value in chosen.items():
         entry = known.get(name)
         if entry is None:
-            mistakes.append(f"options.{name}: this model has no such option")
+            mistakes.append(f"options.{name}: this model has no such option{did_you_mean(name, known)}")
         elif type(value) is not type(entry.get("default")):
             mistakes.append(f"options.{name}: must be of the type of its default {entry.get('default')!r}")
         elif entry.get("choices") and value not in entry["choices"]:

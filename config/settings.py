@@ -121,13 +121,15 @@ class LineSettings(_Settings):
     """What every line has, of whatever kind. A kind is a class below and a member of `AnyLine`.
 
     Of a kind: `units` are the numbers that a panel may have, `units_said` the same in words; `one_wire` says that no other
-    line may have the same place; `place_mistake` is what to tell of a `port` or a `host` that no line of the kind can have.
+    line may have the same place; `place_mistake` is what to tell of a `port` or a `host` that no line of the kind can have;
+    `without_effect` are keys that are accepted and say nothing to the kind.
     """
 
     units: ClassVar[Collection[int]] = range(256)
     units_said: ClassVar[str] = "a number from 0 to 255"
     one_wire: ClassVar[bool] = True
     place_mistake: ClassVar[Mapping[str, str]] = {}
+    without_effect: ClassVar[Collection[str]] = ()
 
     id: Identifier
     kind: str
@@ -144,6 +146,7 @@ class ModbusLineSettings(LineSettings):
 
     units: ClassVar[Collection[int]] = range(1, 248)
     units_said: ClassVar[str] = "a number from 1 to 247"
+    without_effect: ClassVar[Collection[str]] = ("turnaround_ms",)
 
     baudrate: int = Field(9600, ge=300, le=4_000_000)
     parity: Literal["none", "even", "odd"] = "none"
@@ -188,12 +191,18 @@ class ModbusTcpLine(_ModbusSocketLine):
     units: ClassVar[Collection[int]] = frozenset((*range(248), 255))
     units_said: ClassVar[str] = "a number from 1 to 247, or 255, or 0 for a device that takes nothing else"
     one_wire: ClassVar[bool] = False
+    without_effect: ClassVar[Collection[str]] = (
+        *ModbusLineSettings.without_effect,
+        *("baudrate", "parity", "stopbits", "post_timeout_quiet_ms", "local_echo", "rs485"),
+    )
 
     kind: Literal["modbus-tcp"] = "modbus-tcp"
 
 
 class ModbusRtuTcpLine(_ModbusSocketLine):
     """A serial device server: RTU frames on a socket."""
+
+    without_effect: ClassVar[Collection[str]] = (*ModbusLineSettings.without_effect, "rs485")
 
     kind: Literal["modbus-rtu-tcp"] = "modbus-rtu-tcp"
 

@@ -1,6 +1,7 @@
 """The command line. Each command is a function of `commands.py`; this file only reads arguments and starts what they ask for.
 
-Exit status: 0 done, 1 mistakes or refused, 2 usage; `serve` also 78: the store is refused, a restart does not help.
+Exit status: 0 done, 1 mistakes or refused, 2 usage; `serve` also 78: the configuration's text or the store is refused, and
+a restart does not help.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from gateway.api.info import own_version
 from gateway.app import CannotStart, StoreRefused
 from gateway.cli import commands, store
+from gateway.cli.output import Mistakes
+from gateway.cli.panel_verbs import VERBS
 from gateway.ops import logs
 
 REFUSED = 78
@@ -60,19 +63,21 @@ def _parser() -> argparse.ArgumentParser:
         running.add_argument(
             "--log-level", choices=logs.LEVELS, default="info", help="least level of what is logged; debug: frames too"
         )
-    command("check", "name every mistake of a configuration")
+    check = command("check", "name every mistake of a configuration, and warn of what may surprise")
+    check.add_argument("--strict", action="store_true", help="exit with status 1 for warnings, too")
     plan = command("plan", "show what a request would do to every panel; nothing is written")
     plan.add_argument("request", type=Path, metavar="REQUEST.json")
     plan.add_argument("--panels", help="panels in place of the bindings, comma-separated: @doors,gate:3")
     status = command("status", "show desired against observed for every panel")
     status.add_argument("panel", nargs="?")
-    for asking in (status, *(command(verb, text) for verb, text in commands.VERBS.items())):
-        asking.add_argument("--url", help="where the gateway listens, if not at [http] of the configuration")
-        if asking is not status:
-            asking.add_argument("panel")
+    reload = command("reload", "make the gateway read its configuration again, and wait for its answer")
     trust = command("trust-clock", "say that this host's clock is right, until the host boots or its clock is set")
-    trust.add_argument("--url", help="where the gateway listens, if not at [http] of the configuration")
     trust.add_argument("--yes", action="store_true", help="do not ask")
+    of_a_panel = [command(verb, text) for verb, text in VERBS.items()]
+    for verb in of_a_panel:
+        verb.add_argument("panel")
+    for asking in (status, reload, trust, *of_a_panel):
+        asking.add_argument("--url", help="ask over HTTP, as the first user, in place of the gateway's socket on this machine")
     backup = command("backup", "copy the store while the gateway works", as_json=False)
     backup.add_argument("target", type=Path, metavar="FILE")
     backup.add_argument("--force", action="store_true", help="replace a file that is there")
@@ -81,8 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     restore = command("restore", "put a backup in the place of the store, which is set aside", as_json=False)
     restore.add_argument("backup", type=Path, metavar="FILE")
-    trust = command("trust-store", "believe a store that is older than its mark, as it is", as_json=False)
-    trust.add_argument("--url", help="where the gateway listens, if not at [http] of the configuration")
+    believe = command("trust-store", "believe a store that is older than its mark, as it is", as_json=False)
+    believe.add_argument("--url", help="ask over HTTP, as the first user, in place of the gateway's socket on this machine")
     models = command("models", "list panel models, or check a model file", config=False)
     models.add_argument("--config", type=Path, metavar="FILE", help="configuration whose site.models_dir counts too")
     models.add_argument("action", nargs="?", choices=["check"])
@@ -123,11 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(read, "new_store", False):
             store.new_store(commands.read_settings(read.config))
         return commands.run(read, parser)
-    except commands.Mistakes as mistakes:
-        sys.stderr.write("".join(f"{line}\n" for line in mistakes.lines))
-        return 1
+    except Mistakes as mistakes:
+        logs.complain(mistakes.lines)
+        return REFUSED if mistakes.is_final and read.command == "serve" else 1
     except CannotStart as error:
-        sys.stderr.write(f"{error}\n")
+        logs.complain([str(error)])
         return REFUSED if isinstance(error, StoreRefused) else 1
     except KeyboardInterrupt:
         return 130

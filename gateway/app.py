@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from aiohttp import web
+
 from config.loader import ConfigurationError, load_settings
 from config.panel_model import ModelError, PanelModel, load_models
 from config.settings import HttpSettings, LineSettings, Settings
@@ -26,7 +28,7 @@ from gateway.concurrency import Remembered, Supervisor
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
-from gateway.ops import descriptors
+from gateway.ops import descriptors, local_socket
 from gateway.ops.audit import audit
 from gateway.ops.metrics import Metrics
 from gateway.ops.serial_number import serial_number
@@ -149,10 +151,12 @@ class Gateway:
         self._site = Site(self._fleet, self._clock, self._build)
         self._stack.push_async_callback(lambda: self._site.stop(self._left()))
         self._stack.push_async_callback(lambda: self._fleet.stop(self._left() - WIRES_S))
-        listening = await self._bind()
+        listening, local = await self._bind()
         await self._site.apply(settings.lines, self._models(settings))
         await self._fleet.start()
         await listening.start_serving()
+        if local is not None:
+            await local.start_serving()
         for each in listening.sockets:
             with each.dup() as own:  # asyncio takes the length of the queue for the number to accept at once, too
                 own.listen(_QUEUE)
@@ -160,8 +164,8 @@ class Gateway:
         host, port = listening.sockets[0].getsockname()[:2]
         return _url(host, port)
 
-    async def _bind(self) -> asyncio.Server:
-        """The port is taken before a line is opened; nobody is answered yet. Raises CannotStart."""
+    async def _bind(self) -> tuple[asyncio.Server, asyncio.Server | None]:
+        """The port and the local socket are taken before a line is opened; nobody is answered yet. Raises CannotStart."""
         self._app = build_app(
             ApiServices(
                 fleet=self._fleet,
@@ -193,6 +197,19 @@ class Gateway:
         except OSError as error:
             raise CannotStart(f"http: cannot listen at {http.host}:{http.port}: {error.strerror}") from error
         self._stack.callback(self._unbind, listening)
+        return listening, await self._bind_locally(server)
+
+    async def _bind_locally(self, server: web.Server) -> asyncio.Server | None:
+        """None where there can be no such socket: what the site is for works without the command line."""
+        place = local_socket.place_of(self._settings.store.path)
+        try:
+            channel = local_socket.bound(place)
+        except OSError as error:
+            _log.warning("commands cannot ask this gateway", extra={"socket": str(place), "error": str(error)})
+            return None
+        listening = await asyncio.get_running_loop().create_unix_server(server, sock=channel, start_serving=False)
+        self._stack.callback(local_socket.remove, place)
+        self._stack.callback(listening.close)
         return listening
 
     def _unbind(self, listening: asyncio.Server) -> None:
@@ -249,21 +266,29 @@ class Gateway:
     async def reload(self) -> ReloadReport:
         """Apply the configuration file as a difference; a bad one changes nothing."""
         async with self._reloading:
-            if self._config is None:
-                return ReloadReport(False, mistakes=("this gateway has no configuration file",))
-            try:
-                wanted = load_settings(self._config)
-                models = self._models(wanted)
-                refused = changed_beyond_reload(self._file, wanted)
-                if refused:
-                    return ReloadReport(False, mistakes=refused)
-                reconfigure(self._app, wanted)
-            except (ConfigurationError, ModelError) as error:
-                return ReloadReport(False, mistakes=error.mistakes)
-            except OSError as error:
-                return ReloadReport(False, mistakes=(f"users: {error}",))
-            self._file = wanted
-            return ReloadReport(True, changes=await self._apply(wanted.model_copy(update={"http": self._settings.http}), models))
+            report = await self._read_again()
+        if report.applied:
+            _log.info("configuration reloaded", extra={"changes": report.changes})
+        else:
+            _log.error("configuration refused, nothing changed", extra={"mistakes": report.mistakes})
+        return report
+
+    async def _read_again(self) -> ReloadReport:
+        if self._config is None:
+            return ReloadReport(False, mistakes=("this gateway has no configuration file",))
+        try:
+            wanted = load_settings(self._config)
+            models = self._models(wanted)
+            refused = changed_beyond_reload(self._file, wanted)
+            if refused:
+                return ReloadReport(False, mistakes=refused)
+            reconfigure(self._app, wanted)
+        except (ConfigurationError, ModelError) as error:
+            return ReloadReport(False, mistakes=error.mistakes)
+        except OSError as error:
+            return ReloadReport(False, mistakes=(f"users: {error}",))
+        self._file = wanted
+        return ReloadReport(True, changes=await self._apply(wanted.model_copy(update={"http": self._settings.http}), models))
 
     async def _apply(self, wanted: Settings, models: Mapping[str, PanelModel]) -> tuple[str, ...]:
         old, self._settings = self._settings, wanted
@@ -315,11 +340,7 @@ async def serve(settings: Settings, config: Path | None, ready: Callable[[str], 
 async def _reload(gateway: Gateway) -> None:
     now_us = int(asyncio.get_running_loop().time() * 1_000_000)
     notify(f"RELOADING=1\nMONOTONIC_USEC={now_us}")
-    report = await gateway.reload()
-    if report.applied:
-        _log.info("configuration reloaded", extra={"changes": report.changes})
-    else:
-        _log.error("configuration refused, nothing changed", extra={"mistakes": report.mistakes})
+    await gateway.reload()
     notify("READY=1")
 
 

@@ -19,6 +19,7 @@ from gateway.api.bodies import drop
 from gateway.api.connections import Connection, Connections
 from gateway.api.errors import ApiError, error_response
 from gateway.api.middleware import HEADER, PROTECTION, server_logger
+from gateway.api.operators import is_local, is_operator
 from gateway.api.origins import OPEN_PATHS
 from gateway.api.turns import Turns
 
@@ -62,9 +63,9 @@ class Reception:
 
 
 class Protocol(web.RequestHandler):
-    """`place`: what the connection counts as; None: there was none for it, it is closed."""
+    """`place`: what the connection counts as; None: there was none for it, it is closed. `is_operator`: it needs no login."""
 
-    __slots__ = ("_address", "_header_bytes", "_header_timer", "_reception", "place")
+    __slots__ = ("_address", "_header_bytes", "_header_timer", "_reception", "is_operator", "place")
 
     def __init__(self, manager: web.Server, reception: Reception, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -73,19 +74,27 @@ class Protocol(web.RequestHandler):
         self._header_timer: asyncio.TimerHandle | None = None
         self._header_bytes = 0
         self.place: Connection | None = None
+        self.is_operator = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        peer = transport.get_extra_info("peername")
-        self._address = str(peer[0]) if isinstance(peer, tuple) else ""
-        counted = None if self._reception.proxies.counts_by_total_only(self._address) else self._address
-        self.place = self._reception.connections.opened(counted, transport.abort)
+        self.place = self._place_for(transport)
         if self.place is None:
             transport.abort()
         else:
             transport.max_size = _READ_AT_ONCE  # type: ignore[attr-defined]
             super().connection_made(transport)
             self._wait_for_turn()
+
+    def _place_for(self, transport: asyncio.Transport) -> Connection | None:
+        """An operator has a place beside all others, however many there are."""
+        if is_local(transport):
+            self.is_operator = is_operator(transport)
+            return Connection(None, transport.abort, admitted=True) if self.is_operator else None
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if isinstance(peer, tuple) else ""
+        counted = None if self._reception.proxies.counts_by_total_only(self._address) else self._address
+        return self._reception.connections.opened(counted, transport.abort)
 
     def _wait_for_turn(self) -> None:
         """A stranger is not read from until others had their turn."""

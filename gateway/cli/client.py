@@ -1,37 +1,29 @@
-"""Talking to the running gateway of a configuration, as its first user."""
+"""Asking the running gateway of a configuration: on its local socket, or at a URL as the configuration's first user."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from ipaddress import ip_address
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from config.files import read_password
 from config.settings import Settings, UserSettings
+from gateway.ops import local_socket
 
 _TIMEOUT_S = 30.0
+_LOCAL = "http://localhost"
 
 
 class GatewayRefused(Exception):
-    """The gateway is not there, or said no; the text says what and where."""
+    """The gateway is not there, or said no; `lines` say what and where."""
 
-
-def _reachable(host: str) -> str:
-    """An address that stands for all addresses of a machine is met at its loopback."""
-    try:
-        address = ip_address(host or "127.0.0.1")
-    except ValueError:
-        return host
-    loopback = "127.0.0.1" if address.version == 4 else "::1"
-    return loopback if address.is_unspecified else str(address)
-
-
-def address_of(settings: Settings) -> str:
-    """The URL that a gateway of this configuration answers at, from the same machine."""
-    host = _reachable(settings.http.host)
-    return f"http://[{host}]:{settings.http.port}" if ":" in host else f"http://{host}:{settings.http.port}"
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
 
 
 def _password(user: UserSettings) -> str:
@@ -45,27 +37,49 @@ def _password(user: UserSettings) -> str:
         raise GatewayRefused(f"users[0].password_file: {error.strerror}") from error
 
 
-async def call(settings: Settings, method: str, path: str, url: str | None = None) -> Any:
-    """One request; the decoded JSON body. Raises GatewayRefused."""
+def _credentials(settings: Settings) -> dict[str, str]:
     if not settings.users:
         raise GatewayRefused("users: the configuration has no user to log in as")
     user = settings.users[0]
-    base = url or address_of(settings)
-    credentials = b64encode(f"{user.name}:{_password(user)}".encode()).decode()
-    headers = {"Authorization": f"Basic {credentials}"}
+    text = b64encode(f"{user.name}:{_password(user)}".encode()).decode()
+    return {"Authorization": f"Basic {text}"}
+
+
+@asynccontextmanager
+async def _session(settings: Settings, url: str | None) -> AsyncIterator[aiohttp.ClientSession]:
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    async with AsyncExitStack() as stack:
+        if url is not None:
+            session = aiohttp.ClientSession(headers=_credentials(settings), timeout=timeout)
+        else:
+            address = stack.enter_context(local_socket.address_of(_local_place(settings)))
+            session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(address), timeout=timeout)
+        yield await stack.enter_async_context(session)
+
+
+def _local_place(settings: Settings) -> Path:
+    store = settings.store.path
     try:
-        async with (
-            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
-            session.request(method, base + path) as response,
-        ):
+        return local_socket.answering(store)
+    except PermissionError as error:
+        raise GatewayRefused(f"{store}: its gateway answers root and its own user only; or name it by --url") from error
+    except OSError as error:
+        raise GatewayRefused(f"{store}: no gateway of this store answers ({error.strerror})") from error
+
+
+async def call(settings: Settings, method: str, path: str, url: str | None = None) -> Any:
+    """One request; the decoded JSON body. Raises GatewayRefused."""
+    place = url or str(settings.store.path)
+    try:
+        async with _session(settings, url) as session, session.request(method, (url or _LOCAL) + path) as response:
             body = await response.json()
     except aiohttp.ClientConnectorError as error:
-        raise GatewayRefused(f"{base}: no gateway answers there ({error.strerror})") from error
+        raise GatewayRefused(f"{place}: no gateway answers there ({error.strerror})") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise GatewayRefused(f"{base}: no gateway answers there ({error or type(error).__name__})") from error
+        raise GatewayRefused(f"{place}: no gateway answers there ({error or type(error).__name__})") from error
     except TimeoutError as error:
-        raise GatewayRefused(f"{base}: no answer within {_TIMEOUT_S:g} s") from error
+        raise GatewayRefused(f"{place}: no answer within {_TIMEOUT_S:g} s") from error
     if response.status >= 400:
-        raise GatewayRefused(f"{base}: {body.get('detail') or body.get('error') or response.status}")
+        mistakes = body.get("mistakes")
+        raise GatewayRefused(*(mistakes or (f"{place}: {body.get('detail') or body.get('error') or response.status}",)))
     return body

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 
 from config.settings import Settings
-from gateway.cli import commands
+from gateway.cli.output import Mistakes, called, note, say
 from gateway.store.backups import backup_file, begin_anew, restore_file
 from gateway.store.contract import StoreError
 
@@ -15,8 +15,8 @@ def backup(settings: Settings, arguments: Namespace) -> int:
     try:
         backup_file(settings.store.path, arguments.target, force=arguments.force, keep=arguments.keep)
     except StoreError as error:
-        raise commands.Mistakes([str(error)]) from error
-    commands.say(f"{arguments.target}")
+        raise Mistakes([str(error)]) from error
+    say(f"{arguments.target}")
     return 0
 
 
@@ -25,8 +25,8 @@ def restore(settings: Settings, arguments: Namespace) -> int:
     try:
         aside = restore_file(arguments.backup, store)
     except StoreError as error:
-        raise commands.Mistakes([str(error)]) from error
-    commands.say(f"{store}: restored from {arguments.backup}" + (f"; what was there is {aside}" if aside else ""))
+        raise Mistakes([str(error)]) from error
+    say(f"{store}: restored from {arguments.backup}" + (f"; what was there is {aside}" if aside else ""))
     return 0
 
 
@@ -35,14 +35,14 @@ def new_store(settings: Settings) -> None:
     try:
         aside = begin_anew(settings.store.path)
     except StoreError as error:
-        raise commands.Mistakes([str(error)]) from error
+        raise Mistakes([str(error)]) from error
     if aside is not None:
-        commands.note(f"{settings.store.path}: begun anew; what was there is {aside}")
+        note(f"{settings.store.path}: begun anew; what was there is {aside}")
 
 
 def trust_store(settings: Settings, arguments: Namespace) -> int:
-    commands.called(settings, "POST", "/gateway/v1/store/trust", arguments.url)
-    commands.say(f"{settings.store.path}: believed from now on")
+    called(settings, "POST", "/gateway/v1/store/trust", arguments.url)
+    say(f"{settings.store.path}: believed from now on")
     return 0
 
 

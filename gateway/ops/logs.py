@@ -1,4 +1,5 @@
-"""Log records on stderr: JSON lines when that is no terminal, one readable line a record when it is.
+"""Log records on stderr: JSON lines when that is no terminal, one readable line a record when it is. Lines for the journal begin
+with their priority (sd-daemon(3)).
 
 Facts travel in `extra=`; the request id of the work in hand is added to every record. Warnings and refused requests that repeat
 are written once, then counted (`repeated`), at most once a minute.
@@ -8,8 +9,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TextIO
 
 from drivers.trace import request_id
@@ -51,6 +55,36 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(shown, default=str, ensure_ascii=False)
 
 
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+_DEBUG = 7
+
+
+def _priority(level: int) -> str:
+    return f"<{next((priority for least, priority in _PRIORITIES if level >= least), _DEBUG)}>"
+
+
+class JournalFormatter(JsonFormatter):
+    """The same, with the priority before it that the journal files it under."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _priority(record.levelno) + super().format(record)
+
+
+def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the service manager reads the stream (JOURNAL_STREAM, systemd.exec(5)): not somebody who redirected it since."""
+    try:
+        file = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{file.st_dev}:{file.st_ino}"
+
+
+def complain(lines: Iterable[str]) -> None:
+    """What ends a command, for the person or the journal that reads stderr."""
+    before = _priority(logging.ERROR) if is_journal(sys.stderr) else ""
+    sys.stderr.write("".join(f"{before}{line}\n" for line in lines))
+
+
 class TextFormatter(logging.Formatter):
     """For a person at a terminal."""
 
@@ -78,12 +112,24 @@ class _Handler(logging.StreamHandler[TextIO]):
         super().close()
 
 
+def _died(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    logging.getLogger("gateway").critical("the process ends by a defect", exc_info=(kind, error, trace))
+
+
+def _formatter(stream: TextIO) -> logging.Formatter:
+    if is_journal(stream):
+        return JournalFormatter()
+    return TextFormatter() if stream.isatty() else JsonFormatter()
+
+
 def configure(stream: TextIO | None = None, level: str = "info") -> None:
     """Send all records from `level` (one of LEVELS) on to `stream` (stderr)."""
     target = stream or sys.stderr
     handler = _Handler(target)
-    handler.setFormatter(TextFormatter() if target.isatty() else JsonFormatter())
+    handler.setFormatter(_formatter(target))
     handler.addFilter(_RequestId())
+    if is_journal(target):
+        sys.excepthook = _died
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -69,7 +69,7 @@ def test_a_configuration_that_cannot_be_read_is_one_line(
     if text is not None:
         path.write_bytes(text.encode("latin-1"))
     more = [str(tmp_path / "copy.db")] if command == "backup" else []
-    assert main([command, "--config", str(path), *more]) == 1
+    assert main([command, "--config", str(path), *more]) == (78 if command == "serve" and text is not None else 1)
     shown = "".join(capsys.readouterr())
     assert len(shown.splitlines()) == 1
     assert shown.startswith(f"{path}: ")
@@ -134,6 +134,12 @@ def test_status_says_where_no_gateway_answers(site: Path, capsys: pytest.Capture
         url = f"http://127.0.0.1:{port}"
     assert main(["status", "--config", str(site), "--url", url]) == 1
     assert capsys.readouterr().err == f"{url}: no gateway answers there (Connect call failed ('127.0.0.1', {port}))\n"
+
+
+def test_status_says_that_no_gateway_of_this_store_runs(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--config", str(site)]) == 1
+    store = site.parent / "panel-gateway.db"
+    assert capsys.readouterr().err.startswith(f"{store}: no gateway of this store answers (")
 
 
 class _Broken:

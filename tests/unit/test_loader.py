@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from config.cross_checks import warnings_of
-from config.loader import ConfigurationError, load_settings
+from config.loader import ConfigurationError, check_settings, load_settings
 from config.panel_model import PanelModel, load_models
 
 GOOD = """
@@ -195,7 +194,7 @@ def test_all_mistakes_come_in_one_report(tmp_path: Path, models: Mapping[str, Pa
 def test_the_same_serial_port_twice(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:
     second = '[[lines]]\nid = "b"\nkind = "modbus-rtu"\nport = "/dev/ttyUSB0"\n[groups]'
     mistakes = mistakes_of(tmp_path, GOOD.replace("[groups]", second), models)
-    assert mistakes == ("lines[2].port: /dev/ttyUSB0 stands at lines[0].port already",)
+    assert mistakes == ("lines[2].port: /dev/ttyUSB0 stands at lines[0].port already (line 34)",)
 
 
 UNITS = """
@@ -235,8 +234,8 @@ def test_each_kind_of_line_has_unit_numbers_of_its_own(
         return
     path = tmp_path / "site.toml"
     path.write_text(text)
-    settings = load_settings(path, models)
-    assert [key for key, _ in warnings_of(settings)] == (["lines[0].panels[0].unit"] if 0 in units else [])
+    warned = {finding.place for finding in check_settings(path)[1]}
+    assert ("lines[0].panels[0].unit" in warned) is (0 in units)
 
 
 def test_the_line_of_a_syntax_error_is_told(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:
@@ -279,5 +278,5 @@ def test_two_modbus_tcp_lines_to_one_place_share_its_units(tmp_path: Path, model
     path = tmp_path / "site.toml"
     path.write_text(line("a", 1) + line("b", 2))
     assert len(load_settings(path, models).lines) == 2
-    taken = "lines[1].panels[0].unit: 1 is taken by lines[0].panels[0].unit on this line"
+    taken = "lines[1].panels[0].unit: 1 is taken by lines[0].panels[0].unit on this line (line 18)"
     assert mistakes_of(tmp_path, line("a", 1) + line("b", 1), models) == (taken,)

@@ -5,10 +5,12 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from gateway.__main__ import main
 from gateway.ops.systemd import notify, watchdog_interval_s
 from tests.support.skips import tool
 
@@ -22,9 +24,9 @@ def _analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def unit_copy(tmp_path: Path) -> Path:
-    """The unit with an ExecStart that exists on every machine."""
+    """The unit with an program that exists on every machine."""
     copy = tmp_path / UNIT.name
-    copy.write_text(re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text()))
+    copy.write_text(re.sub(r"(?m)^(Exec\w+)=\S+", r"\1=/bin/true", UNIT.read_text()))
     return copy
 
 
@@ -101,6 +103,27 @@ def test_the_unit_promises_what_the_service_keeps() -> None:
     for line in ("Type=notify", "User=panel-gateway", "StateDirectory=panel-gateway", "Restart=on-failure"):
         assert line in text.splitlines()
     assert re.search(r"(?m)^WatchdogSec=\d+$", text)
+
+
+def test_a_restart_is_not_tried_where_it_does_not_help() -> None:
+    assert "RestartPreventExitStatus=78 2" in UNIT.read_text().splitlines()
+
+
+def test_the_unit_runs_commands_that_exist() -> None:
+    for line in re.findall(r"(?m)^Exec\w+=/opt/panel-gateway/bin/panel-gateway (.+)", UNIT.read_text()):
+        with pytest.raises(SystemExit) as left:
+            main([*line.split(), "--help"])
+        assert left.value.code == 0
+
+
+def test_the_page_that_the_unit_names_is_installed() -> None:
+    root = UNIT.parents[2]
+    installed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
+    pages = {f"{folder}/{Path(page).name}": page for folder, named in installed.items() for page in named}
+    (named,) = re.findall(r"(?m)^Documentation=file:/opt/panel-gateway/(.+)$", UNIT.read_text())
+    assert (root / pages[named]).is_file()
+    for place, page in pages.items():
+        assert place == f"share/doc/panel-gateway/{page}", "links between pages are relative"
 
 
 @pytest.fixture

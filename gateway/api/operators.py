@@ -1,0 +1,25 @@
+"""Who needs no login: whoever the kernel says is root or the gateway's own user, on a socket of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+
+_ROOT = 0
+_CREDENTIALS = struct.Struct("3i")
+"""Process, user and group (unix(7), SO_PEERCRED)."""
+
+
+def is_local(transport: asyncio.BaseTransport) -> bool:
+    """Whether the connection came over a UNIX socket."""
+    channel = transport.get_extra_info("socket")
+    return channel is not None and channel.family == socket.AF_UNIX
+
+
+def is_operator(transport: asyncio.BaseTransport) -> bool:
+    """Whether the other end of a UNIX socket was opened by root or by the user of this process."""
+    channel = transport.get_extra_info("socket")
+    _, user, _ = _CREDENTIALS.unpack(channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return user in (_ROOT, os.geteuid())

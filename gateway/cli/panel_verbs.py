@@ -1,0 +1,25 @@
+"""What an operator asks of one panel."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+
+from config.settings import Settings
+from gateway.cli.output import called, say, say_json
+
+VERBS: Mapping[str, str] = {
+    "sync": "read a panel and write what differs, now",
+    "reinit": "erase a panel and write all of it",
+    "retry": "try the failed items of a panel again",
+}
+
+
+def verb(settings: Settings, arguments: argparse.Namespace) -> int:
+    """One of `VERBS`."""
+    body = called(settings, "POST", f"/gateway/v1/panels/{arguments.panel}/{arguments.command}", arguments.url)
+    if arguments.json:
+        say_json(body)
+    else:
+        say(f"{body['panel']}: {body['action']} asked for")
+    return 0
