@@ -9,7 +9,7 @@ from drivers.contract import Availability
 
 
 class Feed:
-    """A level with a wake-up, see `drivers.contract.AvailabilityFeed`. Changes nobody looked at are merged."""
+    """A level with a wake-up, see `drivers.contract.AvailabilityFeed`. Changes that are not consumed in time are merged."""
 
     def __init__(self) -> None:
         self._current = Availability.UNKNOWN
@@ -25,7 +25,7 @@ class Feed:
         return self._cause
 
     def set(self, level: Availability, cause: str | None = None) -> None:
-        """The cause of a level is what led to it, not what confirms it."""
+        """Set the level. Its cause is what led to it, not what confirms it later."""
         if level is self._current:
             return
         self._current, self._cause = level, cause
@@ -43,7 +43,7 @@ class Feed:
 
 
 class _Listener:
-    """No generator: one that is left in the middle needs a task to be closed."""
+    """An iterator, not an asynchronous generator: one that is abandoned half-way needs a task to close it."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed

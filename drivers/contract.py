@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 
 class Outcome(Enum):
-    """What is known of one exchange, or of one applied plan. Never blurred."""
+    """What is known about one exchange or one applied plan. The four are never blurred."""
 
     ACKNOWLEDGED = "acknowledged"
     REJECTED = "rejected"
@@ -44,7 +44,7 @@ class Availability(Enum):
 
 
 class Reason(Enum):
-    """Why a panel does not hold what was asked: stable tokens of `panels[].reason`."""
+    """Why a panel does not hold what is desired: the stable tokens of `panels[].reason`."""
 
     NO_REPLY = "no_reply"
     CORRUPT_REPLY = "corrupt_reply"
@@ -140,7 +140,7 @@ class PanelCapabilities:
     """`panel`: the one table of the panel is shared, every profile is united in it."""
     outputs: int = 0
     output_deadman: bool = False
-    """Outputs fall off by themselves when nobody prolongs them."""
+    """Outputs switch off by themselves unless they are prolonged."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -162,7 +162,7 @@ class Slot:
     `special_days`: one sorted tuple of days for each special-day group of the slot itself (scope `schedule`).
     On a special day with effect `replace` only the periods with that group's bit count, with `add` those and the
     weekday's. `valid_from` and `valid_to` are inclusive days, None where open. `link` is the next slot of a chain (its
-    union counts for whoever refers to this one). `opaque` holds the panel's raw words where they are not an image that
+    union counts for every reference to this one). `opaque` holds the panel's raw words where they are not an image that
     the gateway could have written; such a slot is taken, its meaning unknown.
     """
 
@@ -194,7 +194,7 @@ class ItemOutcome:
 
 @dataclass(frozen=True, slots=True)
 class PanelImage:
-    """All that one panel shall hold (compiled), or was seen to hold (read back).
+    """All that one panel must hold (compiled), or was seen to hold (read back).
 
     `slots`: only used ones. `special_days`: the panel's own groups (scope `panel`). `allocation`, `generations` and
     `outcomes` have one entry a link_id; an image read back has only what the panel itself can tell (`allocation` where
@@ -232,7 +232,7 @@ class WritePlan:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """The end of an applied plan or a command.
+    """The result of an applied plan or a command.
 
     `image` is what the panel holds now when that is known for certain, None when it has to be read back (always None
     for `unconfirmed`). `reason` is set whenever the outcome is not `acknowledged`.
@@ -246,12 +246,12 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class PanelStatus:
-    """A panel's own account of itself.
+    """What a panel reports about itself.
 
     `clock`: the wall clock it acts on, as (day, second of that day), None when unset or not readable; `clock_read_at`: the
     gateway's instant in the middle of that reading. `uptime_s`, `reset_count`: None where the panel has none.
     `capacity`: fields of PanelCapabilities that this very unit reports, e.g. ``{"max_schedules": 64}``.
-    `clock_due`: the panel wants its clock tables written again though they are right now (a change of offset passed,
+    `clock_due`: the panel's clock tables have to be written again though they are right now (a change of offset passed,
     half of its trusted time gone). `clock_due_at`: the instant from which this will be so without any change of offset.
     `clock_table`: the offset and the coming changes of it that the panel itself goes by, None where it keeps no such table.
     """
@@ -297,7 +297,7 @@ class AvailabilityFeed(Protocol):
 
     @property
     def cause(self) -> str | None:
-        """What led to the present level, in prose, where it is a failure of its own."""
+        """The cause of the current level, in prose, where the cause is a failure of its own."""
         ...
 
     def __aiter__(self) -> AsyncIterator[Availability]: ...
@@ -320,13 +320,13 @@ class PanelDriver(Protocol):
 
     @property
     def quarantined_until(self) -> float | None:
-        """When a quarantined panel is looked for next, in Unix seconds; None for any other panel."""
+        """When a quarantined panel is probed next, in Unix seconds; None for any other panel."""
         ...
 
     def hasten(self) -> None:
-        """Look for a quarantined panel as soon as the line's budget for probes allows: an operator asks for it.
+        """Probe a quarantined panel as soon as the line's budget for probes allows, because an operator asks for it.
 
-        Nothing happens to any other panel. Never refused, sends nothing by itself.
+        Other panels are not affected. Never refused; sends nothing by itself.
         """
         ...
 
@@ -343,7 +343,7 @@ class PanelDriver(Protocol):
         ...
 
     async def apply(self, plan: WritePlan, priority: Priority, deadline: float | None) -> Acknowledgement:
-        """Carry a plan out and verify it by reading back. Acknowledged only when the panel was seen to hold the target."""
+        """Carry out a plan and verify it by reading back. Acknowledged only when the panel was seen to hold the target."""
         ...
 
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
@@ -359,7 +359,7 @@ class PanelDriver(Protocol):
         ...
 
     async def identity(self, priority: Priority, deadline: float | None) -> PanelIdentity | Acknowledgement:
-        """Which device it is: to be asked when its line opened or it came back, before the first write.
+        """Which device answers: asked after its line opens or it comes back online, before the first write.
 
         Another kind of device is `rejected` with `wrong_device`. A panel that cannot tell answers `PanelIdentity()`
         without an exchange where nothing about it can be checked.
@@ -376,7 +376,7 @@ class PanelDriver(Protocol):
     async def set_output(
         self, output: int, on: bool, lease_s: int | None, priority: Priority, deadline: float | None
     ) -> Acknowledgement:
-        """Switch an output. With `lease_s` it falls off by itself after so many seconds unless prolonged by another call."""
+        """Switch an output. With `lease_s` it switches off by itself after that many seconds unless another call prolongs it."""
         ...
 
     async def read_outputs(self, priority: Priority, deadline: float | None) -> tuple[bool, ...] | Acknowledgement:

@@ -1,4 +1,4 @@
-"""Errors of our own inside what an event loop calls back: the loop would log them and go on as if nothing had happened."""
+"""Our own errors inside callbacks of an event loop: asyncio would log them and go on as if nothing had happened."""
 
 from __future__ import annotations
 

@@ -7,13 +7,13 @@ DriverError
 │   ├── Quarantined
 │   ├── BusUnavailable       port gone, connection refused
 │   └── LineStopped          the line is draining or closed
-├── PanelException           rejected: the panel said no, with its code
-│   └── PanelBusy            it did nothing and asks to be asked again
+├── PanelException           rejected: the panel refused, with its code
+│   └── PanelBusy            it did nothing; the request can be repeated later
 ├── WrongDevice              rejected: what answers is another kind of device than the configuration says
 └── Unconfirmed              bytes left, no trustworthy answer: read back
     ├── NoReply              wiring, address, asleep
-    │   └── Unheard          a converter says so: it sent the request on, or may have, and heard nothing
-    ├── StillWorking         the panel took the request and is not done
+    │   └── Unheard          a converter reports that it forwarded the request, or may have, and heard nothing
+    ├── StillWorking         the panel accepted the request and is not done
     ├── CorruptReply         noise, termination
     ├── UnexpectedReply      a frame that does not answer the request
     ├── ConnectionLost       the line went away during the exchange
@@ -69,7 +69,7 @@ class PanelException(DriverError):
 
 
 class PanelBusy(PanelException):
-    """The panel did nothing, because it is busy: asked again later it may do it."""
+    """The panel did nothing because it is busy: the same request may succeed later."""
 
 
 class WrongDevice(DriverError):
@@ -87,7 +87,7 @@ class NoReply(Unconfirmed):
 
 
 class Unheard(NoReply):
-    """A converter between the line and the panel answered with exception `code`: its word, not the panel's."""
+    """A converter between the line and the panel answered with exception `code`; the panel did not."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"a converter answered with exception {code:#04x}: it did not hear the panel")
@@ -95,12 +95,12 @@ class Unheard(NoReply):
 
 
 class StillWorking(Unconfirmed):
-    """The panel answered with exception `code`: the request is accepted and takes its time."""
+    """The panel answered with exception `code`: it accepted the request, which takes time."""
 
     reason = Reason.UNEXPECTED_REPLY
 
     def __init__(self, code: int) -> None:
-        super().__init__("the panel accepted the request and still works on it")
+        super().__init__("the panel accepted the request and is still working on it")
         self.code = code
 
 

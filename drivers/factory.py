@@ -1,4 +1,4 @@
-"""Settings to lines: the only list of protocols. Adding one is a folder beside `modbus/` and a branch here."""
+"""Makes lines from settings: the only list of protocols. A new one is a folder beside `modbus/` and a branch here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Line(Protocol):
         ...
 
     def remove_panel(self, panel: PanelSettings) -> None:
-        """The panel's waiting work is refused; its driver is of no use afterwards."""
+        """Remove a panel: its queued requests are refused, and its driver is of no use afterwards."""
         ...
 
 

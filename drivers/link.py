@@ -1,4 +1,4 @@
-"""What a bus needs of a line and of the requests on it, whatever protocol is spoken there."""
+"""What a bus needs from a line and from the requests on it, whatever the protocol."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class UnitTiming:
 
 @dataclass(slots=True)
 class WireTally:
-    """What the line itself sees, by unit (0: of no known unit)."""
+    """What the line itself counts, by unit (0: no known unit)."""
 
     late_dropped: Counter[int] = field(default_factory=Counter)
     glitch_bytes: Counter[int] = field(default_factory=Counter)
 
     def begin_anew(self, unit: int) -> None:
-        """The line keeps what was counted for this unit so far."""
+        """Keep what was counted for this unit so far."""
         for counter in (self.late_dropped, self.glitch_bytes):
             counter[0] += counter.pop(unit, 0)
 
@@ -34,12 +34,12 @@ class Request(Protocol):
 
     @property
     def writes(self) -> bool:
-        """It changes something at the unit."""
+        """Whether the request changes something in the unit."""
         ...
 
     @property
     def repeatable(self) -> bool:
-        """Asking twice does no harm, so a silent one may be sent again."""
+        """Whether sending the request twice does no harm, so that it may be repeated after no reply."""
         ...
 
 
@@ -83,22 +83,22 @@ class Link(Protocol[R_contra, V_co]):
     async def close(self) -> None: ...
 
     async def exchange(self, unit: int, request: R_contra, timing: UnitTiming, *, probe: bool = False) -> V_co:
-        """What a confirmed reply carries.
+        """Carry out one exchange and return what the confirmed reply carries.
 
-        `probe`: the unit is thought to be dead, its silence shall cost the others as little as can be.
+        `probe`: the unit is thought to be dead, so its silence must cost the other units as little as possible.
         """
         ...
 
     def frame(self, unit: int, request: R_contra) -> bytes: ...
 
     def doubts(self, unit: int, request: R_contra) -> bool:
-        """A write of which it could not be told yet who confirms it: an answered read settles that."""
+        """Whether it is unknown yet who confirms this write, the unit or an echo; an answered read settles that."""
         ...
 
     def wire_ms(self, request: R_contra) -> float | None:
-        """Both frames and both silences; None where there is no wire to time."""
+        """The wire time of both frames and both silences; None where there is no wire to time."""
         ...
 
     def wire_bytes(self, request: R_contra) -> int:
-        """Request and reply."""
+        """The bytes of request and reply."""
         ...

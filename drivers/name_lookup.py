@@ -1,4 +1,4 @@
-"""Names of hosts to addresses, so that a name server which does not answer holds up nobody else."""
+"""Resolves host names so that a name server that does not answer delays no other line."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class NameLookup:
         self._host = host
         self._running: asyncio.Future[None] | None = None
         self._last: tuple[str, ...] = ()
-        self._error = "no answer of the name server"
+        self._error = "no answer from the name server"
 
     async def addresses(self) -> tuple[str, ...]:
-        """At least one, at most three: what the name says now, or what it said last where no answer comes within two seconds.
+        """One to three addresses: the current ones, or the last known ones where no answer comes within two seconds.
 
         Raises OSError.
         """
@@ -49,7 +49,7 @@ class NameLookup:
             found = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))[:_MOST]
         except (OSError, ValueError) as failure:
             error = str(failure)
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: no caller is waiting any more
             loop.call_soon_threadsafe(self._answered, found, error)
 
     def _answered(self, found: tuple[str, ...], error: str) -> None:

@@ -26,12 +26,12 @@ class GiveUp:
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     retries: int = 2
-    """After an unconfirmed attempt."""
+    """The wait after an unconfirmed attempt."""
     busy_retries: int = 4
-    """After the panel said that it is busy; the waits double."""
+    """The first wait after the panel answered that it is busy; the waits double."""
     busy_delay_s: float = 0.05
     silent_delay_s: float = 0.25
-    """After no answer: the line is the other units' meanwhile, a panel that starts or works gets time; the waits double."""
+    """The first wait after no answer: other units use the line, a panel that starts or works gets time. The waits double."""
 
 
 def decide(repeatable: bool, error: DriverError, attempt: int, policy: RetryPolicy) -> Retry | GiveUp:
@@ -50,8 +50,8 @@ def decide(repeatable: bool, error: DriverError, attempt: int, policy: RetryPoli
 def verdict(writes: bool, unconfirmed: Unconfirmed | None, last: DriverError) -> DriverError:
     """The error that tells the truth about all attempts together.
 
-    `unconfirmed`: the latest earlier attempt whose bytes left without a trustworthy answer. What came after it cannot
-    make it undone: a write refused at the second attempt may have been carried out at the first.
+    `unconfirmed`: the latest earlier attempt whose bytes left without a trustworthy answer. No later answer
+    undoes it: a write refused at the second attempt may have been carried out at the first.
     """
     if unconfirmed is None or isinstance(last, Unconfirmed):
         return last

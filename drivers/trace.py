@@ -1,4 +1,4 @@
-"""The id of the request that work is done for, carried along so that log records of frames name it."""
+"""The id of the HTTP request that work is done for, carried along so that log records of frames name it."""
 
 from __future__ import annotations
 

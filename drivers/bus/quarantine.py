@@ -17,7 +17,7 @@ _DOUBLINGS = 10
 
 @dataclass(slots=True)
 class Health:
-    """Misses of one unit. `limit` in a row, and it is quarantined until a probe is answered."""
+    """The misses of one unit. After `limit` in a row it is quarantined until a probe is answered."""
 
     limit: int
     misses: int = 0
@@ -26,7 +26,7 @@ class Health:
     rested_at: float = 0.0
     hastened: bool = False
     latency_s: float | None = None
-    """The longest that the unit lately took to answer; None before its first answer."""
+    """The longest recent reply time of the unit; None before its first answer."""
     feed: Feed = field(default_factory=Feed)
 
     @property
@@ -40,7 +40,7 @@ class Health:
         self.feed.set(Availability.ONLINE)
 
     def probe_timeout_s(self, timeout_s: float) -> float:
-        """How long the next probe waits: as long as the unit may need by its record, so that it costs the others little.
+        """How long the next probe waits for a reply: as long as the unit has lately needed, so that it costs the others little.
 
         Every third probe waits the whole reply timeout: the unit may have become slow.
         """
@@ -50,7 +50,7 @@ class Health:
         return min(timeout_s, max(_SHORTEST_PROBE_S, likely_s))
 
     def missed(self, cause: str) -> bool:
-        """Count a miss; True when it is the one that leads to quarantine."""
+        """Count a miss; True when it is the one that puts the unit in quarantine."""
         before = self.quarantined
         self.misses += 1
         if self.quarantined:
@@ -58,15 +58,15 @@ class Health:
         return self.quarantined and not before
 
     def line_back(self) -> None:
-        """After the line was gone nothing is known; one more miss is enough for a unit that was quarantined before."""
+        """Forget the misses after the line was down; one more miss is enough for a unit that was quarantined before."""
         self.misses = min(self.misses, self.limit - 1)
         self.feed.set(Availability.UNKNOWN)
 
 
 @dataclass(slots=True)
 class Quarantine:
-    """The silent units of one line. All their probes together keep within a share of its time, and each unit's come
-    ever further apart."""
+    """The silent units of one line. All their probes together stay within a share of the line's time, and the pauses between
+    one unit's probes grow."""
 
     share: float
     first_wait_s: float = 1.0
@@ -79,9 +79,9 @@ class Quarantine:
         return unit in self._units
 
     def put(self, unit: int, health: Health, now: float, timeout_s: float = 0.0) -> None:
-        """A unit fell silent, or its probe was not answered: set when it is looked for next.
+        """Schedule the next probe of a unit that fell silent or did not answer its probe.
 
-        Never sooner than a late answer could come, `timeout_s` being the unit's reply timeout.
+        The probe is never sooner than a late answer could arrive; `timeout_s` is the unit's reply timeout.
         """
         self._units[unit] = health
         shortest_s = max(self.first_wait_s, timeout_s)
@@ -96,13 +96,13 @@ class Quarantine:
         self._units.clear()
 
     def hasten(self, unit: int, now: float) -> None:
-        """Somebody asks for this unit: its next probe waits for the line's budget and a late answer only, for no other unit."""
+        """A caller asks for this unit: its next probe waits only for the line's budget and a late answer, not for other units."""
         health = self._units[unit]
         health.probe_at = min(health.probe_at, max(now, health.rested_at))
         health.hastened = True
 
     def due(self, now: float) -> int | None:
-        """The unit to probe now: one that somebody asks for, at most every second time, else the one that waited longest."""
+        """The unit to probe now: at most every second time one that a caller asks for, else the one that has waited longest."""
         if not self._units or now < self._line_free_at:
             return None
         ready = [unit for unit, health in self._units.items() if health.probe_at <= now]
@@ -113,10 +113,10 @@ class Quarantine:
         return self._hastened_last or not health.hastened, health.probe_at
 
     def next_at(self, unit: int | None = None) -> float | None:
-        """When this unit, or the first of all, may be probed; None without any."""
+        """When this unit, or else the first of all, may be probed; None when there is none."""
         chosen = self._units.values() if unit is None else [self._units[unit]]
         return min((max(health.probe_at, self._line_free_at) for health in chosen), default=None)
 
     def charge(self, now: float, cost_s: float) -> None:
-        """Line time that a probe took, or made others wait."""
+        """Charge the line time that a probe took or made others wait."""
         self._line_free_at = max(self._line_free_at, now) + cost_s / self.share - cost_s

@@ -1,4 +1,4 @@
-"""The work waiting for one line: five priorities, and within each the units take turns."""
+"""The requests queued for one line: five priorities; within each, the units take turns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from drivers.retry import verdict
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[R, V]):
-    """One request on its way; lives from the call to its result, over all attempts."""
+    """One request, from the call to its result, over all attempts."""
 
     unit: int
     request: R
@@ -28,11 +28,11 @@ class Job(Generic[R, V]):
     attempts: int = 0
     running: bool = False
     looks: int = 0
-    """How often its unit was read before this write."""
+    """How many times the unit was read before this write."""
     write_number: int = 0
-    """The last write to its unit when this one was sent."""
+    """The number of the last write to its unit when this one was sent."""
     error: DriverError | None = None
-    """Of the last attempt that left."""
+    """The error of the last attempt that left."""
     unconfirmed: Unconfirmed | None = None
     """The latest attempt whose bytes left without a trustworthy answer."""
     timer: asyncio.TimerHandle | None = None
@@ -43,7 +43,7 @@ class Job(Generic[R, V]):
             self.future.set_result(values)
 
     def fail(self, error: DriverError) -> None:
-        """End with the error that is true of all attempts."""
+        """End the job with the error that is true of all its attempts."""
         self._disarm()
         if self.future.done():
             return
@@ -64,7 +64,7 @@ class Job(Generic[R, V]):
 
 
 def unwatched(unit: int, request: R, now: float) -> Job[R, Any]:
-    """Work in the background whose result is told by the unit's availability."""
+    """A background request whose result is seen in the unit's availability."""
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return Job(unit, request, Priority.BACKGROUND, None, now, future)
@@ -72,7 +72,7 @@ def unwatched(unit: int, request: R, now: float) -> Job[R, Any]:
 
 @dataclass(slots=True)
 class LineQueue(Generic[R, V]):
-    """Bounded. `delayed` jobs wait for their next attempt and count too."""
+    """A bounded queue. `delayed` jobs wait for their next attempt and count towards the bound."""
 
     limit: int
     depth: int = 0
@@ -81,18 +81,18 @@ class LineQueue(Generic[R, V]):
 
     @property
     def ready(self) -> bool:
-        """Something could be popped."""
+        """Whether `pop` would return a job."""
         return any(self._waiting)
 
     def put(self, job: Job[R, V]) -> None:
-        """At the end of its unit's work. Raises QueueFull."""
+        """Add a job behind its unit's other jobs. Raises QueueFull."""
         if self.depth >= self.limit:
             raise QueueFull(f"{self.depth} requests are waiting for the line")
         self._waiting[job.priority].setdefault(job.unit, deque()).append(job)
         self.depth += 1
 
     def put_back(self, job: Job[R, V]) -> None:
-        """Before its unit's other work; the unit goes behind the others. Never refused: the job was let in before."""
+        """Put a job in front of its unit's other jobs, the unit behind the other units. Never refused: it was admitted before."""
         self._waiting[job.priority].setdefault(job.unit, deque()).appendleft(job)
         self.depth += 1
 
@@ -101,7 +101,7 @@ class LineQueue(Generic[R, V]):
         self.depth += 1
 
     def release(self, job: Job[R, V]) -> bool:
-        """Make a held job ready; False if it is held no more."""
+        """Make a delayed job ready; False if it is no longer delayed."""
         if job not in self._delayed:
             return False
         del self._delayed[job]
@@ -110,7 +110,7 @@ class LineQueue(Generic[R, V]):
         return True
 
     def pop(self) -> Job[R, V] | None:
-        """The next job: highest priority, the unit whose turn it is, its oldest."""
+        """The next job: of the highest priority, the oldest of the unit whose turn it is."""
         for turns in self._waiting:
             if turns:
                 unit, jobs = next(iter(turns.items()))
@@ -123,7 +123,7 @@ class LineQueue(Generic[R, V]):
         return None
 
     def discard(self, job: Job[R, V]) -> None:
-        """Take out a job that waits; nothing happens if it does not."""
+        """Remove a queued job; no effect if it is not queued."""
         if job in self._delayed:
             del self._delayed[job]
             self.depth -= 1
@@ -137,14 +137,14 @@ class LineQueue(Generic[R, V]):
                 del turns[job.unit]
 
     def take(self, unit: int | None = None) -> list[Job[R, V]]:
-        """Empty the queue, or take out all of one unit's work."""
+        """Empty the queue, or remove all jobs of one unit."""
         taken = [job for job in self._jobs() if unit is None or job.unit == unit]
         for job in taken:
             self.discard(job)
         return taken
 
     def depths(self) -> Counter[int]:
-        """Waiting jobs of each unit."""
+        """The number of queued jobs of each unit."""
         return Counter(job.unit for job in self._jobs())
 
     def _jobs(self) -> Iterator[Job[R, V]]:

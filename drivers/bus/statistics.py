@@ -1,4 +1,4 @@
-"""What a line and its units went through: counted cheaply at each exchange, computed when asked for."""
+"""Counters of a line and its units: counted cheaply at each exchange, computed when asked for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _QUARTER = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of the last 512 exchanges; None before the first."""
+    """Percentiles of the last 512 exchanges; None before the first."""
 
     p50: float | None
     p95: float | None
@@ -34,12 +34,12 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class TrafficStatistics:
-    """One unit, or a line as a whole, since start.
+    """The counters of one unit, or of a line as a whole, since start.
 
-    `exchanges` counts attempts whose bytes left; each ended well or in one of the counts that follow. `late_dropped`
-    counts whole frames nobody waited for, `glitch_bytes` bytes of no frame. Loads are shares 0..1 of the line's time
-    over the last 1 and 15 minutes, waits for replies and for a suspect line's quiet included; noise that lets a line not
-    become quiet at all counts as one more `crc` of the line. Times in milliseconds: an exchange from its silence to its
+    `exchanges` counts attempts whose bytes left; each succeeded or is in one of the counts that follow. `late_dropped`
+    counts whole frames that no request waited for, `glitch_bytes` bytes outside any frame. Loads are shares 0..1 of the line's
+    time over the last 1 and 15 minutes, waits for replies and for a suspect line's quiet included; noise that keeps a line from
+    becoming quiet counts as one more `crc` of the line. Times in milliseconds: an exchange from its silence to its
     end, a wait in the queue from the call to the first attempt.
     """
 
@@ -98,7 +98,7 @@ class LoadMeter:
             self._slices.append(_Slice(number, busy_s))
 
     def share(self, now: float, span_s: float) -> float:
-        """Of the last `span_s` seconds in whole slices, or of the time since the first exchange while that is shorter."""
+        """The busy share of the last `span_s` seconds in whole slices, or of the time since the first exchange if shorter."""
         if self._started is None:
             return 0.0
         first = int((now - span_s) // _BUCKET_S) + 1
@@ -208,7 +208,7 @@ class LineTraffic:
 
 
 def percentiles(seconds: Iterable[float]) -> Percentiles:
-    """Nearest rank, in milliseconds."""
+    """Nearest-rank percentiles, in milliseconds."""
     ordered = sorted(seconds)
     if not ordered:
         return Percentiles(None, None)

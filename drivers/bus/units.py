@@ -1,4 +1,4 @@
-"""The units of one line: how each is spoken to, how it is doing, and what its answers say of it."""
+"""The units of one line: how each is addressed, its health, and what its answers tell about it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Unit(Generic[R]):
     probe: R
     policy: RetryPolicy
     writes: int = 0
-    """Sent so far, repetitions included."""
+    """Writes sent so far, repetitions included."""
     health: Health = field(default_factory=lambda: Health(_MISSES_TO_QUARANTINE))
 
 
@@ -56,7 +56,7 @@ class LineUnits(Generic[R]):
         return self._units.items()
 
     def attach(self, number: int, guard_ms: float | None, timeout_ms: float | None, probe: R, waits: bool) -> None:
-        """As `drivers.bus.worker.Bus.attach`."""
+        """Add a unit; see `drivers.bus.worker.Bus.attach`."""
         if number in self._units:
             raise ValueError(f"unit {number} is attached already")
         policy = replace(self._policy, busy_retries=0) if waits else self._policy
@@ -65,11 +65,11 @@ class LineUnits(Generic[R]):
     def detach(self, number: int) -> None:
         known = self._units.pop(number, None)
         if known is not None:
-            known.health.feed.set(Availability.BUS_UNAVAILABLE, "taken off the line")
+            known.health.feed.set(Availability.BUS_UNAVAILABLE, "removed from the line")
         self.quarantine.release(number)
 
     def timing(self, number: int) -> UnitTiming:
-        """The line's own for a unit that is no longer attached."""
+        """The unit's reply timeout; the line's for a unit that is no longer attached."""
         return self._units[number].timing if number in self._units else self._timing(None, None)
 
     def policy(self, number: int) -> RetryPolicy:
@@ -93,13 +93,13 @@ class LineUnits(Generic[R]):
             job.write_number = unit.writes
 
     def overtaken(self, job: Job[R, Any]) -> bool:
-        """Another write went to the unit since this one: repeating it now could undo the newer one."""
+        """Whether another write went to the unit since this one: repeating this one now could undo the newer one."""
         return job.request.writes and job.unit in self._units and self._units[job.unit].writes != job.write_number
 
     # ---- health ----
 
     def answered(self, number: int, error: DriverError | None, latency_s: float, now: float) -> bool:
-        """What one attempt says of the unit. True if it was the last straw: the unit is quarantined now."""
+        """Record what one attempt tells about the unit. True if the unit is quarantined because of it."""
         unit = self._units.get(number)
         if unit is None:
             return False
@@ -110,8 +110,8 @@ class LineUnits(Generic[R]):
         return isinstance(error, NoReply | CorruptReply | ConnectionLost) and self._missed(number, unit, error, now)
 
     def gave_up(self, number: int, error: DriverError, now: float) -> bool:
-        """The same of a request that is over: odd answers only are one miss, however often it was tried. Who answers there is not
-        the panel."""
+        """The same for a request that is over: when all its answers were odd, they are one miss, however often it was tried:
+        what answers there is not the panel."""
         unit = self._units.get(number)
         return unit is not None and isinstance(error, UnexpectedReply) and self._missed(number, unit, error, now)
 
@@ -124,7 +124,7 @@ class LineUnits(Generic[R]):
         return True
 
     def probed(self, number: int, now: float) -> None:
-        """After a probe and what it said of the unit."""
+        """Record what a probe tells about the unit."""
         unit = self._units.get(number)
         if unit is None:
             return

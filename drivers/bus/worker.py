@@ -1,7 +1,7 @@
-"""The bus: owns one line. Its queue, the order of exchanges, retries, quarantine, reopening and the end.
+"""The bus owns one line: its queue, the order of exchanges, retries, quarantine, reopening and shutdown.
 
-One worker task a line does everything that touches the line; lines never wait for each other. An exchange once started
-is finished by the worker, whoever hung up.
+One worker task per line does everything that touches the line; lines never wait for each other. The worker finishes an
+exchange that has started even when its caller is gone.
 """
 
 from __future__ import annotations
@@ -61,26 +61,26 @@ class Bus(Generic[R, V]):
         self._down = False
         self._failed_opens = 0
         self._cuts = 0
-        """Exchanges in a row that lost the connection."""
+        """How many exchanges in a row lost the connection."""
         self._cut_off: set[int] = set()
-        """The units of these."""
+        """The units that those exchanges were for."""
         self._probed = False
 
     # ---- life ----
 
     @property
     def task(self) -> asyncio.Task[None] | None:
-        """The worker, from `start` on. It ends by `stop` only: any other end is a defect its owner has to act on."""
+        """The worker task, from `start` on. Only `stop` ends it: any other end is a defect that the owner has to act on."""
         return self._task
 
     async def start(self) -> None:
-        """Start the worker; it opens the line. A line that cannot be opened is no error here: it is tried again."""
+        """Start the worker; it opens the line. A line that cannot be opened is not an error here: opening is retried."""
         self._link.on_lost = self._wake.set
         self._task = asyncio.create_task(self._work(), name=f"line {self._settings.id}")
         self._task.add_done_callback(self._ended)
 
     async def stop(self, grace_s: float) -> None:
-        """Refuse new work and what waits, finish what is on the wire within `grace_s` seconds, close the line."""
+        """Refuse new and queued requests, finish the exchange on the wire within `grace_s` seconds, close the line."""
         self._stopping = True
         self._refuse_waiting(LineStopped("the line is stopping"))
         self._wake.set()
@@ -100,8 +100,8 @@ class Bus(Generic[R, V]):
         timeout_ms: float | None = None,
         waits: bool = False,
     ) -> None:
-        """Make a unit known; None takes the line's value. `probe`: a cheap read, any answer to it means alive. `waits`: whoever
-        asks waits out a busy unit by a rule of its own.
+        """Add a unit; None takes the line's value. `probe`: a cheap read; any answer to it means that the unit is alive.
+        `waits`: the caller waits out a busy unit by a rule of its own, so the bus does not.
         """
         self._units.attach(unit, guard_ms, timeout_ms, probe, waits)
         self._traffic.attach(unit)
@@ -110,7 +110,7 @@ class Bus(Generic[R, V]):
             self._units[unit].health.feed.set(Availability.BUS_UNAVAILABLE)
 
     def detach(self, unit: int) -> None:
-        """Forget a unit; its waiting work is refused, an exchange under way is finished."""
+        """Remove a unit: its queued requests are refused, an exchange under way is finished."""
         self._units.detach(unit)
         self._traffic.detach(unit)
         for job in self._queue.take(unit):
@@ -119,7 +119,7 @@ class Bus(Generic[R, V]):
     # ---- work ----
 
     async def exchange(self, unit: int, request: R, priority: Priority, deadline: float | None = None) -> V:
-        """What the confirmed reply carries. Raises DriverError subclasses.
+        """Carry out `request` and return what the confirmed reply carries. Raises DriverError subclasses.
 
         A request that did not start before `deadline` is not started. A quarantined unit is refused at once; an
         operator's request for it brings its next probe forward as far as the line's budget allows. Cancelling takes a
@@ -220,7 +220,7 @@ class Bus(Generic[R, V]):
             await self._link.close()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """However the worker ended, nobody may wait for it for ever."""
+        """However the worker ended, no caller may wait for it forever."""
         if self._running is not None:
             self._running.fail(NoReply(_STOPPED_WAITING) if self._link.sent else LineStopped("the line was stopped"))
             self._running = None
@@ -229,13 +229,13 @@ class Bus(Generic[R, V]):
             _log.critical("line worker died", extra={"line": self._settings.id}, exc_info=task.exception())
 
     async def _rest(self, until: float | None) -> None:
-        """Wait for work, at most `until`."""
+        """Wait for a request, until the monotonic time `until` at most."""
         if self._stopping or self._queue.ready or (not self._link.connected and not self._down):
             return
         await self._nap(until)
 
     async def _nap(self, until: float | None) -> None:
-        """Until somebody wakes the worker, at most `until`."""
+        """Wait until something wakes the worker, until the monotonic time `until` at most."""
         self._wake.clear()
         if until is None:
             await self._wake.wait()
@@ -248,7 +248,7 @@ class Bus(Generic[R, V]):
             timer.cancel()
 
     async def _reopen(self) -> None:
-        """Open the line; the first time at once, then with growing pauses until an exchange went well."""
+        """Open the line: at once the first time, then after growing pauses until an exchange succeeds."""
         if self._failed_opens:
             self._go_down()
             await self._pause(min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2 ** min(self._failed_opens - 1, _DOUBLINGS)))
@@ -259,7 +259,7 @@ class Bus(Generic[R, V]):
             self._come_up()
 
     async def _open(self) -> bool:
-        """Counts as failed until an exchange went over it."""
+        """Open the line. It counts as failed until an exchange succeeds on it."""
         self._failed_opens += 1
         try:
             await self._link.open()
@@ -269,11 +269,11 @@ class Bus(Generic[R, V]):
         return True
 
     async def _renew(self) -> bool:
-        """Open a connection anew that the last exchange left suspect, while nothing runs: deadlines of what waits hold.
+        """Reopen, while no exchange runs, a connection that the last exchange left suspect: queued requests keep their deadlines.
 
-        Once before an exchange: what is stale again at once is that exchange's matter. A host that closes one connection after
-        the other, whoever is asked for, is a line that is down: the next one comes after a pause. One that does so when asked
-        for some units only is a matter of these.
+        This happens once before an exchange: a connection that is stale again at once is left to that exchange. A host that
+        closes every connection, whichever unit is asked, means that the line is down: the next one is opened after a pause. A
+        host that does so only when certain units are asked is those units' problem.
         """
         if self._cuts >= _CUTS_OF_A_LINE and all(number in self._cut_off for number, _ in self._units.items()):
             await self._link.close()
@@ -281,9 +281,9 @@ class Bus(Generic[R, V]):
         return await self._open() and not self._stopping
 
     async def _settled(self) -> bool:
-        """Let a suspect line become quiet before anything is chosen: what waits may be given up or overtaken meanwhile.
+        """Let a suspect line become quiet before the next request is chosen: queued ones may expire or be overtaken meanwhile.
 
-        A quiet that a probe made necessary comes out of the line's budget for probes.
+        A silence that a probe made necessary is charged to the line's budget for probes.
         """
         started = now = self._clock.monotonic()
         while now < (quiet_at := self._link.quiet_at):
@@ -304,7 +304,7 @@ class Bus(Generic[R, V]):
         return True
 
     async def _pause(self, seconds: float) -> None:
-        """A pause that only `stop` cuts short."""
+        """Pause; only `stop` cuts it short."""
         until = self._clock.monotonic() + seconds
         while not self._stopping and self._clock.monotonic() < until:
             await self._rest(until)
@@ -323,7 +323,7 @@ class Bus(Generic[R, V]):
             self._look_for(number, unit)
 
     def _look_for(self, number: int, unit: Unit[R]) -> None:
-        """Ask once in the background, so that a unit that is there is soon known to be online."""
+        """Probe the unit once in the background, so that one that is there is soon known to be online."""
         self._queue.put_back(unwatched(number, unit.probe, self._clock.monotonic()))
 
     def _refuse_waiting(self, error: NotSent) -> None:
@@ -334,7 +334,7 @@ class Bus(Generic[R, V]):
 
     async def _carry_out(self, job: Job[R, V]) -> None:
         if job.error is not None and self._units.overtaken(job):
-            # A panel that was busy refused nothing for good: whoever asked looks again, it is no rejection.
+            # A busy panel has refused nothing for good, so this is no rejection: the caller reads back.
             busy = isinstance(job.error, PanelBusy)
             job.fail(UnexpectedReply("the panel was busy, and a newer write went to it meanwhile") if busy else job.error)
             return
@@ -363,11 +363,12 @@ class Bus(Generic[R, V]):
         self._account(job.unit, job.request, started, error)
 
     def _unproved(self, job: Job[R, V]) -> bool:
-        """A write of which the link cannot tell yet who confirms it."""
+        """Whether this is a write for which the link cannot tell yet whether the unit or the adapter's echo confirms it."""
         return job.looks <= self._policy.retries and job.unit in self._units and self._link.doubts(job.unit, job.request)
 
     async def _look_first(self, job: Job[R, V]) -> None:
-        """A harmless read before the first single write on a connection; in vain for ever, the write is judged by itself."""
+        """Read something harmless before the first single write on a connection; if no read is ever answered, the write is
+        judged by itself."""
         job.looks += 1
         self._queue.put_back(job)
         unit, started = self._units[job.unit], self._clock.monotonic()
@@ -406,7 +407,7 @@ class Bus(Generic[R, V]):
     # ---- counting ----
 
     def _account(self, number: int, request: R, started: float, error: DriverError | None) -> None:
-        """Count one attempt, and draw the conclusions for the unit and the line."""
+        """Count one attempt and update the health of the unit and the line."""
         now = self._clock.monotonic()
         if isinstance(error, NotSent):
             return
@@ -421,7 +422,7 @@ class Bus(Generic[R, V]):
             self._refuse_quarantined(number)
 
     def _latency_s(self, request: R, took_s: float) -> float:
-        """What an answered exchange took beside the bytes and the silences themselves."""
+        """The time that an answered exchange took beyond its bytes and silences."""
         return max(0.0, took_s - (self._link.wire_ms(request) or 0.0) / 1000)
 
     # ---- quarantine ----
@@ -431,7 +432,7 @@ class Bus(Generic[R, V]):
             job.fail(self._units.refusal(number))
 
     async def _probe(self, number: int, unit: Unit[R]) -> None:
-        """One try. Its cost, and the quiet it makes others wait for, come out of the line's budget for probes."""
+        """Send one probe. Its time, and the silence that others must wait for after it, are charged to the budget for probes."""
         started = self._clock.monotonic()
         error: DriverError | None = None
         request_id.set(None)

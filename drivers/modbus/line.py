@@ -20,7 +20,7 @@ from drivers.modbus.wire.requests import Request, read_input_registers
 
 ModbusLink = Link[Request, tuple[int, ...]]
 ModbusBus = Bus[Request, tuple[int, ...]]
-"""Exchanges give words or 0/1 bits of a read, () for a confirmed write."""
+"""One Modbus line. An exchange returns the words or 0/1 bits of a read, () for a confirmed write."""
 
 
 class ModbusLine:
@@ -48,7 +48,7 @@ class ModbusLine:
 
 
 def _probe(model: PanelModel) -> Request:
-    """A cheap read that any such panel answers."""
+    """A cheap read that every such panel answers."""
     if model.identity:
         return named_reads(model, [model.identity[0].read])[0][2]
     if model.registers:

@@ -1,4 +1,4 @@
-"""Clock codecs: a time to set as words, and words read back as a time. Pure.
+"""Clock codecs: turn a time into words, and words read back into a time. Pure.
 
 A wall clock is (day since 1970-01-01, second of that day).
 """
@@ -26,7 +26,7 @@ def wall_of(setting: ClockSetting, instant: int) -> Wall:
 
 
 def weekday(day: int) -> int:
-    """Of a day since 1970-01-01; 0 Monday."""
+    """The weekday, 0 for Monday, of a day that counts from 1970-01-01."""
     return (EPOCH + timedelta(days=day)).weekday()
 
 
@@ -52,7 +52,7 @@ def table_words(codec: UnixTableClock, setting: ClockSetting, instant: int) -> t
 
 
 def table_setting(words: Sequence[int]) -> ClockSetting:
-    """What the ten words of a `unix-table` clock say: the inverse of `table_words`, without changes that are none."""
+    """The meaning of the ten words of a `unix-table` clock: the inverse of `table_words`, without placeholder changes."""
     instant, change, next_change = (words[at] << 16 | words[at + 1] for at in (0, 3, 6))
     offset, after, next_after = (_signed(words[at]) for at in (2, 5, 8))
     coming = ((at, minutes) for at, minutes in ((change, after), (next_change, next_after)) if at)
@@ -68,7 +68,7 @@ def _long(value: int) -> tuple[int, int]:
 
 
 def civil_wall(values: Sequence[int]) -> Wall | None:
-    """Year, month, day, hour, minute, second as a wall clock; None when they are no time."""
+    """Year, month, day, hour, minute, second as a wall clock; None when they are not a time."""
     year, month, day, hour, minute, second = values
     if not (hour < 24 and minute < 60 and second < 60):
         return None
@@ -108,7 +108,7 @@ def _byte(value: int, codec: FieldsClock) -> int:
 
 
 def fields_wall(codec: FieldsClock, words: Sequence[int]) -> Wall | None:
-    """What a `fields` clock shows; None when that is no time, or when the weekday it goes by is not the date's."""
+    """What a `fields` clock shows; None when that is not a time, or when its weekday is not the date's."""
     data = [byte for word in words for byte in (word >> 8, word & 0xFF)]
     if codec.encoding == "bcd":
         if any(byte & 0x0F > 9 or byte >> 4 > 9 for byte in data):

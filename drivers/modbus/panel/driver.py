@@ -1,4 +1,4 @@
-"""The driver of every Modbus panel that holds schedules: what its model file and schedule layout say, carried out and verified.
+"""The driver of every Modbus panel that holds schedules: it carries out and verifies what model file and layout describe.
 
 A transaction with a commit: begin, staged words, commit; then the panel's own account of the commit, and the words that
 prove it by a reading of another shape. Without a commit: every word written is read back.
@@ -20,7 +20,7 @@ from drivers.modbus.panel.layouts.layout import Layout
 from drivers.modbus.panel.output_driver import OutputDriver
 from drivers.modbus.panel.prepare import When, prepare, stands
 from drivers.modbus.panel.restarts import Reading, went_on
-from drivers.modbus.panel.steps import EFFECTLESS, Check, Step, StepKind, Transaction
+from drivers.modbus.panel.steps import EFFECTLESS, Check, StepKind, Transaction, WriteStep
 from drivers.modbus.panel.unit import Call, PanelUnit, failed
 from drivers.modbus.panel.words import write_words
 from drivers.modbus.wire.requests import Request, write_registers
@@ -30,13 +30,13 @@ _log = logging.getLogger(__name__)
 _BEFORE: tuple[When, ...] = ("always",)
 _BEHIND: tuple[When, ...] = ("transaction",)
 _LASTING = _BEFORE + _BEHIND
-"""Bits without which words do not last or do not act: written before and behind them."""
+"""When bits are written without which words do not last or do not act: before the words and behind them."""
 _ATTEMPTS = 3
-"""Of a transaction whose staged words the panel lost."""
+"""How many times a transaction is attempted whose staged words the panel loses."""
 
 
 class StagingLost(Unconfirmed):
-    """What was staged was gone before the commit: a restart, or the panel's staging time-out."""
+    """The staged words were gone before the commit, by a restart or the panel's staging time-out."""
 
     reason = UnexpectedReply.reason
 
@@ -48,7 +48,7 @@ class CommitRefused(PanelException):
 @dataclass(slots=True)
 class _Progress:
     effect: bool = False
-    """A step that the panel acts on left the gateway."""
+    """Whether a step that the panel acts on left the gateway."""
     erased: bool = False
     commit: DriverError | None = None
     """Why a commit that left is not confirmed."""
@@ -64,20 +64,20 @@ class ModbusPanelDriver(OutputDriver):
         self._layout = self._build_layout()
         self._writing = asyncio.Lock()
         self._held: PanelImage | None = None
-        """What the panel was last seen to hold."""
+        """The image that the panel was last seen to hold."""
         self._saved = self._model.write.save is None
-        """False: what the panel holds may be gone after a power cut. Unknown at the start: taken to be so."""
+        """False: what the panel holds may be gone after a power cut. Unknown at the start, so False is assumed."""
         self._began: Reading | None = None
         """The panel's counters before the first word that is not saved."""
         self._doubtful = False
-        """Words were written and not proved: the panel may have restarted, and lost a bit that makes them last."""
+        """Words were written and not verified: the panel may have restarted and lost a bit that makes them last."""
         self._lost = self._lasts_by_bits()
-        """It was seen to have lost it: what its table reads may be gone after a power cut. Unknown at the start: taken to be so
-        until it is seen to hold an image that was acknowledged."""
+        """The panel was seen to have lost such a bit: what its table reads may be gone after a power cut. Unknown at the start,
+        so assumed until the panel is seen to hold an image that was acknowledged."""
         self._values_open = False
-        """Table or clock were written, and the values that the panel acts on not yet looked at."""
+        """The table or the clock was written, and the values that the panel acts on have not been checked since."""
         self._may_force = True
-        """False: since the last write of table or clock values were forced in vain, and would be in vain again."""
+        """False: forcing values has had no effect since the last write of table or clock, and would have none again."""
 
     def _build_layout(self) -> Layout:
         layout = build_layout(self._model, self._capabilities)
@@ -129,7 +129,7 @@ class ModbusPanelDriver(OutputDriver):
         return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
 
     def _refused(self, transaction: Transaction, progress: _Progress, error: DriverError) -> Acknowledgement:
-        """What is known after an error. A panel that was sent nothing it acts on still holds what it held."""
+        """The acknowledgement after an error. A panel that was sent nothing it acts on still holds what it held."""
         facts = {"panel_unit": self._unit.unit, "model": self._model.name, "reason": error.reason.value, "error": str(error)}
         _log.warning("a transaction failed", extra=facts)
         if isinstance(error, CommitRefused):
@@ -160,7 +160,7 @@ class ModbusPanelDriver(OutputDriver):
     def _commits(transaction: Transaction) -> bool:
         return any(step.kind is StepKind.COMMIT for step in transaction.steps)
 
-    async def _write(self, steps: tuple[Step, ...], progress: _Progress, call: Call) -> None:
+    async def _write(self, steps: tuple[WriteStep, ...], progress: _Progress, call: Call) -> None:
         kinds = {step.kind for step in steps}
         if StepKind.PREPARE in kinds:
             await prepare(self._unit, _BEFORE, call)
@@ -179,8 +179,8 @@ class ModbusPanelDriver(OutputDriver):
             if step.kind is StepKind.SAVE:
                 self._saved, self._began = True, None
 
-    async def _one(self, step: Step, progress: _Progress, call: Call) -> None:
-        """Send one step and remember what it may have done."""
+    async def _one(self, step: WriteStep, progress: _Progress, call: Call) -> None:
+        """Send one step and record what effect it may have had."""
         try:
             await self._unit.exchange(step.request, call)
         except (NotSent, PanelException):
@@ -190,7 +190,7 @@ class ModbusPanelDriver(OutputDriver):
             raise
         self._sent(step, progress)
 
-    def _sent(self, step: Step, progress: _Progress) -> None:
+    def _sent(self, step: WriteStep, progress: _Progress) -> None:
         progress.effect |= step.kind not in EFFECTLESS
         if step.kind is StepKind.WRITE:
             self._saved &= self._model.write.save is None
@@ -199,8 +199,8 @@ class ModbusPanelDriver(OutputDriver):
         if step.storage is not None:
             self._unit.written[step.storage] += 1
 
-    async def _commit(self, step: Step, progress: _Progress, call: Call) -> None:
-        """A commit that left without an answer is no end: verification shows what became of it."""
+    async def _commit(self, step: WriteStep, progress: _Progress, call: Call) -> None:
+        """Send the commit. One that left without an answer does not end the transaction: verification shows its outcome."""
         try:
             await self._one(step, progress, call)
         except PanelException as error:
@@ -209,7 +209,7 @@ class ModbusPanelDriver(OutputDriver):
             progress.commit = error
 
     async def _explain_refusal(self, error: PanelException, progress: _Progress, call: Call) -> None:
-        """Why the commit was refused. Always raises."""
+        """Read why the commit was refused. Always raises."""
         status = self._model.write.commit_status
         if status is None or status.refused_address is None or status.refused_reason is None:
             raise CommitRefused(error.code, str(error)) from error
@@ -224,7 +224,7 @@ class ModbusPanelDriver(OutputDriver):
     # --- verify
 
     async def _verify(self, target: PanelImage, transaction: Transaction, progress: _Progress, call: Call) -> None:
-        """Raises VerifyFailed, or why the commit could not be confirmed."""
+        """Read back. Raises VerifyFailed, or the error because of which the commit could not be confirmed."""
         sure = not self._commits(transaction) or await self._committed(progress, call)
         settles = self._commits(transaction) and self._model.write.busy is not None
         proof = transaction.checks
@@ -244,7 +244,7 @@ class ModbusPanelDriver(OutputDriver):
         await self._follow(target, call)
 
     async def _follow(self, image: PanelImage, call: Call) -> None:
-        """The values that the panel acts on, as the table says that it holds. A table that is not known says nothing."""
+        """Bring the values that the panel acts on to what its table says; nothing is known where the table is not."""
         try:
             await put_in_force(self._unit, self._layout, self._clock_writer, image, call, self._may_force)
         except VerifyFailed:
@@ -253,7 +253,7 @@ class ModbusPanelDriver(OutputDriver):
         self._values_open = self._lost
 
     async def _committed(self, progress: _Progress, call: Call) -> bool:
-        """Whether the panel says that its last commit was done, and did not restart since the transaction began."""
+        """Whether the panel reports its last commit as done and has not restarted since the transaction began."""
         status = self._model.write.commit_status
         if status is None:
             return False
@@ -261,13 +261,13 @@ class ModbusPanelDriver(OutputDriver):
         return went_on(progress.began, self._reading(facts)) and facts.number(status.read) == status.done
 
     async def _must_have_gone_on(self, progress: _Progress, call: Call) -> None:
-        """Raises VerifyFailed after a restart: the next words would be written on top of others than those thought of."""
+        """Raises VerifyFailed after a restart: the next words would be written on top of words other than the assumed ones."""
         if not went_on(progress.began, await self._count(call)):
             await self._take_back(call)
             raise VerifyFailed("the panel restarted in the middle of a change")
 
     async def _make_last(self, call: Call) -> None:
-        """What was not saved is saved; where a restart took a part of it away, the rest is taken back if it can be."""
+        """Save what was not saved; where a restart lost a part of it, take back the rest if possible."""
         if self._began is not None and not went_on(self._began, await self._count(call)):
             await self._take_back(call)
         if not self._saved:
@@ -287,9 +287,9 @@ class ModbusPanelDriver(OutputDriver):
         return tuple(name for name in (counters.uptime_s, counters.resets) if name)
 
     async def _settle(self, call: Call) -> None:
-        """Wait until the panel acts on what was committed: while it takes over, it answers writes as busy.
+        """Wait until the panel acts on what was committed: while it takes over, it answers writes with its busy code.
 
-        Asked by the command that begins a transaction, which changes nothing when nothing is staged.
+        The question is the command that begins a transaction, which changes nothing when nothing is staged.
         """
         begin = self._model.write.begin
         if begin is not None:
@@ -304,7 +304,7 @@ class ModbusPanelDriver(OutputDriver):
     # --- read
 
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
-        """What was written and perhaps not saved is saved first: else a power cut could bring back what was read to be gone."""
+        """First save what was written and perhaps not saved: else a power cut could bring back what was read as gone."""
         call = Call(priority, deadline)
         try:
             async with self._writing:
@@ -329,7 +329,7 @@ class ModbusPanelDriver(OutputDriver):
         return image
 
     async def _look_for_loss(self, call: Call) -> None:
-        """Whether a bit that makes words last was lost while words were written; to be asked before the bit is set again."""
+        """Whether a bit that makes words last was lost while words were written; called before the bit is set again."""
         if self._doubtful and not self._lost:
             self._lost = not await stands(self._unit, _LASTING, call)
 
@@ -348,7 +348,7 @@ class ModbusPanelDriver(OutputDriver):
     # --- clock
 
     async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
-        """After a step of its clock a panel may go on with an old value: values are compared with the table and put right."""
+        """After a step of its clock a panel may keep an old value: values are compared with the table and corrected."""
         try:
             await self._look_for_loss(Call(priority, deadline))
         except DriverError as error:
@@ -368,7 +368,7 @@ class ModbusPanelDriver(OutputDriver):
         return done
 
     async def _save_settings(self, call: Call) -> None:
-        """Bits that were written along with the clock last like a table's words."""
+        """Bits that were written along with the clock have to be saved like a table's words."""
         writer = self._clock_writer
         if writer is None or not writer.settings_written:
             return

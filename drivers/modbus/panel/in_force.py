@@ -1,6 +1,6 @@
-"""The value that a panel acts on now, where it can be read: compared with its table by its own clock, and put right.
+"""The value that a panel acts on now, where it can be read: compared with its table by its own clock, and corrected.
 
-A panel that looks at its table at events only keeps an old value after its clock or its table was changed.
+A panel that consults its table at events only keeps an old value after its clock or its table was changed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """`request` reads the values; those that the table says otherwise, by the panel's clock, are `wrong`: (slot, value due)."""
+    """`request` reads the values; `wrong` are those that differ from the table by the panel's clock: (slot, value due)."""
 
     layout: Layout
     request: Request
@@ -38,9 +38,9 @@ class InForce:
 async def put_in_force(
     unit: PanelUnit, layout: Layout, clock: ClockWriter | None, image: PanelImage, call: Call, may_force: bool
 ) -> None:
-    """Raises VerifyFailed where a value stays other than the table says. Without a set clock nothing is known.
+    """Raises VerifyFailed where a value does not become what the table says. Without a set clock nothing is known.
 
-    Without `may_force` values are read only: forcing costs storage that wears out.
+    Without `may_force` values are only read: forcing wears out storage.
     """
     request = layout.values_read()
     if request is None or clock is None:

@@ -1,4 +1,4 @@
-"""Registers by their name in the model file: which reads fetch a set of them, and what their words mean. Pure."""
+"""Registers by their names in the model file: which reads fetch a set of them, and what their words mean. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from drivers.modbus.wire.requests import Request, read_coils, read_discrete_inpu
 
 _READ = {"coil": read_coils, "discrete": read_discrete_inputs, "holding": read_holding_registers, "input": read_input_registers}
 _READ_GAP = 12
-"""Words of other listed registers that are cheaper to read along than by a frame of their own."""
+"""How many words of other listed registers are cheaper to read along than by a frame of their own."""
 
 
 def read_area(area: Area, address: int, count: int, addressing: Addressing) -> Request:
@@ -25,7 +25,8 @@ def register_read(model: PanelModel, name: str) -> Request:
 
 
 def named_reads(model: PanelModel, names: Iterable[str]) -> list[tuple[Area, int, Request]]:
-    """As few reads as fetch the named registers: (area, documented address, request). Only listed registers are read along."""
+    """The fewest reads that fetch the named registers: (area, documented address, request). Only listed registers are read
+    along."""
     wanted = [model.registers[name] for name in names]
     plan: list[tuple[Area, int, Request]] = []
     for area in ("coil", "discrete", "holding", "input"):
@@ -56,7 +57,7 @@ def _bytes_ordered(word: int, addressing: Addressing) -> int:
 
 
 def joined(words: Sequence[int]) -> int:
-    """Words as one number, high word first."""
+    """The words as one number, high word first."""
     value = 0
     for word in words:
         value = value << 16 | word

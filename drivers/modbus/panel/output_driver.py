@@ -1,5 +1,5 @@
-"""A unit's outputs, identity, counters and clock: all that a driver does that is no schedule. Alone, it is the whole driver of
-boards that have outputs only.
+"""A unit's outputs, identity, counters and clock: everything that a driver does except schedules. By itself it is the driver
+of boards that have outputs only.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def capabilities_of(model: PanelModel) -> PanelCapabilities:
 
 
 def output_request(model: PanelModel, output: int, on: bool, lease_s: int | None) -> Request | None:
-    """The write that switches an output; None where the model cannot. A lease is never made longer than asked, nor shorter."""
+    """The write that switches an output; None where the model cannot. A lease is neither longer nor shorter than asked."""
     outputs = model.outputs
     if outputs is None:
         return None
@@ -70,7 +70,7 @@ def _command(model: PanelModel, command: OutputCommand, output: int, value: int)
 
 
 def _serial(text: str) -> str | None:
-    """None for the number of a device that was never given one: all zeros, or all ones."""
+    """The serial number; None for a device that was never given one: all zeros, or all ones."""
     return None if set(text) in ({"0"}, {"F"}) else text
 
 
@@ -83,7 +83,7 @@ class OutputDriver:
         self._capabilities = capabilities_of(unit.model)
         self._clock_writer = ClockWriter(unit) if unit.model.clock is not None else None
         self._seen: Reading | None = None
-        """The panel's counters, when they were last read."""
+        """The panel's counters as they were last read."""
 
     @property
     def capabilities(self) -> PanelCapabilities:
@@ -101,7 +101,7 @@ class OutputDriver:
         self._unit.wire.hasten(self._unit.unit)
 
     def restrict(self, capacity: Mapping[str, int]) -> None:
-        """A unit may hold less than its model, or more: what it says of itself counts, in place of what was said before.
+        """A unit may hold less or more than its model says: what it reports counts, and replaces an earlier report.
         Unknown names are left out.
         One without room for dates has none at all, in no other form either.
         """
@@ -166,7 +166,7 @@ class OutputDriver:
         )
 
     def _sign_of_life(self) -> Request:
-        """A read for a panel whose model names nothing that could be read instead."""
+        """A read for a panel whose model names no register to read."""
         state = self._model.outputs.state if self._model.outputs else None
         if state is None:
             return read_area("input", self._model.addressing.base, 1, self._model.addressing)
@@ -188,7 +188,7 @@ class OutputDriver:
         )
 
     async def _known_facts(self, names: Iterable[str], call: Call) -> Facts:
-        """Named registers of a panel that says by its identity that it is of this model. Raises WrongDevice otherwise."""
+        """Read named registers of a panel whose identity registers are those of this model. Raises WrongDevice otherwise."""
         checks = self._model.identity
         try:
             facts = await self._unit.facts(names, call)
@@ -208,7 +208,7 @@ class OutputDriver:
         return WrongDevice(f"unit {self._unit.unit} does not answer like {kind} ({place}): is the model right?")
 
     def _reading(self, facts: Facts) -> Reading:
-        """The counters among the facts; kept."""
+        """Take the counters from the facts and keep them."""
         counters = self._model.counters
         self._seen = Reading(
             uptime_s=facts.number(counters.uptime_s) if counters.uptime_s else None,

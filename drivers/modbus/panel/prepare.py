@@ -1,4 +1,4 @@
-"""Bits that must stand right before writes last, or before a table acts: read, and set with the others kept."""
+"""Bits that must be set before writes last or a table acts: they are read, and set without changing the other bits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ When = Literal["always", "transaction", "clock"]
 
 
 async def prepare(unit: PanelUnit, whens: Collection[When], call: Call, anyway: bool = False) -> bool:
-    """Put right what has to stand then; whether anything had to be written. `anyway`: written also where it reads right, for it
+    """Correct the bits; returns whether anything had to be written. `anyway`: write even where they read right, since they
     may not last. Raises DriverError.
     """
     wrote = False
@@ -34,7 +34,7 @@ async def prepare(unit: PanelUnit, whens: Collection[When], call: Call, anyway: 
 
 
 async def stands(unit: PanelUnit, whens: Collection[When], call: Call) -> bool:
-    """Whether it is all right still. Raises DriverError."""
+    """Whether all bits are still right. Raises DriverError."""
     for setting in _concerned(unit, whens):
         if await _read(unit, setting, call) & setting.mask != setting.value:
             return False

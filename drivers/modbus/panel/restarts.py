@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 _SLACK_S = 2.0
 _SLOWEST = 0.95
-"""An uptime that runs slow by less than 5 % is no restart."""
+"""An uptime counter that runs slow by less than 5 % is not taken for a restart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Counters as they were read at monotonic second `at`; None where the panel has no such counter."""
+    """The counters as they were read at monotonic second `at`; None where the panel has no such counter."""
 
     uptime_s: int | None
     resets: int | None

@@ -1,4 +1,4 @@
-"""A panel's clock: read it, set it, see that it took it."""
+"""A panel's clock: reads it, sets it, verifies that it was set."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OF_CLOCK: tuple[When, ...] = ("clock",)
 _BEFORE_CLOCK: tuple[When, ...] = ("always", "clock")
 _ATTEMPTS = 3
 _TOLERANCE_S = 2
-"""Whole seconds on both sides and the time on the wire."""
+"""Allows for whole seconds on both sides and the time on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class ClockWriter:
         self._unit = unit
         self._set_at: float | None = None
         self.settings_written = False
-        """Bits that the clock needs were written since this was last set to False."""
+        """Whether bits that the clock needs were written since this was last set to False."""
 
     async def read(self, call: Call) -> Seen:
-        """Raises DriverError."""
+        """Read the clock. Raises DriverError."""
         codec = self._unit.model.clock
         if isinstance(codec, UnixTableClock):
             return await self._read_table(codec, call)
@@ -64,7 +64,7 @@ class ClockWriter:
         raise ValueError(f"{self._unit.model.name} has no clock")
 
     async def write(self, setting: ClockSetting, call: Call) -> None:
-        """Set and verify. Raises DriverError.
+        """Set the clock and verify it. Raises DriverError.
 
         A frame that waited long in the line's queue carries an old time: it is written again with that wait added.
         """
@@ -102,7 +102,7 @@ class ClockWriter:
 
     @staticmethod
     def _table_took(codec: UnixTableClock, setting: ClockSetting, instant: int, words: tuple[int, ...]) -> bool:
-        """The rest of the table, too: as written at any second around now."""
+        """Whether the rest of the table, too, reads as written at any second around now."""
         offsets = {table_words(codec, setting, instant + shift)[2:] for shift in range(-_TOLERANCE_S, _TOLERANCE_S + 1)}
         return words[2:] in offsets and abs(joined(words[:2]) - instant) <= _TOLERANCE_S
 
@@ -118,13 +118,13 @@ class ClockWriter:
         return Seen(civil_wall(shown), read_at, self._due(codec, table, left_s), due_at, table, table_setting(table))
 
     def _trusted_s(self, codec: UnixTableClock) -> float | None:
-        """Until half the trusted hours are gone; None where they never go."""
+        """The instant at which half the trusted hours have passed; None where they never pass."""
         if not codec.trusted_hours:
             return None
         return 0.0 if self._set_at is None else self._set_at + codec.trusted_hours * 1800 - self._unit.clock.monotonic()
 
     def _due(self, codec: UnixTableClock, table: tuple[int, ...], left_s: float | None) -> bool:
-        """A change passed since the table was written, or half the trusted hours are gone (or may be: nobody knows)."""
+        """Whether a change of offset has passed since the table was written, or half the trusted hours have (or may have)."""
         change = joined(table[3:5])
         if change and change <= joined(table[:2]):
             return True
@@ -134,7 +134,7 @@ class ClockWriter:
         return read_holding_registers(codec.address - self._unit.model.addressing.base, len(codec.fields) // 2)
 
     async def _timed(self, request: Request, call: Call) -> tuple[tuple[int, ...], float]:
-        """Values, and the instant in the middle of what the line needed; the time spent waiting for the line counts too."""
+        """The values, and the instant in the middle of the call; the time spent waiting for the line counts too."""
         before = self._unit.clock.wall()
         values = await self._unit.exchange(request, call)
         return values, (before + self._unit.clock.wall()) / 2

@@ -1,4 +1,4 @@
-"""The pieces of a transaction: what is written, in order, and what must then be read. Values only.
+"""The parts of a transaction: what is written, in order, and what must be read back. Values only.
 
 Requests carry PDU addresses.
 """
@@ -22,16 +22,16 @@ class StepKind(Enum):
     ERASE = "erase"
     COMMIT = "commit"
     ACTIVATE = "activate"
-    """Sets bits by which the panel acts on its table: after the words, so that it never acts on a table that nobody asked for."""
+    """Sets bits by which the panel acts on its table: after the words, so that it never acts on any table but the desired one."""
     SAVE = "save"
 
 
 EFFECTLESS = frozenset({StepKind.PREPARE, StepKind.BEGIN, StepKind.STAGE})
-"""Steps after which the panel still acts on what it held before."""
+"""The steps after which the panel still acts on what it held before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class WriteStep:
     """`words`: data words that the step carries (commands carry none). `storage`: the storage whose endurance a
     command costs; that of words is counted where they are sent.
 
@@ -47,7 +47,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A reading and what it must give; None where any value will do. Only the bits of `mask` count."""
+    """A read and the words that it must return; None where any value will do. Only the bits of `mask` count."""
 
     request: Request
     expected: tuple[int | None, ...]
@@ -61,14 +61,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """From `known` to a target. `checks` prove it as long as the panel did not restart in between.
+    """The steps from `known` to a target. `checks` prove it as long as the panel did not restart in between.
 
     `staged`: slots whose words were staged; read whole they prove it also after a restart. `narrows`: something the panel
     acts on now is replaced, so the end of a commit must be waited for.
     """
 
     known: PanelImage
-    steps: tuple[Step, ...]
+    steps: tuple[WriteStep, ...]
     checks: tuple[Check, ...]
     staged: tuple[int, ...] = ()
     narrows: bool = False

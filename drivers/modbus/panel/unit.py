@@ -1,4 +1,4 @@
-"""One unit on a line as its model file describes it: exchanges that wait out a busy panel, and registers by name."""
+"""One unit on a line as its model file describes it: exchanges that wait while the panel is busy, and registers by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from drivers.modbus.wire.requests import REGISTER_WRITES, Request
 
 
 class Wire(Protocol):
-    """What a driver needs of the bus of its line."""
+    """What a driver needs from the bus of its line."""
 
     async def exchange(
         self, unit: int, request: Request, priority: Priority, deadline: float | None = None
@@ -44,12 +44,12 @@ class Call:
     deadline: float | None
 
     def finished(self) -> Call:
-        """For what has to be finished because it has begun."""
+        """The same call without a deadline, for work that has begun and must be finished."""
         return Call(self.priority, None)
 
 
 class Facts:
-    """Words of named registers as they were read."""
+    """The words of named registers as they were read."""
 
     def __init__(self, model: PanelModel, words: dict[tuple[Area, int], int]) -> None:
         self._model = model
@@ -79,14 +79,14 @@ class PanelUnit:
         self.wire = wire
         self.clock = clock
         self.availability = wire.availability(unit)
-        """Goes on telling when the unit was taken off the line."""
+        """The unit's availability; the feed goes on after the unit was removed from the line."""
         self.written: Counter[str] = Counter()
-        """What was written to storage that wears out, by storage."""
+        """The number of writes to storage that wears out, by storage."""
 
     async def exchange(self, request: Request, call: Call) -> tuple[int, ...]:
-        """One exchange, asked again while the panel says that it is busy. Raises DriverError.
+        """One exchange, repeated while the panel answers that it is busy. Raises DriverError.
 
-        A panel that stays busy did nothing: that is DeadlinePassed.
+        A panel that stays busy has done nothing: this raises DeadlinePassed.
         """
         busy = self.model.write.busy
         give_up = self.clock.monotonic() + (busy.give_up_ms / 1000 if busy else 0)
@@ -102,7 +102,7 @@ class PanelUnit:
             await self.clock.sleep(busy.retry_ms / 1000)
 
     async def _once(self, request: Request, call: Call) -> tuple[int, ...]:
-        """Words that left count, also where it is not known what became of them."""
+        """Count words that left, even if their outcome is unknown."""
         storage = self.model.write.storage_per_write
         words = request.count if request.function in REGISTER_WRITES else 0
         try:

@@ -30,13 +30,13 @@ def spans(addresses: Iterable[int], gap: int = 0, known: Mapping[int, object] | 
 
 
 def chunks(first: int, last: int, limit: int) -> Iterator[tuple[int, int]]:
-    """A span in pieces of at most `limit`, as (first, count)."""
+    """A run in pieces of at most `limit` words, as (first, count)."""
     for start in range(first, last + 1, limit):
         yield start, min(limit, last + 1 - start)
 
 
 def changed(target: Mapping[int, int], known: Mapping[int, int]) -> dict[int, int]:
-    """The words of `target` that `known` has not got, or has otherwise."""
+    """The words of `target` that `known` lacks or has with another value."""
     return {address: word for address, word in target.items() if known.get(address) != word}
 
 
@@ -51,7 +51,7 @@ def write_runs(words: Mapping[int, int], table: Mapping[int, int], addressing: A
 
 
 def write_words(address: int, words: Sequence[int], addressing: Addressing, repeatable: bool = True) -> Request:
-    """FC06 for one word where the panel takes it, else FC16."""
+    """A write by FC06 for one word where the panel accepts that, else by FC16."""
     if len(words) == 1 and addressing.single_write:
         return write_register(address - addressing.base, words[0], repeatable)
     return write_registers(address - addressing.base, words, repeatable)

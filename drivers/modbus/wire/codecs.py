@@ -1,4 +1,4 @@
-"""Reply PDUs to values, for every kind of Modbus line. A reply is taken only if it answers the request.
+"""Turns reply PDUs into values, for every kind of Modbus line. A reply is accepted only if it answers the request.
 
 pymodbus' PDU classes decode; what they let pass (another function, a short count, a wrong echo) is refused here.
 """
@@ -17,7 +17,7 @@ _EXCEPTION_SIZE = 2
 _ACCEPTED = 0x05
 BUSY = 0x06
 _OF_CONVERTERS = frozenset({0x0A, 0x0B})
-"""No path to the unit, no answer from it: what a converter says after the request went on, or may have."""
+"""No path to the unit, no answer from it: a converter sends these codes after it forwarded the request, or may have."""
 
 
 def decode_reply(request: Request, sent: bytes, reply: bytes) -> tuple[int, ...]:
@@ -53,7 +53,7 @@ def _refused(request: Request, reply: bytes) -> DriverError:
 
 
 def _check_echo(sent: bytes, reply: bytes) -> tuple[int, ...]:
-    """Every write is answered with the first five bytes of its request."""
+    """Check the answer to a write: it repeats the first five bytes of its request."""
     if reply != sent[:5]:
         raise UnexpectedReply(f"an echo {reply[:5].hex()} to a write of {sent[:5].hex()}")
     return ()

@@ -1,7 +1,7 @@
-"""Our own bytes on the way back: adapters that let us hear what we send, whether a setting says so or not.
+"""Our own bytes coming back: adapters that echo what we send, whether or not a setting says so.
 
-The answer to a single write is the request itself, byte for byte. So a line of which nobody said that its adapter echoes is in
-doubt until an answer of another shape has come, with our own frame in front of it or without.
+The answer to a single write is the request itself, byte for byte. So a line whose settings do not say whether its adapter
+echoes is in doubt until an answer of another shape has come, with our own frame in front of it or without.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from drivers.modbus.wire.requests import Request
 
 
 def mirrors(request: Request) -> bool:
-    """The request's own bytes would pass for its answer."""
+    """Whether the request's own bytes would pass for its answer."""
     if request.request_pdu_size() != request.reply_pdu_size():
         return False
     try:
@@ -23,7 +23,7 @@ def mirrors(request: Request) -> bool:
 
 
 class Echo:
-    """What stands in front of one exchange's replies. `expected`: None where it is not known whether the adapter echoes."""
+    """Removes the echo in front of one exchange's replies. `expected`: None where it is unknown whether the adapter echoes."""
 
     __slots__ = ("_frame", "_held", "_open", "collided", "expected", "heard")
 
@@ -33,17 +33,17 @@ class Echo:
         self._open = expected is not False
         self.expected = expected
         self.heard = False
-        """Our own frame came back, whole and first."""
+        """Whether our own frame came back, whole and first."""
         self.collided = False
-        """Something else came back where our frame must: two were talking, and nothing of it is believed."""
+        """Whether something else came where our echo must be: two masters were talking, and none of it is trusted."""
 
     @property
     def doubtful(self) -> bool:
-        """What is held back may be a reply's beginning."""
+        """Whether the bytes held back may be the beginning of a reply."""
         return self.expected is None and bool(self._held)
 
     def strip(self, data: bytes) -> bytes:
-        """What of the bytes that arrived may be a reply; a beginning like that of our frame is held back."""
+        """The part of the arrived bytes that may be a reply; a beginning like that of our own frame is held back."""
         if self.collided:
             return b""
         if not self._open:
@@ -62,6 +62,6 @@ class Echo:
         return self.rest()
 
     def rest(self) -> bytes:
-        """What is held back, when no more can come of it."""
+        """The bytes held back, once they can no longer become our frame."""
         held, self._held, self._open = self._held, b"", False
         return b"" if self.collided or (self.expected and not self.heard) else held

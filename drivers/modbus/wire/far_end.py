@@ -1,20 +1,20 @@
-"""What a host at the far end of connections turns out to be like: deaf right after a connection, or closing after each reply."""
+"""Learns the habits of a host: some are deaf right after a connection is made, some close it after each reply."""
 
 from __future__ import annotations
 
 _LONGEST_S = 5.0
 _REMEMBERED_S = 86_400.0
 _CLOSING = 2
-"""Connections in a row that ended right behind their only reply: the host closes after each one."""
+"""After this many connections in a row that ended right behind their only reply, the host closes after each reply."""
 
 
 class FarEnd:
-    """Habits of one host, by what its connections have shown. Times are monotonic seconds.
+    """The habits of one host, as its connections have shown them. Times are monotonic seconds.
 
     A host is deaf at first when a unit missed the first requests of a connection and answered a later one; the time that
-    this took is kept for a day. As long it is remembered that a host closes
-    after each reply. Where a whole connection brought no answer at all, the next one waits the longest time, in
-    turns with none: the host may be deaf for longer than a connection is tried, or all its units may simply be dead.
+    this took is kept for a day, and so is the fact that a host closes after each reply. After a connection without any answer,
+    the next one waits either the longest time or not at all, in turns: the host may be deaf for longer than a connection is
+    tried, or all its units may simply be dead.
     """
 
     def __init__(self, delay_s: float | None = None) -> None:
@@ -32,16 +32,16 @@ class FarEnd:
 
     @property
     def closes(self) -> bool:
-        """It closes after each reply."""
+        """Whether the host closes after each reply."""
         return self._closing >= _CLOSING
 
     @property
     def spent(self) -> bool:
-        """This connection had its one reply."""
+        """Whether this connection has had its only reply."""
         return self.closes and self._answers > 0
 
     def wait_s(self, now: float) -> float:
-        """For a connection that is made now."""
+        """The delay in seconds for a connection that is made now."""
         if self._fixed_s is not None:
             return self._fixed_s
         if self.closes:
@@ -54,7 +54,7 @@ class FarEnd:
         return bool(self._unheard) and not self._answers
 
     def opened(self, now: float, waited_s: float) -> None:
-        """A new connection; `waited_s` are over since it was made."""
+        """Record a new connection; `waited_s` seconds have passed since it was made."""
         self._silent += self._was_silent()
         if now >= self._closing_until:
             self._closing = 0
@@ -63,7 +63,7 @@ class FarEnd:
         self._unheard.clear()
 
     def answered(self, unit: int, sent_at: float) -> None:
-        """Any reply of the unit, to a request that was sent at this moment."""
+        """Record any reply of the unit, to a request that was sent at this time."""
         self._answers += 1
         self._silent = 0
         if self._answers > 1:
@@ -75,16 +75,16 @@ class FarEnd:
             self._learned_until = sent_at + _REMEMBERED_S
 
     def unanswered(self, unit: int) -> None:
-        """Silence; a connection that was lost is none."""
+        """Record a missed reply; a lost connection is not one."""
         self._unheard.add(unit)
 
     def closed_at_once(self) -> None:
-        """The host closed a connection on which nothing was asked yet: what waits for long is closed."""
+        """Record that the host closed a connection before the first request: it closes connections that are idle too long."""
         self._learned_until = 0.0
         self._silent = 0
         self._unheard.clear()
 
     def closed(self, now: float) -> None:
-        """The host closed the connection, not we."""
+        """Record that the host, not the gateway, closed the connection."""
         self._closing = self._closing + 1 if self._answers == 1 else 0
         self._closing_until = now + _REMEMBERED_S

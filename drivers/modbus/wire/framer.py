@@ -1,4 +1,4 @@
-"""RTU frames: made, and found again in a stream of bytes that may start anywhere and hold anything.
+"""Makes RTU frames, and finds them in a byte stream that may start anywhere and contain anything.
 
 The framer slides: where no whole frame with a valid CRC starts, it goes on one byte further. What it finds depends on
 the bytes only, never on how they were cut into pieces. A frame tells its own length, so the buffer never grows beyond
@@ -57,27 +57,27 @@ class Frame(NamedTuple):
 
 
 class ReplyFramer:
-    """Finds the reply frames of any panel in what arrives."""
+    """Finds the reply frames of any panel in the bytes that arrive."""
 
     __slots__ = ("_buffer", "skipped")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.skipped = 0
-        """Bytes so far that belong to no frame."""
+        """How many bytes so far belong to no frame."""
 
     @property
     def waiting(self) -> int:
-        """Bytes that may yet become a frame."""
+        """The bytes that may yet become a frame."""
         return len(self._buffer)
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Take what arrived; the frames that are whole now."""
+        """Take bytes that arrived and return the frames that are complete now."""
         self._buffer += data
         return self._scan(final=False)
 
     def flush(self) -> list[Frame]:
-        """Nothing more will come: the frames behind the beginnings that were never finished. Leaves the framer empty."""
+        """No more bytes will come: return the frames behind the unfinished beginnings. Leaves the framer empty."""
         return self._scan(final=True)
 
     def _scan(self, final: bool) -> list[Frame]:
@@ -100,7 +100,7 @@ class ReplyFramer:
 
 
 def _frame_size(buffer: bytearray, start: int) -> int | None:
-    """Size of the frame that may start here, 0 if none can, None if more bytes are needed to tell."""
+    """The size of the frame that may start here; 0 if none can; None if more bytes are needed to tell."""
     unit = buffer[start]
     if not 1 <= unit <= _MAX_UNIT:
         return 0

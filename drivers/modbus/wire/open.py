@@ -105,22 +105,23 @@ async def _take_over(port: serial.Serial, settings: ModbusRtuLine, receiver: Rec
 
 
 class _SerialOutlet:
-    """Writes at once; the transport would wait for the next turn, and keep what a port does not take."""
+    """A tty that is written at once: pyserial-asyncio's transport would wait for the loop's next iteration, and would keep
+    bytes that the port does not take."""
 
     def __init__(self, transport: asyncio.WriteTransport, descriptor: int) -> None:
         self._transport = transport
         self._descriptor = descriptor
 
     def heard(self) -> bytes:
-        """A tty passes bytes on in work of the kernel's own, which a read does first and waiting for readiness does not
-        (n_tty_read, tty_ldisc_receive_buf)."""
+        """Read without waiting for readiness: the kernel hands a tty's bytes over in deferred work, which a read completes and
+        poll does not (n_tty_read, tty_ldisc_receive_buf)."""
         try:
             return os.read(self._descriptor, _READ_SIZE)
         except BlockingIOError:
             return b""
 
     def write(self, data: bytes, /) -> None:
-        """A port that does not take a frame has long stopped sending: an error, and nothing is kept for later."""
+        """Write at once. A port that does not take a whole frame has long stopped sending: an error, nothing is kept."""
         if (taken := os.write(self._descriptor, data)) < len(data):
             self.forget()
             raise OSError(errno.EIO, f"the port took {taken} of {len(data)} bytes")
@@ -134,7 +135,7 @@ class _SerialOutlet:
         return False
 
     def close(self) -> None:
-        """Without waiting for a port that takes no more bytes: closing would drain it."""
+        """Close without waiting for a port that takes no more bytes: closing a tty drains its output first."""
         self.forget()
         if not self._transport.is_closing():
             self._transport.abort()
@@ -151,7 +152,7 @@ def device_server(host: str, port: int) -> Connect:
 
 
 async def _connection(addresses: Sequence[str], port: int, receiver: Receiver) -> asyncio.WriteTransport:
-    """To the first address that takes the connection. Raises OSError."""
+    """Connect to the first address that accepts the connection. Raises OSError."""
     loop = asyncio.get_running_loop()
     refused = OSError("no address")
     for address in addresses:
@@ -164,8 +165,8 @@ async def _connection(addresses: Sequence[str], port: int, receiver: Receiver) -
 
 
 class _SocketOutlet:
-    """What was given up is not delivered later: the kernel drops a connection whose far end takes nothing, and what it
-    still holds when it is closed (tcp(7), TCP_USER_TIMEOUT; socket(7), SO_LINGER)."""
+    """See that no request is delivered after it was given up: the kernel drops a connection whose far end takes nothing, and
+    what it still holds when the socket is closed (tcp(7), TCP_USER_TIMEOUT; socket(7), SO_LINGER)."""
 
     def __init__(self, transport: asyncio.WriteTransport, near: socket.socket) -> None:
         self._transport = transport

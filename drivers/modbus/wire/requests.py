@@ -43,7 +43,8 @@ _WORD = 0xFFFF
 
 
 class WriteRawCoilRequest(ModbusPDU):
-    """Function 0x05 with any 16-bit value: vendors give values other than on and off a meaning, pymodbus loses them."""
+    """Function 0x05 with any 16-bit value: vendors give meanings to values other than on and off, but pymodbus' own class
+    reduces the value to on or off."""
 
     function_code = WRITE_COIL
 
@@ -67,7 +68,7 @@ class Request:
     """One request without its unit. `address` is the zero-based PDU address, `values` are raw words.
 
     `repeatable`: asking twice does no harm, so a silent one may be sent again. Raises ValueError for what the protocol
-    cannot say.
+    cannot express.
     """
 
     function: int
@@ -93,11 +94,11 @@ class Request:
         return self.function >= WRITE_COIL
 
     def pdu(self) -> bytes:
-        """Function code and data, as every kind of line carries them."""
+        """The PDU: function code and data, as every kind of line carries them."""
         return _pdu(self)
 
     def message(self, unit: int) -> ModbusPDU:
-        """The request as pymodbus' own value."""
+        """The request as an instance of pymodbus' PDU class."""
         return _MESSAGES[self.function](dev_id=unit, address=self.address, count=self.count, registers=self.values)
 
     def request_pdu_size(self) -> int:
@@ -106,7 +107,7 @@ class Request:
         return 5
 
     def reply_pdu_size(self) -> int:
-        """Bytes of the reply's PDU when the panel does as asked."""
+        """The size in bytes of the reply's PDU when the panel does as asked."""
         if self.function in BIT_READS:
             return 2 + (self.count + 7) // 8
         if self.function in REGISTER_READS:
@@ -116,7 +117,7 @@ class Request:
 
 @lru_cache(maxsize=1024)
 def _pdu(request: Request) -> bytes:
-    """Kept, because a frame is planned, sent and compared with its echo, and panels that hold the same get the same."""
+    """Cached: a frame is planned, sent and compared with its echo, and panels with the same content get the same frames."""
     return bytes((request.function,)) + request.message(0).encode()
 
 

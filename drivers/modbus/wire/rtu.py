@@ -27,9 +27,9 @@ from drivers.modbus.wire.stream import Connect, Outlet, Receiver
 _log = logging.getLogger(__name__)
 
 _OVERHEAD = 3
-"""Unit and CRC."""
+"""The bytes around the PDU: unit and CRC."""
 _BURST_S = 0.05
-"""USB adapters and device servers hand bytes on in bursts: how far a reply's rest may lag behind its wire time."""
+"""How far the rest of a reply may lag behind its wire time: USB adapters and device servers pass bytes on in bursts."""
 _BABBLE_QUIETS = 10
 _BABBLE_MIN_S = 1.0
 _CLOSE_S = 1.0
@@ -37,7 +37,7 @@ _CLOSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LineTiming:
-    """Seconds. `quiet_s` None: one reply timeout. `local_echo` None: each connection shows whether its adapter echoes."""
+    """The timing of a line, in seconds. `quiet_s` None: one reply timeout. `local_echo` None: learned on each connection."""
 
     character_s: float
     silence_s: float
@@ -49,7 +49,8 @@ class RtuLink:
     """A `drivers.link.Link` for RTU frames."""
 
     def __init__(self, connect: Connect, timing: LineTiming, clock: Clock, name: str = "", far_end: FarEnd | None = None) -> None:
-        """`far_end`: of a connection, which a host may close at any time, and the next exchange opens anew; None: a port."""
+        """`far_end`: the habits of the host, where the stream is a connection that the host may close at any time and the next
+        exchange reopens; None for a serial port."""
         self._clock = clock
         self._far_end = far_end
         self.tally = WireTally()
@@ -68,7 +69,7 @@ class RtuLink:
         self._suspect_unit: int | None = None
         self._quiet_s = 0.0
         self._echoes = timing.local_echo
-        """None: not known of this connection."""
+        """None: not known for this connection."""
         self._defects = Defects(self._broke)
         self._defect: Exception | None = None
 
@@ -114,12 +115,12 @@ class RtuLink:
         self._idle = ReplyFramer()
         if self._far_end is None or not self._far_end.closes:
             self._echoes = self._timing.local_echo
-        # What was under way before may still end now: a whole silence before the first frame.
+        # A frame from before may only end now, so the first frame waits for a whole silence.
         self._busy_until = self._clock.monotonic()
 
     async def _let_pass(self) -> None:
-        """Whatever is still on its way to the connection that was closed. On the next one nothing has to be waited for: a host
-        may close one on which nothing is said for that long."""
+        """Drop what was still on its way to the closed connection. The next one needs no waiting for quiet: a host may close
+        a connection that is idle for that long."""
         await self._clock.sleep(max(0.0, self.quiet_at - self._clock.monotonic()))
         self._suspect_since = None
 
@@ -160,7 +161,7 @@ class RtuLink:
         return 1000 * (self.wire_bytes(request) * timing.character_s + 2 * timing.silence_s)
 
     async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
-        """A connection that is found closed before the frame left is opened anew, once."""
+        """Reopen, once, a connection that is found closed before the frame left."""
         if self.stale:
             await self.open()
         try:
@@ -187,7 +188,7 @@ class RtuLink:
             self._finish(exchange)
 
     def _begin(self, exchange: Exchange) -> None:
-        """Send as soon as the line is free; called again when it should be."""
+        """Send as soon as the line is free; called again at the time when it should be."""
         now = self._clock.monotonic()
         free_at = self._free_at(exchange)
         if now < free_at:
@@ -204,7 +205,7 @@ class RtuLink:
             self._send(self._outlet, exchange, now)
 
     def _heard(self, outlet: Outlet, exchange: Exchange) -> bytes:
-        """What is older than the request cannot be its reply. The loop may not know of it yet: see `Outlet.heard`."""
+        """Take what arrived before the request: it cannot be the reply. The loop may not know of it yet, see `Outlet.heard`."""
         try:
             return outlet.heard()
         except OSError as error:
@@ -213,14 +214,14 @@ class RtuLink:
             return b""
 
     def _free_at(self, exchange: Exchange) -> float:
-        """When the line was silent long enough, and quiet long enough if it is suspect."""
+        """When the line will have been silent long enough, and quiet long enough if it is suspect."""
         silent_at = self._busy_until + self._timing.silence_s + exchange.timing.guard_s
         if self._suspect_since is None:
             return silent_at
         return max(silent_at, self._quiet_for(self._suspect_since, exchange.unit))
 
     def _quiet_for(self, suspect_since: float, unit: int | None) -> float:
-        """When the line has been quiet long enough for this unit, None for any but the one that was probed.
+        """When the line has been quiet long enough for this unit; `unit` None: for any unit but the one that was probed.
 
         The quiet counts from when the line became suspect. After a probe that nothing at all answered it counts from
         the last byte, for other units: no frame of theirs can be mistaken for the probe's answer.
@@ -230,7 +231,7 @@ class RtuLink:
         return self._busy_until + self._quiet_s
 
     def _send(self, outlet: Outlet, exchange: Exchange, now: float) -> None:
-        """One write. The timer runs from when the last byte will have left, which the kernel does not tell."""
+        """Write the frame. The timer runs from the computed end of the last byte, which the kernel does not report."""
         timing = self._timing
         self._drop_idle()
         self._suspect_since = None
@@ -250,7 +251,7 @@ class RtuLink:
             exchange.fail(ConnectionLost("the line went away while sending"), error)
 
     def _give_up_stream(self, outlet: Outlet) -> None:
-        """A port that failed once is opened anew, also one whose reads merely stay silent."""
+        """Treat the port as lost after one failure, even if its reads merely stay silent: it is reopened."""
         if self._receiver is not None:
             self._receiver.lost = True
         outlet.close()
@@ -278,7 +279,8 @@ class RtuLink:
             self._far_end.unanswered(exchange.unit)
 
     def _learn_echo(self, exchange: Exchange) -> None:
-        """By an answer that cannot be our own bytes, with our frame in front of it or nothing that may have been it."""
+        """Learn whether the adapter echoes, from an answer that cannot be our own bytes: with our frame in front of it, or with
+        nothing that may have been our frame."""
         if self._timing.local_echo is not None:
             return
         echo, noise = exchange.echo, exchange.framer.skipped
@@ -298,7 +300,7 @@ class RtuLink:
             act(exchange)
 
     def _broke(self, error: Exception) -> None:
-        """A defect ends the exchange under way, or the next attempt to open, in the worker that waits for it."""
+        """A defect of ours ends the exchange under way, or the next attempt to open, in the worker that waits for it."""
         self._defect = error
         if self._exchange is not None and not self._exchange.done.done():
             self._exchange.done.set_exception(error)
@@ -306,12 +308,12 @@ class RtuLink:
             self.on_lost()
 
     def _suspect(self, unit: int | None = None) -> None:
-        """From now on something may be under way; with `unit`, only a late answer of this one."""
+        """From now on bytes may still be under way; with `unit`, only a late answer from this unit."""
         self._suspect_since = self._clock.monotonic()
         self._suspect_unit = unit
 
     def _drop_idle(self) -> None:
-        """Nothing of what came while nobody waited can belong to the next exchange."""
+        """Nothing that came while no exchange ran can belong to the next exchange."""
         self._count_dropped(self._idle.flush())
         self._count_noise()
 
@@ -345,7 +347,7 @@ class RtuLink:
             _log.debug("bytes received", extra={**self._facts, "bytes": data.hex()})
 
     def _overhear(self, data: bytes) -> None:
-        """Bytes that nobody waits for. A whole frame among them means that more may be under way; noise does not."""
+        """Count bytes that no exchange waits for. A whole frame among them means that more may be under way; noise does not."""
         self._noise_at = self._busy_until
         frames = self._idle.feed(data)
         self._count_noise()
@@ -354,8 +356,8 @@ class RtuLink:
             self._suspect()
 
     def _allow_rest(self, exchange: Exchange, now: float) -> None:
-        """What begins in time has the time its length takes on the wire. Any byte may be the reply's first: noise is not told
-        from it before the rest is there."""
+        """A reply that begins in time gets as much more time as its length takes on the wire. Any byte may be its first: noise
+        cannot be told from it before the rest has arrived."""
         length = exchange.request.reply_pdu_size() + _OVERHEAD
         exchange.deadline = max(exchange.deadline, now + length * self._timing.character_s + _BURST_S)
 

@@ -32,12 +32,12 @@ class Exchange:
         self.received = 0
         self.odd: UnexpectedReply | None = None
         self.answered = False
-        """By the unit itself, refusals included."""
+        """Whether the unit itself answered, refusals included."""
         self.foreign: list[int] = []
 
     @property
     def silent(self) -> bool:
-        """It ended without any reply."""
+        """Whether it ended without any reply."""
         return self.done.done() and not self.done.cancelled() and isinstance(self.done.exception(), NoReply)
 
     def hear(self, data: bytes) -> None:
@@ -45,12 +45,12 @@ class Exchange:
         self.take(self.framer.feed(data))
 
     def conclude(self) -> None:
-        """Nothing more will come."""
+        """End the exchange: nothing more will come."""
         self.hear(self.echo.rest())
         self.take(self.framer.flush())
 
     def take(self, frames: list[Frame]) -> None:
-        """The first frame that answers ends the exchange, all others are dropped."""
+        """Judge the frames that arrived: the first one that answers ends the exchange, all others are dropped."""
         for frame in frames:
             if self.done.done() or frame.unit != self.unit:
                 self.foreign.append(frame.unit)
@@ -74,13 +74,13 @@ class Exchange:
             self.done.set_exception(error)
 
     def failure(self) -> DriverError:
-        """Why there is no answer, by what did arrive."""
+        """Why there is no answer, judged by what did arrive."""
         if self.echo.collided:
             return CorruptReply("the line's echo is not what was sent")
         if self.odd is not None:
             return self.odd
         if self.echo.heard and self.echo.expected is None and mirrors(self.request):
-            return UnexpectedReply("our own frame came back: the answer, or an echo of the adapter (set local_echo)")
+            return UnexpectedReply("our own frame came back: it is the answer or the adapter's echo (set local_echo)")
         if self.framer.skipped or self.framer.waiting:
             return CorruptReply(f"{self.received} bytes without a whole frame")
         return NoReply("no reply")

@@ -1,4 +1,4 @@
-"""The byte stream under an RTU line: what opening one gives, and what it calls when bytes arrive or it ends."""
+"""The byte stream under an RTU line: how it is written to, and what it calls when bytes arrive or it ends."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from drivers.defects import Defects
 
 
 class Outlet(Protocol):
-    """Where bytes go."""
+    """The writing side of an open stream."""
 
     def heard(self) -> bytes:
-        """What has arrived and was not told yet: asked right before a frame is written. Raises OSError."""
+        """Bytes that have arrived and were not reported yet: read right before a frame is written. Raises OSError."""
         ...
 
     def write(self, data: bytes, /) -> None: ...
 
     def forget(self) -> None:
-        """Drop what was written and has not left yet, where that is known."""
+        """Drop what was written and has not left yet, where the stream knows it."""
         ...
 
     def gone(self) -> bool:
-        """The far end closed, though the loop may not have told yet: asked before a frame is written."""
+        """Whether the far end closed, even if the loop has not reported it yet: asked before a frame is written."""
         ...
 
     def close(self) -> None: ...
@@ -36,7 +36,7 @@ Connect = Callable[["Receiver"], Awaitable[Outlet]]
 
 
 def far_end_closed(near: socket.socket | None) -> bool:
-    """Whether the kernel knows already that the far end closed the connection of this socket, or cut it."""
+    """Whether the kernel already knows that the far end closed or cut the connection of this socket."""
     if near is None or near.fileno() < 0:
         return False
     poll = select.poll()
@@ -45,7 +45,7 @@ def far_end_closed(near: socket.socket | None) -> bool:
 
 
 class Receiver(asyncio.Protocol):
-    """What one opened stream calls."""
+    """The callbacks of one opened stream."""
 
     def __init__(self, arrived: Callable[[bytes], None], gone: Callable[[Receiver], None], defects: Defects) -> None:
         self._defects = defects

@@ -1,4 +1,4 @@
-"""Modbus TCP by pymodbus' client, with nothing taken on trust.
+"""Modbus TCP by pymodbus' client, none of whose checks are relied on.
 
 pymodbus takes a reply with transaction id 0, a short count or a wrong echo for an answer, and waits out its timeout when
 the connection is cut. So it is given a framer that checks every header and hands on the bare PDU, which is judged
@@ -52,13 +52,13 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 _IDS = 65_000
 _MOST_MISSED = 3
 _MISSED_FOR_S = 10.0
-"""So many replies missed in a row, or for so long, and the connection is opened anew."""
+"""After this many missed replies in a row, or this long without one, the connection is reopened."""
 _NEVER_S = 3600.0
-"""pymodbus' own timeout: ours ends every exchange before."""
+"""The timeout given to pymodbus: ours ends every exchange before it."""
 
 
 class RawReply(ModbusPDU):
-    """A reply's PDU as it came."""
+    """A reply's PDU as it arrived, not decoded."""
 
     def __init__(self, raw: bytes) -> None:
         super().__init__()
@@ -66,24 +66,24 @@ class RawReply(ModbusPDU):
 
 
 class StrictFramer(FramerSocket):
-    """Hands on only what carries the awaited transaction and unit, as bytes, and remembers whatever else it saw."""
+    """Passes on only the reply with the awaited transaction and unit, as bytes, and records everything else it saw."""
 
     def __init__(self, defects: Defects, odd: Callable[[], None]) -> None:
-        """`odd` is told of bytes that nobody waits for."""
+        """`odd` is called for bytes that no request waits for."""
         super().__init__(DecodePDU(False))
         self._defects = defects
         self._odd = odd
         self.awaiting = False
         self.garbage = 0
-        """Bytes from where the stream stopped making sense."""
+        """How many bytes have come since the stream stopped making sense."""
         self.unfinished = 0
-        """Bytes of a frame that is not whole yet."""
+        """How many bytes of an incomplete frame have come."""
         self.foreign: Counter[int] = Counter()
-        """Whole frames that answered nothing, by unit."""
+        """The number of whole frames that answered no request, by unit."""
         self.given_up: dict[int, int] = {}
-        """Transactions of this connection that were not answered in time, with their units."""
+        """The transactions of this connection that were not answered in time, with their units."""
         self.late: Counter[int] = Counter()
-        """Their replies, by unit: nobody's, and no sign of anything odd."""
+        """The number of late replies to those, by unit: they answer nothing any more, and are not odd."""
 
     @property
     def suspect(self) -> bool:
@@ -154,15 +154,16 @@ class TcpLink:
         self._framer = self._new_framer()
         self._reachable = False
         self._cut = False
-        """While `open` goes on: pymodbus takes a connection for good that was lost before it looked."""
+        """The connection was lost while `open` ran: pymodbus takes one that was lost before it looked for a good one."""
         self._missed = 0
-        """Replies in a row, on this connection."""
+        """The number of replies missed in a row on this connection."""
         self._missed_since = 0.0
         self._zero_answered = False
-        """A read as unit 0 was answered on this connection: what listens there is a device, not a bridge that would pass on
-        a write to everybody."""
+        """Whether a read as unit 0 was answered on this connection: then a device listens there, not a bridge that would
+        broadcast a write."""
         self._last_id = randbelow(_IDS)
-        """Of a transaction. The ids run on over connections: a converter may bring on a new one what was asked on an old one."""
+        """The last transaction id. Ids run on across connections: a converter may deliver the reply to a request of an old
+        connection on a new one."""
 
     @property
     def connected(self) -> bool:
@@ -208,7 +209,7 @@ class TcpLink:
         self._reachable = True
 
     async def _connect(self) -> AsyncModbusTcpClient:
-        """To the first address of the host that takes the connection. Raises BusUnavailable."""
+        """Connect to the first address of the host that accepts. Raises BusUnavailable."""
         try:
             addresses = await self._names.addresses()
         except OSError as error:
@@ -238,7 +239,7 @@ class TcpLink:
         await asyncio.sleep(0)
 
     def frame(self, unit: int, request: Request) -> bytes:
-        """With transaction id 0."""
+        """The frame of the request, with transaction id 0."""
         return self._framer.encode(request.pdu(), unit, 0)
 
     def doubts(self, unit: int, request: Request) -> bool:
@@ -280,7 +281,7 @@ class TcpLink:
             self._account(unit)
 
     def _miss(self, client: AsyncModbusTcpClient, unit: int, sent_at: float) -> None:
-        """A reply did not come in time. It may come yet, which its transaction id will tell."""
+        """Record a reply that did not come in time. If it still comes, its transaction id tells."""
         self._far_end.unanswered(unit)
         self._missed_since = self._missed_since if self._missed else sent_at
         self._missed += 1
@@ -310,15 +311,15 @@ class TcpLink:
             raise ConnectionLost(str(error)) from error
 
     def _failure(self) -> DriverError:
-        """Why there is no answer, by what did arrive."""
+        """Why there is no answer, judged by what did arrive."""
         if self._framer.garbage or self._framer.unfinished:
             return CorruptReply("bytes without a whole frame")
         if self._framer.foreign:
-            return UnexpectedReply("a reply to something else")
+            return UnexpectedReply("a reply to another request")
         return NoReply("no reply")
 
     def _account(self, unit: int) -> None:
-        """Count what was odd; after that this connection is not used again."""
+        """Count what was odd; after anything odd this connection is not used again."""
         framer = self._framer
         framer.awaiting = False
         self.tally.late_dropped.update(framer.late)
@@ -334,16 +335,17 @@ class TcpLink:
         return StrictFramer(self._defects, self._tidy_soon)
 
     def _tidy_soon(self) -> None:
-        """Not within pymodbus' own work on what arrived."""
+        """Close in a later iteration of the loop, not while pymodbus handles what arrived."""
         asyncio.get_running_loop().call_soon(self._tidy)
 
     def _tidy(self) -> None:
-        """A far end that talks unasked is not listened to any longer: what it says would fill up the memory."""
+        """Stop reading from a far end that sends unasked: its bytes would fill the memory."""
         if not self._exchanging:
             self._account(0)
 
     def _connection(self, connected: bool) -> None:
-        """pymodbus tells here that a connection is gone; whoever waits is told at once."""
+        """pymodbus' callback for a lost connection: the exchange that waits ends at once, since pymodbus itself would wait out
+        its timeout."""
         if not connected:
             self._cut = True
             if self._client is not None:
@@ -358,13 +360,13 @@ class TcpLink:
             waiting.set_exception(error)
 
     def _broke(self, error: Exception) -> None:
-        """A defect of ours in what pymodbus calls back: whoever waits gets it, or the next attempt to open."""
+        """A defect of ours in a callback of pymodbus: the exchange that waits raises it, or else the next attempt to open."""
         self._defect = error
         self._end_wait(error)
         self._drop()
 
     def _drop(self) -> None:
-        """Close without lingering: the kernel must not deliver a request later that was given up, as when a host is back."""
+        """Close without lingering: the kernel must not deliver a request that was given up when the host comes back."""
         client, self._client = self._client, None
         if client is None:
             return

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from drivers.modbus.panel.layouts.intervals import DAY, Intervals, merged, within
+from drivers.modbus.panel.layouts.intervals import DAY_MINUTES, Intervals, merged, within
 
 Words = Sequence[int | None]
-"""Two words an entry; None: any value will do."""
+"""Two words per entry; None: any value will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class ListCodec:
         return plan if all(want is None or want == got for want, got in zip(ours, words, strict=True)) else None
 
     def effect(self, words: Words) -> Intervals | None:
-        """When such a list is open; None where that cannot be told."""
+        """The intervals in which such a list is open; None where that cannot be told."""
         entries = []
         for time, value in zip(words[::2], words[1::2], strict=True):
             if not self.is_used(time, value):
@@ -65,7 +65,7 @@ class ListCodec:
         entries.sort(key=lambda entry: entry[0])
         if not entries or entries[0][0] != 0 or len(entries) > self.entries:
             return None
-        ends = [*(minute for minute, _ in entries[1:]), DAY]
+        ends = [*(minute for minute, _ in entries[1:]), DAY_MINUTES]
         return merged((minute, end) for (minute, is_open), end in zip(entries, ends, strict=True) if is_open)
 
     def is_used(self, time: int | None, value: int | None) -> bool:
@@ -82,7 +82,7 @@ def _events(plan: Intervals) -> list[tuple[int, bool]]:
     events = [] if plan and plan[0][0] == 0 else [(0, False)]
     for start, end in plan:
         events.append((start, True))
-        if end < DAY:
+        if end < DAY_MINUTES:
             events.append((end, False))
     return events
 
@@ -115,7 +115,7 @@ def add_list(codec: ListCodec, address: int, target: Words, known: Mapping[int, 
 
 
 def _unknown(codec: ListCodec, address: int, target: Words, phases: Phases) -> None:
-    """Of an unknown list every word is written, its values off, before any goes on."""
+    """Write every word of an unknown list, its values off, before any goes on."""
     for at, time, value in zip(range(address, address + len(target), 2), target[::2], target[1::2], strict=True):
         phases.off |= {at: time or 0, at + 1: codec.closed if codec.is_used(time, value) else codec.closed | codec.disabled}
         if value == codec.open:
@@ -123,7 +123,7 @@ def _unknown(codec: ListCodec, address: int, target: Words, phases: Phases) -> N
 
 
 def _one_word(codec: ListCodec, address: int, index: int, target: Words, held: Words, phases: Phases) -> None:
-    """A single word takes the list from old to new at once: a narrowing goes with the closings, the rest with the openings."""
+    """Change a list by a single word, at once: a narrowing goes with the closings, the rest with the openings."""
     becomes = [have if want is None else want for want, have in zip(target, held, strict=True)]
     before, after = codec.effect(held), codec.effect(becomes)
     narrows = before is not None and after is not None and within(after, before)

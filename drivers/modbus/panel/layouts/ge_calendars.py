@@ -13,7 +13,7 @@ from typing import NamedTuple
 from drivers.modbus.panel.layouts.intervals import WEEK, weekday
 
 NO_DATE = -1
-"""Stands for words of a calendar that are no date."""
+"""Stands for words of a calendar that are not a date."""
 _DATES_A_FRAME = 61
 _EPOCH = date(1970, 1, 1)
 _YEAR_BASE = 1900
@@ -21,7 +21,7 @@ Dates = Sequence[int]
 
 
 class CalendarWrite(NamedTuple):
-    """Dates written from a place on; without dates: the one at this place deleted."""
+    """Writes dates from a place on; without dates, deletes the one at this place."""
 
     calendar: int
     place: int
@@ -29,7 +29,7 @@ class CalendarWrite(NamedTuple):
 
 
 def calendar_writes(held: Sequence[Dates], wanted: Sequence[Dates]) -> tuple[CalendarWrite, ...]:
-    """All calendars at once: first they lose what another one gets, then each becomes what it shall be."""
+    """The writes that change all calendars: first each loses the dates that another one gets, then each gets its own."""
     between = []
     for index, dates in enumerate(held):
         elsewhere = {day for other, group in enumerate(wanted) if other != index for day in group} - set(wanted[index])

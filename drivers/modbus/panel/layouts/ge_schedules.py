@@ -1,4 +1,4 @@
-"""Layout `ge-schedules`: schedules of nine day lists, and calendars that are the panel's: a date swaps the plan of all schedules.
+"""Layout `ge-schedules`: schedules of nine day lists, and calendars shared by all schedules: a date swaps the plan of all.
 
 Schedule: +0 out of service, +1 its value now, +2 the lists (Monday to Sunday, calendar 1, calendar 2), each a fixed number of
 entries of a time word and a value word. The first entry of a list stands at 00:00. An unused entry's time reads 0xFFFF; an
@@ -36,8 +36,8 @@ _OUT_OF_SERVICE, _VALUE_NOW = 0, 1
 
 
 class GeLayout(AllChecked):
-    """Calendars change between the closings and the openings. A list that a date comes under, also on its way only, is closed
-    wholly before where it would open that day more than the old and the new plan do.
+    """Calendars change between the closings and the openings. A list that a date comes under, even only in between, is wholly
+    closed first where it would open more on that day than both the old and the new plan do.
     """
 
     def __init__(self, model: PanelModel, layout: GeSchedules, capabilities: PanelCapabilities) -> None:
@@ -77,7 +77,7 @@ class GeLayout(AllChecked):
         return range(self._capabilities.first_id, self._capabilities.first_id + self._capabilities.max_schedules)
 
     def encode(self, image: PanelImage) -> Mapping[int, int]:
-        """Used schedules and both calendars."""
+        """The words of the used schedules and both calendars."""
         words = {at: word for number in image.slots for at, word in self._cared(self._slot_words(image, number)).items()}
         for index in range(len(self._layout.calendars)):
             words |= self._cared(self._calendar_words(index, _group(image, index)))
@@ -175,7 +175,7 @@ class GeLayout(AllChecked):
         return phases
 
     def _protected(self, numbers: Iterable[int], held: Mapping[int, int], target: PanelImage) -> frozenset[int]:
-        """Words that a frame must not carry along: times at 00:00, unused entries, the value now."""
+        """The words that a frame must not carry along: times at 00:00, unused entries, the value now."""
         midnights = {self._list_at(n, index) for n in numbers for index in range(self._lists)}
         unused = {at for n in numbers for at, word in self._slot_words(target, n).items() if word == _UNUSED}
         return frozenset(midnights | unused | {at for at, word in held.items() if word == _UNUSED})
@@ -188,7 +188,7 @@ class GeLayout(AllChecked):
         held: Mapping[int, int],
         dates: Iterable[CalendarWrite],
     ) -> frozenset[tuple[int, int]]:
-        """Lists to be closed before the calendars change."""
+        """The lists to close before the calendars change."""
         old, new = self._groups(known), self._groups(target)
         visited = lists_visited(old, dates)
         switched = {(list_of(old, day), list_of(new, day), lists) for day, lists in visited.items()}
@@ -224,7 +224,7 @@ class GeLayout(AllChecked):
     def _expected(
         self, target: PanelImage, known: PanelImage, lists: Iterable[tuple[int, int]], moved: Iterable[int]
     ) -> dict[int, int | None]:
-        """Whole lists that were touched, whole calendars up to their end."""
+        """The lists that were touched, whole, and the calendars up to their end."""
         expected: dict[int, int | None] = {}
         for number, index in lists:
             words, start, service = self._slot_words(target, number), self._list_at(number, index), self._first(number)
@@ -239,7 +239,7 @@ class GeLayout(AllChecked):
     # --- read
 
     def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
-        """Whether a value is frozen, the calendars, and all lists: no word tells which schedules are used."""
+        """Reads the frozen values, the calendars and all lists: no word tells which schedules are used."""
         addressing, count = self._model.addressing, self._capabilities.max_schedules
         frozen = Check(read_coils(self._layout.frozen - addressing.base, count), (0,) * count)
         expected = {at: word for number in self._numbers() for at, word in self._slot_words(image, number).items()}
@@ -254,7 +254,7 @@ class GeLayout(AllChecked):
         return PanelImage(slots={number: Slot((), opaque=()) for number in self._numbers()})
 
     async def read(self, read: Read) -> PanelImage:
-        """Every schedule and both calendars whole: no word tells which of them are used."""
+        """Reads every schedule and both calendars whole: no word tells which of them are used."""
         words: dict[int, int] = {}
         addresses = [self._first(n) + at for n in self._numbers() for at in range(self._layout.stride)]
         for first in self._layout.calendars:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from drivers.contract import Period
 
-DAY = 1440
+DAY_MINUTES = 1440
 WEEK = 7
 Intervals = tuple[tuple[int, int], ...]
 
 
 def weekday(day: int) -> int:
-    """Of a day since 1970-01-01, a Thursday; 0 Monday."""
+    """The weekday, 0 for Monday, of a day that counts from 1970-01-01, a Thursday."""
     return (day + 3) % WEEK
 
 
@@ -27,12 +27,12 @@ def merged(pairs: Iterable[tuple[int, int]]) -> Intervals:
 
 
 def day_plan(periods: Iterable[Period], bit: int) -> Intervals:
-    """What the periods open on the days of bit `bit` (0 Monday .. 6 Sunday, 7+g special-day group g)."""
+    """The intervals that the periods open on the days of bit `bit` (0 Monday .. 6 Sunday, 7+g special-day group g)."""
     return merged((period.start, period.end) for period in periods if period.days >> bit & 1)
 
 
 def periods_of(plans: Mapping[int, Intervals]) -> tuple[Period, ...]:
-    """Day plans by bit as periods, one for each distinct interval, sorted by start."""
+    """The periods that say these day plans by bit: one for each distinct interval, sorted by start."""
     masks: dict[tuple[int, int], int] = {}
     for bit, plan in plans.items():
         for interval in plan:

@@ -1,4 +1,4 @@
-"""What a schedule layout does: images to words and back, and a change as ordered steps. Pure but for `read`."""
+"""What a schedule layout does: it turns images into words and back, and a change into ordered steps. Pure but for `read`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Layout(Protocol):
     """
 
     def encode(self, image: PanelImage) -> Mapping[int, int]:
-        """The words that the image fixes."""
+        """The words that the image determines."""
         ...
 
     def decode(self, words: Mapping[int, int]) -> PanelImage:
@@ -33,7 +33,7 @@ class Layout(Protocol):
         ...
 
     def whole_checks(self, image: PanelImage, numbers: tuple[int, ...]) -> tuple[Check, ...]:
-        """All words of some used slots; nothing where `transaction` checks all words anyway."""
+        """Checks of all words of some used slots; none where `transaction` checks all words anyway."""
         ...
 
     def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
@@ -41,19 +41,19 @@ class Layout(Protocol):
         ...
 
     async def read(self, read: Read) -> PanelImage:
-        """What the panel holds. Raises DriverError."""
+        """Read what the panel holds. Raises DriverError."""
         ...
 
     def unknown(self) -> PanelImage:
-        """All slots used, their words not known: whatever is written next is written whole."""
+        """An image with all slots used and their words unknown: the next write of a slot is a whole one."""
         ...
 
     def values_read(self) -> Request | None:
-        """The read of the values that the panel acts on now; None where they cannot be read."""
+        """The request that reads the values that the panel acts on now; None where they cannot be read."""
         ...
 
     def acting(self, values: tuple[int, ...]) -> Mapping[int, bool]:
-        """Slot -> whether it is open now, by what `values_read` gave."""
+        """Slot -> whether it is open now, from the answer to `values_read`."""
         ...
 
     def due(self, image: PanelImage, day: int, minute: int) -> Mapping[int, bool]:
@@ -66,7 +66,7 @@ class Layout(Protocol):
 
 
 class NoValues:
-    """For layouts whose panels do not show the values they act on, or always act on their table."""
+    """For layouts whose panels do not show the values that they act on, or always act on their table."""
 
     def values_read(self) -> Request | None:
         return None

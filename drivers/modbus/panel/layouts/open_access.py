@@ -18,7 +18,7 @@ from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
 from drivers.errors import VerifyFailed
 from drivers.modbus.panel.layouts.layout import NoValues, Read
 from drivers.modbus.panel.named import register_read
-from drivers.modbus.panel.steps import Check, Step, StepKind, Transaction
+from drivers.modbus.panel.steps import Check, StepKind, Transaction, WriteStep
 from drivers.modbus.panel.words import changed, checks, reads, write_runs
 from drivers.modbus.wire.requests import write_register, write_registers
 
@@ -29,7 +29,7 @@ _DATES_AT, _DATE_WORDS = 48, 14
 _BITMAP, _BITMAP_DAYS = 0x8000, 224
 _OPEN_END = 0xFFFF
 _CHECK_GAP = 10
-"""Check words read along in between rather than by a frame of their own."""
+"""How many check words are read along rather than by a frame of their own."""
 
 
 @lru_cache(maxsize=8192)
@@ -55,7 +55,7 @@ def check_word(number: int, words: Sequence[int]) -> int:
 
 
 def _date_words(number: int, slot: Slot, most_dates: int) -> list[int]:
-    """+48..62: a list while it fits, else a bitmap from `valid_from` on."""
+    """Words +48..62: a list of dates while it fits, else a bitmap from `valid_from` on."""
     dates = slot.special_days[0] if slot.special_days else ()
     if len(dates) <= min(most_dates, _DATE_WORDS):
         return [len(dates), *dates, *(0,) * (_DATE_WORDS - len(dates))]
@@ -102,9 +102,9 @@ def _read_dates(words: Sequence[int]) -> tuple[int, ...]:
 
 
 class OpenAccessLayout(NoValues):
-    """Removals go first, each by the erase register: at once, durable, whoever refers to the slot. Then all other changes are
-    staged and committed as one. A slot that was free is written whole, since nobody knows its words; of a used one only the
-    words that differ travel, and its check word.
+    """Removals go first, each by the erase register: at once and durable, even if the slot is referred to. Then all other
+    changes are staged and committed as one. A slot that was free is written whole, since its words are unknown; of a used
+    one only the words that differ are sent, and its check word.
     """
 
     def __init__(self, model: PanelModel, layout: OpenAccessSlots, capabilities: PanelCapabilities) -> None:
@@ -147,7 +147,7 @@ class OpenAccessLayout(NoValues):
         expected: dict[int, int | None] = {self._layout.check_words + number: 0 for number in gone}
         expected |= {self._layout.check_words + number: self._check_word(target, number) for number in differing}
         addressing = self._model.addressing
-        # A slot whose check word was 0 all along does not show by it that it is free now.
+        # A check word of 0 does not prove that such a slot is free now: it was 0 while the slot was used, too.
         states: dict[int, int | None] = {
             self._layout.slots + SLOT_WORDS * number: 0 for number in gone if self._check_word(known, number) == 0
         }
@@ -174,22 +174,22 @@ class OpenAccessLayout(NoValues):
         words = self._words_of(image, number)
         return words[CHECK_AT] if words else 0
 
-    def _erase(self, number: int) -> Step:
+    def _erase(self, number: int) -> WriteStep:
         request = write_register(self._layout.erase - self._model.addressing.base, number)
-        return Step(StepKind.ERASE, request, storage=self._layout.erase_storage)
+        return WriteStep(StepKind.ERASE, request, storage=self._layout.erase_storage)
 
-    def _staged(self, target: PanelImage, known: PanelImage, differing: Sequence[int]) -> tuple[Step, ...]:
+    def _staged(self, target: PanelImage, known: PanelImage, differing: Sequence[int]) -> tuple[WriteStep, ...]:
         table = {at: word for number in differing for at, word in self._slot(target, number).items()}
         held = {at: word for number in differing if number in known.slots for at, word in self._slot(known, number).items()}
         rules, addressing = self._model.write, self._model.addressing
         runs = write_runs(changed(table, held), table, addressing, rules.merge_gap)
-        steps = [Step(StepKind.STAGE, request, request.count) for request in runs]
+        steps = [WriteStep(StepKind.STAGE, request, request.count) for request in runs]
         if rules.begin is not None:
-            steps.insert(0, Step(StepKind.BEGIN, write_registers(rules.begin.address - addressing.base, rules.begin.values)))
+            steps.insert(0, WriteStep(StepKind.BEGIN, write_registers(rules.begin.address - addressing.base, rules.begin.values)))
         if rules.commit is not None:
             values = (*rules.commit.values, len(differing)) if rules.commit.count_staged else rules.commit.values
             request = write_registers(rules.commit.address - addressing.base, values, rules.commit.repeatable)
-            steps.append(Step(StepKind.COMMIT, request, storage=rules.commit.storage))
+            steps.append(WriteStep(StepKind.COMMIT, request, storage=rules.commit.storage))
         return tuple(steps)
 
     def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
@@ -199,7 +199,7 @@ class OpenAccessLayout(NoValues):
         return (Check(used, (len(image.slots),)), *checks(expected, self._model.addressing, self._gap(expected)))
 
     async def read(self, read: Read) -> PanelImage:
-        """Which slots are used is told by their check words, 125 a frame, and by the number of used ones.
+        """The check words, 125 a frame, and the number of used slots tell which slots are used.
 
         A slot with check word 0 is free, or used with a check word that happens to be 0: only when the used ones found are
         fewer than the panel counts are the state words of the others read one by one. Slots found are read whole.

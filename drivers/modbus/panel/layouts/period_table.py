@@ -1,4 +1,4 @@
-"""Layout `period-table`: plain register tables of start and end words, described wholly by the model file.
+"""Layout `period-table`: plain register tables of start and end words, described entirely by the model file.
 
 A change closes first: a period of which more than one word changes is closed by its gate word, then its other words are
 written, then the gate word. A slot that has a state word is used last and freed first.
@@ -100,7 +100,7 @@ class PeriodTableLayout(NoValues, AllChecked):
         return words
 
     def _filled(self, slot: Slot) -> list[tuple[_Record, Period | None]]:
-        """Each record with its period, None where it is unused."""
+        """Each record with its period; None where it is unused."""
         lists: dict[int | None, list[Period]] = {}
         if self._layout.style == "records":
             lists[None] = list(slot.periods)
@@ -123,7 +123,7 @@ class PeriodTableLayout(NoValues, AllChecked):
         return words
 
     def _free_words(self) -> dict[int, int]:
-        """What is known of a free slot: its state, or that every period is unused."""
+        """The words that are known of a free slot: its state, or that every period is unused."""
         if self._layout.state is not None:
             return {self._layout.state: self._layout.state_free}
         words = self._slot_words(Slot(()))
@@ -204,14 +204,14 @@ class PeriodTableLayout(NoValues, AllChecked):
             self._record_phases(first, record, old, new, bool(dates) and len(differing) > 1, phases)
 
     def _changes_as_a_whole(self, differing: set[int]) -> bool:
-        """The slot was free, or its dates change together with something else."""
+        """Whether the slot was free, or its dates change together with other words."""
         layout = self._layout
         return layout.state in differing or (len(differing) > 1 and bool(differing & {layout.valid_from, layout.valid_to}))
 
     def _record_phases(
         self, first: int, record: _Record, old: Mapping[int, int], new: Mapping[int, int], close: bool, phases: Phases
     ) -> None:
-        """One period. `close`: it must be closed in between even where it stays as it is."""
+        """Change one period. `close`: it must be closed in between even where it stays as it is."""
         differing = [offset for offset in record.offsets if old.get(offset) != new[offset]]
         gate = {"start": record.start, "end": record.end, "days": record.days}[self._layout.gate]
         if gate is None or not (differing or close):

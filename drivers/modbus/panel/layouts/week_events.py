@@ -14,7 +14,7 @@ from config.schedule_layouts import WeekEvents
 from drivers.contract import PanelCapabilities, PanelImage, Slot
 from drivers.modbus.panel.layouts.direct import Writer, unchanged
 from drivers.modbus.panel.layouts.events import ListCodec, Phases, add_list
-from drivers.modbus.panel.layouts.intervals import DAY, WEEK, Intervals, day_plan, periods_of, weekday
+from drivers.modbus.panel.layouts.intervals import DAY_MINUTES, WEEK, Intervals, day_plan, periods_of, weekday
 from drivers.modbus.panel.layouts.layout import AllChecked, Read
 from drivers.modbus.panel.steps import Check, Transaction
 from drivers.modbus.panel.words import checks, reads
@@ -32,7 +32,7 @@ class WeekLayout(AllChecked):
             open=layout.open,
             closed=layout.closed,
             encode_time=int,
-            decode_time=lambda word: word if word < DAY else None,
+            decode_time=lambda word: word if word < DAY_MINUTES else None,
             disabled=layout.disabled,
         )
 
@@ -93,11 +93,11 @@ class WeekLayout(AllChecked):
         return bits + checks(self._words(image), self._model.addressing)
 
     def _acts_by(self) -> tuple[BitSetting, ...]:
-        """Bits without which the table does not act."""
+        """The bits without which the panel does not act on the table."""
         return tuple(setting for setting in self._model.write.prepare if setting.when == "transaction")
 
     async def read(self, read: Read) -> PanelImage:
-        """The whole table. Where it does not act, what the panel does is unknown: an opaque slot without words."""
+        """Reads the whole table. Where the panel does not act on it, its behaviour is unknown: an opaque slot without words."""
         for setting in self._acts_by():
             held = (await read(read_holding_registers(setting.address - self._model.addressing.base, 1)))[0]
             if held & setting.mask != setting.value:
