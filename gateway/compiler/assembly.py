@@ -1,4 +1,4 @@
-"""Puts what was decided for each profile together into one panel image. Pure."""
+"""Assembles the decisions for each profile into one panel image. Pure."""
 
 from __future__ import annotations
 

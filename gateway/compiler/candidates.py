@@ -1,4 +1,4 @@
-"""What one profile asks of tables that it shares with others, or why it cannot. Pure."""
+"""What one profile asks of tables that it shares with others, or why it cannot be held there. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.compiler.weekly import Stale, forever, stale_table, starts_at, week
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A profile that wants a place. `demand` None: `draft` says why it takes none.
+    """A profile to be placed. `demand` None: `draft` says why it takes no place.
 
     `cuts`: what was cut, as the panel may. `first`: its first open day with its plan; `first_end`: that occurrence's last day.
     """
@@ -46,7 +46,7 @@ class Candidate:
         return last is not None and next(((day, plan) for day, plan in self.shape.days(reach + 1, last) if plan), None) is None
 
     def draft_of(self, reach: int, moment: Moment) -> Draft:
-        """Its outcome on a table that misses no date up to day `reach`."""
+        """Its outcome on a table that lacks no date up to day `reach`."""
         if self.stale is not None:
             return Draft(_stale_outcome(self.stale, self.cuts, moment))
         right_for_ever = not self.dated or self.complete(reach)
@@ -96,7 +96,7 @@ def _first_open(shape: Shape, moment: Moment, horizon: int) -> tuple[int, DayPla
 
 
 def _later(shape: Shape, capabilities: PanelCapabilities, moment: Moment, horizon: int) -> Draft:
-    """Not open within the horizon: a panel with dates needs none until then."""
+    """The outcome of a profile that is not open within the horizon: a panel with dates needs none until then."""
     if knows_dates(capabilities):
         return Draft(outcome_of(horizon, (), moment))
     return not_started(starts_at(shape, moment))
@@ -131,7 +131,7 @@ def _stale_outcome(stale: Stale, cuts: tuple[str, ...], moment: Moment) -> ItemO
 
 
 def lies_inside(shape: Shape, table: Table, today: int, horizon: int) -> bool:
-    """Whether a weekly table without dates holds every window to come, whenever it comes."""
+    """Whether a weekly table without dates holds every coming window, whenever it comes."""
     if shape.last_day is not None and shape.last_day <= horizon:
         asked = {(weekday(day), plan) for day, plan in shape.plans(today, shape.last_day).items()}
     else:

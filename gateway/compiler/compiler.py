@@ -29,7 +29,7 @@ def compile_panel(
     options: CompileOptions,
     held: PanelImage | None = None,
 ) -> PanelImage:
-    """What one panel shall hold of the profiles bound to it, given in order of first creation.
+    """The image that one panel must hold for the profiles bound to it, which are given in order of first creation.
 
     `allocation`: the slots that link_ids have now; numbers count from `capabilities.first_id`. `held`: what the panel
     acknowledged last, compiled under the same options and capabilities; a profile whose generation it carries, and that is not
@@ -53,7 +53,7 @@ def compile_panel(
 
 
 def _without_table(bound: BoundProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Draft | None:
-    """What is decided for panels without schedules; None: the panel's tables decide."""
+    """The outcome on panels without schedules; None: it depends on the panel's tables."""
     if capabilities.max_schedules > 0:
         return None
     coming = coming_on(bound.profile, capabilities, moment, options)

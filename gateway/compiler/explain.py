@@ -49,14 +49,14 @@ def explain(
 
 
 def _answer(image: PanelImage, capabilities: PanelCapabilities, link_id: str, minute: int) -> bool | None:
-    """What an image does for a link_id; None where it does not hold it, or leaves it to the gateway."""
+    """What an image does for a link_id; None where it does not hold the link_id or leaves it to the gateway."""
     if link_id not in image.generations or _by_gateway(image, link_id):
         return None
     return is_open(image, capabilities, minute, link_id)
 
 
 def _held(image: PanelImage, capabilities: PanelCapabilities, link_id: str, minute: int) -> bool | None:
-    """A panel that has slots which nobody can read may do anything."""
+    """Whether the panel may do anything: it has slots that the gateway cannot read."""
     if any(image.slots[number].opaque is not None for number in numbers_of(image, link_id)):
         return None
     return is_open(image, capabilities, minute, link_id)

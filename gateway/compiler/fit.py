@@ -1,7 +1,7 @@
 """How far one slot reaches over a row of days: weekday plans, and exceptions by date. Pure.
 
 A slot says a plan for each weekday and, for each group of special days, one plan for all its dates. Which plans are the groups'
-is tried; all else follows from the days themselves, so that the reach found is the greatest.
+is tried; everything else follows from the days themselves, so that the reach found is the greatest.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _PLANS_TRIED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class DayRanges:
     """The days to be covered, in ranges; between two ranges every day has the plan of its weekday in the week before.
 
-    `endless`: the last week goes on for ever. `whole`: nothing is open outside the ranges (and what goes on from them).
+    `endless`: the last week is repeated forever. `whole`: nothing is open outside the ranges (and what goes on from them).
     `by_date`: weekday plans stay closed, and closed days need not be looked at.
     """
 
@@ -30,10 +30,10 @@ class Span:
     endless: bool = False
     by_date: bool = False
 
-    def until(self, day: int) -> Span:
-        """The days up to this one; nothing is said of later ones."""
+    def until(self, day: int) -> DayRanges:
+        """The days up to this one; later ones may be anything."""
         ranges = tuple((first, min(last, day)) for first, last in self.ranges if first <= day)
-        return Span(ranges, whole=False, by_date=self.by_date)
+        return DayRanges(ranges, whole=False, by_date=self.by_date)
 
     def goes_beyond(self, day: int) -> bool:
         return self.endless or self.ranges[-1][1] > day
@@ -41,18 +41,18 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """`reach`: the last day up to which the slot opens all that is asked. `complete`: for ever, closed days included."""
+    """`reach`: the last day up to which the slot opens all that is asked. `complete`: for all days, closed ones included."""
 
     slot: Slot
     reach: int
     complete: bool
 
 
-def best_fit(plans: Mapping[int, DayPlan], span: Span, capabilities: PanelCapabilities) -> Fit | None:
-    """The slot that reaches furthest; of equal ones that with the fewest plans by date. None where not one open day fits."""
+def best_fit(plans: Mapping[int, DayPlan], covered: DayRanges, capabilities: PanelCapabilities) -> Fit | None:
+    """The slot that reaches furthest; among equals the one with the fewest plans by date. None where no open day fits."""
     best: Fit | None = None
-    for special in _special_plans(plans, span, capabilities):
-        fit = _fit(plans, span, capabilities, special)
+    for special in _special_plans(plans, covered, capabilities):
+        fit = _fit(plans, covered, capabilities, special)
         if fit is not None and (best is None or (fit.complete, fit.reach) > (best.complete, best.reach)):
             best = fit
         if best is not None and best.complete:
@@ -60,24 +60,26 @@ def best_fit(plans: Mapping[int, DayPlan], span: Span, capabilities: PanelCapabi
     return best
 
 
-def _special_plans(plans: Mapping[int, DayPlan], span: Span, capabilities: PanelCapabilities) -> Iterator[tuple[DayPlan, ...]]:
-    """Choices of the plans that the groups of special days have; none at all first."""
-    if not span.by_date:
+def _special_plans(
+    plans: Mapping[int, DayPlan], covered: DayRanges, capabilities: PanelCapabilities
+) -> Iterator[tuple[DayPlan, ...]]:
+    """The choices of plans for the groups of special days; no plans at all first."""
+    if not covered.by_date:
         yield ()
     groups = capabilities.max_special_day_groups if capabilities.special_days_scope == "schedule" else 0
     if not groups or not (capabilities.max_days_in_special_day_group or capabilities.special_day_bitmap_days):
         return
     common = [plan for plan, _ in Counter(plans.values()).most_common(_PLANS_TRIED)]
-    if capabilities.special_days_effect == "replace" and not span.by_date:
+    if capabilities.special_days_effect == "replace" and not covered.by_date:
         common.append(CLOSED)
     yield from combinations(common, min(groups, len(common)))
 
 
 @dataclass(slots=True)
 class _Walk:
-    """Takes day after day as long as one slot can hold them all; what it has taken stays right when it refuses a day.
+    """Takes day after day as long as one slot can hold them all; what it has taken stays correct when it refuses a day.
 
-    `loose`: days of a weekday that so far only had special plans; they need no dates as long as no other plan comes.
+    `loose`: days of a weekday that has only had special plans so far; they need no dates until another plan comes.
     """
 
     capabilities: PanelCapabilities
@@ -107,7 +109,7 @@ class _Walk:
         return self._settle(number, loose[0][1] if plan in self.special else plan) and self.take(day, plan)
 
     def rest(self, last: int) -> bool:
-        """Settle what is loose; True when the week before `last` needed no date, so that it can go on as it is."""
+        """Settle the loose days; True when the week before `last` needed no date, so that it can be repeated as it is."""
         for number in range(7):
             if self.week[number] is None:
                 self.week[number] = self.loose[number][0][1] if self.loose[number] else CLOSED
@@ -120,7 +122,7 @@ class _Walk:
         return True
 
     def _add(self, days: list[tuple[int, DayPlan]], usual: DayPlan) -> bool:
-        """Dates for these days, ascending; `usual` is the plan of their weekday."""
+        """Use dates for these days, ascending; `usual` is the plan of their weekday."""
         if days and self.capabilities.special_days_effect == "add" and usual != CLOSED:
             return False
         more = {plan: [day for day, other in days if other == plan] for plan in {plan for _, plan in days}}
@@ -140,41 +142,43 @@ class _Walk:
         return as_list or max([more[-1], *dates[-1:]]) - self.first < self.capabilities.special_day_bitmap_days
 
 
-def _fit(plans: Mapping[int, DayPlan], span: Span, capabilities: PanelCapabilities, special: tuple[DayPlan, ...]) -> Fit | None:
-    first = next((day for low, high in span.ranges for day in _days(plans, low, high, span.by_date) if day in plans), None)
+def _fit(
+    plans: Mapping[int, DayPlan], covered: DayRanges, capabilities: PanelCapabilities, special: tuple[DayPlan, ...]
+) -> Fit | None:
+    first = next((day for low, high in covered.ranges for day in _days(plans, low, high, covered.by_date) if day in plans), None)
     if first is None:
         return None
-    walk = _Walk(capabilities, special, first, list(CLOSED_WEEK) if span.by_date else [None] * 7)
-    reach, complete = _walk(walk, plans, span)
+    walk = _Walk(capabilities, special, first, list(CLOSED_WEEK) if covered.by_date else [None] * 7)
+    reach, complete = _walk(walk, plans, covered)
     walk.rest(reach)
     if reach < first:
         return None
-    in_last_range = len(span.ranges) == 1 or reach >= span.ranges[-1][0]
-    if not complete and capabilities.date_range != "none" and in_last_range and not span.endless:
-        reach, complete = _until_next(plans, span, reach)
-    slot = _slot(walk, capabilities, None if complete and span.endless else max(day for day in plans if first <= day <= reach))
+    in_last_range = len(covered.ranges) == 1 or reach >= covered.ranges[-1][0]
+    if not complete and capabilities.date_range != "none" and in_last_range and not covered.endless:
+        reach, complete = _until_next(plans, covered, reach)
+    slot = _slot(walk, capabilities, None if complete and covered.endless else max(day for day in plans if first <= day <= reach))
     return None if slot is None else Fit(slot, reach, complete)
 
 
-def _walk(walk: _Walk, plans: Mapping[int, DayPlan], span: Span) -> tuple[int, bool]:
-    """The last day that the walk could take, and whether that was all."""
+def _walk(walk: _Walk, plans: Mapping[int, DayPlan], covered: DayRanges) -> tuple[int, bool]:
+    """The last day that the walk could take, and whether it took all days."""
     reach = walk.first - 1
-    for number, (low, high) in enumerate(span.ranges):
-        for day in _days(plans, max(low, walk.first), high, span.by_date):
+    for number, (low, high) in enumerate(covered.ranges):
+        for day in _days(plans, max(low, walk.first), high, covered.by_date):
             if not walk.take(day, plans.get(day, CLOSED)):
                 return max(reach, day - 1), False
         reach = max(reach, high)
-        goes_on = span.endless or number < len(span.ranges) - 1
-        if goes_on and not span.by_date and not walk.rest(high):
+        goes_on = covered.endless or number < len(covered.ranges) - 1
+        if goes_on and not covered.by_date and not walk.rest(high):
             return reach, False
-    return reach, span.whole
+    return reach, covered.whole
 
 
-def _until_next(plans: Mapping[int, DayPlan], span: Span, reach: int) -> tuple[int, bool]:
-    """A slot whose validity ends is right until the next open day."""
-    last = span.ranges[-1][1]
+def _until_next(plans: Mapping[int, DayPlan], covered: DayRanges, reach: int) -> tuple[int, bool]:
+    """The reach of a slot whose validity ends: it is correct until the next open day."""
+    last = covered.ranges[-1][1]
     following = min((day for day in plans if reach < day <= last), default=None)
-    return (last, span.whole) if following is None else (following - 1, False)
+    return (last, covered.whole) if following is None else (following - 1, False)
 
 
 def _days(plans: Mapping[int, DayPlan], low: int, high: int, by_date: bool) -> Iterator[int]:

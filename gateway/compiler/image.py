@@ -1,4 +1,4 @@
-"""Reads a panel image as the panel acts on it: when is it open by the panel's own wall clock. No byte knowledge here. Pure."""
+"""Reads a panel image as the panel acts on it: when it is open by the panel's own wall clock. Knows no bytes. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _representable(capabilities: PanelCapabilities, day: int) -> bool:
 
 
 def _linked(image: PanelImage, numbers: Iterable[int]) -> Iterator[Slot]:
-    """The slots and whatever they link to, each once."""
+    """The slots and all slots that they link to, each once."""
     waiting, seen = list(numbers), set[int]()
     while waiting:
         number = waiting.pop()
@@ -47,7 +47,7 @@ def _linked(image: PanelImage, numbers: Iterable[int]) -> Iterator[Slot]:
 
 
 def _days(groups: Sequence[Sequence[int]], capabilities: PanelCapabilities, day: int) -> int:
-    """The bits of `Period.days` that count on a day."""
+    """The bits of `Period.days` that apply on a day."""
     special = sum(1 << SPECIAL + group for group, dates in enumerate(groups) if day in dates)
     if special and capabilities.special_days_effect == "replace":
         return special
@@ -61,7 +61,8 @@ def lies_within(image: PanelImage, other: PanelImage, capabilities: PanelCapabil
 
 
 def _telling_days(images: Sequence[PanelImage], first: int) -> set[int]:
-    """Days that stand for all: special ones, and a week from each day on which a slot or a stretch without them begins."""
+    """Days that represent all others: special days, and a week from each day on which a slot, or a run of days without special
+    ones, begins."""
     slots = [slot for image in images for slot in image.slots.values()]
     groups = [group for image in images for group in image.special_days] + [
         group for slot in slots for group in slot.special_days
@@ -80,7 +81,7 @@ def _day_plan(image: PanelImage, capabilities: PanelCapabilities, day: int) -> D
 
 
 def _slot_plan(slot: Slot, image: PanelImage, capabilities: PanelCapabilities, day: int) -> DayPlan:
-    """What one slot opens on one day, intervals in any order."""
+    """The intervals that one slot opens on one day, in any order."""
     if slot.opaque is not None or (slot.valid_from is not None and day < slot.valid_from):
         return CLOSED
     if slot.valid_to is not None and day > slot.valid_to:

@@ -47,7 +47,7 @@ NOBODY = Joint((), (), Groups((), (), 0), None)
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What all steps look at."""
+    """The values that all steps need."""
 
     capabilities: PanelCapabilities
     allocation: Allocation
@@ -75,19 +75,19 @@ class Panel:
 
     @property
     def gaps(self) -> tuple[Interval, ...]:
-        """Missing hours that matter: where the panel may not do what an event in one of them says."""
+        """The missing hours that matter: the panel may not act on an event in one of them."""
         if self.capabilities.semantics == "period" or self.capabilities.events_on_clock_step == "evaluates":
             return ()
         return missing_hours(self.moment.zone, self.moment.day)
 
     @property
     def room(self) -> int:
-        """How many tables there are for us."""
+        """How many tables the gateway may use."""
         usable = set(all_numbers(self.capabilities)) - self.options.taken
         return int(self.capabilities.first_id in usable) if self.one_table else len(usable)
 
     def opens(self, member: Candidate) -> bool:
-        """Whether anything that the panel holds is open for it."""
+        """Whether the panel holds anything that is open for it."""
         slots = (self.held.slots.get(number) for number in self.held.allocation.get(member.link_id, ()))
         return any(slot is not None and slot.periods for slot in slots)
 
@@ -96,7 +96,7 @@ class Panel:
 
 
 def join(members: Sequence[Candidate], panel: Panel, known: Joint = NOBODY) -> Joint:
-    """`known`: what some of the members are together."""
+    """The members together on the panel's tables; `known`: the joint of some of them, to be extended."""
     there = {member.link_id for member in known.members}
     demands = [member.demand for member in members if member.demand is not None]
     new = [member.demand for member in members if member.demand is not None and member.link_id not in there]

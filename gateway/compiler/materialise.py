@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from drivers.contract import PanelCapabilities, Slot
-from gateway.compiler.fit import Span, best_fit
+from gateway.compiler.fit import DayRanges, best_fit
 from gateway.compiler.shapes import Shape
 from gateway.compiler.table import DayPlan, Interval
 
@@ -23,7 +23,7 @@ _DAYS_SEEN = 14
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """Slots that together open all that is asked up to day `reach`; `complete`: for ever."""
+    """Slots that together open all that is asked up to day `reach`; `complete`: without end."""
 
     slots: tuple[Slot, ...]
     reach: int
@@ -35,10 +35,10 @@ class Cover:
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """What is asked between two days, and how it goes on."""
+    """What is asked on some days, and which days these are."""
 
     plans: Plans
-    span: Span
+    covered: DayRanges
 
 
 def cover(shape: Shape, capabilities: PanelCapabilities, today: int, horizon: int, enough: int) -> Cover | None:
@@ -49,12 +49,12 @@ def cover(shape: Shape, capabilities: PanelCapabilities, today: int, horizon: in
     best: Cover | None = None
     for days in _views(shape, capabilities, today, horizon):
         for found in _covers(days, capabilities):
-            if not found.complete and days.span.goes_beyond(horizon):
+            if not found.complete and days.covered.goes_beyond(horizon):
                 continue
             best = found if best is None or _better(found, best, today, enough) else best
             if best.complete and len(best.slots) == 1:
                 return _from_the_start(best, shape, today)
-            if not days.span.whole and best.reach >= enough and 2 * (best.reach - today + 1) > horizon - today + 1:
+            if not days.covered.whole and best.reach >= enough and 2 * (best.reach - today + 1) > horizon - today + 1:
                 break
     return None if best is None else _from_the_start(best, shape, today)
 
@@ -70,7 +70,7 @@ def _better(found: Cover, best: Cover, today: int, enough: int) -> bool:
 
 
 def _from_the_start(found: Cover, shape: Shape, today: int) -> Cover:
-    """A weekly pattern is valid from its own first day, so that the slot does not depend on the day of compiling."""
+    """The cover of a weekly pattern, valid from its own first day, so that the slot does not depend on the day of compiling."""
     steady = shape.steady
     if not found.complete or steady is None or steady.first >= today or len(found.slots) > 1:
         return found
@@ -82,7 +82,7 @@ def _from_the_start(found: Cover, shape: Shape, today: int) -> Cover:
 
 
 def _views(shape: Shape, capabilities: PanelCapabilities, today: int, horizon: int) -> Iterator[Days]:
-    """Ways to look at the days to come, those first by which everything may be held for ever."""
+    """The ways to view the coming days, first those by which everything may be held without end."""
     first = today if capabilities.first_date is None else max(today, capabilities.first_date)
     last = shape.last_day
     if capabilities.last_date is not None:
@@ -91,20 +91,20 @@ def _views(shape: Shape, capabilities: PanelCapabilities, today: int, horizon: i
         last = None if last is None else min(last, capabilities.last_date)
     ranged = capabilities.date_range != "none"
     if last is not None and last <= horizon:
-        yield _days(shape, Span(((first, last),), whole=True, by_date=not ranged))
+        yield _days(shape, DayRanges(((first, last),), whole=True, by_date=not ranged))
         return
     if shape.steady is not None and ranged:
         yield from _steady_days(shape, first, last)
     if last is not None:
         yield from _all_dates(shape, capabilities, first, last)
-    yield _days(shape, Span(((first, horizon),), whole=False, by_date=not ranged))
+    yield _days(shape, DayRanges(((first, horizon),), whole=False, by_date=not ranged))
 
 
-def _days(shape: Shape, span: Span) -> Days:
+def _days(shape: Shape, covered: DayRanges) -> Days:
     plans: dict[int, DayPlan] = {}
-    for low, high in span.ranges:
+    for low, high in covered.ranges:
         plans.update(shape.plans(low, high))
-    return Days(plans, span)
+    return Days(plans, covered)
 
 
 def _steady_days(shape: Shape, first: int, last: int | None) -> Iterator[Days]:
@@ -113,11 +113,11 @@ def _steady_days(shape: Shape, first: int, last: int | None) -> Iterator[Days]:
         return
     settled = max(first, steady.first) + _DAYS_SEEN - 1
     if steady.last is None:
-        yield _days(shape, Span(((first, settled),), whole=True, endless=True))
+        yield _days(shape, DayRanges(((first, settled),), whole=True, endless=True))
     elif last is not None and last >= first:
         tail = min(steady.last, last) - _DAYS_SEEN
         ranges = ((first, settled), (tail, last)) if tail > settled and last >= tail else ((first, last),)
-        yield _days(shape, Span(ranges, whole=True))
+        yield _days(shape, DayRanges(ranges, whole=True))
 
 
 def _all_dates(shape: Shape, capabilities: PanelCapabilities, first: int, last: int) -> Iterator[Days]:
@@ -127,7 +127,7 @@ def _all_dates(shape: Shape, capabilities: PanelCapabilities, first: int, last: 
     room = capabilities.max_days_in_special_day_group * capabilities.max_special_day_groups * capabilities.max_slots_per_profile
     plans = dict(islice(((day, plan) for day, plan in shape.days(first, last) if plan), room + 1))
     if len(plans) <= room:
-        yield Days(plans, Span(((first, last),), whole=True, by_date=True))
+        yield Days(plans, DayRanges(((first, last),), whole=True, by_date=True))
 
 
 def _covers(days: Days, capabilities: PanelCapabilities) -> Iterator[Cover]:
@@ -141,7 +141,7 @@ def _covers(days: Days, capabilities: PanelCapabilities) -> Iterator[Cover]:
 
 
 def _spreads(intervals: Sequence[Interval]) -> Iterator[list[list[Interval]]]:
-    """All ways to divide the intervals into parts, few parts first."""
+    """All ways to divide the intervals into parts, fewest parts first."""
     if len(intervals) > _INTERVALS_SPREAD:
         yield [list(intervals)]
         yield [[interval] for interval in intervals]
@@ -164,14 +164,14 @@ def _partitions(intervals: list[Interval]) -> Iterator[list[list[Interval]]]:
 
 def _cover(days: Days, spread: list[list[Interval]], capabilities: PanelCapabilities) -> Cover | None:
     parts = [_kept(days.plans, chosen) for chosen in spread]
-    fits = [best_fit(plans, days.span, capabilities) for plans in parts]
+    fits = [best_fit(plans, days.covered, capabilities) for plans in parts]
     found = [fit for fit in fits if fit is not None]
     if len(found) < len(parts):
         return None
     short = [fit.reach for fit in found if not fit.complete]
     if not short:
         return Cover(tuple(fit.slot for fit in found), max(fit.reach for fit in found), complete=True)
-    slots = (found[0].slot,) if len(found) == 1 else _slots_until(min(short), parts, days.span, capabilities)
+    slots = (found[0].slot,) if len(found) == 1 else _slots_until(min(short), parts, days.covered, capabilities)
     return Cover(slots, min(short), complete=False)
 
 
@@ -179,8 +179,8 @@ def _kept(plans: Plans, chosen: list[Interval]) -> Plans:
     return {day: kept for day, plan in plans.items() if (kept := tuple(interval for interval in plan if interval in chosen))}
 
 
-def _slots_until(reach: int, parts: Sequence[Plans], span: Span, capabilities: PanelCapabilities) -> tuple[Slot, ...]:
+def _slots_until(reach: int, parts: Sequence[Plans], covered: DayRanges, capabilities: PanelCapabilities) -> tuple[Slot, ...]:
     """The slots of parts that reach differently far, closed after what all of them reach."""
     near = [{day: plan for day, plan in plans.items() if day <= reach} for plans in parts]
-    fits = [best_fit(plans, span.until(reach), capabilities) for plans in near]
+    fits = [best_fit(plans, covered.until(reach), capabilities) for plans in near]
     return tuple(fit.slot for fit in fits if fit is not None)

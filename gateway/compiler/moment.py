@@ -1,4 +1,4 @@
-"""Now, as the compiler needs it: the earliest reading that a panel's clock can still show, and days back to instants. Pure."""
+"""The present as the compiler needs it: the earliest reading that a panel's clock can still show, and days as instants. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gateway.compiler.table import MINUTES, Interval
-from gateway.schedules.local_time import DAY, changes_between, local_second
+from gateway.schedules.local_time import DAY_S, changes_between, local_second
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 
 CLOCK_SLACK_S = 60
-"""A panel's clock may be this much behind when a table takes force: no start is written within it."""
+"""How far a panel's clock may be behind when a table takes effect: no start is written within this time."""
 
 _GAP_YEARS = 10
 
@@ -28,7 +28,7 @@ class Moment:
 
     @property
     def day(self) -> int:
-        return self.second // DAY
+        return self.second // DAY_S
 
     @property
     def safe_second(self) -> int:
@@ -41,13 +41,13 @@ class Moment:
 
     def midnight(self, day: int) -> int:
         """The instant at which a local day begins."""
-        return instant_of(self.zone, day * DAY)
+        return instant_of(self.zone, day * DAY_S)
 
 
 def moment_of(now: float, zone: ZoneInfo) -> Moment:
     instant = int(now // 1)
     readings = [local_second(zone, instant)]
-    readings += [change.instant + change.after for change in changes_between(zone, instant + 1, instant + DAY)]
+    readings += [change.instant + change.after for change in changes_between(zone, instant + 1, instant + DAY_S)]
     return Moment(now, zone, min(readings))
 
 
@@ -57,9 +57,9 @@ def instant_of(zone: ZoneInfo, local: int) -> int:
 
 @lru_cache(maxsize=256)
 def missing_hours(zone: ZoneInfo, day: int) -> tuple[Interval, ...]:
-    """Local minutes that the clock leaves out in the ten years after a day, half open."""
-    start = day * DAY
-    changes = changes_between(zone, start, start + _GAP_YEARS * 366 * DAY)
+    """The local minutes that the clock skips in the ten years after a day, half open."""
+    start = day * DAY_S
+    changes = changes_between(zone, start, start + _GAP_YEARS * 366 * DAY_S)
     return tuple(
         ((change.instant + change.before) // 60, -(-(change.instant + change.after) // 60))
         for change in changes
@@ -68,7 +68,7 @@ def missing_hours(zone: ZoneInfo, day: int) -> tuple[Interval, ...]:
 
 
 def in_missing_hour(gaps: tuple[Interval, ...], minute: int, *, weekly: bool) -> bool:
-    """Whether a local minute (or with `weekly` the same minute of any week) is one that the clock leaves out."""
+    """Whether the clock skips a local minute (or with `weekly` the same minute of any week)."""
     if not weekly:
         return any(start <= minute < end for start, end in gaps)
     week = 7 * MINUTES

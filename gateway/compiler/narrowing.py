@@ -1,4 +1,4 @@
-"""What a panel cannot say exactly, cut so that less is open: which cuts there are, and whether the panel may make them. Pure."""
+"""Cuts of what a panel cannot say exactly, so that less is open: which cuts there are, and whether they are allowed. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WINDOWS_SEEN = 8
 
 @dataclass(frozen=True, slots=True)
 class Cuts:
-    """A profile's shape as it is after cutting; `names`: which settings of `narrow` that takes."""
+    """A profile's shape after cutting; `names`: the settings of `narrow` that allow it."""
 
     shape: Shape
     names: tuple[str, ...]
@@ -50,7 +50,7 @@ class Cuts:
 
 
 def cut_shapes(shape: Shape, capabilities: PanelCapabilities) -> Iterator[Cuts]:
-    """The shape with what has to be cut in any case, then with as much cut as is ever allowed."""
+    """The shape with only the unavoidable cuts, then with as much cut as is ever allowed."""
     names = tuple(_names(shape, capabilities))
     yield Cuts(shape, names)
     if capabilities.max_time_periods_per_day is not None:
@@ -65,7 +65,7 @@ def _names(shape: Shape, capabilities: PanelCapabilities) -> Iterator[str]:
 
 
 def whole_minutes(shape: Shape) -> Shape:
-    """The shape as it is asked for, nothing cut for a panel's sake."""
+    """The shape as it is asked for, without any cut."""
     return replace(shape, grain=replace(shape.grain, step=1, day_end=MINUTES, fewer=False))
 
 

@@ -1,4 +1,4 @@
-"""Which slot numbers a panel's profiles get: what they have stays, new ones take the lowest free. Pure."""
+"""Which slot numbers a panel's profiles get: they keep what they have, new ones take the lowest free number. Pure."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def choose(
     capabilities: PanelCapabilities,
     taken: Collection[int],
 ) -> dict[str, tuple[int, ...] | None]:
-    """Numbers for each link_id, in that order; None for one that finds no room.
+    """The slot numbers of each link_id, in the given order; None for one that finds no room.
 
-    `count_of`: how many a link_id wants, told how many it may have; where that is none, any number above 0 will do. `fixed`:
-    numbers that do not change, and are nobody else's. First everybody keeps of `allocation` what it needs.
+    `count_of`: how many a link_id needs, given how many it may have; where that is 0, any number above 0 will do. `fixed`:
+    numbers that do not change and belong to no other link_id. First, every link_id keeps what it needs of `allocation`.
     """
     usable = set(all_numbers(capabilities)).difference(taken, *fixed.values())
     wishes = [link_id for link_id in link_ids if link_id not in fixed]

@@ -1,4 +1,4 @@
-"""What the compiler is given beside the panel's capabilities. Values."""
+"""The compiler's inputs beside the panel's capabilities. Values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class BoundProfile:
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
-    """A site's readings and a panel's settings. `narrow`: what may be cut; `taken`: slots that are not ours to touch."""
+    """A site's readings and a panel's settings. `narrow`: what may be cut; `taken`: slots that the gateway must not touch."""
 
     readings: Readings
     horizon_days: int = 400

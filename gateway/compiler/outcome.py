@@ -10,15 +10,15 @@ from gateway.compiler.table import DayPlan
 from gateway.schedules.local_time import date_of
 
 HELD = frozenset({ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, ItemState.GATEWAY_HELD})
-"""Outcomes by which a panel holds a generation."""
+"""The outcomes by which a panel holds a generation."""
 
 SHORT_DAYS = 35
-"""A reach below this is told in `message`."""
+"""A reach below this is mentioned in `message`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """`slots` in chain order, their numbers and links still open; empty where nothing has to be held."""
+    """`slots` in chain order, their numbers and links not yet set; empty where nothing has to be held."""
 
     outcome: ItemOutcome
     slots: tuple[Slot, ...] = ()
@@ -62,6 +62,6 @@ def below_resolution(capabilities: PanelCapabilities, day: int, plan: DayPlan) -
 
 @lru_cache(maxsize=65_536)
 def no_room(capabilities: PanelCapabilities, wanted: int, day: int, plan: DayPlan) -> Draft:
-    """`day` and `plan`: the first that finds no slot. One value for all whom the same is said of, however many they are."""
+    """`day` and `plan`: the first that finds no slot. All profiles with the same refusal share one value."""
     message = f"all {capabilities.max_schedules} slots are taken" if wanted == 1 else f"no {wanted} slots are free"
     return refused("max_schedules", message, day, plan, Reason.NO_FREE_SLOT)

@@ -1,4 +1,4 @@
-"""Panels whose slots stand for themselves: each profile compiles alone. Pure."""
+"""Panels whose slots are independent of each other: each profile is compiled alone. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from gateway.compiler.outcome import SHORT_DAYS, Draft, below_resolution, not_st
 from gateway.compiler.shapes import Coming, Shape, coming_of, grain_of, shape_of
 from gateway.compiler.table import CLOSED, MINUTES, Table, exceeded, weekday
 from gateway.compiler.weekly import forever, starts_at, weekly_table
-from gateway.schedules.local_time import DAY
+from gateway.schedules.local_time import DAY_S
 from gateway.schedules.time_profile import Readings, TimeProfile
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What does not depend on the time of day. `coming`: how windows lie around today."""
+    """The part that does not depend on the time of day. `coming`: the position of the windows around today."""
 
     coming: Coming
     slots: tuple[Slot, ...] = ()
@@ -56,7 +56,7 @@ def wants_room(coming: Coming, moment: Moment, options: CompileOptions) -> bool:
 
 
 def unheld(shape: Shape, capabilities: PanelCapabilities, moment: Moment) -> Draft | None:
-    """What is decided without looking at a panel's tables: nothing will ever be open, or nothing is left by its resolution."""
+    """The outcome that needs no look at a panel's tables: nothing will ever be open, or the resolution leaves nothing."""
     coming = shape.coming(moment.day)
     if not coming.after(moment.second):
         return nothing_to_hold(past=coming.before)
@@ -64,14 +64,14 @@ def unheld(shape: Shape, capabilities: PanelCapabilities, moment: Moment) -> Dra
 
 
 def outcome_of(reach: int | None, cuts: tuple[str, ...], moment: Moment) -> ItemOutcome:
-    """`reach`: the last day that is right, None for all. Renewed when one third of the time is left."""
+    """`reach`: the last day that is correct; None: all are. Renewal is due when one third of the time is left."""
     if reach is None:
         return ItemOutcome(ItemState.NARROWED if cuts else ItemState.EXACT, cuts=cuts)
     valid_until = moment.midnight(reach + 1)
     left = valid_until - moment.now
     return ItemOutcome(
         ItemState.NARROWED if cuts else ItemState.MATERIALISED,
-        message=f"reaches only {max(0, int(left // DAY))} days ahead" if left < SHORT_DAYS * DAY else None,
+        message=f"reaches only {max(0, int(left // DAY_S))} days ahead" if left < SHORT_DAYS * DAY_S else None,
         valid_until=valid_until,
         renew_at=valid_until - int(left // 3),
         cuts=cuts,
@@ -92,7 +92,7 @@ def _found(
     if not coming.windows:
         return _Found(coming)
     if not coming.representable:
-        return _Found(coming, refusal=below_resolution(capabilities, *coming.first_asked(today * DAY)))
+        return _Found(coming, refusal=below_resolution(capabilities, *coming.first_asked(today * DAY_S)))
     refusal: Draft | None = None
     for attempt in cut_shapes(shape, capabilities):
         found = _cover_of(coming, attempt, capabilities, today, today + horizon_days - 1, narrow)

@@ -1,4 +1,4 @@
-"""Profiles on slots of their own, side by side: who stays as it is, who gets which slots, who finds no room. Pure."""
+"""Profiles on slots of their own, side by side: which stay as they are, which get which slots, which find no room. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from gateway.compiler.own_slots import coming_on, compile_alone, wants_room
 
 
 class _Drafts(dict[str, Draft]):
-    """Of the profiles that are to be placed anew, each compiled when it is looked at. One that a full panel cannot hold anyway
-    is not looked at."""
+    """The drafts of the profiles that are to be placed again, each compiled when it is first read. A profile that a full panel
+    cannot hold anyway is never compiled."""
 
     def __init__(
         self, bounds: Iterable[BoundProfile], capabilities: PanelCapabilities, moment: Moment, options: CompileOptions
@@ -30,7 +30,7 @@ class _Drafts(dict[str, Draft]):
         return draft
 
     def count_of(self, link_id: str, room: int) -> int:
-        """How many slots it wants; only whether it wants any, where there is no room."""
+        """How many slots a profile needs; where there is no room, only whether it needs any."""
         _, moment, options = self._panel
         if not room and link_id not in self and wants_room(coming_on(self.open[link_id], *self._panel), moment, options):
             return 1
@@ -102,7 +102,7 @@ def _numbers(
     options: CompileOptions,
     held: PanelImage,
 ) -> dict[str, tuple[int, ...] | None]:
-    """What the panel acknowledged goes first, then the order of creation: the youngest finds no room."""
+    """What the panel acknowledged goes first, then the order of creation: so it is the youngest that finds no room."""
     order = sorted(profiles, key=lambda bound: not acknowledged(bound, held))
     wanted = [bound.profile.link_id for bound in order if bound.profile.link_id in fresh.open]
     fixed = {link_id: placed.numbers for link_id, placed in kept.items()}
@@ -117,7 +117,7 @@ def _free_the_past(
     moment: Moment,
     options: CompileOptions,
 ) -> bool:
-    """Room is short: what is wholly past gives its slots back. True when there was any."""
+    """Free the slots of profiles that are wholly past, because room is short. True when there were any."""
     past = {
         bound.profile.link_id: bound.profile
         for bound in profiles
@@ -139,7 +139,8 @@ def _wait(
     options: CompileOptions,
     held: PanelImage,
 ) -> bool:
-    """A renewal that finds no room stays as it is held, while that is right, and is due again later. True when there was any."""
+    """Keep renewals that find no room as they are held, while that is correct; they are due again later. True when there were
+    any."""
     waiting = {
         bound.profile.link_id: stay
         for bound in profiles

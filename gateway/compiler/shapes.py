@@ -10,20 +10,18 @@ from itertools import islice
 
 from drivers.contract import PanelCapabilities
 from gateway.compiler.table import CLOSED, MINUTES, DayPlan, Interval, day_fits, weekday
-from gateway.schedules.local_time import LAST_DAY, LAST_SECOND
+from gateway.schedules.local_time import DAY_S, LAST_DAY, LAST_SECOND
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.rules import LocalRule, longest_gap
 from gateway.schedules.time_profile import Frequency, Readings, TimeProfile
 
-DAY_S = 86_400
-
 _WINDOWS_SEEN = 8
-"""A day has two at most: one that began before it, and one that begins on it."""
+"""How many windows are examined. Two at most matter for a day: one that began before it, and one that begins on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grain:
-    """How finely a panel cuts a day: minutes to a step, the last end it can say, and what it holds of one day."""
+    """How finely a panel divides a day: minutes per step, the last end it can say, and how much it holds for one day."""
 
     step: int
     day_end: int
@@ -67,7 +65,7 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """From day `first` to day `last` (None: for ever) every day has the plan of the same weekday."""
+    """From day `first` to day `last` (None: without end) every day has the plan of its weekday."""
 
     first: int
     last: int | None
@@ -75,7 +73,7 @@ class Steady:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """`last_day`: no window touches a later day; None where that goes on for ever."""
+    """`last_day`: no window touches a later day; None where windows go on without end."""
 
     recurrence: Recurrence
     grain: Grain
@@ -116,7 +114,7 @@ class Shape:
         return _asked(self.next_window(local_second), local_second)
 
     def coming(self, today: int) -> Coming:
-        """How the windows lie around a day."""
+        """The position of the windows around a day."""
         return _coming(self.recurrence, self.grain.step, today)
 
     def ever_asked(self) -> set[tuple[int, DayPlan]]:
@@ -174,7 +172,7 @@ def shape_of(profile: TimeProfile, readings: Readings, grain: Grain) -> Shape:
 
 
 def fewer(shape: Shape) -> Shape:
-    """The same shape with what a day has no entries for left out."""
+    """The same shape without the intervals for which a day has no entries."""
     return replace(shape, grain=replace(shape.grain, fewer=True))
 
 

@@ -1,4 +1,4 @@
-"""Panels whose profiles share a table, or dates that are the panel's: they compile as one. Pure.
+"""Panels whose profiles share a table or the panel's dates: these profiles are compiled together. Pure.
 
 When the set does not fit, those whose present generation the panel has not acknowledged are refused, youngest first; what is
 acknowledged of the others is never taken away.
@@ -21,11 +21,11 @@ from gateway.compiler.outcome import SHORT_DAYS, Draft, no_room, refused
 from gateway.compiler.placement import acknowledged
 from gateway.compiler.special_days import Demand, Misfit
 from gateway.compiler.table import CLOSED, CLOSED_WEEK, Table
-from gateway.schedules.local_time import DAY, local_second
+from gateway.schedules.local_time import DAY_S, local_second
 
 
 def is_shared(capabilities: PanelCapabilities) -> bool:
-    """Whether what one profile gets depends on the others: one table for all, dates for all, or no dates of any kind."""
+    """Whether the place of one profile depends on the others: one table for all, dates for all, or no dates of any kind."""
     if capabilities.max_schedules == 0:
         return False
     if capabilities.scope == "panel" or not (knows_dates(capabilities) or capabilities.date_range != "none"):
@@ -71,7 +71,7 @@ def _all_as_held(profiles: Sequence[BoundProfile], moment: Moment, options: Comp
 
 
 def _due(profiles: Sequence[BoundProfile], moment: Moment, held: PanelImage) -> bool:
-    """Whether something that the panel holds wants to be renewed."""
+    """Whether something that the panel holds is due for renewal."""
     renewals = (held.outcomes[bound.profile.link_id].renew_at for bound in profiles if acknowledged(bound, held))
     return any(renewal is not None and moment.now >= renewal for renewal in renewals)
 
@@ -87,7 +87,7 @@ def _panel(
     due = _due(profiles, moment, held)
     horizon = moment.day + options.horizon_days - 1
     ends = [held.outcomes[bound.profile.link_id].valid_until for bound in profiles if acknowledged(bound, held)]
-    known = [local_second(moment.zone, end - 1) // DAY for end in ends if end is not None]
+    known = [local_second(moment.zone, end - 1) // DAY_S for end in ends if end is not None]
     if known and not due and knows_dates(capabilities):
         horizon = max(min(horizon, *known), moment.day)
     return Panel(capabilities, allocation, moment, options, held, horizon, due)
@@ -120,7 +120,7 @@ def _choose_members(candidates: Sequence[Candidate], panel: Panel) -> tuple[Join
 
 
 def _keep_promised(promised: Sequence[Candidate], panel: Panel) -> tuple[Joint, dict[str, Draft]]:
-    """Those whom the panel acknowledged; the youngest leave only when slots, tables or dates do not suffice for all."""
+    """The profiles that the panel acknowledged; the youngest leave only when slots, tables or dates do not suffice for all."""
     with_slot_first = sorted(promised, key=lambda member: not panel.held.allocation.get(member.link_id))
     roomless = with_slot_first[panel.room :] if not panel.one_table or not panel.room else []
     refusals = {member.link_id: _roomless(member, panel) for member in roomless}
@@ -133,7 +133,7 @@ def _keep_promised(promised: Sequence[Candidate], panel: Panel) -> tuple[Joint, 
 
 
 def _superfluous(joint: Joint, panel: Panel) -> tuple[Candidate, Draft] | None:
-    """One who has to leave, and why."""
+    """A member that has to leave, and why."""
     if joint.misfit is not None:
         return _misfitting(joint, joint.misfit, panel)
     if not _starving(joint, panel):
@@ -147,7 +147,8 @@ def _superfluous(joint: Joint, panel: Panel) -> tuple[Candidate, Draft] | None:
 
 
 def _misfitting(joint: Joint, found: Misfit, panel: Panel) -> tuple[Candidate, Draft]:
-    """On one table: youngest first, who does not fit alone, or else without whom the others fit, or else the youngest."""
+    """The member that leaves a table: of the youngest first, one that does not fit alone, or else one without which the others
+    fit, or else the youngest."""
     if not panel.one_table:
         return joint.members[found.table], _misfit_draft(found)
     for member in reversed(joint.members):
@@ -161,7 +162,7 @@ def _misfitting(joint: Joint, found: Misfit, panel: Panel) -> tuple[Candidate, D
 
 
 def _starving(joint: Joint, panel: Panel) -> bool:
-    """Whether days to come want more groups than there are, so that soon nobody's dates could be written any further."""
+    """Whether coming days need more groups than there are, so that soon no profile's dates could be extended."""
     reach = joint.groups.reach
     short = joint.groups.short_of == "max_special_day_groups" and reach < panel.moment.day + SHORT_DAYS - 1
     return short and any(member.dated and reach < member.first_end and not member.complete(reach) for member in joint.members)
@@ -172,7 +173,7 @@ def _misfit_draft(found: Misfit) -> Draft:
 
 
 def _refusal(trial: Joint, before: Joint, newcomer: Candidate, panel: Panel) -> Draft | None:
-    """Why a newcomer cannot join where there is a table for it; None when it can and nobody loses."""
+    """Why a newcomer cannot join where there is a table for it; None when it can and no member loses anything."""
     if trial.misfit is not None:
         return _misfit_draft(trial.misfit)
     reach, limit = trial.groups.reach, trial.groups.short_of
@@ -199,7 +200,7 @@ def _roomless(member: Candidate, panel: Panel) -> Draft:
 
 
 def _short(newcomer: Candidate, trial: Joint, limit: str) -> Draft:
-    """Names the first day that is not written any more, with the newcomer's plan there, or else another's."""
+    """The refusal that names the first day that is no longer written, with the newcomer's plan there, or else another's."""
     day = trial.groups.reach + 1
     demands = [member.demand for member in (newcomer, *trial.members) if member.demand is not None]
     plan = next((plan for demand in demands if (plan := demand.dates.get(day))), CLOSED)
@@ -215,7 +216,7 @@ def _still(member: Candidate, reach: int, panel: Panel) -> bool:
 
 
 def _nothing_new(joint: Joint, panel: Panel) -> bool:
-    """Whether the tables as the panel holds them are what is wanted."""
+    """Whether the tables that the panel holds are the desired ones."""
     placed = {link_id for link_id, numbers in panel.held.allocation.items() if numbers and link_id in panel.held.generations}
     wanted = {member.link_id for member in joint.members}
     return not panel.due and bool(wanted) and placed == wanted and all(map(panel.promised, joint.members))
@@ -263,7 +264,7 @@ def _slot(link_id: str, table: Table, days: tuple[tuple[int, ...], ...], capabil
 
 
 def _said(member: Candidate, joint: Joint, panel: Panel) -> Draft:
-    """The outcome; the one already told where nothing of it changes."""
+    """The outcome; the existing value where nothing in it changes."""
     draft = member.draft_of(joint.groups.reach, panel.moment)
     told = panel.held.outcomes.get(member.link_id)
     if not panel.due and told is not None and panel.promised(member) and told.valid_until == draft.outcome.valid_until:
@@ -295,6 +296,6 @@ def _covered(each: Candidate, table: Table, panel: Panel) -> ItemOutcome | None:
 
 
 def _shared_slot(image: PanelImage) -> PanelImage:
-    """The one slot names everybody whose table it is."""
+    """The one slot, labelled with every link_id whose table it is."""
     link_ids = tuple(link_id for link_id, numbers in image.allocation.items() if numbers)
     return replace(image, slots={number: replace(slot, link_ids=link_ids) for number, slot in image.slots.items()})

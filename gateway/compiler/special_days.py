@@ -1,6 +1,6 @@
-"""Tables whose special days are the panel's: a date swaps the plan of every table at once. Pure.
+"""Tables that share the panel's special days: a date swaps the plan of every table at once. Pure.
 
-Each day with dates of anybody asks for one row of plans, one plan a table; days with the same row share a group.
+Each day on which any table needs a date asks for a row of plans, one per table; days with the same row share a group.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NOTHING = Demand(CLOSED_WEEK, {})
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Which days ask the same of every table: the number of each weekday's row, and of that of each day with dates, ascending."""
+    """Which days ask the same of every table: the row number of each weekday, and of each day with dates, ascending."""
 
     week: tuple[int, ...] = (0,) * 7
     dates: Mapping[int, int] = field(default_factory=dict)
@@ -41,7 +41,7 @@ NO_ROWS = Rows()
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Days and row of each group of special days; `reach`: the last day up to which no date is missing.
+    """The days and the row of each group of special days; `reach`: the last day up to which no date is missing.
 
     `short_of`: the limit that ended it before the horizon, None where nothing did.
     """
@@ -54,7 +54,7 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A table that the panel cannot hold: number of the table, limit, day and plan."""
+    """A table that the panel cannot hold: its number, the limit, the day and the plan."""
 
     table: int
     limit: str
@@ -63,21 +63,21 @@ class Misfit:
 
 
 def united(demands: Sequence[Demand]) -> Demand:
-    """One table for all: open where any is."""
+    """One table for all demands: open where any of them is."""
     week = tuple(union(demand.week[number] for demand in demands) for number in range(7))
     days = sorted({day for demand in demands for day in demand.dates})
     return Demand(week, {day: union(demand.dates.get(day, CLOSED) for demand in demands) for day in days})
 
 
 def needed(demand: Demand) -> Demand:
-    """Without dates that say no more than their weekday."""
+    """The demand without dates that say no more than their weekday."""
     week = demand.week
     dates = {day: plan for day, plan in demand.dates.items() if union((plan, week[weekday(day)])) != week[weekday(day)]}
     return Demand(week, dates)
 
 
 def beside(rows: Rows, demand: Demand, capabilities: PanelCapabilities) -> Rows:
-    """The rows with one more table."""
+    """The rows with one more table added."""
     usual = _usual(demand, capabilities)
     numbers: dict[tuple[int, DayPlan], int] = {}
     week = tuple(numbers.setdefault(row, len(numbers)) for row in zip(rows.week, usual, strict=True))
@@ -89,7 +89,7 @@ def beside(rows: Rows, demand: Demand, capabilities: PanelCapabilities) -> Rows:
 
 
 def group_days(demands: Sequence[Demand], rows: Rows, capabilities: PanelCapabilities, horizon: int) -> Groups:
-    """Every day with dates into the group of its row, day after day as long as groups and dates suffice."""
+    """Put every day with dates into the group of its row, day after day as long as groups and dates suffice."""
     first_days: dict[int, int] = {}
     for day, row in rows.dates.items():
         first_days.setdefault(row, day)
@@ -157,7 +157,7 @@ def _row(demands: Sequence[Demand], capabilities: PanelCapabilities, day: int) -
 
 
 def _usual(demand: Demand, capabilities: PanelCapabilities) -> Week:
-    """What a date has to say of its weekday too."""
+    """What a date has to repeat of its weekday's plan."""
     return CLOSED_WEEK if capabilities.special_days_effect == "add" else demand.week
 
 
@@ -182,7 +182,7 @@ def misfit(
 
 
 def _first_bad(table: Table, limit: str, groups: Groups, capabilities: PanelCapabilities, today: int) -> tuple[int, DayPlan]:
-    """The first open day whose plan is too much beside those of the days before it, and the closed ones."""
+    """The first open day whose plan no longer fits beside the plans of earlier and closed days."""
     taken = [plan for plan in (*table.week, *table.special) if not plan]
     for day, plan in _next_days(table, groups, today):
         taken.append(plan)
@@ -192,7 +192,7 @@ def _first_bad(table: Table, limit: str, groups: Groups, capabilities: PanelCapa
 
 
 def _next_days(table: Table, groups: Groups, today: int) -> list[tuple[int, DayPlan]]:
-    """Each open plan of the table with the first day to come that has it."""
+    """Each open plan of the table with the first coming day that has it."""
     weekdays = [(day, table.week[weekday(day)]) for day in range(today, today + 7)]
     special = [
         (next((day for day in days if day >= today), today), plan) for days, plan in zip(groups.days, table.special, strict=True)
@@ -201,7 +201,7 @@ def _next_days(table: Table, groups: Groups, today: int) -> list[tuple[int, DayP
 
 
 def _lost_closings(tables: Sequence[Table], groups: Groups, today: int, gaps: tuple[Interval, ...]) -> Iterator[Misfit]:
-    """Closings that the clock may jump over: the panel would stay open."""
+    """The closings that the clock may jump over: the panel would stay open."""
     if not gaps:
         return
     special = {day: number for number, days in enumerate(groups.days) for day in days}

@@ -1,4 +1,4 @@
-"""Day plans and weekly tables: what a panel's slot says of one day, seven weekdays, and groups of special days. Pure values.
+"""Day plans and weekly tables: what a panel's slot says about one day, seven weekdays and groups of special days. Pure values.
 
 A day counts from 1970-01-01 of the wall clock; a minute counts from its midnight (0..1440); intervals are half open.
 """
@@ -17,14 +17,14 @@ SPECIAL = 7
 
 Interval = tuple[int, int]
 DayPlan = tuple[Interval, ...]
-"""Open intervals of one day: ascending, neither overlapping nor touching."""
+"""The open intervals of one day: ascending, neither overlapping nor touching."""
 
 CLOSED: DayPlan = ()
 CLOSED_WEEK: tuple[DayPlan, ...] = (CLOSED,) * 7
 
 
 def weekday(day: int) -> int:
-    """0 Monday .. 6 Sunday."""
+    """The weekday of a day: 0 Monday .. 6 Sunday."""
     return (day + 3) % 7
 
 
@@ -45,13 +45,13 @@ def within(plan: DayPlan, other: DayPlan) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One slot's content: a plan for each weekday, Monday first, and one for each group of special days."""
+    """The content of one slot: a plan for each weekday, Monday first, and one for each group of special days."""
 
     week: tuple[DayPlan, ...]
     special: tuple[DayPlan, ...] = ()
 
     def periods(self) -> tuple[Period, ...]:
-        """Equal intervals of several days are one period; ascending by time."""
+        """The periods, ascending by time; equal intervals of several days are one period."""
         days: dict[Interval, int] = {}
         for bit, plan in enumerate((*self.week, *self.special)):
             for interval in plan:
@@ -72,12 +72,12 @@ def day_fits(plan: DayPlan, capabilities: PanelCapabilities) -> bool:
 
 
 def plans_fit(plans: Iterable[DayPlan], capabilities: PanelCapabilities) -> bool:
-    """Whether one slot can hold all these different day plans, by what does not depend on which day has which."""
+    """Whether one slot can hold all these different day plans, judged by limits that do not depend on which day has which."""
     return _exceeded(set(plans), capabilities) is None
 
 
 def exceeded(table: Table, capabilities: PanelCapabilities) -> str | None:
-    """The capability that a table needs more of than there is, None where it fits."""
+    """The capability of which a table needs more than there is; None where it fits."""
     plans: Sequence[DayPlan] = (*table.week, *table.special)
     most = capabilities.max_periods_per_schedule
     if capabilities.day_model == "per_day" and most is not None and sum(map(len, plans)) > most:

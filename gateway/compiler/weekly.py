@@ -1,4 +1,4 @@
-"""Weekly tables on panels that cannot say from when to when: when such a table is right, and until when. Pure."""
+"""Weekly tables on panels that cannot store a validity: from when and until when such a table is correct. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway.compiler.moment import CLOCK_SLACK_S, Moment
 from gateway.compiler.shapes import Shape
 from gateway.compiler.table import CLOSED, DayPlan, Interval, weekday
-from gateway.schedules.local_time import DAY
+from gateway.schedules.local_time import DAY_S
 
 Week = tuple[DayPlan, ...]
 
@@ -15,7 +15,7 @@ _RENEWED_DAYS_AHEAD = 3
 
 
 def forever(shape: Shape) -> bool:
-    """Whether the profile is a weekly pattern for ever, once it has started."""
+    """Whether the profile is a weekly pattern without end, once it has started."""
     return shape.steady is not None and shape.steady.last is None
 
 
@@ -29,16 +29,16 @@ def week_from(shape: Shape, first: int) -> Week:
 
 
 def weekly_table(shape: Shape) -> Week:
-    """The pattern of a profile that is weekly for ever."""
+    """The week of a profile that is weekly without end."""
     return week_from(shape, shape.steady.first if shape.steady else 0)
 
 
 def starts_at(shape: Shape, moment: Moment) -> int:
-    """The instant from which on the weekly table may stand: the profile has started, and what the table opens wrongly before
-    is past on every panel clock. Not after now: at once."""
+    """The instant from which the weekly table may be written: the profile has started, and what the table opens wrongly before
+    is past on every panel clock. If it is not after now: at once."""
     first = shape.next_window(0)
     start = first[0] if first else 0
-    wrong = _wrong_until(shape, moment.safe_second // DAY)
+    wrong = _wrong_until(shape, moment.safe_second // DAY_S)
     if start <= moment.second and wrong <= moment.safe_second:
         return int(moment.now)
     return max(moment.instant_of(max(start, wrong + CLOCK_SLACK_S)), int(moment.now) + CLOCK_SLACK_S)
@@ -52,7 +52,7 @@ def _wrong_until(shape: Shape, from_day: int) -> int:
         asked = shape.plans(day, day).get(day, CLOSED)
         extra = [_last_extra(interval, asked) for interval in week[weekday(day)]]
         if any(end is not None for end in extra):
-            return day * DAY + 60 * max(end for end in extra if end is not None)
+            return day * DAY_S + 60 * max(end for end in extra if end is not None)
     return 0
 
 
@@ -67,7 +67,7 @@ def _last_extra(interval: Interval, asked: DayPlan) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A weekly table of the days to come that may be wrong from day `wrong_from` on, and is to be renewed at day `renew_on`."""
+    """A weekly table of the coming days that may be wrong from day `wrong_from` on and is to be renewed on day `renew_on`."""
 
     week: Week
     wrong_from: int
@@ -75,7 +75,7 @@ class Stale:
 
 
 def stale_table(shape: Shape, today: int, horizon: int) -> Stale:
-    """The plans of the next seven days as a weekly table, and when another one is due; at the horizon at the latest."""
+    """The plans of the next seven days as a weekly table, and when the next one is due: at the horizon at the latest."""
     week = week_from(shape, today)
     plans = shape.plans(today + 7, horizon)
     for day in range(today + 7, horizon + 1):

@@ -1,7 +1,7 @@
 """Wall clock and instants: what a site's clock reads at an instant, and which instants read a given wall clock.
 
 Instants are whole Unix seconds. A local second counts from 1970-01-01T00:00 of the wall clock, as if every day had 86,400
-seconds; a local day is `local second // DAY`. The two differ by the zone's offset at that instant.
+seconds; a local day is `local second // DAY_S`. The two differ by the zone's offset at that instant.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-DAY = 86_400
+DAY_S = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
 
-# The calendar that is answered for. Rules that begin in 2200 and repeat every 1000 years come back in it once.
-FIRST_INSTANT = -2 * DAY
+# The calendar within which answers are given. Rules that begin in 2200 and repeat every 1000 years come back in it once.
+FIRST_INSTANT = -2 * DAY_S
 LAST_DAY = date(3299, 12, 31).toordinal() - _EPOCH
-LAST_SECOND = (LAST_DAY + 1) * DAY
+LAST_SECOND = (LAST_DAY + 1) * DAY_S
 
-_BUCKET = 400 * DAY
+_BUCKET = 400 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def offset_at(zone: ZoneInfo, instant: int) -> int:
 
 def _offset_of(moment: datetime) -> int:
     offset = moment.utcoffset() or timedelta()
-    return offset.days * DAY + offset.seconds
+    return offset.days * DAY_S + offset.seconds
 
 
 def local_second(zone: ZoneInfo, instant: int) -> int:
@@ -55,7 +55,7 @@ def local_second(zone: ZoneInfo, instant: int) -> int:
 
 
 def steady_until(zone: ZoneInfo, instant: int) -> int:
-    """An instant up to which the offset stays as it is at `instant`: the next clock change, unless that is many months away."""
+    """An instant up to which the offset remains that of `instant`: the next clock change, unless that is many months away."""
     bucket = instant // _BUCKET
     return next((change.instant for change in _changes(zone, bucket) if change.instant > instant), (bucket + 1) * _BUCKET)
 
@@ -70,8 +70,8 @@ def changes_between(zone: ZoneInfo, start: int, end: int) -> Iterator[ClockChang
 def _changes(zone: ZoneInfo, bucket: int) -> tuple[ClockChange, ...]:
     """Changes in (bucket * _BUCKET, (bucket + 1) * _BUCKET]. Two that cancel out in a day would go unseen; no zone has them."""
     start = bucket * _BUCKET
-    probes = range(start, start + _BUCKET, DAY)
-    return tuple(change for probe in probes for change in _search(zone, probe, probe + DAY))
+    probes = range(start, start + _BUCKET, DAY_S)
+    return tuple(change for probe in probes for change in _search(zone, probe, probe + DAY_S))
 
 
 def _search(zone: ZoneInfo, low: int, high: int) -> Iterator[ClockChange]:
@@ -105,13 +105,13 @@ def end_not_wider(zone: ZoneInfo, instant: int) -> int:
 def _repeated(zone: ZoneInfo, instant: int) -> ClockChange | None:
     """The clock change that makes the wall clock read twice what it reads at `instant`."""
     second = local_second(zone, instant)
-    changes = changes_between(zone, instant - DAY, instant + DAY)
+    changes = changes_between(zone, instant - DAY_S, instant + DAY_S)
     return next((c for c in changes if c.instant + c.after <= second < c.instant + c.before), None)
 
 
 def is_ever_read(zone: ZoneInfo, start: int, end: int) -> bool:
     """Whether the wall clock reads any of the local seconds start <= s < end; not when all lie in a missing hour (or day)."""
-    return end - start > DAY or not (_is_missing(zone, start) and _is_missing(zone, end - 1))
+    return end - start > DAY_S or not (_is_missing(zone, start) and _is_missing(zone, end - 1))
 
 
 def _is_missing(zone: ZoneInfo, second: int) -> bool:

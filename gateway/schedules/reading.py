@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 
-from gateway.schedules.local_time import DAY, date_of, end_not_wider, local_second, start_not_wider
+from gateway.schedules.local_time import DAY_S, date_of, end_not_wider, local_second, start_not_wider
 from gateway.schedules.rules import LocalRule, start_days
 from gateway.schedules.time_profile import Frequency, Readings, Repeat, TimeProfile, WallReading
 
@@ -13,14 +13,14 @@ _ONCE_A_DAY = Repeat(Frequency.DAY)
 
 
 def wall_reading(profile: TimeProfile, readings: Readings) -> WallReading:
-    """What the profile's instants read on the site's wall clock, by the law that the zone has today."""
+    """What the profile's instants read on the site's wall clock, by the zone's current rules."""
     start, end, last = (_read(at, readings) for at in (profile.date_from, profile.date_to, profile.date_to - 1))
     not_before, not_after = start, end
     if readings.timestamp == "instant":
         not_before = start_not_wider(readings.zone, profile.date_from)
         not_after = end_not_wider(readings.zone, profile.date_to)
     ends = None if profile.repeat is None else profile.repeat.end
-    until = None if ends is None else _read(ends, readings) // DAY
+    until = None if ends is None else _read(ends, readings) // DAY_S
     return WallReading(readings.zone.key, readings.timestamp, start, end, last, not_before, not_after, until)
 
 
@@ -31,7 +31,7 @@ def is_read_for(profile: TimeProfile, readings: Readings) -> bool:
 
 
 def accepted(profile: TimeProfile, readings: Readings) -> TimeProfile:
-    """The profile with the reading that it keeps from now on, whatever becomes of the zone's law."""
+    """The profile with the reading that it keeps from now on, however the zone's rules change."""
     return profile if is_read_for(profile, readings) else replace(profile, reading=wall_reading(profile, readings))
 
 
@@ -57,23 +57,23 @@ def _all_day(reading: WallReading) -> WallReading:
 
     An end at a day's first moment adds no day; where 00:00 is in a missing hour, that moment is the end of the hour.
     """
-    first = reading.start // DAY
-    last = min((reading.end - 1) // DAY, reading.last // DAY)
-    start, end = first * DAY, (max(first, last) + 1) * DAY
+    first = reading.start // DAY_S
+    last = min((reading.end - 1) // DAY_S, reading.last // DAY_S)
+    start, end = first * DAY_S, (max(first, last) + 1) * DAY_S
     return replace(reading, start=start, end=end, not_before=start, not_after=end)
 
 
 def _envelope(reading: WallReading, profile: TimeProfile, readings: Readings) -> LocalRule:
-    """A window a day from the start's clock part to the end's, inside the envelope."""
-    length = DAY if profile.is_all_day else (reading.end - reading.start) % DAY
+    """One window per day, from the start's time of day to the end's, inside the envelope."""
+    length = DAY_S if profile.is_all_day else (reading.end - reading.start) % DAY_S
     rule = _repeated(profile.repeat or _ONCE_A_DAY, reading.start, length, readings)
-    last_day = (reading.not_after - 1 - rule.start_second) // DAY
+    last_day = (reading.not_after - 1 - rule.start_second) // DAY_S
     return replace(rule, last_day=last_day, opens=reading.not_before, closes=reading.not_after)
 
 
 def _repeated(repeat: Repeat, anchor: int, length: int, readings: Readings) -> LocalRule:
-    """What the API left out is the anchor's own weekday, day number and month."""
-    first = date_of(anchor // DAY)
+    """The rule; what the API left out is the anchor's own weekday, day number or month."""
+    first = date_of(anchor // DAY_S)
     counted = repeat.custom and readings.looper == "count"
     rule = LocalRule(repeat.frequency, anchor, length, interval=1 if counted else repeat.interval)
     match repeat.frequency:
@@ -94,7 +94,7 @@ def _or(given: frozenset[int] | None, own: int) -> frozenset[int]:
 
 
 def _ended(rule: LocalRule, repeat: Repeat | None, reading: WallReading, readings: Readings) -> LocalRule:
-    """The rule with its end by date and by count: both are a last start day."""
+    """The rule with its end by date and by count, both as a last start day."""
     if repeat is None:
         return rule
     if reading.until is not None:

@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import floor
 
-from gateway.schedules.local_time import DAY, FIRST_INSTANT, LAST_SECOND, is_ever_read, local_second, offset_at, steady_until
+from gateway.schedules.local_time import DAY_S, FIRST_INSTANT, LAST_SECOND, is_ever_read, local_second, offset_at, steady_until
 from gateway.schedules.reading import local_rule
 from gateway.schedules.rules import LocalRule
 from gateway.schedules.time_profile import Readings, TimeProfile
 from gateway.schedules.windows import Span, covers, merged, windows_from, windows_touching
 
-# One past the last instant that is answered for; local time may be a day ahead of it.
-_END = LAST_SECOND - DAY
+# One past the last instant for which answers are given; local time may be a day ahead of it.
+_END = LAST_SECOND - DAY_S
 
 # A yearly window may lie in the missing hour of every spring. The calendar comes round after at most 400 of them.
 _UNREAD_WINDOWS = 500
 
 
 class Recurrence:
-    """Immutable and lazy: what is not asked for is not computed. Instants are Unix seconds, answered for until the year 3300."""
+    """Immutable and lazy: only what is asked for is computed. Instants are Unix seconds; answers reach to the year 3300."""
 
     __slots__ = ("_profile", "_readings", "_rule")
 
@@ -82,12 +82,12 @@ class Recurrence:
         """
         zone = self._readings.zone
         while instant < _END:
-            start, end = next(self._read_windows(instant - DAY), (_END, _END))
-            if start - DAY > instant:
-                instant = start - DAY
-            elif start + DAY <= instant and end - DAY > instant:
-                yield instant, min(end - DAY, _END)
-                instant = end - DAY
+            start, end = next(self._read_windows(instant - DAY_S), (_END, _END))
+            if start - DAY_S > instant:
+                instant = start - DAY_S
+            elif start + DAY_S <= instant and end - DAY_S > instant:
+                yield instant, min(end - DAY_S, _END)
+                instant = end - DAY_S
             else:
                 until = steady_until(zone, instant)
                 yield from self._steady_pieces(instant, until, offset_at(zone, instant))
@@ -112,5 +112,5 @@ class Recurrence:
 
 
 def _second(instant: float) -> int:
-    """The whole second that an instant lies in, within what is answered for."""
+    """The whole second that an instant lies in, limited to the range of answers."""
     return floor(min(max(instant, FIRST_INSTANT), _END))

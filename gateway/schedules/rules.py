@@ -18,7 +18,7 @@ from typing import Any
 from dateutil.rrule import DAILY, MO, MONTHLY, WEEKLY, rrule
 from dateutil.rrule import weekday as nth_weekday
 
-from gateway.schedules.local_time import DAY, LAST_DAY, date_of, day_of
+from gateway.schedules.local_time import DAY_S, LAST_DAY, date_of, day_of
 from gateway.schedules.time_profile import DayType, Frequency, NthDay
 
 # The Gregorian calendar repeats, weekdays included, after 400 years.
@@ -34,7 +34,7 @@ class LocalRule:
     """A time profile on the wall clock, every reading settled; no zone is left in it.
 
     A window starts at `start_second` of every start day and lasts `length` local seconds (0: never open). Start days are those
-    from `first_day` to `last_day` (None: for ever; repeat end, looper count and envelope are already in it) that the rule names:
+    from `first_day` to `last_day` (None: no end; repeat end, looper count and envelope are already in it) that the rule names:
     `frequency` None    `first_day` alone
     DAY                 every `interval` days from first_day
     WEEK                `weekdays` (0 Monday) of every `interval`-th week, weeks start on Monday, counted from first_day's
@@ -58,12 +58,12 @@ class LocalRule:
 
     @property
     def first_day(self) -> int:
-        return self.anchor // DAY
+        return self.anchor // DAY_S
 
     @property
     def start_second(self) -> int:
         """Seconds after midnight."""
-        return self.anchor % DAY
+        return self.anchor % DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def start_days(rule: LocalRule, first: int) -> Iterator[int]:
 
 
 def _up(value: int, origin: int, step: int) -> int:
-    """The least origin + k * step >= value."""
+    """The smallest origin + k * step that is >= value."""
     return value + (origin - value) % step
 
 
@@ -116,7 +116,7 @@ def _monday(day: int) -> int:
 
 
 def _months(rule: LocalRule) -> tuple[_Months, ...]:
-    """A yearly rule is one rule a month: BYSETPOS would count over the whole year otherwise."""
+    """The rules of a yearly recurrence, one per month: BYSETPOS would otherwise count over the whole year."""
     first = date_of(rule.first_day)
     if rule.frequency is Frequency.MONTH:
         return (_Months(_month_of(first), rule.interval),)
@@ -204,13 +204,13 @@ def _start_of(month: int) -> int:
 
 
 def _kind(month: int) -> tuple[int, int]:
-    """Length, and weekday of the first: all that a month's days depend on."""
+    """The length of a month and the weekday of its first day: all that its days depend on."""
     starts, rest = _month_starts(), month % _CYCLE_MONTHS
     return starts[rest + 1] - starts[rest], (starts[rest] + 3) % 7
 
 
 def _matches(month_days: frozenset[int], nth: NthDay | None, length: int, weekday: int) -> tuple[int, ...]:
-    """Days of a month of that length whose first is that weekday (0 Monday)."""
+    """The days of a month of that length whose first day is that weekday (0 Monday)."""
     if nth is None:
         return tuple(day for day in sorted(month_days) if day <= length)
     wanted = _SETS.get(nth.day_type) or (_NAMED_DAYS.index(nth.day_type),)

@@ -1,4 +1,4 @@
-"""A time profile: one window plus one recurrence, as the API expresses it, with its vocabulary settled.
+"""A time profile: one window plus one recurrence, as the API expresses it, in defined terms.
 
 Pure values. What they mean on the wall clock of a site is `recurrence.py`.
 """
@@ -44,7 +44,7 @@ class DayType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NthDay:
-    """For example the second Monday, or the last day off, of a month."""
+    """A day of a month such as the second Monday or the last day off."""
 
     order: WeekOrder
     day_type: DayType
@@ -97,7 +97,7 @@ class TimeProfile:
     """`date_from` and `date_to` are instants: start and end of the first occurrence. `repeat` None: it occurs once.
 
     `reading`: what they read on the wall clock when the request was accepted; it counts as long as the site's time zone and
-    `timestamp_reading` are the same. None: they are read by the law of today.
+    `timestamp_reading` are the same. None: they are read by the zone's current rules.
     """
 
     link_id: str
@@ -111,7 +111,7 @@ class TimeProfile:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """How a site reads what the API leaves open."""
+    """How a site interprets what the API leaves open."""
 
     zone: ZoneInfo
     window: Literal["first_occurrence", "envelope"] = "first_occurrence"

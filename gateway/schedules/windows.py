@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import pairwise, takewhile
 
-from gateway.schedules.local_time import DAY, LAST_SECOND
+from gateway.schedules.local_time import DAY_S, LAST_SECOND
 from gateway.schedules.rules import LocalRule, longest_gap, start_days
 
 Span = tuple[int, int]
+"""Seconds start <= s < end."""
 
 
 def merged(spans: Iterable[Span]) -> Iterator[Span]:
@@ -31,11 +32,11 @@ def covers(rule: LocalRule, second: int) -> bool:
     if second < rule.opens or (rule.closes is not None and second >= rule.closes):
         return False
     start = next(start_days(rule, _first_start(rule, second)), None)
-    return start is not None and start * DAY + rule.start_second <= second
+    return start is not None and start * DAY_S + rule.start_second <= second
 
 
 def windows_from(rule: LocalRule, second: int) -> Iterator[Span]:
-    """Merged windows that end after `second`. One that is open at `second` may be given from a later start than its own."""
+    """The merged windows that end after `second`. One that is open at `second` may be given a later start than its own."""
     if _leaves_no_gap(rule):
         return (window for window in _whole(rule) if window[1] > second)
     return _walk(rule, _first_start(rule, second))
@@ -43,14 +44,14 @@ def windows_from(rule: LocalRule, second: int) -> Iterator[Span]:
 
 def windows_touching(rule: LocalRule, first_day: int, last_day: int) -> Iterator[Span]:
     """Merged windows, whole, that touch the local days first_day..last_day."""
-    after, before = first_day * DAY, (last_day + 1) * DAY
+    after, before = first_day * DAY_S, (last_day + 1) * DAY_S
     windows = _whole(rule) if _leaves_no_gap(rule) else _walk(rule, _chain_start(rule, _first_start(rule, after)))
     return takewhile(lambda window: window[0] < before, (window for window in windows if window[1] > after))
 
 
 def _first_start(rule: LocalRule, second: int) -> int:
     """The first day on which a window can start that ends after `second`."""
-    return (second - rule.start_second - rule.length) // DAY + 1
+    return (second - rule.start_second - rule.length) // DAY_S + 1
 
 
 def _walk(rule: LocalRule, first: int) -> Iterator[Span]:
@@ -58,11 +59,11 @@ def _walk(rule: LocalRule, first: int) -> Iterator[Span]:
     if not rule.length:
         return iter(())
     spans = (span for day in start_days(rule, first) if (span := _window(rule, day)))
-    return spans if rule.length < DAY else merged(spans)
+    return spans if rule.length < DAY_S else merged(spans)
 
 
 def _window(rule: LocalRule, day: int) -> Span | None:
-    start = day * DAY + rule.start_second
+    start = day * DAY_S + rule.start_second
     end = start + rule.length
     cut = (max(start, rule.opens), end if rule.closes is None else min(end, rule.closes))
     return cut if cut[0] < cut[1] else None
@@ -70,14 +71,14 @@ def _window(rule: LocalRule, day: int) -> Span | None:
 
 def _leaves_no_gap(rule: LocalRule) -> bool:
     """Whether every window reaches the next one: one window from the first start to the last one's end."""
-    if rule.length < DAY:
+    if rule.length < DAY_S:
         return False
     gap = longest_gap(rule)
-    return gap is not None and gap * DAY <= rule.length
+    return gap is not None and gap * DAY_S <= rule.length
 
 
 def _whole(rule: LocalRule) -> Iterator[Span]:
-    """The one window of a rule that leaves no gap."""
+    """The single window of a rule that leaves no gap."""
     first = next(start_days(rule, rule.first_day), None)
     if first is None:
         return
@@ -93,8 +94,8 @@ def _last_start(rule: LocalRule, first: int, last_day: int) -> int:
 
 
 def _chain_start(rule: LocalRule, first: int) -> int:
-    """The first start from `first` on ends an unbroken row of windows, perhaps of one: the day on which that row begins."""
-    reach = rule.length // DAY
+    """The day on which the unbroken row of windows (perhaps of one) begins whose last start is the first from `first` on."""
+    reach = rule.length // DAY_S
     target = next(start_days(rule, first), None)
     span = reach + 1
     while reach and target is not None:

@@ -8,11 +8,11 @@ from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from gateway.release import RELEASED_AT
-from gateway.schedules.local_time import DAY, changes_between, offset_at
+from gateway.schedules.local_time import DAY_S, changes_between, offset_at
 
-_FIRST = int(RELEASED_AT) - 366 * DAY
+_FIRST = int(RELEASED_AT) - 366 * DAY_S
 _LAST = int(datetime(2060, 1, 1, tzinfo=UTC).timestamp())
-"""Any horizon of a clock that is believed lies between these. They do not move: time alone changes no digest."""
+"""Every horizon of a trusted clock lies between these. They are constants: the passing of time changes no digest."""
 
 
 @lru_cache(maxsize=64)
