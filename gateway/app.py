@@ -44,17 +44,17 @@ _log = logging.getLogger(__name__)
 STOP_S = 20.0
 """How long a stop may take in all; the service manager waits longer."""
 REQUESTS_S = 10.0
-"""Of that, at most, for requests in hand."""
+"""The part of `STOP_S` that requests under way may take at most."""
 _QUEUE = 1024
-"""Connections that wait to be accepted."""
+"""The length of the queue of connections that wait to be accepted."""
 _WRITABLE_S = 2.0
-"""To ask the store costs a durable write: /readyz, which is open to anybody, asks no more often."""
+"""How long an answer of the store counts. Asking costs a durable write, and /readyz is open to everybody."""
 WIRES_S = 3.0
-"""Of that, kept for what is on the wires, however long the rest takes."""
+"""The part of `STOP_S` that is reserved for exchanges on the wires, however long the rest takes."""
 
 
 class CannotStart(Exception):
-    """The gateway cannot begin to work; the text says why and names the place."""
+    """The gateway cannot start; the text says why and names the place."""
 
 
 class StoreRefused(CannotStart):
@@ -62,7 +62,7 @@ class StoreRefused(CannotStart):
 
 
 def fleet_options(settings: Settings, released_at: float = RELEASED_AT) -> FleetOptions:
-    """`released_at`: no clock that shows an earlier time is believed (Unix seconds)."""
+    """`released_at`: no clock that shows an earlier time is trusted (Unix seconds)."""
     site = settings.site
     return FleetOptions(
         readings=Readings(ZoneInfo.no_cache(site.timezone), site.window_reading, site.looper_reading, site.timestamp_reading),
@@ -76,7 +76,7 @@ def fleet_options(settings: Settings, released_at: float = RELEASED_AT) -> Fleet
 def changed_beyond_reload(old: Settings, new: Settings) -> tuple[str, ...]:
     """What a reload cannot change, one `key.path: what` each."""
     return tuple(
-        f"{section}.{key}: takes a restart"
+        f"{section}.{key}: needs a restart"
         for section in ("http", "store")
         for key, value in getattr(new, section)
         if value != getattr(getattr(old, section), key)
@@ -104,7 +104,7 @@ class Gateway:
         build: BuildLine = build_line,
         released_at: float = RELEASED_AT,
     ) -> None:
-        """`build`: makes the lines, of whatever protocols. `released_at`: no clock that shows an earlier time is believed."""
+        """`build`: makes the lines, of whatever protocols. `released_at`: no clock that shows an earlier time is trusted."""
         self._settings = settings.model_copy(update={"http": http or settings.http})
         self._config = config
         self._file = settings
@@ -118,7 +118,7 @@ class Gateway:
         self._stop_by = 0.0
 
     async def start(self) -> str:
-        """Returns the URL it listens at. Raises CannotStart."""
+        """Start, and return the URL that the gateway listens at. Raises CannotStart."""
         try:
             return await self._start()
         except (StoreDamaged, StoreNewer) as error:
@@ -158,7 +158,7 @@ class Gateway:
         if local is not None:
             await local.start_serving()
         for each in listening.sockets:
-            with each.dup() as own:  # asyncio takes the length of the queue for the number to accept at once, too
+            with each.dup() as own:  # asyncio uses the backlog as the number of connections to accept at once, too
                 own.listen(_QUEUE)
         self._bound = True
         host, port = listening.sockets[0].getsockname()[:2]
@@ -217,16 +217,16 @@ class Gateway:
         listening.close()
 
     async def stop(self) -> None:
-        """No new request, no new exchange; what is on the wires is finished, then a true record is left."""
+        """Stop: no new requests, no new exchanges; what is on the wires is finished, then the last state is stored."""
         self._stop_by = self._clock.monotonic() + STOP_S
         await self._stack.aclose()
 
     def _left(self) -> float:
-        """Seconds until the stop shall be over; what comes last is left some."""
+        """Seconds left of the stop, with some kept for its last part."""
         return max(WIRES_S, self._stop_by - self._clock.monotonic())
 
     async def wait(self, stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
-        """Until `stop` is set; raises what a background task died of, of its own or told by `failed`."""
+        """Wait until `stop` is set; raises what a background task, or a task reported by `failed`, died of."""
         stopping = asyncio.create_task(stop.wait())
         fatal = (self._fleet.failed, self._site.failed, failed)
         try:
@@ -239,7 +239,7 @@ class Gateway:
                 one.result()
 
     def unhealthy(self) -> tuple[str, ...]:
-        """What keeps the gateway from working at all."""
+        """The problems that keep the gateway from working at all."""
         return tuple(
             text
             for text, failed in (("a background task died", self._fleet.failed), ("a line's worker died", self._site.failed))
@@ -247,7 +247,7 @@ class Gateway:
         )
 
     async def not_ready(self) -> tuple[str, ...]:
-        """What keeps the gateway from doing what it is asked. Panels do not count."""
+        """The problems that keep the gateway from doing what it is asked. Panels do not count."""
         clock = self._fleet.clock()
         doubt = self._fleet.doubt()
         wrong = [
@@ -264,7 +264,7 @@ class Gateway:
         return {"lines": [_line_view(line, seen[line.id]) for line in self._settings.lines if line.id in seen]}
 
     async def reload(self) -> ReloadReport:
-        """Apply the configuration file as a difference; a bad one changes nothing."""
+        """Apply the changes in the configuration file; a file with mistakes changes nothing."""
         async with self._reloading:
             report = await self._read_again()
         if report.applied:
@@ -321,7 +321,7 @@ async def serve(settings: Settings, config: Path | None, ready: Callable[[str], 
     beside = Supervisor()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # while it starts, it reads the file anyway
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # during the start the file is read anyway
     try:
         url = await gateway.start()
         loop.add_signal_handler(signal.SIGHUP, lambda: beside.spawn(_reload(gateway), "reload"))
@@ -345,7 +345,7 @@ async def _reload(gateway: Gateway) -> None:
 
 
 async def _feed_watchdog(gateway: Gateway) -> None:
-    """Fed by the loop that does the work: when that hangs or a task has died, systemd restarts the service."""
+    """Feed systemd's watchdog from the working loop: when it hangs or a task has died, systemd restarts the service."""
     interval = watchdog_interval_s()
     while interval is not None and not gateway.unhealthy():
         notify("WATCHDOG=1")

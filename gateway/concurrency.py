@@ -1,4 +1,4 @@
-"""Working side by side on one event loop: background tasks, a lock with an urgent lane, work in turns, waiting for several."""
+"""Concurrency on one event loop: background tasks, a lock with an urgent lane, loops that yield, waiting for several events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TURN_S = 0.02
 
 
 class Supervisor:
-    """Owns background tasks. `failed` gets what the first one that died died of: their owner must end then."""
+    """Owns background tasks. `failed` gets the error of the first one that dies: the owner must end then."""
 
     def __init__(self) -> None:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -27,13 +27,13 @@ class Supervisor:
         self._requests: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        """Begin a task in the background; `failed` tells of its death."""
+        """Start a background task; `failed` gets its error if it dies."""
         task = asyncio.create_task(work, name=name)
         self.watch(task)
         return task
 
     def watch(self, task: asyncio.Task[Any]) -> None:
-        """Tell of the death of a task that somebody else began."""
+        """Watch a task that was started elsewhere; `failed` gets its error if it dies."""
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -45,7 +45,7 @@ class Supervisor:
             self.failed.set_exception(error)
 
     async def finish(self, work: Coroutine[Any, Any, T], name: str) -> T:
-        """Carry out work that goes on when whoever waits for it goes away. What it raises is for whoever waits."""
+        """Carry out work that goes on when its caller is cancelled. Its errors are raised to the caller only."""
         task = asyncio.create_task(work, name=name)
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
@@ -107,7 +107,7 @@ class UrgentFirst:
 
 
 async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
-    """The same items. Nobody else gets a turn while all is done within TURN_S."""
+    """The same items; other tasks run in between whenever TURN_S seconds have passed."""
     loop = asyncio.get_running_loop()
     until = loop.time() + TURN_S
     for item in items:
@@ -118,7 +118,7 @@ async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
 
 
 class Remembered(Generic[T]):
-    """The answer of `ask`, at most `seconds` old. Those who come while it is asked wait for the same answer."""
+    """The answer of `ask`, at most `seconds` old. Calls that come while it is asked wait for the same answer."""
 
     def __init__(self, ask: Callable[[], Awaitable[T]], clock: Clock, seconds: float) -> None:
         self._ask = ask
@@ -136,7 +136,7 @@ class Remembered(Generic[T]):
 
 
 class Ticket:
-    """Done when `settled` was called `places` times."""
+    """Done when `settled` has been called `places` times."""
 
     def __init__(self, places: int) -> None:
         self._left = places
@@ -148,6 +148,6 @@ class Ticket:
             self._done.set_result(None)
 
     async def wait(self, seconds: float) -> bool:
-        """Whether all were settled in time."""
+        """Wait for at most `seconds`; returns whether all places were settled in time."""
         done, _ = await asyncio.wait([self._done], timeout=max(0.0, seconds))
         return bool(done)

@@ -1,6 +1,6 @@
-"""The live lines and panels of a site; a changed configuration is applied as a difference.
+"""The running lines and panels of a site; of a changed configuration only the differences are applied.
 
-A line or panel that the change does not concern goes on working. A panel that leaves the configuration is left as it is.
+A line or panel that does not change keeps working. A panel that is removed from the configuration is left as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GRACE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What has to be done to get from one configuration to another; ids of panels and lines, in the order of doing it."""
+    """The steps from one configuration to another: ids of panels and lines, in the order in which they are handled."""
 
     remove_panels: tuple[str, ...]
     remove_lines: tuple[str, ...]
@@ -41,7 +41,7 @@ def _panels(lines: tuple[LineSettings, ...]) -> dict[str, tuple[LineSettings, Pa
 def difference(
     present: tuple[LineSettings, ...], wanted: tuple[LineSettings, ...], other_models: Collection[str] = ()
 ) -> Difference:
-    """A line whose own settings changed is made anew with all its panels; else only the panels that differ are.
+    """The difference: a line whose own settings changed is rebuilt with all its panels, else only the panels that differ.
 
     `other_models`: models that say something else than before; their panels differ.
     """
@@ -80,7 +80,7 @@ def _told(kind: str, old: Collection[str], new: Collection[str], changed: set[st
 
 
 class Site:
-    """Owns the lines; `fleet` learns of every panel that comes or goes. `failed` gets what a line's worker died of."""
+    """Owns the lines; `fleet` is told of every panel that is added or removed. `failed` gets what a line's worker died of."""
 
     def __init__(self, fleet: Fleet, clock: Clock, build: BuildLine = build_line) -> None:
         self._supervisor = Supervisor()
@@ -97,7 +97,7 @@ class Site:
         return self._lines
 
     async def apply(self, lines: tuple[LineSettings, ...], models: Mapping[str, PanelModel]) -> tuple[str, ...]:
-        """Bring the running site to `lines`; returns what changed, in words."""
+        """Change the running site to `lines`; returns what changed, in words."""
         changed = {name for name, model in models.items() if self._models.get(name, model) != model}
         todo = difference(self._settings, lines, changed)
         old, staying = _panels(self._settings), {panel.id for _, panel in todo.add_panels}
@@ -116,7 +116,7 @@ class Site:
         return todo.changes
 
     async def assemble(self, lines: tuple[LineSettings, ...], models: Mapping[str, PanelModel]) -> None:
-        """All panels of `lines` for the fleet to reckon with; no line is opened."""
+        """Tell the fleet of all panels of `lines`; no line is opened."""
         for line in lines:
             self._lines[line.id] = self._build(line, self._clock)
             for panel in line.panels:
@@ -134,7 +134,7 @@ class Site:
         await self._fleet.add_panel(panel, line.id, driver, drift_share=line.drift_share)
 
     async def stop(self, grace_s: float) -> None:
-        """No new exchange; what is on a wire is finished within `grace_s` seconds."""
+        """Stop all lines: no new exchanges; what is on a wire is finished within `grace_s` seconds."""
         await asyncio.gather(*(line.bus.stop(grace_s) for line in self._lines.values()))
         self._lines.clear()
         self.failed.cancel()

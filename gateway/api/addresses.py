@@ -1,6 +1,6 @@
-"""From where a request comes. Pure.
+"""The address that a request comes from. Pure.
 
-A proxy's word for it counts only where the configuration trusts the proxy.
+A proxy's header counts only where the configuration trusts the proxy.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SITE_BITS = 64
 
 
 def parse_address(text: str) -> Address | None:
-    """An IPv4 address in IPv6 clothes counts as what it is; a zone, brackets and a port are left out. None: no address."""
+    """An IPv4-mapped IPv6 address counts as IPv4; a zone, brackets and a port are left out. None: not an address."""
     bare = text.strip()
     if bare.startswith("["):
         bare = bare[1:].partition("]")[0]
@@ -29,7 +29,7 @@ def parse_address(text: str) -> Address | None:
 
 
 def network_of(text: str) -> str:
-    """What one guesser is counted by: an IPv4 address, or the /64 that one IPv6 subscriber can choose addresses from."""
+    """What wrong attempts are counted by: an IPv4 address, or the /64 from which one IPv6 subscriber can choose addresses."""
     address = parse_address(text)
     if isinstance(address, IPv6Address) and not address.is_loopback:
         return str(ip_network((int(address), _SITE_BITS), strict=False))
@@ -38,7 +38,7 @@ def network_of(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """Those whose forwarding headers are believed."""
+    """The proxies whose forwarding headers are believed."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
@@ -52,7 +52,7 @@ class Proxies:
         return address is not None and any(address in network for network in self.networks)
 
     def client_of(self, peer: str, forwarded_for: Sequence[str]) -> str:
-        """The address that the request came from: the last of `X-Forwarded-For` that no trusted proxy has."""
+        """The address that the request came from: the last one in `X-Forwarded-For` that is not a trusted proxy's."""
         if not self.trusts(peer):
             return peer
         hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
@@ -65,6 +65,6 @@ class Proxies:
         return peer
 
     def counts_by_total_only(self, peer: str) -> bool:
-        """Whether many clients may well stand behind one address."""
+        """Whether many clients are likely to share the address."""
         address = parse_address(peer)
         return address is None or address.is_loopback or self.trusts(peer)

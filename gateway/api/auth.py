@@ -32,7 +32,7 @@ THROTTLE = web.AppKey("throttle", Throttle)
 
 
 def guarded(handler: Handler) -> Handler:
-    """The handler for those who are logged in; everybody else gets 401, and 429 who was wrong too often."""
+    """Let only authenticated clients reach the handler; others get 401, or 429 after too many wrong attempts."""
 
     async def checked(request: web.Request) -> web.StreamResponse:
         if not _admits(request):
@@ -44,7 +44,7 @@ def guarded(handler: Handler) -> Handler:
 
 
 def _challenge(sender: Sender) -> dict[str, str]:
-    """A browser that is never asked for Basic credentials has none to add to the requests of other sites' pages."""
+    """Whether to ask for Basic credentials: a browser that is never asked has none to add to requests of other sites' pages."""
     return {"WWW-Authenticate": "Bearer" if sender.is_browser else 'Bearer, Basic realm="panel-gateway"'}
 
 
@@ -68,7 +68,7 @@ def _admits(request: web.Request) -> bool:
 
 
 def _holds(request: web.Request, token: str) -> bool:
-    """A token that was in force once is no guess, nor is one from before a restart that is sent again: 401 tells to log in."""
+    """A token that was valid once is not counted as a guess, nor is one from before a restart: 401 tells the client to log in."""
     sessions = request.app[SESSIONS]
     known = sessions.user_of(token) is not None
     if not known and token and not sessions.has_ended(token):
@@ -87,7 +87,7 @@ def _knows_basic(request: web.Request, credentials: str) -> bool:
 
 
 def _attempt(request: web.Request, user: str, way: str, is_right: Callable[[], bool]) -> bool:
-    """Raises ApiError (429), whatever is right, where too many attempts were wrong."""
+    """Raises ApiError (429) after too many wrong attempts, even if this one is right."""
     throttle, address = request.app[THROTTLE], request[ADDRESS]
     wait_s = throttle.wait_s(address, user)
     if not wait_s and is_right():

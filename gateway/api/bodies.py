@@ -1,4 +1,4 @@
-"""Bodies of requests: how much of them is read, how long that may take, and whether what arrives is worth parsing."""
+"""Request bodies: how much of them is read, how long that may take, and whether their content is worth parsing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from aiohttp import HttpVersion11, StreamReader, web
 from gateway.api.errors import ApiError, bad_value
 
 PAUSE_S = 20.0
-"""A body may stop arriving for so long."""
+"""How long a body may pause."""
 IN_WORK = 64 * 1024 * 1024
-"""All bodies in work together, in bytes."""
+"""The limit for all bodies in memory together, in bytes."""
 DEEPEST = 64
 MOST_VALUES = 2_000_000
 _RETRY_S = 5
@@ -56,7 +56,7 @@ class JsonSize:
 
 
 class Room:
-    """Memory for bodies in work. Each request takes as its body arrives and gives all of it back when it is answered."""
+    """The memory budget for bodies. Each request takes from it as its body arrives and returns all of it when it is answered."""
 
     def __init__(self, size: int) -> None:
         self._left = size
@@ -78,7 +78,7 @@ _TAKEN = web.RequestKey("taken", int)
 
 
 async def read_body(request: web.Request, most: int | None = None, total_s: float | None = None) -> bytes:
-    """The whole body, at most `most` bytes (`max_body` where absent); `total_s`: within so many seconds.
+    """The whole body, at most `most` bytes (`max_body` where absent); `total_s`: the seconds it may take.
 
     Raises ApiError where it is too large, too slow, not whole, or holds too many values.
     """

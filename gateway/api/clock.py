@@ -1,4 +1,4 @@
-"""`/gateway/v1/clock`: whether the host's clock is believed, and an operator's word for it."""
+"""`/gateway/v1/clock`: whether the host's clock is trusted, and how an operator vouches for it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ async def shown(request: web.Request) -> web.Response:
 
 
 async def trust(request: web.Request) -> web.Response:
-    """The clock is right, until the host boots or its clock is set. Query `at` and `up_s`, as `/clock` showed them to whoever
-    says so: 409 where the clock was set since then, or shows a time before this program was released."""
+    """An operator vouches for the clock, until the host boots or its clock is set. Query `at` and `up_s`, as `/clock` showed
+    them to the operator: 409 where the clock was set since then, or shows a time before this program was released."""
     seen = (_number(request, "at"), _number(request, "up_s"))
     try:
         await finish(request, request.app[SERVICES].fleet.trust_clock(*seen))

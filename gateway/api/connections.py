@@ -1,4 +1,4 @@
-"""How many connections there may be, and which one goes where there are too many. Pure; time comes from the injected clock."""
+"""How many connections there may be, and which one is closed when there are too many. Pure; the clock is injected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 HEALTH_PLACES = 16
-"""Kept for the health paths, whatever else there is."""
+"""Places that are reserved for the health paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,13 @@ class Connection:
     close: Callable[[], None]
     general: bool = True
     admitted: bool = False
-    """Its last request came from somebody who is logged in."""
+    """Whether its last request came from a client that is logged in."""
 
 
 class Connections:
-    """All that are open.
+    """All open connections.
 
-    At a limit, the one that is idle for longest and not logged in goes; one with a request in work never.
+    At a limit, the connection that is idle for longest and not logged in is closed; never one with a request under way.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -45,10 +45,10 @@ class Connections:
         self._general = 0
         self._of_address: Counter[str] = Counter()
         self._idle: dict[Connection, None] = {}
-        """Longest idle first."""
+        """The longest idle one is first."""
 
     def opened(self, address: str | None, close: Callable[[], None]) -> Connection | None:
-        """A place for a new connection; None: there is none, close it. May close another one."""
+        """A place for a new connection; None: there is none, so it has to be closed. May close another connection."""
         if address is not None and self._of_address[address] >= self._limits.per_address and not self._make_way(address):
             return None
         if self._general >= self._limits.general:
@@ -75,7 +75,7 @@ class Connections:
                 del self._of_address[connection.address]
 
     def begins(self, connection: Connection) -> bool:
-        """A request is in work. Whether it may be any request: else the health paths only."""
+        """Begin a request; returns whether it may be any request, else only one for the health paths."""
         self._idle.pop(connection, None)
         if connection in self._open and not connection.general and self._general < self._limits.general:
             connection.general = True
@@ -83,12 +83,12 @@ class Connections:
         return connection.general
 
     def ends(self, connection: Connection) -> None:
-        """The request is answered."""
+        """End the request: it is answered."""
         if connection in self._open:
             self._idle[connection] = None
 
     def _make_way(self, address: str | None) -> bool:
-        """Close one (of this address); False: none may go."""
+        """Close one connection (of this address); False: none may be closed."""
         for connection in self._idle:
             if not connection.admitted and (address is None or connection.address == address):
                 self.gone(connection)

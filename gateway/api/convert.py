@@ -1,4 +1,4 @@
-"""A checked wire item as the schedules' TimeProfile. Pure; nothing is decided here that models.py has not checked."""
+"""Converts a checked wire item into a TimeProfile. Pure; everything has been checked in models.py."""
 
 from __future__ import annotations
 

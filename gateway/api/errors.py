@@ -1,4 +1,4 @@
-"""Errors in HTTP's words: one exception for handlers to raise, one middleware that gives every error its JSON body.
+"""Errors in HTTP terms: one exception for handlers to raise, one middleware that gives every error its JSON body.
 
 The vendor's surface answers ``{"error": "<text of the dialect>"}``, with ``detail`` where there is more to say; the gateway's own
 surface answers ``{"error": "<token>", "detail": "<prose with the place>"}``.
@@ -28,7 +28,7 @@ _OWN_SURFACE = ("/gateway/", "/healthz", "/readyz", "/metrics")
 _SHOWN = 64
 _LONG_NUMBER = 2**63
 _LAST_ANSWERS = (408, 429)
-"""After these the connection is closed."""
+"""The statuses after which the connection is closed."""
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 _CODES = {
@@ -71,17 +71,17 @@ class ApiError(Exception):
 
 
 def bad_value(place: str, expected: str, seen: str, vendor: str = WRONG_BODY) -> ApiError:
-    """400: what stands at `place` of the body or the query is not what it should be."""
-    return ApiError(400, f"{place}: {expected} is expected, {seen} is seen", vendor=vendor)
+    """400: the value at `place` of the body or the query is not the expected one."""
+    return ApiError(400, f"{place}: expected {expected}, got {seen}", vendor=vendor)
 
 
 def query_mistake(place: str, detail: str) -> ApiError:
-    """400: `detail` says what is expected at `place`, and what is seen."""
+    """400: `detail` says what is expected at `place` and what is there."""
     return ApiError(400, f"{place}: {detail}", vendor=WRONG_BODY)
 
 
 def shown(value: object) -> str:
-    """A JSON value as an error may repeat it: never much of it."""
+    """A JSON value as an error may quote it, shortened."""
     match value:
         case None:
             return "null"
@@ -160,6 +160,6 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except StoreError as error:
         _logger.error("request refused by the store", extra={"path": request.rel_url.raw_path, "error": str(error)})
         return error_response(request.path, ApiError(507 if isinstance(error, StoreFull) else 503, str(error)))
-    except Exception:  # the edge of the process: whatever broke, a client gets JSON and the log gets the trace
+    except Exception:  # the edge of the process: after any defect the client gets JSON and the log gets the trace
         _logger.exception("request failed", extra={"path": request.rel_url.raw_path})
         return error_response(request.path, ApiError(500))

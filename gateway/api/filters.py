@@ -58,7 +58,7 @@ FIELDS: Mapping[str, FieldType] = MappingProxyType(
 
 
 class ExpressionError(ValueError):
-    """Not an expression of this grammar; the message says where."""
+    """The text is not an expression of this grammar; the message says where."""
 
 
 class _Token(NamedTuple):
@@ -78,14 +78,14 @@ def _tokens(text: str) -> Iterator[_Token]:
     while at < end:
         found = _TOKEN.match(text, at)
         if found is None or found.lastgroup is None:
-            raise ExpressionError(f"a word, a number or a string is expected at position {at}, {shown(text[at:])} is seen")
+            raise ExpressionError(f"expected a word, a number or a string at position {at}, got {shown(text[at:])}")
         yield _Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup))
         at = found.end()
     yield _Token("end", "", end)
 
 
 class _Parser:
-    """Recursive descent over one expression."""
+    """A recursive-descent parser of one expression."""
 
     def __init__(self, text: str) -> None:
         self._tokens = tuple(_tokens(text))
@@ -117,7 +117,7 @@ class _Parser:
 
     def _factor(self, depth: int) -> Predicate:
         if depth > _DEEPEST:
-            raise ExpressionError(f"nesting of at most {_DEEPEST} is expected, more is seen")
+            raise ExpressionError(f"expected nesting of at most {_DEEPEST}, got more")
         if self._word("not"):
             negated = self._factor(depth + 1)
             return lambda profile: not negated(profile)
@@ -134,7 +134,7 @@ class _Parser:
         operation = written.lower()
         if operation not in field.operators:
             operators = ", ".join(field.operators)
-            raise ExpressionError(f"one of {operators} is expected to compare {name}, {shown(written)} is seen")
+            raise ExpressionError(f"expected one of {operators} to compare {name}, got {shown(written)}")
         compare, wanted, read = _COMPARE[operation], self._value(name, field), field.read
         return lambda profile: compare(read(profile), wanted)
 
@@ -142,7 +142,7 @@ class _Parser:
         token = self._take("word", "a field")
         field = FIELDS.get(token.text.lower())
         if field is None:
-            raise ExpressionError(f"one of the fields {', '.join(FIELDS)} is expected, {shown(token.text)} is seen")
+            raise ExpressionError(f"expected one of the fields {', '.join(FIELDS)}, got {shown(token.text)}")
         return token.text.lower(), field
 
     def _value(self, name: str, field: FieldType) -> object:
@@ -187,7 +187,7 @@ class _Parser:
     def _unexpected(self, wanted: str) -> ExpressionError:
         token = self._tokens[self._next]
         seen = shown(token.text) if token.text else "the end"
-        return ExpressionError(f"{wanted} is expected at position {token.at}, {seen} is seen")
+        return ExpressionError(f"expected {wanted} at position {token.at}, got {seen}")
 
 
 class OrderKey(NamedTuple):
@@ -210,6 +210,6 @@ def parse_filter(text: str) -> Predicate:
 
 
 def parse_order(text: str) -> tuple[OrderKey, ...]:
-    """Each field once: where it stands first. Raises ExpressionError."""
+    """The fields of an order, each once, at its first place. Raises ExpressionError."""
     keys = {key.field: key for key in reversed(_Parser(text).order())}
     return tuple(reversed(keys.values()))

@@ -1,4 +1,4 @@
-"""What the gateway says of itself to anybody: the fields of the vendor's `GET /api/info`."""
+"""What the gateway tells every client about itself: the fields of the vendor's `GET /api/info`."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class ListQuery:
 
 
 def read_query(query: Mapping[str, str]) -> ListQuery:
-    """Raises ApiError that names the parameter. Unknown parameters are ignored, unusual limits are fine."""
+    """Read the query. Raises ApiError that names the parameter. Unknown parameters are ignored, unusual limits are accepted."""
     order, chosen = query.get("order_by", "").strip(), query.get("filter", "").strip()
     try:
         place = "order_by"

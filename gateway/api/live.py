@@ -1,4 +1,4 @@
-"""What the handlers need of the settings, and how a reloaded configuration replaces it."""
+"""The settings that handlers need, and how a reloaded configuration replaces them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.api.sessions import Users
 
 @dataclass(slots=True)
 class Live:
-    """Changed in place by `reconfigure` alone."""
+    """The settings in use; only `reconfigure` changes them, in place."""
 
     site_name: str
     dialect: Dialect
@@ -28,7 +28,7 @@ def live_of(settings: Settings) -> Live:
 
 
 def reconfigure(app: web.Application, settings: Settings) -> None:
-    """Take over users, site name and dialect. Raises OSError, and changes nothing, when a password file cannot be read."""
+    """Apply new users, site name and dialect. Raises OSError, and changes nothing, when a password file cannot be read."""
     users = Users(settings.users)
     app[SESSIONS].change_users(users)
     fresh, live = live_of(settings), app[LIVE]

@@ -1,4 +1,4 @@
-"""Around every request: its id, who sends it, whether it is refused for that, and one access record without the query string."""
+"""What happens around every request: its id, its sender, the refusal of foreign pages, one access record without the query."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from gateway.api.services import SERVICES
 
 HEADER = "X-Request-Id"
 PROTECTION: Mapping[str, str] = MappingProxyType({"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
-"""On every answer: no cache keeps it, no browser takes it for something else."""
+"""The headers of every answer: no cache stores it, no browser guesses another content type."""
 ADDRESS = web.RequestKey("address", str)
-"""Where the request comes from, behind trusted proxies."""
+"""The address that the request comes from, seen through trusted proxies."""
 SENDER = web.RequestKey("sender", Sender)
 PROXIES = web.AppKey("proxies", Proxies)
 SITES = web.AppKey("sites", Sites)
@@ -81,13 +81,15 @@ async def recorded(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def acceptable(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuses what pages of other sites make browsers send, and packed bodies: those are far larger than they look."""
+    """Refuses requests that other sites' pages make browsers send, and compressed bodies: they are far larger than they look."""
     reason = request.app[SITES].refusal(request[SENDER])
     if reason is not None:
         raise ApiError(403, reason)
     encoding = request.headers.get("Content-Encoding", "identity")
     if encoding.strip().lower() not in ("", "identity"):
-        raise ApiError(415, "Content-Encoding: bodies are taken as they are (identity)", headers={"Accept-Encoding": "identity"})
+        raise ApiError(
+            415, "Content-Encoding: compressed bodies are not accepted (identity only)", headers={"Accept-Encoding": "identity"}
+        )
     return await handler(request)
 
 
@@ -102,7 +104,7 @@ class WithoutTraffic(logging.Filter):
 
 
 def server_logger() -> logging.Logger:
-    """The logger to run the HTTP server with."""
+    """The logger for the HTTP server."""
     logger = logging.getLogger("gateway.api.server")
     if not any(isinstance(known, WithoutTraffic) for known in logger.filters):
         logger.addFilter(WithoutTraffic())

@@ -1,6 +1,6 @@
 """Wire shapes of a time profile, in the vendor's field names and in the order of the vendor's table.
 
-Strict: True is no number and "7" is no number. Unknown keys are ignored. The order of the fields is a contract: pydantic reports
+Strict: neither True nor "7" is a number. Unknown keys are ignored. The order of the fields is a contract: pydantic reports
 errors in it, and the first one is the answer. Fields that the recurrence does not need (a `repeat_custom` beside another
 `repeat_type`, a `repeat_format` that is not enabled) are kept as sent, unread.
 """
@@ -58,7 +58,7 @@ ABSENT = Absent.ABSENT
 
 
 class Unread(RootModel[Any]):
-    """Kept as sent: it has to be possible to say it again."""
+    """A value that is kept as it was sent: it has to be possible to return it unchanged."""
 
     @field_validator("root")
     @classmethod
@@ -174,7 +174,7 @@ class RepeatCustom(Wire):
     repeat_point_type: PointType
     repeat_looper: int = Field(ge=1, le=1000)
     repeat_options: SerializeAsAny[CustomOptions] = None
-    """None where absent or null: date_from's own day counts."""
+    """None where absent or null: date_from's own day applies."""
 
     @field_validator("repeat_options", mode="plain")
     @classmethod

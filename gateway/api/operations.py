@@ -46,7 +46,7 @@ def _health(wrong: tuple[str, ...], code: str) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Prometheus' text format."""
+    """The metrics in Prometheus' text format."""
     text = request.app[SERVICES].metrics
     if text is None:
         raise ApiError(404, "metrics are not kept")

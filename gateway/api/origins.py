@@ -1,6 +1,6 @@
 """Which requests a browser may have been made to send by a page of another site. Pure.
 
-A browser adds Basic credentials by itself to any request that any page makes it send. A token is added only by who knows it.
+A browser adds Basic credentials by itself to any request that any page makes it send. Only a client that has a token adds it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LOCK = re.compile(r"/access/general/lock/(?:open|close)/|/doors/[^/]+/(?:open|h
 
 
 class Credentials(Enum):
-    """What a request carries to be let in."""
+    """The kind of credentials that a request carries."""
 
     NONE = "none"
     BASIC = "basic"
@@ -42,7 +42,7 @@ def credentials_of(authorization: str) -> tuple[Credentials, str]:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What the headers say of who sends a request. `forwarded_host`: only where a trusted proxy says so."""
+    """What the headers tell about the sender of a request. `forwarded_host`: set only where a trusted proxy sent it."""
 
     path: str
     credentials: Credentials
@@ -67,7 +67,7 @@ class Sites:
     hosts: Sequence[str] = ()
 
     def refusal(self, sender: Sender) -> str | None:
-        """Why the request is refused (403); None: it is not."""
+        """Why the request is refused (403); None: it is allowed."""
         if sender.path in OPEN_PATHS:
             return None
         for name in (sender.host, sender.forwarded_host):
@@ -81,7 +81,7 @@ class Sites:
         if sender.origin is not None and self._is_foreign(sender.origin, sender):
             return "Origin: a page of another site sends this ([http] origins)"
         if sender.is_browser and sender.credentials is Credentials.BASIC and _LOCK.search(sender.path):
-            return "Authorization: a browser opens locks with a token, not with Basic alone"
+            return "Authorization: a browser needs a token to open locks, Basic alone does not suffice"
         return None
 
     def _answers_to(self, host: str) -> bool:
@@ -98,7 +98,7 @@ class Sites:
 
 
 def _same_place(origin: str, host: str) -> bool:
-    """By name and port whatever the scheme: a proxy may have taken the TLS off."""
+    """Compared by name and port, whatever the scheme: a proxy may have terminated TLS."""
     page, own = _split(origin), _split(f"//{host}")
     if not page.hostname or (page.hostname or "").rstrip(".") != (own.hostname or "").rstrip("."):
         return False
@@ -110,7 +110,7 @@ def _same_place(origin: str, host: str) -> bool:
 
 
 def _split(text: str) -> SplitResult:
-    """Nothing where it is no URL."""
+    """Empty where it is not a URL."""
     try:
         return urlsplit(text.strip())
     except ValueError:

@@ -28,7 +28,7 @@ async def one_panel(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """`sync`, `reinit` or `retry`: 202, the work goes on."""
+    """`sync`, `reinit` or `retry`: 202, the work continues in the background."""
     fleet, panel_id, action = request.app[SERVICES].fleet, request.match_info["panel"], request.match_info["action"]
     verbs = {"sync": fleet.sync, "reinit": fleet.reinit, "retry": fleet.retry}
     await verbs[action](panel_id)

@@ -1,4 +1,4 @@
-"""`POST /gateway/v1/plan` and `GET /gateway/v1/explain`: what would be done, and why it is as it is. Nothing is written."""
+"""`POST /gateway/v1/plan` and `GET /gateway/v1/explain`: what would be done, and why access is as it is. Nothing is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.fleet.views import RequestItem, UnknownPanel
 
 
 async def plan(request: web.Request) -> web.Response:
-    """Body as the upsert's, optionally with `panels` in place of the bindings."""
+    """The body is that of an upsert, optionally with `panels` in place of the bindings."""
     panels, *asked = await read(request, plan_body)
     assert not isinstance(panels, RequestItem), "the panels come first"
     items = [one for one in asked if isinstance(one, RequestItem)]
@@ -40,7 +40,7 @@ async def explain(request: web.Request) -> web.Response:
 def _now(services: ApiServices) -> int:
     clock = services.fleet.clock()
     if not clock.trusted:
-        raise ApiError(503, f"at: to be said while the gateway does not know the time: {clock.reason}", code="clock_not_set")
+        raise ApiError(503, f"at: required while the gateway does not know the time: {clock.reason}", code="clock_not_set")
     return int(clock.at)
 
 

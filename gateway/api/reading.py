@@ -1,4 +1,4 @@
-"""Bodies become values: small ones here, in turns; large ones in a process beside this one.
+"""Parses bodies: small ones here, in turns; large ones in a process beside this one.
 
 A thread would not do: parsing holds the interpreter's lock, and every line and request would wait for it.
 """
@@ -25,7 +25,7 @@ Reader = Callable[[bytes], Iterable[T]]
 """A function of a module, which the other process imports by its name. Raises ApiError."""
 
 LARGE = 256 * 1024
-"""Bytes from which on a body is parsed beside."""
+"""From this many bytes on a body is parsed in the other process."""
 LENGTH = struct.Struct("!Q")
 _MODULE = "gateway.api.reading_process"
 _READ_S = 60.0
@@ -41,7 +41,7 @@ class ReadingProcess:
     async def read(self, reader: Reader[T], body: bytes) -> list[T]:
         """Raises what the reader raises, and ApiError (503) where the process died of this body or cannot be started."""
         async with self._turn:
-            for _ in range(2):  # it may have ended for want of work just now
+            for _ in range(2):  # it may just have ended because it had been idle
                 try:
                     async with asyncio.timeout(_READ_S):
                         return await self._ask(reader, body)
@@ -89,7 +89,7 @@ class ReadingProcess:
 
 
 async def _frame(answers: asyncio.StreamReader) -> Any:
-    """None: there are no more."""
+    """The next batch; None after the last."""
     (length,) = LENGTH.unpack(await answers.readexactly(LENGTH.size))
     return pickle.loads(await answers.readexactly(length)) if length else None  # noqa: S301 - from a process of our own
 
@@ -98,7 +98,7 @@ READING = web.AppKey("reading", ReadingProcess)
 
 
 async def read(request: web.Request, reader: Reader[T]) -> list[T]:
-    """The body of a request, read. Raises ApiError."""
+    """Read and parse the body of a request. Raises ApiError."""
     body = await read_body(request)
     if len(body) < LARGE:
         return [value async for value in in_turns(reader(body))]

@@ -1,4 +1,4 @@
-"""JSON out."""
+"""JSON responses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def json_bytes(value: object) -> bytes:
 
 
 async def json_in_turns(values: Iterable[object]) -> bytes:
-    """The same of many values, as an array."""
+    """An array of many values as UTF-8 JSON."""
     return b"[%b]" % b",".join([json_bytes(value) async for value in in_turns(values)])
 
 
 def json_text(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A response of JSON that is text already."""
+    """A response whose JSON is already serialised."""
     return web.Response(body=body, status=status, headers=headers, content_type="application/json", charset="utf-8")
 
 

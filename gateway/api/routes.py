@@ -23,11 +23,11 @@ from gateway.api.throttle import Throttle
 _BASES = ("/api/v0", "/api/v1")
 
 _TIME_PROFILE = "/access/{_time_profile:(?i:timeprofile)}"
-"""Vendors' pages spell it in two ways."""
+"""The vendor's pages spell this path in two ways."""
 
 
 def build_app(services: ApiServices) -> web.Application:
-    """The whole surface. Raises OSError when a user's password file cannot be read."""
+    """The application with all routes. Raises OSError when a user's password file cannot be read."""
     http = services.settings.http
     app = web.Application(middlewares=(identified, recorded, errors_as_json, acceptable), client_max_size=http.max_body)
     app[SERVICES] = services

@@ -24,9 +24,9 @@ from gateway.api.origins import OPEN_PATHS
 from gateway.api.turns import Turns
 
 HEADER_S = 10.0
-"""From the first byte of a request's header to its last."""
+"""The time from the first byte of a request's header to its last."""
 IDLE_S = 80.0
-"""A connection without a request."""
+"""How long a connection may stay without a request."""
 _MOST_HEADER = 64 * 1024
 _MOST_DROPPED = 64 * 1024
 _DROP_S = 2.0
@@ -36,10 +36,10 @@ _NO_PATH = "/"
 
 def _meaning(error: BaseException | None) -> str:
     if isinstance(error, http_exceptions.LineTooLong):
-        return "the path with its query, or a header, is too long: expected at most 8190 bytes, seen more"
+        return "the path with its query, or a header, is too long: expected at most 8190 bytes, got more"
     if isinstance(error, http_exceptions.BadHttpMethod):
-        return "the method is not known: expected one of HTTP's, seen another word"
-    return "the request line, a header or the encoding of the body is not understood: expected HTTP/1.1, seen something else"
+        return "the method is not known: expected one of HTTP's, got another word"
+    return "the request line, a header or the encoding of the body is not understood: expected HTTP/1.1, got something else"
 
 
 def _refused(request: web.BaseRequest, error: ApiError, cause: BaseException | None) -> web.Response:
@@ -54,7 +54,7 @@ def _refused(request: web.BaseRequest, error: ApiError, cause: BaseException | N
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What all connections share. `knows`: whether anybody has logged in from an address of late."""
+    """The state that all connections share. `knows`: whether somebody has logged in from an address lately."""
 
     connections: Connections
     proxies: Proxies
@@ -97,7 +97,7 @@ class Protocol(web.RequestHandler):
         return self._reception.connections.opened(counted, transport.abort)
 
     def _wait_for_turn(self) -> None:
-        """A stranger is not read from until others had their turn."""
+        """Do not read from a client that is not logged in until others have had their turn."""
         if self.place is None or self.place.admitted or self.transport is None:
             return
         if self._reception.knows(self._address) or self._reception.proxies.trusts(self._address):
@@ -108,7 +108,7 @@ class Protocol(web.RequestHandler):
         self._reception.turns.wait(self._address, self._take_turn)
 
     def _take_turn(self) -> bool:
-        """False: nobody is there any more."""
+        """Read on; False when the connection has gone."""
         if self.transport is None or self.transport.is_closing():
             return False
         self.transport.resume_reading()
@@ -120,7 +120,7 @@ class Protocol(web.RequestHandler):
             self._reception.connections.gone(self.place)
         task, waiting = self._task_handler, self._messages
         super().connection_lost(exc)
-        # Requests that came behind the one in work hold this object, and it holds them.
+        # Pipelined requests refer to this object, and it refers to them: the cycle is broken here.
         if task is None or task.done():
             waiting.clear()
         else:
@@ -136,7 +136,7 @@ class Protocol(web.RequestHandler):
             current.content.set_exception(web.RequestPayloadError())
         if self._waiter is None or self._waiter.done():
             self._end_header()
-        elif data:  # no request has come of it yet
+        elif data:  # it has not become a request yet
             self._begin_header(len(data))
 
     def _begin_header(self, size: int) -> None:
@@ -153,18 +153,18 @@ class Protocol(web.RequestHandler):
             self._header_timer = None
 
     def begins(self) -> bool:
-        """A request is in work; whether it may be for any path."""
+        """Begin a request; returns whether it may be for any path."""
         return self.place is not None and self._reception.connections.begins(self.place)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Answer. What still arrives of a body that nobody reads is dropped, so that the client sees the answer, not a reset."""
+        """Answer. The unread rest of a body is received and dropped, so that the client sees the answer and not a reset."""
         done = await super().finish_response(request, resp, start_time)
         if self.place is not None:
             self._reception.connections.ends(self.place)
         if self.transport is not None and not request.content.is_eof():
-            with contextlib.suppress(OSError):  # it may be gone already
+            with contextlib.suppress(OSError):  # it may have closed already
                 self.transport.write_eof()
             await drop(request.content, _MOST_DROPPED, _DROP_S)
         else:
@@ -179,7 +179,7 @@ class Protocol(web.RequestHandler):
         return _refused(request, ApiError(status, _meaning(exc) if status == 400 else None), exc)
 
     def log_exception(self, *args: object, **facts: object) -> None:
-        """A body that does not hold what its headers say is the handler's matter: it has answered."""
+        """Leave a body that is not what its headers say to the handler, which has answered it."""
         if not isinstance(facts.get("exc_info"), web.RequestPayloadError):
             super().log_exception(*args, **facts)
 

@@ -27,7 +27,7 @@ class FleetService(Protocol):
     async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]: ...
 
     def profiles(self) -> Sequence[DesiredItem]:
-        """The live ones, in order of creation."""
+        """The items that are not deleted, in order of creation."""
         ...
 
     async def plan(self, items: Sequence[RequestItem], panels: Sequence[str] | None) -> PlanReport: ...
@@ -39,7 +39,7 @@ class FleetService(Protocol):
     def panels(self) -> Iterable[PanelView]: ...
 
     def panel(self, panel_id: str) -> PanelView | None:
-        """With its items; None: unknown."""
+        """One panel with its items; None: the panel is unknown."""
         ...
 
     async def sync(self, panel_id: str) -> None: ...
@@ -49,15 +49,15 @@ class FleetService(Protocol):
     async def retry(self, panel_id: str) -> None: ...
 
     def clock(self) -> ClockView:
-        """Whether the host's clock is believed, and why."""
+        """Whether the host's clock is trusted, and why."""
         ...
 
     async def trust_clock(self, at: float, up_s: float) -> None:
-        """An operator vouches for the clock that he saw. Raises ClockTooEarly and ClockWasSet."""
+        """An operator vouches for the clock reading shown earlier. Raises ClockTooEarly and ClockWasSet."""
         ...
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
-        """Those set through the API, which replace the file's rules."""
+        """The bindings set through the API, which replace the file's rules."""
         ...
 
     async def bind(self, link_id: str, panels: Sequence[str]) -> None: ...
@@ -69,7 +69,7 @@ class FleetService(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReloadReport:
-    """`applied` False: nothing changed, and `mistakes` says why, one `key.path: what` each."""
+    """The result of a reload. `applied` False: nothing changed; `mistakes` says why, one `key.path: what` each."""
 
     applied: bool
     changes: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class ReloadReport:
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
-    """`health` and `ready` answer with what is wrong, one phrase each; nothing: all is well.
+    """What the API calls. `health` and `ready` return the problems, one phrase each; none: all is well.
 
     `lines` gives the body of `/gateway/v1/lines`, `metrics` the Prometheus text of `/metrics` (None: no such path).
     `trust_store` ends the doubt about the store; raises StoreError.
@@ -115,5 +115,5 @@ UNDISTURBED = web.AppKey("undisturbed", Undisturbed)
 
 
 async def finish(request: web.Request, work: Awaitable[T]) -> T:
-    """Wait for `work`, which goes on should the client go away."""
+    """Wait for `work`, which goes on if the client disconnects."""
     return await request.app[UNDISTURBED].finish(work)

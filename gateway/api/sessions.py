@@ -1,4 +1,4 @@
-"""Users, and the tokens of those who logged in.
+"""Users, and the tokens of those who have logged in.
 
 Clients send the MD5 of the password at login, in any letter case, and the password itself with Basic. Comparisons take the
 same time whatever they find. A token lives two hours on the monotonic clock; a configuration without its user, or with another
@@ -28,7 +28,7 @@ _MOST_ENDED = 16_384
 @dataclass(frozen=True, slots=True)
 class _Secret:
     md5_hex: bytes
-    """Lower case."""
+    """In lower case."""
     sha256: bytes
 
 
@@ -49,7 +49,7 @@ def _password(user: UserSettings) -> str:
 
 
 class Users:
-    """Who is known, and by what password. An empty password lets nobody in."""
+    """The known users and their passwords. Nobody can log in with an empty password."""
 
     def __init__(self, users: Iterable[UserSettings]) -> None:
         passwords = {user.name: _password(user) for user in users}
@@ -60,7 +60,7 @@ class Users:
         return self._secrets.get(name)
 
     def shown(self, name: str) -> str:
-        """What a log may say of a name that somebody sent: people type passwords into the wrong field."""
+        """What a log may say about a user name that a client sent: people type passwords into the wrong field."""
         return name if name in self._secrets else "(unknown)"
 
     def knows_digest(self, name: str, md5_hex: str) -> bool:
@@ -81,7 +81,7 @@ class _Session:
 
 
 class Sessions:
-    """Tokens in force, kept by digest: looking one up tells nothing of it.
+    """The valid tokens, kept by digest, so that a look-up reveals nothing about them.
 
     At most 1024 a user: a login beyond that ends the token of this user that was not used for longest.
     """
@@ -91,7 +91,7 @@ class Sessions:
         self._clock = clock
         self._sessions: dict[bytes, _Session] = {}
         self._of_user: dict[str, OrderedDict[bytes, None]] = {}
-        """Least recently used first."""
+        """The least recently used one is first."""
         self._ended: OrderedDict[bytes, None] = OrderedDict()
 
     def change_users(self, users: Users) -> None:
@@ -102,7 +102,7 @@ class Sessions:
                 self._end(key)
 
     def begin(self, user: str) -> str:
-        """A new token, a UUID, for somebody whose password was right."""
+        """A new token, a UUID, for a user whose password was right."""
         token = str(uuid.uuid4())
         now = self._clock.monotonic()
         own = self._of_user.setdefault(user, OrderedDict())
@@ -118,7 +118,7 @@ class Sessions:
         self._end(_digest(token))
 
     def user_of(self, token: str) -> str | None:
-        """Whose token it is; None: nobody's, or it has ended. This is a use of it."""
+        """The user whose token it is; None: it is unknown or has ended. Counts as a use of the token."""
         key = _digest(token)
         session = self._sessions.get(key)
         if session is None:
@@ -130,11 +130,11 @@ class Sessions:
         return session.user
 
     def has_ended(self, token: str) -> bool:
-        """Whether it was in force once, as far as that is remembered."""
+        """Whether the token was valid once, as far as that is remembered."""
         return _digest(token) in self._ended
 
     def remember_ended(self, token: str) -> None:
-        """It is no token of this process; where it looks like one, it may come from the process before."""
+        """Remember a token that this process did not issue, if it looks like one: it may be from before a restart."""
         if _UUID.fullmatch(token):
             self._remember(_digest(token))
 

@@ -1,4 +1,4 @@
-"""How often somebody may try to log in. Pure; time comes from the injected clock.
+"""A limit on wrong login attempts. Pure; time comes from the injected clock.
 
 Failures are counted where they come from and whom they are for: ten at once, then one each 36 s. An address that has logged in
 as a user has a count of its own for that user, which nobody else's failures touch. Everybody else shares two wider counts: one
@@ -18,7 +18,7 @@ from gateway.api.addresses import network_of
 AT_ONCE = 10
 EACH_S = 36.0
 _BURST_S = AT_ONCE * EACH_S
-"""After so long without a wrong attempt the next one begins another burst."""
+"""After this many seconds without a wrong attempt the next one begins a new burst."""
 KNOWN_S = 30 * 86_400.0
 _WIDE_AT_ONCE = 100
 _MOST_COUNTS = 20_000
@@ -51,7 +51,7 @@ class Throttle:
         self._addresses: OrderedDict[str, float] = OrderedDict()
 
     def wait_s(self, address: str, user: str) -> float:
-        """Seconds until this address may try to be this user again; 0: now."""
+        """Seconds until this address may try to log in as this user again; 0: now."""
         now = self._clock.monotonic()
         return max(_wait_s(self._counts.get(key), most, now) for key, most in self._keys(address, user))
 
@@ -65,7 +65,7 @@ class Throttle:
                 known.popitem(last=False)
 
     def knows(self, address: str) -> bool:
-        """Whether anybody has logged in from there of late."""
+        """Whether somebody has logged in from this address lately."""
         since = self._addresses.get(address)
         return since is not None and self._clock.monotonic() - since < KNOWN_S
 

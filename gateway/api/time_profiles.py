@@ -62,7 +62,7 @@ def _entry(report: LinkReport, word: str, detail: str) -> dict[str, object]:
 
 
 def _panel(result: PanelResult, word: str) -> dict[str, Any]:
-    """Facts that do not apply are left out; `reason` only where success is false."""
+    """The result of one panel. Fields that do not apply are left out; `reason` is present only where success is false."""
     entry: dict[str, Any] = {
         "panel": result.panel,
         "success": result.success,

@@ -1,4 +1,4 @@
-"""Strangers come one after the other, each address in its turn: however many there are, they do not take the whole loop."""
+"""Clients that are not logged in take turns, address by address: however many there are, they do not occupy the whole loop."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 
 EACH_S = 0.002
-"""At least so long from one to the next; longer where the loop is late, so that strangers have half of its time at most."""
+"""The least time from one turn to the next; longer when the loop is late, so that these turns take half of its time at most."""
 
 
 class Turns:
-    """Calls each `go` in its turn. One that returns False has left meanwhile: its turn is the next one's."""
+    """Calls each `go` in its turn. One that returns False has disconnected: its turn goes to the next one."""
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, deque[Callable[[], bool]]] = OrderedDict()
@@ -37,7 +37,7 @@ class Turns:
             self._schedule(self._last + max(EACH_S, self._last - due))
 
     def _first(self) -> Callable[[], bool]:
-        """Of the address whose turn it is, which goes to the end."""
+        """The first `go` of the address whose turn it is; the address moves to the end."""
         address, queue = next(iter(self._waiting.items()))
         go = queue.popleft()
         if queue:

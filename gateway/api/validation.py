@@ -21,7 +21,7 @@ from gateway.api.models import LINK_ID, VENDOR, LinkTimeProfile
 from gateway.fleet.views import RequestItem
 
 _MOST_ITEM = 64 * 1024
-"""Characters of one item as it is kept."""
+"""The most characters that one item may have as it is stored."""
 _MOST_NAMES = 10_000
 _RANGE_ERRORS = frozenset({"greater_than_equal", "less_than_equal"})
 _INT64 = range(-(2**63), 2**63)
@@ -59,7 +59,7 @@ def _no_number(word: str) -> float:
 
 
 def object_of(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object, whatever its content type says. Raises ApiError."""
+    """The body as a JSON object, whatever its content type. Raises ApiError."""
     parsed = parse(body)
     if not isinstance(parsed, dict):
         raise bad_value("body", "a JSON object", shown(parsed))
@@ -97,7 +97,7 @@ def names_of(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def upsert_body(body: bytes) -> Iterator[RequestItem]:
-    """What an upsert asks for. Raises ApiError, as all readers of whole bodies here."""
+    """The items of an upsert. Raises ApiError, as all readers of whole bodies here do."""
     return items_of(object_of(body))
 
 

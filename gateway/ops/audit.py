@@ -29,7 +29,7 @@ from gateway.fleet.events import (
 _audit = logging.getLogger("audit")
 
 _NAMED = 20
-"""link_ids that a record of refusals names."""
+"""How many link_ids a record of refusals names."""
 
 
 def _record(message: str, **facts: object) -> None:
@@ -71,7 +71,7 @@ def audit(event: Event) -> None:
 
 
 def _refused(panel: str, outcomes: Mapping[str, ItemOutcome]) -> None:
-    """One record, however many they are; `link_ids`: the first of them."""
+    """One record for all refused items, however many; `link_ids`: the first of them."""
     reasons = Counter(outcome.reason.value for outcome in outcomes.values() if outcome.reason is not None)
     first = list(islice(outcomes, _NAMED))
     _record("panel cannot hold it", panel=panel, count=len(outcomes), reasons=dict(reasons), link_ids=first)

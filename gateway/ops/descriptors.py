@@ -1,4 +1,4 @@
-"""How many file descriptors the process may have, and how many connections that leaves room for."""
+"""How many file descriptors the process may have, and for how many connections they suffice."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import os
 import resource
 
 ACCEPTED_AT_ONCE = 4
-"""New connections in one turn of the loop: each of them takes some of everybody's time."""
+"""How many connections are accepted in one iteration of the loop: each delays everything else a little."""
 _OWN = 32
-"""For the store's files, host names, the process that reads large bodies, and what libraries open for a moment."""
+"""Reserved for the store's files, host names, the process that reads large bodies, and what libraries open for a moment."""
 _A_LINE = 2
-"""A line's connection, and the one that replaces it."""
+"""Reserved for each line: its connection, and the one that replaces it."""
 _LEAST = 32
 
 
 def allowed() -> int:
-    """The limit of this process, raised as far as it may be."""
+    """Raise the limit of this process as far as it is allowed, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):
@@ -32,6 +32,6 @@ def in_use() -> int:
 def connections(limit: int, used: int, lines: int, wanted: int) -> int:
     """How many may be open of `limit` descriptors, beside `used` open ones and `lines` lines.
 
-    Those of two turns of the loop may be there before the ones that make way for them are closed.
+    The new connections of two iterations of the loop may exist before the ones that make room for them are closed.
     """
     return max(_LEAST, min(wanted, limit - used - _OWN - _A_LINE * lines - 2 * ACCEPTED_AT_ONCE))

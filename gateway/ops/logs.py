@@ -1,8 +1,8 @@
 """Log records on stderr: JSON lines when that is no terminal, one readable line a record when it is. Lines for the journal begin
 with their priority (sd-daemon(3)).
 
-Facts travel in `extra=`; the request id of the work in hand is added to every record. Warnings and refused requests that repeat
-are written once, then counted (`repeated`), at most once a minute.
+Facts travel in `extra=`; the id of the HTTP request that is being served is added to every record. Warnings and refused
+requests that repeat are written once, then counted (`repeated`), at most once a minute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from drivers.trace import request_id
 from gateway.ops.repeats import Repeats
 
 LEVELS = ("debug", "info", "warning", "error")
-"""At `debug` every frame is told, with the id of the request it was sent for."""
+"""At `debug` every frame is logged, with the id of the HTTP request it was sent for."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
 
@@ -39,7 +39,7 @@ def _facts(record: logging.LogRecord) -> dict[str, object]:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record: time (UTC, ISO 8601), level, logger, message, then the record's facts."""
+    """One JSON object per record: time (UTC, ISO 8601), level, logger, message, then the record's facts."""
 
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -86,7 +86,7 @@ def complain(lines: Iterable[str]) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """For a person at a terminal."""
+    """One readable line per record, for a person at a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
@@ -96,7 +96,7 @@ class TextFormatter(logging.Formatter):
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes what repeats once, then how often it came: when that is due, and at the end."""
+    """Writes a repeated record once, then its count: when that is due, and at the end."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)

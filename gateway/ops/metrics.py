@@ -1,4 +1,4 @@
-"""What the fleet tells, as Prometheus metrics. A registry of its own: several gateways in one process do not meet."""
+"""The fleet's events as Prometheus metrics, in a registry of their own: several gateways in one process do not share it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Metrics:
         self._failures = counter("failures", "Attempts that failed", "panel", "reason")
         self._defects = counter("panel_defects", "Defects of the gateway that ended the work for a panel for a while", "panel")
         self._refusals = counter("refusals", "Items that a panel cannot hold", "panel", "reason")
-        self._drifts = counter("drifts", "Panels found to hold something else than acknowledged", "panel")
+        self._drifts = counter("drifts", "Panels found to hold something other than they acknowledged", "panel")
         self._resets = counter("resets", "Panels seen to have restarted", "panel")
         self._clock_sets = counter("clock_sets", "Panel clocks written", "panel", "result")
         self._drift_ms = Gauge("panel_gateway_clock_drift_ms", "Panel clock minus gateway clock", ["panel"], registry=registry)
@@ -71,15 +71,15 @@ class Metrics:
                 pass
 
     def watch(self, panels: Callable[[], Iterable[PanelView]]) -> None:
-        """Add what panels are like at the moment of asking."""
+        """Add the state of panels at the moment of asking."""
         self._registry.register(_PanelCollector(panels))
 
     def watch_clock(self, clock: Callable[[], ClockView]) -> None:
-        """Add whether the host's clock is believed at the moment of asking."""
+        """Add whether the host's clock is trusted at the moment of asking."""
         self._registry.register(_ClockCollector(clock))
 
     def exposition(self) -> bytes:
-        """The Prometheus text format."""
+        """The metrics in the Prometheus text format."""
         return generate_latest(self._registry)
 
 
@@ -92,7 +92,7 @@ class _ClockCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         view = self._clock()
-        trusted = GaugeMetricFamily("panel_gateway_clock_trusted", "1 where the host's clock is believed", labels=["source"])
+        trusted = GaugeMetricFamily("panel_gateway_clock_trusted", "1 where the host's clock is trusted", labels=["source"])
         trusted.add_metric([view.source or ""], int(view.trusted))
         yield trusted
         warnings = GaugeMetricFamily("panel_gateway_clock_warning", "What is wrong with the host's clock", labels=["warning"])
@@ -102,7 +102,7 @@ class _ClockCollector(Collector):
 
 
 class _PanelCollector(Collector):
-    """Read when asked for; the names stand without panels too."""
+    """Collected when asked for; the metric names are present even without panels."""
 
     def __init__(self, panels: Callable[[], Iterable[PanelView]]) -> None:
         self._panels = panels
@@ -127,7 +127,7 @@ class _PanelCollector(Collector):
 
 
 _LEVELS: tuple[tuple[str, str, Callable[[PanelView], float]], ...] = (
-    ("items_desired", "Items that the panel shall hold", lambda view: view.desired),
+    ("items_desired", "Items that the panel must hold", lambda view: view.desired),
     ("items_held", "Items that the panel holds as desired", lambda view: view.held),
     ("items_pending", "Items that the panel does not hold yet", lambda view: view.pending),
     ("items_refused", "Items that the panel cannot hold", lambda view: view.refused),

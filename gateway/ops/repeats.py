@@ -1,4 +1,4 @@
-"""Records that repeat are written once, then counted: what somebody else can cause must not fill the log."""
+"""Repeated records are written once, then counted: records that others can cause must not fill the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 EVERY_S = 60.0
 _MOST_KEPT = 1000
 _VARYING = frozenset({"request_id", "duration_ms", "path", "method"})
-"""Facts in which repetitions may differ."""
+"""The facts in which repetitions may differ."""
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _REFUSALS = 400
 
@@ -36,13 +36,13 @@ def _key(record: logging.LogRecord) -> tuple[object, ...]:
 
 
 class Repeats:
-    """Which records are written. Time is that of the records."""
+    """Decides which records are written. Time is that of the records."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[object, ...], _Seen] = OrderedDict()
 
     def written(self, record: logging.LogRecord) -> Iterator[logging.LogRecord]:
-        """What to write now that `record` came: counts that are due (the last record with `repeated`); then itself, or not."""
+        """What to write after `record` came: counts that are due (the last record with `repeated`), then perhaps the record."""
         yield from self._due(record.created)
         if not repeats(record):
             yield record
@@ -58,12 +58,12 @@ class Repeats:
             yield from _counted(self._seen.popitem(last=False)[1])
 
     def rest(self) -> Iterator[logging.LogRecord]:
-        """All that is counted and not written yet."""
+        """All records that are counted and not written yet."""
         while self._seen:
             yield from _counted(self._seen.popitem(last=False)[1])
 
     def _due(self, now: float) -> Iterator[logging.LogRecord]:
-        """Oldest first; what repeated goes on being counted, what did not is forgotten."""
+        """The counts that are due, oldest first. What repeated is counted further, what did not is forgotten."""
         while self._seen:
             key, seen = next(iter(self._seen.items()))
             if now - seen.written_at < EVERY_S:

@@ -1,4 +1,4 @@
-"""The serial number that the gateway answers with: one for each store, whatever appliance it lies on."""
+"""The serial number that the gateway reports: one for each store, whatever machine it is on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 
 async def serial_number(store: Store, snapshot: Snapshot, path: Path, *, is_new: bool) -> str:
-    """A UUID, kept in the store. A new store gets a random one; an older one keeps what was made of its path until now."""
+    """A UUID, kept in the store. A new store gets a random one; an older one keeps the number that was derived from its path."""
     known = snapshot.facts.get(FACT)
     if known is not None:
         return known

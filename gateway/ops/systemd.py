@@ -1,4 +1,4 @@
-"""Telling systemd how the service is (sd_notify(3)): a datagram to the socket that NOTIFY_SOCKET names."""
+"""Reports the state of the service to systemd (sd_notify(3)): a datagram to the socket that NOTIFY_SOCKET names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def notify(state: str, environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def watchdog_interval_s(environment: Mapping[str, str] = os.environ) -> float | None:
-    """Seconds between two WATCHDOG=1, half of what the service manager allows; None when it does not watch this process."""
+    """Seconds between two WATCHDOG=1 messages, half of what the service manager allows; None when it does not watch us."""
     if environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     allowed = environment.get("WATCHDOG_USEC", "")

@@ -105,7 +105,7 @@ async def test_plan(server: ApiServer) -> None:
     [
         (b"{", "bad_request", "not JSON: "),
         (b'{"list_items": [{}]}', "bad_request", "list_items[0].link_id: Wrong JSON body: no value for `link_id`"),
-        (b'{"list_items": [{"link_id": "x"}]}', "bad_request", "list_items[0].link_id: a UUID"),
+        (b'{"list_items": [{"link_id": "x"}]}', "bad_request", "list_items[0].link_id: expected a UUID"),
         (b'{"list_items": [], "panels": ["attic"]}', "unknown_panel", "panels: attic"),
         (b'{"list_items": [], "panels": [1]}', "bad_request", "panels[0]: "),
         (b'{"list_items": [], "panels": "lobby"}', "bad_request", "panels: "),

@@ -275,7 +275,7 @@ async def test_the_first_bad_item_and_its_first_field_are_told(server: ApiServer
 async def test_a_link_id_twice_is_refused_before_the_items_other_fields(server: ApiServer) -> None:
     answer = await server.upsert(work_week(link_id=ONE), {"link_id": ONE.upper()})
     assert (answer.status, answer.json["error"]) == (400, "Wrong JSON body")
-    expected = f'another link_id than that of list_items[0] is expected, "{ONE.upper()}" is seen'
+    expected = f'expected another link_id than that of list_items[0], got "{ONE.upper()}"'
     assert answer.json["detail"] == f"list_items[1].link_id: {expected}"
 
 
