@@ -27,7 +27,7 @@ class TableClock:
 
     @staticmethod
     def check(offset: int, words: Sequence[int]) -> None:
-        """Refuses what is no time: zero, offsets of a day or more, changes out of order."""
+        """Check the words. Refuses what is not a time: zero, offsets of a day or more, changes out of order."""
         first, second = _long(words, 3), _long(words, 6)
         offsets = (_signed(words[at]) for at in (2, 5, 8))
         ordered = second == 0 or 0 < first < second

@@ -88,7 +88,7 @@ class SlotMemory:
         self.passes = [0] * size.identifiers
         self.commit_count = 0
         self._acts = True
-        """On what is committed."""
+        """Whether the panel acts on the committed words."""
         self._now = now
         self._touched_at = 0.0
         self._status = NOTHING
@@ -132,11 +132,11 @@ class SlotMemory:
         self._conclude(NOTHING)
 
     def clear_schedule(self, number: int) -> None:
-        """At once and durable, whoever refers to it; no commit."""
+        """Clear a slot at once and durably, without a commit, even if identifiers refer to it."""
         self._clear(self.schedules, number)
 
     def clear_identifier(self, number: int) -> None:
-        """Likewise; its passes are counted anew."""
+        """Clear an identifier slot likewise; its passes are counted again from zero."""
         self._clear(self.identifiers, number)
         self.passes[number] = 0
 

@@ -1,4 +1,4 @@
-"""The readers of an `open-access-panel`: whom they let in by the words the panel acts on, and what that moves."""
+"""The readers of an `open-access-panel`: whom they let in by the words the panel acts on, and which outputs that moves."""
 
 from __future__ import annotations
 

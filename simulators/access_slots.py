@@ -1,4 +1,4 @@
-"""The words of an `open-access-panel`'s schedule and identifier slots: their checks and what they mean. Pure."""
+"""The words of an `open-access-panel`'s schedule and identifier slots: their checks and their meaning. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_REFERENCE = 0xFFFF
 CARD, CODE, PLATE, QR = 1, 2, 3, 4
 MOST_DIGITS = 19
 NUMBER_ENDS = 5
-"""Words +0..4 of an identifier slot say whose it is: type, digits, number."""
+"""How many words, from +0 on, identify the owner of an identifier slot: type, digits, number."""
 DATES_BIT = 0x80
 OPEN_END = 0xFFFF
 PERIODS_AT, DATES_AT, DAYS_AT, CRC_AT = 12, 48, 49, 63
@@ -79,7 +79,7 @@ def _number_good(words: Sequence[int]) -> bool:
 
 
 def references(words: Sequence[int]) -> frozenset[int]:
-    """Schedule slot numbers that a used identifier slot names."""
+    """The schedule slot numbers that a used identifier slot names."""
     if words[0] & 0xFF == 0:
         return frozenset()
     return frozenset(reference for reference in words[5:9] if reference < ALWAYS)
@@ -102,7 +102,7 @@ def is_listed(words: Sequence[int], day: int) -> bool:
 
 
 def day_windows(words: Sequence[int], day: int) -> Windows:
-    """Minutes (start, end exclusive) of the periods that count on a day, as they stand in the slot."""
+    """The minutes (start, end exclusive) of the periods that apply on a day, in the slot's order."""
     if words[0] != 1 or not 0 <= day <= 0xFFFE or not words[9] <= day <= words[10]:
         return ()
     bit = DATES_BIT if is_listed(words, day) else 1 << weekday(day)

@@ -1,4 +1,4 @@
-"""Time as a simulated panel sees it: an oscillator that may run fast or slow, and local seconds on a wall clock.
+"""The time of a simulated panel: an oscillator that may run fast or slow, and local seconds on a wall clock.
 
 A local second counts from 1970-01-01T00:00 on the panel's own wall clock, whatever its offset from UTC.
 """
@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTES = 1440
-"""Of a day."""
+"""The minutes of a day."""
 Windows = tuple[tuple[int, int], ...]
-"""Minutes of a day: start, end exclusive."""
+"""Windows in minutes of a day: start, end exclusive."""
 
 
 def weekday(day: int) -> int:
-    """0 Monday to 6 Sunday; 1970-01-01 was a Thursday."""
+    """The weekday, 0 Monday to 6 Sunday; 1970-01-01 was a Thursday."""
     return (day + 3) % 7
 
 
@@ -27,7 +27,7 @@ def loop_time() -> float:
 
 
 def civil(local_second: float) -> datetime:
-    """The fields of a local second. The zone attached says nothing: it only keeps the value free of the machine's zone."""
+    """The date and time of a local second. The zone attached has no meaning: it only keeps the machine's zone out."""
     return EPOCH + timedelta(seconds=int(local_second))
 
 
@@ -37,7 +37,7 @@ def local_second_of(year: int, month: int, day: int, hour: int, minute: int, sec
 
 
 class Oscillator:
-    """Own seconds since it was built; `drift_ppm` makes them longer or shorter from now on."""
+    """Counts its own seconds since it was built; `drift_ppm` makes them longer or shorter from now on."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -59,5 +59,5 @@ class Oscillator:
         self._drift_ppm = ppm
 
     def jump(self, seconds: float) -> None:
-        """A clock that suddenly is wrong by so much."""
+        """Make the clock wrong by this many seconds at once."""
         self._passed += seconds

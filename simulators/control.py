@@ -1,7 +1,7 @@
 """The control address of a simulated site: HTTP on 127.0.0.1, JSON, no authentication.
 
 `POST /panels/{id}/off|on|power-cut|reset|restore` and `GET /panels/{id}` answer what the panel is like now (`panel_view`),
-`GET /panels` all of them. What the actions do stands at `SimulatedPanel`.
+`GET /panels` all of them. What the actions do is described at `SimulatedPanel`.
 
 `POST /panels/{id}/replace` puts a blank unit of the same model in the panel's place and answers what it is like. The body may
 be empty or `{"serial": …}`, a number or hexadecimal text; without one the unit has a number of its own.
@@ -50,7 +50,7 @@ _SERIALS = 1 << 64
 
 
 class Unusable(ValueError):
-    """The body of a request says nothing that can be done."""
+    """The body of a request cannot be used; the message says why."""
 
     status = 422
     code = "unusable"
@@ -62,7 +62,7 @@ class BadRequest(Unusable):
 
 
 def panel_view(panel: SimulatedPanel) -> dict[str, object]:
-    """What `GET /panels/{id}` tells. `frames` counts requests that reached the panel, `replies` what it sent."""
+    """The answer to `GET /panels/{id}`. `frames` counts requests that reached the panel, `replies` what it sent."""
     clock = panel.local_second()
     traffic = panel.traffic
     return {
@@ -85,7 +85,7 @@ def panel_view(panel: SimulatedPanel) -> dict[str, object]:
 
 
 def parse_body(data: bytes, keys: Collection[str]) -> dict[str, Any]:
-    """A JSON object without other keys; nothing at all is an empty one. Raises Unusable."""
+    """The body as a JSON object without other keys; an empty body is an empty object. Raises Unusable."""
     try:
         body = json.loads(data or b"{}")
     except (ValueError, RecursionError) as error:
@@ -105,11 +105,11 @@ def parse_faults(data: bytes) -> Faults:
 
 
 def parse_reading(data: bytes) -> tuple[str, str, int]:
-    """Type, number, reader. Raises BadRequest."""
+    """The type, number and reader. Raises BadRequest."""
     body = _usable(data, ("type", "number", "door"))
     for key in ("type", "number"):
         if not isinstance(body.get(key), str):
-            raise BadRequest(f"{key}: a text is needed")
+            raise BadRequest(f"{key}: expected a string")
     door = body.get("door")
     if isinstance(door, str):
         door = _DOORS.get(door)
@@ -137,25 +137,25 @@ def _usable(data: bytes, keys: Collection[str]) -> dict[str, Any]:
 
 def _rates(wanted: object) -> FaultRates:
     if not isinstance(wanted, dict):
-        raise Unusable("rates: an object is wanted")
+        raise Unusable("rates: expected an object")
     if unknown := set(wanted) - _RATES:
         raise Unusable(f"rates: unknown {', '.join(sorted(unknown))}")
     refusals = wanted.get("refusals", list(FaultRates().refusals))
     if not isinstance(refusals, list):
-        raise Unusable("refusals: a list is wanted")
+        raise Unusable("refusals: expected an array")
     chances = {name: _number(name, value) for name, value in wanted.items() if name != "refusals"}
     return FaultRates(**chances, refusals=tuple(_whole("refusals", code) for code in refusals))
 
 
 def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Unusable(f"{name}: a number is wanted")
+        raise Unusable(f"{name}: expected a number")
     return value
 
 
 def _whole(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Unusable(f"{name}: a whole number is wanted")
+        raise Unusable(f"{name}: expected a whole number")
     return value
 
 
@@ -172,7 +172,7 @@ class Control:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
 
     async def start(self, port: int) -> str:
-        """Listen; the URL. Port 0: a free one."""
+        """Listen, and return the URL. Port 0: a free one."""
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}"

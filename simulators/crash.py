@@ -1,4 +1,4 @@
-"""A crash inside a simulator must not be lost in an event loop's log: it is kept, told, and raised at the end."""
+"""A crash inside a simulator must not be lost in an event loop's log: it is kept, reported, and raised at the end."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`domat-fc013`: one week table of six events a day, a BCD clock, EEPROM. The table's number is 0.
 
 Word numbers as in the maker's list. Without the EEPROM bit (word 3, bit 0) the table is written to RAM alone and the clock
-not at all, and nobody says so.
+not at all, without any error.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def factory_words() -> array[int]:
 
 
 class DomatFc013(SimulatedPanel):
-    """Obeys the option `first_word` of the panel model: the word whose PDU address is 0. `edge_only`: a clock step leaves
+    """Follows the option `first_word` of the panel model: the word whose PDU address is 0. `edge_only`: a clock step leaves
     the mode in force until the next event, or until the presence mode is written.
     """
 
@@ -138,7 +138,7 @@ class DomatFc013(SimulatedPanel):
         return tuple(_bcd(low) | _bcd(high) << 8 for low, high in low_high)
 
     def _set_clock(self, written: dict[int, int]) -> None:
-        """Some or all of the four words; ignored without the EEPROM bit."""
+        """Set some or all of the four words of the clock; ignored without the EEPROM bit."""
         words = [written.get(at, word) for at, word in enumerate(self._clock_words())]
         (second, minute), (hour, shown), (day, month), (year, unused) = (
             (_decimal(word & 0xFF), _decimal(word >> 8)) for word in words
@@ -155,7 +155,7 @@ class DomatFc013(SimulatedPanel):
     # --- values
 
     def _mode_in_force(self) -> int:
-        """A bit each: comfort, standby, off. By the table in automatic mode, else as set (a party is comfort)."""
+        """The mode now, a bit each: comfort, standby, off. By the table in automatic mode, else as set (a party is comfort)."""
         mode = self._ram[SET_MODE_AT]
         if mode == AUTOMATIC and self._left is not None and not self._event_between(self._left[1], self._minute()):
             return self._left[0]
@@ -181,7 +181,7 @@ class DomatFc013(SimulatedPanel):
         return sorted(((minute, value) for minute, value in pairs if not value & DISABLED), key=lambda event: event[0])
 
     def _carried(self, day: int) -> int:
-        """What goes on over midnight into a weekday; off where the whole week has no event."""
+        """The mode that continues over midnight into a weekday; off where the whole week has no event."""
         for back in range(1, DAYS + 1):
             events = self._events((day - back) % DAYS)
             if events:

@@ -1,4 +1,4 @@
-"""The event log of an `open-access-panel` and the window it is read through. Durable, save for the window's start."""
+"""The event log of an `open-access-panel` and the window through which it is read. All is durable but the window's start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import IntEnum
 EVENT_WORDS = 8
 WINDOW_EVENTS = 15
 NONE = 0xFFFF
-"""In place of an identifier slot or an output."""
+"""Stands for no identifier slot or output."""
 
 
 class EventKind(IntEnum):
@@ -50,7 +50,7 @@ class EventLog:
         self._events.append(Event(self.last, unix, kind, identifier, output, reason))
 
     def recent(self, count: int) -> tuple[Event, ...]:
-        """The last ones, oldest first."""
+        """The last events, oldest first."""
         return tuple(self._events)[-count:]
 
     def erase(self) -> None:

@@ -18,7 +18,7 @@ class FaultRates:
     lose_request: float = 0.0
     corrupt_request: float = 0.0
     lose: float = 0.0
-    """The request is carried out, the reply is not heard."""
+    """The request is carried out and the reply is lost."""
     delay: float = 0.0
     """Later than usual by up to `delay_ms`."""
     late: float = 0.0
@@ -37,7 +37,7 @@ class FaultRates:
     refuse: float = 0.0
     """An exception (`refusals`) instead of the work."""
     fill_up: float = 0.0
-    """Somebody takes every free schedule slot."""
+    """Another master takes every free schedule slot."""
     power_cut_before_commit: float = 0.0
     """A commit or save arrives, the power goes first; no reply."""
     power_cut_after_commit: float = 0.0
@@ -57,7 +57,7 @@ class FaultRates:
     away_ms: float = 5000.0
     refusals: tuple[int, ...] = (4, 6)
     clock_drift_ppm: float = 0.0
-    """No chance: every panel's clock runs so much fast, from when the rates are set."""
+    """Not a chance: how fast every panel's clock runs, from when the rates are set."""
 
     def __post_init__(self) -> None:
         """Raises ValueError naming the field that is out of its range."""
@@ -107,7 +107,7 @@ class Faults:
         return None
 
     def flip_bits(self, data: bytes) -> bytes:
-        """One to three bits of `data` the other way round."""
+        """`data` with one to three bits inverted."""
         damaged = bytearray(data)
         for bit in self.random.sample(range(8 * len(data)), self.random.randint(1, 3)):
             damaged[bit >> 3] ^= 1 << (bit & 7)

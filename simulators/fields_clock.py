@@ -1,4 +1,4 @@
-"""A battery-backed wall clock without a zone, set and read field by field. It goes on through power cuts."""
+"""A battery-backed wall clock without a zone, set and read field by field. It keeps running through power cuts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Fields:
 
     @classmethod
     def of(cls, year: int, month: int, day: int, hour: int, minute: int, second: int) -> Fields:
-        """With the date's own weekday. Refuses (exception 3) what does not exist."""
+        """Set the clock, with the date's own weekday. Refuses (exception 3) what does not exist."""
         try:
             shown = civil(local_second_of(year, month, day, hour, minute, second))
         except ValueError:

@@ -41,7 +41,7 @@ _COIL = {0xFF00: True, 0x0000: False}
 
 
 class GeASeries(SimulatedPanel):
-    """Obeys the option `time_bytes` of the panel model. `edge_only`: a clock step leaves every value until its next event."""
+    """Follows the option `time_bytes` of the panel model. `edge_only`: a clock step leaves every value until its next event."""
 
     model = "ge-a-series"
 
@@ -175,7 +175,7 @@ class GeASeries(SimulatedPanel):
         self._map.write(address, words)
 
     def write_word(self, address: int, value: int) -> None:
-        """FC06: the only way to remove an entry of a schedule."""
+        """Write one word by FC06: the only way to remove an entry of a schedule."""
         index, at = divmod(address - (SCHEDULES_AT - 1), STRIDE)
         if value == UNUSED and 0 <= index < SCHEDULES and at >= LISTS_AT and at % 2 == 0:
             self._schedule(index).remove(at)
@@ -199,7 +199,7 @@ class GeASeries(SimulatedPanel):
         self._forced[index] = (value, int(self.local_second() // 60))
 
     def _value(self, index: int) -> bool:
-        """By the table, unless it is frozen, or was forced and no event came since."""
+        """The value now: by the table, unless it is frozen, or was forced and no event has come since."""
         now = int(self.local_second() // 60)
         forced = self._forced.get(index)
         if forced is not None and (self._is_frozen(index) or not self._event_between(index, forced[1], now)):

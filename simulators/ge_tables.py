@@ -1,4 +1,4 @@
-"""The tables of a `ge-a-series` panel: sixteen schedules of nine day lists, two calendars. Their checks, and what they mean.
+"""The tables of a `ge-a-series` panel: sixteen schedules of nine day lists, two calendars. Their checks and their meaning.
 
 One copy is what the panel works with, another one is its flash. Day lists: 0 Monday to 6 Sunday, 7 and 8 the calendars'.
 """
@@ -24,7 +24,7 @@ _EPOCH = date(1970, 1, 1)
 
 
 def day_of_date(first: int, second: int) -> int:
-    """Days since 1970 of a calendar date (weekday and day, month and year - 1900). Refuses what is no date."""
+    """Days since 1970 of a calendar date (weekday and day, month and year - 1900). Refuses what is not a date."""
     try:
         day = (date(1900 + (second & 0xFF), second >> 8, first & 0xFF) - _EPOCH).days
     except ValueError:
@@ -101,7 +101,7 @@ class Schedule:
 
 
 class Calendar:
-    """Up to ninety dates in the order they were written. Deleting one moves the later ones up."""
+    """Up to ninety dates in the order in which they were written. Deleting one moves the later ones up."""
 
     def __init__(self) -> None:
         self.days: list[int] = []
@@ -147,7 +147,7 @@ class Calendar:
 
 
 class Tables:
-    """All that flash keeps, save outputs and counters."""
+    """Everything that flash keeps, except outputs and counters."""
 
     def __init__(self, minute_first: bool) -> None:
         self.schedules = [Schedule(minute_first) for _ in range(SCHEDULES)]
@@ -156,7 +156,7 @@ class Tables:
         """UTC enable, offset, DST enable: kept, not acted upon, for nobody knows its rules."""
 
     def day_list(self, day: int) -> int:
-        """The list that a day goes by. No date stands in both calendars."""
+        """The list that applies on a day. No date is in both calendars."""
         listed = [index for index, calendar in enumerate(self.calendars) if day in calendar.days]
         return 7 + listed[0] if listed else weekday(day)
 

@@ -1,4 +1,4 @@
-"""What people carry, as an `open-access-panel` compares it: words +0..4 of an identifier slot. Pure."""
+"""The identifiers that people carry, as an `open-access-panel` compares them: words +0..4 of an identifier slot. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PAIRS = re.compile(r"[0-9A-Fa-f]{2}(?:(?::[0-9A-Fa-f]{2})+|(?:-[0-9A-Fa-f]{2})+
 
 
 class NoNumber(ValueError):
-    """A text that no identifier of its type can be."""
+    """The text cannot be an identifier of its type."""
 
 
 def number_words(kind: str, number: str) -> tuple[int, ...]:
@@ -54,7 +54,7 @@ def _code(number: str) -> int:
 
 
 def _plate(number: str) -> str:
-    """Letters and digits of any script, in one form and in upper case."""
+    """The letters and digits of any script, normalised and in upper case."""
     kept = (
         letter for letter in unicodedata.normalize("NFKC", number) if unicodedata.category(letter)[0] == "L" or _digit(letter)
     )

@@ -25,7 +25,7 @@ _PSEUDO = Path("/dev/pts")
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds a byte takes, and of silence that end a frame; zeros for a line that takes no time."""
+    """The seconds that a byte takes, and the seconds of silence that end a frame; zeros for a line that takes no time."""
 
     byte_s: float = 0.0
     silence_s: float = 0.0
@@ -36,7 +36,7 @@ class Pace:
 
 
 class RtuPort:
-    """RTU requests in, replies out, each as late as the line's pace makes it. `cut` closes the connection, where there is one."""
+    """Takes RTU requests and sends replies at the line's pace. `cut` closes the connection, where there is one."""
 
     def __init__(
         self, responder: Responder, pace: Pace, crashes: Crashes, write: Callable[[bytes], None], cut: Callable[[], None]
@@ -54,7 +54,7 @@ class RtuPort:
             self._at(ends, self._frame_ended, frame, ends)
 
     def _frame_ended(self, frame: bytes, at: float) -> None:
-        """`at` is when it should have ended: a late timer delays nothing that comes after it."""
+        """`at` is when the frame should have ended: a late timer does not delay what comes after it."""
         for sending in self._responder.rtu(frame):
             starts = max(at + sending.after_s, self._free_at)
             ends = starts + len(sending.data) * self._pace.byte_s
@@ -129,7 +129,7 @@ class SerialLine:
                 self._port.received(data)
 
     def _write(self, data: bytes) -> None:
-        """A UART waits for nobody: what the terminal cannot take is lost."""
+        """Write as a UART does, without waiting: what the terminal cannot take is lost."""
         if self._ours is None:
             return
         try:
@@ -139,14 +139,14 @@ class SerialLine:
 
 
 def _is_real(link: Path) -> bool:
-    """Whether a device that is no pseudo-terminal has the path."""
+    """Whether the path is a device other than a pseudo-terminal."""
     return link.is_char_device() and _PSEUDO not in link.resolve().parents
 
 
 def _claim(link: Path) -> socket.socket:
-    """The right to serve a path, until it is closed or the process ends, however that happens. Raises OSError (EADDRINUSE).
+    """Claim the right to serve a path, until it is closed or the process ends in any way. Raises OSError (EADDRINUSE).
 
-    An abstract socket: it leaves no file behind, and unlike a lock on the terminal it is no master's business.
+    It is an abstract socket: it leaves no file behind and, unlike a lock on the terminal, does not concern the master.
     """
     name = hashlib.sha256(bytes(link.parent.resolve() / link.name)).hexdigest()
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -50,7 +50,7 @@ class Memory(Protocol):
 
 
 def answer(memory: Memory, pdu: bytes) -> bytes:
-    """Carry out one request PDU and give the reply PDU; a refusal becomes an exception reply."""
+    """Carry out one request PDU and return the reply PDU; a refusal becomes an exception reply."""
     function = pdu[0]
     try:
         if function in (READ_COILS, READ_DISCRETE):
@@ -159,14 +159,14 @@ def rtu_frame(unit: int, pdu: bytes) -> bytes:
 
 
 def rtu_parse(frame: bytes) -> tuple[int, bytes] | None:
-    """Unit and PDU of a frame; None when it is too short, too long or damaged."""
+    """The unit and PDU of a frame; None when it is too short, too long or damaged."""
     if not 4 <= len(frame) <= 256 or crc16(frame) != 0:
         return None
     return frame[0], bytes(frame[1:-2])
 
 
 def rtu_request_size(head: Sequence[int]) -> int | None:
-    """Whole length of the RTU request that begins with `head`; None while that cannot be told."""
+    """The length of the RTU request that begins with `head`; None while that cannot be told."""
     if len(head) < 2:
         return None
     if head[1] not in (WRITE_COILS, WRITE_REGISTERS):

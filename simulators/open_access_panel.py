@@ -144,7 +144,7 @@ class OpenAccessPanel(SimulatedPanel):
         return reply
 
     def _catch_up(self) -> None:
-        """What time and the last request brought about: a commit is acted on, outputs that changed are in the log."""
+        """Apply what time and the last request bring about: a commit takes effect, outputs that changed are logged."""
         if not self._busy:
             self._memory.act()
         for change in self._outputs.changes():
@@ -194,7 +194,7 @@ class OpenAccessPanel(SimulatedPanel):
 
     @property
     def _busy(self) -> bool:
-        """Taking over what was committed: writes are refused, and all goes on from the old set."""
+        """Whether it is still taking over what was committed: until then it refuses writes and acts on the old words."""
         return self.monotonic() < self._busy_until
 
     def makes_durable(self, pdu: bytes) -> bool:
@@ -272,7 +272,7 @@ class OpenAccessPanel(SimulatedPanel):
         return tuple(slot for slot, is_open in enumerate(self._open_bits()) if is_open)
 
     def fill_up(self) -> int:
-        """Never-open schedules of a stranger, committed, in every free slot."""
+        """Write a never-open schedule with a foreign link_id into every free slot, committed."""
         free = [slot for slot in range(self._size.schedules) if self.schedule_words(slot)[0] == 0]
         for slot in free:
             words = [1, *link_id_words(STRANGER), 0, 0xFFFF, *(0,) * (SCHEDULE_WORDS - 11)]
@@ -280,7 +280,7 @@ class OpenAccessPanel(SimulatedPanel):
         return len(free)
 
     def read(self, kind: str, number: str, door: int) -> Reading:
-        """Decided by the words it acts on and its clock, and logged; whom it lets in costs a pass and moves the door's output."""
+        """Decide by the words it acts on and its clock, and log it; being let in costs a pass and moves the door's output."""
         key = self._shown(kind, number, door)
         slot, decision = self._readers.decide(key, door, self._clock.unix(), self.schedules_open_now())
         granted = decision is Decision.GRANTED
@@ -306,7 +306,7 @@ class OpenAccessPanel(SimulatedPanel):
             raise CannotRead(str(error)) from error
 
     def record_event(self, kind: int, identifier: int = NONE, output: int = NONE, reason: int = 0, ago_s: float = 0.0) -> None:
-        """Put an event into the log, stamped by its own clock (0 while unset)."""
+        """Log an event with the time of its own clock (0 while unset)."""
         now = self._clock.unix()
         self._events.add(0 if now is None else int(now - ago_s), kind, identifier, output, reason)
 

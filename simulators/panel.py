@@ -1,4 +1,4 @@
-"""What every simulated panel has: power, a place on a line, counters, and a window for tests to look through."""
+"""What every simulated panel has: power, a place on a line, counters, and methods by which tests inspect it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulators.modbus_slave import ILLEGAL_FUNCTION, WRITES, ModbusRefusal, ans
 
 @dataclass(slots=True)
 class Traffic:
-    """Of frames addressed to this panel and of its replies, framing bytes included."""
+    """Counters of frames addressed to this panel and of its replies, framing bytes included."""
 
     bytes_in: int = 0
     bytes_out: int = 0
@@ -25,14 +25,14 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a panel made of an identifier that was shown to it. `reason`: `granted`, or the objection."""
+    """The panel's decision on an identifier that was shown to it. `reason`: `granted`, or the objection."""
 
     granted: bool
     reason: str
 
 
 class CannotRead(ValueError):
-    """Nobody can show that to this panel; the message says why."""
+    """The identifier cannot be shown to this panel; the message says why."""
 
 
 class SimulatedPanel(ABC):
@@ -66,7 +66,7 @@ class SimulatedPanel(ABC):
         self._booted_at = monotonic()
 
     def handle(self, pdu: bytes) -> bytes:
-        """Carry out a request PDU and give the reply PDU."""
+        """Carry out a request PDU and return the reply PDU."""
         if pdu[0] in WRITES:
             self.traffic.writes += 1
         else:
@@ -120,25 +120,25 @@ class SimulatedPanel(ABC):
 
     @abstractmethod
     def _erase(self) -> None:
-        """Durable memory as it left the factory."""
+        """Reset the durable memory to its factory state."""
 
     def makes_durable(self, pdu: bytes) -> bool:
         """Whether this request is the model's commit or save: the moment before which a fault may cut the power."""
         return False
 
     def read(self, kind: str, number: str, door: int) -> Reading:
-        """Somebody shows an identifier at a reader: 0 is the first door's. Types and numbers as the panel API has them.
+        """Show an identifier to a reader: 0 is the first door's. Types and numbers are those of the panel API.
 
         Raises CannotRead.
         """
         raise CannotRead(f"{self.model} has no readers")
 
     def details(self) -> dict[str, object]:
-        """What else people like to see of this model, for JSON."""
+        """Further facts about this model, for JSON."""
         return {}
 
     def fill_up(self) -> int:
-        """Take every free schedule slot, as if someone else had written it; how many there were."""
+        """Take every free schedule slot, as if another master had written it; returns how many there were."""
         return 0
 
     def local_second(self) -> float | None:
@@ -152,11 +152,11 @@ class SimulatedPanel(ABC):
         return ()
 
     def is_open_at(self, slot: int, day: int, minute: int) -> bool:
-        """The same question of one minute of the day."""
+        """Whether a schedule is open in one minute of the day, by the registers alone."""
         return any(start <= minute < end for start, end in self.day_windows(slot, day))
 
     def schedules_open_now(self) -> tuple[int, ...]:
-        """Slots or schedule numbers that are open by its own clock."""
+        """The slots or schedule numbers that are open by its own clock."""
         return ()
 
     def outputs(self) -> tuple[bool, ...]:

@@ -1,4 +1,4 @@
-"""A register map as a list of regions: who answers for which addresses, checked as a whole before anything is changed."""
+"""A register map as a list of regions, each for some addresses; a request is checked as a whole before anything changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bare bank of Modbus registers: whatever is written stays, nothing acts on it. For models without a simulator of their own."""
+"""A bare bank of Modbus registers: it keeps what is written and acts on nothing. For models without a simulator of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COIL = {0xFF00: 1, 0x0000: 0}
 class RegisterBank(SimulatedPanel):
     """All four areas from address 0, `holding`, `input`, `coils` and `discrete` words or bits long, zeros at first, durable.
 
-    Tests look at and set the arrays themselves.
+    Tests read and set the arrays themselves.
     """
 
     model = "register-bank"

@@ -1,4 +1,4 @@
-"""From a request to what goes back over the line, faults included: one place for the wire, the ports and the sockets."""
+"""Turns a request into what goes back over the line, faults included: one place for the wire, the ports and the sockets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulators.panel import SimulatedPanel
 _UNHEARD = frozenset({"lose_request", "corrupt_request"})
 _SILENT = frozenset({"lose", "power_cut_after_commit"})
 _LOOKS_LIKE_A_REQUEST = 5
-"""Size of a reply PDU that another panel would take for a request to it."""
+"""The size of a reply PDU that another panel would take for a request to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Sending:
     after_s: float
     data: bytes
     cut: bool = False
-    """A socket is closed after these bytes."""
+    """Whether a socket is closed after these bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class Responder:
         self._returns_at: dict[int, float] = {}
 
     def set_faults(self, faults: Faults) -> None:
-        """From now on; panels that are away come back, and every clock takes up the drift of the new rates."""
+        """Set the faults from now on; panels that are away come back, and every clock takes the drift of the new rates."""
         self.faults = faults
         self._returns_at.clear()
         for panel in self.panels.values():
             panel.oscillator.drift_ppm = faults.rates.clock_drift_ppm
 
     def rtu(self, frame: bytes) -> list[Sending]:
-        """What comes back for one RTU frame; nothing for a damaged one, a broadcast, or one for nobody here."""
+        """What comes back for one RTU frame; nothing for a damaged one, a broadcast, or one for a unit that is not here."""
         parsed = rtu_parse(frame)
         if parsed is None:
             return []
@@ -115,7 +115,7 @@ class Responder:
         return self._untrue(reply)
 
     def _strike(self, panel: SimulatedPanel, fault: str) -> bool:
-        """What befalls the panel before it looks at the request; True when it then does not look at all."""
+        """Apply the fault that hits the panel before the request; True when the panel then does not see the request."""
         if fault == "fill_up":
             panel.fill_up()
             return False
@@ -150,7 +150,7 @@ class Responder:
         return reply
 
     def _other_unit(self, reply: _Reply) -> int:
-        """A neighbour, save where it would take the reply for a request to it: then a unit that nobody here has."""
+        """A neighbour's unit id, except where it would take the reply for a request to it: then an id that no panel here has."""
         neighbours = [unit for unit in self.panels if unit != reply.unit]
         if neighbours and len(reply.pdu) != _LOOKS_LIKE_A_REQUEST:
             return self.faults.random.choice(neighbours)

@@ -19,7 +19,7 @@ from simulators.panel import SimulatedPanel
 from simulators.responder import Responder, swap
 
 Where = str | tuple[str, int]
-"""A serial line's path, or a TCP line's host and port."""
+"""Where a line listens: a serial line's path, or a TCP line's host and port."""
 
 
 class SimulatedSite:
@@ -60,7 +60,7 @@ class SimulatedSite:
 
     @property
     def failed(self) -> asyncio.Future[None]:
-        """Never gets a result; awaiting it raises what crashed. Only inside the context."""
+        """A future that never gets a result: awaiting it raises the first crash. Only inside the context."""
         if self._crashes is None:
             raise RuntimeError("the simulated site is not started")
         return self._crashes.failed
@@ -88,7 +88,7 @@ class SimulatedSite:
         self.responders[line_id].set_faults(Faults(rates, seed))
 
     def swap(self, one: str, other: str) -> None:
-        """As if somebody had exchanged two units: each answers at the other's place. `panels` goes on naming the units.
+        """Exchange two units: each answers at the other's place. `panels` still names the units.
 
         Raises KeyError for an unknown panel.
         """

@@ -1,4 +1,4 @@
-"""Outputs that fall off by themselves: pulses and holds. Volatile."""
+"""Outputs that switch off by themselves: pulses and holds. Volatile."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TimedOutputs:
         return tuple(pulse > now or hold > now for pulse, hold in pairs)
 
     def changes(self) -> list[Change]:
-        """What changed since the last call, the earliest first. Whoever switches outputs asks before and after."""
+        """What changed since the last call, the earliest first. Code that switches outputs calls it before and after."""
         now, states = self._now(), self.states()
         changed = [
             Change(now if on else self._ended(output), output, on) for output, on in enumerate(states) if on != self._told[output]
@@ -55,7 +55,7 @@ class TimedOutputs:
         return sorted(changed, key=lambda change: change.at)
 
     def all_off(self) -> None:
-        """Without a word: nobody is there to write it down."""
+        """Switch all off without recording changes: the panel has no power to log them."""
         count = len(self._hold_until)
         self._pulse_until, self._hold_until, self._told = [0.0] * count, [0.0] * count, [False] * count
 

@@ -23,7 +23,7 @@ FACTORY_UART = 0x0001
 
 
 class Relay:
-    """On or off, now and after the time that runs."""
+    """A relay: on or off, now and after the running time."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -39,7 +39,7 @@ class Relay:
         self._state, self._turns_at = on, None
 
     def switch_for(self, on: bool, tenths: int) -> None:
-        """On (or off) for so long, then the opposite; a running time starts again. No time at all ends it."""
+        """Switch on (or off) for a time, then to the opposite; a running time starts again. A time of zero ends it."""
         self._state, self._turns_at = on, self._now() + tenths / 10
         self.is_on()
 
@@ -49,7 +49,7 @@ class Relay:
 
 
 class WaveshareRelay(SimulatedPanel):
-    """Options of the panel model that it obeys: `longest_timed_on`; `timed_on_prolongs` (else a running time goes on)."""
+    """It follows the options `longest_timed_on` and `timed_on_prolongs` (else a running time goes on) of the panel model."""
 
     model = "waveshare-relay-8ch"
 

@@ -70,7 +70,7 @@ class WireEnd:
 class VirtualWire:
     """A wire with panels on it. An async context manager: leaving it closes it and raises what broke inside.
 
-    `chunk`: a reader gets bytes in pieces of so many, each when its last byte has passed (1: byte by byte; None: whole
+    `chunk`: a reader gets bytes in pieces of this size, each when its last byte has passed (1: byte by byte; None: whole
     transmissions). `local_echo`: a master hears itself. A frame ends after 3.5 characters of silence: transmissions that
     follow each other sooner are one frame to the panels, and overlapping ones spoil each other's bytes.
     """
@@ -91,7 +91,7 @@ class VirtualWire:
         self.byte_s = byte_time_s(baudrate, parity, stopbits)
         self.silence_s = silence_s(baudrate)
         self.bytes_sent = 0
-        """By masters."""
+        """Bytes sent by masters."""
         self.bytes_replied = 0
         self.collisions = 0
         self._chunk, self._local_echo = chunk, local_echo
@@ -134,7 +134,7 @@ class VirtualWire:
         self.responder.set_faults(faults)
 
     def inject(self, data: bytes, after_s: float = 0.0) -> None:
-        """Bytes from nowhere in particular on the wire: noise, or a neighbour's frame."""
+        """Put bytes of no known sender on the wire: noise, or a neighbour's frame."""
         self.transmit(self, data, after_s)
 
     def close(self) -> None:
@@ -236,7 +236,7 @@ class VirtualWire:
         self._ends.clear()
 
     def _cut_off(self) -> None:
-        """What masters were sending ends here."""
+        """Cut off what masters were sending."""
         now = self._loop.time()
         for each in self._recent:
             if isinstance(each.sender, WireEnd) and each.start < now < each.end:
