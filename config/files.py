@@ -1,4 +1,4 @@
-"""Reading the small files of an installation: nothing that never ends, nothing that waits for a writer."""
+"""Reads the small files of an installation, and never one without an end or one that waits for a writer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What types alone cannot tell of a panel model: names that nothing has, addresses that no frame can carry, a capability record
+"""What types alone cannot tell of a panel model: unknown names, addresses that no frame can carry, a capability record
 that its layout cannot write.
 
-Looks at those tables of the file that are right by themselves, so that one report has everything. Yields (key path, what).
+Checks those tables of the file that are valid by themselves, so that one report has everything. Yields (key path, what).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 
 
 Good = Annotated[T | None, WrapValidator(_or_none)]
-"""None: it has a mistake of its own, told elsewhere."""
+"""The table; None: it has a mistake of its own, which is reported elsewhere."""
 
 
 class Tables(BaseModel):
@@ -125,7 +125,7 @@ def _names(tables: Tables) -> Iterator[Mistake]:
         if name not in registers:
             yield path, f"no register is named {name}"
         elif register is not None and register.type not in types:
-            yield path, f"the register {name} has type {register.type}; {' or '.join(types)} is wanted"
+            yield path, f"the register {name} has type {register.type}; expected {' or '.join(types)}"
 
 
 def _options(tables: Tables) -> Iterator[Mistake]:
@@ -154,7 +154,7 @@ def _record(tables: Tables, given: Collection[str]) -> Iterator[Mistake]:
 
 
 def _layout(tables: Tables) -> Iterator[Mistake]:
-    """What the record promises, the layout can write: else a compiled image could not be sent."""
+    """Check that the layout can write all that the capability record promises: else a compiled image could not be sent."""
     layout, record = tables.schedule, tables.capabilities
     if layout is None:
         return
@@ -168,7 +168,7 @@ def _clock(tables: Tables) -> Iterator[Mistake]:
     if not isinstance(clock, FieldsClock):
         return
     if len(clock.fields) % 2:
-        yield "clock.fields", "two bytes a word: an even number is wanted"
+        yield "clock.fields", "expected an even number: two bytes per word"
     twice = sorted({name for name in clock.fields if name != "zero" and clock.fields.count(name) > 1})
     if twice:
         yield "clock.fields", f"more than one {' and '.join(twice)}"

@@ -79,7 +79,7 @@ class ExpectedWords(Part):
 
 
 class Vector(Part):
-    """A golden vector: what stands left must be encoded to what stands right, and schedules decoded back.
+    """A golden vector: its input must be encoded to its words, and schedules decoded back.
 
     One of `slots` (with the panel's own `special_days`), `clock`, `output`. For `output`, the word is the value written.
     """
@@ -224,7 +224,7 @@ def _mistake(location: tuple[int | str, ...], what: str) -> Mistake:
     if location[0] in ("schedule", "clock"):
         location = location[:1] + location[2:]
     if location[0] == "options" and location[-1] in ("bool", "int", "float", "str"):
-        location, what = location[:-1], "must be true or false, a number or a text"
+        location, what = location[:-1], "must be true, false, a number or a string"
     path = ""
     for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part

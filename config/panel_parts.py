@@ -20,17 +20,17 @@ class Part(BaseModel):
 
 
 class Addressing(Part):
-    """How documented addresses become PDU addresses, and how much one frame may carry."""
+    """How documented addresses map to PDU addresses, and how much one frame may carry."""
 
     base: Address = 0
     max_read_words: int = Field(125, ge=1, le=125)
     max_write_words: int = Field(123, ge=1, le=123)
     single_write: bool = True
-    """One word goes by FC06; False: always FC16."""
+    """Whether a single word is written by FC06; False: always by FC16."""
     word_order: Literal["high_first", "low_first"] = "high_first"
-    """Of values wider than a register."""
+    """The order of the words in values wider than a register."""
     byte_order: Literal["high_first", "low_first"] = "high_first"
-    """Of the two bytes of a register, where it carries a number wider than a byte."""
+    """The order of the two bytes of a register, where it carries a number wider than a byte."""
 
 
 class Register(Part):
@@ -43,7 +43,7 @@ class Register(Part):
 
     @property
     def width(self) -> int:
-        """Addresses taken."""
+        """How many addresses the register takes."""
         return {"u32": 2, "hex": self.words}.get(self.type, 1)
 
     @model_validator(mode="after")
@@ -164,7 +164,7 @@ class BitSetting(Part):
     mask: Word
     value: Word
     write: Word | None = None
-    """What is written where they read otherwise; absent: what was read, with these bits as they must be."""
+    """The word written where the bits read otherwise; absent: the word as it was read, with these bits corrected."""
     when: Literal["always", "transaction", "clock"] = "always"
     """`always`: before anything is written. `transaction`: behind the words of a table, which acts by these bits. `clock`: before
     the clock is set, and saved.
@@ -204,7 +204,7 @@ class FieldsClock(Part):
     encoding: Literal["binary", "bcd"] = "binary"
     year_base: int = Field(2000, ge=0, le=2200)
     first_weekday: int = Field(1, ge=0, le=1)
-    """The number of Monday."""
+    """The number that stands for Monday."""
 
 
 class UnixTableClock(Part):

@@ -1,6 +1,6 @@
-"""How a panel's schedule words lie: the parameters of each named layout. The code of a layout is the drivers'.
+"""How a panel's schedule words are arranged: the parameters of each named layout. The code of a layout is in the drivers.
 
-`period-table` describes plain register tables wholly in data; the other layouts say what data cannot express sanely.
+`period-table` describes plain register tables wholly in data; the other layouts are for what data cannot express well.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class WeekEvents(Part):
 
 
 class UnusedPeriod(Part):
-    """What an unused period reads."""
+    """What the words of an unused period read."""
 
     start: Word = 0
     end: Word = 0
@@ -85,7 +85,7 @@ class UnusedPeriod(Part):
 
 
 _DAY_ENDS = {"minutes": 1440, "hour_minute_bytes": 0x1800, "hhmm": 2400, "bcd": 0x2400}
-"""24:00 as a word."""
+"""The word that means 24:00."""
 
 
 class PeriodTable(Part):
@@ -101,7 +101,7 @@ class PeriodTable(Part):
     style: Literal["per_day", "records"]
     first_period: int = Field(0, ge=0)
     periods: int = Field(ge=1)
-    """A day with `per_day`, else a slot."""
+    """The number of periods of a day with `per_day`, else of a slot."""
     period_stride: int = Field(2, ge=1)
     day_stride: int = Field(0, ge=0)
     start: int = Field(0, ge=0)
@@ -125,11 +125,11 @@ ScheduleLayout = Annotated[OpenAccessSlots | GeSchedules | WeekEvents | PeriodTa
 _OPEN_ACCESS_SLOT = 64
 _WEEK = 7
 _GE_HEAD = 2
-"""Words of a schedule before its lists."""
+"""How many words of a schedule stand before its lists."""
 
 
 def layout_faults(layout: ScheduleLayout) -> Iterator[tuple[str, str]]:
-    """Keys of a layout that do not go together, each with what is wrong."""
+    """The keys of a layout that contradict each other, each with what is wrong."""
     match layout:
         case GeSchedules():
             if layout.stride < _GE_HEAD + 2 * layout.events_per_day * (_WEEK + len(layout.calendars)):
@@ -171,7 +171,7 @@ def _gate_closes(table: PeriodTable) -> bool:
 
 
 def layout_spans(layout: ScheduleLayout, schedules: int) -> Iterator[tuple[str, int, int]]:
-    """Key, documented address and addresses taken of all that a layout of so many schedules reaches."""
+    """The key, documented address and number of addresses of every block that a layout of `schedules` schedules uses."""
     match layout:
         case OpenAccessSlots():
             yield "slots", layout.slots, _OPEN_ACCESS_SLOT * schedules
@@ -193,7 +193,7 @@ def layout_spans(layout: ScheduleLayout, schedules: int) -> Iterator[tuple[str, 
 
 
 def layout_misfits(record: Capabilities, layout: ScheduleLayout) -> Iterator[tuple[str, str]]:
-    """Capabilities that the layout has no words for, each with what is wrong."""
+    """The capabilities for which the layout has no words, each with what is wrong."""
     limits: dict[str, int] = {}
     wanted: dict[str, object] = {"link_chain": False, "special_days_effect": "replace"}
     match layout:

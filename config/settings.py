@@ -79,7 +79,7 @@ class SimulatorSettings(_Settings):
     """What a simulated panel is like; a real panel is not concerned."""
 
     map: Literal["1.0", "1.1"] = "1.1"
-    """Of an `open-access-panel`: the version of its register map. 1.0 has no readers."""
+    """The version of the register map of an `open-access-panel`. 1.0 has no readers."""
     serial: Annotated[int, Field(ge=0, lt=1 << 64)] | Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{1,16}$")] | None = None
     """Serial number, where the model has one: 64 bits, as a number or as hexadecimal text. Absent: one made from the id."""
     schedules: int = Field(64, ge=1, le=192)
@@ -111,7 +111,7 @@ class PanelSettings(_Settings):
     on_stop: Literal["off", "hold"] = "off"
     poll_ms: int = Field(1000, ge=50, le=3_600_000)
     commit_spacing_s: float = Field(0, ge=0, le=86_400)
-    """At least so long between two commits to endurance-limited storage."""
+    """The least time between two commits to endurance-limited storage."""
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     """Options of the panel model that this very panel sets otherwise."""
     simulator: SimulatorSettings = SimulatorSettings()

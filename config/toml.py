@@ -1,4 +1,4 @@
-"""TOML that somebody wrote, read with every mistake at its place: also what no reader of TOML expects."""
+"""Reads TOML written by people, with the place of every mistake, also of input that Python's reader does not survive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 DEEPEST = 32
 _INT64 = range(-(2**63), 2**63)
 _TOO_LONG = re.compile(r"[0-9](?:_?[0-9]){4300}")
-"""More digits than Python turns into a number."""
+"""Matches more digits than Python converts into a number."""
 
 
 class TomlMistake(Exception):
@@ -33,7 +33,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def _check(tables: dict[str, Any]) -> None:
-    """Without recursion: what is nested too deeply for it is what is looked for."""
+    """Without recursion, since it looks for what is nested too deeply for recursion."""
     left: list[tuple[str, int, Any]] = [(key, 1, value) for key, value in tables.items()]
     while left:
         path, depth, value = left.pop()
