@@ -37,7 +37,7 @@ class Door:
 
 
 DEFAULT_DOORS = (Door(0, 1), Door(1, 2))
-"""Of a panel at a site whose file names no doors at all."""
+"""The doors of a panel at a site whose file names no doors at all."""
 
 
 class AccessJudge:
@@ -162,7 +162,7 @@ def _limits(body: Body, name: str) -> Any:
 
 
 def _field(body: Body, name: str) -> Any:
-    """Of the item, or of the `base` in it."""
+    """The field of the item, or of the `base` in it."""
     found = body.get(name)
     return found if found is not None else (body.get("base") or {}).get(name)
 

@@ -1,4 +1,4 @@
-"""Attacks a gateway, by everything that a stranger can do, until it is stopped.
+"""Attacks a gateway, by everything that a client without credentials can do, until it is stopped.
 
 python -m tests.benchmarks.attacker PORT
 """

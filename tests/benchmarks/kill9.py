@@ -45,10 +45,10 @@ WORKERS = 4
 _LATEST_KILL_S = 1.2
 _END_S = 60.0
 _CLOSING_WORD = 14
-"""Of a slot with one period: the minute at which it ends."""
+"""The word of a slot with one period that says the minute at which it ends."""
 
 Content = int | None
-"""Of one link_id: the minute at which it closes; None: deleted, or never there."""
+"""The content of one link_id: the minute at which it closes; None: deleted, or never there."""
 Slots = Mapping[str, Mapping[int, tuple[int, ...]]]
 
 

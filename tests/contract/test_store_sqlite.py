@@ -126,7 +126,7 @@ def held(snapshot: Snapshot) -> dict[int, tuple[int, int]]:
 
 
 async def killed_writer(folder: Path, seed: int, answers: int) -> list[tuple[int, int, int]]:
-    """All that a writer answered until it was killed, somewhere after so many answers."""
+    """All that a writer answered until it was killed, some time after `answers` answers."""
     process = await asyncio.create_subprocess_exec(
         *WORKER, "write", str(folder), str(seed), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )

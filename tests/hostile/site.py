@@ -76,7 +76,7 @@ class Attacked:
         return (self.folder / "log").read_text()
 
     async def status(self, path: str, **headers: str) -> int:
-        """Of a GET over a connection of its own."""
+        """The status of a GET over a connection of its own."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         answer = await self.send("GET", path, named)
         return int(answer.split()[1]) if answer else 0

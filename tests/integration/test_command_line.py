@@ -30,7 +30,7 @@ class Said:
 
 
 def _ran(*arguments: str | Path) -> Said:
-    """Runs a command that shall end by itself, in a process of its own."""
+    """Runs a command that must end by itself, in a process of its own."""
     done = subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr
     return Said(done.returncode, done.stdout, done.stderr)

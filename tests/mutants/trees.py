@@ -18,7 +18,7 @@ _ANOTHER_TIME_S = 100_000
 
 
 def digest() -> str:
-    """Of all that decides what the tests see, without this package."""
+    """A digest of everything that can change what the tests see, without this package."""
     seen = sha256()
     for path in sorted(ROOT.rglob("*")):
         inside = path.relative_to(ROOT)

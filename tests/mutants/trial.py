@@ -14,7 +14,7 @@ from tests.mutants.server import SURVIVED
 from tests.mutants.trees import Tree
 
 _TIMES, _MORE_S = 10.0, 10.0
-"""A test may take so many times its own time and so many seconds more; a mutant that makes it take longer is noticed."""
+"""A test may take `_TIMES` times its own time and `_MORE_S` seconds more; a mutant that makes it take longer is noticed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ class Client:
         return {panel["id"]: panel for panel in (await self.call("GET", "/gateway/v1/panels"))["panels"]}
 
     async def until_in_sync(self, *panels: str) -> None:
-        """Wait until these panels (all where none is named) hold what they shall."""
+        """Wait until these panels (all where none is named) hold what is desired."""
         async with asyncio.timeout(START_S):
             while True:
                 seen = await self.panels()

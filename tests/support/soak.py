@@ -114,7 +114,7 @@ class Soak:
     cancel: float = 0.02
     unplug: float = 0.0
     dead: int = 0
-    """So many more units than `units` are asked and never answer."""
+    """How many units beyond `units` are asked and never answer."""
     echo: bool = False
     """The adapter echoes, whatever the settings say."""
     policy: RetryPolicy = field(default_factory=RetryPolicy)

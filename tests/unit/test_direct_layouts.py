@@ -130,7 +130,7 @@ half_hours = st.integers(0, 47)
 
 
 def periods(most: int, bits: int) -> st.SearchStrategy[tuple[Period, ...]]:
-    """At most so many; each on some days."""
+    """At most `most` periods, each on some days."""
     one = st.builds(
         lambda days, start, length: Period(days, 30 * start, min(1440, 30 * (start + length))),
         st.integers(1, (1 << bits) - 1),

@@ -264,7 +264,7 @@ class Convergence(RuleBasedStateMachine):
 
     @rule(cut=st.booleans(), lose=st.booleans())
     def die(self, cut: bool, lose: bool) -> None:
-        """Of a kill or a power cut, in the middle of whatever is under way."""
+        """Die by a kill or a power cut, in the middle of whatever is under way."""
 
         async def main() -> None:
             await (self.site.crash(lose_lazy=lose) if cut else self.site.kill())

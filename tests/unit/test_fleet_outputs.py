@@ -179,7 +179,7 @@ def test_nothing_is_held_until_the_wall_clock_is_trusted() -> None:
 
 
 def end_of(length: int) -> int:
-    """When a profile of so many minutes from NOW_MINUTE closes."""
+    """When a profile that lasts `length` minutes from NOW_MINUTE closes."""
     return MIDNIGHT + (NOW_MINUTE + length) * 60
 
 

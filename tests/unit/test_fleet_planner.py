@@ -20,7 +20,7 @@ EXACT = ItemOutcome(ItemState.EXACT)
 
 @st.composite
 def images(draw: st.DrawFn, stranger: bool = True) -> PanelImage:
-    """Up to two slots a link_id, each with one of three contents; slot 9 is a stranger's."""
+    """Up to two slots a link_id, each with one of three contents; slot 9 is foreign."""
     free = draw(st.permutations(range(9)))
     slots: dict[int, Slot] = {9: STRANGER} if stranger else {}
     allocation: dict[str, tuple[int, ...]] = {}
@@ -74,7 +74,7 @@ def test_one_by_one_ends_at_the_target_too(known: PanelImage, target: PanelImage
 @given(images(), st.booleans(), st.lists(images(), max_size=1))
 def test_what_is_read_back_unchanged_is_known_again(image: PanelImage, labelled: bool, others: list[PanelImage]) -> None:
     slots = image.slots if labelled else {number: replace(slot, link_ids=()) for number, slot in image.slots.items()}
-    # a panel without link_ids shows a stranger's slot like any other: what was remembered there tells whose it is
+    # a panel without link_ids shows a foreign slot like any other: what was remembered there tells whose it is
     found = adopt(PanelImage(slots=slots), [image, *others], image.allocation, set(LINKS))
     held = {link_id: numbers for link_id, numbers in image.allocation.items() if numbers}
     assert found.slots == image.slots

@@ -1,4 +1,4 @@
-"""Slots of a panel that a stranger shares with one of ours, or has to himself: the gateway does not touch them."""
+"""Slots of a panel that a foreign link_id shares with one of ours, or has to itself: the gateway does not touch them."""
 
 from __future__ import annotations
 

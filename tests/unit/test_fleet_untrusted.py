@@ -277,7 +277,7 @@ async def lose_trust(site: FleetSite) -> None:
 
 
 def opened(site: FleetSite) -> list[tuple[int, int]]:
-    """What the panel opens on a Monday, whoever it is for."""
+    """What the panel opens on a Monday, for any link_id."""
     periods = {period for slot in site.panels["lobby"].slots.values() for period in slot.periods if period.days & 1}
     return sorted({(period.start, period.end) for period in periods if period.end > period.start})
 

@@ -67,7 +67,7 @@ def test_a_step_between_two_looks_is_seen_by_whoever_asks() -> None:
     assert trust.trusted()
     host.wall_offset += 3600
     assert not trust.trusted()
-    assert trust.news(), "whoever looks at the news later is told all the same"
+    assert trust.news(), "news that are read later are not lost"
     assert not trust.news()
 
 

@@ -1,4 +1,4 @@
-"""Which device answers: told before anything is written to it, and a stranger is never taken for the panel."""
+"""Which device answers: known before anything is written to it, and another device is never taken for the panel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of panels to whoever asks for metrics."""
+"""What the metrics say about panels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of the `open-access-panel`: whoever builds one from it has a panel that the gateway understands."""
+"""The page of the `open-access-panel`: a panel built from it is one that the gateway understands."""
 
 from __future__ import annotations
 

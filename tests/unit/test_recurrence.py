@@ -21,7 +21,7 @@ Window = Literal["first_occurrence", "envelope"]
 
 
 def instant(text: str, zone: ZoneInfo = KYIV) -> int:
-    """Of a wall clock reading; with `*` at its end, of the second pass of a repeated hour."""
+    """The instant of a wall clock reading; with `*` at its end, in the second pass of a repeated hour."""
     moment = datetime.fromisoformat(text.rstrip("*")).replace(tzinfo=zone, fold=text.endswith("*"))
     return int(moment.timestamp())
 

@@ -159,7 +159,7 @@ def test_ninety_dates(bench: Bench) -> None:
 
 
 def date_words(day: int) -> tuple[int, int]:
-    """Of days in January to April 2027, counted here by hand."""
+    """The words of days in January to April 2027, counted here by hand."""
     month, left = 1, day - 20819
     for length in (31, 28, 31):
         if left < length:

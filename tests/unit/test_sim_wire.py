@@ -27,7 +27,7 @@ def now() -> float:
 
 
 async def arrivals(reader: asyncio.StreamReader, count: int) -> list[tuple[float, bytes]]:
-    """Pieces as they come until so many bytes have come."""
+    """The pieces as they arrive, until `count` bytes have arrived."""
     pieces: list[tuple[float, bytes]] = []
     while sum(len(data) for _, data in pieces) < count:
         data = await reader.read(256)
