@@ -70,13 +70,13 @@ def _known_panels(raw: Mapping[str, Any], models: Models) -> Panels:
 
 
 class _Once:
-    """Remembers where a value stood first."""
+    """Remembers the first place of each value."""
 
     def __init__(self) -> None:
         self._first: dict[object, str] = {}
 
     def again(self, value: object, path: str) -> str | None:
-        """Where the value stands already; None: it is new."""
+        """The place where the value already is; None: it is new."""
         first = self._first.setdefault(value, path)
         return None if first == path else first
 
@@ -154,7 +154,7 @@ def _wrong_host(kind: type[LineSettings], line: Mapping[str, Any]) -> bool:
 
 
 def _wrong_port(kind: type[LineSettings], port: object) -> bool:
-    """Of a type that the other kinds of place have, or a number that is none of a port."""
+    """Whether `port` has the type that belongs to the other kinds of lines, or is a number that is not a port."""
     if "host" in kind.model_fields:
         return isinstance(port, str) or (isinstance(port, int) and not 1 <= port <= 65_535)
     return isinstance(port, int) or port == ""
