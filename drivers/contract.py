@@ -155,6 +155,10 @@ class Period:
     end: int
 
 
+Allocation = Mapping[str, tuple[int, ...]]
+"""The slots of each link_id, in the order in which they are chained."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One schedule slot of a panel.
@@ -203,7 +207,7 @@ class PanelImage:
 
     slots: Mapping[int, Slot] = field(default_factory=dict)
     special_days: tuple[tuple[int, ...], ...] = ()
-    allocation: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    allocation: Allocation = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
     outcomes: Mapping[str, ItemOutcome] = field(default_factory=dict)
 

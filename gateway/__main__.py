@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("target", type=Path, metavar="FILE")
     backup.add_argument("--force", action="store_true", help="replace a file that is there")
     backup.add_argument(
-        "--keep", type=_count, default=1, metavar="N", help="keep so many copies: FILE is the newest, FILE.1 the one before"
+        "--keep", type=_count, default=1, metavar="N", help="how many copies to keep: FILE is the newest, FILE.1 the one before"
     )
     restore = command("restore", "put a backup in the place of the store, which is set aside", as_json=False)
     restore.add_argument("backup", type=Path, metavar="FILE")

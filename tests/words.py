@@ -54,11 +54,6 @@ RULES = (
     _rule(r"\b[Hh]as got\b|\b[Hh]ave got\b", EVERYWHERE, "has, have"),
     _rule(r"\b[Ii]nformations\b|\b[Ff]eedbacks\b|\b[Ss]oftwares\b", EVERYWHERE, "the singular"),
     _rule(r"\b(?:blacklist|whitelist)\b", EVERYWHERE, "blocked, allowed"),
-    _rule(r"\b(?:TODO|FIXME|XXX)\b", EVERYWHERE, "do it, or an issue"),
-)
-"""Kept everywhere."""
-
-AFTER_THE_PASS = (
     _rule(r"\A\s*(?:Of|So often|So long|So many)\b", {"docstring", "comment", "page"}, "begin with the noun that is described"),
     _rule(r"\b[Ss]o (?:often|many)\b(?! that\b)", EVERYWHERE, "this many, at most N, after N refusals"),
     _rule(r"\b(?:is|are) wanted\b", EVERYWHERE, "expected a …; a … is required"),
@@ -68,9 +63,13 @@ AFTER_THE_PASS = (
     _rule(r"\b[Aa] stranger\b", PROSE, "a … of an unknown layout, another master"),
     _rule(r"\b[Ww]hoever\b", EVERYWHERE, "the client, the caller, the person: say who"),
     _rule(r"\b[Ss]aid no\b|\b[Ss]ays no\b", EVERYWHERE, "refused, rejected"),
-    _rule(r"\b(?:[Ii]t|[Tt]hey|which|that|who) shall\b", EVERYWHERE, "must, has to, is asked to"),
+    _rule(r"\b[Ss]hall\b", EVERYWHERE, "must, has to, is asked to"),
+    _rule(r"\b(?:TODO|FIXME|XXX)\b", EVERYWHERE, "do it, or an issue"),
 )
-"""Kept by the pages; the code keeps them after its renaming pass, which moves them to RULES."""
+"""Kept everywhere."""
+
+AFTER_THE_PASS: tuple[Rule, ...] = ()
+"""Kept by the pages; the code keeps them once a pass over it has moved them to RULES."""
 
 
 def mistakes(code: Iterable[Rule], pages: Iterable[Rule]) -> Iterator[Finding]:

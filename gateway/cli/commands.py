@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 def models(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     if arguments.action == "check":
         if arguments.file is None:
-            parser.error("models check: a model file is wanted")
+            parser.error("models check: expected a model file")
         return _check_model(arguments.file, as_json=arguments.json)
     folder = read_settings(arguments.config).site.models_dir if arguments.config else None
     rows = model_check.model_rows(read_models(folder))

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from drivers.contract import PanelCapabilities, PanelImage
+from drivers.contract import Allocation, PanelCapabilities, PanelImage
 from gateway.compiler.assembly import Placed, image_of
 from gateway.compiler.moment import Moment, moment_of
-from gateway.compiler.numbering import Allocation
 from gateway.compiler.options import BoundProfile, CompileOptions
 from gateway.compiler.outcome import Draft, nothing_to_hold, refused
 from gateway.compiler.own_slots import coming_on

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from drivers.contract import PanelCapabilities, PanelImage
+from drivers.contract import Allocation, PanelCapabilities, PanelImage
 from gateway.compiler.candidates import Candidate
 from gateway.compiler.moment import Moment, missing_hours
-from gateway.compiler.numbering import Allocation, all_numbers
+from gateway.compiler.numbering import all_numbers
 from gateway.compiler.options import CompileOptions
 from gateway.compiler.placement import acknowledged
 from gateway.compiler.special_days import (

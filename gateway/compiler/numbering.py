@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from drivers.contract import PanelCapabilities, Slot
-
-Allocation = Mapping[str, tuple[int, ...]]
+from drivers.contract import Allocation, PanelCapabilities, Slot
 
 
 def all_numbers(capabilities: PanelCapabilities) -> range:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from drivers.contract import ItemState, PanelCapabilities, PanelImage
+from drivers.contract import Allocation, ItemState, PanelCapabilities, PanelImage
 from gateway.compiler.assembly import Placed
 from gateway.compiler.moment import Moment
-from gateway.compiler.numbering import Allocation, choose, numbered
+from gateway.compiler.numbering import choose, numbered
 from gateway.compiler.options import BoundProfile, CompileOptions
 from gateway.compiler.outcome import HELD, Draft, no_room
 from gateway.compiler.own_slots import coming_on, compile_alone, wants_room

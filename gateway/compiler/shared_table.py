@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Reason, Slot
+from drivers.contract import Allocation, ItemOutcome, ItemState, PanelCapabilities, PanelImage, Reason, Slot
 from gateway.compiler.assembly import Placed, image_of
 from gateway.compiler.candidates import Candidate, candidate, knows_dates, lies_inside
 from gateway.compiler.joint import NOBODY, Joint, Panel, join, without_each
 from gateway.compiler.moment import Moment
 from gateway.compiler.narrowing import whole_minutes
-from gateway.compiler.numbering import Allocation, choose
+from gateway.compiler.numbering import choose
 from gateway.compiler.options import BoundProfile, CompileOptions
 from gateway.compiler.outcome import SHORT_DAYS, Draft, no_room, refused
 from gateway.compiler.placement import acknowledged

@@ -264,7 +264,7 @@ def _behind(seen: Observation, steady: HostMoment | None) -> str:
 
 
 def _contradicted(witnesses: Sequence[Witness]) -> str:
-    """All of them, for whoever has to find out who is right."""
+    """All witnesses, for the operator who has to find out which clock is right."""
     told = ", ".join(f"{each.panel} {each.ahead_s:+.0f} s" for each in sorted(witnesses, key=lambda each: each.panel))
     return f"panel clocks agree with each other and differ from the system clock ({told}): {_REMEDY}"
 

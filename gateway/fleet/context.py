@@ -46,7 +46,7 @@ class Compile(Protocol):
 
 @dataclass
 class FleetContext:
-    """`write_lock` is held by whoever changes what is bound by a request. `turn`: one panel is compiled in a turn of the loop.
+    """`write_lock` is held by every request that changes items or bindings. `turn`: one panel is compiled in a turn of the loop.
     `beside`: one is compiled beside the loop.
 
     `ours`: the link_ids that the gateway knows, tombstones included. `trust`: whether the wall clock is believed.

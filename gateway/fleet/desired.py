@@ -14,7 +14,7 @@ from gateway.store.contract import DesiredItem
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A place that shall hold an item from now on as `item` says, or (None) shall hold it no more."""
+    """A place that must hold an item from now on as `item` says, or (None) must no longer hold it."""
 
     target: Target
     key: str

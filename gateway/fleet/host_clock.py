@@ -133,7 +133,7 @@ class ClockTrust:
     # what is kept
 
     def unsaved(self) -> str | None:
-        """What the store shall remember as the fact `FACT`; None: it does already."""
+        """What the store must remember as the fact `FACT`; None: it does already."""
         facts = self._judgement.facts
         return _FACTS.encode(facts) if self._judgement.takes_back or worth_storing(self._stored, facts) else None
 

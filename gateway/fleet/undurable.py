@@ -23,7 +23,7 @@ _PERIOD_S = 5.0
 
 
 class Undurable:
-    """`take_in` tells desired and panels of new items. Whoever calls `begin` or `keep` holds the context's write lock."""
+    """`take_in` tells desired and panels of new items. Callers of `begin` and `keep` hold the context's write lock."""
 
     def __init__(
         self, desired: Desired, context: FleetContext, take_in: Callable[[Sequence[DesiredItem]], Awaitable[None]]

@@ -32,7 +32,7 @@ class ZoneLaw:
         self._known = said
 
     def unsaved(self) -> str | None:
-        """What the store shall remember as the fact `FACT`; None: it does already."""
+        """What the store must remember as the fact `FACT`; None: it does already."""
         return None if self._known == self._stored else self._known
 
     def saved(self, text: str) -> None:

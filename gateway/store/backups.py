@@ -46,15 +46,15 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
         if copy.execute("PRAGMA user_version").fetchone()[0]:
-            # Whoever restores it finds panels that moved on since.
+            # A restored copy finds panels that have changed since.
             copy.execute("UPDATE state SET used_by = 'a copy'")
 
 
 def backup_file(source: Path, target: Path, *, force: bool = False, keep: int = 1) -> None:
     """An online copy of a store that a gateway may be using (another process). A file that is there is left alone.
 
-    `force`: it is replaced. `keep` above 1: it becomes `….1`, what was that `….2`, and so on, so many in all; only copies of
-    stores are moved or dropped so.
+    `force`: it is replaced. `keep` above 1: it becomes `….1`, what was that `….2`, and so on, `keep` copies in all; only copies
+    of stores are moved or dropped so.
     """
     with translated(source):
         if not is_there(source):

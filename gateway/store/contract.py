@@ -171,15 +171,15 @@ class ObservedPanel:
     acknowledged_at: float | None = None
     """When the panel acknowledged a transaction last."""
     compiled_at: float = 0.0
-    """Of the newest image (Unix seconds): what was over by then was left out. Where it is earlier now, compile anew."""
+    """When the newest image was compiled (Unix seconds): it lacks what was over by then. If it is earlier now, compile anew."""
     compiled_for: str = ""
     """Fingerprint of the capabilities and settings that all generations and outcomes were compiled for; another one now:
     they count no more."""
     model: str = ""
-    """Of the panel that all this, and its allocation, is known of; another model's says nothing of this one. Empty in what
+    """The model of the panel that all this, and its allocation, is known of; it says nothing of another model. Empty in what
     0.1.0 stored: the present one."""
     options: str = ""
-    """Of the model, as JSON text."""
+    """The options of the model, as JSON text."""
     identity: PanelIdentity | None = None
     """Which device answered when it was asked last; None: it was never asked."""
     clock_given: ClockGiven | None = None
@@ -195,7 +195,7 @@ class Snapshot:
     bindings: Mapping[str, tuple[str, ...]]
     observed: Mapping[str, ObservedPanel]
     last_write_at: float
-    """Of the last durable write: the system clock is trusted once it is later than this."""
+    """The time of the last durable write: the system clock is trusted once it is later than this."""
     clean: bool = True
     """False: the power was cut, or this is a backup: `observed` may be older than what panels hold, read them back."""
     facts: Mapping[str, str] = field(default_factory=dict)

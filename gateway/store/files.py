@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.store.contract import StoreInUse
 
 _ENDINGS = ("", "-wal", "-shm", ".mark")
-"""Of the files that make a store."""
+"""The endings of the files that make a store."""
 _RESERVE = (1 << 20, 1 << 18, 1 << 16)
 """Bytes to reserve, the first that there is room for."""
 

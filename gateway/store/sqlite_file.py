@@ -39,7 +39,7 @@ class StoreFile:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._writes: int | None = None
-        """So many the file has had; None: not known, it was only read so far."""
+        """How many writes the file has had; None: not known, it was only read so far."""
         self._announced = False
         """Whether the file says that this start of the system uses it."""
         self._mark: Mark | None = None

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from drivers.contract import Allocation
 from gateway.store import codec, sqlite_schema
 from gateway.store.backups import backup_file
 from gateway.store.contract import (
@@ -38,11 +39,10 @@ from gateway.store.sqlite_schema import INSERT_ITEM, MIGRATIONS, Prepare
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Allocation = Mapping[str, tuple[int, ...]]
 
 OBSERVED_DELAY_S = 0.5
 MARK_S = 1.0
-"""So often at most the mark beside the store is written."""
+"""The least time between two writes of the mark beside the store."""
 SELECT_HELD = "SELECT sequence, generation, content IS NULL, uid FROM entity WHERE kind = ? AND key = ?"
 UPDATE_CONTENT = "UPDATE entity SET content = ? WHERE kind = ? AND key = ? AND generation = ?"
 INSERT_BINDING = "INSERT OR REPLACE INTO binding (link_id, panels) VALUES (?, ?)"

@@ -121,7 +121,7 @@ async def test_a_stop_while_observations_are_being_written_loses_none(tmp_path: 
 
 
 async def error_of(path: Path) -> StoreError | None:
-    """What is told of a store that shall be opened."""
+    """What is told about a store when it is opened."""
     store = SqliteStore(path)
     try:
         await store.open()

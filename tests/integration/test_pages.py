@@ -21,7 +21,7 @@ from config.settings import HttpSettings, LineSettings, PanelSettings, Simulator
 from drivers.bus.statistics import TrafficStatistics
 from drivers.contract import Availability, ItemState, Outcome, Reason
 from gateway.__main__ import main
-from gateway.fleet.views import PanelState
+from gateway.fleet.views import StateWord
 from simulators.faults import FaultRates
 from tests.support.api_server import api_server
 from tests.support.pages import ROOT, Page, pages
@@ -128,7 +128,7 @@ def test_the_gateways_page_has_every_word_of_an_answer(words: type[Enum]) -> Non
 
 
 def test_the_gateways_page_has_every_state_of_a_panel() -> None:
-    assert set(get_args(PanelState)) <= GATEWAY.spans()
+    assert set(get_args(StateWord)) <= GATEWAY.spans()
 
 
 async def test_the_gateways_page_has_every_path() -> None:

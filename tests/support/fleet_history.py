@@ -173,7 +173,7 @@ class History:
         }
 
     def _wanted(self, target: str) -> set[bool]:
-        """What an output shall be about now: both near the beginning or end of a profile."""
+        """The state that an output must have about now: both near the beginning or end of a profile."""
         now, readings = int(self.site.clock.wall()), self.site.options().readings
         judges = [Judge(profile, readings) for profile in self.live(target).values()]
         return {any(judge.is_open(now + near) for judge in judges) for near in (-_EDGE_S, 0, _EDGE_S)}

@@ -59,7 +59,7 @@ class MemoryStore:
         self._revision = 0
         self._sequence = 0
         self._uids: dict[str, int] = {}
-        """link_id -> uid, for ever."""
+        """link_id -> uid, forever."""
         self.last_write_at = 0.0
         self._is_open = False
         self._under_way: set[asyncio.Task[object]] = set()

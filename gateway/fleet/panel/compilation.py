@@ -1,6 +1,7 @@
-"""What one panel shall hold: compiled from what is bound to it, with what is not ours left in place.
+"""What one panel must hold: compiled from what is bound to it, with what is not ours left in place.
 
-The compiler is pure. Much work for it is done by a thread on values taken beforehand; whoever gets an image asks `is_current`.
+The compiler is pure. Much work for it is done by a thread on values taken beforehand; the caller asks `is_current`
+about the image it gets.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
 
-from drivers.contract import PanelCapabilities, PanelImage, Slot
+from drivers.contract import Allocation, PanelCapabilities, PanelImage, Slot
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
-from gateway.fleet.panel.slots import Allocation, only, without
+from gateway.fleet.panel.slots import only, without
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.taking_away import taken_away
 from gateway.schedules.zones import rules_digest
@@ -40,7 +41,7 @@ class Goal:
     held: tuple[object, ...]
     """What of the panel's it was compiled from too."""
     may_open: bool = True
-    """What the context said of opening when it was made; False: it is what the panel holds without what it shall not."""
+    """What the context said of opening when it was made; False: it is what the panel holds without what it must not hold."""
 
 
 def fingerprint(state: PanelState, context: FleetContext) -> str:
@@ -123,7 +124,7 @@ async def alone(
 
 
 async def compile_goal(state: PanelState, context: FleetContext) -> Goal:
-    """What the panel shall hold; its caller is `alone`. What it depends on may change meanwhile: `is_current` tells."""
+    """What the panel must hold; its caller is `alone`. What it depends on may change meanwhile: `is_current` tells."""
     work = compilation(state, context, {})
     image = await _run(work)
     asked = {link_id: profile.generation for link_id, profile in work.bound.items()}
@@ -131,7 +132,7 @@ async def compile_goal(state: PanelState, context: FleetContext) -> Goal:
 
 
 def taking_away(state: PanelState, context: FleetContext, leaving: Collection[str]) -> Goal:
-    """What the panel shall hold while the time is not known, or what is asked: what it holds, without the items `leaving`."""
+    """What the panel must hold while the time is not known, or what is asked: what it holds, without the items `leaving`."""
     held, foreign, at = state.held(), state.foreign(), state.observed.compiled_at
     known = without(held, foreign)
 

@@ -11,7 +11,7 @@ _LASTING = frozenset({Reason.PANEL_REJECTED, Reason.VERIFY_FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`permanent`: the panel itself said no, or did not keep what it acknowledged.
+    """`permanent`: the panel itself refused, or did not keep what it acknowledged.
 
     `due`: nothing failed, it has to wait until then (the clock's monotonic seconds).
     """

@@ -34,7 +34,7 @@ class HeldOutput:
         self._items: dict[str, DesiredItem] = {}
         self._recurrences: list[Recurrence] = []
 
-    # what it shall do
+    # what it has to do
 
     @property
     def bound(self) -> bool:

@@ -56,7 +56,7 @@ class Output:
         return result.success or result.outcome is ItemState.REFUSED
 
     def result(self, key: str) -> PanelResult:
-        """Held when the output was seen in the state that it shall have now."""
+        """Held when the output was seen in the state that it must have now."""
         try:
             return self._result(key)
         except Exception as defect:

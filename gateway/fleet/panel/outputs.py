@@ -70,7 +70,7 @@ class OutputKeeper:
         self._hurry.set()
 
     def settle(self, ticket: Ticket, output: int) -> None:
-        """Tell `ticket` when an output is as it shall be, or a whole round has been made for it."""
+        """Tell `ticket` when an output has its desired state, or a whole round has been made for it."""
         if self._stopping or self._defects.resting:
             ticket.settled()
         else:
@@ -88,7 +88,7 @@ class OutputKeeper:
 
     @property
     def failure(self) -> Failure | None:
-        """Why outputs are not as they shall be, as far as known."""
+        """Why outputs do not have their desired states, as far as known."""
         return self._defects.failure or self._failure
 
     def report(self, defect: Exception) -> None:
@@ -193,7 +193,7 @@ class OutputKeeper:
     # switching
 
     async def _round(self) -> Failure | None:
-        """Switch what is not as it shall be: what is urgent first, and beside what may wait."""
+        """Switch outputs that do not have their desired states: urgent ones first, and beside those that may wait."""
         self._failed.clear()
         failure = None
         while True:
@@ -221,7 +221,7 @@ class OutputKeeper:
         return failure
 
     async def _hasten_beside(self, leisure: asyncio.Task[Failure | None]) -> Failure | None:
-        """Until `leisure` is over, or what it opens shall not be open any more, or it is time to stop."""
+        """Until `leisure` is over, or what it opens must no longer be open, or it is time to stop."""
         leisure.add_done_callback(lambda _: self._hurry.set())
         failure = None
         while not (leisure.done() or self._stopping or self._opens_what_shall_close()):
@@ -284,7 +284,7 @@ class OutputKeeper:
             self._holding.clear()
 
     def _out_of_place(self) -> list[tuple[int, HeldOutput]]:
-        """Outputs that the panel has not got: nobody holds them any more, whatever an earlier run marked."""
+        """Outputs that the panel lacks: nobody holds them any more, whatever an earlier run marked."""
         missing = [HeldOutput(number, self._state, self._context) for number in self._marks.outputs if number not in self._held]
         for held in missing:
             held.seen = False

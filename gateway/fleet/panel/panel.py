@@ -77,7 +77,7 @@ class Panel:
     # where items are bound
 
     def place(self, output: int | None) -> Place:
-        """One of its outputs; None: its table. An output that the panel has not got refuses all."""
+        """One of its outputs; None: its table. An output that the panel lacks refuses all."""
         return self._table if output is None else Output(output, self.state, self._context, self._keeper)
 
     def marked(self) -> frozenset[int]:

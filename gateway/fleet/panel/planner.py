@@ -1,4 +1,4 @@
-"""From what a panel holds to what it shall hold, in steps: revocations first. Pure.
+"""The steps from what a panel holds to what it must hold: revocations first. Pure.
 
 A changed slot counts as a revocation: whether its new content closes anything that the old one opens is not asked.
 """

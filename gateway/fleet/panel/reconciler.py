@@ -1,4 +1,4 @@
-"""One panel's worker: brings what the panel holds to what it shall hold. First push, retry, catch-up, renewal: one path.
+"""One panel's worker: brings what the panel holds to what it must hold. First push, retry, catch-up, renewal: one path.
 
 It looks at the difference, not at a queue of events: nothing is lost, repeated work is harmless, the newest wins.
 """
@@ -65,7 +65,7 @@ class Reconciler:
     # what others ask of it
 
     def wake(self) -> None:
-        """Something that the panel shall hold has changed, or an attempt is asked for now."""
+        """Something that the panel must hold has changed, or an attempt is asked for now."""
         self._asked_by = request_id.get() or self._asked_by
         self._retry_at = None
         self._wake.set()
@@ -266,7 +266,7 @@ class Reconciler:
         return failure
 
     async def _bring(self) -> Failure | None:
-        """Write until the panel holds what it shall. What is asked meanwhile counts at once: the newest wins."""
+        """Write until the panel holds its target. What is asked meanwhile counts at once: the newest wins."""
         state = self.state
         while state.certain and not self._stopping:
             tickets = list(self._tickets)
@@ -285,7 +285,7 @@ class Reconciler:
         return CLOCK_NOT_SET if state.clock_missing else None
 
     async def _goal(self) -> Goal:
-        """What the panel shall hold; new slots are durable before they are written.
+        """What the panel must hold; new slots are durable before they are written.
 
         Where something else was asked for meanwhile, those who ask have to wait until this one image is compiled anew.
         """

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from config.settings import PanelSettings
-from gateway.fleet.panel.slots import Allocation
+from drivers.contract import Allocation
 from gateway.fleet.panel.state import PanelState, disbelieved
 from gateway.fleet.target import Target, read_target
 from gateway.store.contract import ObservedPanel, Snapshot, images

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
 
-from drivers.contract import ItemOutcome, PanelCapabilities, PanelImage, Slot
-
-Allocation = Mapping[str, tuple[int, ...]]
+from drivers.contract import Allocation, ItemOutcome, PanelCapabilities, PanelImage, Slot
 
 
 def one_table(capabilities: PanelCapabilities) -> bool:

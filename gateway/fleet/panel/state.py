@@ -1,4 +1,4 @@
-"""What one panel shall hold and what is known of it, in memory. All of it is written here and nowhere else, by the verbs."""
+"""What one panel must hold and what is known of it, in memory. All of it is written here and nowhere else, by the verbs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import replace
 
 from config.settings import PanelSettings
-from drivers.contract import Availability, ItemOutcome, ItemState, PanelDriver, PanelIdentity, PanelImage, PanelStatus, Reason
+from drivers.contract import (
+    Allocation,
+    Availability,
+    ItemOutcome,
+    ItemState,
+    PanelDriver,
+    PanelIdentity,
+    PanelImage,
+    PanelStatus,
+    Reason,
+)
 from gateway.fleet.panel.failure import Failure
-from gateway.fleet.panel.slots import Allocation, claimed, existing, foreign, one_table, renumbered
+from gateway.fleet.panel.slots import claimed, existing, foreign, one_table, renumbered
 from gateway.fleet.panel.verdicts import REFUSAL_LIMIT, Verdicts, fresh_refusals, given_up, judged, refusal_key
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import Certain, ClockGiven, DesiredItem, Known, ObservedPanel, OneOf, Unknown, images, to_be_read
@@ -46,7 +56,7 @@ class PanelState:
         self.outputs: dict[int, dict[str, DesiredItem]] = {}
         """Output number -> what is bound to it."""
         self.leaving: dict[str, float] = {}
-        """Items that the panel may hold and shall not -> since when."""
+        """Items that the panel may hold and must not hold -> since when."""
         self.strangers: frozenset[str] = frozenset()
         """link_ids that were found on the panel and that nobody asked for."""
         self.verdicts: Verdicts = {}
@@ -164,7 +174,7 @@ class PanelState:
         self.version += 1
 
     def expect(self, key: str, since: float) -> None:
-        """The panel may hold an item that it shall not: it leaves unless it is bound."""
+        """The panel may hold an item that it must not hold: the item leaves unless it is bound."""
         self.leaving.setdefault(key, since)
 
     def adopt(self, key: str, since: float) -> bool:
@@ -314,7 +324,7 @@ class PanelState:
         self._ended(before)
 
     def refused(self, image: PanelImage, at: float) -> None:
-        """The panel said no; `image` is what it holds now."""
+        """The panel refused; `image` is what it holds now."""
         before, _ = self.images()
         self._ended(before if image.slots == before.slots else image)
         self.observed = replace(self.observed, seen_at=at)

@@ -95,7 +95,7 @@ def _item(
     )
 
 
-def _word(state: PanelState, pending: int, refused: int) -> views.PanelState:
+def _word(state: PanelState, pending: int, refused: int) -> views.StateWord:
     if not state.images():
         return "unknown"
     if state.drifted:
