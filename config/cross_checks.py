@@ -85,7 +85,7 @@ def _site(raw: Mapping[str, Any]) -> Iterator[Finding]:
     site = raw.get("site")
     zone = site.get("timezone") if isinstance(site, dict) else None
     if isinstance(zone, str) and not _is_zone(zone):
-        near = did_you_mean(zone, available_timezones()) or " (an IANA name is wanted, such as Europe/Kyiv)"
+        near = did_you_mean(zone, available_timezones()) or " (expected an IANA name such as Europe/Kyiv)"
         yield Finding("site.timezone", f"no time zone is named {zone!r}{near}")
 
 
@@ -102,12 +102,12 @@ def _users(raw: Mapping[str, Any]) -> Iterator[Finding]:
     for path, user in _tables(raw, "users"):
         name = user.get("name")
         if isinstance(name, str) and (first := names.again(name, f"{path}.name")):
-            yield Finding(f"{path}.name", f"{name!r} stands at {first} already")
+            yield Finding(f"{path}.name", f"{name!r} is already used at {first}")
         elif isinstance(name, str) and ":" in name:
             yield Finding(f"{path}.name", "HTTP Basic cannot carry a name with a colon")
         given = {"password", "password_file"} & user.keys()
         if len(given) != 1:
-            yield Finding(path, "password or password_file is wanted, and not both")
+            yield Finding(path, "expected either password or password_file")
         elif user.get("password") == "":
             yield Finding(f"{path}.password", "is empty")
         elif isinstance(user.get("password_file"), str):
@@ -118,7 +118,7 @@ def _password_file(key: str, path: Path) -> Iterator[Finding]:
     try:
         text = read_file(path, MOST_PASSWORD).decode().rstrip("\r\n")
     except FileNotFoundError:
-        yield Finding(key, f"there is no file {path}; it shall hold the password, on one line", elsewhere=True)
+        yield Finding(key, f"there is no file {path}; it must hold the password, on one line", elsewhere=True)
     except OSError as error:
         yield Finding(key, f"{path} is not readable: {error.strerror}", elsewhere=True)
     except UnicodeDecodeError:
@@ -133,7 +133,7 @@ def _lines(raw: Mapping[str, Any]) -> Iterator[Finding]:
     for path, line in _tables(raw, "lines"):
         name = line.get("id")
         if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):
-            yield Finding(f"{path}.id", f"{name!r} stands at {first} already")
+            yield Finding(f"{path}.id", f"{name!r} is already used at {first}")
         yield from _place(path, line, ports)
 
 
@@ -145,7 +145,7 @@ def _place(path: str, line: Mapping[str, Any], ports: _Once) -> Iterator[Finding
     wrong = {"host": _wrong_host(kind, line), "port": _wrong_port(kind, port)}
     yield from (Finding(f"{path}.{key}", kind.place_mistake[key]) for key, mistaken in wrong.items() if mistaken)
     if kind.one_wire and "port" in line and not wrong["port"] and (first := ports.again((host, port), f"{path}.port")):
-        taken = f"{port} stands at {first} already"
+        taken = f"{port} is already used at {first}"
         yield Finding(f"{path}.port", taken if host is None else f"{host}:{taken}: one wire is one line")
 
 
@@ -170,7 +170,7 @@ def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
         if kind is not None and type(unit) is int and unit not in kind.units:
             yield Finding(f"{path}.unit", f"must be {kind.units_said}")
         if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):
-            yield Finding(f"{path}.id", f"{name!r} stands at {first} already")
+            yield Finding(f"{path}.id", f"{name!r} is already used at {first}")
         if isinstance(unit, int) and (first := units.again((place, unit), f"{path}.unit")):
             yield Finding(f"{path}.unit", f"{unit} is taken by {first} on this line")
         yield from _model(path, panel, models)
@@ -197,7 +197,7 @@ def _model(path: str, panel: Mapping[str, Any], models: Models) -> Iterator[Find
 
 
 def _lease(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[Finding]:
-    """The default counts too: a lease that the panel cannot say would hold nothing."""
+    """Check the lease, the default one too: a lease that the panel cannot express would hold nothing."""
     lease = model.outputs.lease if model.outputs is not None and model.capabilities.output_deadman else None
     wanted = panel.get("hold_lease_s", PanelSettings.model_fields["hold_lease_s"].default)
     if lease is not None and isinstance(wanted, int) and wanted > lease.longest_s:
@@ -215,7 +215,7 @@ def _groups(raw: Mapping[str, Any], panels: Panels) -> Iterator[Finding]:
     groups = raw.get("groups")
     for name, members in groups.items() if isinstance(groups, dict) else ():
         if name == "all":
-            yield Finding("groups.all", "@all is every panel; another name is wanted")
+            yield Finding("groups.all", "@all is every panel; choose another name")
         elif not _ID.fullmatch(name):
             yield Finding(f"groups.{name}", "letters, digits, dot, dash and underscore only, at most 64, a letter or digit first")
         for index, member in enumerate(members if isinstance(members, list) else []):
@@ -229,7 +229,7 @@ def _bindings(raw: Mapping[str, Any], panels: Panels) -> Iterator[Finding]:
     for path, rule in _tables(raw, "bindings"):
         link_id, names = rule.get("link_id"), rule.get("panels")
         if isinstance(link_id, str) and link_id != "*" and not _UUID.fullmatch(link_id):
-            yield Finding(f"{path}.link_id", "a UUID in lower case or * is wanted")
+            yield Finding(f"{path}.link_id", "expected a UUID in lower case or *")
         for index, name in enumerate(names if isinstance(names, list) else []):
             if isinstance(name, str) and (
                 what := _unknown_group(name, known) if name.startswith("@") else _unknown(name, panels)

@@ -86,7 +86,7 @@ def _line(path: str, line: LineSettings) -> Iterator[Finding]:
         yield Finding(f"{path}.panels", "there are none on this line")
     for index, panel in enumerate(line.panels):
         if panel.unit == 0:
-            what = "through a bridge 0 is a broadcast; nothing is written before a read as 0 was answered"
+            what = "a bridge broadcasts writes to unit 0; nothing is written before a read as unit 0 is answered"
             yield Finding(f"{path}.panels[{index}].unit", what)
 
 

@@ -1,4 +1,4 @@
-"""Who may call: login for a token, Bearer tokens, HTTP Basic, operators on this machine; and how often somebody may be wrong."""
+"""Authentication: login for a token, Bearer tokens, HTTP Basic, operators on this machine, and a limit on wrong attempts."""
 
 from __future__ import annotations
 

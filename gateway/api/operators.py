@@ -1,4 +1,4 @@
-"""Who needs no login: whoever the kernel says is root or the gateway's own user, on a socket of this machine."""
+"""Who needs no login: root and the gateway's own user, as the kernel names them, on a socket of this machine."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Reception:
 
 
 class Protocol(web.RequestHandler):
-    """`place`: what the connection counts as; None: there was none for it, it is closed. `is_operator`: it needs no login."""
+    """`place`: the place that the connection takes; None: none was left, so it is closed. `is_operator`: it needs no login."""
 
     __slots__ = ("_address", "_header_bytes", "_header_timer", "_reception", "is_operator", "place")
 

@@ -19,7 +19,7 @@ _LOCAL = "http://localhost"
 
 
 class GatewayRefused(Exception):
-    """The gateway is not there, or said no; `lines` say what and where."""
+    """The gateway is not there, or refused; `lines` say what and where."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))

@@ -194,7 +194,7 @@ def test_all_mistakes_come_in_one_report(tmp_path: Path, models: Mapping[str, Pa
 def test_the_same_serial_port_twice(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:
     second = '[[lines]]\nid = "b"\nkind = "modbus-rtu"\nport = "/dev/ttyUSB0"\n[groups]'
     mistakes = mistakes_of(tmp_path, GOOD.replace("[groups]", second), models)
-    assert mistakes == ("lines[2].port: /dev/ttyUSB0 stands at lines[0].port already (line 34)",)
+    assert mistakes == ("lines[2].port: /dev/ttyUSB0 is already used at lines[0].port (line 34)",)
 
 
 UNITS = """
