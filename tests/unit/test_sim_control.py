@@ -166,13 +166,13 @@ async def test_a_person_at_a_reader() -> None:
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"", "type: a text"),
+        (b"", "type: expected a string"),
         (b"{", "not JSON"),
         (b"\xff\xfe", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"[]", "type, number, door"),
         (b'{"type": "card", "number": "1", "door": 0, "lock": 1}', "type, number, door"),
-        (b'{"type": "card", "number": 1, "door": 0}', "number: a text"),
+        (b'{"type": "card", "number": 1, "door": 0}', "number: expected a string"),
         (b'{"type": "card", "number": "1"}', "door: first"),
         (b'{"type": "card", "number": "1", "door": "third"}', "door: first"),
         (b'{"type": "card", "number": "1", "door": true}', "door: first"),
