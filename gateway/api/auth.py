@@ -19,12 +19,11 @@ from gateway.api.origins import Credentials, Sender, credentials_of
 from gateway.api.responses import json_response
 from gateway.api.server import Protocol
 from gateway.api.sessions import Sessions
-from gateway.api.throttle import AT_ONCE, EACH_S, Throttle
+from gateway.api.throttle import AT_ONCE, EACH_S, NOBODY, Throttle
 from gateway.api.validation import parse
 
 _LARGEST_LOGIN = 4096
 _LOGIN_S = 10.0
-_NO_NAME = "(by token)"
 _logger = logging.getLogger(__name__)
 
 SESSIONS = web.AppKey("sessions", Sessions)
@@ -72,7 +71,7 @@ def _holds(request: web.Request, token: str) -> bool:
     sessions = request.app[SESSIONS]
     known = sessions.user_of(token) is not None
     if not known and token and not sessions.has_ended(token):
-        _attempt(request, _NO_NAME, "token", lambda: False)
+        _attempt(request, NOBODY, "token", lambda: False)
         sessions.remember_ended(token)
     return known
 
@@ -95,7 +94,7 @@ def _attempt(request: web.Request, user: str, way: str, is_right: Callable[[], b
         return True
     if not wait_s:
         throttle.failed(address, user)
-    throttle.tell(address, user, way, user if user == _NO_NAME else request.app[SESSIONS].users.shown(user))
+    throttle.tell(address, user, way, user if user == NOBODY else request.app[SESSIONS].users.shown(user))
     if wait_s:
         detail = f"{AT_ONCE} wrong logins at once, then one each {EACH_S:g} s: try again in {ceil(wait_s)} s"
         raise ApiError(429, detail, headers={"Retry-After": str(ceil(wait_s))})

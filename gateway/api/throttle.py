@@ -2,7 +2,8 @@
 
 Failures are counted where they come from and whom they are for: ten at once, then one each 36 s. An address that has logged in
 as a user has a count of its own for that user, which nobody else's failures touch. Everybody else shares two wider counts: one
-of the address over all users, one of the user over all addresses.
+of the address over all users, one of the user over all addresses. A wrong token is for no user, so no count of it is shared with
+other addresses: a client whose token has ended is told to log in, whatever strangers guess.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ AT_ONCE = 10
 EACH_S = 36.0
 _BURST_S = AT_ONCE * EACH_S
 """After this many seconds without a wrong attempt the next one begins a new burst."""
+NOBODY = "(by token)"
+"""In place of a user, where a token is wrong."""
 KNOWN_S = 30 * 86_400.0
 _WIDE_AT_ONCE = 100
 _MOST_COUNTS = 20_000
@@ -83,11 +86,12 @@ class Throttle:
 
     def _keys(self, address: str, user: str) -> list[tuple[Key, int]]:
         """What a failure is counted by, each with how many are allowed at once."""
-        since = self._known.get((address, user))
+        since = self._addresses.get(address) if user == NOBODY else self._known.get((address, user))
         if since is not None and self._clock.monotonic() - since < KNOWN_S:
             return [(("known", address, user), AT_ONCE)]
         network = network_of(address)
-        return [((network, user), AT_ONCE), (("address", network), _WIDE_AT_ONCE), (("user", user), _WIDE_AT_ONCE)]
+        own: list[tuple[Key, int]] = [((network, user), AT_ONCE), (("address", network), _WIDE_AT_ONCE)]
+        return own if user == NOBODY else [*own, (("user", user), _WIDE_AT_ONCE)]
 
     def _count(self, key: Key, now: float) -> _Count:
         count = self._counts.setdefault(key, _Count(at=now))

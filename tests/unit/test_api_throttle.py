@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from gateway.api.throttle import AT_ONCE, EACH_S, KNOWN_S, Throttle
+from gateway.api.throttle import AT_ONCE, EACH_S, KNOWN_S, NOBODY, Throttle
 from tests.support.api_server import OwnedClock
 
 HERE, THERE = "192.0.2.7", "192.0.2.8"
@@ -105,3 +105,20 @@ def test_one_warning_a_burst_and_way(throttle: Throttle, clock: OwnedClock, capl
     clock.now += 40 * EACH_S
     throttle.tell(HERE, "admin", "login", "admin")
     assert len(caplog.records) == 3
+
+
+def test_tokens_that_strangers_guess_stop_no_client_whose_own_token_has_ended(throttle: Throttle) -> None:
+    throttle.succeeded(HERE, "admin")
+    for last in range(20, 60):
+        fail(throttle, f"198.51.100.{last}", NOBODY)
+    assert throttle.wait_s("198.51.100.20", NOBODY) > 0
+    assert throttle.wait_s(HERE, NOBODY) == 0
+    assert throttle.wait_s(THERE, NOBODY) == 0
+
+
+def test_wrong_logins_of_others_at_the_same_address_stop_no_token_of_somebody_who_was_in(throttle: Throttle) -> None:
+    throttle.succeeded(HERE, "admin")
+    for user in range(20):
+        fail(throttle, HERE, f"user {user}")
+    assert throttle.wait_s(HERE, "another") > 0
+    assert throttle.wait_s(HERE, NOBODY) == 0
