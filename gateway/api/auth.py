@@ -34,9 +34,10 @@ def guarded(handler: Handler) -> Handler:
     """Let only authenticated clients reach the handler; others get 401, or 429 after too many wrong attempts."""
 
     async def checked(request: web.Request) -> web.StreamResponse:
+        _mark(request, admitted=False)
         if not _admits(request):
             raise ApiError(401, code=LOG_IN, vendor=LOG_IN, headers=_challenge(request[SENDER]))
-        _mark(request)
+        _mark(request, admitted=True)
         return await handler(request)
 
     return checked
@@ -47,10 +48,10 @@ def _challenge(sender: Sender) -> dict[str, str]:
     return {"WWW-Authenticate": "Bearer" if sender.is_browser else 'Bearer, Basic realm="panel-gateway"'}
 
 
-def _mark(request: web.Request) -> None:
+def _mark(request: web.Request, *, admitted: bool) -> None:
     protocol = request.protocol
     if isinstance(protocol, Protocol) and protocol.place is not None:
-        protocol.place.admitted = True
+        protocol.place.admitted = admitted
 
 
 def _admits(request: web.Request) -> bool:
@@ -110,7 +111,7 @@ async def log_in(request: web.Request) -> web.Response:
     sessions = request.app[SESSIONS]
     if not _attempt(request, name, "login", lambda: sessions.users.knows_digest(name, md5_hex)):
         raise ApiError(400, vendor=WRONG_LOGIN)
-    _mark(request)
+    _mark(request, admitted=True)
     _logger.info("successful_login_api_call", extra={"remote": request[ADDRESS], "user": name})
     return json_response({"token": sessions.begin(name), "account_type": "admin"})
 

@@ -122,6 +122,24 @@ async def test_health_answers_when_every_other_place_has_a_request_in_work(tmp_p
                 pass
 
 
+async def test_connections_of_somebody_who_logged_out_keep_nobody_out(tmp_path: Path) -> None:
+    async with attacked(tmp_path, "max_connections = 40") as gateway:
+        known = {"Authorization": gateway.bearer}
+        left = await _opened(gateway, 23, head("GET", LINK, known))  # and the connection that logged in
+        for reader, _ in left:
+            assert b" 200 " in await reader.readline()
+        left[0][1].write(head("POST", "/api/v1/logout", {**known, "Content-Length": "0"}))
+        while b" 200 " not in await left[0][0].readline():
+            pass
+        for reader, writer in left:
+            writer.write(head("GET", LINK, known))
+            while b" 401 " not in await reader.readline():
+                pass
+        idle = await _opened(gateway, 40)
+        assert await gateway.status("/api/info") == 200
+        await _all_closed(left + idle)
+
+
 async def test_health_answers_at_the_limit_of_descriptors_and_the_log_stays_short(tmp_path: Path) -> None:
     limited = ("sh", "-c", 'ulimit -n 160; exec "$0" "$@"')
     async with attacked(tmp_path, before=limited) as gateway:
