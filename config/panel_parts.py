@@ -120,6 +120,7 @@ class Capabilities(Part):
     events_on_clock_step: Literal["evaluates", "edge_only", "unknown"] = "unknown"
     missing_reference: Literal["closed", "open", "unknown"] = "unknown"
     storage: Literal["ram", "eeprom", "flash"] = "ram"
+    endurance: int | None = Field(None, ge=1)
     scope: Literal["panel", "output", "card"] = "card"
     outputs: int = Field(0, ge=0)
     output_deadman: bool = False

@@ -63,6 +63,8 @@ class Reason(Enum):
     DEADLINE_PASSED = "deadline_passed"
     NOT_DURABLE = "not_durable"
     """A deletion that the panel carried out and the store did not take yet: a restart would forget it."""
+    ENDURANCE_SPENT = "endurance_spent"
+    """What the panel's storage may be written in a day is used up: this waits until it has been earned again."""
     FAILED = "failed"
     """A defect of the gateway in the work for this panel; the work is tried again."""
 
@@ -136,6 +138,8 @@ class PanelCapabilities:
     events_on_clock_step: Literal["evaluates", "edge_only", "unknown"] = "unknown"
     missing_reference: Literal["closed", "open", "unknown"] = "unknown"
     storage: Literal["ram", "eeprom", "flash"] = "ram"
+    endurance: int | None = None
+    """Writes that one cell of that storage lasts; None: not known."""
     scope: Literal["panel", "output", "card"] = "card"
     """`panel`: the one table of the panel is shared, every profile is united in it."""
     outputs: int = 0
@@ -218,7 +222,8 @@ class WritePlan:
 
     `frames`: every write in order as it would go over the wire, without verifying reads; `bytes_on_wire` and `wire_ms`
     count these and their replies (`wire_ms` None where there is no wire to time). `operations` belongs to the driver
-    that made the plan. `words` counts data words written.
+    that made the plan. `words` counts data words written; `wear` the writes to cells of limited endurance, named as in
+    `PanelDriver.write_counts`.
     """
 
     target: PanelImage
@@ -228,6 +233,7 @@ class WritePlan:
     bytes_on_wire: int = 0
     wire_ms: float | None = None
     commits: int = 0
+    wear: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -350,6 +356,15 @@ class PanelDriver(Protocol):
         """Carry out a plan and verify it by reading back. Acknowledged only when the panel was seen to hold the target."""
         ...
 
+    @property
+    def unsaved(self) -> bool:
+        """What the panel reads to hold may be gone, or come back, after a power cut: nobody has seen it saved."""
+        ...
+
+    async def save(self, priority: Priority, deadline: float | None) -> Acknowledgement:
+        """Make what the panel holds last, where it is `unsaved`. This costs storage that wears out."""
+        ...
+
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
         """Read what the panel holds: each slot's state first, then only the used slots whole."""
         ...
@@ -392,5 +407,9 @@ class PanelDriver(Protocol):
         ...
 
     def write_counts(self) -> Mapping[str, int]:
-        """Writes to endurance-limited storage since start, by storage: e.g. ``{"flash": 3}``."""
+        """Writes that left for storage of limited endurance since the start, by cell.
+
+        A cell is named by its storage alone where the model does not know it (``{"flash": 3}``), else with the address of its
+        word (``{"eeprom:54": 1}``). Whether the panel answered makes no difference.
+        """
         ...

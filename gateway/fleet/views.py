@@ -48,6 +48,17 @@ StateWord = Literal["in_sync", "syncing", "refused", "drifted", "unknown", "fail
 
 
 @dataclass(frozen=True, slots=True)
+class EnduranceView:
+    """`most_written`: writes of the cell that was written most, of `cycles` that it lasts. `per_day`: writes of its own that the
+    gateway earns in a day; `left`: those it may make now."""
+
+    cycles: int
+    most_written: int
+    per_day: float
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
 class PanelView:
     id: str
     line: str
@@ -74,7 +85,9 @@ class PanelView:
     """Used slots that carry none of our link_ids."""
     law_until: int | None = None
     writes: Mapping[str, int] = field(default_factory=dict)
-    """Writes to storage of limited endurance since the gateway started, e.g. ``{"flash": 3}``."""
+    """Writes that left for storage of limited endurance, ever: e.g. ``{"flash": 3}``."""
+    endurance: EnduranceView | None = None
+    """None: its storage does not wear out."""
     dst: str = "gateway"
     """Who follows changes of offset: `self` and `table` panels do, the others have their clock written by the `gateway`."""
     acknowledged_at: int | None = None

@@ -124,6 +124,13 @@ class _PanelCollector(Collector):
             for storage, count in view.writes.items():
                 written.add_metric([view.id, storage], count)
         yield written
+        left = GaugeMetricFamily(
+            "panel_gateway_endurance_left", "Writes to its storage that the gateway may make of itself", labels=["panel"]
+        )
+        for view in views:
+            if view.endurance is not None:
+                left.add_metric([view.id], view.endurance.left)
+        yield left
 
 
 _LEVELS: tuple[tuple[str, str, Callable[[PanelView], float]], ...] = (

@@ -25,6 +25,7 @@ from gateway.fleet.context import FleetContext, FleetOptions
 from gateway.fleet.host_clock import ClockTrust
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.state import PanelState
+from gateway.fleet.panel.wear import Wear
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import DesiredItem, ObservedPanel
 from simulators.waveshare_relay import WaveshareRelay
@@ -100,8 +101,6 @@ class Board:
 
 def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock) -> OutputKeeper:
     driver = OutputDriver(PanelUnit(load_models(None)[board.settings.model], 1, wire, clock))
-    state = PanelState(board.settings, "line", driver, {}, ObservedPanel(), clock.wall)
-    state.outputs = {OUTPUT: {each.link_id: DesiredItem(each.link_id, n, 1, 1, each, "", 0.0) for n, each in enumerate(PROFILES)}}
     context = FleetContext(
         store=MemoryStore(),
         clock=clock,
@@ -112,6 +111,9 @@ def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock) -> OutputKeepe
         trust=ClockTrust(clock, Rules(released_at=0), {}, 0),
         write_lock=asyncio.Lock(),
     )
+    wear = Wear(board.settings, driver, context, None)
+    state = PanelState(board.settings, "line", driver, {}, ObservedPanel(), clock.wall, wear)
+    state.outputs = {OUTPUT: {each.link_id: DesiredItem(each.link_id, n, 1, 1, each, "", 0.0) for n, each in enumerate(PROFILES)}}
     return OutputKeeper(state, context, ())
 
 

@@ -47,6 +47,7 @@ ACCESS_PANEL = PanelCapabilities(
     clock_at_power_on="unset",
     events_on_clock_step="evaluates",
     storage="flash",
+    endurance=10_000_000,
     outputs=8,
     output_deadman=True,
 )
@@ -165,7 +166,13 @@ class FakeDriver:
         if not changed and target.special_days == known.special_days:
             return WritePlan(target)
         return WritePlan(
-            target, (changed,), words=64 * len(changed), frames=(bytes(changed),), bytes_on_wire=len(changed), commits=1
+            target,
+            (changed,),
+            words=64 * len(changed),
+            frames=(bytes(changed),),
+            bytes_on_wire=len(changed),
+            commits=1,
+            wear={self.panel.capabilities.storage: 1},
         )
 
     def _said(self, slots: Mapping[int, Slot]) -> dict[int, Slot]:
@@ -245,6 +252,13 @@ class FakeDriver:
         """The panel answers again, and the line has noticed."""
         self.panel.online = True
         self.feed.set(Availability.ONLINE)
+
+    @property
+    def unsaved(self) -> bool:
+        return False
+
+    async def save(self, priority: Priority, deadline: float | None) -> Acknowledgement:
+        return Acknowledgement(Outcome.ACKNOWLEDGED)
 
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
         failed = await self._reading("read_back", priority, deadline)

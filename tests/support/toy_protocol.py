@@ -206,6 +206,13 @@ class ToyDriver:
             return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
         return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.VERIFY_FAILED, "it holds something else")
 
+    @property
+    def unsaved(self) -> bool:
+        return False
+
+    async def save(self, priority: Priority, deadline: float | None) -> Acknowledgement:
+        return Acknowledgement(Outcome.ACKNOWLEDGED)
+
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
         try:
             listed = json.loads(await self._bus.exchange(self._unit, ToyRequest("list"), priority, deadline))

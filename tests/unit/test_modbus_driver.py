@@ -334,9 +334,10 @@ def test_what_wears_out_is_counted() -> None:
         known = await driver.read_back(P, None)
         assert isinstance(known, PanelImage)
         assert (await hold(driver, image(s0=Slot((), (Period(31, 540, 1080),))), known)).outcome is Outcome.ACKNOWLEDGED
-        assert driver.write_counts()["eeprom"] == cast("DomatFc013", wire.panel).eeprom_writes + 1
+        assert sum(driver.write_counts().values()) == cast("DomatFc013", wire.panel).eeprom_writes + 1
         assert (await driver.set_clock(ClockSetting(int(wire.clock.wall()), 0), P, None)).outcome is Outcome.ACKNOWLEDGED
-        assert driver.write_counts()["eeprom"] == cast("DomatFc013", wire.panel).eeprom_writes + 5
+        assert sum(driver.write_counts().values()) == cast("DomatFc013", wire.panel).eeprom_writes + 5
+        assert driver.write_counts()["eeprom:49"] == 1
 
     run_virtual(run())
 
@@ -390,12 +391,13 @@ def test_a_clock_frame_that_waited_in_the_queue_is_sent_again() -> None:
 WEEK = PanelImage(slots={1: Slot((LINK,), (Period(127, 540, 1080),))})
 
 
-def test_what_was_not_saved_is_saved_before_it_is_read() -> None:
-    """A save without an answer: the tables in use say the new, flash perhaps the old."""
+def test_a_save_that_was_not_seen_is_told_and_made_when_asked_for() -> None:
+    """A save without an answer: the tables in use say the new, flash perhaps the old. One frame leaves, and is counted."""
 
     async def run() -> None:
         driver, wire = panel_on_wire("ge-a-series")
         panel = cast("GeASeries", wire.panel)
+        assert (await driver.save(P, None)).outcome is Outcome.ACKNOWLEDGED
         assert await driver.read_back(P, None) == PanelImage()
         saves = panel.saves
 
@@ -408,7 +410,9 @@ def test_what_was_not_saved_is_saved_before_it_is_read() -> None:
         assert panel.saves == saves
         wire.before = None
         assert driver.plan(WEEK, cast("PanelImage", await driver.read_back(P, None))).empty
-        assert panel.saves == saves + 1
+        assert (panel.saves, driver.unsaved) == (saves, True)
+        assert (await driver.save(P, None)).outcome is Outcome.ACKNOWLEDGED
+        assert (panel.saves, driver.unsaved) == (saves + 1, False)
         panel.power_cut()
         assert driver.plan(WEEK, cast("PanelImage", await driver.read_back(P, None))).empty
         assert driver.write_counts() == {"flash": 3}
@@ -512,7 +516,7 @@ def test_a_week_table_that_does_not_act_is_unknown_and_made_to_act() -> None:
         assert factory.slots[0].opaque is not None
         assert (await hold(driver, table, factory)).outcome is Outcome.ACKNOWLEDGED
         assert driver.plan(table, cast("PanelImage", await driver.read_back(P, None))).empty
-        written = driver.write_counts()["eeprom"]
+        written = driver.write_counts()["eeprom:23"]
         panel.write_word(23, 0x8001)
         assert await driver.quick_look(table, P, None) is False
         read = await driver.read_back(P, None)
@@ -521,7 +525,7 @@ def test_a_week_table_that_does_not_act_is_unknown_and_made_to_act() -> None:
         assert len(panel.schedules_open_now()) == 1
         assert (await hold(driver, table, read)).outcome is Outcome.ACKNOWLEDGED
         assert await driver.quick_look(table, P, None) is True
-        assert driver.write_counts()["eeprom"] > written
+        assert driver.write_counts()["eeprom:23"] > written
 
     run_virtual(run())
 

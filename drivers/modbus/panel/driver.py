@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, Priority, WritePlan
 from drivers.errors import DriverError, NotSent, PanelException, Unconfirmed, UnexpectedReply, VerifyFailed
@@ -20,8 +21,8 @@ from drivers.modbus.panel.layouts.layout import Layout
 from drivers.modbus.panel.output_driver import OutputDriver
 from drivers.modbus.panel.prepare import When, prepare, stands
 from drivers.modbus.panel.restarts import Reading, went_on
-from drivers.modbus.panel.steps import EFFECTLESS, Check, StepKind, Transaction, WriteStep
-from drivers.modbus.panel.unit import Call, PanelUnit, failed
+from drivers.modbus.panel.steps import EFFECTLESS, Check, WriteStep, StepKind, Transaction
+from drivers.modbus.panel.unit import Call, PanelUnit, failed, worn_by
 from drivers.modbus.panel.words import write_words
 from drivers.modbus.wire.requests import Request, write_registers
 
@@ -111,7 +112,14 @@ class ModbusPanelDriver(OutputDriver):
             bytes_on_wire=sum(wire.wire_bytes(request) for request in requests),
             wire_ms=sum(timed) if len(timed) == len(times) else None,
             commits=sum(step.kind in (StepKind.COMMIT, StepKind.SAVE) for step in transaction.steps),
+            wear=self._wear(transaction.steps),
         )
+
+    def _wear(self, steps: tuple[WriteStep, ...]) -> Counter[str]:
+        worn = Counter(step.storage for step in steps if step.storage is not None)
+        for step in steps:
+            worn.update(worn_by(self._model, step.request))
+        return worn
 
     # --- apply
 
@@ -180,15 +188,25 @@ class ModbusPanelDriver(OutputDriver):
                 self._saved, self._began = True, None
 
     async def _one(self, step: WriteStep, progress: _Progress, call: Call) -> None:
-        """Send one step and record what effect it may have had."""
-        try:
-            await self._unit.exchange(step.request, call)
-        except (NotSent, PanelException):
-            raise
-        except DriverError:
-            self._sent(step, progress)
-            raise
-        self._sent(step, progress)
+        """Send one step and remember what it may have done. One that costs endurance leaves again only where a reading shows
+        that it was not carried out."""
+        request = replace(step.request, repeatable=False) if step.storage is not None else step.request
+        for attempt in range(_ATTEMPTS):
+            try:
+                await self._unit.exchange(request, call)
+            except (NotSent, PanelException):
+                raise
+            except DriverError:
+                self._sent(step, progress)
+                if step.shows is None:
+                    raise
+                if await self._holds((step.shows,), call.finished()):
+                    return
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+            else:
+                self._sent(step, progress)
+                return
 
     def _sent(self, step: WriteStep, progress: _Progress) -> None:
         progress.effect |= step.kind not in EFFECTLESS
@@ -303,13 +321,23 @@ class ModbusPanelDriver(OutputDriver):
 
     # --- read
 
-    async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
-        """First save what was written and perhaps not saved: else a power cut could bring back what was read as gone."""
-        call = Call(priority, deadline)
+    @property
+    def unsaved(self) -> bool:
+        return not self._saved
+
+    async def save(self, priority: Priority, deadline: float | None) -> Acknowledgement:
         try:
             async with self._writing:
                 if not self._saved:
-                    await self._make_last(call)
+                    await self._make_last(Call(priority, deadline))
+        except DriverError as error:
+            return failed(error)
+        return Acknowledgement(Outcome.ACKNOWLEDGED)
+
+    async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
+        call = Call(priority, deadline)
+        try:
+            async with self._writing:
                 image = await self._read(call)
                 if self._values_open:
                     await self._follow(image, call)

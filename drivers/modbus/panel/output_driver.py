@@ -130,6 +130,13 @@ class OutputDriver:
     async def apply(self, plan: WritePlan, priority: Priority, deadline: float | None) -> Acknowledgement:
         return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
 
+    @property
+    def unsaved(self) -> bool:
+        return False
+
+    async def save(self, priority: Priority, deadline: float | None) -> Acknowledgement:
+        return Acknowledgement(Outcome.ACKNOWLEDGED)
+
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
         return PanelImage()
 

@@ -43,6 +43,8 @@ class WriteStep:
     words: int = 0
     storage: str | None = None
     relies: bool = False
+    shows: Check | None = None
+    """What reads so only if the step was carried out. A silent step that costs endurance is not repeated without it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from config.panel_model import PanelModel
-from config.panel_parts import Area
+from config.panel_parts import Area, Busy
 from drivers.clock import Clock
 from drivers.contract import Acknowledgement, AvailabilityFeed, Outcome, PanelImage, Priority
 from drivers.errors import DeadlinePassed, DriverError, NotSent, PanelException
@@ -62,6 +62,15 @@ class Facts:
         return text(self._model.registers[name], self._words)
 
 
+def worn_by(model: PanelModel, request: Request) -> Mapping[str, int]:
+    """The cells that a write costs by itself: those of its words, where every word that is written is stored at once."""
+    storage = model.write.storage_per_write
+    if storage is None or request.function not in REGISTER_WRITES:
+        return {}
+    first = request.address + model.addressing.base
+    return {f"{storage}:{address}": 1 for address in range(first, first + request.count)}
+
+
 def failed(error: DriverError, image: PanelImage | None = None) -> Acknowledgement:
     """An error as the value that leaves the driver."""
     return Acknowledgement(error.outcome, image, error.reason, str(error))
@@ -81,18 +90,20 @@ class PanelUnit:
         self.availability = wire.availability(unit)
         """The unit's availability; the feed goes on after the unit was removed from the line."""
         self.written: Counter[str] = Counter()
-        """The number of writes to storage that wears out, by storage."""
+        """Writes that left for storage that wears out, by cell."""
 
     async def exchange(self, request: Request, call: Call) -> tuple[int, ...]:
         """One exchange, repeated while the panel answers that it is busy. Raises DriverError.
 
         A panel that stays busy has done nothing: this raises DeadlinePassed.
         """
-        busy = self.model.write.busy
+        worn = worn_by(self.model, request)
+        request = replace(request, repeatable=False) if worn else request  # none of these words leaves twice
+        busy = self.model.write.busy or (None if request.repeatable else Busy())
         give_up = self.clock.monotonic() + (busy.give_up_ms / 1000 if busy else 0)
         while True:
             try:
-                return await self._once(request, call)
+                return await self._once(request, worn, call)
             except PanelException as error:
                 if busy is None or error.code != busy.code:
                     raise
@@ -101,18 +112,15 @@ class PanelUnit:
                     raise DeadlinePassed("the panel stayed busy") from error
             await self.clock.sleep(busy.retry_ms / 1000)
 
-    async def _once(self, request: Request, call: Call) -> tuple[int, ...]:
-        """Count words that left, even if their outcome is unknown."""
-        storage = self.model.write.storage_per_write
-        words = request.count if request.function in REGISTER_WRITES else 0
+    async def _once(self, request: Request, worn: Mapping[str, int], call: Call) -> tuple[int, ...]:
+        """Words that left count, also where it is not known what became of them."""
         try:
             values = await self.wire.exchange(self.unit, request, call.priority, call.deadline)
         except (NotSent, PanelException):
-            words = 0
+            worn = {}
             raise
         finally:
-            if storage is not None:
-                self.written[storage] += words
+            self.written.update(worn)
         return values
 
     async def facts(self, names: Iterable[str], call: Call) -> Facts:

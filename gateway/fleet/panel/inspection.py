@@ -11,6 +11,7 @@ from gateway.fleet.panel.compilation import refresh
 from gateway.fleet.panel.failure import Failure, failure_of
 from gateway.fleet.panel.slots import adopt
 from gateway.fleet.panel.state import PanelState
+from gateway.fleet.panel.wear import GONE
 from gateway.store.contract import ClockGiven
 
 _RESTART_SLACK_S = 5.0
@@ -39,6 +40,8 @@ class Inspection:
         """An operator asks for the clock to be set at the next look, however far off it is."""
         self._restarted = False
         """The panel was without power, maybe, since its clock was known to run; whether it keeps time then is not known."""
+        self.owes_save = False
+        """What was read last was not seen saved then."""
         self.clock_at = 0.0
         """When the clock wants to be looked at again (Unix seconds)."""
 
@@ -64,6 +67,10 @@ class Inspection:
 
     async def _read(self, priority: Priority) -> Failure | None:
         state = self._state
+        self.owes_save = state.driver.unsaved
+        failure = None if self.closes_first() else await self.save(priority)
+        if failure is not None:
+            return failure
         wanted, self.read_all = self.read_all, False
         read = await state.driver.read_back(priority, None)
         if isinstance(read, Acknowledgement):
@@ -78,6 +85,23 @@ class Inspection:
         if self.read_all:  # asked for meanwhile
             state.doubt()
         return None
+
+    def closes_first(self) -> bool:
+        """Whether something is to be taken away that was never tried: that waits for no storage, and is saved along with it."""
+        return self._state.wear.is_first(dict.fromkeys(self._state.leaving, GONE))
+
+    async def save(self, priority: Priority) -> Failure | None:
+        """Have saved what the panel holds and may lose: else a power cut could bring back what was read to be gone."""
+        state = self._state
+        if not (self.owes_save and state.driver.unsaved):
+            return None
+        due = state.wear.due({}, narrows=bool(state.leaving))
+        if due is not None:
+            return due
+        await state.wear.begin({}, {}, narrows=bool(state.leaving))
+        said = await state.driver.save(priority, None)
+        state.wear.ended(said.outcome)
+        return None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
 
     def _known(self, read: PanelImage) -> PanelImage | None:
         """The remembered image that says the same to the panel as what was read."""
@@ -236,7 +260,12 @@ class Inspection:
 
     async def _set_clock(self, priority: Priority) -> Failure | None:
         state, context = self._state, self._context
+        due = state.wear.clock_due()
+        if due is not None:
+            state.clock_found(missing=True)
+            return due
         said = await state.driver.set_clock(clocks.setting(context.options.readings.zone, context.clock.wall()), priority, None)
+        state.wear.noticed(clock=True)
         failure = None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
         context.emit(ClockSet(state.id, None if failure is None else failure.reason))
         state.clock_found(missing=failure is not None)

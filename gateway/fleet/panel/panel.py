@@ -18,6 +18,7 @@ from gateway.fleet.panel.remembered import Memory
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.table import Table
 from gateway.fleet.panel.view import view_of
+from gateway.fleet.panel.wear import FACT, Wear
 from gateway.fleet.views import PanelView
 
 
@@ -32,7 +33,10 @@ class Panel:
         memory: Memory,
         context: FleetContext,
     ) -> None:
-        state = self.state = PanelState(settings, line, driver, memory.allocation, memory.observed, context.now, memory.former)
+        wear = Wear(settings, driver, context, memory.facts.get(FACT))
+        state = self.state = PanelState(
+            settings, line, driver, memory.allocation, memory.observed, context.now, wear, memory.former
+        )
         defect = _restricted(driver, memory.observed.capacity)
         if memory.nameless and fingerprint(state, context) != memory.observed.compiled_for:
             state.forget_content()  # it may be another model's

@@ -113,6 +113,7 @@ class Reconciler:
     def requeue(self) -> None:
         """Try again what was given up."""
         self.state.forgive()
+        self.state.wear.forgive()
         self.wake()
         self._defects.again()
 
@@ -137,6 +138,8 @@ class Reconciler:
             await self._defects.survive(self._live, self._give_up)
         finally:
             self._release()
+        with contextlib.suppress(StoreError):
+            await self.state.wear.keep(now=True)
 
     async def _give_up(self, failure: Failure) -> bool:
         self._waiting, self._retry_at = False, None
@@ -179,7 +182,17 @@ class Reconciler:
             elif away:
                 away = False
                 self.inspection.came_back()
-                self.check()
+                self._look_again()
+
+    def _look_again(self) -> None:
+        """The panel came back. A write that nobody saw carried out is not repeated for that: its back-off goes on."""
+        until, now = self.state.wear.repeat_at(), self._context.clock.monotonic()
+        if until is None or until <= now or self.inspection.closes_first():
+            self.check()
+        else:
+            self.state.doubt()
+            self.inspection.forget_clock()
+            self._retry_at = until
 
     async def _rest(self) -> bool:
         """Wait until there is something to do; False: it is time to stop."""
@@ -219,10 +232,12 @@ class Reconciler:
             try:
                 failure = await self._converge()
                 await self._transactions.keep()
+                await state.wear.keep()
             except StoreError as error:
                 LOG.warning("store refused", extra={"panel": state.id, "error": str(error)})
                 failure = Failure(Reason.BUS_UNAVAILABLE, f"the store refused: {error}")
-            if failure is not None and failure.due is None:
+            state.wear.noticed()
+            if failure is not None and (failure.due is None or self._spent_since(failure)):
                 self._context.emit(Failed(state.id, failure.reason, failure.message))
         state.gave_up(failure if away is None else state.failure or away)
         if failure is None:
@@ -238,6 +253,11 @@ class Reconciler:
             self._retry_at = self._context.clock.monotonic() + back_off_s(state.id, self._failures)
             self._release()
 
+    def _spent_since(self, failure: Failure) -> bool:
+        """Whether endurance was left at the last attempt."""
+        before = self.state.failure
+        return failure.reason is Reason.ENDURANCE_SPENT and (before is None or before.reason is not failure.reason)
+
     async def _converge(self) -> Failure | None:
         clock = None
         for _ in range(_LOOKS):
@@ -249,13 +269,12 @@ class Reconciler:
                 return clock
         else:
             return Failure(Reason.UNEXPECTED_REPLY, "the panel restarts whenever it is looked at")
-        if self._erase_all and self.state.certain:
-            failure = await self._transactions.erase()
-            if failure is not None:
-                return failure
-            self._erase_all = False
-        failure = await self._bring()  # a clock that cannot be set keeps no closing back
-        return failure if clock is None else clock
+        erasure = await self._transactions.erase() if self._erase_all and self.state.certain else None
+        if erasure is not None and erasure.due is None:
+            return erasure
+        self._erase_all &= erasure is not None
+        failure = await self._bring()  # a clock that cannot be set keeps no closing back, nor does an erasure that waits
+        return clock or failure or erasure
 
     async def _inspect(self) -> Failure | None:
         """Look at the panel and keep its clock. It may not be certain after that: the status told of a restart."""
@@ -276,6 +295,10 @@ class Reconciler:
             if failure is not None:
                 return failure
             if state.image == goal.image and state.observed.compiled_for == goal.compiled_for:
+                failure = await self.inspection.save(Priority.REVOCATION)
+                if failure is not None:
+                    state.doubt()
+                    return failure
                 if state.certain:
                     self._transactions.record(goal)
                     self._settle(tickets)

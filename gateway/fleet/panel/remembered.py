@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from config.settings import PanelSettings
 from drivers.contract import Allocation
 from gateway.fleet.panel.state import PanelState, disbelieved
+from gateway.fleet.panel.wear import FACT
 from gateway.fleet.target import Target, read_target
 from gateway.store.contract import ObservedPanel, Snapshot, images
 
@@ -18,7 +19,7 @@ class Memory:
     """What is remembered of one panel. `marked`: outputs that an earlier run held.
 
     `former`: items that it may hold by what was remembered of it as something else. `nameless`: 0.1.0 stored it, which did not
-    say of which model.
+    say of which model. `facts`: what the store keeps of it besides.
     """
 
     observed: ObservedPanel
@@ -26,6 +27,7 @@ class Memory:
     marked: tuple[int, ...] = ()
     former: frozenset[str] = frozenset()
     nameless: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def memory_of(snapshot: Snapshot, panel: PanelSettings) -> Memory:
@@ -35,14 +37,14 @@ def memory_of(snapshot: Snapshot, panel: PanelSettings) -> Memory:
     another. Under other options of the same model its slots are still its own; what they hold has to be read.
     """
     observed, allocation = snapshot.observed.get(panel.id, ObservedPanel()), snapshot.allocations.get(panel.id, {})
-    marked = _marked(snapshot.allocations, panel.id)
+    marked, facts = _marked(snapshot.allocations, panel.id), snapshot.panel_facts.get(panel.id, {})
     options = json.dumps(panel.options, sort_keys=True, separators=(",", ":")) if panel.options else ""
     if not observed.model or (observed.model, observed.options) == (panel.model, options):
         nameless = panel.id in snapshot.observed and not observed.model
-        return Memory(replace(observed, model=panel.model, options=options), allocation, marked, nameless=nameless)
+        return Memory(replace(observed, model=panel.model, options=options), allocation, marked, nameless=nameless, facts=facts)
     former = frozenset(allocation).union(*(image.allocation for image in images(observed.known)))
     kept = allocation if observed.model == panel.model else {}
-    return Memory(ObservedPanel(model=panel.model, options=options), kept, marked, former)
+    return Memory(ObservedPanel(model=panel.model, options=options), kept, marked, former, facts=facts)
 
 
 def _marked(allocations: Mapping[str, Allocation], panel: str) -> tuple[int, ...]:
@@ -74,7 +76,8 @@ def remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int]) 
     observed: Mapping[str, ObservedPanel] = snapshot.observed
     if not state.former:
         allocations[state.id], observed = state.allocation, {**observed, state.id: state.observed}
-    return replace(snapshot, desired={}, allocations=allocations, bindings={}, observed=observed)
+    facts = {**snapshot.panel_facts, state.id: {**snapshot.panel_facts.get(state.id, {}), FACT: state.wear.fact}}
+    return replace(snapshot, desired={}, allocations=allocations, bindings={}, observed=observed, panel_facts=facts)
 
 
 def _is_output_of(name: str, panel: str) -> bool:

@@ -20,6 +20,7 @@ from drivers.contract import (
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.slots import claimed, existing, foreign, one_table, renumbered
 from gateway.fleet.panel.verdicts import REFUSAL_LIMIT, Verdicts, fresh_refusals, given_up, judged, refusal_key
+from gateway.fleet.panel.wear import Wear
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import Certain, ClockGiven, DesiredItem, Known, ObservedPanel, OneOf, Unknown, images, to_be_read
 
@@ -37,9 +38,11 @@ class PanelState:
         allocation: Allocation,
         observed: ObservedPanel,
         now: Callable[[], float],
+        wear: Wear,
         former: Collection[str] = (),
     ) -> None:
         self.settings = settings
+        self.wear = wear
         self.line = line
         self.driver = driver
         self.allocation: Allocation = allocation

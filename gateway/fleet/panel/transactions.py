@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority, Reason
+from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Pushed, Refused, Revoked
 from gateway.fleet.panel.compilation import Goal
 from gateway.fleet.panel.failure import CLOCK_NOT_SET, Failure, failure_of
 from gateway.fleet.panel.planner import Step, clearing, merge, opening, revokes, single, steps, with_sharers
 from gateway.fleet.panel.state import PanelState
+from gateway.fleet.panel.wear import GONE
 from gateway.store.contract import ObservedPanel, StoreError
-
-_WEARS_OUT = frozenset({"eeprom", "flash"})
 
 
 class Transactions:
@@ -27,8 +26,6 @@ class Transactions:
         self._gave_way = False
         """Whether the last image was left for a newer one before it was whole."""
         self._kept: ObservedPanel | None = None
-        self._committed_at: float | None = None
-        """When storage was written last (the clock's monotonic seconds)."""
 
     async def write(self, goal: Goal) -> Failure | None:
         """Bring the panel to `goal`; ends early, without a failure, when something newer is asked for."""
@@ -39,8 +36,11 @@ class Transactions:
 
     async def erase(self) -> Failure | None:
         """Erase all slots, also those of others. What is written next does not wait."""
-        failure = await self._apply(Step(PanelImage(), Priority.REVOCATION, frozenset()), {})
-        self._committed_at = None
+        state = self._state
+        due = state.wear.due({}, narrows=False, writes=2)  # what is erased is written anew
+        failure = due or await self._apply(Step(PanelImage(), Priority.REVOCATION, frozenset()), {})
+        if failure is None:
+            state.wear.erased()
         return failure
 
     async def take_over(self) -> None:
@@ -135,18 +135,20 @@ class Transactions:
         if plan.empty:
             state.restate(step.image)
             return None
-        due = self._due(known, step)
+        contents, narrows = self._contents(step), revokes(known, step)
+        due = state.wear.due(contents, narrows=narrows)
         if due is not None:
-            return Failure(Reason.DEADLINE_PASSED, "waits: commits to the panel's storage are spaced", due=due)
+            return due
+        await state.wear.begin(contents, plan.wear, narrows=narrows)
         await self._begin(step)
         began = self._context.clock.monotonic()
         try:
             said = await state.driver.apply(plan, step.priority, None)
         except BaseException:  # cut short, or by a defect: nobody knows how far it came
+            state.wear.ended(Outcome.NOT_SENT)
             state.doubt()
             raise
-        if said.outcome is not Outcome.NOT_SENT:
-            self._committed_at = self._context.clock.monotonic()
+        state.wear.ended(said.outcome)
         if said.outcome is Outcome.ACKNOWLEDGED:
             state.acknowledged(self._context.clock.wall())
             self._tell(step, known, plan.words, self._context.clock.monotonic() - began)
@@ -163,16 +165,14 @@ class Transactions:
             await self.keep()
         except StoreError:
             if step.priority is not Priority.REVOCATION:
+                self._state.wear.ended(Outcome.NOT_SENT)
                 self._state.not_sent()
                 raise
 
-    def _due(self, known: PanelImage, step: Step) -> float | None:
-        """When a transaction that revokes nothing may be written to storage that wears out; None: now."""
-        state = self._state
-        if self._committed_at is None or state.driver.capabilities.storage not in _WEARS_OUT or revokes(known, step):
-            return None
-        due = self._committed_at + state.settings.commit_spacing_s
-        return due if due > self._context.clock.monotonic() else None
+    def _contents(self, step: Step) -> dict[str, str]:
+        """What each item of a transaction is to be, and for which settings."""
+        generations, settings = step.image.generations, self._state.observed.compiled_for
+        return {key: f"{generations[key]} {settings}" if key in generations else GONE for key in step.link_ids}
 
     def _doubt(self, said: Acknowledgement) -> None:
         """What the panel may hold after a transaction that failed."""
@@ -200,6 +200,7 @@ class Transactions:
     def record(self, goal: Goal) -> None:
         """The panel holds `goal`: what it lacks of what is bound is refused or not due yet."""
         self._tell_refused(self._state.settled(goal.asked))
+        self._state.wear.forget({**self._state.bound, **self._state.leaving})
 
     def _tell_refused(self, fresh: Mapping[str, ItemOutcome]) -> None:
         if fresh:

@@ -11,7 +11,7 @@ from drivers.modbus.panel.layouts.events import Phases
 from drivers.modbus.panel.prepare import prepare_request
 from drivers.modbus.panel.steps import Check, StepKind, Transaction, WriteStep
 from drivers.modbus.panel.words import checks, write_runs, write_words
-from drivers.modbus.wire.requests import Request, write_registers
+from drivers.modbus.wire.requests import Request, read_holding_registers, write_registers
 
 _UNWATCHED = 4
 """How many frames that rely on earlier ones go out between two readings of the panel's counters."""
@@ -78,10 +78,11 @@ class Writer:
                 yield WriteStep(StepKind.PREPARE, prepare_request(self._model, setting))
         if rules.begin is not None:
             yield WriteStep(StepKind.BEGIN, write_registers(rules.begin.address - base, rules.begin.values))
-        volatile = self._is_volatile()
+        volatile, stored = self._is_volatile(), rules.storage_per_write is not None
         watched = self._watched() if volatile else frozenset[int]()
         for index, request in enumerate(self.requests):
-            yield WriteStep(StepKind.WRITE, request, request.count, relies=index in watched)
+            shows = Check(read_holding_registers(request.address, request.count), request.values) if stored else None
+            yield WriteStep(StepKind.WRITE, request, request.count, relies=index in watched, shows=shows)
         for setting in rules.prepare:
             if setting.when == "transaction":
                 yield WriteStep(StepKind.ACTIVATE, prepare_request(self._model, setting))

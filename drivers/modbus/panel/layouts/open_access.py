@@ -20,7 +20,7 @@ from drivers.modbus.panel.layouts.layout import NoValues, Read
 from drivers.modbus.panel.named import register_read
 from drivers.modbus.panel.steps import Check, StepKind, Transaction, WriteStep
 from drivers.modbus.panel.words import changed, checks, reads, write_runs
-from drivers.modbus.wire.requests import write_register, write_registers
+from drivers.modbus.wire.requests import read_holding_registers, write_register, write_registers
 
 SLOT_WORDS = 64
 CHECK_AT = 63
@@ -176,7 +176,9 @@ class OpenAccessLayout(NoValues):
 
     def _erase(self, number: int) -> WriteStep:
         request = write_register(self._layout.erase - self._model.addressing.base, number)
-        return WriteStep(StepKind.ERASE, request, storage=self._layout.erase_storage)
+        first = self._layout.slots + SLOT_WORDS * number - self._model.addressing.base
+        free = Check(read_holding_registers(first, 1), (0,))
+        return WriteStep(StepKind.ERASE, request, storage=self._layout.erase_storage, shows=free)
 
     def _staged(self, target: PanelImage, known: PanelImage, differing: Sequence[int]) -> tuple[WriteStep, ...]:
         table = {at: word for number in differing for at, word in self._slot(target, number).items()}
