@@ -138,7 +138,7 @@ class Wear:
         lacking = self._account.table + writes - self._most(per_day)
         until = self._spaced_until(narrows=narrows, first=first, spent=lacking > 0)
         if not first and not narrows and lacking > 0:
-            return _spent("table", max(until, now + lacking / per_day * _DAY_S))
+            return _spent("table", max(until, self._earned_at(lacking)))
         message = "waits: writes to the panel's storage are spaced"
         return Failure(Reason.DEADLINE_PASSED, message, due=until) if until > now else None
 
@@ -161,7 +161,12 @@ class Wear:
             return None
         self._earn()
         lacking = self._account.clock + 1 - self._most(self.per_day)
-        return _spent("clock", self._context.clock.monotonic() + lacking / self.per_day * _DAY_S) if lacking > 0 else None
+        return _spent("clock", self._earned_at(lacking)) if lacking > 0 else None
+
+    def _earned_at(self, writes: float) -> float:
+        """When so many more are earned, and not a moment too early."""
+        assert self.per_day is not None
+        return self._context.clock.monotonic() + writes / self.per_day * _DAY_S + 1
 
     @staticmethod
     def _most(per_day: float) -> float:
