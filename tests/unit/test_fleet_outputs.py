@@ -209,7 +209,7 @@ def test_a_closing_waits_neither_for_a_look_nor_for_a_grant() -> None:
         site.drivers["gate"].queued_s = {Priority.VERIFICATION: 25.0, Priority.GRANT: 25.0}
         await site.pass_time(end_of(2) - site.clock.wall() + 5)
         (report,) = await site.fleet.delete([link(1)])
-        assert report.success
+        assert not report.success, "not read yet"
         assert (is_on(site), is_on(site, 4)) == (False, False)
         await site.pass_time(30)
         assert is_on(site, 4)

@@ -26,6 +26,12 @@ class HeldOutput:
         self.switching = False
         """A command to it is under way; `opening`: one that is a grant."""
         self.opening = False
+        self.unread = False
+        """It acknowledged a command, and no reading has shown since that it did as it was told."""
+        self.contradicted = False
+        """A reading showed that it did not, and none has agreed since."""
+        self.commands = 0
+        """Begun so far: a reading that began before the last one says nothing of it."""
         self._state = state
         self._context = context
         self._edge: float | None = 0.0
@@ -90,7 +96,12 @@ class HeldOutput:
 
     @property
     def is_right(self) -> bool:
-        return self.seen is not None and self.seen == self.wanted()
+        return self.seen is not None and self.seen == self.wanted() and not (self.unread or self.contradicted)
+
+    @property
+    def is_off(self) -> bool:
+        """As it was read, where it can be read."""
+        return self.seen is False and not (self.unread or self.contradicted)
 
     def due(self, *, wanted: bool) -> bool:
         """Whether it has to be switched, or its lease prolonged."""
@@ -128,8 +139,15 @@ class HeldOutput:
         else:
             self.prolong_at = began + lease / 2 if lease == self._state.settings.hold_lease_s else math.inf
 
+    def agreed(self) -> None:
+        """A look found it as it acknowledged to be, or it cannot be read."""
+        self.unread = self.contradicted = False
+
     def shown(self, on: bool | None) -> None:
-        """A look found it so, by somebody else's hand: under what lease is not known."""
+        """A look found it so, by somebody else's hand or because it did not do as it was told: under what lease is not known."""
+        if on is not None:
+            self.contradicted = (self.unread or self.contradicted) and on is not self.wanted()
+            self.unread = False
         self.seen = on
         self.prolong_at = 0.0 if self._state.driver.capabilities.output_deadman and self.runs else None
 

@@ -74,13 +74,17 @@ class Output:
             return told(self._target, ItemOutcome(ItemState.REMOVED))
         if right and self._context.may_open():
             return told(self._target, ItemOutcome(ItemState.GATEWAY_HELD))
-        return told(self._target, self._pending())
+        return told(self._target, self._pending(held is not None and held.contradicted))
 
     def removal(self, key: str, last: int) -> PanelResult:
         result = self.result(key)
         return replace(result, outcome=ItemState.REMOVED) if result.success else result
 
-    def _pending(self) -> ItemOutcome:
+    def _pending(self, contradicted: bool) -> ItemOutcome:
+        if contradicted:
+            return ItemOutcome(
+                ItemState.PENDING, Reason.VERIFY_FAILED, "the panel acknowledged the command and did not carry it out"
+            )
         failure = self._keeper.failure or self._state.unreachable() or self._waiting()
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
 
@@ -125,7 +129,7 @@ class Output:
         readings, place = self._context.options.readings, str(self._target)
         kept = self._keeper.held(self._number)
         now = int(self._context.clock.wall()) if self._context.trusted() else None
-        held = kept.seen if kept is not None and at == now else None
+        held = kept.seen if kept is not None and not kept.unread and at == now else None
         opens = {
             key: Recurrence(one.profile, readings).is_open(at) for key, one in self._bound.items() if one.profile is not None
         }

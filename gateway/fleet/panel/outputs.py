@@ -2,7 +2,7 @@
 
 Opening edges are grants, closing edges revocations, and a lease that runs is prolonged as urgently as one closes. These two
 wait for nothing that may wait itself: no look at the panel, no grant, no store. What was switched by hand, or fell off, is
-put right at the next look.
+put right at the next look. An acknowledgement is no reading: what a panel acknowledged counts once it was read to be so.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ class OutputKeeper:
         """What was hastened in this round and failed: (output, on) -> when it is due again (monotonic)."""
         self._hurry = asyncio.Event()
         """Something is urgent, or what may wait has ended."""
+        self._commanded = asyncio.Event()
+        """A command was acknowledged, and has to be read."""
+        self._reading = asyncio.Lock()
         self._stopping = False
         self._asked_by: str | None = None
         self._defects = Defects(state.id, "its outputs", context)
@@ -170,7 +173,7 @@ class OutputKeeper:
     async def _all_off(self) -> bool:
         """Switch off what is not known to be off; one that cannot be keeps no other on."""
         for held in list(self._held.values()):
-            if held.seen is not False:
+            if not held.is_off:
                 try:
                     await self._switch(held, on=False)
                 except Exception:  # the log has such an error once a try; here it counts that the output may be on
@@ -237,7 +240,18 @@ class OutputKeeper:
 
     async def _leisurely(self) -> Failure | None:
         failure = await self._mark()
-        return await self._open() or failure
+        failure = await self._open() or failure
+        if await self._confirm():
+            failure = await self._mark() or failure
+        return failure
+
+    async def _confirm(self) -> bool:
+        """Read what acknowledged a command, if nobody has done so since; whether there was anything to read."""
+        async with self._reading:
+            unread = any(held.unread for held in self._held.values())
+            if unread:
+                await self._look(confirming=True)
+        return unread
 
     def _urgent(self) -> tuple[HeldOutput, bool] | None:
         """A closing or else a prolongation that is due."""
@@ -276,7 +290,7 @@ class OutputKeeper:
             if number not in self._held and self.refusal(number) is None:
                 self._held[number] = HeldOutput(number, self._state, self._context)
         for number, held in list(self._held.items()):
-            if number not in bound and held.seen is False and number not in self._marks.outputs:
+            if number not in bound and held.is_off and number not in self._marks.outputs:
                 del self._held[number]
         if self._held:
             self._holding.set()
@@ -295,7 +309,7 @@ class OutputKeeper:
         failure = None
         for number, held in [*self._held.items(), *self._out_of_place()]:
             bound = self._state.outputs.get(number, {})
-            if bound or held.seen is False:
+            if bound or held.is_off:
                 failure = await self._marks.put(number, bound) or failure
         return failure
 
@@ -308,6 +322,7 @@ class OutputKeeper:
         priority = Priority.GRANT if held.opening else Priority.REVOCATION
         held.seen = on if before is on else None  # while it is under way nobody knows
         held.switching = True
+        held.commands += 1
         try:
             said = await self._state.driver.set_output(held.number, on, lease, priority, deadline)
         except BaseException:
@@ -322,6 +337,9 @@ class OutputKeeper:
             held.seen = before if said.reason is Reason.DEADLINE_PASSED else None
             return failure_of(said)
         held.switched(on=on, lease=lease, began=now)
+        held.unread |= news
+        if held.unread:
+            self._commanded.set()
         self._release_right()
         return None
 
@@ -331,16 +349,34 @@ class OutputKeeper:
         while True:
             await self._holding.wait()
             await self._look()
-            await self._context.clock.sleep(self._state.settings.poll_ms / 1000)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._state.settings.poll_ms / 1000):
+                    while True:
+                        await self._commanded.wait()
+                        self._commanded.clear()
+                        await self._confirm()
 
-    async def _look(self) -> None:
-        """What is not as it was seen last is put right at once. A panel without time for a look tells nothing,
-        nor does one that has nothing to read."""
+    async def _look(self, *, confirming: bool = False) -> None:
+        """What is not as it was seen last is put right at once. A panel without time for a look tells nothing.
+
+        `confirming`: what was commanded just now is compared only; what did not come true is commanded again at the next poll.
+        """
+        before = {number: held.commands for number, held in self._held.items()}
         shown = await self._state.driver.read_outputs(Priority.VERIFICATION, None)
-        if isinstance(shown, Acknowledgement) and (shown.reason is Reason.DEADLINE_PASSED or shown.outcome is Outcome.REJECTED):
+        if isinstance(shown, Acknowledgement) and shown.reason is Reason.DEADLINE_PASSED:
             return
+        cannot = isinstance(shown, Acknowledgement) and shown.outcome is Outcome.REJECTED
         for number, held in self._held.items():
+            if held.switching or before.get(number) != held.commands:
+                continue
             on = shown[number] if not isinstance(shown, Acknowledgement) and number < len(shown) else None
-            if on is not held.seen and not held.switching:
+            if cannot or on is held.seen:
+                if held.unread or held.contradicted:
+                    self._wake.set()
+                held.agreed()
+            elif not confirming:
                 held.shown(on)
                 self._rouse()
+            elif held.unread and on is not None:
+                held.contradicted = True
+        self._release_right()
