@@ -43,7 +43,7 @@ class ItemView:
     """When the present generation, or the removal, was asked for."""
 
 
-StateWord = Literal["in_sync", "syncing", "refused", "drifted", "unknown", "failed"]
+PanelState = Literal["in_sync", "syncing", "away", "refused", "drifted", "unknown", "failed"]
 """`failed`: a defect of the gateway ended the work for the panel; it is tried again."""
 
 
@@ -76,6 +76,9 @@ class PanelView:
     quarantined_until: int | None
     last_seen_at: int | None
     last_error: str | None
+    away_since: int | None = None
+    """From when on the panel cannot be spoken to; what it held then it is taken to hold, as of `last_seen_at`."""
+    away_reason: str | None = None
     revocation_lag_s: float = 0
     """Seconds since the oldest revocation that the panel does not hold yet."""
     still_granting: int = 0

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from drivers.contract import Reason
+from drivers.contract import Availability, Reason
 from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Event, Failed, Pushed, Refused, Restarted, Revoked
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.views import PanelView
@@ -124,6 +124,12 @@ class _PanelCollector(Collector):
             for storage, count in view.writes.items():
                 written.add_metric([view.id, storage], count)
         yield written
+        up = {view.line: 0 for view in views}
+        up.update((view.line, 1) for view in views if view.availability is not Availability.BUS_UNAVAILABLE)
+        lines = GaugeMetricFamily("panel_gateway_line_up", "Whether the line can be used", labels=["line"])
+        for line, is_up in up.items():
+            lines.add_metric([line], is_up)
+        yield lines
         left = GaugeMetricFamily(
             "panel_gateway_endurance_left", "Writes to its storage that the gateway may make of itself", labels=["panel"]
         )
@@ -134,7 +140,8 @@ class _PanelCollector(Collector):
 
 
 _LEVELS: tuple[tuple[str, str, Callable[[PanelView], float]], ...] = (
-    ("items_desired", "Items that the panel must hold", lambda view: view.desired),
+    ("panel_up", "Whether the panel can be spoken to", lambda view: view.availability is Availability.ONLINE),
+    ("items_desired", "Items that the panel shall hold", lambda view: view.desired),
     ("items_held", "Items that the panel holds as desired", lambda view: view.held),
     ("items_pending", "Items that the panel does not hold yet", lambda view: view.pending),
     ("items_refused", "Items that the panel cannot hold", lambda view: view.refused),

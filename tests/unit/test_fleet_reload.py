@@ -199,7 +199,7 @@ def test_operators_see_desired_against_observed() -> None:
         await site.pass_time(100)
         view = site.fleet.panel("lobby")
         assert view is not None
-        assert (view.state, view.desired, view.held, view.pending) == ("syncing", 2, 0, 2)
+        assert (view.state, view.desired, view.held, view.pending) == ("away", 2, 0, 2)
         assert 100 <= view.revocation_lag_s <= view.lag_s < 102
         first, second = view.items
         assert (first.held_generation, first.still_grants, first.outcome) == (generation, generation, ItemState.PENDING)

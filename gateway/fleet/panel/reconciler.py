@@ -175,6 +175,7 @@ class Reconciler:
         """A panel that comes back is looked at before anything is claimed of it."""
         away = False
         async for availability in self.state.driver.availability:
+            self.state.reached(away=availability in UNREACHABLE)
             if availability in UNREACHABLE:
                 away = True
                 if not self._busy.locked():  # an attempt settles it when it knows why it ended

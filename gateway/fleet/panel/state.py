@@ -75,6 +75,8 @@ class PanelState:
         """From when on the panel cannot be said to hold what it held."""
         self.doubted = bool(allocation or former) and self.to_be_read
         """Whether it may hold more than is remembered: it was written once, and what became of that is not known. Until read."""
+        self.away_since: float | None = None
+        """From when on it cannot be spoken to (Unix seconds); None: it can, as far as known."""
         self._clock_missing = False
         self._writing = False
         """A transaction is under way, and nothing else has happened to the panel since it began."""
@@ -299,6 +301,10 @@ class PanelState:
     def _note_doubt(self, doubted: bool) -> None:
         if doubted and self.certain and not self._clock_missing:
             self.in_doubt_since = self._now()
+
+    def reached(self, *, away: bool) -> None:
+        """Whether it can be spoken to has changed, or is known now."""
+        self.away_since = (self.away_since or self._now()) if away else None
 
     # what was written
 

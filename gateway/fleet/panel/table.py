@@ -49,13 +49,20 @@ class Table:
 
     def holds(self, key: str) -> bool:
         """Whether the panel was seen to hold the present generation of what is bound."""
-        state, wanted = self._state, self._state.bound.get(key)
-        if wanted is None or not state.certain or state.clock_missing or not self._context.trusted():
+        sure = self._state.certain and not self._state.clock_missing and self._context.trusted()
+        return sure and self.held_last(key)
+
+    def held_last(self, key: str) -> bool:
+        """Whether it held that when it was seen last."""
+        wanted = self._state.bound.get(key)
+        if wanted is None or not self._carries(wanted):
             return False
-        outcome = state.images()[0].outcomes.get(key)
-        if outcome is None or outcome.outcome not in HELD or self._over(outcome):
-            return False
-        return self._carries(wanted)
+        outcome = self._state.images()[0].outcomes.get(key)
+        return outcome is not None and outcome.outcome in HELD and not self._over(outcome)
+
+    def last_result(self, key: str) -> PanelResult:
+        """Of what it held when it was seen last."""
+        return told(self._target, self._state.images()[0].outcomes[key], self._state.law_until)
 
     def _over(self, outcome: ItemOutcome) -> bool:
         """Whether the dates that were written have passed: the panel is closed since."""
@@ -127,9 +134,9 @@ class Table:
         return away if failure is None or failure.permanent or failure.due is not None else failure
 
     def held_generation(self, key: str) -> int | None:
-        """The newest generation of which the panel may hold slots, or which it holds without needing one."""
-        found = [image.generations[key] for image in self._state.images() if key in image.generations]
-        return max(found, default=None)
+        """The generation that the panel holds, or held when it was seen last; None: none, or nobody knows whether it got it."""
+        found = [image.generations.get(key) for image in self._state.images()]
+        return found[0] if found and all(each == found[0] for each in found) else None
 
     def still_grants(self, key: str) -> int | None:
         """An older generation whose slots the panel may still carry; 0: slots of which the generation is not known."""

@@ -27,7 +27,9 @@ def view_of(
 ) -> PanelView:
     """`outputs`: those that something is bound to. `defect`: one of the gateway that keeps them from being held. `items`:
     whether each item is shown too."""
-    lacking = [key for key in state.bound if not table.holds(key)]
+    away = state.unreachable()
+    holds = table.holds if away is None else table.held_last
+    lacking = [key for key in state.bound if not holds(key)]
     waiting = [key for key in lacking if not table.refuses(key)]
     switched = [outputs[number].result(key) for number, bound in state.outputs.items() for key in bound]
     denied = sum(result.outcome is ItemState.REFUSED for result in switched)
@@ -41,7 +43,7 @@ def view_of(
         id=state.id,
         line=state.line,
         model=state.settings.model,
-        state="failed" if state.failed or defect else _word(state, pending, refused),
+        state="failed" if state.failed or defect else "away" if away is not None else _word(state, pending, refused),
         availability=state.driver.availability.current,
         desired=desired,
         held=held,
@@ -53,6 +55,8 @@ def view_of(
         quarantined_until=None if quarantined_until is None else round(quarantined_until),
         last_seen_at=None if observed.seen_at is None else int(observed.seen_at),
         last_error=_error(state, defect),
+        away_since=None if away is None or state.away_since is None else int(state.away_since),
+        away_reason=None if away is None else _said(away),
         revocation_lag_s=max((lag for lag, revokes in overdue if revokes), default=0.0),
         still_granting=sum(revokes for _, revokes in overdue),
         drifts=observed.drifts,
@@ -69,7 +73,8 @@ def view_of(
 
 def _items(state: PanelState, table: Table, outputs: Mapping[int, Place]) -> Iterator[ItemView]:
     for item in sorted(state.bound.values(), key=lambda each: each.sequence):
-        result, held = table.result(item.key), table.held_generation(item.key)
+        kept = state.unreachable() is not None and table.held_last(item.key)
+        result, held = table.last_result(item.key) if kept else table.result(item.key), table.held_generation(item.key)
         yield _item(item.key, item.generation, held, result, _slots(state, item.key), item.changed_at)
     for key, since in state.leaving.items():
         yield _item(key, None, table.held_generation(key), table.result(key), _slots(state, key), since)
@@ -110,6 +115,10 @@ def _error(state: PanelState, defect: Failure | None) -> str | None:
     failure = (state.failure if state.failed else defect) or state.unreachable() or state.failure
     if failure is None:
         return Reason.CLOCK_NOT_SET.value if state.clock_missing else None
+    return _said(failure)
+
+
+def _said(failure: Failure) -> str:
     return failure.reason.value if failure.message is None else f"{failure.reason.value}: {failure.message}"
 
 
