@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from typing import Any, Generic, TypeVar
 
 from drivers.clock import Clock
+from drivers.trace import for_no_request
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -27,8 +28,8 @@ class Supervisor:
         self._requests: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        """Start a background task; `failed` gets its error if it dies."""
-        task = asyncio.create_task(work, name=name)
+        """Begin a task in the background, for no request; `failed` tells of its death."""
+        task = asyncio.create_task(work, name=name, context=for_no_request())
         self.watch(task)
         return task
 

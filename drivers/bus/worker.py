@@ -31,7 +31,7 @@ from drivers.errors import (
 )
 from drivers.link import Link, R, V
 from drivers.retry import Retry, RetryPolicy, decide
-from drivers.trace import request_id
+from drivers.trace import for_no_request, request_id
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Bus(Generic[R, V]):
     async def start(self) -> None:
         """Start the worker; it opens the line. A line that cannot be opened is not an error here: opening is retried."""
         self._link.on_lost = self._wake.set
-        self._task = asyncio.create_task(self._work(), name=f"line {self._settings.id}")
+        self._task = asyncio.create_task(self._work(), name=f"line {self._settings.id}", context=for_no_request())
         self._task.add_done_callback(self._ended)
 
     async def stop(self, grace_s: float) -> None:

@@ -60,7 +60,7 @@ class Reconciler:
         self._looking: asyncio.Task[Failure | None] | None = None
         self._renewed_at = 0.0
         self._asked_by: str | None = None
-        """The request that the work is done for; its id goes with every record until the panel is in step."""
+        """The request that the work is done for; its id goes with every record as long as the request may wait for it."""
 
     # what others ask of it
 
@@ -345,7 +345,9 @@ class Reconciler:
             ticket.settled()
 
     def _release(self) -> None:
+        """Nobody waits any more: what is done from now on is done for no request."""
         self._settle(self._tickets)
+        self._asked_by = None
 
     # in the background
 
