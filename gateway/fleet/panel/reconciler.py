@@ -241,10 +241,11 @@ class Reconciler:
             if failure is not None and (failure.due is None or self._spent_since(failure)):
                 self._context.emit(Failed(state.id, failure.reason, failure.message))
         state.gave_up(failure if away is None else state.failure or away)
+        if request_id.get() == self._asked_by:  # what comes now is done for no request, but for one that came meanwhile
+            self._asked_by = None
         if failure is None:
             self._defects.healed()
             self._failures, self._retry_at = 0, None
-            self._asked_by = None if request_id.get() == self._asked_by else self._asked_by
         elif failure.due is not None:
             self._retry_at = failure.due
             if failure.due > self._context.clock.monotonic() + self._context.options.deadline_s:
@@ -345,9 +346,7 @@ class Reconciler:
             ticket.settled()
 
     def _release(self) -> None:
-        """Nobody waits any more: what is done from now on is done for no request."""
         self._settle(self._tickets)
-        self._asked_by = None
 
     # in the background
 
