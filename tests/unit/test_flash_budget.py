@@ -37,10 +37,10 @@ def test_a_panel_that_never_confirms_is_not_written_to_death() -> None:
         panel.faults.extend(["verify"] * 10_000)
         await site.fleet.upsert([item(1)])
         panel.slots.clear()
-        for _ in range(3 * 48):
+        for _ in range(12):
             panel.slots.clear()
             await site.pass_time(DAY_S / 48)
-        assert len(panel.transactions) <= 1 + 5 + 3 * 5, "what is earned in three days"
+        assert len(panel.transactions) <= 1 + 5 + 2, "what a day gives, and what six hours earn"
         view = site.fleet.panel("lobby")
         assert view is not None
         assert (view.items[0].reason, view.state) == (Reason.ENDURANCE_SPENT, "drifted")
@@ -81,10 +81,10 @@ def test_somebody_who_erases_a_panel_every_minute_does_not_make_the_gateway_wear
         await site.open()
         await site.fleet.upsert([item(1)])
         panel = site.panels["lobby"]
-        for _ in range(2 * 24 * 60):
+        for _ in range(120):
             panel.slots.clear()
             await site.pass_time(60)
-        assert len(panel.transactions) <= 1 + 5 + 2 * 5
+        assert len(panel.transactions) <= 1 + 5 + 1
         await site.close()
 
     run_virtual(main())
