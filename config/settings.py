@@ -113,7 +113,7 @@ class PanelSettings(_Settings):
     commit_spacing_s: float = Field(0, ge=0, le=86_400)
     """At least so long between two commits to endurance-limited storage."""
     service_years: float = Field(10, ge=0.1, le=100)
-    """How long that storage shall last: what the gateway writes to it of itself in a day follows from it."""
+    """How long that storage has to last: what the gateway writes to it of itself in a day follows from it."""
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     """Options of the panel model that this very panel sets otherwise."""
     simulator: SimulatorSettings = SimulatorSettings()

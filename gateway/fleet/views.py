@@ -43,7 +43,7 @@ class ItemView:
     """When the present generation, or the removal, was asked for."""
 
 
-PanelState = Literal["in_sync", "syncing", "away", "refused", "drifted", "unknown", "failed"]
+StateWord = Literal["in_sync", "syncing", "away", "refused", "drifted", "unknown", "failed"]
 """`failed`: a defect of the gateway ended the work for the panel; it is tried again."""
 
 

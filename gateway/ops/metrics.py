@@ -141,7 +141,7 @@ class _PanelCollector(Collector):
 
 _LEVELS: tuple[tuple[str, str, Callable[[PanelView], float]], ...] = (
     ("panel_up", "Whether the panel can be spoken to", lambda view: view.availability is Availability.ONLINE),
-    ("items_desired", "Items that the panel shall hold", lambda view: view.desired),
+    ("items_desired", "Items that the panel must hold", lambda view: view.desired),
     ("items_held", "Items that the panel holds as desired", lambda view: view.held),
     ("items_pending", "Items that the panel does not hold yet", lambda view: view.pending),
     ("items_refused", "Items that the panel cannot hold", lambda view: view.refused),

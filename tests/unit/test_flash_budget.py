@@ -21,7 +21,7 @@ P = Priority.GRANT
 
 
 def weak(cycles: int = 36_525, **settings: object) -> FleetSite:
-    """Flash of so many cycles over ten years: by default five writes of its own a day for the table."""
+    """Flash of this many cycles over ten years: by default five writes of its own a day for the table."""
     panel = FakePanel(replace(ACCESS_PANEL, endurance=cycles))
     chosen = PanelSettings.model_validate({"id": "lobby", "model": "open-access-panel", **settings})
     return FleetSite({"lobby": panel}, settings={"lobby": chosen}, deadline_s=1.0)

@@ -21,7 +21,7 @@ from drivers.modbus.panel.layouts.layout import Layout
 from drivers.modbus.panel.output_driver import OutputDriver
 from drivers.modbus.panel.prepare import When, prepare, stands
 from drivers.modbus.panel.restarts import Reading, went_on
-from drivers.modbus.panel.steps import EFFECTLESS, Check, WriteStep, StepKind, Transaction
+from drivers.modbus.panel.steps import EFFECTLESS, Check, StepKind, Transaction, WriteStep
 from drivers.modbus.panel.unit import Call, PanelUnit, failed, worn_by
 from drivers.modbus.panel.words import write_words
 from drivers.modbus.wire.requests import Request, write_registers

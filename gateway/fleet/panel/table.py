@@ -61,7 +61,7 @@ class Table:
         return outcome is not None and outcome.outcome in HELD and not self._over(outcome)
 
     def last_result(self, key: str) -> PanelResult:
-        """Of what it held when it was seen last."""
+        """What is told of the items that it held when it was last seen."""
         return told(self._target, self._state.images()[0].outcomes[key], self._state.law_until)
 
     def _over(self, outcome: ItemOutcome) -> bool:

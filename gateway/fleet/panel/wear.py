@@ -1,6 +1,6 @@
 """What writing has cost a panel's storage, and when the gateway may write to it again of itself.
 
-A cell lasts `endurance` writes and shall last `service_years`: a budget a day of running time follows. One half is for the table,
+A cell lasts `endurance` writes and has to last `service_years`: a budget a day of running time follows. One half is for the table,
 one for the clock. What is asked for the first time costs none of it.
 """
 
@@ -22,7 +22,7 @@ from gateway.store.contract import StoreError
 LOG = logging.getLogger(__name__)
 FACT = "wear"
 GONE = "-"
-"""What an item is to be on a panel that shall not hold it."""
+"""The content of an item that a panel must not hold."""
 _ENDURANCE = {"flash": 10_000, "eeprom": 100_000}
 """Where the model does not say."""
 _DAY_S = 86_400.0
@@ -164,7 +164,7 @@ class Wear:
         return _spent("clock", self._earned_at(lacking)) if lacking > 0 else None
 
     def _earned_at(self, writes: float) -> float:
-        """When so many more are earned, and not a moment too early."""
+        """The instant at which that number of further writes is earned, and not a moment too early."""
         assert self.per_day is not None
         return self._context.clock.monotonic() + writes / self.per_day * _DAY_S + 1
 
