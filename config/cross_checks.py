@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from config.files import MOST_PASSWORD, read_file
 from config.findings import Finding, did_you_mean
 from config.panel_model import ModelError, PanelModel
-from config.settings import LINE_KINDS, LineSettings, PanelSettings
+from config.settings import LINE_KINDS, LineSettings, PanelSettings, serial_number
 
 Models = Mapping[str, PanelModel] | None
 Panels = Mapping[str, PanelModel | None]
@@ -161,7 +161,7 @@ def _wrong_port(kind: type[LineSettings], port: object) -> bool:
 
 
 def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
-    ids, units = _Once(), _Once()
+    ids, units, serials = _Once(), _Once(), _Once()
     neighbours = Counter(place for _, place, _, _ in _line_panels(raw))
     for kind, place, path, panel in _line_panels(raw):
         name, unit = panel.get("id"), panel.get("unit", 1)
@@ -173,6 +173,9 @@ def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
             yield Finding(f"{path}.id", f"{name!r} is already used at {first}")
         if isinstance(unit, int) and (first := units.again((place, unit), f"{path}.unit")):
             yield Finding(f"{path}.unit", f"{unit} is taken by {first} on this line")
+        serial = panel.get("serial")
+        if isinstance(serial, int | str) and (first := serials.again(serial_number(serial), f"{path}.serial")):
+            yield Finding(f"{path}.serial", f"{serial} stands at {first} already")
         yield from _model(path, panel, models)
 
 
@@ -206,9 +209,10 @@ def _lease(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[F
 
 
 def _serial(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[Finding]:
-    simulator = panel.get("simulator")
-    if isinstance(simulator, dict) and "serial" in simulator and model.counters.serial is None:
-        yield Finding(f"{path}.simulator.serial", f"a {model.name} has no serial number")
+    tables = ((path, panel), (f"{path}.simulator", panel.get("simulator")))
+    for place, table in tables:
+        if isinstance(table, dict) and "serial" in table and model.counters.serial is None:
+            yield Finding(f"{place}.serial", f"a {model.name} has no serial number")
 
 
 def _groups(raw: Mapping[str, Any], panels: Panels) -> Iterator[Finding]:

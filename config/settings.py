@@ -95,6 +95,11 @@ class SimulatorSettings(_Settings):
     """From the end of a request to the start of the reply."""
 
 
+def serial_number(serial: int | str) -> str:
+    """A serial number in the form that is compared: hexadecimal where it is a number, capitals, no leading zeros."""
+    return (f"{serial:X}" if isinstance(serial, int) else serial.upper()).lstrip("0")
+
+
 class PanelSettings(_Settings):
     id: Identifier
     model: str
@@ -114,6 +119,10 @@ class PanelSettings(_Settings):
     """At least so long between two commits to endurance-limited storage."""
     service_years: float = Field(10, ge=0.1, le=100)
     """How long that storage has to last: what the gateway writes to it of itself in a day follows from it."""
+    serial: Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """Serial number of its unit, as a number or in the maker's form; no other unit is taken for the panel then."""
+    on_replacement: Literal["fill", "ask"] = "fill"
+    """What becomes of an empty unit with another serial number: it is filled, or waits for `accept`."""
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     """Options of the panel model that this very panel sets otherwise."""
     simulator: SimulatorSettings = SimulatorSettings()

@@ -54,6 +54,7 @@ class Reason(Enum):
     PANEL_REJECTED = "panel_rejected"
     VERIFY_FAILED = "verify_failed"
     WRONG_DEVICE = "wrong_device"
+    IDENTITY_CHANGED = "identity_changed"
     NO_FREE_SLOT = "no_free_slot"
     NOT_REPRESENTABLE = "not_representable"
     CLOCK_NOT_SET = "clock_not_set"
@@ -66,6 +67,7 @@ class Reason(Enum):
     ENDURANCE_SPENT = "endurance_spent"
     """What the panel's storage may be written in a day is used up: this waits until it has been earned again."""
     FAILED = "failed"
+    DEPARTED = "departed"
     """A defect of the gateway in the work for this panel; the work is tried again."""
 
 

@@ -18,7 +18,7 @@ from aiohttp.typedefs import Handler
 
 from gateway.api.dialects import WRONG_BODY
 from gateway.api.responses import json_response
-from gateway.fleet.views import UnknownPanel
+from gateway.fleet.views import CannotDo, UnknownPanel
 from gateway.store.contract import StoreError, StoreFull
 
 _logger = logging.getLogger(__name__)
@@ -157,6 +157,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return error_response(request.path, _from_aiohttp(request, error))
     except UnknownPanel as error:
         return error_response(request.path, unknown_panel(error.name))
+    except CannotDo as error:
+        return error_response(request.path, ApiError(409, str(error), code="cannot_do"))
     except StoreError as error:
         _logger.error("request refused by the store", extra={"path": request.rel_url.raw_path, "error": str(error)})
         return error_response(request.path, ApiError(507 if isinstance(error, StoreFull) else 503, str(error)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -28,9 +29,14 @@ async def one_panel(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """`sync`, `reinit` or `retry`: 202, the work continues in the background."""
+    """An operator's verb: 202, the work continues in the background; 409 where it has no meaning now."""
     fleet, panel_id, action = request.app[SERVICES].fleet, request.match_info["panel"], request.match_info["action"]
-    verbs = {"sync": fleet.sync, "reinit": fleet.reinit, "retry": fleet.retry}
+    verbs: dict[str, Callable[[str], Awaitable[None]]] = {
+        "sync": fleet.sync,
+        "reinit": fleet.reinit,
+        "retry": fleet.retry,
+        "accept": fleet.accept,
+    }
     await verbs[action](panel_id)
     return json_response({"panel": panel_id, "action": action}, status=202)
 

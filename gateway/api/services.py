@@ -56,6 +56,10 @@ class FleetService(Protocol):
         """An operator vouches for the clock reading shown earlier. Raises ClockTooEarly and ClockWasSet."""
         ...
 
+    async def accept(self, panel_id: str) -> None:
+        """Raises CannotDo."""
+        ...
+
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
         """The bindings set through the API, which replace the file's rules."""
         ...

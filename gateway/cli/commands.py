@@ -110,6 +110,9 @@ def status(settings: Settings, arguments: argparse.Namespace) -> int:
     panels = body["panels"]
     sys.stderr.write("".join(f"{line}\n" for line in clock_lines(body["clock"])))
     say(table([("panel", *_STATUS[1:]), *([_shown(panel[key]) for key in _STATUS] for panel in panels)]))
+    warnings = [f"{panel['id']}: {text}" for panel in panels for text in panel["warnings"]]
+    if warnings:
+        say("\n" + "\n".join(warnings))
     items = [item for panel in panels for item in panel.get("items", ())]
     if items:
         say("\n" + table([_ITEMS, *([item[key] for key in _ITEMS] for item in items)]))

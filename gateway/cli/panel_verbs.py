@@ -12,6 +12,7 @@ VERBS: Mapping[str, str] = {
     "sync": "read a panel and write what differs, now",
     "reinit": "erase a panel and write all of it",
     "retry": "try the failed items of a panel again",
+    "accept": "take the unit that stands at a panel's place for the panel",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from gateway.concurrency import UrgentFirst
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.events import Listener
 from gateway.fleet.host_clock import ClockTrust
+from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.results import Aggregate
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import Store
@@ -49,9 +50,10 @@ class FleetContext:
     """`write_lock` is held by every request that changes items or bindings. `turn`: one panel is compiled in a turn of the loop.
     `beside`: one is compiled beside the loop.
 
-    `ours`: the link_ids that the gateway knows, tombstones included. `trust`: whether the wall clock is believed.
-    `ask_clocks`: has the clocks of all panels but one read anew, soon. `doubt`: why what the store
-    says may be older than what was asked; empty: it is not. In doubt things are taken away and nothing is opened.
+    `ours`: the link_ids that the gateway knows, tombstones included; `deleted`: these tombstones. `neighbours`: all panels.
+    `trust`: whether the wall clock is believed. `ask_clocks`: has the clocks of all panels but one read anew, soon.
+    `doubt`: why what the store says may be older than what was asked; empty: it is not. In doubt things are taken away and
+    nothing is opened.
     """
 
     store: Store
@@ -63,6 +65,8 @@ class FleetContext:
     trust: ClockTrust
     ask_clocks: Callable[[str], None] = lambda panel: None
     doubt: str = ""
+    deleted: Collection[str] = ()
+    neighbours: Callable[[], Iterable[Neighbour]] = tuple
     write_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     turn: UrgentFirst = field(default_factory=UrgentFirst)
     beside: UrgentFirst = field(default_factory=UrgentFirst)

@@ -79,6 +79,31 @@ class Restarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """An empty unit with another serial number stands at the panel's place: it is filled. None: it tells no number."""
+
+    panel: str
+    before: str | None
+    now: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """The unit at the panel's place is not taken for the panel."""
+
+    panel: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """A unit without a serial number may be another one than before; the work goes on."""
+
+    panel: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClockMeasured:
     """`drift_ms` None: the clock is not set."""
 
@@ -112,7 +137,7 @@ class ClockVouched:
 
 @dataclass(frozen=True, slots=True)
 class Commanded:
-    """An operator asked for `sync`, `reinit` or `retry`."""
+    """An operator asked for a verb, such as `sync`."""
 
     panel: str
     action: str
@@ -137,6 +162,9 @@ Event = (
     | Refused
     | Drifted
     | Restarted
+    | Replaced
+    | Strange
+    | Doubted
     | ClockMeasured
     | ClockSet
     | ClockJudged

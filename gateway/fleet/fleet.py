@@ -25,6 +25,7 @@ from gateway.fleet.events import Bound, ClockJudged, ClockVouched, Commanded, Ev
 from gateway.fleet.host_clock import ClockTrust, ClockView
 from gateway.fleet.housekeeping import Housekeeper
 from gateway.fleet.panel.drift import DriftLooks
+from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.panel.panel import Panel
 from gateway.fleet.panel.remembered import all_remembered, doubted, memory_of, remembering
 from gateway.fleet.questions import Questions
@@ -73,6 +74,8 @@ class Fleet:
             trust=ClockTrust(clock, options.clock, snapshot.facts, snapshot.last_write_at),
             ask_clocks=self._ask_clocks,
             doubt=snapshot.doubt,
+            deleted=self._desired.gone,
+            neighbours=self._neighbours,
         )
         self._law = ZoneLaw(snapshot.facts)
         self._supervisor = Supervisor()
@@ -167,6 +170,9 @@ class Fleet:
         self._emit(ClockJudged(clock.trusted, clock.source, clock.reason))
         for panel in self._panels.values():
             panel.time_jumped()
+
+    def _neighbours(self) -> Iterator[Neighbour]:
+        return (panel.neighbour() for panel in self._panels.values())
 
     # what is asked
 
@@ -329,6 +335,10 @@ class Fleet:
     async def retry(self, panel_id: str) -> None:
         """Try again what failed or was given up. Returns at once. Raises UnknownPanel."""
         self._commanded(panel_id, "retry").retry()
+
+    async def accept(self, panel_id: str) -> None:
+        """Take the unit that stands at the panel's place for the panel. Raises UnknownPanel, CannotDo and StoreError."""
+        await self._supervisor.finish(self._commanded(panel_id, "accept").accept(), f"accept {panel_id}")
 
     def _commanded(self, panel_id: str, action: str) -> Panel:
         panel = self._panel(panel_id)

@@ -18,6 +18,10 @@ class UnknownPanel(KeyError):
         self.name = name
 
 
+class CannotDo(Exception):
+    """What an operator asks for has no meaning now; the text says why, and what to do instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestItem:
     """One item of a request: the profile, and the wire item as JSON text for listing."""
@@ -43,8 +47,11 @@ class ItemView:
     """When the present generation, or the removal, was asked for."""
 
 
-StateWord = Literal["in_sync", "syncing", "away", "refused", "drifted", "unknown", "failed"]
-"""`failed`: a defect of the gateway ended the work for the panel; it is tried again."""
+StateWord = Literal[
+    "in_sync", "syncing", "away", "refused", "drifted", "foreign", "wrong_device", "identity_changed", "unknown", "failed"
+]
+"""`wrong_device`: another kind of device answers at its address. `identity_changed`: another unit of its kind, see `last_error`.
+`failed`: a defect of the gateway ended the work for the panel; it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,11 @@ class PanelView:
     """When the panel acknowledged a write last."""
     image_hash: str | None = None
     """A digest of the slots and dates that the panel is known to hold; None: not known, or not one panel alone was asked for."""
+    serial: str | None = None
+    """Serial number of the unit that the panel is."""
+    found_serial: str | None = None
+    """Of the unit that answered last; None: not read since something happened to it, or it tells none."""
+    warnings: tuple[str, ...] = ()
     items: tuple[ItemView, ...] = ()
 
 

@@ -16,14 +16,17 @@ from gateway.fleet.events import (
     ClockSet,
     ClockVouched,
     Commanded,
+    Doubted,
     Drifted,
     Event,
     Failed,
     OutputSwitched,
     Pushed,
     Refused,
+    Replaced,
     Restarted,
     Revoked,
+    Strange,
 )
 
 _audit = logging.getLogger("audit")
@@ -34,6 +37,10 @@ _NAMED = 20
 
 def _record(message: str, **facts: object) -> None:
     _audit.info(message, extra=facts)
+
+
+def _warn(message: str, **facts: object) -> None:
+    _audit.warning(message, extra=facts)
 
 
 def audit(event: Event) -> None:
@@ -55,6 +62,12 @@ def audit(event: Event) -> None:
             _record("panel drifted", panel=panel)
         case Restarted(panel):
             _record("panel restarted", panel=panel)
+        case Replaced(panel, before, now):
+            _warn("panel replaced", panel=panel, serial_before=before, serial=now)
+        case Strange(panel, why):
+            _warn("another unit stands at a panel's place", panel=panel, detail=why)
+        case Doubted(panel, why):
+            _warn("another unit may stand at a panel's place", panel=panel, detail=why)
         case ClockMeasured(panel, drift_ms):
             _audit.debug("panel clock measured", extra={"panel": panel, "drift_ms": drift_ms})
         case ClockSet(panel, reason):

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from drivers.contract import Availability, Reason
-from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Event, Failed, Pushed, Refused, Restarted, Revoked
+from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Event, Failed, Pushed, Refused, Replaced, Restarted, Revoked
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.views import PanelView
 
@@ -33,6 +33,7 @@ class Metrics:
         self._refusals = counter("refusals", "Items that a panel cannot hold", "panel", "reason")
         self._drifts = counter("drifts", "Panels found to hold something other than they acknowledged", "panel")
         self._resets = counter("resets", "Panels seen to have restarted", "panel")
+        self._replacements = counter("replacements", "Empty units with another serial number that were filled", "panel")
         self._clock_sets = counter("clock_sets", "Panel clocks written", "panel", "result")
         self._drift_ms = Gauge("panel_gateway_clock_drift_ms", "Panel clock minus gateway clock", ["panel"], registry=registry)
         self._revocation_lag = Histogram(
@@ -63,6 +64,8 @@ class Metrics:
                 self._drifts.labels(panel).inc()
             case Restarted(panel):
                 self._resets.labels(panel).inc()
+            case Replaced(panel):
+                self._replacements.labels(panel).inc()
             case ClockMeasured(panel, int(drift_ms)):
                 self._drift_ms.labels(panel).set(drift_ms)
             case ClockSet(panel, reason):
@@ -117,6 +120,10 @@ class _PanelCollector(Collector):
             for view in views:
                 family.add_metric([view.id], value(view))
             yield family
+        states = GaugeMetricFamily("panel_gateway_panel_state", "1 for the state that a panel is in", labels=["panel", "state"])
+        for view in views:
+            states.add_metric([view.id, view.state], 1)
+        yield states
         written = CounterMetricFamily(
             "panel_gateway_storage_writes", "Writes to storage of limited endurance", labels=["panel", "storage"]
         )

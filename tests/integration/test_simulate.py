@@ -21,7 +21,7 @@ def appliance(folder: Path) -> Path:
     """The example as it ships, but with places that a test may use. Its hardware address stays one of nobody's."""
     text = resources.files("config.examples").joinpath("appliance.toml").read_text()
     for old, new in (
-        ('"/dev/ttyUSB0"', '"rs485-a"'),
+        ('"/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0"', '"rs485-a"'),
         ("port = 502", f"port = {_free_port()}"),
         ("port = 8080", "port = 0"),
         ('"0.0.0.0"', '"127.0.0.1"'),

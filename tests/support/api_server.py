@@ -169,6 +169,9 @@ class MemoryFleet:
     async def reinit(self, panel_id: str) -> None:
         self._act("reinit", panel_id)
 
+    async def accept(self, panel_id: str) -> None:
+        self._act("accept", panel_id)
+
     async def retry(self, panel_id: str) -> None:
         self._act("retry", panel_id)
 

@@ -6,6 +6,7 @@ It knows no bytes. What a transaction leaves alone stays as the panel has it, ri
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ from drivers.contract import (
 )
 
 STRANGER = "unit 1 does not answer like a fake panel: is the model right?"
+_SERIALS = itertools.count(1)
 SILENT = "no reply within 300 ms"
 Fault = Literal["none", "not_sent", "lost_request", "lost_reply", "rejected", "verify"]
 ACCESS_PANEL = PanelCapabilities(
@@ -79,7 +81,7 @@ class FakePanel:
     """What becomes of every attempt to set the clock: unconfirmed, for this reason."""
     booted_at: float = 0.0
     resets: int = 0
-    serial: str | None = "0000000000000001"
+    serial: str | None = field(default_factory=lambda: f"{next(_SERIALS):016X}")
     commits: int = 0
     foreign: bool = False
     """Another kind of device stands at its address."""

@@ -9,6 +9,7 @@ from gateway.fleet.host_clock import PanelClock
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import refresh
 from gateway.fleet.panel.failure import Failure, failure_of
+from gateway.fleet.panel.identification import Identification
 from gateway.fleet.panel.slots import adopt
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.wear import GONE
@@ -27,8 +28,7 @@ class Inspection:
         self._seen_at: float | None = None
         self._clock_set_at: float | None = None
         self._clock_due = True
-        self._identified = False
-        """Whether the device was asked who it is since it came back, or restarted."""
+        self._identification = Identification(state, context)
         self._restricted = False
         """Whether the driver knows what the unit says of itself."""
         self._status: PanelStatus | None = None
@@ -50,22 +50,29 @@ class Inspection:
         self._measured = False
 
     async def look(self, priority: Priority) -> Failure | None:
-        """Status, then the cheapest reading that makes sure what the panel holds. None: the image is certain now."""
+        """Status, which unit it is, then the cheapest reading that makes sure what the panel holds. None: the image is certain
+        now."""
         failure = await self.measure(priority)
+        state = self._state
+        asked = not state.identity.checked
+        if failure is None and asked:
+            failure = await self._identification.check(priority)
         if failure is not None:
             return failure
-        state = self._state
         image = state.image
         if image is not None and not state.to_be_read and not self.read_all:
             same = await state.driver.quick_look(image, priority, None)
             if isinstance(same, Acknowledgement):
                 return failure_of(same)
+            if same:
+                await self._identification.recognised()
             if same and not self.read_all and not state.to_be_read:
                 state.confirm()
                 return None
-        return await self._read(priority)
+        return await self._read(priority, asked=asked)
 
-    async def _read(self, priority: Priority) -> Failure | None:
+    async def _read(self, priority: Priority, *, asked: bool) -> Failure | None:
+        """`asked`: the unit was asked who it is in this look; one that holds something else than known is asked again."""
         state = self._state
         self.owes_save = state.driver.unsaved
         failure = None if self.closes_first() else await self.save(priority)
@@ -76,8 +83,12 @@ class Inspection:
         if isinstance(read, Acknowledgement):
             self.read_all |= wanted
             return failure_of(read)
-        ours = self._context.ours
-        found = self._known(read) or adopt(read, state.images(), state.allocation, ours)
+        ours, known = self._context.ours, self._known(read)
+        failure = None if asked or known is not None else await self._identification.check(priority)
+        failure = failure or await self._identification.compare(read, known, priority)
+        if failure is not None:
+            return failure
+        found = known or adopt(read, state.images(), state.allocation, ours)
         if not state.to_be_read and found is not state.image:
             state.drift()
             self._context.emit(Drifted(state.id))
@@ -109,8 +120,7 @@ class Inspection:
         return next((image for image in self._state.images() if plan(image, read).empty), None)
 
     async def measure(self, priority: Priority) -> Failure | None:
-        """Read the panel's status: capacity, signs of a restart, the clock's error; and which device it is, where it may be
-        another one than before."""
+        """Read the panel's status: capacity, signs of a restart, the clock's error."""
         state = self._state
         status = await state.driver.status(priority, None)
         if isinstance(status, Acknowledgement):
@@ -121,20 +131,13 @@ class Inspection:
             refresh(state, self._context)
         restarts = self._restarts(status)
         if restarts:
-            self._identified, self._clock_due, self._clock_set_at = False, True, None
+            self._clock_due, self._clock_set_at = True, None
             self._restarted = state.driver.capabilities.clock_at_power_on != "keeps"
+            state.identity.forget()
             self._context.emit(Restarted(state.id))
         self._status, self._measured, self._seen_at = status, True, self._context.clock.monotonic()
         state.measured(status, restarts, self._context.clock.wall())
         self._measure_clock(status)
-        return None if self._identified else await self._identify(priority)
-
-    async def _identify(self, priority: Priority) -> Failure | None:
-        identity = await self._state.driver.identity(priority, None)
-        if isinstance(identity, Acknowledgement):
-            return failure_of(identity)
-        self._identified = True
-        self._state.identified(identity)
         return None
 
     def _restarts(self, status: PanelStatus) -> int:
@@ -298,11 +301,7 @@ class Inspection:
 
     def begin_anew(self) -> None:
         """After a defect: nothing that was found out counts."""
-        self._identified, self._restricted, self._clock_due, self._status = False, False, True, None
-
-    def came_back(self) -> None:
-        """Another device may stand at the panel's address by now."""
-        self._identified = False
+        self._restricted, self._clock_due, self._status = False, True, None
 
     def forget_clock(self) -> None:
         """The clock is to be measured again: the panel or the gateway's own time may have jumped."""

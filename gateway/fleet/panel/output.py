@@ -69,7 +69,7 @@ class Output:
         if denied is not None:
             return told(self._target, denied if item is not None else ItemOutcome(ItemState.REMOVED))
         held = self._keeper.held(self._number)
-        right = held is not None and held.is_right
+        right = held is not None and held.is_right and self._state.identity.checked
         if item is None and (held is None or right):
             return told(self._target, ItemOutcome(ItemState.REMOVED))
         if right and self._context.may_open():
@@ -85,7 +85,9 @@ class Output:
             return ItemOutcome(
                 ItemState.PENDING, Reason.VERIFY_FAILED, "the panel acknowledged the command and did not carry it out"
             )
-        failure = self._keeper.failure or self._state.unreachable() or self._waiting()
+        unidentified = None if self._state.identity.checked else self._state.failure
+        failure = self._keeper.failure or self._state.unreachable() or unidentified
+        failure = failure or self._waiting()
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
 
     def _waiting(self) -> Failure:

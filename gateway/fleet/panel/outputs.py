@@ -141,11 +141,21 @@ class OutputKeeper:
             self._wake.clear()
             self._failure = await self._round()
             self._defects.healed()
-            self._release(waiting)
+            if not self._unit_is_open():
+                self._release(waiting)
             if not self._stopping:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
                         await self._wake.wait()
+
+    def _unit_is_open(self) -> bool:
+        """Whether it is about to turn out whether the unit is the panel: nothing is switched on before."""
+        state = self._state
+        known = state.identity.checked or state.identity.stranger is not None
+        return not known and state.failure is None and state.unreachable() is None
+
+    def _may_open(self, held: HeldOutput) -> bool:
+        return self._state.identity.checked and not held.runs and held.wanted()
 
     def _release(self, waiting: Collection[tuple[Ticket, int]]) -> None:
         self._waiting, leaving = [each for each in self._waiting if each not in waiting], self._waiting
@@ -260,7 +270,7 @@ class OutputKeeper:
             on = held.wanted()
             if (
                 held.opening
-                or (on and not held.runs)
+                or (on and not (held.runs and self._state.identity.checked))
                 or not held.due(wanted=on)
                 or self._failed.get((held.number, on), now) > now
             ):
@@ -274,7 +284,7 @@ class OutputKeeper:
         """Nothing is switched on that is not durably marked."""
         failure = None
         for held in list(self._held.values()):
-            if held.number in self._marks.outputs and not held.runs and held.wanted():
+            if held.number in self._marks.outputs and self._may_open(held):
                 held.opening = True
                 try:
                     said = await self._switch(held, on=True)

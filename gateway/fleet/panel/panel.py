@@ -10,6 +10,7 @@ from drivers.contract import PanelDriver
 from gateway.concurrency import Supervisor, end
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.compilation import fingerprint, refresh
+from gateway.fleet.panel.identity import Identity, Neighbour
 from gateway.fleet.panel.output import Output
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.place import Place
@@ -19,7 +20,7 @@ from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.table import Table
 from gateway.fleet.panel.view import view_of
 from gateway.fleet.panel.wear import FACT, Wear
-from gateway.fleet.views import PanelView
+from gateway.fleet.views import CannotDo, PanelView
 
 
 class Panel:
@@ -34,8 +35,9 @@ class Panel:
         context: FleetContext,
     ) -> None:
         wear = Wear(settings, driver, context, memory.facts.get(FACT))
+        identity = Identity(memory.facts)
         state = self.state = PanelState(
-            settings, line, driver, memory.allocation, memory.observed, context.now, wear, memory.former
+            settings, line, driver, memory.allocation, memory.observed, context.now, wear, memory.former, identity
         )
         defect = _restricted(driver, memory.observed.capacity)
         if memory.nameless and fingerprint(state, context) != memory.observed.compiled_for:
@@ -45,6 +47,7 @@ class Panel:
         self._reconciler = Reconciler(state, context)
         self._keeper = OutputKeeper(state, context, memory.marked)
         self._table = Table(state, context, self._reconciler)
+        state.identity.changed = self._keeper.wake
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         if defect is not None:
             self._reconciler.report(defect)
@@ -130,6 +133,28 @@ class Panel:
         self.state.driver.hasten()
         self._reconciler.requeue()
         self._keeper.again()
+
+    async def accept(self) -> None:
+        """The unit that stands at its place is the panel from now on; it is read and written anew.
+
+        Raises CannotDo and StoreError.
+        """
+        identity, store, now = self.state.identity, self._context.store, self._context.now()
+        if self.state.settings.serial is not None:
+            raise CannotDo(f"{self.id}: the configuration fixes its serial number: change `serial` there")
+        if identity.stranger is None:
+            raise CannotDo(f"{self.id}: no other unit was found at its place: there is nothing to accept")
+        await store.put_panel_fact(self.id, "serial", identity.offered, now)
+        await store.put_panel_fact(self.id, "stranger", None, now)
+        identity.accept()
+        self.state.forget_content()
+        self._reconciler.sync()
+
+    def neighbour(self) -> Neighbour:
+        """The panel as others see it."""
+        observed, identity = self.state.observed, self.state.identity
+        kind = (observed.model, observed.options)
+        return Neighbour(self.id, kind, identity.serial, identity.found, self.state.images())
 
     def view(self, *, items: bool = False) -> PanelView:
         """What is desired against what is observed."""

@@ -178,11 +178,11 @@ class Reconciler:
             self.state.reached(away=availability in UNREACHABLE)
             if availability in UNREACHABLE:
                 away = True
+                self.state.identity.forget()
                 if not self._busy.locked():  # an attempt settles it when it knows why it ended
                     self._release()
             elif away:
                 away = False
-                self.inspection.came_back()
                 self._look_again()
 
     def _look_again(self) -> None:
@@ -243,6 +243,8 @@ class Reconciler:
         state.gave_up(failure if away is None else state.failure or away)
         if request_id.get() == self._asked_by:  # what comes now is done for no request, but for one that came meanwhile
             self._asked_by = None
+        if not state.identity.checked:
+            state.identity.changed()  # who waits to know which unit it is waits no longer
         if failure is None:
             self._defects.healed()
             self._failures, self._retry_at = 0, None
@@ -282,8 +284,8 @@ class Reconciler:
         """Look at the panel and keep its clock. It may not be certain after that: the status told of a restart."""
         priority = Priority.REVOCATION if self.state.leaving else Priority.GRANT
         failure = None if self.state.certain else await self.inspection.look(priority)
-        if failure is None and self.inspection.clock_due():
-            failure = await self.inspection.keep_clock(priority)
+        if (failure is None or self.state.identity.stranger is not None) and self.inspection.clock_due():
+            failure = await self.inspection.keep_clock(priority) or failure
         return failure
 
     async def _bring(self) -> Failure | None:

@@ -74,9 +74,9 @@ def remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int]) 
     allocations = {name: held for name, held in snapshot.allocations.items() if not _is_output_of(name, state.id)}
     allocations.update((str(Target(state.id, number)), {"": ()}) for number in marked)
     observed: Mapping[str, ObservedPanel] = snapshot.observed
+    facts = {**snapshot.panel_facts, state.id: {**state.identity.facts(), FACT: state.wear.fact}}
     if not state.former:
         allocations[state.id], observed = state.allocation, {**observed, state.id: state.observed}
-    facts = {**snapshot.panel_facts, state.id: {**snapshot.panel_facts.get(state.id, {}), FACT: state.wear.fact}}
     return replace(snapshot, desired={}, allocations=allocations, bindings={}, observed=observed, panel_facts=facts)
 
 

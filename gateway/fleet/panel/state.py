@@ -18,6 +18,7 @@ from drivers.contract import (
     Reason,
 )
 from gateway.fleet.panel.failure import Failure
+from gateway.fleet.panel.identity import Identity
 from gateway.fleet.panel.slots import claimed, existing, foreign, one_table, renumbered
 from gateway.fleet.panel.verdicts import REFUSAL_LIMIT, Verdicts, fresh_refusals, given_up, judged, refusal_key
 from gateway.fleet.panel.wear import Wear
@@ -40,9 +41,12 @@ class PanelState:
         now: Callable[[], float],
         wear: Wear,
         former: Collection[str] = (),
+        identity: Identity | None = None,
     ) -> None:
         self.settings = settings
         self.wear = wear
+        self.identity = identity or Identity()
+        """Written by `identification`, and where it is noticed that the unit may be another one by now."""
         self.line = line
         self.driver = driver
         self.allocation: Allocation = allocation

@@ -67,6 +67,9 @@ def view_of(
         dst=state.driver.capabilities.dst,
         acknowledged_at=None if observed.acknowledged_at is None else int(observed.acknowledged_at),
         image_hash=_hash(state.image) if items and state.image is not None else None,
+        serial=state.identity.serial,
+        found_serial=state.identity.found,
+        warnings=() if state.identity.note is None else (state.identity.note,),
         items=tuple(_items(state, table, outputs)) if items else (),
     )
 
@@ -102,6 +105,10 @@ def _item(
 
 
 def _word(state: PanelState, pending: int, refused: int) -> views.StateWord:
+    if state.identity.stranger is not None:
+        return "identity_changed"
+    if state.failure is not None and state.failure.reason is Reason.WRONG_DEVICE:
+        return "wrong_device"
     if not state.images():
         return "unknown"
     if state.drifted:

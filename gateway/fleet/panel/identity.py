@@ -1,0 +1,135 @@
+"""Which unit stands at a panel's place. An address is no identity: the serial number is, and without one what a unit holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from drivers.contract import PanelImage, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another panel. `serial`: the number of its unit, as remembered; `found`: as read, and nothing has happened to it since.
+    `images`: what it was last seen to hold. `departed`: the configuration has it no more. `kind`: its model and options.
+    """
+
+    id: str
+    kind: tuple[str, str]
+    serial: str | None
+    found: str | None
+    images: tuple[PanelImage, ...]
+    departed: bool = False
+
+
+class Identity:
+    """What is known of one panel's unit.
+
+    `serial`: the number of the unit that the panel is; None: it has none, or was not read yet. `stranger`: why the unit that
+    answers is not taken for the panel; nothing that opens is written to it, and nothing is claimed of it. `note`: what an
+    operator should know of it.
+    """
+
+    def __init__(self, facts: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.serial = facts.get("serial")
+        self.stranger = facts.get("stranger")
+        self.found: str | None = None
+        """The number that the unit there has."""
+        self.checked = False
+        """It was looked at, is the panel, and nothing has happened to it since."""
+        self.compared = False
+        """What it holds was looked at too since then."""
+        self.numbered = False
+        """The number that was read tells the unit from all others."""
+        self.offered: str | None = None
+        """The number of the stranger."""
+        self.note: str | None = None
+        self.accepted = False
+        """An operator says that the unit is the panel, whatever it holds."""
+        self.changed: Callable[[], None] = lambda: None
+        """Called when the unit was recognised, or was not."""
+
+    def facts(self) -> dict[str, str]:
+        """As the store keeps it."""
+        return {key: value for key, value in (("serial", self.serial), ("stranger", self.stranger)) if value is not None}
+
+    def forget(self) -> None:
+        """The unit may be another one by now."""
+        self.checked, self.compared, self.found = False, False, None
+
+    def read(self, found: str | None, *, numbered: bool) -> None:
+        self.found, self.numbered = found, numbered
+
+    def recognised(self, serial: str | None) -> None:
+        """The unit is the panel; `serial` is its number from now on."""
+        self.serial, self.stranger, self.checked = serial, None, True
+        self.changed()
+
+    def settled(self) -> None:
+        """What it holds does not speak against it."""
+        self.compared, self.accepted = True, False
+
+    def refused(self, why: str) -> None:
+        """The unit is not taken for the panel."""
+        self.stranger, self.offered = why, self.found
+        self.checked = self.compared = self.accepted = False
+        self.changed()
+
+    def accept(self) -> None:
+        """An operator says that the stranger is the panel."""
+        self.serial, self.stranger, self.note = self.offered, None, None
+        self.accepted, self.checked, self.compared = True, False, False
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`another`: why the unit is not the panel, None where it is. `replaceable`: it is the panel's successor if it is empty."""
+
+    another: str | None = None
+    replaceable: bool = False
+
+
+SAME = Judgement()
+
+
+def judge(found: str | None, known: str | None, fixed: str | None, neighbours: Collection[Neighbour]) -> Judgement:
+    """A unit by its serial number alone. `found` None: it has none. `known`: that of the panel, `fixed`: by the configuration."""
+    if fixed is not None:
+        return SAME if found == fixed else Judgement(f"{_said(found)}, the configuration says {fixed}")
+    if found == known or met_twice(found, known, neighbours):
+        return SAME
+    if found is None:
+        return Judgement(f"the unit tells no serial number, the panel has {known}", replaceable=True)
+    owner = next((each for each in neighbours if each.serial == found), None)
+    if owner is None:
+        changed = Judgement(f"{_said(found)}, the panel has {known}", replaceable=True)
+        return SAME if known is None else changed
+    if owner.departed:
+        return SAME if known is None else Judgement(f"{_said(found)}: this was the unit of {owner.id}, which has left the site")
+    return Judgement(f"this is {owner.id}'s unit (serial number {found}): are the ports swapped?")
+
+
+def met_twice(found: str | None, known: str | None, neighbours: Collection[Neighbour]) -> bool:
+    """Whether a number tells nothing, because two units have it."""
+    remembered = found is not None and found == known
+    return found is not None and any(
+        each.found == found or (remembered and each.found is None and each.serial == found) for each in neighbours
+    )
+
+
+def holds_same(image: PanelImage, read: PanelImage) -> bool:
+    """Whether two images open the same in the same slots; one that carries no link_ids is compared without them."""
+
+    def same(one: Slot, other: Slot) -> bool:
+        return replace(one, link_ids=other.link_ids) == other and (not other.link_ids or one.link_ids == other.link_ids)
+
+    return (
+        image.special_days == read.special_days
+        and image.slots.keys() == read.slots.keys()
+        and all(same(image.slots[number], slot) for number, slot in read.slots.items())
+    )
+
+
+def _said(found: str | None) -> str:
+    return "the unit tells no serial number" if found is None else f"the unit has serial number {found}"

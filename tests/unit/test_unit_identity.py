@@ -1,0 +1,217 @@
+"""A unit that is not the panel: nothing is opened on it, nothing is claimed of it, and what was deleted is erased from it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from config.settings import BindingSettings, PanelSettings
+from drivers.contract import Availability, ItemState, Period, Reason, Slot
+from gateway.fleet.views import CannotDo, PanelView
+from tests.support.fake_panel import FakePanel
+from tests.support.fleet_site import FleetSite, item, link
+from tests.support.virtual_time import run_virtual
+from tests.unit.test_fleet_reconciler import only
+
+RULES = (
+    BindingSettings(link_id=link(1), panels=("lobby", "vault")),
+    BindingSettings(link_id=link(2), panels=("lobby",)),
+    BindingSettings(link_id=link(3), panels=("vault",)),
+)
+"""Anybody may enter the lobby; the vault is for the first and the third."""
+
+
+def two_panels(test: Callable[[FleetSite], Awaitable[None]], **kinds: object) -> None:
+    """Both hold what they shall when the test begins."""
+
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel(), "vault": FakePanel()}, rules=RULES)
+        for panel in site.panels.values():
+            for name, value in kinds.items():
+                setattr(panel, name, value)
+        await site.open()
+        await site.fleet.upsert([item(1), item(2), item(3, start=700)])
+        await site.pass_time(2)
+        assert [view.state for view in site.fleet.panels()] == ["in_sync", "in_sync"]
+        await test(site)
+        await site.close()
+
+    run_virtual(main())
+
+
+def swapped(site: FleetSite) -> None:
+    site.panels["lobby"], site.panels["vault"] = site.panels["vault"], site.panels["lobby"]
+
+
+def view(site: FleetSite, name: str) -> PanelView:
+    found = site.fleet.panel(name)
+    assert found is not None
+    return found
+
+
+async def reboot(site: FleetSite) -> None:
+    await site.close()
+    await site.open()
+    await site.pass_time(30)
+
+
+@pytest.mark.parametrize("kind", [{}, {"serial": None, "labelled": False}, {"serial": "99", "labelled": False}])
+def test_the_vault_is_not_opened_to_everybody_when_two_adapters_change_names(kind: dict[str, object]) -> None:
+    """With numbers, without, and where both units show the same number."""
+
+    async def test(site: FleetSite) -> None:
+        before = {name: site.held(name) for name in site.panels}
+        swapped(site)
+        await reboot(site)
+        assert {view(site, name).state for name in site.panels} == {"identity_changed"}
+        assert "are the ports swapped?" in (view(site, "lobby").last_error or "")
+        assert "vault" in (view(site, "lobby").last_error or "")
+        assert view(site, "lobby").held == 0, "nothing is claimed of it"
+        report = only(await site.fleet.upsert([item(2, start=600)]))
+        assert (report.success, report.panels[0].reason) == (False, Reason.IDENTITY_CHANGED)
+        swapped(site)
+        assert site.panels["vault"].slots.keys() == {0, 1}
+        await reboot(site)
+        assert [each.state for each in site.fleet.panels()] == ["in_sync", "in_sync"]
+        assert site.held("vault") == before["vault"]
+
+    two_panels(test, **kind)
+
+
+def test_a_stranger_is_noticed_when_a_line_comes_back_or_a_unit_restarts() -> None:
+    async def test(site: FleetSite) -> None:
+        panel = site.panels["lobby"]
+        panel.serial, written = "00000000DEADBEEF", len(panel.transactions)
+        site.drivers["lobby"].feed.set(Availability.BUS_UNAVAILABLE)
+        await site.pass_time(1)
+        await site.fleet.upsert([item(4)])
+        site.drivers["lobby"].back()
+        await site.pass_time(5)
+        assert view(site, "lobby").state == "identity_changed"
+        assert len(panel.transactions) == written
+        vault = site.panels["vault"]
+        vault.serial = "00000000CAFE"
+        vault.power_cut(site.clock.monotonic())
+        await site.fleet.sync("vault")
+        await site.pass_time(5)
+        assert view(site, "vault").state == "identity_changed"
+        assert vault.clock_offset_s is not None, "its clock is kept all the same"
+
+    two_panels(test)
+
+
+def test_what_is_deleted_is_erased_from_a_stranger_too_and_nothing_else() -> None:
+    async def test(site: FleetSite) -> None:
+        swapped(site)
+        await reboot(site)
+        report = only(await site.fleet.delete([link(1)]))
+        assert not report.success, "neither panel was seen without it"
+        assert {each.reason for each in report.panels} == {Reason.IDENTITY_CHANGED}
+        await site.pass_time(400)
+        labels = [{key for slot in panel.slots.values() for key in slot.link_ids} for panel in site.panels.values()]
+        assert labels == [{link(3)}, {link(2)}]
+
+    two_panels(test)
+
+
+def test_an_empty_unit_with_a_new_number_is_filled_and_told() -> None:
+    async def test(site: FleetSite) -> None:
+        old = site.panels["lobby"].serial
+        site.panels["lobby"] = FakePanel()
+        await reboot(site)
+        assert site.held("lobby").keys() == {link(1), link(2)}
+        seen = view(site, "lobby")
+        assert seen.state == "in_sync"
+        assert seen.warnings == (f"replaced: serial number {str(old).lstrip('0')} before, {seen.serial} now",)
+        assert b'panel_gateway_replacements_total{panel="lobby"} 1.0' in site.metrics.exposition()
+        await reboot(site)
+        assert view(site, "lobby").state == "in_sync", "its new number is remembered"
+
+    two_panels(test)
+
+
+@pytest.mark.parametrize("how", ["ask", "used", "another's", "fixed"])
+def test_a_unit_that_is_no_plain_replacement_waits_for_an_operator(how: str) -> None:
+    async def test(site: FleetSite) -> None:
+        unit = FakePanel()
+        settings = PanelSettings(id="lobby", model="open-access-panel")
+        if how == "ask":
+            settings = settings.model_copy(update={"on_replacement": "ask"})
+        elif how == "used":
+            unit.slots = dict(site.panels["lobby"].slots)
+        elif how == "another's":
+            unit.serial = site.panels["vault"].serial
+            site.drivers["vault"].panel.online = False
+        else:
+            settings = settings.model_copy(update={"serial": 77})
+        site.settings["lobby"] = settings
+        site.panels["lobby"] = unit
+        held = dict(unit.slots)
+        await reboot(site)
+        assert view(site, "lobby").state == "identity_changed"
+        assert unit.slots == held
+        if how == "fixed":
+            with pytest.raises(CannotDo, match="serial"):
+                await site.fleet.accept("lobby")
+            return
+        await site.fleet.accept("lobby")
+        await site.pass_time(5)
+        assert view(site, "lobby").state == "in_sync"
+        assert site.held("lobby").keys() == {link(1), link(2)}
+        await reboot(site)
+        assert view(site, "lobby").state == "in_sync", "what was accepted is remembered"
+
+    two_panels(test)
+
+
+def test_there_is_nothing_to_accept_where_the_unit_is_the_panel() -> None:
+    async def test(site: FleetSite) -> None:
+        with pytest.raises(CannotDo, match="nothing to accept"):
+            await site.fleet.accept("lobby")
+
+    two_panels(test)
+
+
+def test_units_with_one_number_in_two_places_are_served_as_units_without_one() -> None:
+    async def test(site: FleetSite) -> None:
+        await reboot(site)
+        await reboot(site)
+        assert [each.state for each in site.fleet.panels()] == ["in_sync", "in_sync"]
+
+    two_panels(test, serial="0000000000000099")
+
+
+def test_a_unit_without_a_number_that_holds_something_else_is_doubted_and_served(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(site: FleetSite) -> None:
+        panel = site.panels["lobby"]
+        panel.slots.pop(0)
+        site.drivers["lobby"].feed.set(Availability.QUARANTINED)
+        await site.pass_time(1)
+        site.drivers["lobby"].back()
+        await site.pass_time(5)
+        seen = view(site, "lobby")
+        assert seen.state == "in_sync"
+        assert "has no serial number" in seen.warnings[0]
+
+    with caplog.at_level(logging.WARNING):
+        two_panels(test, serial=None)
+
+
+def test_a_held_door_is_not_opened_by_a_stranger() -> None:
+    async def main() -> None:
+        rules = (BindingSettings(link_id=link(1), panels=("lobby:3",)),)
+        site = FleetSite({"lobby": FakePanel()}, rules=rules)
+        await site.open()
+        report = only(await site.fleet.upsert([item(1, start=0, length=1439)]))
+        assert report.panels[0].outcome is ItemState.GATEWAY_HELD
+        assert 3 in site.panels["lobby"].outputs
+        stranger = site.panels["lobby"] = FakePanel(slots={0: Slot((link(9),), (Period(127, 0, 60),))})
+        await reboot(site)
+        assert view(site, "lobby").state == "identity_changed"
+        assert stranger.outputs == {}
+        assert view(site, "lobby").held == 0
+        await site.close()
+
+    run_virtual(main())

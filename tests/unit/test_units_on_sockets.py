@@ -1,0 +1,83 @@
+"""Units that were exchanged or replaced, over real sockets, drivers and files: the address stays, the unit does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config.settings import BindingSettings, Settings
+from drivers.contract import Reason
+from simulators.domat_fc013 import DomatFc013
+from simulators.open_access_panel import OpenAccessPanel
+from simulators.site import SimulatedSite
+from tests.support.fleet_site import item, link
+from tests.unit.test_fleet_simulated import Running, gateway_on, until
+
+RULES = (
+    BindingSettings(link_id=link(1), panels=("lobby",)),
+    BindingSettings(link_id=link(2), panels=("vault",)),
+)
+
+
+def two(model: str) -> Settings:
+    lines = [
+        {
+            "id": f"line-{name}",
+            "kind": "modbus-tcp",
+            "host": "127.0.0.1",
+            "port": 0,
+            "timeout_ms": 500.0,
+            "panels": [{"id": name, "model": model, "unit": 1, "allow_stale": True, "options": {}}],
+        }
+        for name in ("lobby", "vault")
+    ]
+    return Settings.model_validate({"lines": lines}, strict=False)
+
+
+def states(running: Running) -> dict[str, str]:
+    return {view.id: view.state for view in running.fleet.panels()}
+
+
+@pytest.mark.parametrize("model", ["open-access-panel", "ge-a-series", "domat-fc013"])
+async def test_nobody_gets_into_the_vault_when_two_adapters_change_names_over_a_reboot(model: str, tmp_path: Path) -> None:
+    """With a serial number, and without one by what the units hold."""
+    settings = two(model)
+    async with SimulatedSite(settings) as simulated:
+        async with gateway_on(simulated, settings, tmp_path / "store.db", RULES) as running:
+            await running.fleet.upsert([item(1, start=300), item(2, start=900)])
+            await until(lambda: set(states(running).values()) == {"in_sync"})
+        held = {name: contents(panel) for name, panel in simulated.panels.items()}
+        simulated.swap("lobby", "vault")
+        async with gateway_on(simulated, settings, tmp_path / "store.db", RULES) as running:
+            await until(lambda: set(states(running).values()) == {"identity_changed"})
+            (report,) = await running.fleet.upsert([item(1, start=240)])
+            assert (report.success, report.panels[0].reason) == (False, Reason.IDENTITY_CHANGED)
+            assert {name: contents(panel) for name, panel in simulated.panels.items()} == held
+        simulated.swap("lobby", "vault")
+        async with gateway_on(simulated, settings, tmp_path / "store.db", RULES) as running:
+            await until(lambda: set(states(running).values()) == {"in_sync"})
+
+
+def contents(panel: object) -> object:
+    if isinstance(panel, OpenAccessPanel):
+        return dict(panel.used_schedules())
+    if isinstance(panel, DomatFc013):
+        return panel.details()
+    return panel.details()  # type: ignore[attr-defined]
+
+
+async def test_a_new_unit_is_filled_with_no_command_and_told(tmp_path: Path) -> None:
+    settings = two("open-access-panel")
+    async with (
+        SimulatedSite(settings) as simulated,
+        gateway_on(simulated, settings, tmp_path / "store.db", RULES) as running,
+    ):
+        await running.fleet.upsert([item(1), item(2)])
+        panel = simulated.panels["lobby"]
+        panel.replace()
+        await running.fleet.sync("lobby")
+        await until(lambda: "replaced" in str(running.fleet.panel("lobby")))
+        await until(lambda: states(running)["lobby"] == "in_sync")
+        assert isinstance(panel, OpenAccessPanel)
+        assert set(panel.used_schedules().values()) == {link(1)}
