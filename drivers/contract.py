@@ -144,6 +144,8 @@ class PanelCapabilities:
     """Writes that one cell of that storage lasts; None: not known."""
     scope: Literal["panel", "output", "card"] = "card"
     """`panel`: the one table of the panel is shared, every profile is united in it."""
+    stores_link_ids: bool = False
+    """A slot carries the link_id that it belongs to, so that the panel itself says whose it is."""
     outputs: int = 0
     output_deadman: bool = False
     """Outputs switch off by themselves unless they are prolonged."""

@@ -146,7 +146,7 @@ class Gateway:
             groups=settings.groups,
             listeners=(self._metrics.listen, audit),
         )
-        self._metrics.watch(self._fleet.panels)
+        self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.keys) for each in self._fleet.departed()})
         self._metrics.watch_clock(self._fleet.clock)
         self._site = Site(self._fleet, self._clock, self._build)
         self._stack.push_async_callback(lambda: self._site.stop(self._left()))

@@ -100,20 +100,26 @@ class Site:
         """Change the running site to `lines`; returns what changed, in words."""
         changed = {name for name, model in models.items() if self._models.get(name, model) != model}
         todo = difference(self._settings, lines, changed)
+        told = list(todo.changes)
         old, staying = _panels(self._settings), {panel.id for _, panel in todo.add_panels}
         await asyncio.gather(*(self._fleet.rest_panel(panel_id) for panel_id in todo.remove_panels))
         for panel_id in todo.remove_panels:
             line, panel = old[panel_id]
             self._lines[line.id].remove_panel(panel)
             if panel_id not in staying:
-                await self._fleet.remove_panel(panel_id)
+                held = await self._fleet.remove_panel(panel_id)
+                if held:
+                    told.append(
+                        f"panel {panel_id} still holds {held} profiles: bring it back, or `panel-gateway forget {panel_id}`"
+                    )
+        self._fleet.expect_panels([panel.id for line in lines for panel in line.panels])
         await asyncio.gather(*(self._lines.pop(line).bus.stop(_GRACE_S) for line in todo.remove_lines))
         for settings in todo.add_lines:
             await self._start(settings)
         for settings, panel in todo.add_panels:
             await self._add(settings, panel, models)
         self._settings, self._models = lines, models
-        return todo.changes
+        return tuple(told)
 
     async def assemble(self, lines: tuple[LineSettings, ...], models: Mapping[str, PanelModel]) -> None:
         """Tell the fleet of all panels of `lines`; no line is opened."""

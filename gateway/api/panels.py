@@ -12,12 +12,14 @@ from gateway.api.errors import unknown_panel
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
 from gateway.concurrency import in_turns
+from gateway.fleet.panel.departed import Departed
 from gateway.fleet.views import PanelView
 
 
 async def all_panels(request: web.Request) -> web.Response:
     fleet = request.app[SERVICES].fleet
-    return json_response({"panels": [_without_items(view) async for view in in_turns(fleet.panels())], "clock": fleet.clock()})
+    views = [_without_items(view) async for view in in_turns(fleet.panels())]
+    return json_response({"panels": views, "departed": [_left(each) for each in fleet.departed()], "clock": fleet.clock()})
 
 
 async def one_panel(request: web.Request) -> web.Response:
@@ -36,9 +38,16 @@ async def act(request: web.Request) -> web.Response:
         "reinit": fleet.reinit,
         "retry": fleet.retry,
         "accept": fleet.accept,
+        "erase": fleet.erase,
+        "forget": fleet.forget,
     }
     await verbs[action](panel_id)
     return json_response({"panel": panel_id, "action": action}, status=202)
+
+
+def _left(panel: Departed) -> dict[str, object]:
+    """A departed panel; `link_ids`: what it may still hold."""
+    return {"id": panel.id, "model": panel.kind[0], "serial": panel.serial, "link_ids": sorted(panel.keys)}
 
 
 def _without_items(view: PanelView) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _own_routes(services: ApiServices) -> list[web.RouteDef]:
         web.get("/readyz", operations.readyz),
         web.get(f"{own}/panels", guarded(panels.all_panels)),
         web.get(f"{own}/panels/{{panel}}", guarded(panels.one_panel)),
-        web.post(f"{own}/panels/{{panel}}/{{action:sync|reinit|retry|accept}}", guarded(panels.act)),
+        web.post(f"{own}/panels/{{panel}}/{{action:sync|reinit|retry|accept|erase|forget}}", guarded(panels.act)),
         web.get(f"{own}/clock", guarded(clock.shown)),
         web.post(f"{own}/clock/trust", guarded(clock.trust)),
         web.get(f"{own}/lines", guarded(operations.lines)),

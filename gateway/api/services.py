@@ -12,6 +12,7 @@ from aiohttp import web
 from config.settings import Settings
 from drivers.clock import Clock
 from gateway.fleet.host_clock import ClockView
+from gateway.fleet.panel.departed import Departed
 from gateway.fleet.results import LinkReport
 from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RequestItem
 from gateway.store.contract import DesiredItem
@@ -58,6 +59,16 @@ class FleetService(Protocol):
 
     async def accept(self, panel_id: str) -> None:
         """Raises CannotDo."""
+        ...
+
+    async def erase(self, panel_id: str) -> None: ...
+
+    async def forget(self, panel_id: str) -> None:
+        """Raises CannotDo."""
+        ...
+
+    def departed(self) -> Sequence[Departed]:
+        """Panels that the configuration has no more and that may still hold something."""
         ...
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:

@@ -94,7 +94,7 @@ _STATUS = (
     *("id", "line", "state", "availability"),
     *("desired", "held", "pending", "refused", "lag_s", "clock_drift_ms", "last_error"),
 )
-_ITEMS = ("link_id", "desired_generation", "held_generation", "outcome", "valid_until", "reason")
+_ITEMS = ("link_id", "desired_generation", "held_generation", "outcome", "valid_until", "reason", "still_grants_text")
 
 
 def _shown(value: object) -> object:
@@ -111,6 +111,10 @@ def status(settings: Settings, arguments: argparse.Namespace) -> int:
     sys.stderr.write("".join(f"{line}\n" for line in clock_lines(body["clock"])))
     say(table([("panel", *_STATUS[1:]), *([_shown(panel[key]) for key in _STATUS] for panel in panels)]))
     warnings = [f"{panel['id']}: {text}" for panel in panels for text in panel["warnings"]]
+    warnings += [
+        f"{left['id']}: no longer configured, may hold {len(left['link_ids'])} profiles: `panel-gateway forget {left['id']}`"
+        for left in body.get("departed", ())
+    ]
     if warnings:
         say("\n" + "\n".join(warnings))
     items = [item for panel in panels for item in panel.get("items", ())]

@@ -13,6 +13,8 @@ VERBS: Mapping[str, str] = {
     "reinit": "erase a panel and write all of it",
     "retry": "try the failed items of a panel again",
     "accept": "take the unit that stands at a panel's place for the panel",
+    "erase": "erase a panel before it leaves the configuration, and write nothing more to it",
+    "forget": "forget a panel that left the configuration, with what it may still hold",
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from drivers.clock import Clock
 from gateway.fleet.bindings import Targets
 from gateway.fleet.desired import Change, Desired
+from gateway.fleet.panel.departed import Departed, DepartedPlace
 from gateway.fleet.panel.panel import Panel
 from gateway.fleet.panel.place import Place
 from gateway.fleet.target import Target
@@ -14,21 +15,20 @@ from gateway.store.contract import DesiredItem
 
 
 class Assignment:
-    """`panels` are those of the site, by id; `remembered`: what panels may hold by what is known from before, by panel."""
+    """`panels` are those of the site, by id; `remembered`: all that are known from before, with what they may hold."""
 
-    def __init__(
-        self, desired: Desired, panels: Mapping[str, Panel], remembered: Mapping[str, frozenset[str]], clock: Clock
-    ) -> None:
+    def __init__(self, desired: Desired, panels: Mapping[str, Panel], remembered: Mapping[str, Departed], clock: Clock) -> None:
         self._desired = desired
         self._panels = panels
         self._elsewhere = dict(remembered)
-        """What panels may hold that are no part of the site."""
         self._clock = clock
 
     def place(self, target: Target) -> Place | None:
-        """None: the panel is no part of the site any more."""
-        panel = self._panels.get(target.panel)
-        return None if panel is None else panel.place(target.output)
+        """None: nobody knows the panel any more."""
+        panel, departed = self._panels.get(target.panel), self._elsewhere.get(target.panel)
+        if panel is not None:
+            return panel.place(target.output)
+        return DepartedPlace(departed) if departed is not None and departed.keys else None
 
     def absorb(self, item: DesiredItem) -> set[str]:
         """What the store made durable is asked of the panels from now on. Returns those to be woken."""
@@ -65,7 +65,7 @@ class Assignment:
         """A panel of the site: what it may carry from earlier is found out by looking, and leaves unless bound."""
         now = self._clock.wall()
         panel.state.note_strangers(self._desired)
-        for key in panel.state.remembered() | self._elsewhere.pop(panel.id, frozenset()):
+        for key in panel.state.remembered() | self._known_before(panel.id):
             if key in self._desired:
                 gone = self._desired.gone.get(key)
                 panel.state.expect(key, now if gone is None else gone.changed_at)
@@ -78,19 +78,48 @@ class Assignment:
 
     def _expect_gone(self, item: DesiredItem, panels: Iterable[Panel], bound: Collection[str] = ()) -> None:
         for panel in panels:
-            if panel.state.doubted or panel.id in bound:
+            if panel.state.may_carry_any or panel.id in bound:
                 panel.state.expect(item.key, item.changed_at)
 
     def leave(self, panel: Panel) -> None:
         """The panel is left as it is; what it may hold keeps its tombstone until the panel comes back."""
         self._desired.leave(panel.id)
-        self._elsewhere[panel.id] = frozenset(panel.state.remembered().union(panel.state.leaving))
+        self._elsewhere[panel.id] = panel.departed()
+
+    def _known_before(self, panel: str) -> frozenset[str]:
+        departed = self._elsewhere.pop(panel, None)
+        return frozenset() if departed is None else departed.keys
+
+    # what nobody may hold any more
 
     def holders(self, key: str) -> Targets:
-        """Panels that an item is not bound to and that may still hold it."""
-        return tuple([Target(name) for name, panel in self._panels.items() if key in panel.state.leaving])
+        """Panels that an item is not bound to and that may still hold it, departed ones too."""
+        tables = [Target(name) for name, panel in self._panels.items() if key in panel.state.leaving]
+        return (*tables, *[Target(each.id) for each in self.departed() if key in each.keys])
+
+    def holders_of_deleted(self, key: str) -> Targets:
+        """Where a deletion is not seen to be done."""
+        outputs = [target for target in self._desired.wanted(key) if target.output is not None and target.panel in self._panels]
+        last = self._desired.generation(key)
+        on = [target for target in outputs if not self._panels[target.panel].place(target.output).removal(key, last).success]
+        return (*self.holders(key), *on)
+
+    def carriers(self, key: str) -> Targets:
+        """Panels that may carry an item that nobody asked for: they were seen to, or were not seen whole since the start."""
+        states = {name: panel.state for name, panel in self._panels.items()}
+        return tuple([Target(name) for name, state in states.items() if key in state.strangers or state.unread])
+
+    def was_carried(self, key: str) -> bool:
+        return any(key in panel.state.carried for panel in self._panels.values())
+
+    def departed(self) -> list[Departed]:
+        """Panels that are no part of the site any more and may hold something."""
+        return [each for each in self._elsewhere.values() if each.keys]
+
+    def forget(self, panel: str) -> None:
+        """Nothing is known of a departed panel any more."""
+        self._elsewhere.pop(panel, None)
 
     def forgettable(self) -> list[str]:
         """Tombstones that no panel needs any more."""
-        needed = [*self._elsewhere.values(), *(panel.state.leaving for panel in self._panels.values())]
-        return [key for key in self._desired.gone if not any(key in each for each in needed)]
+        return [key for key in self._desired.gone if not self.holders_of_deleted(key)]

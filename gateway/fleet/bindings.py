@@ -50,6 +50,16 @@ class Bindings:
             return self._for_any
         return self._by_rules(sorted({*self._places.get(EVERY, ()), *places}))
 
+    def missing(self, link_id: str) -> tuple[str, ...]:
+        """Names in the binding of a link_id that mean nothing here: what they meant has left the site."""
+        return tuple(name for name in self._overrides.get(link_id, ()) if not self._is_known(name))
+
+    def _is_known(self, name: str) -> bool:
+        if name.startswith("@"):
+            return name == "@all" or name[1:] in self._groups
+        target = read_target(name)
+        return target is not None and target.panel in self._panels
+
     def check(self, names: Iterable[str]) -> Targets:
         """The panels and outputs that `names` mean. Raises UnknownPanel for the first that this site does not have."""
         return self._united([list(names)], strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,6 +31,10 @@ class FleetOptions:
     clock: Rules = field(default_factory=Rules)
 
 
+async def _nowhere(panel: str, to: str) -> None:
+    """No panel departs."""
+
+
 class Compile(Protocol):
     """`gateway.compiler.compiler.compile_panel`."""
 
@@ -51,6 +55,7 @@ class FleetContext:
     `beside`: one is compiled beside the loop.
 
     `ours`: the link_ids that the gateway knows, tombstones included; `deleted`: these tombstones. `neighbours`: all panels.
+    `moved`: told when the unit of a departed panel was met as another panel.
     `trust`: whether the wall clock is believed. `ask_clocks`: has the clocks of all panels but one read anew, soon.
     `doubt`: why what the store says may be older than what was asked; empty: it is not. In doubt things are taken away and
     nothing is opened.
@@ -67,6 +72,7 @@ class FleetContext:
     doubt: str = ""
     deleted: Collection[str] = ()
     neighbours: Callable[[], Iterable[Neighbour]] = tuple
+    moved: Callable[[str, str], Awaitable[None]] = field(default=_nowhere)
     write_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     turn: UrgentFirst = field(default_factory=UrgentFirst)
     beside: UrgentFirst = field(default_factory=UrgentFirst)

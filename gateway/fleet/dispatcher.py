@@ -48,12 +48,14 @@ class Dispatcher:
         began = self._context.clock.monotonic()
         concerned: dict[str, Targets] = {}
         async with self._context.write_lock:
-            known = (self._desired.live, self.undurable)
-            found = [link_id for link_id in dict.fromkeys(link_ids) if any(link_id in each for each in known)]
+            found, pending, unknown = await self._sorted(link_ids)
             async for link_id in in_turns(found):
                 concerned[link_id] = tuple(dict.fromkeys((*self._desired.targets(link_id), *self._assignment.holders(link_id))))
-            await self._delete([link_id for link_id in found if link_id in self._desired.live])
-            gone = {link_id: self._desired.generation(link_id) for link_id in found}
+            await self._delete(found)
+            await self._commit([(link_id, None, "") for link_id in unknown])
+            async for link_id in in_turns((*pending, *unknown)):
+                concerned[link_id] = tuple(dict.fromkeys((*self._desired.wanted(link_id), *self._assignment.holders(link_id))))
+            gone = {link_id: self._desired.generation(link_id) for link_id in (*found, *pending, *unknown)}
         waiting: set[Target] = set()
         async for link_id, last in in_turns(gone.items()):
             waiting.update(
@@ -65,12 +67,26 @@ class Dispatcher:
         reports = []
         async for link_id in in_turns(link_ids):
             said = gone.pop(link_id, None)
-            if said is None:
+            results = () if said is None else self._removals(concerned[link_id], link_id, said)
+            in_vain = link_id in unknown and all(each.success for each in results) and not self._assignment.was_carried(link_id)
+            if said is None or in_vain:
                 reports.append(LinkReport(link_id, Change.NOT_FOUND, success=False))
             else:
-                report = self._report(link_id, Change.DELETED, self._removals(concerned[link_id], link_id, said))
-                reports.append(self.undurable.told(report))
+                reports.append(self.undurable.told(self._report(link_id, Change.DELETED, results)))
         return tuple(reports)
+
+    async def _sorted(self, link_ids: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+        """What is to be deleted: live items, deleted ones that a panel may still hold, and those that only a panel may know."""
+        found, pending, unknown = list[str](), list[str](), list[str]()
+        async for link_id in in_turns(dict.fromkeys(link_ids)):
+            if link_id in self._desired.live:
+                found.append(link_id)
+            elif link_id in self._desired.gone:
+                open_still = link_id in self.undurable or self._assignment.holders_of_deleted(link_id)
+                pending += [link_id] if open_still else []
+            elif self._assignment.carriers(link_id):
+                unknown.append(link_id)
+        return found, pending, unknown
 
     # durable
 
@@ -143,7 +159,8 @@ class Dispatcher:
             message = f"overtaken: generation {now.generation} is asked for meanwhile"
             return self._report(link_id, change, _overtaken(targets, message))
         places = (self._assignment.place(target) for target in targets)
-        return self._report(link_id, change, tuple([place.result(link_id) for place in places if place is not None]))
+        held = [place.result(link_id) for place in places if place is not None]
+        return self._report(link_id, change, (*held, *map(_missing, self._desired.bindings.missing(link_id))))
 
     def _removals(self, targets: Iterable[Target], link_id: str, last: int) -> tuple[PanelResult, ...]:
         """What panels that were not taken out meanwhile say of a deletion, of generation `last`."""
@@ -152,6 +169,11 @@ class Dispatcher:
 
     def _report(self, link_id: str, change: Change, results: tuple[PanelResult, ...]) -> LinkReport:
         return LinkReport(link_id, change, aggregate(results, self._context.options.aggregate), results)
+
+
+def _missing(name: str) -> PanelResult:
+    """A binding names what the site does not have: nobody will hold the item there."""
+    return PanelResult(name, False, ItemState.PENDING, Reason.DEPARTED, f"the binding names {name}, which is not configured")
 
 
 def _overtaken(targets: Collection[Target], message: str) -> tuple[PanelResult, ...]:

@@ -104,6 +104,14 @@ class Doubted:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """A panel left the configuration and may still hold these."""
+
+    panel: str
+    keys: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
 class ClockMeasured:
     """`drift_ms` None: the clock is not set."""
 
@@ -165,6 +173,7 @@ Event = (
     | Replaced
     | Strange
     | Doubted
+    | Left
     | ClockMeasured
     | ClockSet
     | ClockJudged

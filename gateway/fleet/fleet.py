@@ -7,7 +7,7 @@ changes, `stop`. Every method belongs to the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -21,20 +21,21 @@ from gateway.fleet.bindings import Bindings, Targets
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.desired import Desired
 from gateway.fleet.dispatcher import Dispatcher
-from gateway.fleet.events import Bound, ClockJudged, ClockVouched, Commanded, Event, Listener
+from gateway.fleet.events import Bound, ClockJudged, ClockVouched, Commanded, Event, Left, Listener
 from gateway.fleet.host_clock import ClockTrust, ClockView
 from gateway.fleet.housekeeping import Housekeeper
+from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.drift import DriftLooks
 from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.panel.panel import Panel
-from gateway.fleet.panel.remembered import all_remembered, doubted, memory_of, remembering
+from gateway.fleet.panel.remembered import all_remembered, doubted, forgotten, memory_of, moved, options_text, remembering
 from gateway.fleet.questions import Questions
 from gateway.fleet.results import LinkReport
 from gateway.fleet.target import read_target
-from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RequestItem, UnknownPanel
+from gateway.fleet.views import CannotDo, ExplainReport, PanelView, PlanReport, RequestItem, UnknownPanel
 from gateway.fleet.zone_law import ZoneLaw
 from gateway.schedules.zones import rules_digest
-from gateway.store.contract import DesiredItem, Snapshot, Store
+from gateway.store.contract import DesiredItem, ObservedPanel, Snapshot, Store
 
 __all__ = ["Fleet", "FleetOptions", "RequestItem", "UnknownPanel"]
 
@@ -76,6 +77,7 @@ class Fleet:
             doubt=snapshot.doubt,
             deleted=self._desired.gone,
             neighbours=self._neighbours,
+            moved=self._moved,
         )
         self._law = ZoneLaw(snapshot.facts)
         self._supervisor = Supervisor()
@@ -87,6 +89,8 @@ class Fleet:
         self._dispatcher = Dispatcher(self._desired, self._assignment, self._context)
         self._questions = Questions(self._desired, self._assignment, self._context)
         self._started = self._stopped = False
+        self._coming: frozenset[str] = frozenset()
+        """Panels of the configuration, those too that are not added yet."""
 
     # life
 
@@ -172,7 +176,12 @@ class Fleet:
             panel.time_jumped()
 
     def _neighbours(self) -> Iterator[Neighbour]:
-        return (panel.neighbour() for panel in self._panels.values())
+        yield from (panel.neighbour() for panel in self._panels.values())
+        yield from (each.neighbour() for each in self.departed())
+
+    def departed(self) -> list[Departed]:
+        """Panels that the configuration has no more and that may still hold something."""
+        return [each for each in self._assignment.departed() if each.id not in self._coming]
 
     # what is asked
 
@@ -262,6 +271,10 @@ class Fleet:
 
     # panels
 
+    def expect_panels(self, panels: Collection[str]) -> None:
+        """All panels that the configuration names: what is remembered of any other is of a departed one."""
+        self._coming = frozenset(panels)
+
     async def add_panel(
         self,
         panel: PanelSettings,
@@ -271,12 +284,60 @@ class Fleet:
         drift_share: float = 0.02,
     ) -> None:
         """Take a panel in, or a resting one in another shape; what is remembered of it is used after a look at it."""
+        await self._take_over(panel, line)
         if panel.id in self._panels:
             async with self._context.write_lock:
                 self._let_go(self._panels[panel.id])
                 self._take_in(panel, line, driver, drift_share)
         else:
             self._take_in(panel, line, driver, drift_share)
+
+    async def _take_over(self, panel: PanelSettings, line: str) -> None:
+        """A panel without a serial number that is met at the same place under another id is the same one."""
+        if not self._coming or panel.id in self._panels or panel.id in self._snapshot.observed:
+            return
+        where, options = f"{line} {panel.unit}", options_text(panel)
+        for each in self.departed():
+            if each.serial is None and (each.where, each.kind) == (where, (panel.model, options)):
+                self._snapshot = moved(self._snapshot, each.id, panel.id)
+                await self._keep_moved(panel.id)
+                await self._forget(each.id)
+                return
+
+    async def _keep_moved(self, panel: str) -> None:
+        store, now, snapshot = self._context.store, self._context.now(), self._snapshot
+        await store.put_allocation(panel, snapshot.allocations[panel], now)
+        await store.put_observed(panel, snapshot.observed[panel])
+        for key, value in snapshot.panel_facts[panel].items():
+            await store.put_panel_fact(panel, key, value, now)
+
+    async def _moved(self, departed: str, panel: str) -> None:
+        """The unit of a departed panel is `panel` now: what it may hold leaves there."""
+        state, now = self._panels[panel].state, self._context.clock.wall()
+        for each in self.departed():
+            if each.id == departed:
+                for key in each.keys:
+                    if key in self._desired and key not in state.bound:
+                        state.expect(key, now)
+        await self._forget(departed)
+
+    async def forget(self, panel_id: str) -> None:
+        """Forget a departed panel, with what it may hold. Raises UnknownPanel, CannotDo and StoreError."""
+        if panel_id in self._panels:
+            raise CannotDo(f"{panel_id}: the configuration has it: take it out of the file first")
+        if panel_id not in {each.id for each in self.departed()}:
+            raise UnknownPanel(panel_id)
+        self._context.emit(Commanded(panel_id, "forget"))
+        await self._supervisor.finish(self._forget(panel_id), f"forget {panel_id}")
+
+    async def _forget(self, panel: str) -> None:
+        store, now = self._context.store, self._context.now()
+        await store.put_allocation(panel, {}, now)
+        await store.put_observed(panel, ObservedPanel())
+        for key in self._snapshot.panel_facts.get(panel, {}):
+            await store.put_panel_fact(panel, key, None, now)
+        self._assignment.forget(panel)
+        self._snapshot = forgotten(self._snapshot, panel)
 
     def _take_in(self, settings: PanelSettings, line: str, driver: PanelDriver, drift_share: float) -> None:
         memory = memory_of(self._snapshot, settings)
@@ -295,11 +356,17 @@ class Fleet:
         self._looks.leave(panel)
         await panel.rest(grace_s)
 
-    async def remove_panel(self, panel_id: str, grace_s: float = 5.0) -> None:
-        """Let go of a panel; it is left as it is. Raises UnknownPanel."""
+    async def remove_panel(self, panel_id: str, grace_s: float = 5.0) -> int:
+        """Let go of a panel; it is left as it is. Returns how many items it may still hold. Raises UnknownPanel."""
         await self.rest_panel(panel_id, grace_s)
+        await self._panel(panel_id).leave()
         async with self._context.write_lock:
             self._let_go(self._panel(panel_id))
+        self._coming -= {panel_id}
+        held = next((each.keys for each in self.departed() if each.id == panel_id), frozenset())
+        if held:
+            self._context.emit(Left(panel_id, held))
+        return len(held)
 
     def _let_go(self, panel: Panel) -> None:
         del self._panels[panel.id]
@@ -329,8 +396,12 @@ class Fleet:
         self._commanded(panel_id, "sync").sync()
 
     async def reinit(self, panel_id: str) -> None:
-        """Erase the panel, slots of others too, and write all anew. Returns at once. Raises UnknownPanel."""
-        self._commanded(panel_id, "reinit").reinit()
+        """Erase the panel, slots of others too, and write all anew. Returns at once. Raises UnknownPanel and StoreError."""
+        await self._supervisor.finish(self._commanded(panel_id, "reinit").reinit(), f"reinit {panel_id}")
+
+    async def erase(self, panel_id: str) -> None:
+        """Erase the panel before it leaves the site. Returns at once. Raises UnknownPanel and StoreError."""
+        await self._supervisor.finish(self._commanded(panel_id, "erase").erase(), f"erase {panel_id}")
 
     async def retry(self, panel_id: str) -> None:
         """Try again what failed or was given up. Returns at once. Raises UnknownPanel."""

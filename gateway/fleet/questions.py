@@ -72,12 +72,15 @@ class Questions:
 
     async def explain(self, link_id: str, at: int, target: Target | None) -> ExplainReport | None:
         """Whether a profile is open at an instant, as asked and place by place. None: unknown link_id."""
-        item = self._desired.live.get(link_id)
-        if item is None or item.profile is None:
+        item, holders = self._desired.live.get(link_id), self._assignment.holders_of_deleted(link_id)
+        if item is None and holders:
+            item = self._desired.gone.get(link_id)
+        if item is None:
             return None
-        asked = Recurrence(item.profile, self._context.options.readings).is_open(at)
+        asked = item.profile is not None and Recurrence(item.profile, self._context.options.readings).is_open(at)
         panels = []
-        for each in self._desired.targets(link_id) if target is None else (target,):
+        everywhere = holders if item.profile is None else self._desired.targets(link_id)
+        for each in everywhere if target is None else (target,):
             place = self._assignment.place(each)
             if place is not None:  # it may have been taken out meanwhile
                 panels.append(await self._explain(each, place, item, at))

@@ -41,6 +41,9 @@ class ItemView:
     reason: Reason | None = None
     message: str | None = None
     still_grants: int | None = None
+    still_grants_text: str | None = None
+    """When the panel is open by that, see `results.PanelResult`."""
+    still_grants_until: int | None = None
     slots: tuple[int, ...] = ()
     """Numbered from the panel's first one: those it has there, or may have, and those that are reserved for it."""
     asked_at: int | None = None

@@ -20,6 +20,7 @@ from gateway.fleet.events import (
     Drifted,
     Event,
     Failed,
+    Left,
     OutputSwitched,
     Pushed,
     Refused,
@@ -68,6 +69,9 @@ def audit(event: Event) -> None:
             _warn("another unit stands at a panel's place", panel=panel, detail=why)
         case Doubted(panel, why):
             _warn("another unit may stand at a panel's place", panel=panel, detail=why)
+        case Left(panel, keys):
+            first = sorted(keys)[:_NAMED]
+            _warn("a panel that still holds profiles left the configuration", panel=panel, count=len(keys), link_ids=first)
         case ClockMeasured(panel, drift_ms):
             _audit.debug("panel clock measured", extra={"panel": panel, "drift_ms": drift_ms})
         case ClockSet(panel, reason):

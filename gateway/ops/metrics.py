@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -73,9 +73,11 @@ class Metrics:
             case _:
                 pass
 
-    def watch(self, panels: Callable[[], Iterable[PanelView]]) -> None:
-        """Add the state of panels at the moment of asking."""
-        self._registry.register(_PanelCollector(panels))
+    def watch(
+        self, panels: Callable[[], Iterable[PanelView]], departed: Callable[[], Mapping[str, int]] = dict[str, int]
+    ) -> None:
+        """Add the state of panels at the moment of asking. `departed`: how many items panels that left may still hold."""
+        self._registry.register(_PanelCollector(panels, departed))
 
     def watch_clock(self, clock: Callable[[], ClockView]) -> None:
         """Add whether the host's clock is trusted at the moment of asking."""
@@ -107,8 +109,9 @@ class _ClockCollector(Collector):
 class _PanelCollector(Collector):
     """Collected when asked for; the metric names are present even without panels."""
 
-    def __init__(self, panels: Callable[[], Iterable[PanelView]]) -> None:
+    def __init__(self, panels: Callable[[], Iterable[PanelView]], departed: Callable[[], Mapping[str, int]]) -> None:
         self._panels = panels
+        self._departed = departed
 
     def describe(self) -> Iterator[Metric]:
         return iter(())
@@ -120,6 +123,11 @@ class _PanelCollector(Collector):
             for view in views:
                 family.add_metric([view.id], value(view))
             yield family
+        text = "Items that a panel which left the configuration may still hold"
+        left = GaugeMetricFamily("panel_gateway_departed_items", text, labels=["panel"])
+        for panel, count in self._departed().items():
+            left.add_metric([panel], count)
+        yield left
         states = GaugeMetricFamily("panel_gateway_panel_state", "1 for the state that a panel is in", labels=["panel", "state"])
         for view in views:
             states.add_metric([view.id, view.state], 1)

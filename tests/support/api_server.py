@@ -21,6 +21,7 @@ from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
 from gateway.fleet.clock_trust import ClockWarning
 from gateway.fleet.host_clock import ClockView
+from gateway.fleet.panel.departed import Departed
 from gateway.fleet.results import Change, LinkReport, PanelResult
 from gateway.fleet.views import (
     ExplainPanel,
@@ -171,6 +172,15 @@ class MemoryFleet:
 
     async def accept(self, panel_id: str) -> None:
         self._act("accept", panel_id)
+
+    async def erase(self, panel_id: str) -> None:
+        self._act("erase", panel_id)
+
+    async def forget(self, panel_id: str) -> None:
+        self._act("forget", panel_id)
+
+    def departed(self) -> Sequence[Departed]:
+        return ()
 
     async def retry(self, panel_id: str) -> None:
         self._act("retry", panel_id)

@@ -139,7 +139,7 @@ class FakeDriver:
         self.quarantined_until: float | None = None
         self.hastened = 0
         """How often somebody asked for it to be looked for soon."""
-        self._capabilities = panel.capabilities
+        self._capabilities = replace(panel.capabilities, stores_link_ids=panel.labelled)
 
     @property
     def capabilities(self) -> PanelCapabilities:

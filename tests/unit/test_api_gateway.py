@@ -55,6 +55,8 @@ async def test_panels(server: ApiServer) -> None:
         "reason": None,
         "message": None,
         "still_grants": None,
+        "still_grants_text": None,
+        "still_grants_until": None,
         "slots": [],
         "asked_at": None,
     }

@@ -33,7 +33,7 @@ def test_a_panel_that_comes_gets_its_profiles_and_one_that_leaves_is_left_as_it_
         assert site.held("gate").keys() == {link(1), link(2)}
         await site.fleet.remove_panel("gate")
         (report,) = await site.fleet.delete([link(1)])
-        assert [result.panel for result in report.panels] == ["lobby"]
+        assert [(result.panel, result.success) for result in report.panels] == [("lobby", True), ("gate", False)]
         assert site.held("gate").keys() == {link(1), link(2)}, "left as it is"
         assert len(site.panels["lobby"].readings) == quiet
         await site.pass_time(20)

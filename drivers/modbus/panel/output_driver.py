@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 
 from config.panel_model import PanelModel
 from config.panel_parts import IdentityCheck, OutputCommand
+from config.schedule_layouts import OpenAccessSlots
 from drivers.contract import (
     Acknowledgement,
     AvailabilityFeed,
@@ -34,7 +35,8 @@ _NOT_THERE = frozenset({0x01, 0x02})
 
 
 def capabilities_of(model: PanelModel) -> PanelCapabilities:
-    return PanelCapabilities(**model.capabilities.model_dump())
+    stores_link_ids = isinstance(model.schedule, OpenAccessSlots)
+    return PanelCapabilities(**model.capabilities.model_dump(), stores_link_ids=stores_link_ids)
 
 
 def output_request(model: PanelModel, output: int, on: bool, lease_s: int | None) -> Request | None:

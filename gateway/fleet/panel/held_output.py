@@ -61,7 +61,7 @@ class HeldOutput:
         """Open, and not about to close before a lease could be over: then what is off stays off."""
         self._follow()
         is_open = self._open_now()
-        may_open = self._context.may_open() and self._state.identity.stranger is None
+        may_open = self._context.may_open() and self._state.identity.stranger is None and not self._state.retired
         return is_open and may_open and (self.seen is True or self.lease()[0] != 0)
 
     def _follow(self) -> None:

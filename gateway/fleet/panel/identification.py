@@ -66,8 +66,15 @@ class Identification:
         return None
 
     async def _recognise(self, serial: str | None) -> None:
+        state = self._state
+        where = f"{state.line} {state.settings.unit}"
         await self._keep("stranger", None)
-        self._state.identity.recognised(serial)
+        await self._keep("where", where)
+        state.identity.where = where
+        for each in self._neighbours():
+            if each.departed and serial is not None and each.serial == serial:
+                await self._context.moved(each.id, state.id)
+        state.identity.recognised(serial)
 
     # without a number
 
@@ -162,10 +169,8 @@ class Identification:
 
     async def _keep(self, fact: str, value: str | None) -> None:
         """Durable, where that is news."""
-        state = self._state
-        identity = state.identity
-        if value != (identity.serial if fact == "serial" else identity.stranger):
-            await self._context.store.put_panel_fact(state.id, fact, value, self._context.now())
+        if value != self._state.identity.facts().get(fact):
+            await self._context.store.put_panel_fact(self._state.id, fact, value, self._context.now())
 
 
 def _fixed(settings: PanelSettings) -> str | None:

@@ -34,6 +34,8 @@ class Identity:
     def __init__(self, facts: Mapping[str, str] = MappingProxyType({})) -> None:
         self.serial = facts.get("serial")
         self.stranger = facts.get("stranger")
+        self.where = facts.get("where")
+        """The line and the unit that the panel was met at last."""
         self.found: str | None = None
         """The number that the unit there has."""
         self.checked = False
@@ -52,7 +54,8 @@ class Identity:
 
     def facts(self) -> dict[str, str]:
         """As the store keeps it."""
-        return {key: value for key, value in (("serial", self.serial), ("stranger", self.stranger)) if value is not None}
+        known = {"serial": self.serial, "stranger": self.stranger, "where": self.where}
+        return {key: value for key, value in known.items() if value is not None}
 
     def forget(self) -> None:
         """The unit may be another one by now."""

@@ -69,7 +69,7 @@ class Output:
         if denied is not None:
             return told(self._target, denied if item is not None else ItemOutcome(ItemState.REMOVED))
         held = self._keeper.held(self._number)
-        right = held is not None and held.is_right and self._state.identity.checked
+        right = held is not None and held.is_right and self._state.identity.checked and not self._state.retired
         if item is None and (held is None or right):
             return told(self._target, ItemOutcome(ItemState.REMOVED))
         if right and self._context.may_open():
@@ -85,7 +85,8 @@ class Output:
             return ItemOutcome(
                 ItemState.PENDING, Reason.VERIFY_FAILED, "the panel acknowledged the command and did not carry it out"
             )
-        unidentified = None if self._state.identity.checked else self._state.failure
+        state = self._state
+        unidentified = state.failure if state.retired or not state.identity.checked else None
         failure = self._keeper.failure or self._state.unreachable() or unidentified
         failure = failure or self._waiting()
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
@@ -132,6 +133,8 @@ class Output:
         kept = self._keeper.held(self._number)
         now = int(self._context.clock.wall()) if self._context.trusted() else None
         held = kept.seen if kept is not None and not kept.unread and at == now else None
+        if item.profile is None:
+            return ExplainPanel(place, None, held, "held" if held else None, "deleted")
         opens = {
             key: Recurrence(one.profile, readings).is_open(at) for key, one in self._bound.items() if one.profile is not None
         }

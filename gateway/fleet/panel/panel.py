@@ -10,6 +10,7 @@ from drivers.contract import PanelDriver
 from gateway.concurrency import Supervisor, end
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.compilation import fingerprint, refresh
+from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.identity import Identity, Neighbour
 from gateway.fleet.panel.output import Output
 from gateway.fleet.panel.outputs import OutputKeeper
@@ -48,6 +49,7 @@ class Panel:
         self._keeper = OutputKeeper(state, context, memory.marked)
         self._table = Table(state, context, self._reconciler)
         state.identity.changed = self._keeper.wake
+        state.retired = "retired" in memory.facts
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         if defect is not None:
             self._reconciler.report(defect)
@@ -122,8 +124,9 @@ class Panel:
         self._reconciler.sync()
         self._keeper.again()
 
-    def reinit(self) -> None:
-        """Erase it, slots of others too, and write all anew."""
+    async def reinit(self) -> None:
+        """Erase it, slots of others too, and write all anew. Raises StoreError."""
+        await self._retire(retired=False)
         self.state.driver.hasten()
         self._reconciler.erase()
         self._keeper.again()
@@ -133,6 +136,21 @@ class Panel:
         self.state.driver.hasten()
         self._reconciler.requeue()
         self._keeper.again()
+
+    async def erase(self) -> None:
+        """Erase it, slots of others too, and write nothing more, until `reinit` or until it leaves. Raises StoreError."""
+        await self._retire(retired=True)
+        self.sync()
+
+    async def _retire(self, *, retired: bool) -> None:
+        if retired is not self.state.retired:
+            value = "yes" if retired else None
+            await self._context.store.put_panel_fact(self.id, "retired", value, self._context.now())
+            self.state.retired = retired
+
+    async def leave(self) -> None:
+        """It leaves the site: should it come back, it is written again. Raises StoreError."""
+        await self._retire(retired=False)
 
     async def accept(self) -> None:
         """The unit that stands at its place is the panel from now on; it is read and written anew.
@@ -149,6 +167,13 @@ class Panel:
         identity.accept()
         self.state.forget_content()
         self._reconciler.sync()
+
+    def departed(self) -> Departed:
+        """The panel as it is remembered when it leaves the site."""
+        state = self.state
+        kind = (state.observed.model, state.observed.options)
+        keys = state.remembered().union(state.leaving)
+        return Departed(self.id, keys, kind, state.identity.where, state.identity.serial, state.images())
 
     def neighbour(self) -> Neighbour:
         """The panel as others see it."""

@@ -273,6 +273,8 @@ class Reconciler:
                 return clock
         else:
             return Failure(Reason.UNEXPECTED_REPLY, "the panel restarts whenever it is looked at")
+        if self.state.retired and self.state.certain:
+            return await self._transactions.retire()
         erasure = await self._transactions.erase() if self._erase_all and self.state.certain else None
         if erasure is not None and erasure.due is None:
             return erasure

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from config.settings import PanelSettings
 from drivers.contract import Allocation
+from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.state import PanelState, disbelieved
 from gateway.fleet.panel.wear import FACT
 from gateway.fleet.target import Target, read_target
@@ -30,6 +31,11 @@ class Memory:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
+def options_text(panel: PanelSettings) -> str:
+    """The options of a panel's model as they are remembered."""
+    return json.dumps(panel.options, sort_keys=True, separators=(",", ":")) if panel.options else ""
+
+
 def memory_of(snapshot: Snapshot, panel: PanelSettings) -> Memory:
     """What counts of what is remembered of a panel.
 
@@ -38,7 +44,7 @@ def memory_of(snapshot: Snapshot, panel: PanelSettings) -> Memory:
     """
     observed, allocation = snapshot.observed.get(panel.id, ObservedPanel()), snapshot.allocations.get(panel.id, {})
     marked, facts = _marked(snapshot.allocations, panel.id), snapshot.panel_facts.get(panel.id, {})
-    options = json.dumps(panel.options, sort_keys=True, separators=(",", ":")) if panel.options else ""
+    options = options_text(panel)
     if not observed.model or (observed.model, observed.options) == (panel.model, options):
         nameless = panel.id in snapshot.observed and not observed.model
         return Memory(replace(observed, model=panel.model, options=options), allocation, marked, nameless=nameless, facts=facts)
@@ -52,16 +58,17 @@ def _marked(allocations: Mapping[str, Allocation], panel: str) -> tuple[int, ...
     return tuple([each.output for each in found if each is not None and each.panel == panel and each.output is not None])
 
 
-def all_remembered(snapshot: Snapshot) -> Mapping[str, frozenset[str]]:
-    """Panels, of this site or not, and what they may hold."""
-    found: dict[str, frozenset[str]] = {}
-    for name, allocation in snapshot.allocations.items():
-        target = read_target(name)
-        if target is not None and target.output is None:
-            found[name] = frozenset(allocation)
-    for panel, observed in snapshot.observed.items():
-        found[panel] = found.get(panel, frozenset()).union(*(image.allocation for image in images(observed.known)))
-    return found
+def all_remembered(snapshot: Snapshot) -> Mapping[str, Departed]:
+    """Panels, of this site or not, with what they may hold in their tables."""
+    tables = {name for name in snapshot.allocations if (target := read_target(name)) is not None and target.output is None}
+    return {panel: _remembered(snapshot, panel) for panel in (*tables, *snapshot.observed.keys() - tables)}
+
+
+def _remembered(snapshot: Snapshot, panel: str) -> Departed:
+    observed, facts = snapshot.observed.get(panel, ObservedPanel()), snapshot.panel_facts.get(panel, {})
+    found = images(observed.known)
+    keys = frozenset(snapshot.allocations.get(panel, ())).union(*(image.allocation for image in found))
+    return Departed(panel, keys, (observed.model, observed.options), facts.get("where"), facts.get("serial"), found)
 
 
 def doubted(snapshot: Snapshot) -> Snapshot:
@@ -78,6 +85,26 @@ def remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int]) 
     if not state.former:
         allocations[state.id], observed = state.allocation, {**observed, state.id: state.observed}
     return replace(snapshot, desired={}, allocations=allocations, bindings={}, observed=observed, panel_facts=facts)
+
+
+def forgotten(snapshot: Snapshot, panel: str) -> Snapshot:
+    """Without what is known of a panel."""
+    allocations = {name: held for name, held in snapshot.allocations.items() if name != panel and not _is_output_of(name, panel)}
+    observed = {name: each for name, each in snapshot.observed.items() if name != panel}
+    facts = {name: each for name, each in snapshot.panel_facts.items() if name != panel}
+    return replace(snapshot, allocations=allocations, observed=observed, panel_facts=facts)
+
+
+def moved(snapshot: Snapshot, panel: str, to: str) -> Snapshot:
+    """With what is known of a panel as of another id."""
+    known = snapshot
+    snapshot = forgotten(snapshot, panel)
+    return replace(
+        snapshot,
+        allocations={**snapshot.allocations, to: known.allocations.get(panel, {})},
+        observed={**snapshot.observed, to: known.observed.get(panel, ObservedPanel())},
+        panel_facts={**snapshot.panel_facts, to: known.panel_facts.get(panel, {})},
+    )
 
 
 def _is_output_of(name: str, panel: str) -> bool:

@@ -81,6 +81,12 @@ class PanelState:
         """Whether it may hold more than is remembered: it was written once, and what became of that is not known. Until read."""
         self.away_since: float | None = None
         """From when on it cannot be spoken to (Unix seconds); None: it can, as far as known."""
+        self.retired = False
+        """It is erased and about to leave the site: nothing is written to it."""
+        self.carried: Collection[str] = ()
+        """Items that it was seen to carry when it was looked at last; asked for or not."""
+        self.looked_at = False
+        """Whether it was seen whole since the gateway started."""
         self._clock_missing = False
         self._writing = False
         """A transaction is under way, and nothing else has happened to the panel since it began."""
@@ -139,6 +145,16 @@ class PanelState:
         older than its last write.
         """
         return not self.certain or any(image.allocation.get(key) for image in self.images())
+
+    @property
+    def unread(self) -> bool:
+        """Whether the panel knows by itself whose its slots are, and was not seen whole since the gateway started."""
+        return self.driver.capabilities.stores_link_ids and not self.looked_at
+
+    @property
+    def may_carry_any(self) -> bool:
+        """Whether the panel may carry items that nobody remembers: it tells of them when it is seen whole."""
+        return self.doubted or self.unread
 
     def unreachable(self) -> Failure | None:
         feed = self.driver.availability
@@ -245,6 +261,7 @@ class PanelState:
         """A look showed that the panel holds what it held when it was seen last."""
         (image,) = self.images()
         self._know(Certain(image))
+        self.looked_at, self.carried = True, _labels(image)
 
     def forget_content(self) -> None:
         """Nothing that was known of the panel is built on until it is read again. Slots that it has not got belong to nobody."""
@@ -259,13 +276,13 @@ class PanelState:
 
     def note_strangers(self, ours: Container[str]) -> None:
         """`ours`: all that was ever asked for."""
-        labels = (slot.link_ids for image in self.images() for slot in image.slots.values())
-        self.strangers = frozenset(key for link_ids in labels for key in link_ids if key not in ours)
+        labels = frozenset[str]().union(*map(_labels, self.images()))
+        self.strangers = frozenset(key for key in labels if key not in ours)
 
     def read(self, image: PanelImage, ours: Container[str]) -> None:
         """The panel was read whole."""
         self._know(Certain(image))
-        self.doubted = False
+        self.doubted, self.looked_at, self.carried = False, True, _labels(image)
         self.note_strangers(ours)
         for key in image.allocation:
             if key not in self.bound:
@@ -391,6 +408,11 @@ class PanelState:
     def _judge(self, verdicts: Verdicts) -> Mapping[str, ItemOutcome]:
         fresh, self.verdicts = fresh_refusals(self.verdicts, verdicts), verdicts
         return fresh
+
+
+def _labels(image: PanelImage) -> frozenset[str]:
+    """Whose slots there are."""
+    return frozenset(key for slot in image.slots.values() for key in slot.link_ids)
 
 
 def _last_seen(known: Known) -> Known:

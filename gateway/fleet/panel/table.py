@@ -7,11 +7,14 @@ from dataclasses import replace
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
 from gateway.compiler.explain import Explanation, explain
+from gateway.compiler.image import is_open
 from gateway.compiler.outcome import HELD
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
+from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import compile_bound
 from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, NOT_TRUSTED, STORE_DOUBTED, Failure
+from gateway.fleet.panel.opening import opening_text, opening_until
 from gateway.fleet.panel.place import PlacePlan, told
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.state import PanelState
@@ -85,8 +88,19 @@ class Table:
             return self._removed(key, None)
         if self.holds(key):
             return told(self._target, self._state.images()[0].outcomes[key], self._state.law_until)
-        said, granted = told(self._target, self._lacking(wanted)), self.still_grants(key)
-        return said if granted is None else replace(said, still_grants=granted)
+        return self._granting(told(self._target, self._lacking(wanted)), key)
+
+    def _granting(self, said: PanelResult, key: str) -> PanelResult:
+        """With what the panel may still open for an item."""
+        granted = self.still_grants(key)
+        if granted is None:
+            return said
+        zone, found = self._context.options.readings.zone, self._granted(key)
+        texts = [opening_text(image, image.allocation[key]) for image in found]
+        untils = [opening_until(image, image.allocation[key], zone) for image in found]
+        until = None if None in untils else max(each for each in untils if each is not None)
+        text = " or ".join(dict.fromkeys(text or "never" for text in texts))
+        return replace(said, still_grants=granted, still_grants_text=text, still_grants_until=until)
 
     def _lacking(self, wanted: DesiredItem) -> ItemOutcome:
         """Why the panel does not hold it, as far as known."""
@@ -120,8 +134,7 @@ class Table:
         if self._state.certain and not any(older):
             return told(self._target, ItemOutcome(ItemState.REMOVED))
         failure = self._silence() or self._state.failure or AT_WORK
-        said = told(self._target, ItemOutcome(ItemState.PENDING, failure.reason, failure.message))
-        return replace(said, still_grants=self.still_grants(key))
+        return self._granting(told(self._target, ItemOutcome(ItemState.PENDING, failure.reason, failure.message)), key)
 
     def _silence(self) -> Failure | None:
         """Why the panel cannot be spoken to.
@@ -140,13 +153,16 @@ class Table:
 
     def still_grants(self, key: str) -> int | None:
         """An older generation whose slots the panel may still carry; 0: slots of which the generation is not known."""
+        return min([image.generations.get(key, 0) for image in self._granted(key)], default=None)
+
+    def _granted(self, key: str) -> list[PanelImage]:
+        """What the panel may hold with slots of an older generation."""
         wanted = self._state.bound.get(key)
-        older = [
-            image.generations.get(key, 0)
+        return [
+            image
             for image in self._state.images()
             if image.allocation.get(key) and (wanted is None or image.generations.get(key, 0) < wanted.generation)
         ]
-        return min(older, default=None)
 
     def overdue(self, waiting: Iterable[str]) -> Iterator[tuple[float, bool]]:
         """Since when the panel should have dropped what is on its way out and taken what is bound and neither held nor refused,
@@ -190,10 +206,8 @@ class Table:
 
     async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
         profile, state = item.profile, self._state
-        assert profile is not None
-        if item.key not in state.bound:  # it may still be open
-            held = self._explained(profile, at, PanelImage()).held
-            return ExplainPanel(state.id, None, held, "held" if held else None, "not bound to this panel")
+        if profile is None or item.key not in state.bound:  # it may still be open
+            return self._explain_gone(item, at)
         if not self._context.trusted():
             held = self._explained(profile, at, PanelImage()).held
             return ExplainPanel(state.id, None, held, None, NOT_TRUSTED.message)
@@ -205,6 +219,16 @@ class Table:
         elif said.held is None and said.differs_at is None:
             message = "what the panel holds is not known"
         return ExplainPanel(state.id, said.compiled, said.held, said.differs_at, message)
+
+    def _explain_gone(self, item: DesiredItem, at: int) -> ExplainPanel:
+        capabilities, images = self._state.driver.capabilities, self._state.images()
+        minute = clocks.local_minute(self._context.options.readings.zone, at)
+        answers = {is_open(image, capabilities, minute, item.key) for image in images}
+        held = answers.pop() if len(answers) == 1 else None
+        message = "not bound to this panel" if item.profile is not None else "deleted"
+        text = self.removal(item.key, item.generation).still_grants_text
+        message += "" if text is None else f"; the panel may still open {text}"
+        return ExplainPanel(self._state.id, None, held, "held" if held else None, message)
 
     def _explained(self, wanted: TimeProfile, at: int, image: PanelImage) -> Explanation:
         """Where the images that a panel may hold disagree, what it holds is unknown."""

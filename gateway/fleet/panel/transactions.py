@@ -14,6 +14,8 @@ from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.wear import GONE
 from gateway.store.contract import ObservedPanel, StoreError
 
+_LONG_S = 300.0
+
 
 class Transactions:
     """One panel's. `stopped`: no transaction begins any more."""
@@ -42,6 +44,19 @@ class Transactions:
         if failure is None:
             state.wear.erased()
         return failure
+
+    async def retire(self) -> Failure:
+        """Erase what is left on a panel that is about to leave the site. Raises StoreError."""
+        state = self._state
+        if state.held().slots or state.allocation:
+            failure = await self.erase()
+            if failure is not None:
+                return failure
+            await self._context.store.put_allocation(state.id, {}, self._context.now())
+            state.reserve({})
+        state.settled({})
+        message = f"erased, nothing more is written to it: take it out of the file, or `panel-gateway reinit {state.id}`"
+        return Failure(Reason.DEPARTED, message, due=self._context.clock.monotonic() + _LONG_S)
 
     async def take_over(self) -> None:
         """A panel of another model than the stored one was read: what the store has of the other one is over.

@@ -99,6 +99,8 @@ def _item(
         reason=result.reason,
         message=result.message,
         still_grants=result.still_grants,
+        still_grants_text=result.still_grants_text,
+        still_grants_until=result.still_grants_until,
         slots=slots,
         asked_at=int(asked_at),
     )

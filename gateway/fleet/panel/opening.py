@@ -1,0 +1,94 @@
+"""What slots open, in words and until when. Pure; days count from 1970-01-01 of the panel's own wall clock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, time, timedelta
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from drivers.contract import PanelImage, Period, Slot
+from gateway.compiler.table import SPECIAL
+from gateway.schedules.local_time import date_of
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_WEEK = (1 << SPECIAL) - 1
+
+
+def opening_text(image: PanelImage, numbers: Collection[int], today: int = 0) -> str | None:
+    """When these slots are open from a day on: `Mon-Fri 09:00-18:00, until 2026-12-31`. None: never."""
+    said = [_slot_text(image.slots[number], image, today) for number in sorted(numbers) if number in image.slots]
+    return "; ".join(dict.fromkeys(text for text in said if text is not None)) or None
+
+
+def opening_until(image: PanelImage, numbers: Collection[int], zone: ZoneInfo) -> int | None:
+    """The instant from which these slots are never open again. None: there is none, or nobody knows."""
+    days = [_last_day(image.slots[number], image) for number in numbers if number in image.slots]
+    if not days or any(day is None for day in days):
+        return None
+    last = max(day for day in days if day is not None)
+    return int(datetime.combine(date_of(last) + timedelta(days=1), time(), zone).timestamp())
+
+
+def _groups(slot: Slot, image: PanelImage) -> Sequence[Sequence[int]]:
+    return slot.special_days or image.special_days
+
+
+def _dates(period: Period, slot: Slot, image: PanelImage) -> list[int]:
+    """The special days on which a period counts."""
+    groups = enumerate(_groups(slot, image))
+    return sorted({day for group, days in groups if period.days >> SPECIAL + group & 1 for day in days if _valid(day, slot)})
+
+
+def _valid(day: int, slot: Slot) -> bool:
+    return (slot.valid_from is None or day >= slot.valid_from) and (slot.valid_to is None or day <= slot.valid_to)
+
+
+def _last_day(slot: Slot, image: PanelImage) -> int | None:
+    if slot.opaque is not None or any(period.days & _WEEK for period in slot.periods):
+        return slot.valid_to if slot.opaque is None else None
+    return max((day for period in slot.periods for day in _dates(period, slot, image)), default=0)
+
+
+def _slot_text(slot: Slot, image: PanelImage, today: int) -> str | None:
+    if slot.opaque is not None:
+        return "nobody can tell when"
+    if slot.valid_to is not None and slot.valid_to < today:
+        return None
+    parts = []
+    for mask, periods in groupby(sorted(slot.periods), key=lambda period: period.days):
+        times = [*periods]
+        days = _days_text(mask, [day for day in _dates(times[0], slot, image) if day >= today])
+        if days is not None:
+            parts.append(f"{days} {', '.join(f'{_clock(each.start)}-{_clock(each.end)}' for each in times)}")
+    bounds = [f"from {date_of(slot.valid_from)}"] if slot.valid_from is not None and slot.valid_from > today else []
+    bounds += [f"until {date_of(slot.valid_to)}"] if slot.valid_to is not None else []
+    return ", ".join(["; ".join(parts), *bounds]) if parts else None
+
+
+def _days_text(mask: int, dates: Sequence[int]) -> str | None:
+    """`every day`, `Mon-Fri`, `Sat, Sun`, `on 2026-12-24`, `on 5 days from 2026-12-24 to 2027-01-06`."""
+    week = [] if not mask & _WEEK else ["every day"] if mask & _WEEK == _WEEK else [", ".join(_runs(mask))]
+    if len(dates) == 1:
+        week.append(f"on {date_of(dates[0])}")
+    elif dates:
+        week.append(f"on {len(dates)} days from {date_of(dates[0])} to {date_of(dates[-1])}")
+    return " and ".join(week) or None
+
+
+def _runs(mask: int) -> list[str]:
+    numbers = [number for number in range(SPECIAL) if mask >> number & 1]
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return [
+        _WEEKDAYS[run[0]] if len(run) == 1 else f"{_WEEKDAYS[run[0]]}{'-' if len(run) > 2 else ', '}{_WEEKDAYS[run[-1]]}"
+        for run in runs
+    ]
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"

@@ -1,0 +1,279 @@
+"""What is no longer asked for is taken away, or told: unknown to the store, on a panel that left, or asked for twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from config.settings import PanelSettings
+from drivers.contract import Availability, ItemState, Period, Reason, Slot
+from gateway.fleet.results import Change
+from gateway.fleet.views import CannotDo, UnknownPanel
+from tests.support.fake_panel import FakePanel
+from tests.support.fleet_site import START, FleetSite, item, link
+from tests.support.memory_store import MemoryStore
+from tests.support.virtual_time import run_virtual
+from tests.unit.test_fleet_reconciler import only
+
+
+def site_of(test: Callable[[FleetSite], Awaitable[None]], *names: str, **kinds: object) -> None:
+    async def main() -> None:
+        site = FleetSite({name: FakePanel() for name in names or ("lobby", "annex")})
+        for panel in site.panels.values():
+            for name, value in kinds.items():
+                setattr(panel, name, value)
+        await site.open()
+        await test(site)
+        await site.close()
+
+    run_virtual(main())
+
+
+def strange(number: int) -> Slot:
+    return Slot((link(number),), (Period(127, 0, 1440),))
+
+
+# unknown to the store
+
+
+@pytest.mark.parametrize("how", ["another gateway wrote it", "an older store was restored", "a fresh store"])
+def test_a_door_is_closed_by_a_deletion_that_the_store_knows_nothing_of(how: str) -> None:
+    async def test(site: FleetSite) -> None:
+        if how == "another gateway wrote it":
+            site.panels["annex"].slots[5] = strange(2)
+            await site.fleet.sync("annex")
+        else:
+            await site.fleet.upsert([item(1), item(2)])
+            await site.close()
+            site.store = MemoryStore()
+            if how == "an older store was restored":
+                await site.open()
+                await site.fleet.upsert([item(1)])
+                await site.close()
+            await site.open()
+        await site.pass_time(5)
+        report = only(await site.fleet.delete([link(2)]))
+        assert (report.change, report.success) == (Change.DELETED, True)
+        assert all(link(2) not in slot.link_ids for panel in site.panels.values() for slot in panel.slots.values())
+        await site.pass_time(20)
+        assert link(2) not in site.store.desired, "nothing is kept of it"
+        assert only(await site.fleet.delete([link(2)])).change is Change.NOT_FOUND
+
+    site_of(test)
+
+
+def test_a_panel_that_was_not_read_since_the_start_loses_what_was_deleted_when_it_comes_back() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.close()
+        site.store = MemoryStore()
+        panel = site.panels["annex"]
+        panel.slots[3], panel.online = strange(7), False
+        await site.open()
+        await site.pass_time(5)
+        report = only(await site.fleet.delete([link(7)]))
+        assert (report.change, report.success) == (Change.DELETED, False)
+        assert {each.panel: each.success for each in report.panels} == {"lobby": True, "annex": False}
+        await site.close()
+        await site.open()
+        await site.pass_time(20)
+        assert len(site.store.desired) == 1, "one row, kept over a restart"
+        site.drivers["annex"].back()
+        await site.pass_time(20)
+        assert panel.slots == {}
+        assert site.store.desired == {}
+        assert only(await site.fleet.delete([link(7)])).change is Change.NOT_FOUND
+
+    site_of(test)
+
+
+def test_a_deletion_of_nothing_is_not_found_once_every_panel_was_read() -> None:
+    async def test(site: FleetSite) -> None:
+        early = only(await site.fleet.delete([link(8)]))
+        assert early.change is Change.NOT_FOUND, "panels were read while the request waited"
+        await site.pass_time(20)
+        assert site.store.desired == {}
+        assert only(await site.fleet.delete([link(8)])).change is Change.NOT_FOUND
+
+    site_of(test)
+
+
+def test_panels_that_store_no_link_ids_are_not_waited_for() -> None:
+    async def test(site: FleetSite) -> None:
+        site.panels["annex"].online = False
+        await site.pass_time(5)
+        assert only(await site.fleet.delete([link(8)])).change is Change.NOT_FOUND
+
+    site_of(test, labelled=False)
+
+
+# departed
+
+
+async def removed(site: FleetSite, name: str = "annex") -> None:
+    site.fleet.expect_panels([other for other in site.panels if other != name])
+    await site.fleet.remove_panel(name)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_deletion_does_not_succeed_while_a_panel_that_left_may_go_on_opening(restarted: bool) -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2)])
+        await removed(site)
+        unit = site.panels.pop("annex")
+        if restarted:
+            await site.close()
+            await site.open()
+            site.fleet.expect_panels(["lobby"])
+        assert [(each.id, each.keys) for each in site.fleet.departed()] == [("annex", frozenset({link(1), link(2)}))]
+        for _ in range(2):
+            report = only(await site.fleet.delete([link(1)]))
+            assert (report.change, report.success) == (Change.DELETED, False)
+            (result,) = [each for each in report.panels if each.panel == "annex"]
+            assert result.reason is Reason.DEPARTED
+            assert "panel-gateway forget annex" in (result.message or "")
+            await site.pass_time(30)
+        site.panels["annex"] = unit
+        site.fleet.expect_panels(["lobby", "annex"])
+        await site.add("annex")
+        await site.pass_time(20)
+        assert site.held("annex").keys() == {link(2)}, "the deletion reached the panel when it came back"
+        assert only(await site.fleet.delete([link(1)])).change is Change.NOT_FOUND
+
+    site_of(test)
+
+
+def test_a_panel_that_is_gone_for_good_is_forgotten_by_command_only() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        with pytest.raises(CannotDo):
+            await site.fleet.forget("annex")
+        await removed(site)
+        with pytest.raises(UnknownPanel):
+            await site.fleet.forget("nobody")
+        await site.fleet.delete([link(1)])
+        await site.fleet.forget("annex")
+        assert site.fleet.departed() == []
+        await site.pass_time(20)
+        assert only(await site.fleet.delete([link(1)])).change is Change.NOT_FOUND
+        site.panels.pop("annex")
+        await site.close()
+        await site.open()
+        site.fleet.expect_panels(["lobby"])
+        assert site.fleet.departed() == []
+
+    site_of(test)
+
+
+def test_a_panel_that_was_erased_leaves_nothing_behind() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        await site.fleet.erase("annex")
+        await site.pass_time(10)
+        assert site.panels["annex"].slots == {}
+        report = only(await site.fleet.upsert([item(2)]))
+        assert [each.reason for each in report.panels if not each.success] == [Reason.DEPARTED]
+        assert site.panels["annex"].slots == {}, "nothing more is written to it"
+        await site.fleet.reinit("annex")
+        await site.pass_time(10)
+        assert site.held("annex").keys() == {link(1), link(2)}, "reinit takes it back"
+        await site.fleet.erase("annex")
+        await site.pass_time(10)
+        await removed(site)
+        assert site.fleet.departed() == []
+        report = only(await site.fleet.delete([link(1)]))
+        assert report.success
+        await site.add("annex")
+        await site.pass_time(10)
+        assert site.held("annex").keys() == {link(2)}, "a panel that comes back is written again"
+
+    site_of(test)
+
+
+@pytest.mark.parametrize("kind", [{}, {"serial": None, "labelled": False}])
+def test_a_panel_under_another_id_has_not_departed(kind: dict[str, object]) -> None:
+    """By its serial number, or without one by its line and unit."""
+
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2)])
+        await site.pass_time(2)
+        unit = site.panels.pop("annex")
+        site.settings["annex"] = PanelSettings(id="annex", model="open-access-panel")
+        site.fleet.expect_panels(["lobby", "hall"])
+        await site.fleet.remove_panel("annex")
+        await site.fleet.delete([link(1)])
+        site.panels["hall"] = unit
+        await site.add("hall")
+        await site.pass_time(20)
+        assert site.fleet.departed() == []
+        assert len(unit.slots) == 1
+        assert site.held("hall").keys() == {link(2)}
+        assert only(await site.fleet.delete([link(1)])).change is Change.NOT_FOUND
+
+    site_of(test, **kind)
+
+
+def test_a_binding_that_names_a_panel_which_left_is_no_success() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.bind(link(1), ["lobby", "annex:2"])
+        await site.fleet.bind(link(2), ["annex"])
+        await site.fleet.bind(link(3), [])
+        await removed(site)
+        reports = await site.fleet.upsert([item(1), item(2), item(3)])
+        assert [report.success for report in reports] == [False, False, True]
+        assert [(each.panel, each.reason) for each in reports[0].panels] == [("lobby", None), ("annex:2", Reason.DEPARTED)]
+        assert [(each.panel, each.reason) for each in reports[1].panels] == [("annex", Reason.DEPARTED)]
+
+    site_of(test)
+
+
+# asked for twice
+
+
+def test_the_same_deletion_again_says_the_same_while_a_panel_that_was_away_still_grants() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        panel = site.panels["annex"]
+        panel.online = False
+        site.drivers["annex"].feed.set(Availability.QUARANTINED)
+        first = only(await site.fleet.delete([link(1)]))
+        again = only(await site.fleet.delete([link(1)]))
+        await site.pass_time(60)
+        later = only(await site.fleet.delete([link(1)]))
+        assert first == again == later
+        assert (first.change, first.success) == (Change.DELETED, False)
+        (result,) = [each for each in first.panels if each.panel == "annex"]
+        assert (result.outcome, result.still_grants) == (ItemState.PENDING, 1)
+        assert (result.still_grants_text, result.still_grants_until) == ("every day 09:00-10:00", None)
+        said = await site.fleet.explain(link(1), START - START % 86_400 + 34_000, None)
+        assert said is not None
+        (told,) = said.panels
+        assert (said.asked, told.held, told.panel) == (False, True, "annex")
+        assert "every day 09:00-10:00" in (told.message or "")
+        seen = site.fleet.panel("annex")
+        assert seen is not None
+        assert seen.items[0].still_grants_text == "every day 09:00-10:00"
+        site.drivers["annex"].back()
+        await site.pass_time(10)
+        assert only(await site.fleet.delete([link(1)])).change is Change.NOT_FOUND
+        assert await site.fleet.explain(link(1), START, None) is None
+
+    site_of(test)
+
+
+def test_a_held_output_that_cannot_be_switched_off_goes_on_being_told() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.bind(link(1), ["annex:1"])
+        await site.fleet.upsert([item(1, start=0, length=1439)])
+        assert 1 in site.panels["annex"].outputs
+        site.panels["annex"].online = False
+        for _ in range(3):
+            report = only(await site.fleet.delete([link(1)]))
+            assert (report.change, report.success) == (Change.DELETED, False)
+            await asyncio.sleep(20)
+        site.drivers["annex"].back()
+        await site.pass_time(20)
+        assert only(await site.fleet.delete([link(1)])).change is Change.NOT_FOUND
+
+    site_of(test)
