@@ -123,6 +123,8 @@ class PanelSettings(_Settings):
     """Serial number of its unit, as a number or in the maker's form; no other unit is taken for the panel then."""
     on_replacement: Literal["fill", "ask"] = "fill"
     """What becomes of an empty unit with another serial number: it is filled, or waits for `accept`."""
+    known_foreign: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Slots of others that are no alarm while they hold what they held when they were seen first."""
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
     """Options of the panel model that this very panel sets otherwise."""
     simulator: SimulatorSettings = SimulatorSettings()

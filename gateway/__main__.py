@@ -73,10 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     reload = command("reload", "make the gateway read its configuration again, and wait for its answer")
     trust = command("trust-clock", "say that this host's clock is right, until the host boots or its clock is set")
     trust.add_argument("--yes", action="store_true", help="do not ask")
-    of_a_panel = [command(verb, text) for verb, text in VERBS.items()]
-    for verb in of_a_panel:
+    of_a_panel = {verb: command(verb, text) for verb, text in VERBS.items()}
+    of_a_panel["accept"].add_argument("--slots", action="store_true", help="remember its slots of others, with what they hold")
+    for verb in of_a_panel.values():
         verb.add_argument("panel")
-    for asking in (status, reload, trust, *of_a_panel):
+    for asking in (status, reload, trust, *of_a_panel.values()):
         asking.add_argument("--url", help="ask over HTTP, as the first user, in place of the gateway's socket on this machine")
     backup = command("backup", "copy the store while the gateway works", as_json=False)
     backup.add_argument("target", type=Path, metavar="FILE")

@@ -37,7 +37,7 @@ async def act(request: web.Request) -> web.Response:
         "sync": fleet.sync,
         "reinit": fleet.reinit,
         "retry": fleet.retry,
-        "accept": fleet.accept,
+        "accept": fleet.accept_slots if request.query.get("slots") == "true" else fleet.accept,
         "erase": fleet.erase,
         "forget": fleet.forget,
     }

@@ -61,6 +61,10 @@ class FleetService(Protocol):
         """Raises CannotDo."""
         ...
 
+    async def accept_slots(self, panel_id: str) -> None:
+        """Raises CannotDo."""
+        ...
+
     async def erase(self, panel_id: str) -> None: ...
 
     async def forget(self, panel_id: str) -> None:

@@ -12,7 +12,7 @@ VERBS: Mapping[str, str] = {
     "sync": "read a panel and write what differs, now",
     "reinit": "erase a panel and write all of it",
     "retry": "try the failed items of a panel again",
-    "accept": "take the unit that stands at a panel's place for the panel",
+    "accept": "take the unit that stands at a panel's place for the panel, or its slots of others as known",
     "erase": "erase a panel before it leaves the configuration, and write nothing more to it",
     "forget": "forget a panel that left the configuration, with what it may still hold",
 }
@@ -20,7 +20,9 @@ VERBS: Mapping[str, str] = {
 
 def verb(settings: Settings, arguments: argparse.Namespace) -> int:
     """One of `VERBS`."""
-    body = called(settings, "POST", f"/gateway/v1/panels/{arguments.panel}/{arguments.command}", arguments.url)
+    path = f"/gateway/v1/panels/{arguments.panel}/{arguments.command}"
+    slots = "?slots=true" if getattr(arguments, "slots", False) else ""
+    body = called(settings, "POST", path + slots, arguments.url)
     if arguments.json:
         say_json(body)
     else:

@@ -112,6 +112,14 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignFound:
+    """Slots that are not the gateway's, and that nobody knows, are open to somebody: when, by slot."""
+
+    panel: str
+    slots: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
 class ClockMeasured:
     """`drift_ms` None: the clock is not set."""
 
@@ -173,6 +181,7 @@ Event = (
     | Replaced
     | Strange
     | Doubted
+    | ForeignFound
     | Left
     | ClockMeasured
     | ClockSet

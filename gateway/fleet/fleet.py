@@ -372,7 +372,7 @@ class Fleet:
         del self._panels[panel.id]
         self._assignment.leave(panel)
         self._desired.bindings = self._bindings()
-        self._snapshot = remembering(self._snapshot, panel.state, panel.marked())
+        self._snapshot = remembering(self._snapshot, panel.state, panel.marked(), panel.facts())
 
     def _panel(self, panel_id: str) -> Panel:
         panel = self._panels.get(panel_id)
@@ -410,6 +410,10 @@ class Fleet:
     async def accept(self, panel_id: str) -> None:
         """Take the unit that stands at the panel's place for the panel. Raises UnknownPanel, CannotDo and StoreError."""
         await self._supervisor.finish(self._commanded(panel_id, "accept").accept(), f"accept {panel_id}")
+
+    async def accept_slots(self, panel_id: str) -> None:
+        """Slots of others on the panel are known from now on, with what they hold. Raises as `accept`."""
+        await self._supervisor.finish(self._commanded(panel_id, "accept slots").accept_slots(), f"accept slots {panel_id}")
 
     def _commanded(self, panel_id: str, action: str) -> Panel:
         panel = self._panel(panel_id)

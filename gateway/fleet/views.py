@@ -50,6 +50,16 @@ class ItemView:
     """When the present generation, or the removal, was asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignSlot:
+    """A used slot that is not the gateway's. `opens`: when, in words; None: never from now on. `known`: an operator knows it
+    with what it holds."""
+
+    slot: int
+    opens: str | None
+    known: bool
+
+
 StateWord = Literal[
     "in_sync", "syncing", "away", "refused", "drifted", "foreign", "wrong_device", "identity_changed", "unknown", "failed"
 ]
@@ -96,6 +106,8 @@ class PanelView:
     drifts: int = 0
     foreign_slots: tuple[int, ...] = ()
     """Used slots that carry none of our link_ids."""
+    foreign: tuple[ForeignSlot, ...] = ()
+    """The same, with what they open."""
     law_until: int | None = None
     writes: Mapping[str, int] = field(default_factory=dict)
     """Writes that left for storage of limited endurance, ever: e.g. ``{"flash": 3}``."""

@@ -167,5 +167,10 @@ _LEVELS: tuple[tuple[str, str, Callable[[PanelView], float]], ...] = (
         lambda view: view.revocation_lag_s,
     ),
     ("still_granting", "Items that the panel may grant beyond what is asked", lambda view: view.still_granting),
+    (
+        "foreign_open",
+        "Used slots that are not the gateway's, are open to somebody, and that nobody said to be known",
+        lambda view: sum(each.opens is not None and not each.known for each in view.foreign),
+    ),
     ("foreign_slots", "Used slots that are not the gateway's", lambda view: len(view.foreign_slots)),
 )

@@ -173,6 +173,9 @@ class MemoryFleet:
     async def accept(self, panel_id: str) -> None:
         self._act("accept", panel_id)
 
+    async def accept_slots(self, panel_id: str) -> None:
+        self._act("accept_slots", panel_id)
+
     async def erase(self, panel_id: str) -> None:
         self._act("erase", panel_id)
 

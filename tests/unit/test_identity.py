@@ -69,6 +69,22 @@ def test_a_device_of_another_kind_is_told_as_such(says: object) -> None:
         assert said.message.replace("register 1)", "register 0)") == STRANGER
 
 
+@pytest.mark.parametrize("model", ["ge-a-series", "domat-fc013", "waveshare-relay-8ch"])
+@pytest.mark.parametrize("code", [ILLEGAL_FUNCTION, ILLEGAL_ADDRESS])
+def test_a_device_that_lacks_what_the_model_has_is_told_as_another_kind(model: str, code: int) -> None:
+    async def run() -> object:
+        driver, wire = panel_on_wire(model)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(wire.panel, "read_words", refusing(code))
+            patch.setattr(wire.panel, "read_bits", refusing(code))
+            return await driver.status(P, None)
+
+    said = run_virtual(run())
+    assert isinstance(said, Acknowledgement)
+    assert (said.outcome, said.reason) == (Outcome.REJECTED, Reason.WRONG_DEVICE)
+    assert f"unit 1 does not answer like a {model} (exception {code:#04x}): is the model right?" == said.message
+
+
 def test_a_panel_that_is_busy_is_not_called_a_stranger() -> None:
     for said in asked(refusing(DEVICE_BUSY))[:2]:
         assert isinstance(said, Acknowledgement)

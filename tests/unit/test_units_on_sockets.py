@@ -8,8 +8,8 @@ import pytest
 
 from config.settings import BindingSettings, Settings
 from drivers.contract import Reason
-from simulators.domat_fc013 import DomatFc013
 from simulators.open_access_panel import OpenAccessPanel
+from simulators.panel import SimulatedPanel
 from simulators.site import SimulatedSite
 from tests.support.fleet_site import item, link
 from tests.unit.test_fleet_simulated import Running, gateway_on, until
@@ -59,12 +59,31 @@ async def test_nobody_gets_into_the_vault_when_two_adapters_change_names_over_a_
             await until(lambda: set(states(running).values()) == {"in_sync"})
 
 
-def contents(panel: object) -> object:
-    if isinstance(panel, OpenAccessPanel):
-        return dict(panel.used_schedules())
-    if isinstance(panel, DomatFc013):
-        return panel.details()
-    return panel.details()  # type: ignore[attr-defined]
+def contents(panel: SimulatedPanel) -> object:
+    return dict(panel.used_schedules()) if isinstance(panel, OpenAccessPanel) else panel.details()
+
+
+@pytest.mark.parametrize(
+    ("stands", "configured"),
+    [
+        ("domat-fc013", "open-access-panel"),
+        ("waveshare-relay-8ch", "open-access-panel"),
+        ("waveshare-relay-8ch", "ge-a-series"),
+        ("open-access-panel", "domat-fc013"),
+    ],
+)
+async def test_another_kind_of_device_at_the_address_is_told_as_such_and_left_alone(
+    stands: str, configured: str, tmp_path: Path
+) -> None:
+    async with (
+        SimulatedSite(two(stands)) as simulated,
+        gateway_on(simulated, two(configured), tmp_path / "store.db", RULES) as running,
+    ):
+        (report,) = await running.fleet.upsert([item(1)])
+        assert (report.success, report.panels[0].reason) == (False, Reason.WRONG_DEVICE)
+        assert "is the model right?" in (report.panels[0].message or "")
+        await until(lambda: set(states(running).values()) == {"wrong_device"})
+        assert simulated.panels["lobby"].traffic.writes == 0
 
 
 async def test_a_new_unit_is_filled_with_no_command_and_told(tmp_path: Path) -> None:

@@ -158,6 +158,8 @@ class OutputDriver:
             seen = None if self._clock_writer is None else await self._clock_writer.read(call)
             if not names and seen is None:
                 await self._unit.exchange(self._sign_of_life(), call)
+        except PanelException as error:
+            return failed(self._stranger(f"exception {error.code:#04x}") if error.code in _NOT_THERE else error)
         except DriverError as error:
             return failed(error)
         self._reading(facts)
@@ -203,15 +205,17 @@ class OutputDriver:
             facts = await self._unit.facts(names, call)
         except PanelException as error:
             if checks and error.code in _NOT_THERE:
-                raise self._stranger(checks[0]) from error
+                raise self._stranger(self._identity_register(checks[0])) from error
             raise
         for check in checks:
             if facts.number(check.read) & check.mask != check.equals & check.mask:
-                raise self._stranger(check)
+                raise self._stranger(self._identity_register(check))
         return facts
 
-    def _stranger(self, check: IdentityCheck) -> WrongDevice:
-        place = f"identity register {self._model.registers[check.read].address}"
+    def _identity_register(self, check: IdentityCheck) -> str:
+        return f"identity register {self._model.registers[check.read].address}"
+
+    def _stranger(self, place: str) -> WrongDevice:
         article = "an" if self._model.name[0] in "aeiou" else "a"
         kind = f"{article} {self._model.name}"
         return WrongDevice(f"unit {self._unit.unit} does not answer like {kind} ({place}): is the model right?")

@@ -9,6 +9,7 @@ from gateway.fleet.host_clock import PanelClock
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import refresh
 from gateway.fleet.panel.failure import Failure, failure_of
+from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.identification import Identification
 from gateway.fleet.panel.slots import adopt
 from gateway.fleet.panel.state import PanelState
@@ -22,12 +23,13 @@ _CLOCK_PERIOD_S = 3600.0
 class Inspection:
     """One panel, looked at. Leaves what it finds in the panel's state."""
 
-    def __init__(self, state: PanelState, context: FleetContext) -> None:
+    def __init__(self, state: PanelState, context: FleetContext, foreign: Foreign) -> None:
         self._state = state
         self._context = context
         self._seen_at: float | None = None
         self._clock_set_at: float | None = None
         self._clock_due = True
+        self._foreign = foreign
         self._identification = Identification(state, context)
         self._restricted = False
         """Whether the driver knows what the unit says of itself."""
@@ -68,6 +70,7 @@ class Inspection:
                 await self._identification.recognised()
             if same and not self.read_all and not state.to_be_read:
                 state.confirm()
+                await self._foreign.look()
                 return None
         return await self._read(priority, asked=asked)
 
@@ -93,6 +96,7 @@ class Inspection:
             state.drift()
             self._context.emit(Drifted(state.id))
         state.read(found, ours)
+        await self._foreign.look()
         if self.read_all:  # asked for meanwhile
             state.doubt()
         return None
@@ -124,6 +128,8 @@ class Inspection:
         state = self._state
         status = await state.driver.status(priority, None)
         if isinstance(status, Acknowledgement):
+            if status.reason is Reason.WRONG_DEVICE:
+                state.identity.forget()
             return failure_of(status)
         if not self._restricted or status.capacity != state.observed.capacity:
             state.driver.restrict(status.capacity)

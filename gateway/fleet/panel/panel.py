@@ -11,6 +11,7 @@ from gateway.concurrency import Supervisor, end
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.compilation import fingerprint, refresh
 from gateway.fleet.panel.departed import Departed
+from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.identity import Identity, Neighbour
 from gateway.fleet.panel.output import Output
 from gateway.fleet.panel.outputs import OutputKeeper
@@ -45,7 +46,8 @@ class Panel:
             state.forget_content()  # it may be another model's
         refresh(state, context)
         self._context = context
-        self._reconciler = Reconciler(state, context)
+        self._foreign = Foreign(state, context, memory.facts)
+        self._reconciler = Reconciler(state, context, self._foreign)
         self._keeper = OutputKeeper(state, context, memory.marked)
         self._table = Table(state, context, self._reconciler)
         state.identity.changed = self._keeper.wake
@@ -168,6 +170,14 @@ class Panel:
         self.state.forget_content()
         self._reconciler.sync()
 
+    async def accept_slots(self) -> None:
+        """Slots of others that it holds are known from now on, with what they hold. Raises CannotDo and StoreError."""
+        await self._foreign.accept()
+
+    def facts(self) -> dict[str, str]:
+        """What the store keeps of it besides what was observed."""
+        return self.state.identity.facts() | self._foreign.facts() | {FACT: self.state.wear.fact}
+
     def departed(self) -> Departed:
         """The panel as it is remembered when it leaves the site."""
         state = self.state
@@ -184,7 +194,9 @@ class Panel:
     def view(self, *, items: bool = False) -> PanelView:
         """What is desired against what is observed."""
         outputs = {number: self.place(number) for number in sorted(self.state.outputs)}
-        return view_of(self.state, self._table, outputs, self._context.clock.wall(), self._keeper.defect, items=items)
+        return view_of(
+            self.state, self._table, outputs, self._context.clock.wall(), self._keeper.defect, self._foreign.slots(), items=items
+        )
 
 
 def _restricted(driver: PanelDriver, capacity: Mapping[str, int]) -> Exception | None:

@@ -29,6 +29,7 @@ from gateway.fleet.panel.compilation import (
 )
 from gateway.fleet.panel.defects import Defects
 from gateway.fleet.panel.failure import CLOCK_NOT_SET, STORE_DOUBTED, Failure
+from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.inspection import Inspection
 from gateway.fleet.panel.state import UNREACHABLE, PanelState
 from gateway.fleet.panel.transactions import Transactions
@@ -42,10 +43,10 @@ _LOOKS = 3
 
 
 class Reconciler:
-    def __init__(self, state: PanelState, context: FleetContext) -> None:
+    def __init__(self, state: PanelState, context: FleetContext, foreign: Foreign) -> None:
         self.state = state
         self._context = context
-        self.inspection = Inspection(state, context)
+        self.inspection = Inspection(state, context, foreign)
         self._transactions = Transactions(state, context)
         self._defects = Defects(state.id, "its schedules", context)
         self._wake = asyncio.Event()

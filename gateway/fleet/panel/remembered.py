@@ -10,7 +10,6 @@ from config.settings import PanelSettings
 from drivers.contract import Allocation
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.state import PanelState, disbelieved
-from gateway.fleet.panel.wear import FACT
 from gateway.fleet.target import Target, read_target
 from gateway.store.contract import ObservedPanel, Snapshot, images
 
@@ -76,15 +75,15 @@ def doubted(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, observed={panel: disbelieved(observed) for panel, observed in snapshot.observed.items()})
 
 
-def remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int]) -> Snapshot:
+def remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int], facts: Mapping[str, str]) -> Snapshot:
     """With what is known of a panel that is taken out; of one that was not read yet as what it is now, what was known before."""
     allocations = {name: held for name, held in snapshot.allocations.items() if not _is_output_of(name, state.id)}
     allocations.update((str(Target(state.id, number)), {"": ()}) for number in marked)
     observed: Mapping[str, ObservedPanel] = snapshot.observed
-    facts = {**snapshot.panel_facts, state.id: {**state.identity.facts(), FACT: state.wear.fact}}
+    all_facts = {**snapshot.panel_facts, state.id: facts}
     if not state.former:
         allocations[state.id], observed = state.allocation, {**observed, state.id: state.observed}
-    return replace(snapshot, desired={}, allocations=allocations, bindings={}, observed=observed, panel_facts=facts)
+    return replace(snapshot, desired={}, allocations=allocations, bindings={}, observed=observed, panel_facts=all_facts)
 
 
 def forgotten(snapshot: Snapshot, panel: str) -> Snapshot:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority
+from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority, Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Pushed, Refused, Revoked
 from gateway.fleet.panel.compilation import Goal

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 from drivers.contract import ItemState, PanelImage, Reason
 from gateway.fleet import views
 from gateway.fleet.panel.failure import Failure
+from gateway.fleet.panel.foreign import alarming
 from gateway.fleet.panel.place import Place
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.table import Table
 from gateway.fleet.results import PanelResult
-from gateway.fleet.views import ItemView, PanelView
+from gateway.fleet.views import ForeignSlot, ItemView, PanelView
 from gateway.store import codec
 
 
@@ -22,6 +23,7 @@ def view_of(
     outputs: Mapping[int, Place],
     now: float,
     defect: Failure | None,
+    foreign: tuple[ForeignSlot, ...],
     *,
     items: bool,
 ) -> PanelView:
@@ -43,7 +45,7 @@ def view_of(
         id=state.id,
         line=state.line,
         model=state.settings.model,
-        state="failed" if state.failed or defect else "away" if away is not None else _word(state, pending, refused),
+        state="failed" if state.failed or defect else "away" if away is not None else _word(state, pending, refused, foreign),
         availability=state.driver.availability.current,
         desired=desired,
         held=held,
@@ -61,6 +63,7 @@ def view_of(
         still_granting=sum(revokes for _, revokes in overdue),
         drifts=observed.drifts,
         foreign_slots=tuple(sorted(state.foreign())),
+        foreign=foreign,
         law_until=state.law_until,
         writes=state.wear.written,
         endurance=state.wear.view(),
@@ -69,7 +72,7 @@ def view_of(
         image_hash=_hash(state.image) if items and state.image is not None else None,
         serial=state.identity.serial,
         found_serial=state.identity.found,
-        warnings=() if state.identity.note is None else (state.identity.note,),
+        warnings=tuple(_warnings(state, foreign)),
         items=tuple(_items(state, table, outputs)) if items else (),
     )
 
@@ -106,7 +109,7 @@ def _item(
     )
 
 
-def _word(state: PanelState, pending: int, refused: int) -> views.StateWord:
+def _word(state: PanelState, pending: int, refused: int, foreign: Sequence[ForeignSlot]) -> views.StateWord:
     if state.identity.stranger is not None:
         return "identity_changed"
     if state.failure is not None and state.failure.reason is Reason.WRONG_DEVICE:
@@ -117,7 +120,16 @@ def _word(state: PanelState, pending: int, refused: int) -> views.StateWord:
         return "drifted"
     if pending or not state.certain or state.clock_missing:
         return "syncing"
-    return "refused" if refused else "in_sync"
+    if refused:
+        return "refused"
+    return "foreign" if alarming(foreign) else "in_sync"
+
+
+def _warnings(state: PanelState, foreign: Iterable[ForeignSlot]) -> Iterator[str]:
+    if state.identity.note is not None:
+        yield state.identity.note
+    for each in alarming(foreign):
+        yield f"slot {each.slot} is not the gateway's and is open {each.opens}"
 
 
 def _error(state: PanelState, defect: Failure | None) -> str | None:

@@ -1,7 +1,7 @@
 """What writing has cost a panel's storage, and when the gateway may write to it again of itself.
 
-A cell lasts `endurance` writes and has to last `service_years`: a budget a day of running time follows. One half is for the table,
-one for the clock. What is asked for the first time costs none of it.
+A cell lasts `endurance` writes and has to last `service_years`: a budget a day of running time follows. One half is for the
+table, one for the clock. What is asked for the first time costs none of it.
 """
 
 from __future__ import annotations

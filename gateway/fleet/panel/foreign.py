@@ -1,0 +1,98 @@
+"""Used slots of a panel that are not the gateway's: what they open, and which of them an operator knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from hashlib import sha256
+
+from drivers.contract import PanelImage, Slot
+from gateway.fleet.context import FleetContext
+from gateway.fleet.events import ForeignFound
+from gateway.fleet.panel import clocks
+from gateway.fleet.panel.opening import opening_text
+from gateway.fleet.panel.state import PanelState
+from gateway.fleet.views import CannotDo, ForeignSlot
+
+_ACCEPTED, _LEARNED = "known_slots", "known_foreign"
+_EMPTY = ""
+"""The content of a slot that nobody uses."""
+
+
+class Foreign:
+    """One panel's. What is known is remembered with its content: foreign is what is new or changed since.
+
+    `facts`: as the store has them. Slots that the panel's setting `known_foreign` names are learned when they are seen first.
+    """
+
+    def __init__(self, state: PanelState, context: FleetContext, facts: Mapping[str, str]) -> None:
+        self._state = state
+        self._context = context
+        self._accepted = _read(facts.get(_ACCEPTED))
+        self._learned = _read(facts.get(_LEARNED))
+        self._told: tuple[ForeignSlot, ...] = ()
+
+    def slots(self) -> tuple[ForeignSlot, ...]:
+        """All of them, by number."""
+        image, today = self._state.image, clocks.local_minute(self._context.options.readings.zone, self._context.now()) // 1440
+        if image is None:
+            return ()
+        return tuple([self._slot(image, number, today) for number in sorted(self._state.foreign()) if number in image.slots])
+
+    def _slot(self, image: PanelImage, number: int, today: int) -> ForeignSlot:
+        content = _digest(image.slots[number])
+        learned = number in self._state.settings.known_foreign and self._learned.get(number) == content
+        return ForeignSlot(number, opening_text(image, [number], today), learned or self._accepted.get(number) == content)
+
+    async def look(self) -> None:
+        """The panel was seen whole. Raises StoreError."""
+        named = self._state.settings.known_foreign
+        fresh = {number: self._learned.get(number, self._content(number)) for number in named}
+        if fresh != self._learned:
+            await self._keep(_LEARNED, fresh)
+            self._learned = fresh
+        alarms = alarming(self.slots())
+        if alarms != self._told and alarms:
+            self._context.emit(ForeignFound(self._state.id, {each.slot: each.opens or "" for each in alarms}))
+        self._told = alarms
+
+    async def accept(self) -> None:
+        """All that are there now are known. Raises CannotDo and StoreError."""
+        if not self._state.certain:
+            raise CannotDo(f"{self._state.id}: what the panel holds is not known now: try again when it answers")
+        known = {each.slot: self._content(each.slot) for each in self.slots()}
+        if not known:
+            raise CannotDo(f"{self._state.id}: every used slot is the gateway's: there is nothing to accept")
+        await self._keep(_ACCEPTED, known)
+        self._accepted = known
+
+    def facts(self) -> dict[str, str]:
+        """As the store has them."""
+        return {key: _text(slots) for key, slots in ((_ACCEPTED, self._accepted), (_LEARNED, self._learned)) if slots}
+
+    def _content(self, number: int) -> str:
+        slot = self._state.held().slots.get(number)
+        return _EMPTY if slot is None or number not in self._state.foreign() else _digest(slot)
+
+    async def _keep(self, fact: str, slots: Mapping[int, str]) -> None:
+        await self._context.store.put_panel_fact(self._state.id, fact, _text(slots) if slots else None, self._context.now())
+
+
+def alarming(slots: Iterable[ForeignSlot]) -> tuple[ForeignSlot, ...]:
+    """Those that are open to somebody and that nobody knows."""
+    return tuple([each for each in slots if each.opens is not None and not each.known])
+
+
+@lru_cache(maxsize=1024)
+def _digest(slot: Slot) -> str:
+    return sha256(json.dumps(asdict(slot), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _read(text: str | None) -> dict[int, str]:
+    return {int(number): content for number, content in json.loads(text or "{}").items()}
+
+
+def _text(slots: Mapping[int, str]) -> str:
+    return json.dumps(dict(sorted(slots.items())))

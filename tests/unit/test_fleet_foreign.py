@@ -1,0 +1,142 @@
+"""Slots that are open to anybody and are not the gateway's: told with what they open, until somebody says that he knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from config.settings import PanelSettings
+from drivers.contract import PanelImage, Period, Slot
+from gateway.fleet.events import Event, ForeignFound
+from gateway.fleet.panel.opening import opening_text
+from gateway.fleet.views import CannotDo, PanelView
+from gateway.ops.metrics import Metrics
+from tests.support.fake_panel import FakePanel
+from tests.support.fleet_site import FleetSite, item
+from tests.support.virtual_time import run_virtual
+
+NIGHT = Slot((), (Period(31, 0, 360),))
+WEEKEND = Slot((), (Period(96, 0, 1440),))
+
+
+def lighting(test: Callable[[FleetSite], Awaitable[None]], settings: PanelSettings | None = None) -> None:
+    """A panel with two schedules of its own, which stores no link_ids."""
+
+    async def main() -> None:
+        site = FleetSite({"hall": FakePanel(labelled=False, serial=None, slots={5: NIGHT, 6: WEEKEND})})
+        if settings is not None:
+            site.settings["hall"] = settings
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        await site.pass_time(2)
+        await test(site)
+        await site.close()
+
+    run_virtual(main())
+
+
+def hall(site: FleetSite) -> PanelView:
+    found = site.fleet.panel("hall")
+    assert found is not None
+    return found
+
+
+async def look(site: FleetSite) -> None:
+    await site.fleet.sync("hall")
+    await site.pass_time(5)
+
+
+def test_a_door_that_somebody_else_opened_at_night_is_told_with_its_hours() -> None:
+    async def test(site: FleetSite) -> None:
+        seen = hall(site)
+        assert seen.state == "foreign"
+        assert [(each.slot, each.opens, each.known) for each in seen.foreign] == [
+            (5, "Mon-Fri 00:00-06:00", False),
+            (6, "Sat, Sun 00:00-24:00", False),
+        ]
+        assert seen.warnings[0] == "slot 5 is not the gateway's and is open Mon-Fri 00:00-06:00"
+        metrics = Metrics()
+        metrics.watch(site.fleet.panels)
+        assert b'panel_gateway_foreign_open{panel="hall"} 2.0' in metrics.exposition()
+        assert b'panel_gateway_panel_state{panel="hall",state="foreign"} 1.0' in metrics.exposition()
+
+    lighting(test)
+
+
+def test_what_an_operator_knows_is_no_alarm_until_it_changes() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.accept_slots("hall")
+        assert (hall(site).state, [each.known for each in hall(site).foreign]) == ("in_sync", [True, True])
+        await site.close()
+        await site.open()
+        await site.pass_time(5)
+        assert hall(site).state == "in_sync", "it is remembered"
+        panel = site.panels["hall"]
+        panel.slots[6] = replace(WEEKEND, periods=(Period(127, 0, 1440),))
+        await look(site)
+        assert hall(site).state == "foreign"
+        assert [each.slot for each in hall(site).foreign if not each.known] == [6]
+        panel.slots[6], panel.slots[7] = WEEKEND, NIGHT
+        await look(site)
+        assert [each.slot for each in hall(site).foreign if not each.known] == [7], "the same content in another slot is new"
+        del panel.slots[7]
+        await look(site)
+        assert hall(site).state == "in_sync"
+
+    lighting(test)
+
+
+def test_slots_that_the_configuration_names_are_known_as_they_were_first_seen() -> None:
+    async def test(site: FleetSite) -> None:
+        assert [(each.slot, each.known) for each in hall(site).foreign] == [(5, True), (6, False)]
+        panel = site.panels["hall"]
+        panel.slots[5], panel.slots[7] = WEEKEND, NIGHT
+        await site.close()
+        await site.open()
+        await site.pass_time(5)
+        assert [each.known for each in hall(site).foreign] == [False, False, False]
+        await site.fleet.accept_slots("hall")
+        assert hall(site).state == "in_sync"
+
+    lighting(test, PanelSettings(id="hall", model="open-access-panel", known_foreign=(5, 7)))
+
+
+def test_a_change_is_told_once_and_an_empty_panel_has_nothing_to_accept() -> None:
+    async def main() -> None:
+        told: list[Event] = []
+        site = FleetSite({"hall": FakePanel()})
+        await site.open()
+        site.fleet._listeners = (told.append,)
+        await site.pass_time(2)
+        with pytest.raises(CannotDo):
+            await site.fleet.accept_slots("hall")
+        site.panels["hall"].slots[1] = NIGHT
+        for _ in range(3):
+            await look(site)
+        assert [event.slots for event in told if isinstance(event, ForeignFound)] == [{1: "Mon-Fri 00:00-06:00"}]
+        await site.close()
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("slot", "said"),
+    [
+        (Slot((), (Period(127, 0, 1440),)), "every day 00:00-24:00"),
+        (Slot((), (Period(0b0101001, 540, 600), Period(0b0101001, 700, 710))), "Mon, Thu, Sat 09:00-10:00, 11:40-11:50"),
+        (Slot((), (Period(1 << 7, 0, 60),), special_days=((20_800,),)), "on 2026-12-13 00:00-01:00"),
+        (
+            Slot((), (Period(1 << 7, 0, 60),), special_days=((20_800, 20_805),)),
+            "on 2 days from 2026-12-13 to 2026-12-18 00:00-01:00",
+        ),
+        (Slot((), (Period(1, 0, 60),), valid_from=20_800, valid_to=20_900), "Mon 00:00-01:00, from 2026-12-13, until 2027-03-23"),
+        (Slot((), opaque=(1, 2)), "nobody can tell when"),
+        (Slot((), (Period(1, 0, 60),), valid_to=20_600), None),
+        (Slot(()), None),
+        (Slot((), (Period(1 << 7, 0, 60),), special_days=((20_600,),)), None),
+    ],
+)
+def test_hours_are_told_in_words(slot: Slot, said: str | None) -> None:
+    assert opening_text(PanelImage(slots={3: slot}), [3], today=20_700) == said
