@@ -122,6 +122,7 @@ class Capabilities(Part):
     storage: Literal["ram", "eeprom", "flash"] = "ram"
     endurance: int | None = Field(None, ge=1)
     scope: Literal["panel", "output", "card"] = "card"
+    stores_link_ids: bool = False
     outputs: int = Field(0, ge=0)
     output_deadman: bool = False
 

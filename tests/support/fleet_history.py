@@ -302,5 +302,6 @@ class History:
             for output in range(panel.capabilities.outputs):
                 assert self._output_right(name, output), (name, output)
             assert (view.pending, view.lag_s) == (0, 0), view
-            assert view.state == ("refused" if view.refused else "in_sync"), view
+            settled = "foreign" if view.foreign_slots else "in_sync"
+            assert view.state == ("refused" if view.refused else settled), view
             assert view.drifts == 0 or name in self.tampered or self.store_failed, "a drift that nobody made"

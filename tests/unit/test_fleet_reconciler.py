@@ -160,7 +160,7 @@ def test_foreign_slots_are_left_alone_until_reinit() -> None:
         assert site.panels["lobby"].slots[0] == foreign
         view = site.fleet.panel("lobby")
         assert view is not None
-        assert (view.foreign_slots, view.state) == ((0, 1), "in_sync")
+        assert (view.foreign_slots, view.state) == ((0, 1), "foreign")
         await site.fleet.reinit("lobby")
         await site.pass_time(5)
         assert site.held("lobby") == {link(1): (540, 600)}

@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 
 from config.panel_model import PanelModel
 from config.panel_parts import IdentityCheck, OutputCommand
-from config.schedule_layouts import OpenAccessSlots
 from drivers.contract import (
     Acknowledgement,
     AvailabilityFeed,
@@ -35,8 +34,7 @@ _NOT_THERE = frozenset({0x01, 0x02})
 
 
 def capabilities_of(model: PanelModel) -> PanelCapabilities:
-    stores_link_ids = isinstance(model.schedule, OpenAccessSlots)
-    return PanelCapabilities(**model.capabilities.model_dump(), stores_link_ids=stores_link_ids)
+    return PanelCapabilities(**model.capabilities.model_dump())
 
 
 def output_request(model: PanelModel, output: int, on: bool, lease_s: int | None) -> Request | None:
