@@ -215,3 +215,23 @@ def test_a_held_door_is_not_opened_by_a_stranger() -> None:
         await site.close()
 
     run_virtual(main())
+
+
+def test_what_stands_open_on_a_stranger_is_switched_off() -> None:
+    async def main() -> None:
+        rules = (BindingSettings(link_id=link(1), panels=("lobby:3",)),)
+        site = FleetSite({"lobby": FakePanel()}, rules=rules)
+        await site.open()
+        await site.fleet.upsert([item(1, start=0, length=1439)])
+        panel = site.panels["lobby"]
+        panel.serial, panel.slots[0] = "00000000DEADBEEF", Slot((link(9),), (Period(127, 0, 60),))
+        panel.outputs[3] = float("inf")
+        site.drivers["lobby"].feed.set(Availability.BUS_UNAVAILABLE)
+        await site.pass_time(1)
+        site.drivers["lobby"].back()
+        await site.pass_time(10)
+        assert view(site, "lobby").state == "identity_changed"
+        assert 3 not in panel.outputs
+        await site.close()
+
+    run_virtual(main())
