@@ -221,8 +221,8 @@ def stored(folder: Path) -> tuple[dict[str, Content], dict[str, dict[str, list[i
     with closing(sqlite3.connect(files[0])) as connection:
         if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             return {}, {}
-        bodies = connection.execute("SELECT link_id, body FROM desired WHERE profile IS NOT NULL").fetchall()
-        allocations = connection.execute("SELECT * FROM allocation").fetchall()
+        bodies = connection.execute("SELECT link_id, body FROM entity WHERE content IS NOT NULL").fetchall()
+        allocations = connection.execute("SELECT panel, slots FROM allocation").fetchall()
     return {link: _closes(json.loads(body)) for link, body in bodies}, {panel: _slots(text) for panel, text in allocations}
 
 
