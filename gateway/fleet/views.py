@@ -122,7 +122,7 @@ class PanelView:
     serial: str | None = None
     """Serial number of the unit that the panel is."""
     found_serial: str | None = None
-    """Of the unit that answered last; None: not read since something happened to it, or it tells none."""
+    """The serial number of the unit that answered last; None: not read since something happened to it, or it tells none."""
     warnings: tuple[str, ...] = ()
     items: tuple[ItemView, ...] = ()
 

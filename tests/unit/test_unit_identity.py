@@ -24,7 +24,7 @@ RULES = (
 
 
 def two_panels(test: Callable[[FleetSite], Awaitable[None]], **kinds: object) -> None:
-    """Both hold what they shall when the test begins."""
+    """Both hold what is asked when the test begins."""
 
     async def main() -> None:
         site = FleetSite({"lobby": FakePanel(), "vault": FakePanel()}, rules=RULES)

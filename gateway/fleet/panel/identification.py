@@ -121,7 +121,7 @@ class Identification:
         return holds_same(image, read) or self._state.driver.plan(image, read).empty
 
     def _is_asked(self, image: PanelImage) -> bool:
-        """Whether an image is what the panel shall hold: then it does not matter whose it is."""
+        """Whether an image is what the panel is asked to hold: then it does not matter whose it is."""
         return {key: item.generation for key, item in self._state.bound.items()} == image.generations
 
     async def recognised(self) -> None:
