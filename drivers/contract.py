@@ -333,6 +333,15 @@ class PanelDriver(Protocol):
     def availability(self) -> AvailabilityFeed: ...
 
     @property
+    def connection(self) -> int:
+        """Number of the connection that the next exchange uses.
+
+        Where it is another one than before, the port was opened anew: the unit that answers now may be another one, or may
+        have restarted.
+        """
+        ...
+
+    @property
     def quarantined_until(self) -> float | None:
         """When a quarantined panel is probed next, in Unix seconds; None for any other panel."""
         ...

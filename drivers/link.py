@@ -54,7 +54,8 @@ class Link(Protocol[R_contra, V_co]):
 
     `connected` is False once an exchange or `open` found the line gone; only `open` makes it True again. `on_lost` is
     called when an idle line goes away: it may wake somebody, not more. `stale`: the next exchange would have to open the
-    connection anew, which `open` does beforehand. `sent`: the frame of the last exchange left.
+    connection anew, which `open` does beforehand. `sent`: the frame of the last exchange left. `openings`: how often it was
+    opened so far.
 
     `quiet_at` is when the line will have been quiet long enough for anybody if nothing more comes, a past moment if it is.
     An exchange begun sooner waits by itself. It is told to have failed when the quiet does not come for `jammed_s`.
@@ -63,6 +64,7 @@ class Link(Protocol[R_contra, V_co]):
     tally: WireTally
     on_lost: Callable[[], None]
     sent: bool
+    openings: int
 
     @property
     def connected(self) -> bool: ...

@@ -180,6 +180,11 @@ class Bus(Generic[R, V]):
             self._quarantine.hasten(unit, self._clock.monotonic())
             self._wake.set()
 
+    @property
+    def connection(self) -> int:
+        """Number of the connection that the next exchange uses: another number, and another unit may be behind it."""
+        return self._link.openings + (self._link.stale or not self._link.connected)
+
     def quarantined_until(self, unit: int) -> float | None:
         """Wall time of the next probe of a quarantined unit; None for any other."""
         probe_at = self._quarantine.next_at(unit) if unit in self._quarantine else None

@@ -137,6 +137,7 @@ class FakeDriver:
         self.queued_s: dict[Priority, float] = {}
         """How long what concerns outputs waits for the line, by priority: others are served first."""
         self.quarantined_until: float | None = None
+        self.connection = 1
         self.hastened = 0
         """How often somebody asked for it to be looked for soon."""
         self._capabilities = replace(panel.capabilities, stores_link_ids=panel.labelled)

@@ -52,6 +52,8 @@ class PanelWire:
     def availability(self, unit: int) -> AvailabilityFeed:
         return Feed()
 
+    connection = 1
+
     def quarantined_until(self, unit: int) -> float | None:
         return None
 

@@ -65,7 +65,7 @@ class ToyLink:
     stale, quiet_at, jammed_s = False, 0.0, 0.0
 
     def __init__(self, host: str, port: int) -> None:
-        self.tally, self.sent = WireTally(), False
+        self.tally, self.sent, self.openings = WireTally(), False, 0
         self.on_lost: Callable[[], None] = lambda: None
         self._where = (host, port)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -80,6 +80,7 @@ class ToyLink:
             self._streams = await asyncio.open_connection(*self._where)
         except OSError as error:
             raise BusUnavailable(str(error)) from error
+        self.openings += 1
 
     async def close(self) -> None:
         if self._streams is not None:
@@ -175,6 +176,10 @@ class ToyDriver:
     @property
     def availability(self) -> AvailabilityFeed:
         return self._availability
+
+    @property
+    def connection(self) -> int:
+        return self._bus.connection
 
     @property
     def quarantined_until(self) -> float | None:

@@ -235,3 +235,28 @@ def test_what_stands_open_on_a_stranger_is_switched_off() -> None:
         await site.close()
 
     run_virtual(main())
+
+
+@pytest.mark.parametrize("what", ["swapped", "blank", "power cut"])
+def test_a_unit_behind_a_connection_that_was_opened_anew_is_not_taken_for_the_panel_unseen(what: str) -> None:
+    """The host hung up while nothing was asked of it, and the line never counted as down."""
+
+    async def test(site: FleetSite) -> None:
+        one, other = site.drivers["lobby"], site.drivers["vault"]
+        if what == "swapped":
+            one.panel, other.panel = other.panel, one.panel
+        elif what == "blank":
+            one.panel = site.panels["lobby"] = FakePanel()
+        else:
+            one.panel.power_cut(site.clock.monotonic())
+        one.connection += 1
+        report = only(await site.fleet.upsert([item(2, start=600)]))
+        if what == "swapped":
+            assert (report.success, report.panels[0].reason) == (False, Reason.IDENTITY_CHANGED)
+            return
+        assert report.success
+        assert one.panel.clock_offset_s is not None, "without a clock it lets nobody in"
+        await site.pass_time(30)
+        assert len(one.panel.slots) == 2, "also what was not asked for again is there"
+
+    two_panels(test)

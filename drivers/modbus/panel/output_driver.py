@@ -94,6 +94,10 @@ class OutputDriver:
         return self._unit.availability
 
     @property
+    def connection(self) -> int:
+        return self._unit.wire.connection
+
+    @property
     def quarantined_until(self) -> float | None:
         return self._unit.wire.quarantined_until(self._unit.unit)
 

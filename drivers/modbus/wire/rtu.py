@@ -56,6 +56,7 @@ class RtuLink:
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
         self.sent = False
+        self.openings = 0
         self._connect = connect
         self._timing = timing
         self._facts = {"line": name}
@@ -112,6 +113,7 @@ class RtuLink:
         if self._far_end is not None:
             await self._get_ready(self._far_end, outlet)
         self._receiver, self._outlet = receiver, outlet
+        self.openings += 1
         self._idle = ReplyFramer()
         if self._far_end is None or not self._far_end.closes:
             self._echoes = self._timing.local_echo

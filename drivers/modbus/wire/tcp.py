@@ -141,6 +141,7 @@ class TcpLink:
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
         self.sent = False
+        self.openings = 0
         self._host = host
         self._port = port
         self._names = NameLookup(host)
@@ -207,6 +208,7 @@ class TcpLink:
         self._missed, self._zero_answered = 0, False
         self._client = client
         self._reachable = True
+        self.openings += 1
 
     async def _connect(self) -> AsyncModbusTcpClient:
         """Connect to the first address of the host that accepts. Raises BusUnavailable."""

@@ -28,6 +28,7 @@ class Identification:
     async def check(self, priority: Priority) -> Failure | None:
         """By its serial number. A unit without one counts as the panel until its content says otherwise."""
         state, identity = self._state, self._state.identity
+        identity.connection = state.driver.connection
         said = await state.driver.identity(priority, None)
         if isinstance(said, Acknowledgement):
             identity.forget()

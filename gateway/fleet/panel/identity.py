@@ -40,6 +40,8 @@ class Identity:
         """The number that the unit there has."""
         self.checked = False
         """It was looked at, is the panel, and nothing has happened to it since."""
+        self.connection = 0
+        """Number of the connection that it was asked on, see `PanelDriver.connection`."""
         self.compared = False
         """What it holds was looked at too since then."""
         self.numbered = False

@@ -263,8 +263,18 @@ class Reconciler:
         before = self.state.failure
         return failure.reason is Reason.ENDURANCE_SPENT and (before is None or before.reason is not failure.reason)
 
+    def _meet_again(self) -> None:
+        """Behind a connection that was opened anew another unit may answer, or the same one after a restart. Asked once an
+        attempt: a server that closes after each reply would never be known otherwise."""
+        identity = self.state.identity
+        if identity.checked and self.state.driver.connection != identity.connection:
+            identity.forget()
+            self.state.doubt()
+            self.inspection.forget_clock()
+
     async def _converge(self) -> Failure | None:
         clock = None
+        self._meet_again()
         for _ in range(_LOOKS):
             clock = await self._inspect()
             if self.state.certain and (clock is None or self.state.clock_missing):
