@@ -110,7 +110,7 @@ async def _hold(folder: Path, bodies: Sequence[bytes], *calls: tuple[str, str]) 
                 assert answer.startswith(b"HTTP/1.1 400 "), answer[:300]
                 detail = json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
                 assert "expected" in detail
-                assert "seen" in detail
+                assert "got" in detail
         fields = ",".join(["name", "date_from"] * 400)
         assert await gateway.status(f"{LINK}?order_by={fields}", Authorization=gateway.bearer) == 200
         took, whose = gateway.longest_callback()

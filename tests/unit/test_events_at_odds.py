@@ -195,6 +195,7 @@ def test_what_a_restart_left_of_a_change_is_taken_back_before_it_is_read() -> No
         assert (await driver.apply(driver.plan(NIGHT, MORNING), P, None)).outcome is Outcome.UNCONFIRMED
         wire.before = None
         wire.sent.clear()
+        assert done(await driver.save(P, None))
         known = await driver.read_back(P, None)
         assert isinstance(known, PanelImage)
         assert driver.plan(MORNING, known).empty

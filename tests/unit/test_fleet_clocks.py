@@ -310,7 +310,7 @@ def test_dates_that_have_passed_are_no_success() -> None:
         assert (report.panels[0].outcome, report.panels[0].reason) == (ItemState.PENDING, Reason.QUARANTINED)
         view = site.fleet.panel("lobby")
         assert view is not None
-        assert (view.state, view.held, view.pending, view.still_granting) == ("syncing", 0, 1, 0)
+        assert (view.state, view.held, view.pending, view.still_granting) == ("away", 0, 1, 0)
         assert 50 < view.lag_s < 70, "since the last date passed"
         site.drivers["lobby"].back()
         await site.pass_time(5)

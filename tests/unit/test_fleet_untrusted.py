@@ -162,7 +162,8 @@ def test_one_panel_that_differs_is_left_alone_until_an_operator_says_who_is_righ
         assert lobby.clock_offset_s == 0
         assert said(await site.fleet.upsert([item(2)])) == [(True, None)]
 
-    lives(test, sync=Sync.UNSYNCHRONISED)
+    # Storage that wears out has the store note each clock write, which would be evidence against the host as well.
+    lives(test, sync=Sync.UNSYNCHRONISED, capabilities=replace(ACCESS_PANEL, storage="ram"))
 
 
 def test_a_panel_that_differs_is_set_where_others_that_kept_the_time_agree_with_the_host() -> None:

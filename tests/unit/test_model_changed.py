@@ -212,7 +212,7 @@ def test_slots_of_another_model_make_nothing_ours_and_hide_nothing_that_is_left_
         for _ in range(2):
             view = line.fleet.panel("gate")
             assert view is not None
-            assert (view.state, view.foreign_slots) == ("in_sync", used)
+            assert (view.state, view.foreign_slots) == ("foreign", used)
             await line.close()
             line.store.observed.pop("gate", None)  # it is lost, and the panel read back
             await line.open()

@@ -59,6 +59,10 @@ class Identity:
         known = {"serial": self.serial, "stranger": self.stranger, "where": self.where}
         return {key: value for key, value in known.items() if value is not None}
 
+    def drop(self) -> None:
+        """What is remembered of a unit is another model's."""
+        self.serial = self.stranger = self.where = None
+
     def forget(self) -> None:
         """The unit may be another one by now."""
         self.checked, self.compared, self.found = False, False, None

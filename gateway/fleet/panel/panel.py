@@ -44,6 +44,7 @@ class Panel:
         defect = _restricted(driver, memory.observed.capacity)
         if memory.nameless and fingerprint(state, context) != memory.observed.compiled_for:
             state.forget_content()  # it may be another model's
+            state.identity.drop()
         refresh(state, context)
         self._context = context
         self._foreign = Foreign(state, context, memory.facts)

@@ -48,8 +48,8 @@ def memory_of(snapshot: Snapshot, panel: PanelSettings) -> Memory:
         nameless = panel.id in snapshot.observed and not observed.model
         return Memory(replace(observed, model=panel.model, options=options), allocation, marked, nameless=nameless, facts=facts)
     former = frozenset(allocation).union(*(image.allocation for image in images(observed.known)))
-    kept = allocation if observed.model == panel.model else {}
-    return Memory(ObservedPanel(model=panel.model, options=options), kept, marked, former, facts=facts)
+    kept, known = (allocation, facts) if observed.model == panel.model else ({}, {})
+    return Memory(ObservedPanel(model=panel.model, options=options), kept, marked, former, facts=known)
 
 
 def _marked(allocations: Mapping[str, Allocation], panel: str) -> tuple[int, ...]:
