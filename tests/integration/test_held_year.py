@@ -99,10 +99,10 @@ class Board:
         self._looking = None
 
 
-def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock) -> OutputKeeper:
+def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock, store: MemoryStore) -> OutputKeeper:
     driver = OutputDriver(PanelUnit(load_models(None)[board.settings.model], 1, wire, clock))
     context = FleetContext(
-        store=MemoryStore(),
+        store=store,
         clock=clock,
         emit=lambda event: None,
         options=FleetOptions(READINGS, clock=Rules(released_at=0)),
@@ -124,7 +124,9 @@ def test_a_held_relay_is_on_when_any_profile_is_open_and_never_else(start: datet
         clock, board = VirtualClock(start.timestamp()), Board(int(start.timestamp()))
         wire = PanelWire(board.panel, clock)
         wire.before = board.before
-        keeper = keeper_of(board, wire, clock)
+        store = MemoryStore()
+        await store.open()
+        keeper = keeper_of(board, wire, clock, store)
         running = asyncio.create_task(keeper.run())
         await clock.sleep(days * 86_400)
         board.look()
