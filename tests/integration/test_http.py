@@ -130,7 +130,7 @@ def _clear(answer: dict[str, Any]) -> None:
     assert place
     assert separator
     assert "expected" in answer["detail"]
-    assert "seen" in answer["detail"]
+    assert "got" in answer["detail"]
     assert len(answer["detail"]) < 500
 
 
