@@ -215,7 +215,6 @@ def test_slots_of_another_model_make_nothing_ours_and_hide_nothing_that_is_left_
             assert (view.state, view.foreign_slots) == ("foreign", used)
             await line.close()
             line.store.observed.pop("gate", None)  # it is lost, and the panel read back
-            line.store.panel_facts.pop("gate", None)
             await line.open()
             await asyncio.sleep(5)
         await line.close()

@@ -64,8 +64,11 @@ class Transactions:
         Raises StoreError.
         """
         if self._state.former:
-            await self._context.store.put_allocation(self._state.id, self._state.allocation, self._context.stamp())
-            self._state.taken_over()
+            store, state, at = self._context.store, self._state, self._context.stamp()
+            await store.put_allocation(state.id, state.allocation, at)
+            for fact in ("serial", "stranger"):
+                await store.put_panel_fact(state.id, fact, state.identity.facts().get(fact), at)
+            state.taken_over()
 
     async def keep(self) -> None:
         """Let the store know what is observed now. Raises StoreError."""
