@@ -70,11 +70,25 @@ class Counters(Part):
     serial: str | None = None
 
 
+class AtLeast(Part):
+    """A named register that must read at least so much."""
+
+    read: str
+    at_least: int = Field(ge=0)
+
+
 class CapacityField(Part):
-    """A capability that the unit itself reports in a named register; `at_most`: what the map has room for."""
+    """A capability that the unit itself reports in a named register; `at_most`: what the map has room for.
+
+    `where`: on a unit of which this does not hold the capability is 0.
+    """
 
     read: str
     at_most: int = Field(ge=0)
+    where: AtLeast | None = None
+
+
+NumberSpace = Literal["card", "code", "plate", "qr"]
 
 
 _RETIRED = frozenset({"special_days_exclusive", "write_unit", "readback"})
@@ -87,7 +101,10 @@ class Capabilities(Part):
     @classmethod
     def _without_retired_fields(cls, record: object) -> object:
         """Model files of 0.1.0 may name fields that nothing depended on: they are taken and left aside."""
-        return {key: value for key, value in record.items() if key not in _RETIRED} if isinstance(record, dict) else record
+        if not isinstance(record, dict):
+            return record
+        kept = ((key, value) for key, value in record.items() if key not in _RETIRED)
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in kept}
 
     max_schedules: int = Field(ge=0)
     first_id: int = Field(0, ge=0)
@@ -125,6 +142,12 @@ class Capabilities(Part):
     stores_link_ids: bool = False
     outputs: int = Field(0, ge=0)
     output_deadman: bool = False
+    max_identifiers: int = Field(0, ge=0)
+    identifier_types: tuple[NumberSpace, ...] = ()
+    references: int = Field(0, ge=0)
+    identifier_validity: Literal["none", "day", "minute", "second"] = "none"
+    max_passes: int = Field(0, ge=0)
+    code_digits: int = Field(0, ge=0)
 
 
 class Command(Part):

@@ -13,6 +13,20 @@ from pydantic import Field
 from config.panel_parts import Address, Capabilities, Part, Word
 
 
+class OpenAccessIdentifiers(Part):
+    """Slots of 16 words with a number, references to schedule slots and a check word; committed together with the schedules."""
+
+    slots: Address
+    erase: Address
+    """Writing i here frees identifier slot i at once."""
+    erase_storage: Literal["flash", "eeprom"] | None = None
+    """Each use costs the endurance of this storage."""
+    in_use: str
+    """Name of the register that counts used slots."""
+    passes: Address
+    """How many entries identifier i has had is read at this address + i."""
+
+
 class OpenAccessSlots(Part):
     """Slots of 64 words with link_id, dates and a check word; staged and committed."""
 
@@ -26,6 +40,7 @@ class OpenAccessSlots(Part):
     """Each use costs the endurance of this storage."""
     in_use: str
     """Name of the register that counts used slots."""
+    identifiers: OpenAccessIdentifiers | None = None
 
 
 class GeSchedules(Part):

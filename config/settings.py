@@ -109,7 +109,7 @@ class PanelSettings(_Settings):
     """Extra silence before a frame to this panel; the line's where absent."""
     timeout_ms: float | None = Field(None, gt=0, le=60_000)
     allow_stale: bool = False
-    narrow: tuple[Literal["resolution", "periods", "last_minute"], ...] = ("resolution",)
+    narrow: tuple[Literal["resolution", "periods", "last_minute", "validity_days"], ...] = ("resolution", "validity_days")
     allow_unattended_outputs: bool = False
     clock_bound_s: int = Field(5, ge=1, le=3600)
     hold_lease_s: int = Field(60, ge=2, le=3000)

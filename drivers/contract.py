@@ -7,7 +7,7 @@ Unix seconds, UTC. Slot numbers are the panel's own, as its map counts them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Literal, Protocol
@@ -57,6 +57,8 @@ class Reason(Enum):
     IDENTITY_CHANGED = "identity_changed"
     NO_FREE_SLOT = "no_free_slot"
     NOT_REPRESENTABLE = "not_representable"
+    PROFILE_NOT_HELD = "profile_not_held"
+    """Of an identifier: a time profile that it names is not bound to the panel, or refused by it."""
     CLOCK_NOT_SET = "clock_not_set"
     NOT_STARTED = "not_started"
     BELOW_RESOLUTION = "below_resolution"
@@ -96,6 +98,10 @@ class Refusal:
     message: str
     day: int | None = None
     interval: tuple[int, int] | None = None
+
+
+NumberSpace = Literal["card", "code", "plate", "qr"]
+"""Numbers of one space are compared with each other. Key fobs are cards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +155,17 @@ class PanelCapabilities:
     outputs: int = 0
     output_deadman: bool = False
     """Outputs switch off by themselves unless they are prolonged."""
+    max_identifiers: int = 0
+    """Identifier slots; 0 for a panel without readers."""
+    identifier_types: tuple[NumberSpace, ...] = ()
+    references: int = 0
+    """Schedules that one identifier can name."""
+    identifier_validity: Literal["none", "day", "minute", "second"] = "none"
+    """How finely a panel can say when an identifier begins and ends to count."""
+    max_passes: int = 0
+    """The most entries that a panel can count down; 0 where it counts none."""
+    code_digits: int = 0
+    """The most digits of a code."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -187,6 +204,32 @@ class Slot:
     opaque: tuple[int, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifierSlot:
+    """One identifier slot of a panel.
+
+    `number`: 64 bits, the integer of a card, the digits of a code as an integer (`digits` counts them), of a plate and a QR code
+    the first 8 bytes of the SHA-256 of its normal form in UTF-8. `schedules`: the schedule slots it refers to, in order: it is
+    open while one of them is, never where there are none; None: always. `outputs`: the doors it opens. `valid_from` and
+    `valid_to` are inclusive Unix minutes, None where open. `passes`: entries allowed, None: unlimited. `opaque` as a Slot's.
+    """
+
+    space: NumberSpace
+    number: int
+    digits: int = 0
+    schedules: tuple[int, ...] | None = ()
+    outputs: tuple[int, ...] = ()
+    valid_from: int | None = None
+    valid_to: int | None = None
+    passes: int | None = None
+    opaque: tuple[int, ...] | None = None
+
+    @property
+    def known_by(self) -> tuple[NumberSpace, int, int]:
+        """What a panel compares when somebody shows a number."""
+        return self.space, self.number, self.digits
+
+
 @dataclass(frozen=True, slots=True)
 class ItemOutcome:
     """What one panel's image does for one link_id.
@@ -204,13 +247,33 @@ class ItemOutcome:
     refusal: Refusal | None = None
 
 
+IDENTIFIER = "identifier"
+TIME_PROFILE = "timeprofile"
+
+
+def item_key(kind: str, link_id: str) -> str:
+    """What an item is called inside. Items of different kinds may share a link_id; a time profile's key is its link_id."""
+    return link_id if kind == TIME_PROFILE else f"{kind}:{link_id}"
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Kind and link_id of an item."""
+    kind, separator, link_id = key.rpartition(":")
+    return (kind, link_id) if separator else (TIME_PROFILE, key)
+
+
+def is_identifier(key: str) -> bool:
+    return key.startswith(f"{IDENTIFIER}:")
+
+
 @dataclass(frozen=True, slots=True)
 class PanelImage:
     """All that one panel must hold (compiled), or was seen to hold (read back).
 
-    `slots`: only used ones. `special_days`: the panel's own groups (scope `panel`). `allocation`, `generations` and
-    `outcomes` have one entry a link_id; an image read back has only what the panel itself can tell (`allocation` where
-    it stores link_ids). Values are never changed in place.
+    `slots` and `identifiers`: only used ones. `special_days`: the panel's own groups (scope `panel`). `allocation`,
+    `generations` and `outcomes` have one entry an item, by its key (see `item_key`); `allocation` names schedule slots for a
+    profile, identifier slots for an identifier. An image read back has only what the panel itself can tell (`allocation`
+    where it stores link_ids). Values are never changed in place.
     """
 
     slots: Mapping[int, Slot] = field(default_factory=dict)
@@ -218,6 +281,7 @@ class PanelImage:
     allocation: Allocation = field(default_factory=dict)
     generations: Mapping[str, int] = field(default_factory=dict)
     outcomes: Mapping[str, ItemOutcome] = field(default_factory=dict)
+    identifiers: Mapping[int, IdentifierSlot] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,6 +444,12 @@ class PanelDriver(Protocol):
 
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
         """Read what the panel holds: each slot's state first, then only the used slots whole."""
+        ...
+
+    async def read_passes(
+        self, slots: Collection[int], priority: Priority, deadline: float | None
+    ) -> Mapping[int, int] | Acknowledgement:
+        """How many entries each of these identifier slots has had; without those that the panel does not count."""
         ...
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:

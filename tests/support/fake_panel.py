@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -276,6 +276,11 @@ class FakeDriver:
             for link_id in slot.link_ids:
                 allocation[link_id] = (*allocation.get(link_id, ()), number)
         return PanelImage(slots=slots, allocation=allocation)
+
+    async def read_passes(
+        self, slots: Collection[int], priority: Priority, deadline: float | None
+    ) -> Mapping[int, int] | Acknowledgement:
+        return {}
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         failed = await self._reading("quick_look", priority, deadline)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -225,6 +225,11 @@ class ToyDriver:
             return _failed(error)
         slots = {int(number): read(text) for number, text in listed.items()}
         return PanelImage(slots=slots, allocation={link: (n,) for n, slot in slots.items() for link in slot.link_ids})
+
+    async def read_passes(
+        self, slots: Collection[int], priority: Priority, deadline: float | None
+    ) -> Mapping[int, int] | Acknowledgement:
+        return {}
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         held = await self.read_back(priority, deadline)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, Priority, WritePlan
@@ -23,7 +23,7 @@ from drivers.modbus.panel.prepare import When, prepare, stands
 from drivers.modbus.panel.restarts import Reading, went_on
 from drivers.modbus.panel.steps import EFFECTLESS, Check, StepKind, Transaction, WriteStep
 from drivers.modbus.panel.unit import Call, PanelUnit, failed, worn_by
-from drivers.modbus.panel.words import write_words
+from drivers.modbus.panel.words import reads, write_words
 from drivers.modbus.wire.requests import Request, write_registers
 
 _log = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ _BEFORE: tuple[When, ...] = ("always",)
 _BEHIND: tuple[When, ...] = ("transaction",)
 _LASTING = _BEFORE + _BEHIND
 """When bits are written without which words do not last or do not act: before the words and behind them."""
+_PASSES_GAP = 10
+"""Counts of other slots that are cheaper to read along than by a frame of their own."""
 _ATTEMPTS = 3
 """How many times a transaction is attempted whose staged words the panel loses."""
 
@@ -55,6 +57,8 @@ class _Progress:
     """Why a commit that left is not confirmed."""
     began: Reading | None = None
     """The panel's counters before the first staged word."""
+    commits: int | None = None
+    """The panel's count of commits after the last one."""
 
 
 class ModbusPanelDriver(OutputDriver):
@@ -77,6 +81,8 @@ class ModbusPanelDriver(OutputDriver):
         so assumed until the panel is seen to hold an image that was acknowledged."""
         self._values_open = False
         """The table or the clock was written, and the values that the panel acts on have not been checked since."""
+        self._commits_seen: int | None = None
+        """How many commits the panel counted when it was last seen to hold what the gateway knows; None: that is not known."""
         self._may_force = True
         """False: forcing values has had no effect since the last write of table or clock, and would have none again."""
 
@@ -129,11 +135,13 @@ class ModbusPanelDriver(OutputDriver):
             return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
         async with self._writing:
             progress, self._held = _Progress(), None
+            before, self._commits_seen = self._commits_seen, None
             try:
                 await self._carry_out(plan.target, transaction, progress, Call(priority, deadline))
             except DriverError as error:
                 return self._refused(transaction, progress, error)
             self._held = plan.target
+            self._commits_seen = _own_commits(before, progress.commits, self._commits(transaction))
         return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
 
     def _refused(self, transaction: Transaction, progress: _Progress, error: DriverError) -> Acknowledgement:
@@ -275,7 +283,9 @@ class ModbusPanelDriver(OutputDriver):
         status = self._model.write.commit_status
         if status is None:
             return False
-        facts = await self._unit.facts((*self._counter_names(), status.read), call)
+        commits = self._commit_counter()
+        facts = await self._unit.facts((*self._counter_names(), *commits, status.read), call)
+        progress.commits = facts.number(commits[0]) if commits else None
         return went_on(progress.began, self._reading(facts)) and facts.number(status.read) == status.done
 
     async def _must_have_gone_on(self, progress: _Progress, call: Call) -> None:
@@ -349,7 +359,9 @@ class ModbusPanelDriver(OutputDriver):
         async def read(request: Request) -> tuple[int, ...]:
             return await self._unit.exchange(request, call)
 
+        commits = await self._count_commits(call)
         image = await self._layout.read(read)
+        self._commits_seen = commits
         await self._look_for_loss(call)
         if self._lost:
             image = self._layout.unknown()
@@ -364,7 +376,7 @@ class ModbusPanelDriver(OutputDriver):
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         try:
             call = Call(priority, deadline)
-            same = await self._holds(self._layout.quick_checks(image), call)
+            same = await self._only_own_commits(image, call) and await self._holds(self._layout.quick_checks(image), call)
             self._lost &= self._doubtful or not same
             if same and self._values_open:
                 await self._follow(image, call)
@@ -372,6 +384,35 @@ class ModbusPanelDriver(OutputDriver):
             return failed(error)
         self._held = image if same else None
         return same
+
+    def _commit_counter(self) -> tuple[str, ...]:
+        """The register that counts commits, where it is needed: what identifier slots hold has no quicker proof."""
+        name = self._model.counters.commits
+        return (name,) if name is not None and self._capabilities.max_identifiers else ()
+
+    async def _count_commits(self, call: Call) -> int | None:
+        names = self._commit_counter()
+        return (await self._unit.facts(names, call)).number(names[0]) if names else None
+
+    async def _only_own_commits(self, image: PanelImage, call: Call) -> bool:
+        """Whether nobody else can have changed identifiers since the panel was seen to hold them."""
+        if not image.identifiers:
+            return True
+        commits = await self._count_commits(call)
+        return commits is not None and commits == self._commits_seen
+
+    async def read_passes(
+        self, slots: Collection[int], priority: Priority, deadline: float | None
+    ) -> Mapping[int, int] | Acknowledgement:
+        first, found = self._layout.passes(), dict[int, int]()
+        if first is None:
+            return {}
+        try:
+            for start, request in reads((first + slot for slot in slots), self._model.addressing, _PASSES_GAP):
+                found.update(enumerate(await self._unit.exchange(request, Call(priority, deadline)), start - first))
+        except DriverError as error:
+            return failed(error)
+        return {slot: found[slot] for slot in slots}
 
     # --- clock
 
@@ -402,3 +443,10 @@ class ModbusPanelDriver(OutputDriver):
             return
         await self._write(save_steps(self._model), _Progress(), call)
         writer.settings_written = False
+
+
+def _own_commits(before: int | None, after: int | None, committed: bool) -> int | None:
+    """The count of commits after a transaction, where all of them were the gateway's own."""
+    if not committed:
+        return before
+    return after if before is not None and after == (before + 1) & 0xFFFF else None

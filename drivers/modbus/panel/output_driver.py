@@ -4,11 +4,11 @@ of boards that have outputs only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 
 from config.panel_model import PanelModel
-from config.panel_parts import IdentityCheck, OutputCommand
+from config.panel_parts import CapacityField, IdentityCheck, OutputCommand
 from drivers.contract import (
     Acknowledgement,
     AvailabilityFeed,
@@ -72,6 +72,16 @@ def _command(model: PanelModel, command: OutputCommand, output: int, value: int)
 def _serial(text: str) -> str | None:
     """The serial number; None for a device that was never given one: all zeros, or all ones."""
     return None if set(text) in ({"0"}, {"F"}) else text
+
+
+def _registers_of(field: CapacityField) -> tuple[str, ...]:
+    return (field.read,) if field.where is None else (field.read, field.where.read)
+
+
+def _reported(field: CapacityField, facts: Facts) -> int:
+    if field.where is not None and facts.number(field.where.read) < field.where.at_least:
+        return 0
+    return min(facts.number(field.read), field.at_most)
 
 
 class OutputDriver:
@@ -144,6 +154,11 @@ class OutputDriver:
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
         return PanelImage()
 
+    async def read_passes(
+        self, slots: Collection[int], priority: Priority, deadline: float | None
+    ) -> Mapping[int, int] | Acknowledgement:
+        return {}
+
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         return not image.slots
 
@@ -152,7 +167,8 @@ class OutputDriver:
     async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
         call = Call(priority, deadline)
         model, counters = self._model, self._model.counters
-        names = [check.read for check in model.identity] + [field.read for field in model.capacity.values()]
+        names = [check.read for check in model.identity]
+        names += [name for field in model.capacity.values() for name in _registers_of(field)]
         names += [name for name in (counters.uptime_s, counters.resets) if name]
         names = names or list(model.registers)[:1]
         try:
@@ -165,7 +181,7 @@ class OutputDriver:
         except DriverError as error:
             return failed(error)
         self._reading(facts)
-        capacity = {name: min(facts.number(field.read), field.at_most) for name, field in model.capacity.items()}
+        capacity = {name: _reported(field, facts) for name, field in model.capacity.items()}
         self.restrict(capacity)
         return PanelStatus(
             clock=seen.wall if seen else None,

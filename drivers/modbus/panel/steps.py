@@ -65,8 +65,8 @@ class Check:
 class Transaction:
     """The steps from `known` to a target. `checks` prove it as long as the panel did not restart in between.
 
-    `staged`: slots whose words were staged; read whole they prove it also after a restart. `narrows`: something the panel
-    acts on now is replaced, so the end of a commit must be waited for.
+    `staged`: slots whose words were staged, as the layout names them; read whole they prove it also after a restart.
+    `narrows`: something the panel acts on now is replaced, so the end of a commit must be waited for.
     """
 
     known: PanelImage

@@ -25,7 +25,7 @@ from drivers.modbus.panel.layouts.ge_calendars import (
     lists_visited,
 )
 from drivers.modbus.panel.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, within
-from drivers.modbus.panel.layouts.layout import AllChecked, Read
+from drivers.modbus.panel.layouts.layout import AllChecked, NoEntries, Read
 from drivers.modbus.panel.steps import Check, Transaction
 from drivers.modbus.panel.words import checks, reads
 from drivers.modbus.wire.requests import Request, read_coils, write_coil
@@ -35,7 +35,7 @@ _LISTS_AT = 2
 _OUT_OF_SERVICE, _VALUE_NOW = 0, 1
 
 
-class GeLayout(AllChecked):
+class GeLayout(AllChecked, NoEntries):
     """Calendars change between the closings and the openings. A list that a date comes under, even only in between, is wholly
     closed first where it would open more on that day than both the old and the new plan do.
     """

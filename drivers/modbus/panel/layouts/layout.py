@@ -32,8 +32,8 @@ class Layout(Protocol):
         """How a panel that holds `known` comes to hold `target`. Without steps where they say the same."""
         ...
 
-    def whole_checks(self, image: PanelImage, numbers: tuple[int, ...]) -> tuple[Check, ...]:
-        """Checks of all words of some used slots; none where `transaction` checks all words anyway."""
+    def whole_checks(self, image: PanelImage, staged: tuple[int, ...]) -> tuple[Check, ...]:
+        """Checks of all words of the slots that a transaction staged; none where `transaction` checks all words anyway."""
         ...
 
     def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
@@ -42,6 +42,10 @@ class Layout(Protocol):
 
     async def read(self, read: Read) -> PanelImage:
         """Read what the panel holds. Raises DriverError."""
+        ...
+
+    def passes(self) -> int | None:
+        """The address at which the entries of identifier slot 0 are counted, the others' behind it; None: nothing is counted."""
         ...
 
     def unknown(self) -> PanelImage:
@@ -65,6 +69,13 @@ class Layout(Protocol):
         ...
 
 
+class NoEntries:
+    """For layouts of panels that count no entries."""
+
+    def passes(self) -> int | None:
+        return None
+
+
 class NoValues:
     """For layouts whose panels do not show the values that they act on, or always act on their table."""
 
@@ -84,5 +95,5 @@ class NoValues:
 class AllChecked:
     """For layouts whose transactions check every word they write."""
 
-    def whole_checks(self, image: PanelImage, numbers: tuple[int, ...]) -> tuple[Check, ...]:
+    def whole_checks(self, image: PanelImage, staged: tuple[int, ...]) -> tuple[Check, ...]:
         return ()

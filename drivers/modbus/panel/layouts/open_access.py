@@ -1,22 +1,25 @@
-"""Layout `open-access-slots`: slots of 64 words, staged and committed as a whole.
+"""Layout `open-access-slots`: schedule slots of 64 words and identifier slots of 16, staged and committed as a whole.
 
-Slot: +0 state; +1..8 link_id; +9 valid from; +10 valid to; +11 number of periods; +12+3p weekday mask, start, end;
+Schedule slot: +0 state; +1..8 link_id; +9 valid from; +10 valid to; +11 number of periods; +12+3p weekday mask, start, end;
 +48 number of dates or 0x8000 for a bitmap; +49..62 the dates; +63 CRC-16/CCITT-FALSE over slot number and words 0..62.
 """
 
 from __future__ import annotations
 
-import binascii
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from config.panel_model import PanelModel
-from config.schedule_layouts import OpenAccessSlots
-from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
+from config.schedule_layouts import OpenAccessIdentifiers, OpenAccessSlots
+from drivers.contract import IdentifierSlot, PanelCapabilities, PanelImage, Period, Slot
 from drivers.errors import VerifyFailed
+from drivers.modbus.panel.layouts.check_word import check_word
 from drivers.modbus.panel.layouts.layout import NoValues, Read
+from drivers.modbus.panel.layouts.open_access_identifiers import IDENTIFIER_WORDS, decode_identifier, identifier_words
 from drivers.modbus.panel.named import register_read
 from drivers.modbus.panel.steps import Check, StepKind, Transaction, WriteStep
 from drivers.modbus.panel.words import changed, checks, reads, write_runs
@@ -30,6 +33,8 @@ _BITMAP, _BITMAP_DAYS = 0x8000, 224
 _OPEN_END = 0xFFFF
 _CHECK_GAP = 10
 """How many check words are read along rather than by a frame of their own."""
+_IDENTIFIERS_AT_ONCE = 62
+"""Read in one go: eight frames."""
 
 
 @lru_cache(maxsize=8192)
@@ -48,10 +53,6 @@ def slot_words(number: int, slot: Slot, most_dates: int) -> tuple[int, ...]:
     head = [1, *link, slot.valid_from or 0, valid_to, len(slot.periods)]
     words = (*head, *periods, *_date_words(number, slot, most_dates))
     return (*words, check_word(number, words))
-
-
-def check_word(number: int, words: Sequence[int]) -> int:
-    return binascii.crc_hqx(struct.pack(f">{len(words) + 1}H", number, *words), 0xFFFF)
 
 
 def _date_words(number: int, slot: Slot, most_dates: int) -> list[int]:
@@ -101,133 +102,236 @@ def _read_dates(words: Sequence[int]) -> tuple[int, ...]:
     return tuple(words[9] + bit for bit in range(_BITMAP_DAYS) if held[bit // 16] >> (15 - bit % 16) & 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A panel's schedule slots, or its identifier slots: where they lie, and how a slot of an image becomes words.
+
+    `check_gap`: check words of neighbours are that far apart; words in between are read along.
+    """
+
+    base: int
+    width: int
+    count: int
+    check_words: Callable[[int], int]
+    check_gap: int
+    erase: int
+    erase_storage: str | None
+    in_use: str
+    slots: Callable[[PanelImage], Mapping[int, Any]]
+    encode: Callable[[int, Any], tuple[int, ...]]
+    decode: Callable[[int, tuple[int, ...]], Any]
+
+    def words_of(self, image: PanelImage, number: int) -> tuple[int, ...]:
+        return self.encode(number, self.slots(image)[number])
+
+    def addressed(self, image: PanelImage, number: int) -> dict[int, int]:
+        return dict(enumerate(self.words_of(image, number), self.first(number)))
+
+    def first(self, number: int) -> int:
+        return self.base + self.width * number
+
+    def numbers(self, addresses: Sequence[int]) -> list[int]:
+        """The slots in which these addresses lie, as far as they are of this area."""
+        found = {(at - self.base) // self.width for at in addresses}
+        return sorted(number for number in found if 0 <= number < self.count)
+
+    def check_word(self, image: PanelImage, number: int) -> int:
+        words = self.words_of(image, number)
+        return words[-1] if words else 0
+
+    def gone(self, target: PanelImage, known: PanelImage) -> list[int]:
+        return sorted(set(self.slots(known)) - set(self.slots(target)))
+
+    def differing(self, target: PanelImage, known: PanelImage) -> list[int]:
+        return [number for number in sorted(self.slots(target)) if self._differs(target, known, number)]
+
+    def _differs(self, target: PanelImage, known: PanelImage, number: int) -> bool:
+        held, wanted = self.slots(known).get(number), self.slots(target)[number]
+        return held is None or (held != wanted and self.encode(number, wanted) != self.encode(number, held))
+
+
+def schedule_area(layout: OpenAccessSlots, capabilities: PanelCapabilities) -> Area:
+    most_dates = capabilities.max_days_in_special_day_group
+    return Area(
+        base=layout.slots,
+        width=SLOT_WORDS,
+        count=capabilities.max_schedules,
+        check_words=lambda number: layout.check_words + number,
+        check_gap=_CHECK_GAP,
+        erase=layout.erase,
+        erase_storage=layout.erase_storage,
+        in_use=layout.in_use,
+        slots=lambda image: image.slots,
+        encode=lambda number, slot: slot_words(number, slot, most_dates),
+        decode=lambda number, words: decode_slot(number, words, most_dates),
+    )
+
+
+def identifier_area(layout: OpenAccessIdentifiers, capabilities: PanelCapabilities) -> Area:
+    return Area(
+        base=layout.slots,
+        width=IDENTIFIER_WORDS,
+        count=capabilities.max_identifiers,
+        check_words=lambda number: layout.slots + IDENTIFIER_WORDS * (number + 1) - 1,
+        check_gap=IDENTIFIER_WORDS - 1,
+        erase=layout.erase,
+        erase_storage=layout.erase_storage,
+        in_use=layout.in_use,
+        slots=lambda image: image.identifiers,
+        encode=identifier_words,
+        decode=decode_identifier,
+    )
+
+
 class OpenAccessLayout(NoValues):
-    """Removals go first, each by the erase register: at once and durable, even if the slot is referred to. Then all other
-    changes are staged and committed as one. A slot that was free is written whole, since its words are unknown; of a used
-    one only the words that differ are sent, and its check word.
+    """Removals go first, each by its area's erase register: at once and durable, even if the slot is referred to. Then all
+    other changes are staged and committed as one. A slot that was free is written whole, since its words are unknown; of a
+    used one only the words that differ are sent, and its check word.
     """
 
     def __init__(self, model: PanelModel, layout: OpenAccessSlots, capabilities: PanelCapabilities) -> None:
         self._model = model
-        self._layout = layout
-        self._capabilities = capabilities
+        self._schedules = schedule_area(layout, capabilities)
+        self._passes = None if layout.identifiers is None else layout.identifiers.passes
+        self._identifiers: Area | None = None
+        if layout.identifiers is not None and capabilities.max_identifiers:
+            self._identifiers = identifier_area(layout.identifiers, capabilities)
+        self._areas = tuple(area for area in (self._schedules, self._identifiers) if area is not None)
 
     def encode(self, image: PanelImage) -> Mapping[int, int]:
-        return {address: word for number in image.slots for address, word in self._slot(image, number).items()}
-
-    def _words_of(self, image: PanelImage, number: int) -> tuple[int, ...]:
-        return slot_words(number, image.slots[number], self._capabilities.max_days_in_special_day_group)
-
-    def _slot(self, image: PanelImage, number: int) -> dict[int, int]:
-        return dict(enumerate(self._words_of(image, number), self._layout.slots + SLOT_WORDS * number))
+        return {
+            at: word for area in self._areas for number in area.slots(image) for at, word in area.addressed(image, number).items()
+        }
 
     def decode(self, words: Mapping[int, int]) -> PanelImage:
-        slots: dict[int, Slot] = {}
+        slots: dict[int, Slot] = dict(_decoded(self._schedules, words))
+        identifiers: dict[int, IdentifierSlot] = {} if self._identifiers is None else dict(_decoded(self._identifiers, words))
         allocation: dict[str, tuple[int, ...]] = {}
-        for number in sorted({(address - self._layout.slots) // SLOT_WORDS for address in words}):
-            first = self._layout.slots + SLOT_WORDS * number
-            if first + CHECK_AT not in words:
-                continue
-            slot = self._decode_one(number, tuple(words[at] for at in range(first, first + SLOT_WORDS)))
-            if slot is None:
-                continue
-            slots[number] = slot
+        for number, slot in slots.items():
             for link_id in slot.link_ids:
                 allocation[link_id] = (*allocation.get(link_id, ()), number)
-        return PanelImage(slots=slots, allocation=allocation)
-
-    def _decode_one(self, number: int, words: tuple[int, ...]) -> Slot | None:
-        return decode_slot(number, words, self._capabilities.max_days_in_special_day_group)
+        return PanelImage(slots=slots, allocation=allocation, identifiers=identifiers)
 
     def transaction(self, target: PanelImage, known: PanelImage) -> Transaction:
-        gone = sorted(set(known.slots) - set(target.slots))
-        differing = [number for number in sorted(target.slots) if self._differs(target, known, number)]
-        erased = tuple(self._erase(number) for number in gone)
-        staged = self._staged(target, known, differing) if differing else ()
-        expected: dict[int, int | None] = {self._layout.check_words + number: 0 for number in gone}
-        expected |= {self._layout.check_words + number: self._check_word(target, number) for number in differing}
-        addressing = self._model.addressing
-        # A check word of 0 does not prove that such a slot is free now: it was 0 while the slot was used, too.
-        states: dict[int, int | None] = {
-            self._layout.slots + SLOT_WORDS * number: 0 for number in gone if self._check_word(known, number) == 0
-        }
+        if target.identifiers and self._identifiers is None:
+            raise ValueError(f"{self._model.name}: this unit holds no identifiers")
+        gone = {area.base: area.gone(target, known) for area in self._areas}
+        differing = {area.base: area.differing(target, known) for area in self._areas}
+        erased = tuple(self._erase(area, number) for area in self._areas for number in gone[area.base])
         return Transaction(
             known=known,
-            steps=erased + staged,
-            checks=checks(expected, addressing, self._gap(expected)) + checks(states, addressing),
-            staged=tuple(differing),
-            narrows=any(number in known.slots for number in differing),
+            steps=erased + self._staged(target, known, differing),
+            checks=tuple(
+                check
+                for area in self._areas
+                for check in self._checks(area, target, known, gone[area.base], differing[area.base])
+            ),
+            staged=tuple(area.first(number) for area in self._areas for number in differing[area.base]),
+            narrows=any(number in area.slots(known) for area in self._areas for number in differing[area.base]),
         )
 
-    def whole_checks(self, image: PanelImage, numbers: tuple[int, ...]) -> tuple[Check, ...]:
-        words: dict[int, int | None] = {at: word for number in numbers for at, word in self._slot(image, number).items()}
+    def _checks(
+        self, area: Area, target: PanelImage, known: PanelImage, gone: Sequence[int], differing: Sequence[int]
+    ) -> Iterator[Check]:
+        """Check words as they shall be. One that was 0 all along does not prove its slot free now: the slot's state word does."""
+        addressing = self._model.addressing
+        expected: dict[int, int | None] = {area.check_words(number): 0 for number in gone}
+        expected |= {area.check_words(number): area.check_word(target, number) for number in differing}
+        states: dict[int, int | None] = {area.first(number): 0 for number in gone if area.check_word(known, number) == 0}
+        yield from checks(expected, addressing, area.check_gap)
+        yield from checks(states, addressing)
+
+    def whole_checks(self, image: PanelImage, staged: tuple[int, ...]) -> tuple[Check, ...]:
+        words: dict[int, int | None] = {
+            at: word
+            for area in self._areas
+            for number in area.numbers(staged)
+            for at, word in area.addressed(image, number).items()
+        }
         return checks(words, self._model.addressing)
 
-    def _gap(self, expected: Mapping[int, object]) -> int:
-        return _CHECK_GAP if expected else 0
+    def _erase(self, area: Area, number: int) -> WriteStep:
+        base = self._model.addressing.base
+        free = Check(read_holding_registers(area.first(number) - base, 1), (0,))
+        return WriteStep(StepKind.ERASE, write_register(area.erase - base, number), storage=area.erase_storage, shows=free)
 
-    def _differs(self, target: PanelImage, known: PanelImage, number: int) -> bool:
-        held = known.slots.get(number)
-        return held is None or (held != target.slots[number] and self._words_of(target, number) != self._words_of(known, number))
-
-    def _check_word(self, image: PanelImage, number: int) -> int:
-        words = self._words_of(image, number)
-        return words[CHECK_AT] if words else 0
-
-    def _erase(self, number: int) -> WriteStep:
-        request = write_register(self._layout.erase - self._model.addressing.base, number)
-        first = self._layout.slots + SLOT_WORDS * number - self._model.addressing.base
-        free = Check(read_holding_registers(first, 1), (0,))
-        return WriteStep(StepKind.ERASE, request, storage=self._layout.erase_storage, shows=free)
-
-    def _staged(self, target: PanelImage, known: PanelImage, differing: Sequence[int]) -> tuple[WriteStep, ...]:
-        table = {at: word for number in differing for at, word in self._slot(target, number).items()}
-        held = {at: word for number in differing if number in known.slots for at, word in self._slot(known, number).items()}
-        rules, addressing = self._model.write, self._model.addressing
-        runs = write_runs(changed(table, held), table, addressing, rules.merge_gap)
-        steps = [WriteStep(StepKind.STAGE, request, request.count) for request in runs]
+    def _staged(self, target: PanelImage, known: PanelImage, differing: Mapping[int, Sequence[int]]) -> tuple[WriteStep, ...]:
+        rules, addressing, steps = self._model.write, self._model.addressing, list[WriteStep]()
+        for area in self._areas:
+            numbers, before = differing[area.base], area.slots(known)
+            table = {at: word for number in numbers for at, word in area.addressed(target, number).items()}
+            held = {at: word for number in numbers if number in before for at, word in area.addressed(known, number).items()}
+            runs = write_runs(changed(table, held), table, addressing, rules.merge_gap)
+            steps += [WriteStep(StepKind.STAGE, request, request.count) for request in runs]
+        if not steps:
+            return ()
         if rules.begin is not None:
             steps.insert(0, WriteStep(StepKind.BEGIN, write_registers(rules.begin.address - addressing.base, rules.begin.values)))
         if rules.commit is not None:
-            values = (*rules.commit.values, len(differing)) if rules.commit.count_staged else rules.commit.values
+            count = sum(map(len, differing.values()))
+            values = (*rules.commit.values, count) if rules.commit.count_staged else rules.commit.values
             request = write_registers(rules.commit.address - addressing.base, values, rules.commit.repeatable)
             steps.append(WriteStep(StepKind.COMMIT, request, storage=rules.commit.storage))
         return tuple(steps)
 
     def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
-        """The number of used slots, then the check word of each slot of the image: one read for 125 slots."""
-        used = register_read(self._model, self._layout.in_use)
-        expected: dict[int, int | None] = {self._layout.check_words + n: self._check_word(image, n) for n in image.slots}
-        return (Check(used, (len(image.slots),)), *checks(expected, self._model.addressing, self._gap(expected)))
+        """The numbers of used slots, then the check word of each schedule slot of the image: one read for 125 slots.
+
+        What identifier slots say is proved by the number of commits, which the driver knows.
+        """
+        counts: dict[int, int | None] = {
+            self._model.registers[area.in_use].address: len(area.slots(image)) for area in self._areas
+        }
+        used = checks(counts, self._model.addressing, area=self._model.registers[self._schedules.in_use].area)
+        schedules = self._schedules
+        expected: dict[int, int | None] = {schedules.check_words(n): schedules.check_word(image, n) for n in image.slots}
+        return (*used, *checks(expected, self._model.addressing, schedules.check_gap))
 
     async def read(self, read: Read) -> PanelImage:
-        """The check words, 125 a frame, and the number of used slots tell which slots are used.
-
-        A slot with check word 0 is free, or used with a check word that happens to be 0: only when the used ones found are
-        fewer than the panel counts are the state words of the others read one by one. Slots found are read whole.
+        """Which schedule slots are used is told by their check words, 125 a frame, and by the number of used ones; those are read
+        whole. Identifier slots are read from the first one on until all used ones were met.
         """
-        used = (await read(register_read(self._model, self._layout.in_use)))[0]
+        schedules = await self._read_schedules(read)
+        if self._identifiers is None:
+            return schedules
+        return replace(schedules, identifiers=(await self._read_identifiers(read, self._identifiers)).identifiers)
+
+    async def _read_schedules(self, read: Read) -> PanelImage:
+        """A slot with check word 0 is free, or used with a check word that happens to be 0: only when the used ones found are
+        fewer than the panel counts are the state words of the others read one by one.
+        """
+        area = self._schedules
+        used = (await read(register_read(self._model, area.in_use)))[0]
         if not used:
             return PanelImage()
-        slots = range(self._capabilities.max_schedules)
-        check_words = await self._words(read, [self._layout.check_words + number for number in slots])
-        likely = [number for number in slots if check_words[self._layout.check_words + number]]
-        image = await self._whole(read, likely)
+        slots = range(area.count)
+        check_words = await self._words(read, [area.check_words(number) for number in slots])
+        likely = [number for number in slots if check_words[area.check_words(number)]]
+        image = await self._whole(read, area, likely)
         if len(image.slots) < used:
-            others = [number for number in slots if number not in likely]
-            states = await self._words(read, [self._layout.slots + SLOT_WORDS * number for number in others])
-            hidden = [(at - self._layout.slots) // SLOT_WORDS for at, state in states.items() if state]
-            image = await self._whole(read, sorted({*image.slots, *hidden})) if hidden else image
-        if len(image.slots) != used:
-            raise VerifyFailed(f"the panel counts {used} used schedules, {len(image.slots)} were found")
-        return image
+            states = await self._words(read, [area.first(number) for number in slots if number not in likely])
+            hidden = area.numbers([at for at, state in states.items() if state])
+            image = await self._whole(read, area, sorted({*image.slots, *hidden})) if hidden else image
+        return _counted(image, used, len(image.slots), "schedules")
+
+    async def _read_identifiers(self, read: Read, area: Area) -> PanelImage:
+        used = (await read(register_read(self._model, area.in_use)))[0]
+        found: dict[int, IdentifierSlot] = {}
+        for start in range(0, area.count, _IDENTIFIERS_AT_ONCE):
+            if len(found) >= used:
+                break
+            numbers = range(start, min(start + _IDENTIFIERS_AT_ONCE, area.count))
+            found.update((await self._whole(read, area, numbers)).identifiers)
+        return _counted(PanelImage(identifiers=found), used, len(found), "identifiers")
+
+    def passes(self) -> int | None:
+        return None if self._identifiers is None else self._passes
 
     def unknown(self) -> PanelImage:
-        return PanelImage(slots={number: Slot((), opaque=()) for number in range(self._capabilities.max_schedules)})
+        return PanelImage(slots={number: Slot((), opaque=()) for number in range(self._schedules.count)})
 
-    async def _whole(self, read: Read, numbers: Sequence[int]) -> PanelImage:
-        first = self._layout.slots
-        addresses = [first + SLOT_WORDS * number + word for number in numbers for word in range(SLOT_WORDS)]
+    async def _whole(self, read: Read, area: Area, numbers: Sequence[int]) -> PanelImage:
+        addresses = [area.first(number) + word for number in numbers for word in range(area.width)]
         return self.decode(await self._words(read, addresses))
 
     async def _words(self, read: Read, addresses: Sequence[int]) -> dict[int, int]:
@@ -235,3 +339,18 @@ class OpenAccessLayout(NoValues):
         for start, request in reads(addresses, self._model.addressing):
             words |= dict(enumerate(await read(request), start))
         return words
+
+
+def _decoded(area: Area, words: Mapping[int, int]) -> Iterator[tuple[int, Any]]:
+    for number in area.numbers(tuple(words)):
+        addresses = range(area.first(number), area.first(number) + area.width)
+        if all(at in words for at in addresses):
+            slot = area.decode(number, tuple([words[at] for at in addresses]))
+            if slot is not None:
+                yield number, slot
+
+
+def _counted(image: PanelImage, used: int, found: int, what: str) -> PanelImage:
+    if found != used:
+        raise VerifyFailed(f"the panel counts {used} used {what}, {found} were found")
+    return image

@@ -15,7 +15,7 @@ from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
 from drivers.modbus.panel.layouts.direct import Writer
 from drivers.modbus.panel.layouts.events import Phases
 from drivers.modbus.panel.layouts.intervals import WEEK, day_plan, periods_of
-from drivers.modbus.panel.layouts.layout import AllChecked, NoValues, Read
+from drivers.modbus.panel.layouts.layout import AllChecked, NoEntries, NoValues, Read
 from drivers.modbus.panel.steps import Check, Transaction
 from drivers.modbus.panel.words import checks, reads
 
@@ -54,7 +54,7 @@ class _Record:
         return (self.start, self.end) if self.days is None else (self.start, self.end, self.days)
 
 
-class PeriodTableLayout(NoValues, AllChecked):
+class PeriodTableLayout(NoValues, AllChecked, NoEntries):
     def __init__(self, model: PanelModel, layout: PeriodTable, capabilities: PanelCapabilities) -> None:
         self._model = model
         self._layout = layout

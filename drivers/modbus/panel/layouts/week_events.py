@@ -15,13 +15,13 @@ from drivers.contract import PanelCapabilities, PanelImage, Slot
 from drivers.modbus.panel.layouts.direct import Writer, unchanged
 from drivers.modbus.panel.layouts.events import ListCodec, Phases, add_list
 from drivers.modbus.panel.layouts.intervals import DAY_MINUTES, WEEK, Intervals, day_plan, periods_of, weekday
-from drivers.modbus.panel.layouts.layout import AllChecked, Read
+from drivers.modbus.panel.layouts.layout import AllChecked, NoEntries, Read
 from drivers.modbus.panel.steps import Check, Transaction
 from drivers.modbus.panel.words import checks, reads
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_register
 
 
-class WeekLayout(AllChecked):
+class WeekLayout(AllChecked, NoEntries):
     def __init__(self, model: PanelModel, layout: WeekEvents, capabilities: PanelCapabilities) -> None:
         self._model = model
         self._layout = layout
