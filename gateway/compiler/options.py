@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gateway.schedules.time_profile import Readings, TimeProfile
 
@@ -17,10 +18,15 @@ class BoundProfile:
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
-    """A site's readings and a panel's settings. `narrow`: what may be cut; `taken`: slots that the gateway must not touch."""
+    """A site's readings and a panel's settings. `narrow`: what may be cut; `taken`: slots that the gateway must not touch.
+
+    `kept_for`: schedule slots that identifiers on the panel name, and the one link_id that may have each: given to another,
+    a slot would open for them by another's hours. None: nobody may have it.
+    """
 
     readings: Readings
     horizon_days: int = 400
     allow_stale: bool = False
-    narrow: frozenset[str] = frozenset({"resolution"})
+    narrow: frozenset[str] = frozenset({"resolution", "validity_days"})
     taken: frozenset[int] = frozenset()
+    kept_for: Mapping[int, str | None] = field(default_factory=dict)

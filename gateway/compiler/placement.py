@@ -106,7 +106,7 @@ def _numbers(
     order = sorted(profiles, key=lambda bound: not acknowledged(bound, held))
     wanted = [bound.profile.link_id for bound in order if bound.profile.link_id in fresh.open]
     fixed = {link_id: placed.numbers for link_id, placed in kept.items()}
-    return choose(wanted, fresh.count_of, fixed, allocation, capabilities, options.taken)
+    return choose(wanted, fresh.count_of, fixed, allocation, capabilities, options.taken, options.kept_for)
 
 
 def _free_the_past(

@@ -254,7 +254,7 @@ def _numbers(joint: Joint, panel: Panel) -> Mapping[str, tuple[int, ...] | None]
     promised = [member.link_id for member in joint.members if panel.promised(member)]
     known = {**panel.allocation, **{link_id: panel.held.allocation.get(link_id, ()) for link_id in promised}}
     others = [member.link_id for member in joint.members if member.link_id not in promised]
-    return choose((*promised, *others), lambda *_: 1, {}, known, panel.capabilities, panel.options.taken)
+    return choose((*promised, *others), lambda *_: 1, {}, known, panel.capabilities, panel.options.taken, {})
 
 
 def _slot(link_id: str, table: Table, days: tuple[tuple[int, ...], ...], capabilities: PanelCapabilities) -> Slot:

@@ -1,0 +1,55 @@
+"""When an identifier counts, in the steps that a panel can say. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drivers.contract import PanelCapabilities, Reason, Refusal
+from gateway.compiler.moment import instant_of
+from gateway.compiler.options import CompileOptions
+from gateway.identifiers.identifier import Identifier
+from gateway.schedules.local_time import DAY, local_second
+
+LAST_MINUTE = 0xFFFF_FFFE
+_CUT = "validity_days"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The first and the last Unix minute, inclusive; None where it is open. `cuts`: what was narrowed."""
+
+    first: int | None = None
+    last: int | None = None
+    cuts: tuple[str, ...] = ()
+
+
+def minutes_of(identifier: Identifier, capabilities: PanelCapabilities, options: CompileOptions) -> Span | Refusal | None:
+    """Rounded inwards; None where no whole minute is left."""
+    if identifier.valid_from is None or identifier.valid_to is None:
+        return Span()
+    span = identifier.minutes()
+    if span is None:
+        return None
+    first, last = span[0], min(span[1], LAST_MINUTE)
+    if capabilities.identifier_validity == "none":
+        return _refusal("the panel cannot say when an identifier counts")
+    if capabilities.identifier_validity == "day":
+        return _whole_days(first, last, options)
+    return Span(first, last)
+
+
+def _whole_days(first: int, last: int, options: CompileOptions) -> Span | Refusal:
+    zone = options.readings.zone
+    begin = instant_of(zone, DAY * -(-local_second(zone, 60 * first) // DAY))
+    end = instant_of(zone, DAY * (local_second(zone, 60 * (last + 1)) // DAY))
+    if (begin, end) == (60 * first, 60 * (last + 1)):
+        return Span(first, last)
+    if _CUT not in options.narrow:
+        return _refusal("a validity that does not begin and end at midnight; `narrow` does not allow to cut it")
+    if begin >= end:
+        return _refusal("a validity that holds no whole day")
+    return Span(begin // 60, end // 60 - 1, (_CUT,))
+
+
+def _refusal(message: str) -> Refusal:
+    return Refusal(Reason.NOT_REPRESENTABLE, "identifier_validity", message)
