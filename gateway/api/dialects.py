@@ -83,6 +83,10 @@ CAMDROID = Dialect(
             Change.UPDATED: "updated",
             Change.DELETED: "deleted",
             Change.NOT_FOUND: "entity_not_found",
+            Change.NUMBER_TAKEN: "number_taken_by_another_identifier",
+            Change.PROFILE_MISSING: "bound_time_profile_doesnt_exist",
+            Change.FACES_NOT_SUPPORTED: "face_id_not_supported",
+            Change.NO_ROOM: "number_of_identifiers_exceeded",
         }
     ),
 )

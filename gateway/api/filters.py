@@ -1,4 +1,4 @@
-"""The filter and order expressions of the vendor's lists, for time profiles.
+"""The filter and order expressions of the vendor's lists.
 
 ::
 
@@ -22,9 +22,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from gateway.api.errors import shown
-from gateway.schedules.time_profile import TimeProfile
 
-Predicate = Callable[[TimeProfile], bool]
+Predicate = Callable[[Any], bool]
+"""Of an item as a list reads it."""
 
 _DEEPEST = 32
 _ALL_OPERATORS = ("eq", "nq", "gt", "lt", "ge", "le")
@@ -45,16 +45,19 @@ class FieldType:
     data_type: str
     value_type: type
     operators: tuple[str, ...]
-    read: Callable[[TimeProfile], Any]
+    read: Callable[[Any], Any]
 
 
-FIELDS: Mapping[str, FieldType] = MappingProxyType(
+Fields = Mapping[str, FieldType]
+
+FIELDS: Fields = MappingProxyType(
     {
         "name": FieldType("string", str, ("eq", "nq"), operator.attrgetter("name")),
         "date_from": FieldType("timestamp", int, _ALL_OPERATORS, operator.attrgetter("date_from")),
         "date_to": FieldType("timestamp", int, _ALL_OPERATORS, operator.attrgetter("date_to")),
     }
 )
+"""Of a time profile."""
 
 
 class ExpressionError(ValueError):
@@ -87,8 +90,9 @@ def _tokens(text: str) -> Iterator[_Token]:
 class _Parser:
     """A recursive-descent parser of one expression."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, fields: Fields) -> None:
         self._tokens = tuple(_tokens(text))
+        self._fields = fields
         self._next = 0
 
     def filter(self) -> Predicate:
@@ -140,9 +144,9 @@ class _Parser:
 
     def _field(self) -> tuple[str, FieldType]:
         token = self._take("word", "a field")
-        field = FIELDS.get(token.text.lower())
+        field = self._fields.get(token.text.lower())
         if field is None:
-            raise ExpressionError(f"expected one of the fields {', '.join(FIELDS)}, got {shown(token.text)}")
+            raise ExpressionError(f"expected one of the fields {', '.join(self._fields)}, got {shown(token.text)}")
         return token.text.lower(), field
 
     def _value(self, name: str, field: FieldType) -> object:
@@ -204,12 +208,12 @@ def _with_directions(keys: list[tuple[str, bool | None]]) -> tuple[OrderKey, ...
     return tuple(reversed(settled))
 
 
-def parse_filter(text: str) -> Predicate:
+def parse_filter(text: str, fields: Fields = FIELDS) -> Predicate:
     """Raises ExpressionError."""
-    return _Parser(text).filter()
+    return _Parser(text, fields).filter()
 
 
-def parse_order(text: str) -> tuple[OrderKey, ...]:
+def parse_order(text: str, fields: Fields = FIELDS) -> tuple[OrderKey, ...]:
     """The fields of an order, each once, at its first place. Raises ExpressionError."""
-    keys = {key.field: key for key in reversed(_Parser(text).order())}
+    keys = {key.field: key for key in reversed(_Parser(text, fields).order())}
     return tuple(reversed(keys.values()))

@@ -83,13 +83,13 @@ def refusal(error: str, expected: str) -> PydanticCustomError:
     return PydanticCustomError(VENDOR, "{error}", {"error": error, "expected": expected})
 
 
-def _sent(value: object) -> object:
+def sent(value: object) -> object:
     if value is ABSENT:
         raise PydanticKnownError("missing")
     return value
 
 
-def _unread(value: object) -> Unread | Absent:
+def unread(value: object) -> Unread | Absent:
     return ABSENT if value is ABSENT else Unread(value)
 
 
@@ -130,7 +130,7 @@ class RepeatEnd(Wire):
     @field_validator("date", mode="plain")
     @classmethod
     def _where_it_counts(cls, value: object, info: ValidationInfo) -> int | Unread | Absent:
-        return _MOMENT.validate_python(_sent(value), strict=True) if info.data.get("format") == "date" else _unread(value)
+        return MOMENT.validate_python(sent(value), strict=True) if info.data.get("format") == "date" else unread(value)
 
 
 class NthDayRange(Wire):
@@ -200,7 +200,7 @@ class RepeatFormat(Wire):
     @field_validator("repeat_custom", mode="plain")
     @classmethod
     def _where_it_counts(cls, value: object, info: ValidationInfo) -> RepeatCustom | Unread | Absent:
-        return RepeatCustom.model_validate(_sent(value)) if info.data.get("repeat_type") == "custom" else _unread(value)
+        return RepeatCustom.model_validate(sent(value)) if info.data.get("repeat_type") == "custom" else unread(value)
 
 
 class RepeatOptions(Wire):
@@ -210,13 +210,24 @@ class RepeatOptions(Wire):
     @field_validator("repeat_format", mode="plain")
     @classmethod
     def _where_it_counts(cls, value: object, info: ValidationInfo) -> RepeatFormat | Unread | Absent:
-        return RepeatFormat.model_validate(_sent(value)) if info.data.get("repeat_enable") is True else _unread(value)
+        return RepeatFormat.model_validate(sent(value)) if info.data.get("repeat_enable") is True else unread(value)
 
 
-class LinkTimeProfile(Wire):
-    """One item of an upsert. The validation context maps each link_id seen before in the request to its place."""
+class LinkItem(Wire):
+    """An item of an upsert. The validation context maps each link_id seen before in the request to its place."""
 
     link_id: LinkId
+
+    @field_validator("link_id")
+    @classmethod
+    def _once(cls, value: str, info: ValidationInfo) -> str:
+        seen: Mapping[str, int] = info.context or {}
+        if value in seen:
+            raise refusal(WRONG_BODY, f"another link_id than that of list_items[{seen[value]}]")
+        return value
+
+
+class LinkTimeProfile(LinkItem):
     name: str
     time_options: TimeOptions
     repeat_options: RepeatOptions
@@ -228,16 +239,8 @@ class LinkTimeProfile(Wire):
             raise refusal(WRONG_BODY, f"a name of at most {_LONGEST_NAME} characters")
         return value
 
-    @field_validator("link_id")
-    @classmethod
-    def _once(cls, value: str, info: ValidationInfo) -> str:
-        seen: Mapping[str, int] = info.context or {}
-        if value in seen:
-            raise refusal(WRONG_BODY, f"another link_id than that of list_items[{seen[value]}]")
-        return value
 
-
-_MOMENT: TypeAdapter[int] = TypeAdapter(Moment)
+MOMENT: TypeAdapter[int] = TypeAdapter(Moment)
 _MONTH_DAYS: TypeAdapter[list[int]] = TypeAdapter(
     Annotated[list[Annotated[int, Field(ge=1, le=31)]], Field(min_length=1), FailFast()]
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from drivers.contract import split_key
 from gateway.api.errors import unknown_panel
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
@@ -47,7 +48,12 @@ async def act(request: web.Request) -> web.Response:
 
 def _left(panel: Departed) -> dict[str, object]:
     """A departed panel; `link_ids`: what it may still hold."""
-    return {"id": panel.id, "model": panel.kind[0], "serial": panel.serial, "link_ids": sorted(panel.keys)}
+    return {
+        "id": panel.id,
+        "model": panel.kind[0],
+        "serial": panel.serial,
+        "link_ids": sorted({split_key(key)[1] for key in panel.keys}),
+    }
 
 
 def _without_items(view: PanelView) -> dict[str, Any]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from drivers.contract import IDENTIFIER, TIME_PROFILE
 from gateway.api.errors import ApiError, bad_value, shown, unknown_panel
+from gateway.api.items import plan_body
 from gateway.api.reading import read
 from gateway.api.responses import json_in_turns, json_response, json_text
 from gateway.api.services import SERVICES, ApiServices
-from gateway.api.validation import plan_body, read_link_id
-from gateway.fleet.views import RequestItem, UnknownPanel
+from gateway.api.validation import read_link_id
+from gateway.fleet.views import RefusedItem, RequestItem, UnknownPanel
+
+_KINDS = {TIME_PROFILE: "time profile", IDENTIFIER: "identifier"}
 
 
 async def plan(request: web.Request) -> web.Response:
-    """The body is that of an upsert, optionally with `panels` in place of the bindings."""
+    """The body is that of an upsert, of time profiles or identifiers, optionally with `panels` in place of the bindings."""
     panels, *asked = await read(request, plan_body)
-    assert not isinstance(panels, RequestItem), "the panels come first"
-    items = [one for one in asked if isinstance(one, RequestItem)]
+    assert panels is None or isinstance(panels, tuple), "the panels come first"
+    items = [one for one in asked if isinstance(one, RequestItem | RefusedItem)]
     try:
         report = await request.app[SERVICES].fleet.plan(items, panels)
     except UnknownPanel as error:
@@ -25,15 +29,19 @@ async def plan(request: web.Request) -> web.Response:
 
 
 async def explain(request: web.Request) -> web.Response:
-    """Query `link_id`, `at` (Unix seconds, now where absent), `panel` (all bound ones where absent)."""
+    """Query `link_id`, `kind` (`timeprofile` where absent, or `identifier`), `at` (Unix seconds, now where absent),
+    `panel` (all bound ones where absent)."""
     services = request.app[SERVICES]
     if "link_id" not in request.query:
         raise bad_value("link_id", "a UUID", "none")
     link_id = read_link_id(request.query["link_id"], "link_id", "link_id")
     at = _instant(request.query["at"]) if "at" in request.query else _now(services)
-    report = await services.fleet.explain(link_id, at, request.query.get("panel"))
+    kind = request.query.get("kind", TIME_PROFILE)
+    if kind not in _KINDS:
+        raise bad_value("kind", f"one of {', '.join(_KINDS)}", shown(kind))
+    report = await services.fleet.explain(link_id, at, request.query.get("panel"), kind)
     if report is None:
-        raise ApiError(404, f"{link_id}: no such time profile", code="unknown_link_id")
+        raise ApiError(404, f"{link_id}: no such {_KINDS[kind]}", code="unknown_link_id")
     return json_response(report)
 
 

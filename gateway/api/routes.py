@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.api import auth, bindings, clock, operations, panels, plans, time_profiles
+from gateway.api import auth, bindings, clock, operations, panels, plans
 from gateway.api.addresses import Proxies
 from gateway.api.auth import SESSIONS, THROTTLE, guarded
 from gateway.api.bodies import IN_WORK, ROOM, Room, expected
 from gateway.api.connections import Connections, Limits
 from gateway.api.errors import errors_as_json
 from gateway.api.info import info
+from gateway.api.linked import APARTMENTS, FORWARDS, IDENTIFIERS, TIME_PROFILES, Surface
 from gateway.api.live import LIVE, live_of
 from gateway.api.middleware import PROXIES, SITES, acceptable, identified, recorded, server_logger
 from gateway.api.origins import Sites
@@ -24,6 +25,15 @@ _BASES = ("/api/v0", "/api/v1")
 
 _TIME_PROFILE = "/access/{_time_profile:(?i:timeprofile)}"
 """The vendor's pages spell this path in two ways."""
+
+_SURFACES = {
+    _TIME_PROFILE: TIME_PROFILES,
+    "/access/identifier": IDENTIFIERS,
+    "/access/identifiers": IDENTIFIERS,
+    "/apartment": APARTMENTS,
+    "/forward": FORWARDS,
+}
+"""What is managed by link_id."""
 
 
 def build_app(services: ApiServices) -> web.Application:
@@ -78,14 +88,21 @@ def _vendor_routes() -> list[web.RouteDef]:
             web.post(f"{base}/login", auth.log_in),
             web.get(f"{base}/logout", guarded(auth.log_out)),
             web.post(f"{base}/logout", guarded(auth.log_out)),
-            web.post(f"{base}{_TIME_PROFILE}/link/delete", guarded(time_profiles.delete)),
         ]
-        for path in (f"{base}{_TIME_PROFILE}/link", f"{base}{_TIME_PROFILE}/items/link"):
-            routes += [
-                web.post(path, guarded(time_profiles.upsert)),
-                web.delete(path, guarded(time_profiles.delete)),
-                web.get(path, guarded(time_profiles.list_by_link_id)),
-            ]
+        for family, surface in _SURFACES.items():
+            routes += _link_routes(f"{base}{family}", surface)
+    return routes
+
+
+def _link_routes(family: str, surface: Surface) -> list[web.RouteDef]:
+    """Both namings, the present one and that of older panels."""
+    routes = [web.post(f"{family}/link/delete", guarded(surface.delete))]
+    for path in (f"{family}/link", f"{family}/items/link"):
+        routes += [
+            web.post(path, guarded(surface.upsert)),
+            web.delete(path, guarded(surface.delete)),
+            web.get(path, guarded(surface.list_by_link_id)),
+        ]
     return routes
 
 

@@ -14,7 +14,7 @@ from drivers.clock import Clock
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.results import LinkReport
-from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RequestItem
+from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem
 from gateway.store.contract import DesiredItem
 
 T = TypeVar("T")
@@ -23,17 +23,17 @@ T = TypeVar("T")
 class FleetService(Protocol):
     """The fleet as the API sees it. Calls that name panels raise UnknownPanel; calls that store raise StoreError."""
 
-    async def upsert(self, items: Sequence[RequestItem]) -> tuple[LinkReport, ...]: ...
+    async def upsert(self, items: Sequence[RequestItem | RefusedItem]) -> tuple[LinkReport, ...]: ...
 
-    async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]: ...
+    async def delete(self, link_ids: Sequence[str], kind: str) -> tuple[LinkReport, ...]: ...
 
-    def profiles(self) -> Sequence[DesiredItem]:
-        """The items that are not deleted, in order of creation."""
+    def items(self, kind: str) -> Sequence[DesiredItem]:
+        """The items of a kind that are not deleted, in order of creation."""
         ...
 
-    async def plan(self, items: Sequence[RequestItem], panels: Sequence[str] | None) -> PlanReport: ...
+    async def plan(self, items: Sequence[RequestItem | RefusedItem], panels: Sequence[str] | None) -> PlanReport: ...
 
-    async def explain(self, link_id: str, at: int, panel: str | None) -> ExplainReport | None:
+    async def explain(self, link_id: str, at: int, panel: str | None, kind: str) -> ExplainReport | None:
         """None: the link_id is unknown."""
         ...
 

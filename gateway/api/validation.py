@@ -9,7 +9,7 @@ import codecs
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json
@@ -17,9 +17,10 @@ from pydantic_core import ErrorDetails, from_json
 from gateway.api import dialects
 from gateway.api.convert import time_profile
 from gateway.api.errors import ApiError, bad_value, shown
-from gateway.api.models import LINK_ID, VENDOR, LinkTimeProfile
-from gateway.fleet.views import RequestItem
+from gateway.api.models import LINK_ID, VENDOR, LinkItem, LinkTimeProfile
+from gateway.fleet.views import RefusedItem, RequestItem
 
+Item = TypeVar("Item", bound=LinkItem)
 _MOST_ITEM = 64 * 1024
 """The most characters that one item may have as it is stored."""
 _MOST_NAMES = 10_000
@@ -78,12 +79,18 @@ def array_of(body: Mapping[str, Any], key: str, most: int | None = None) -> list
     return value
 
 
-def items_of(body: Mapping[str, Any]) -> Iterator[RequestItem]:
-    """`list_items` as profiles, in order. Raises ApiError at the first mistake."""
+class ReadItem(Protocol):
+    """Reads one wire item. `seen` maps the request's earlier link_ids to their index. Raises ApiError."""
+
+    def __call__(self, raw: object, seen: Mapping[str, int], place: str) -> RequestItem | RefusedItem: ...
+
+
+def items_of(body: Mapping[str, Any], read: ReadItem) -> Iterator[RequestItem | RefusedItem]:
+    """`list_items`, in order. Raises ApiError at the first mistake."""
     seen: dict[str, int] = {}
     for index, raw in enumerate(array_of(body, "list_items")):
-        item = read_item(raw, seen, f"list_items[{index}]")
-        seen[item.profile.link_id] = index
+        item = read(raw, seen, f"list_items[{index}]")
+        seen[item.link_id] = index
         yield item
 
 
@@ -96,9 +103,9 @@ def names_of(body: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def upsert_body(body: bytes) -> Iterator[RequestItem]:
+def upsert_body(read: ReadItem, body: bytes) -> Iterator[RequestItem | RefusedItem]:
     """The items of an upsert. Raises ApiError, as all readers of whole bodies here do."""
-    return items_of(object_of(body))
+    return items_of(object_of(body), read)
 
 
 def delete_body(body: bytes) -> Iterator[str]:
@@ -107,26 +114,25 @@ def delete_body(body: bytes) -> Iterator[str]:
     return (read_link_id(raw, "link_ids", f"link_ids[{index}]") for index, raw in enumerate(raws))
 
 
-def plan_body(body: bytes) -> Iterator[RequestItem | tuple[str, ...] | None]:
-    """The panels in place of the bindings (None: the bindings count), then the items."""
-    asked = object_of(body)
-    yield names_of(asked) if "panels" in asked else None
-    yield from items_of(asked)
-
-
 def binding_body(body: bytes) -> Iterator[str]:
     return iter(names_of(object_of(body)))
 
 
-def read_item(raw: object, seen: Mapping[str, int], place: str) -> RequestItem:
-    """One wire item. `seen` maps the request's earlier link_ids to their index. Raises ApiError."""
+def checked(model: type[Item], raw: object, seen: Mapping[str, int], place: str) -> tuple[Item, str]:
+    """A wire item, and its JSON text as it is kept. Raises ApiError."""
     try:
-        item = LinkTimeProfile.model_validate(raw, context=seen)
+        item = model.model_validate(raw, context=seen)
     except ValidationError as error:
         raise _first_mistake(error, place) from None
-    body = item.model_dump_json(exclude_unset=True)
+    body = item.model_dump_json(exclude_unset=True, by_alias=True)
     if len(body) > _MOST_ITEM:
         raise bad_value(place, f"at most {_MOST_ITEM} characters", f"an item of {len(body)}")
+    return item, body
+
+
+def read_item(raw: object, seen: Mapping[str, int], place: str) -> RequestItem:
+    """A time profile; see ReadItem."""
+    item, body = checked(LinkTimeProfile, raw, seen, place)
     return RequestItem(time_profile(item), body)
 
 
@@ -166,9 +172,9 @@ def _in_words(mistake: ErrorDetails, key: str) -> tuple[str, str]:
     if kind == "string_pattern_mismatch":
         return dialects.WRONG_BODY, "a UUID of 8-4-4-4-12 hexadecimal digits"
     if kind == "literal_error" and isinstance(given, str):
-        return dialects.WRONG_NAME[key], expected
+        return dialects.WRONG_NAME.get(key, dialects.WRONG_BODY), expected
     if kind == "too_short":
         return dialects.EMPTY_SET[key], "at least one entry"
     if kind in _RANGE_ERRORS:
-        return dialects.WRONG_RANGE[key], f"a number {expected}"
+        return dialects.WRONG_RANGE.get(key, dialects.WRONG_BODY), f"a number {expected}"
     return dialects.wrong_type(key), "an object" if kind == "model_type" else expected

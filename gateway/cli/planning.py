@@ -13,6 +13,7 @@ from config.panel_model import PanelModel
 from config.settings import Settings
 from drivers.clock import HostClock
 from gateway.api.errors import ApiError
+from gateway.api.items import read_any
 from gateway.api.validation import items_of, names_of, object_of
 from gateway.app import fleet_options
 from gateway.cli.tables import table
@@ -36,7 +37,7 @@ async def plan_offline(
     """
     try:
         body = object_of(request)
-        items = tuple(items_of(body))
+        items = tuple(items_of(body, read_any))
         fleet = await _fleet(settings, models, clock)
         return await fleet.plan(items, panels or (names_of(body) if body.get("panels") is not None else None))
     except ApiError as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from drivers.contract import (
     IDENTIFIER,
+    Allocation,
     IdentifierSlot,
     ItemOutcome,
     ItemState,
@@ -21,7 +22,6 @@ from drivers.contract import (
     is_identifier,
     item_key,
 )
-from gateway.compiler.numbering import Allocation
 from gateway.compiler.options import CompileOptions
 from gateway.compiler.outcome import HELD
 from gateway.compiler.validity import minutes_of

@@ -8,7 +8,7 @@ from drivers.contract import PanelCapabilities, Reason, Refusal
 from gateway.compiler.moment import instant_of
 from gateway.compiler.options import CompileOptions
 from gateway.identifiers.identifier import Identifier
-from gateway.schedules.local_time import DAY, local_second
+from gateway.schedules.local_time import DAY_S, local_second
 
 LAST_MINUTE = 0xFFFF_FFFE
 _CUT = "validity_days"
@@ -40,8 +40,8 @@ def minutes_of(identifier: Identifier, capabilities: PanelCapabilities, options:
 
 def _whole_days(first: int, last: int, options: CompileOptions) -> Span | Refusal:
     zone = options.readings.zone
-    begin = instant_of(zone, DAY * -(-local_second(zone, 60 * first) // DAY))
-    end = instant_of(zone, DAY * (local_second(zone, 60 * (last + 1)) // DAY))
+    begin = instant_of(zone, DAY_S * -(-local_second(zone, 60 * first) // DAY_S))
+    end = instant_of(zone, DAY_S * (local_second(zone, 60 * (last + 1)) // DAY_S))
     if (begin, end) == (60 * first, 60 * (last + 1)):
         return Span(first, last)
     if _CUT not in options.narrow:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from drivers.clock import Clock
+from drivers.contract import TIME_PROFILE
 from gateway.fleet.bindings import Targets
-from gateway.fleet.desired import Change, Desired
+from gateway.fleet.desired import OPENING, Change, Desired
 from gateway.fleet.panel.departed import Departed, DepartedPlace
 from gateway.fleet.panel.panel import Panel
 from gateway.fleet.panel.place import Place
@@ -35,10 +36,20 @@ class Assignment:
         now, touched = self._clock.wall(), set[str]()
         if item.key not in self._desired:
             touched.update(name for name, panel in self._panels.items() if panel.state.adopt(item.key, now))
+        was_live = self._desired.is_live(item.key)
         touched |= self._hand_on(self._desired.absorb(item), now)
-        if item.profile is None:
+        if item.kind == TIME_PROFILE and was_live != self._desired.is_live(item.key):
+            touched |= self._ask_anew(self._desired.naming(item.link_id))
+        if item.content is None and item.kind in OPENING:
             self._expect_gone(item, self._panels.values())
         return touched
+
+    def _ask_anew(self, keys: Iterable[str]) -> set[str]:
+        """What these identifiers name is there now, or is no more: the panels they are bound to are compiled anew."""
+        names = {target.panel for key in keys for target in self._desired.targets(key)}
+        for name in names & self._panels.keys():
+            self._panels[name].state.version += 1
+        return names
 
     def rebind(self, keys: Iterable[str]) -> None:
         """Rules or panels changed."""
@@ -73,6 +84,8 @@ class Assignment:
     def expect_gone(self, panels: Collection[Panel]) -> None:
         """What was deleted may still be on the panels it was for, and on those that may hold more than is remembered."""
         for item in self._desired.gone.values():
+            if item.kind not in OPENING:
+                continue
             bound = {target.panel for target in self._desired.wanted(item.key) if target.output is None}
             self._expect_gone(item, panels, bound)
 

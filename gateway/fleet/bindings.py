@@ -5,7 +5,7 @@ A name is a panel (`gate`), an output of a panel (`gate:3`, counted from 0), a g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from config.settings import BindingSettings
 from gateway.fleet.target import Target, read_target
@@ -20,7 +20,8 @@ class Bindings:
     bound, and the panel refuses those it has not got).
 
     Rules that name the same link_id, or `*`, are united, in the order they are written; `overrides` (link_id -> names)
-    replace all of them. Names that this site does not have are passed over: they may come back with a panel.
+    replace all of them. `readers`: the panels that take identifiers. Names that this site does not have are passed over: they
+    may come back with a panel.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class Bindings:
         groups: Mapping[str, Sequence[str]],
         rules: Sequence[BindingSettings],
         overrides: Mapping[str, Sequence[str]],
+        readers: Collection[str] = (),
     ) -> None:
         self._panels = panels
         self._groups = groups
         self._rules = rules
         self._overrides = overrides
+        self._readers = frozenset(readers)
         self._places: dict[str, list[int]] = {}
         for place, rule in enumerate(rules):
             self._places.setdefault(rule.link_id, []).append(place)
@@ -59,6 +62,14 @@ class Bindings:
             return name == "@all" or name[1:] in self._groups
         target = read_target(name)
         return target is not None and target.panel in self._panels
+
+    def resolve_identifier(self, link_id: str) -> Targets:
+        """As `resolve`, but what is bound to any item is bound only where there are readers, and to no output."""
+        own = self._overrides.get(link_id)
+        if own is not None:
+            return self._override(tuple(own))
+        for_any = (target for target in self._for_any if target.output is None and target.panel in self._readers)
+        return tuple(dict.fromkeys((*for_any, *self._by_rules(self._places.get(link_id, ())))))
 
     def check(self, names: Iterable[str]) -> Targets:
         """The panels and outputs that `names` mean. Raises UnknownPanel for the first that this site does not have."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,8 +14,10 @@ from gateway.concurrency import UrgentFirst
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.events import Listener
 from gateway.fleet.host_clock import ClockTrust
+from gateway.fleet.numbers import KnownBy
 from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.results import Aggregate
+from gateway.identifiers.identifier import Identifier
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import Store
 
@@ -33,6 +35,26 @@ class FleetOptions:
 
 async def _nowhere(panel: str, to: str) -> None:
     """No panel departs."""
+
+
+class Ours(Protocol):
+    """What the gateway knows: the keys of all that was ever asked for, tombstones included."""
+
+    def __contains__(self, key: object) -> bool: ...
+
+    def is_live(self, key: str) -> bool: ...
+
+    def naming(self, link_id: str) -> Collection[str]:
+        """The live identifiers that name a time profile."""
+        ...
+
+    def first_no(self, identifier: Identifier, readings: Readings, at: int) -> str | None:
+        """What says no first to an identifier at an instant, as asked; None: it is open."""
+        ...
+
+    def owner(self, number: KnownBy) -> str | None:
+        """The identifier that has a number, or had it when it was deleted."""
+        ...
 
 
 class Compile(Protocol):
@@ -54,8 +76,8 @@ class FleetContext:
     """`write_lock` is held by every request that changes items or bindings. `turn`: one panel is compiled in a turn of the loop.
     `beside`: one is compiled beside the loop.
 
-    `ours`: the link_ids that the gateway knows, tombstones included; `deleted`: these tombstones. `neighbours`: all panels.
-    `moved`: told when the unit of a departed panel was met as another panel.
+    `deleted`: the keys of tombstones. `neighbours`: all panels. `moved`: told when the unit of a departed panel was met as
+    another panel. `readers_changed`: to be called when a panel was found to take identifiers, or to take none.
     `trust`: whether the wall clock is believed. `ask_clocks`: has the clocks of all panels but one read anew, soon.
     `doubt`: why what the store says may be older than what was asked; empty: it is not. In doubt things are taken away and
     nothing is opened.
@@ -66,8 +88,9 @@ class FleetContext:
     emit: Listener
     options: FleetOptions
     compile: Compile
-    ours: Container[str]
+    ours: Ours
     trust: ClockTrust
+    readers_changed: Callable[[], None] = lambda: None
     ask_clocks: Callable[[str], None] = lambda panel: None
     doubt: str = ""
     deleted: Collection[str] = ()

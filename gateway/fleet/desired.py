@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from drivers.contract import IDENTIFIER, TIME_PROFILE, split_key
+from gateway.compiler.explain_identifier import first_no
 from gateway.fleet.bindings import Bindings, Targets
+from gateway.fleet.numbers import KnownBy, Numbers
 from gateway.fleet.target import Target
+from gateway.identifiers.identifier import Identifier
 from gateway.schedules.reading import accepted, is_read_for
 from gateway.schedules.time_profile import Readings, TimeProfile
 from gateway.store.contract import DesiredItem
+
+OPENING = (TIME_PROFILE, IDENTIFIER)
+"""The kinds of items that panels hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +36,44 @@ class Desired:
 
     def __init__(self, items: Mapping[str, DesiredItem], bindings: Bindings) -> None:
         by_age = sorted(items.values(), key=lambda item: item.sequence)
-        self.live = {item.key: item for item in by_age if item.profile is not None}
-        self.gone = {item.key: item for item in by_age if item.profile is None}
+        self.live = {item.key: item for item in by_age if item.content is not None}
+        self.gone = {item.key: item for item in by_age if item.content is None}
         self.bindings = bindings
         self._bound: dict[str, tuple[DesiredItem, Targets]] = {}
         """What the places were told last."""
-        self._listed: tuple[DesiredItem, ...] | None = None
+        self._listed: dict[str, tuple[DesiredItem, ...]] = {}
+        self.numbers = Numbers()
+        self._naming: dict[str, set[str]] = {}
+        for item in by_age:
+            self.numbers.absorb(item)
+            self._note_names(item)
         self._unkept: dict[str, DesiredItem] = {}
 
     def __contains__(self, key: object) -> bool:
         return key in self.live or key in self.gone
 
-    def items(self) -> tuple[DesiredItem, ...]:
-        """Live ones in the order of creation."""
-        if self._listed is None:
-            self._listed = tuple(self.live.values())
-        return self._listed
+    def items(self, kind: str = TIME_PROFILE) -> tuple[DesiredItem, ...]:
+        """Live ones of a kind, in the order of creation."""
+        if kind not in self._listed:
+            self._listed[kind] = tuple([item for item in self.live.values() if item.kind == kind])
+        return self._listed[kind]
+
+    def is_live(self, key: str) -> bool:
+        return key in self.live
+
+    def owner(self, number: KnownBy) -> str | None:
+        """The identifier that has a number, or had it when it was deleted."""
+        return self.numbers.owner(number)
+
+    def first_no(self, identifier: Identifier, readings: Readings, at: int) -> str | None:
+        """What says no first to an identifier at an instant, as asked; None: it is open."""
+        named = (self.live.get(link_id) for link_id in identifier.profiles or ())
+        live = [item.profile for item in named if item is not None and item.profile is not None]
+        return first_no(identifier, live, readings, at)
+
+    def profile_of(self, uid: int) -> str | None:
+        """The link_id of a live time profile."""
+        return next((item.link_id for item in self.items() if item.uid == uid), None)
 
     def generation(self, key: str) -> int:
         """The last one, also of a tombstone; 0 where there is none."""
@@ -64,8 +93,8 @@ class Desired:
         """Read what is not read for these settings of the site, by the law of today."""
         for key, item in self.live.items():
             if item.profile is not None and not is_read_for(item.profile, readings):
-                self.live[key] = self._unkept[key] = replace(item, profile=accepted(item.profile, readings))
-        self._listed = None
+                self.live[key] = self._unkept[key] = replace(item, content=accepted(item.profile, readings))
+        self._listed.pop(TIME_PROFILE, None)
 
     def unkept(self) -> tuple[DesiredItem, ...]:
         """What was read anew and is not durable yet."""
@@ -73,8 +102,16 @@ class Desired:
 
     def kept(self, items: Sequence[DesiredItem]) -> None:
         for item in items:
-            if self._unkept.get(item.link_id) is item:
-                del self._unkept[item.link_id]
+            if self._unkept.get(item.key) is item:
+                del self._unkept[item.key]
+
+    def last_words(self, key: str) -> str:
+        """The wire item that stays with a tombstone: an identifier's, for its number."""
+        return self.live[key].body if split_key(key)[0] == IDENTIFIER else ""
+
+    def naming(self, link_id: str) -> Collection[str]:
+        """The live identifiers that name a time profile."""
+        return self._naming.get(link_id, frozenset())
 
     def targets(self, key: str) -> Targets:
         """Where a live item is bound."""
@@ -82,18 +119,34 @@ class Desired:
 
     def wanted(self, key: str) -> Targets:
         """Where it would be bound, live or not."""
-        return self.bindings.resolve(key)
+        kind, link_id = split_key(key)
+        if kind == TIME_PROFILE:
+            return self.bindings.resolve(link_id)
+        return self.bindings.resolve_identifier(link_id) if kind == IDENTIFIER else ()
+
+    def missing(self, key: str) -> tuple[str, ...]:
+        """Names in its binding that mean nothing here."""
+        kind, link_id = split_key(key)
+        return self.bindings.missing(link_id) if kind in OPENING else ()
 
     def absorb(self, item: DesiredItem) -> tuple[Change, ...]:
         """Take in what the store made durable."""
         if item.generation <= self.generation(item.key):
             return ()
-        self._listed = None
-        taken, left = (self.gone, self.live) if item.profile is None else (self.live, self.gone)
+        self._listed.pop(item.kind, None)
+        self.numbers.absorb(item)
+        self._note_names(item, self.live.get(item.key))
+        taken, left = (self.gone, self.live) if item.content is None else (self.live, self.gone)
         left.pop(item.key, None)
         self._unkept.pop(item.key, None)
         taken[item.key] = item
         return self.rebind(item.key)
+
+    def _note_names(self, item: DesiredItem, before: DesiredItem | None = None) -> None:
+        for profile in _named(before):
+            self._naming[profile].discard(item.key)
+        for profile in _named(item):
+            self._naming.setdefault(profile, set()).add(item.key)
 
     def rebind(self, key: str) -> tuple[Change, ...]:
         """What the places have to be told of an item, by the rules in force."""
@@ -118,4 +171,10 @@ class Desired:
     def forget(self, keys: Sequence[str]) -> None:
         """Tombstones that the store dropped."""
         for key in keys:
-            self.gone.pop(key, None)
+            if self.gone.pop(key, None) is not None:
+                self.numbers.forget(key)
+
+
+def _named(item: DesiredItem | None) -> Sequence[str]:
+    identifier = None if item is None else item.identifier
+    return () if identifier is None else identifier.profiles or ()

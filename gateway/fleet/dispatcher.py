@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from drivers.contract import ItemState, Reason
+from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemState, Reason, item_key, split_key
 from gateway.concurrency import Ticket, in_turns
+from gateway.fleet.admission import Admission
 from gateway.fleet.assignment import Assignment
 from gateway.fleet.bindings import Targets
 from gateway.fleet.context import FleetContext
@@ -15,9 +16,10 @@ from gateway.fleet.events import Asked
 from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
 from gateway.fleet.target import Target
 from gateway.fleet.undurable import Undurable
-from gateway.fleet.views import RequestItem
+from gateway.fleet.views import RefusedItem, RequestItem
+from gateway.identifiers.identifier import Identifier
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import DesiredChange, DesiredItem, GenerationConflict, StoreError
+from gateway.store.contract import Content, DesiredChange, DesiredItem, GenerationConflict, StoreError
 
 
 class Dispatcher:
@@ -27,91 +29,107 @@ class Dispatcher:
         self._context = context
         self.undurable = Undurable(desired, context, self._take_in)
 
-    async def upsert(self, items: Sequence[RequestItem]) -> tuple[LinkReport, ...]:
-        """Ask for profiles. Unchanged content makes no new generation and sends nothing. Raises StoreError."""
+    async def upsert(self, items: Sequence[RequestItem | RefusedItem]) -> tuple[LinkReport, ...]:
+        """Ask for items. Unchanged content makes no new generation and sends nothing. Raises StoreError."""
         began = self._context.clock.monotonic()
         async with self._context.write_lock:
-            changed = [item async for item in in_turns(map(self._accepted, items)) if self._is_new(item)]
-            created = {item.profile.link_id for item in changed if item.profile.link_id not in self._desired.live}
-            await self._commit([(item.profile.link_id, item.profile, item.body) for item in changed])
-            asked = [self._desired.live[item.profile.link_id] for item in items]
-        await self._wait(await self._unsettled(asked), began)
-        return tuple(
-            [self._answer(item, Change.CREATED if item.link_id in created else Change.UPDATED) async for item in in_turns(asked)]
-        )
+            admission = Admission(self._desired)
+            admitted = [admission.admit(item) async for item in in_turns(items)]
+            kept = [self._accepted(item) for item in admitted if isinstance(item, RequestItem)]
+            changed = [item async for item in in_turns(kept) if self._is_new(item)]
+            created = {item.key for item in changed if item.key not in self._desired.live}
+            await self._commit([self._change(item.key, item.content, item.body) for item in changed])
+            asked = {item.key: self._desired.live[item.key] for item in kept}
+        await self._wait(await self._unsettled(asked.values()), began)
+        return tuple([self._said(item, asked, created) async for item in in_turns(admitted)])
 
-    async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
-        """Ask for profiles to go. A tombstone stays until every panel that may hold it was seen without.
+    def _said(self, item: RequestItem | RefusedItem, asked: Mapping[str, DesiredItem], created: Container[str]) -> LinkReport:
+        if isinstance(item, RefusedItem):
+            return LinkReport(item.link_id, item.change, success=False)
+        return self._answer(asked[item.key], Change.CREATED if item.key in created else Change.UPDATED)
 
-        What the store refuses goes all the same, and is told as `not_durable`. Raises GenerationConflict.
+    async def delete(self, link_ids: Sequence[str], kind: str) -> tuple[LinkReport, ...]:
+        """Ask for items of a kind to go. A tombstone stays until every panel that may hold it was seen without.
+
+        Raises StoreError.
         """
         began = self._context.clock.monotonic()
         concerned: dict[str, Targets] = {}
         async with self._context.write_lock:
-            found, pending, unknown = await self._sorted(link_ids)
-            async for link_id in in_turns(found):
-                concerned[link_id] = tuple(dict.fromkeys((*self._desired.targets(link_id), *self._assignment.holders(link_id))))
+            keys = [item_key(kind, link_id) for link_id in dict.fromkeys(link_ids)]
+            found, pending, unknown = await self._sorted(keys)
+            async for key in in_turns(found):
+                concerned[key] = tuple(dict.fromkeys((*self._desired.targets(key), *self._assignment.holders(key))))
             await self._delete(found)
-            await self._commit([(link_id, None, "") for link_id in unknown])
-            async for link_id in in_turns((*pending, *unknown)):
-                concerned[link_id] = tuple(dict.fromkeys((*self._desired.wanted(link_id), *self._assignment.holders(link_id))))
-            gone = {link_id: self._desired.generation(link_id) for link_id in (*found, *pending, *unknown)}
+            await self._commit([self._change(key, None, "") for key in unknown])
+            async for key in in_turns((*pending, *unknown)):
+                concerned[key] = tuple(dict.fromkeys((*self._desired.wanted(key), *self._assignment.holders(key))))
+            gone = {key: self._desired.generation(key) for key in (*found, *pending, *unknown)}
         waiting: set[Target] = set()
-        async for link_id, last in in_turns(gone.items()):
+        async for key, last in in_turns(gone.items()):
             waiting.update(
                 target
-                for target in concerned[link_id]
-                if target not in waiting and any(not result.success for result in self._removals((target,), link_id, last))
+                for target in concerned[key]
+                if target not in waiting and any(not result.success for result in self._removals((target,), key, last))
             )
         await self._wait(waiting, began)
         reports = []
         async for link_id in in_turns(link_ids):
-            said = gone.pop(link_id, None)
-            results = () if said is None else self._removals(concerned[link_id], link_id, said)
-            in_vain = link_id in unknown and all(each.success for each in results) and not self._assignment.was_carried(link_id)
+            key = item_key(kind, link_id)
+            said = gone.pop(key, None)
+            results = () if said is None else self._removals(concerned[key], key, said)
+            in_vain = key in unknown and all(each.success for each in results) and not self._assignment.was_carried(key)
             if said is None or in_vain:
                 reports.append(LinkReport(link_id, Change.NOT_FOUND, success=False))
             else:
-                reports.append(self.undurable.told(self._report(link_id, Change.DELETED, results)))
+                reports.append(self.undurable.told(self._report(link_id, Change.DELETED, results), key))
         return tuple(reports)
 
-    async def _sorted(self, link_ids: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-        """What is to be deleted: live items, deleted ones that a panel may still hold, and those that only a panel may know."""
+    async def _sorted(self, keys: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+        """What is to be deleted: live items, deleted ones that a panel may still hold, and those that only a panel may know.
+
+        Panels know the link_ids of time profiles, none of others.
+        """
         found, pending, unknown = list[str](), list[str](), list[str]()
-        async for link_id in in_turns(dict.fromkeys(link_ids)):
-            if link_id in self._desired.live:
-                found.append(link_id)
-            elif link_id in self._desired.gone:
-                open_still = link_id in self.undurable or self._assignment.holders_of_deleted(link_id)
-                pending += [link_id] if open_still else []
-            elif self._assignment.carriers(link_id):
-                unknown.append(link_id)
+        async for key in in_turns(keys):
+            if key in self._desired.live:
+                found.append(key)
+            elif key in self._desired.gone:
+                open_still = key in self.undurable or self._assignment.holders_of_deleted(key)
+                pending += [key] if open_still else []
+            elif split_key(key)[0] == TIME_PROFILE and self._assignment.carriers(key):
+                unknown.append(key)
         return found, pending, unknown
 
     # durable
 
     def _accepted(self, item: RequestItem) -> RequestItem:
-        return replace(item, profile=self._desired.accepted(item.profile, self._context.options.readings))
+        if not isinstance(item.content, TimeProfile):
+            return item
+        return replace(item, content=self._desired.accepted(item.content, self._context.options.readings))
 
     def _is_new(self, item: RequestItem) -> bool:
-        known = self._desired.live.get(item.profile.link_id)
-        return known is None or known.profile != item.profile or known.body != item.body
+        known = self._desired.live.get(item.key)
+        return known is None or known.content != item.content or known.body != item.body
 
-    async def _commit(self, wanted: Sequence[tuple[str, TimeProfile | None, str]]) -> None:
+    def _change(self, key: str, content: Content | None, body: str) -> DesiredChange:
+        kind, link_id = split_key(key)
+        return DesiredChange(link_id, self._desired.generation(key), content, body, kind)
+
+    async def _commit(self, changes: Sequence[DesiredChange]) -> None:
         """One transaction; from then on the panels are asked for it."""
-        if not wanted:
+        if not changes:
             return
         await self.undurable.keep()
-        changes = [DesiredChange(key, self._desired.generation(key), profile, body) for key, profile, body in wanted]
         await self._take_in(await self._context.store.put_desired(changes, {}, self._context.stamp()))
 
-    async def _delete(self, link_ids: Sequence[str]) -> None:
+    async def _delete(self, keys: Sequence[str]) -> None:
         try:
-            await self._commit([(link_id, None, "") for link_id in link_ids])
+            await self._commit([self._change(key, None, self._desired.last_words(key)) for key in keys])
         except GenerationConflict:
             raise
         except StoreError as refused:
-            await self.undurable.begin(link_ids, refused)
+            await self.undurable.begin(keys, refused)
 
     async def _take_in(self, items: Sequence[DesiredItem]) -> None:
         touched = set[str]()
@@ -119,11 +137,11 @@ class Dispatcher:
             touched |= self._assignment.absorb(item)
         self._assignment.wake(touched)
         async for item in in_turns(items):
-            self._context.emit(Asked(item.link_id, item.generation, item.profile is None))
+            self._context.emit(Asked(item.link_id, item.generation, item.content is None, item.kind))
 
     # waiting
 
-    async def _unsettled(self, items: Sequence[DesiredItem]) -> set[Target]:
+    async def _unsettled(self, items: Iterable[DesiredItem]) -> set[Target]:
         """Where any of these is neither held nor refused yet."""
         found: set[Target] = set()
         async for item in in_turns(items):
@@ -149,23 +167,25 @@ class Dispatcher:
 
     def _answer(self, asked: DesiredItem, change: Change) -> LinkReport:
         """What the panels say of what was asked for, not of what somebody else asked for since."""
-        link_id = asked.link_id
-        now = self._desired.live.get(link_id)
+        key, link_id = asked.key, asked.link_id
+        now = self._desired.live.get(key)
         if now is None:
-            results = _overtaken(self._desired.wanted(link_id), "overtaken: it is deleted meanwhile")
+            results = _overtaken(self._desired.wanted(key), "overtaken: it is deleted meanwhile")
             return LinkReport(link_id, change, success=False, panels=results)
-        targets = self._desired.targets(link_id)
-        if now.generation != asked.generation and now.profile != asked.profile:
+        targets = self._desired.targets(key)
+        if now.generation != asked.generation and now.content != asked.content:
             message = f"overtaken: generation {now.generation} is asked for meanwhile"
             return self._report(link_id, change, _overtaken(targets, message))
         places = (self._assignment.place(target) for target in targets)
-        held = [place.result(link_id) for place in places if place is not None]
-        return self._report(link_id, change, (*held, *map(_missing, self._desired.bindings.missing(link_id))))
+        held = _each_for_itself(tuple([place.result(key) for place in places if place is not None]), now.identifier)
+        results = (*held, *map(_missing, self._desired.missing(key)))
+        full = any(not each.success for each in results) and all(each.success or _is_full(each) for each in results)
+        return self._report(link_id, Change.NO_ROOM if full and asked.kind == IDENTIFIER else change, results)
 
-    def _removals(self, targets: Iterable[Target], link_id: str, last: int) -> tuple[PanelResult, ...]:
+    def _removals(self, targets: Iterable[Target], key: str, last: int) -> tuple[PanelResult, ...]:
         """What panels that were not taken out meanwhile say of a deletion, of generation `last`."""
         places = (self._assignment.place(target) for target in targets)
-        return tuple([place.removal(link_id, last) for place in places if place is not None])
+        return tuple([place.removal(key, last) for place in places if place is not None])
 
     def _report(self, link_id: str, change: Change, results: tuple[PanelResult, ...]) -> LinkReport:
         return LinkReport(link_id, change, aggregate(results, self._context.options.aggregate), results)
@@ -174,6 +194,18 @@ class Dispatcher:
 def _missing(name: str) -> PanelResult:
     """A binding names what the site does not have: nobody will hold the item there."""
     return PanelResult(name, False, ItemState.PENDING, Reason.DEPARTED, f"the binding names {name}, which is not configured")
+
+
+def _each_for_itself(results: tuple[PanelResult, ...], identifier: Identifier | None) -> tuple[PanelResult, ...]:
+    """Each panel counts the entries at its own readers: who has few of them has them at each panel, and is told so."""
+    if identifier is None or identifier.passes is None or len(results) < 2:
+        return results
+    said = f"{identifier.passes} entries at each of {len(results)} panels"
+    return tuple([replace(each, message="; ".join(filter(None, (said, each.message)))) for each in results])
+
+
+def _is_full(result: PanelResult) -> bool:
+    return result.outcome is ItemState.REFUSED and result.reason is Reason.NO_FREE_SLOT
 
 
 def _overtaken(targets: Collection[Target], message: str) -> tuple[PanelResult, ...]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from drivers.contract import ItemOutcome, Reason
+from drivers.contract import TIME_PROFILE, ItemOutcome, Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A new generation (or a deletion) of a link_id is durable."""
+    """A new generation (or a deletion) of an item is durable."""
 
     link_id: str
     generation: int
     deleted: bool
+    kind: str = TIME_PROFILE
 
 
 @dataclass(frozen=True, slots=True)

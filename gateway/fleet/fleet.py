@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.clock import HostClock
-from drivers.contract import PanelDriver
+from drivers.contract import IDENTIFIER, TIME_PROFILE, PanelDriver, item_key
 from gateway.compiler.compiler import compile_panel
 from gateway.concurrency import Supervisor
 from gateway.fleet.assignment import Assignment
@@ -32,7 +32,7 @@ from gateway.fleet.panel.remembered import all_remembered, doubted, forgotten, m
 from gateway.fleet.questions import Questions
 from gateway.fleet.results import LinkReport
 from gateway.fleet.target import read_target
-from gateway.fleet.views import CannotDo, ExplainReport, PanelView, PlanReport, RequestItem, UnknownPanel
+from gateway.fleet.views import CannotDo, ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, UnknownPanel
 from gateway.fleet.zone_law import ZoneLaw
 from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem, ObservedPanel, Snapshot, Store
@@ -73,6 +73,7 @@ class Fleet:
             compile=compile,
             ours=self._desired,
             trust=ClockTrust(clock, options.clock, snapshot.facts, snapshot.last_write_at),
+            readers_changed=self._rebind_all,
             ask_clocks=self._ask_clocks,
             doubt=snapshot.doubt,
             deleted=self._desired.gone,
@@ -185,27 +186,31 @@ class Fleet:
 
     # what is asked
 
-    async def upsert(self, items: Sequence[RequestItem]) -> tuple[LinkReport, ...]:
-        """Create or change profiles; one report an item, in order, when every panel is settled or time is up.
+    async def upsert(self, items: Sequence[RequestItem | RefusedItem]) -> tuple[LinkReport, ...]:
+        """Create or change items of any kind; one report an item, in order, when every panel is settled or time is up.
 
         What was begun is finished also when the caller goes away. Raises StoreError: then nothing was kept.
         """
         return await self._supervisor.finish(self._dispatcher.upsert(items), "upsert")
 
-    async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
-        """Delete profiles; as `upsert`, but what the store refuses goes all the same and is told so."""
-        return await self._supervisor.finish(self._dispatcher.delete(link_ids), "delete")
+    async def delete(self, link_ids: Sequence[str], kind: str = TIME_PROFILE) -> tuple[LinkReport, ...]:
+        """Delete items of a kind; as `upsert`, but what the store refuses goes all the same and is told so."""
+        return await self._supervisor.finish(self._dispatcher.delete(link_ids, kind), "delete")
 
     def profiles(self) -> Sequence[DesiredItem]:
-        """Live ones in the order of creation."""
+        """Live time profiles, in the order of creation."""
         return self._desired.items()
+
+    def items(self, kind: str) -> Sequence[DesiredItem]:
+        """Live items of a kind, in the order of creation."""
+        return self._desired.items(kind)
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
         """Those set through the API."""
         return dict(self._overrides)
 
     async def bind(self, link_id: str, panels: Sequence[str]) -> None:
-        """Bind a link_id in place of the configuration's rules: new panels get it, old ones lose it.
+        """Bind a link_id, whatever has it, in place of the configuration's rules: new panels get it, old ones lose it.
 
         Raises UnknownPanel and StoreError.
         """
@@ -226,7 +231,7 @@ class Fleet:
                 self._overrides.pop(link_id, None)
             else:
                 self._overrides[link_id] = panels
-            self._assignment.rebind([link_id])
+            self._assignment.rebind([link_id, item_key(IDENTIFIER, link_id)])
         self._context.emit(Bound(link_id, panels))
 
     def set_rules(self, rules: Sequence[BindingSettings], groups: Mapping[str, Sequence[str]]) -> None:
@@ -258,7 +263,8 @@ class Fleet:
 
     def _bindings(self) -> Bindings:
         """An output that was bound and is missing by now is refused by its panel, not passed over."""
-        return Bindings(dict.fromkeys(self._panels), self._groups, self._rules, self._overrides)
+        readers = [name for name, panel in self._panels.items() if panel.state.driver.capabilities.max_identifiers]
+        return Bindings(dict.fromkeys(self._panels), self._groups, self._rules, self._overrides, readers)
 
     def _rebind_all(self) -> None:
         self._desired.bindings = self._bindings()
@@ -422,7 +428,7 @@ class Fleet:
 
     # questions
 
-    async def plan(self, items: Sequence[RequestItem], panels: Sequence[str] | None) -> PlanReport:
+    async def plan(self, items: Sequence[RequestItem | RefusedItem], panels: Sequence[str] | None) -> PlanReport:
         """What these items would do, on the panels they are bound to or on `panels` (ids, outputs, groups).
 
         Nothing is written or stored; a fleet that was not started plans too. Raises UnknownPanel.
@@ -431,9 +437,9 @@ class Fleet:
             self._rebind_all()
         return await self._questions.plan(items, None if panels is None else self._named(panels))
 
-    async def explain(self, link_id: str, at: int, panel: str | None) -> ExplainReport | None:
-        """Whether a profile is open at an instant, as asked and panel by panel. None: unknown link_id. Raises UnknownPanel."""
+    async def explain(self, link_id: str, at: int, panel: str | None, kind: str = TIME_PROFILE) -> ExplainReport | None:
+        """Whether an item is open at an instant, as asked and panel by panel. None: unknown link_id. Raises UnknownPanel."""
         target = None if panel is None else read_target(panel)
         if panel is not None and (target is None or target.panel not in self._panels):
             raise UnknownPanel(panel)
-        return await self._questions.explain(link_id, at, target)
+        return await self._questions.explain(item_key(kind, link_id), at, target)

@@ -5,18 +5,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from drivers.contract import ItemState, Reason
+from drivers.contract import IDENTIFIER, ItemState, Reason, split_key
 from gateway.concurrency import in_turns
+from gateway.fleet.admission import Admission
 from gateway.fleet.assignment import Assignment
 from gateway.fleet.bindings import Targets
 from gateway.fleet.context import FleetContext
-from gateway.fleet.desired import Desired
+from gateway.fleet.desired import OPENING, Desired
 from gateway.fleet.panel.defects import words_of
 from gateway.fleet.panel.place import Place, PlacePlan
 from gateway.fleet.target import Target
-from gateway.fleet.views import ExplainPanel, ExplainReport, PlanItem, PlanItemPanel, PlanReport, RequestItem
+from gateway.fleet.views import (
+    ExplainPanel,
+    ExplainReport,
+    IdentifierExplained,
+    PlanItem,
+    PlanItemPanel,
+    PlanReport,
+    RefusedItem,
+    RequestItem,
+)
 from gateway.schedules.recurrence import Recurrence
-from gateway.store.contract import DesiredItem
+from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import DesiredItem, kind_of
 
 LOG = logging.getLogger(__name__)
 _NOT_YET = 2**62
@@ -28,19 +39,22 @@ class Questions:
         self._assignment = assignment
         self._context = context
 
-    async def plan(self, items: Sequence[RequestItem], named: Targets | None) -> PlanReport:
+    async def plan(self, items: Sequence[RequestItem | RefusedItem], named: Targets | None) -> PlanReport:
         """What these items would do, where they are bound or (not None) on the `named` panels and outputs."""
         wanted: dict[str, Targets] = {}
         coming: dict[Target, dict[str, DesiredItem]] = {}
-        async for place, item in in_turns(enumerate(items)):
-            profile = self._provisional(item, place)
-            wanted[profile.link_id] = self._desired.wanted(profile.link_id) if named is None else named
-            for target in wanted[profile.link_id]:
-                coming.setdefault(target, {})[profile.link_id] = profile
+        admission = Admission(self._desired)
+        async for place, item in in_turns(enumerate(map(admission.admit, items))):
+            if isinstance(item, RefusedItem):
+                wanted[item.link_id] = ()
+                continue
+            wanted[item.key] = self._desired.wanted(item.key) if named is None else named
+            for target in wanted[item.key]:
+                coming.setdefault(target, {})[item.key] = self._provisional(item, place)
         plans = await self._plans(coming)
         cells = [
-            PlanItem(link_id, tuple([plans[target].cells[link_id] for target in targets if target in plans]))
-            async for link_id, targets in in_turns(wanted.items())
+            PlanItem(split_key(key)[1], tuple([plans[target].cells[key] for target in targets if target in plans]))
+            async for key, targets in in_turns(wanted.items())
         ]
         return PlanReport(tuple(cells), tuple([plan.cost for plan in plans.values() if plan.cost is not None]))
 
@@ -64,27 +78,37 @@ class Questions:
 
     def _provisional(self, item: RequestItem, place: int) -> DesiredItem:
         """As the item would be desired if it were asked for."""
-        link_id = item.profile.link_id
-        known = self._desired.live.get(link_id)
+        known, generation = self._desired.live.get(item.key), self._desired.generation(item.key) + 1
         sequence = known.sequence if known is not None else _NOT_YET + place
-        profile = self._desired.accepted(item.profile, self._context.options.readings)
-        return DesiredItem(link_id, sequence, self._desired.generation(link_id) + 1, 0, profile, "", 0.0)
+        content = item.content
+        if isinstance(content, TimeProfile):
+            content = self._desired.accepted(content, self._context.options.readings)
+        return DesiredItem(item.link_id, sequence, generation, 0, content, "", 0.0, kind_of(content))
 
-    async def explain(self, link_id: str, at: int, target: Target | None) -> ExplainReport | None:
-        """Whether a profile is open at an instant, as asked and place by place. None: unknown link_id."""
-        item, holders = self._desired.live.get(link_id), self._assignment.holders_of_deleted(link_id)
+    async def explain(self, key: str, at: int, target: Target | None) -> ExplainReport | None:
+        """Whether an item is open at an instant, as asked and place by place. None: unknown, or nothing that opens."""
+        item, holders = self._desired.live.get(key), self._assignment.holders_of_deleted(key)
         if item is None and holders:
-            item = self._desired.gone.get(link_id)
-        if item is None:
+            item = self._desired.gone.get(key)
+        if item is None or item.kind not in OPENING:
             return None
-        asked = item.profile is not None and Recurrence(item.profile, self._context.options.readings).is_open(at)
+        readings, why, asked = self._context.options.readings, None, False
+        if item.profile is not None:
+            asked = Recurrence(item.profile, readings).is_open(at)
+        elif item.identifier is not None:
+            why = self._desired.first_no(item.identifier, readings, at)
+            asked = why is None
+        else:
+            why = "deleted"
         panels = []
-        everywhere = holders if item.profile is None else self._desired.targets(link_id)
+        everywhere = holders if item.content is None else self._desired.targets(key)
         for each in everywhere if target is None else (target,):
             place = self._assignment.place(each)
             if place is not None:  # it may have been taken out meanwhile
                 panels.append(await self._explain(each, place, item, at))
-        return ExplainReport(link_id, at, asked, tuple(panels))
+        if item.kind == IDENTIFIER:
+            return IdentifierExplained(item.link_id, at, asked, tuple(panels), message=why)
+        return ExplainReport(item.link_id, at, asked, tuple(panels))
 
     @staticmethod
     async def _explain(target: Target, place: Place, item: DesiredItem, at: int) -> ExplainPanel:

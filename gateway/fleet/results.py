@@ -17,6 +17,11 @@ class Change(Enum):
     UPDATED = "updated"
     DELETED = "deleted"
     NOT_FOUND = "entity_not_found"
+    NUMBER_TAKEN = "number_taken_by_another_identifier"
+    PROFILE_MISSING = "bound_time_profile_doesnt_exist"
+    FACES_NOT_SUPPORTED = "face_id_not_supported"
+    NO_ROOM = "number_of_identifiers_exceeded"
+    """It is kept, and no panel that failed has a free slot for it."""
 
 
 @dataclass(frozen=True, slots=True)

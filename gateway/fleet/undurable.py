@@ -31,8 +31,8 @@ class Undurable:
         self._desired = desired
         self._context = context
         self._take_in = take_in
-        self._pending: dict[str, int] = {}
-        """Keys, and the generations that the store still holds of them."""
+        self._pending: dict[str, DesiredChange] = {}
+        """By key, what the store is still to be told."""
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -41,20 +41,23 @@ class Undurable:
 
     async def begin(self, keys: Iterable[str], refused: StoreError) -> None:
         """These live items are deleted from now on, whatever the store says."""
-        live = [self._desired.live[key] for key in keys]
+        live = {key: self._desired.live[key] for key in keys}
         LOG.error("deletions are not durable: the store refused them", extra={"count": len(live), "error": str(refused)})
-        self._pending.update((item.link_id, item.generation) for item in live)
+        deletions = {key: self._deletion(item) for key, item in live.items()}
+        self._pending |= deletions
         at = self._context.stamp()
-        await self._take_in(
-            [replace(item, generation=item.generation + 1, profile=None, body="", changed_at=at) for item in live]
-        )
+        gone = [(item, item.generation + 1, deletions[key].body) for key, item in live.items()]
+        await self._take_in([replace(one, generation=new, content=None, body=body, changed_at=at) for one, new, body in gone])
         self._wake.set()
+
+    def _deletion(self, item: DesiredItem) -> DesiredChange:
+        return DesiredChange(item.link_id, item.generation, None, self._desired.last_words(item.key), item.kind)
 
     async def keep(self) -> None:
         """Makes them durable. Raises StoreError."""
         if not self._pending:
             return
-        changes = [DesiredChange(key, generation, None) for key, generation in self._pending.items()]
+        changes = tuple(self._pending.values())
         done = await self._context.store.put_desired(changes, {}, self._context.stamp())
         self._pending.clear()
         LOG.info("deletions are durable now", extra={"count": len(done)})
@@ -79,9 +82,9 @@ class Undurable:
         self._stopping = True
         self._wake.set()
 
-    def told(self, report: LinkReport) -> LinkReport:
-        """The answer to a deletion that a restart would forget."""
-        if report.link_id not in self._pending:
+    def told(self, report: LinkReport, key: str) -> LinkReport:
+        """The answer to a deletion of an item that a restart would forget."""
+        if key not in self._pending:
             return report
         panels = tuple(
             [replace(each, success=False, reason=Reason.NOT_DURABLE) if each.success else each for each in report.panels]

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from drivers.contract import Availability, ItemState, Reason
+from drivers.contract import IDENTIFIER, Availability, ItemState, Reason, item_key
+from gateway.fleet.results import Change
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store.contract import Content, kind_of
 
 
 class UnknownPanel(KeyError):
@@ -24,10 +26,36 @@ class CannotDo(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RequestItem:
-    """One item of a request: the profile, and the wire item as JSON text for listing."""
+    """One item of a request: what is asked for, and the wire item as JSON text for listing.
 
-    profile: TimeProfile
+    `uids`: the time profiles that an identifier names by uid, beside those it names by link_id.
+    """
+
+    content: Content
     body: str
+    uids: tuple[int, ...] = ()
+
+    @property
+    def profile(self) -> TimeProfile:
+        """To be asked of time profiles only."""
+        assert isinstance(self.content, TimeProfile)
+        return self.content
+
+    @property
+    def link_id(self) -> str:
+        return self.content.link_id
+
+    @property
+    def key(self) -> str:
+        return item_key(kind_of(self.content), self.link_id)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedItem:
+    """An item of a request of which nothing is kept."""
+
+    link_id: str
+    change: Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +76,11 @@ class ItemView:
     """Numbered from the panel's first one: those it has there, or may have, and those that are reserved for it."""
     asked_at: int | None = None
     """When the present generation, or the removal, was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierView(ItemView):
+    kind: str = IDENTIFIER
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +212,11 @@ class ExplainReport:
     at: int
     asked: bool
     panels: tuple[ExplainPanel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierExplained(ExplainReport):
+    """`message`: what says no first, where it is closed as asked."""
+
+    kind: str = IDENTIFIER
+    message: str | None = None

@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError
 
 from drivers.contract import PanelImage
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import ObservedPanel
+from gateway.store.contract import KINDS, ObservedPanel
 
 T = TypeVar("T")
 
@@ -46,6 +46,8 @@ class Codec(Generic[T]):
             raise CodecError(f"{place}: {deepest['msg']}") from error
 
 
+CONTENTS: Mapping[str, Codec[Any]] = {kind: Codec(content, content.__name__) for kind, content in KINDS.items()}
+"""What is asked for, by kind."""
 TIME_PROFILE: Codec[TimeProfile] = Codec(TimeProfile, "TimeProfile")
 PANEL_IMAGE: Codec[PanelImage] = Codec(PanelImage, "PanelImage")
 OBSERVED_PANEL: Codec[ObservedPanel] = Codec(ObservedPanel, "ObservedPanel")

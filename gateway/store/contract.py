@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from drivers.clock import HostMoment
-from drivers.contract import ItemOutcome, PanelIdentity, PanelImage
+from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemOutcome, PanelIdentity, PanelImage, item_key
+from gateway.identifiers.directory import Apartment, Forward
+from gateway.identifiers.identifier import Identifier
 from gateway.schedules.time_profile import TimeProfile
 
 WAYS_ON = "restore a backup (`panel-gateway restore FILE`) or begin with an empty site (`panel-gateway serve --new-store`)"
@@ -55,26 +58,35 @@ class GenerationConflict(StoreError):
     """A compare-and-set met another generation than the one expected."""
 
 
-TIME_PROFILE = "timeprofile"
-"""The kind of an item."""
+Content = TimeProfile | Identifier | Apartment | Forward
+APARTMENT, FORWARD = "apartment", "forward"
+KINDS: Mapping[str, type[Content]] = MappingProxyType(
+    {TIME_PROFILE: TimeProfile, IDENTIFIER: Identifier, APARTMENT: Apartment, FORWARD: Forward}
+)
+"""The kinds of items, and what is asked for by each."""
+_KIND_OF = {content: kind for kind, content in KINDS.items()}
+
+
+def kind_of(content: Content) -> str:
+    return _KIND_OF[type(content)]
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredItem:
-    """One thing that is asked for. `profile` None: a tombstone, kept until every panel that may hold it was seen without it.
+    """One thing that is asked for. `content` None: a tombstone, kept until every panel that may hold it was seen without it.
 
     `uid` numbers the items of a kind from 1, in the order of first creation; it is never given to another item, and a link_id
     that is made again after a deletion has its old one. 0: not stored yet.
     `sequence` is the order of first creation (a new one after a deletion). `generation` rises with every change of one
     link_id and is never used twice, also over a deletion. `revision` is the store-wide number of the change. `body`
-    is the wire item as JSON text, for listing.
+    is the wire item as JSON text, for listing; that of an identifier stays with its tombstone, since panels may have its number.
     """
 
     link_id: str
     sequence: int
     generation: int
     revision: int
-    profile: TimeProfile | None
+    content: Content | None
     body: str
     changed_at: float
     kind: str = TIME_PROFILE
@@ -82,18 +94,33 @@ class DesiredItem:
 
     @property
     def key(self) -> str:
-        """What the item is named by on panels and in every index: of a time profile its link_id."""
-        return self.link_id
+        """What it is called inside: see `drivers.contract.item_key`."""
+        return item_key(self.kind, self.link_id)
+
+    @property
+    def profile(self) -> TimeProfile | None:
+        """None: it is a tombstone, or no time profile."""
+        return self.content if isinstance(self.content, TimeProfile) else None
+
+    @property
+    def identifier(self) -> Identifier | None:
+        """None: it is a tombstone, or no identifier."""
+        return self.content if isinstance(self.content, Identifier) else None
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredChange:
-    """Create or change (`profile` set) or delete (`profile` None). `expected_generation`: 0 where none may exist yet."""
+    """Create or change (`content` set) or delete (`content` None). `expected_generation`: 0 where none may exist yet."""
 
     link_id: str
     expected_generation: int
-    profile: TimeProfile | None
+    content: Content | None
     body: str = ""
+    kind: str = TIME_PROFILE
+
+    @property
+    def key(self) -> str:
+        return item_key(self.kind, self.link_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +202,8 @@ class ObservedPanel:
     compiled_for: str = ""
     """Fingerprint of the capabilities and settings that all generations and outcomes were compiled for; another one now:
     they count no more."""
+    entries: Mapping[str, int] = field(default_factory=dict)
+    """How many entries each identifier with a limited number of them had had when its slot was read last."""
     model: str = ""
     """The model of the panel that all this, and its allocation, is known of; it says nothing of another model. Empty in what
     0.1.0 stored: the present one."""
@@ -187,7 +216,8 @@ class ObservedPanel:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All durable state. `allocations`: panel id -> link_id -> slots. `bindings`: link_id -> panels, set through the API."""
+    """All durable state. `desired` and, panel by panel, `allocations` by the keys of items. `bindings`: link_id -> panels, set
+    through the API."""
 
     revision: int
     desired: Mapping[str, DesiredItem]
@@ -235,7 +265,7 @@ class Store(Protocol):
         """Durable: binds one link_id in place of the file's rules; None: back to the file's rules."""
         ...
 
-    async def forget(self, link_ids: Sequence[str], at: float) -> None:
+    async def forget(self, keys: Sequence[str], at: float) -> None:
         """Durable: drop tombstones that no panel needs any more. What is desired again by now stays.
 
         Their generations stay unused, and their uids are theirs.

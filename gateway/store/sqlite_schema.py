@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from drivers.contract import item_key
 from gateway.store import codec
 from gateway.store.contract import (
     DesiredItem,
@@ -211,7 +212,7 @@ def item_of(row: Row) -> DesiredItem:
     """From a row of SELECT_ITEMS."""
     kind, uid, link_id, sequence, generation, revision, content, body, changed_at = row
     try:
-        decoded = None if content is None else codec.TIME_PROFILE.decode(content)
+        decoded = None if content is None else codec.CONTENTS[kind].decode(content)
     except codec.CodecError as error:
         raise StoreDamaged(f"the {kind} {link_id} is not readable: {error}") from error
     text = body.decode("utf-8", "surrogatepass")
@@ -220,12 +221,12 @@ def item_of(row: Row) -> DesiredItem:
 
 def row_of(item: DesiredItem) -> Row:
     """For INSERT_ITEM; the inverse of `item_of`."""
-    content = None if item.profile is None else codec.TIME_PROFILE.encode(item.profile)
+    content = None if item.content is None else codec.CONTENTS[item.kind].encode(item.content)
     body = item.body.encode("utf-8", "surrogatepass")
     return item.kind, item.uid, item.link_id, item.sequence, item.generation, item.revision, content, body, item.changed_at
 
 
-_SELECT_ALLOCATIONS = "SELECT panel, slots FROM allocation WHERE kind = 'timeprofile'"
+_SELECT_ALLOCATIONS = "SELECT panel, kind, slots FROM allocation"
 _SELECT_BINDINGS = "SELECT link_id, panels FROM binding"
 SELECT_ITEMS = "SELECT kind, uid, link_id, sequence, generation, revision, content, body, changed_at FROM entity"
 INSERT_ITEM = (
@@ -239,13 +240,13 @@ def load(connection: sqlite3.Connection) -> Snapshot:
     revision, last_write_at, used_by = connection.execute("SELECT revision, last_write_at, used_by FROM state").fetchone()
     items = map(item_of, connection.execute(SELECT_ITEMS + " ORDER BY sequence"))
     try:
-        allocations = {panel: codec.ALLOCATION.decode(text) for panel, text in connection.execute(_SELECT_ALLOCATIONS)}
+        allocations = _allocations(connection)
         bindings = {link_id: codec.PANELS.decode(text) for link_id, text in connection.execute(_SELECT_BINDINGS)}
     except codec.CodecError as error:
         raise StoreDamaged(f"not readable: {error}") from error
     return Snapshot(
         revision=revision,
-        desired={item.link_id: item for item in items},
+        desired={item.key: item for item in items},
         allocations=allocations,
         bindings=bindings,
         observed=_observed(connection),
@@ -254,6 +255,14 @@ def load(connection: sqlite3.Connection) -> Snapshot:
         facts=dict(connection.execute("SELECT key, value FROM fact")),
         panel_facts=_panel_facts(connection),
     )
+
+
+def _allocations(connection: sqlite3.Connection) -> Mapping[str, Mapping[str, tuple[int, ...]]]:
+    allocations: dict[str, dict[str, tuple[int, ...]]] = {}
+    for panel, kind, text in connection.execute(_SELECT_ALLOCATIONS):
+        slots = codec.ALLOCATION.decode(text)
+        allocations.setdefault(panel, {}).update({item_key(kind, link_id): numbers for link_id, numbers in slots.items()})
+    return allocations
 
 
 def _panel_facts(connection: sqlite3.Connection) -> Mapping[str, Mapping[str, str]]:

@@ -17,11 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from drivers.contract import Allocation
+from drivers.contract import IDENTIFIER, TIME_PROFILE, Allocation, split_key
 from gateway.store import codec, sqlite_schema
 from gateway.store.backups import backup_file
 from gateway.store.contract import (
-    TIME_PROFILE,
     DesiredChange,
     DesiredItem,
     GenerationConflict,
@@ -58,16 +57,17 @@ def _change_desired(connection: sqlite3.Connection, changes: Sequence[DesiredCha
     revision, sequence = connection.execute("SELECT revision, sequence FROM state").fetchone()
     done = []
     for change in changes:
-        held = connection.execute(SELECT_HELD, (TIME_PROFILE, change.link_id)).fetchone()
+        held = connection.execute(SELECT_HELD, (change.kind, change.link_id)).fetchone()
         generation = held[1] if held else 0
         if generation != change.expected_generation:
-            raise GenerationConflict(f"{change.link_id}: generation {generation}, not {change.expected_generation}")
+            raise GenerationConflict(f"{change.key}: generation {generation}, not {change.expected_generation}")
         revision += 1
-        begins = held is None or (held[2] and change.profile is not None)
+        begins = held is None or (held[2] and change.content is not None)
         sequence += begins
         place = sequence if begins else held[0]
-        uid = held[3] if held else _uid(connection, TIME_PROFILE, change.link_id)
-        done.append(DesiredItem(change.link_id, place, revision, revision, change.profile, change.body, at, TIME_PROFILE, uid))
+        uid = held[3] if held else _uid(connection, change.kind, change.link_id)
+        item = DesiredItem(change.link_id, place, revision, revision, change.content, change.body, at, change.kind, uid)
+        done.append(item)
     connection.executemany(INSERT_ITEM, map(sqlite_schema.row_of, done))
     connection.execute("UPDATE state SET revision = ?, sequence = ?", (revision, sequence))
     return tuple(done)
@@ -83,16 +83,28 @@ def _uid(connection: sqlite3.Connection, kind: str, link_id: str) -> int:
     return int(uid)
 
 
-def _forget(connection: sqlite3.Connection, link_ids: Sequence[str]) -> None:
-    tombstones = [(TIME_PROFILE, link_id) for link_id in link_ids]
+def _forget(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
+    tombstones = [split_key(key) for key in keys]
     of_tombstone = "FROM entity WHERE kind = ? AND key = ? AND content IS NULL"
     connection.executemany(f"INSERT INTO forgotten SELECT kind, link_id, uid {of_tombstone}", tombstones)
     connection.executemany(f"DELETE {of_tombstone}", tombstones)
 
 
 def _replace_allocations(connection: sqlite3.Connection, allocations: Mapping[str, Allocation]) -> None:
-    rows = ((panel, TIME_PROFILE, codec.ALLOCATION.encode(allocation)) for panel, allocation in allocations.items())
+    rows = [
+        (panel, kind, codec.ALLOCATION.encode(slots))
+        for panel, allocation in allocations.items()
+        for kind, slots in _by_kind(allocation).items()
+    ]
     connection.executemany("INSERT OR REPLACE INTO allocation (panel, kind, slots) VALUES (?, ?, ?)", rows)
+
+
+def _by_kind(allocation: Allocation) -> Mapping[str, Allocation]:
+    kinds: dict[str, dict[str, tuple[int, ...]]] = {TIME_PROFILE: {}, IDENTIFIER: {}}
+    for key, numbers in allocation.items():
+        kind, link_id = split_key(key)
+        kinds[kind][link_id] = numbers
+    return kinds
 
 
 def _replace_observed(connection: sqlite3.Connection, observed: Mapping[str, ObservedPanel]) -> None:
@@ -181,7 +193,7 @@ class SqliteStore:
             _touch(connection, at)
             return done
 
-        only_deletions = bool(changes) and all(change.profile is None for change in changes)
+        only_deletions = bool(changes) and all(change.content is None for change in changes)
         return tuple(await (self._make_room_for(work) if only_deletions else self._durably(work)))
 
     async def _make_room_for(self, work: Work) -> Any:
@@ -202,9 +214,9 @@ class SqliteStore:
         else:
             await self._execute(INSERT_BINDING, (link_id, codec.PANELS.encode(panels)), at)
 
-    async def forget(self, link_ids: Sequence[str], at: float) -> None:
+    async def forget(self, keys: Sequence[str], at: float) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            _forget(connection, link_ids)
+            _forget(connection, keys)
             _touch(connection, at)
 
         await self._durably(work)
@@ -212,7 +224,9 @@ class SqliteStore:
     async def put_profiles(self, items: Sequence[DesiredItem], at: float) -> None:
         def work(connection: sqlite3.Connection) -> None:
             rows = [
-                (codec.TIME_PROFILE.encode(item.profile), item.kind, item.key, item.generation) for item in items if item.profile
+                (codec.TIME_PROFILE.encode(item.profile), item.kind, item.link_id, item.generation)
+                for item in items
+                if item.profile
             ]
             connection.executemany(UPDATE_CONTENT, rows)
             _touch(connection, at)

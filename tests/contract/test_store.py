@@ -253,7 +253,7 @@ async def test_what_is_said_anew_of_a_generation_is_kept_under_it(make: Callable
     await store.open()
     first, second = await store.put_desired([create(1), create(2)], {}, 1.0)
     changed = await put(store, 2, second.generation)
-    said = [replace(each, profile=profile(each.link_id, "said anew")) for each in (first, second)]
+    said = [replace(each, content=profile(each.link_id, "said anew")) for each in (first, second)]
     await store.put_profiles(said, 2.0)
     await store.close()
     async with reopened(make) as snapshot:

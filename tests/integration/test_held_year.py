@@ -20,8 +20,10 @@ from drivers.modbus.panel.unit import PanelUnit
 from drivers.modbus.wire.requests import Request
 from gateway.api.validation import read_item
 from gateway.compiler.compiler import compile_panel
+from gateway.fleet.bindings import Bindings
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetContext, FleetOptions
+from gateway.fleet.desired import Desired
 from gateway.fleet.host_clock import ClockTrust
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.state import PanelState
@@ -107,7 +109,7 @@ def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock, store: MemoryS
         emit=lambda event: None,
         options=FleetOptions(READINGS, clock=Rules(released_at=0)),
         compile=compile_panel,
-        ours=frozenset(),
+        ours=Desired({}, Bindings({}, {}, (), {})),
         trust=ClockTrust(clock, Rules(released_at=0), {}, 0),
         write_lock=asyncio.Lock(),
     )

@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from config.settings import HttpSettings, Settings, SiteSettings, UserSettings
-from drivers.contract import Availability, ItemState, Reason
+from drivers.contract import Availability, ItemState, Reason, item_key
 from drivers.trace import request_id
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
@@ -32,10 +32,11 @@ from gateway.fleet.views import (
     PlanItemPanel,
     PlanPanel,
     PlanReport,
+    RefusedItem,
     RequestItem,
     UnknownPanel,
 )
-from gateway.store.contract import DesiredItem
+from gateway.store.contract import DesiredItem, kind_of
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 SERIAL = "5f0c2a4e-7f5c-4d0e-9b1a-0d6f1f6f0001"
@@ -112,48 +113,50 @@ class MemoryFleet:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
 
-    async def upsert(self, items: Sequence[RequestItem]) -> tuple[LinkReport, ...]:
+    async def upsert(self, items: Sequence[RequestItem | RefusedItem]) -> tuple[LinkReport, ...]:
         self.begun.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.broken is not None:
             raise self.broken
         self.seen_request_id = request_id.get()
-        self.upserts.append(items)
+        self.upserts.append([item for item in items if isinstance(item, RequestItem)])
         return tuple(self._upsert(item) for item in items)
 
-    def _upsert(self, item: RequestItem) -> LinkReport:
-        link_id = item.profile.link_id
-        change = Change.UPDATED if link_id in self.desired else Change.CREATED
-        self.desired[link_id] = item
-        return LinkReport(link_id, change, all(one.success for one in self.panel_results), self.panel_results)
+    def _upsert(self, item: RequestItem | RefusedItem) -> LinkReport:
+        if isinstance(item, RefusedItem):
+            return LinkReport(item.link_id, item.change, False)
+        change = Change.UPDATED if item.key in self.desired else Change.CREATED
+        self.desired[item.key] = item
+        return LinkReport(item.link_id, change, all(one.success for one in self.panel_results), self.panel_results)
 
-    async def delete(self, link_ids: Sequence[str]) -> tuple[LinkReport, ...]:
+    async def delete(self, link_ids: Sequence[str], kind: str) -> tuple[LinkReport, ...]:
         self.deletes.append(link_ids)
-        return tuple(self._delete(link_id) for link_id in link_ids)
+        return tuple(self._delete(link_id, kind) for link_id in link_ids)
 
-    def _delete(self, link_id: str) -> LinkReport:
-        if self.desired.pop(link_id, None) is None:
+    def _delete(self, link_id: str, kind: str) -> LinkReport:
+        if self.desired.pop(item_key(kind, link_id), None) is None:
             return LinkReport(link_id, Change.NOT_FOUND, False)
         return LinkReport(link_id, Change.DELETED, True, (PanelResult("lobby", True, ItemState.REMOVED),))
 
-    def profiles(self) -> Sequence[DesiredItem]:
+    def items(self, kind: str) -> Sequence[DesiredItem]:
         return [
-            DesiredItem(link_id, number, 1, number, item.profile, item.body, 0.0)
-            for number, (link_id, item) in enumerate(self.desired.items())
+            DesiredItem(item.link_id, number, 1, number, item.content, item.body, 0.0, kind, number + 1)
+            for number, item in enumerate(self.desired.values())
+            if kind_of(item.content) == kind
         ]
 
-    async def plan(self, items: Sequence[RequestItem], panels: Sequence[str] | None) -> PlanReport:
+    async def plan(self, items: Sequence[RequestItem | RefusedItem], panels: Sequence[str] | None) -> PlanReport:
         for name in panels or ():
             self._known(name)
         on_lobby = PlanItemPanel("lobby", ItemState.EXACT, None, (), None, None, 1)
-        planned = tuple(PlanItem(item.profile.link_id, (on_lobby,)) for item in items)
+        planned = tuple(PlanItem(item.link_id, (on_lobby,)) for item in items)
         return PlanReport(planned, (PlanPanel("lobby", "rs485-a", 64, ("0110",), 187, 109.4, 1),))
 
-    async def explain(self, link_id: str, at: int, panel: str | None) -> ExplainReport | None:
+    async def explain(self, link_id: str, at: int, panel: str | None, kind: str) -> ExplainReport | None:
         if panel is not None:
             self._known(panel)
-        if link_id not in self.desired:
+        if item_key(kind, link_id) not in self.desired:
             return None
         answer = ExplainPanel("lobby", True, False, "held", "generation 3 asked, 2 held")
         return ExplainReport(link_id, at, True, (answer,))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from drivers.contract import TIME_PROFILE
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import (
     DesiredChange,
@@ -58,8 +59,8 @@ class MemoryStore:
         self._commit_s = commit_s
         self._revision = 0
         self._sequence = 0
-        self._uids: dict[str, int] = {}
-        """link_id -> uid, forever."""
+        self._uids: dict[str, dict[str, int]] = {}
+        """kind -> link_id -> uid, forever."""
         self.last_write_at = 0.0
         self._is_open = False
         self._under_way: set[asyncio.Task[object]] = set()
@@ -132,7 +133,7 @@ class MemoryStore:
     ) -> tuple[DesiredItem, ...]:
         await self._commit()
         for change in changes:
-            held = self.desired.get(change.link_id)
+            held = self.desired.get(change.key)
             self.changed_at = asyncio.get_running_loop().time()
             if (held.generation if held else 0) != change.expected_generation:
                 raise GenerationConflict(change.link_id)
@@ -141,19 +142,23 @@ class MemoryStore:
         return tuple([self._change(change, at) for change in changes])
 
     def _change(self, change: DesiredChange, at: float) -> DesiredItem:
-        held = self.desired.get(change.link_id)
+        held = self.desired.get(change.key)
         self._revision += 1
-        asked = None if change.profile is None else replace(change.profile, reading=None)
-        self.history.append((change.link_id, asked))
-        self.changed(change.link_id, asked)
-        if held is None or (held.profile is None and change.profile is not None):
+        if change.kind == TIME_PROFILE:
+            profile = replace(change.content, reading=None) if isinstance(change.content, TimeProfile) else None
+            self.history.append((change.link_id, profile))
+            self.changed(change.link_id, profile)
+        if held is None or (held.content is None and change.content is not None):
             self._sequence += 1
             place = self._sequence
         else:
             place = held.sequence
-        uid = self._uids.setdefault(change.link_id, len(self._uids) + 1)
-        item = DesiredItem(change.link_id, place, self._revision, self._revision, change.profile, change.body, at, uid=uid)
-        self.desired[change.link_id] = item
+        uids = self._uids.setdefault(change.kind, {})
+        uid = uids.setdefault(change.link_id, len(uids) + 1)
+        item = DesiredItem(
+            change.link_id, place, self._revision, self._revision, change.content, change.body, at, change.kind, uid
+        )
+        self.desired[change.key] = item
         return item
 
     async def put_allocation(self, panel: str, allocation: Mapping[str, tuple[int, ...]], at: float) -> None:
@@ -168,20 +173,20 @@ class MemoryStore:
         if panels is not None:
             self.overrides[link_id] = panels
 
-    async def forget(self, link_ids: Sequence[str], at: float) -> None:
+    async def forget(self, keys: Sequence[str], at: float) -> None:
         await self._commit()
         self.last_write_at = at
-        for link_id in link_ids:
-            if link_id in self.desired and self.desired[link_id].profile is None:
-                del self.desired[link_id]
+        for key in keys:
+            if key in self.desired and self.desired[key].content is None:
+                del self.desired[key]
 
     async def put_profiles(self, items: Sequence[DesiredItem], at: float) -> None:
         await self._commit()
         self.last_write_at = at
         for item in items:
-            known = self.desired.get(item.link_id)
+            known = self.desired.get(item.key)
             if known is not None and known.generation == item.generation:
-                self.desired[item.link_id] = replace(known, profile=item.profile)
+                self.desired[item.key] = replace(known, content=item.content)
 
     async def put_fact(self, key: str, value: str | None, at: float) -> None:
         await self._commit()

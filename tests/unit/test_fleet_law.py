@@ -147,7 +147,7 @@ def test_what_an_older_release_stored_is_read_once_and_kept(tmp_path: Path) -> N
         await site.close()
         known = site.store.desired[link(2)]
         assert known.profile is not None
-        site.store.desired[link(2)] = replace(known, profile=replace(known.profile, reading=None))
+        site.store.desired[link(2)] = replace(known, content=replace(known.profile, reading=None))
         await site.open()
         await site.close()
         kept = site.store.desired[link(2)]

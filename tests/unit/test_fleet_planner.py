@@ -75,7 +75,7 @@ def test_one_by_one_ends_at_the_target_too(known: PanelImage, target: PanelImage
 def test_what_is_read_back_unchanged_is_known_again(image: PanelImage, labelled: bool, others: list[PanelImage]) -> None:
     slots = image.slots if labelled else {number: replace(slot, link_ids=()) for number, slot in image.slots.items()}
     # a panel without link_ids shows a foreign slot like any other: what was remembered there tells whose it is
-    found = adopt(PanelImage(slots=slots), [image, *others], image.allocation, set(LINKS))
+    found = adopt(PanelImage(slots=slots), [image, *others], image.allocation, set(LINKS), lambda number: None)
     held = {link_id: numbers for link_id, numbers in image.allocation.items() if numbers}
     assert found.slots == image.slots
     assert found.allocation == held
@@ -86,7 +86,7 @@ def test_what_is_read_back_unchanged_is_known_again(image: PanelImage, labelled:
 
 @given(images(), images())
 def test_generations_are_claimed_only_for_what_was_read(image: PanelImage, read: PanelImage) -> None:
-    found = adopt(PanelImage(slots=read.slots), [image], image.allocation, set(LINKS))
+    found = adopt(PanelImage(slots=read.slots), [image], image.allocation, set(LINKS), lambda number: None)
     for link_id, generation in found.generations.items():
         assert slots_of(read, link_id) == slots_of(image, link_id) != {}
         assert generation == image.generations[link_id]

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import sha256
 
-from drivers.contract import Allocation, PanelCapabilities, PanelImage, Slot
+from drivers.contract import Allocation, PanelCapabilities, PanelImage
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
+from gateway.compiler.identifiers import BoundIdentifier, with_identifiers
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
-from gateway.fleet.panel.slots import only, without
+from gateway.fleet.panel.slots import beside, foreign_identifiers, kept_for, named_by, places, without
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.taking_away import taken_away
+from gateway.identifiers.identifier import Identifier
 from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem
 
@@ -81,11 +83,11 @@ def kept_allocation(state: PanelState, fresh: Allocation, ours: Container[str]) 
     """The panel's allocation with `fresh` in it. What is on its way out keeps its slots until somebody else gets them, so
     that they are known as ours after a crash too."""
     allocation = used(fresh)
-    taken = {number for numbers in allocation.values() for number in numbers}
+    taken = places(allocation)
     leaving = {
-        link_id: numbers
-        for link_id, numbers in state.allocation.items()
-        if link_id not in allocation and link_id in ours and state.may_carry(link_id) and not taken.intersection(numbers)
+        key: numbers
+        for key, numbers in state.allocation.items()
+        if key not in allocation and key in ours and state.may_carry(key) and not taken & places({key: numbers})
     }
     return {**leaving, **allocation}
 
@@ -139,11 +141,11 @@ def taking_away(state: PanelState, context: FleetContext, leaving: Collection[st
     def compiled(keys: frozenset[str]) -> PanelImage:
         bound = [state.bound[key] for key in keys if key in state.bound]
         wanted = [item for item in bound if item.generation == known.generations.get(item.key)]
-        settings = _options(state, context, foreign)
-        return _compile(context.compile, wanted, state.driver.capabilities, known.allocation, at, settings, known, {})
+        settings, capabilities = _options(state, context, foreign, held), state.driver.capabilities
+        return _compile(context.compile, wanted, {}, capabilities, known.allocation, at, settings, known, lambda image: image)
 
     image = taken_away(known, leaving, compiled, state.driver.capabilities)
-    image = replace(image, slots={**only(held, foreign), **image.slots})
+    image = beside(image, held, foreign)
     return Goal(image, {}, state.version, state.observed.compiled_for, at, _held(state), context.may_open())
 
 
@@ -171,53 +173,68 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
     """The compilation of what is bound to the panel, and of `coming`."""
     bound = {**state.bound, **coming}
     foreign = state.foreign(bound)
-    held = without(state.image or PanelImage(), foreign)
+    found = state.image or PanelImage()
+    held = without(found, foreign)
     now = context.now()
     run = partial(
         _compile,
         context.compile,
-        [profile for profile in bound.values() if not state.given_up(profile)],
+        [item for item in bound.values() if not state.given_up(item)],
+        {item.key: _bound_identifier(item, each, state, context, bound) for item in bound.values() if (each := item.identifier)},
         state.driver.capabilities,
         {link_id: numbers for link_id, numbers in state.allocation.items() if link_id in bound},
         now,
-        _options(state, context, foreign),
+        _options(state, context, foreign, found),
         held,
-        {} if state.image is None else only(state.image, foreign),
+        lambda image: beside(image, found, foreign),
     )
     size = _size(bound, held, state.driver.capabilities, now)
     return Compilation(run, size, bound, _held(state), state.version, state.observed.compiled_for, now)
 
 
-def _options(state: PanelState, context: FleetContext, foreign: frozenset[int]) -> CompileOptions:
+def _options(state: PanelState, context: FleetContext, foreign: frozenset[int], found: PanelImage) -> CompileOptions:
     settings, options = state.settings, context.options
+    strangers = named_by(found, foreign_identifiers(found))
     return CompileOptions(
         readings=options.readings,
         horizon_days=options.horizon_days,
         allow_stale=settings.allow_stale,
         narrow=frozenset(settings.narrow),
-        taken=foreign,
+        taken=foreign | strangers,
+        kept_for={**kept_for(found, state.allocation), **dict.fromkeys(strangers)},
     )
 
 
 def _compile(
     compile_panel: Compile,
     wanted: Sequence[DesiredItem],
+    identified: Mapping[str, BoundIdentifier],
     capabilities: PanelCapabilities,
     allocation: Allocation,
     now: float,
     options: CompileOptions,
     held: PanelImage,
-    strangers: Mapping[int, Slot],
+    with_others: Callable[[PanelImage], PanelImage],
 ) -> PanelImage:
     by_age = sorted(wanted, key=_creation)
     profiles = [BoundProfile(each.profile, each.generation) for each in by_age if each.profile is not None]
-    image = compile_panel(profiles, capabilities, allocation, now, options, held)
-    return replace(image, slots={**strangers, **image.slots})
+    identifiers = [identified[each.key] for each in by_age if each.identifier is not None]
+    schedules = compile_panel(profiles, capabilities, allocation, now, options, held)
+    return with_others(with_identifiers(schedules, identifiers, capabilities, allocation, options, held))
+
+
+def _bound_identifier(
+    item: DesiredItem, identifier: Identifier, state: PanelState, context: FleetContext, bound: Container[str]
+) -> BoundIdentifier:
+    named = identifier.profiles or ()
+    closed = frozenset(link_id for link_id in named if link_id not in bound and not context.ours.is_live(link_id))
+    return BoundIdentifier(identifier, item.generation, closed, state.spent_by(item))
 
 
 def _size(bound: Mapping[str, DesiredItem], held: PanelImage, capabilities: PanelCapabilities, now: float) -> int:
-    fresh = sum(not _stays(profile, held, now) for profile in bound.values())
-    return len(bound) if fresh and is_shared(capabilities) else fresh
+    profiles = [item for item in bound.values() if item.profile is not None]
+    fresh = sum(not _stays(profile, held, now) for profile in profiles)
+    return len(profiles) if fresh and is_shared(capabilities) else fresh
 
 
 def _stays(profile: DesiredItem, held: PanelImage, now: float) -> bool:

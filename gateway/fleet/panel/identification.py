@@ -44,7 +44,7 @@ class Identification:
             read = await state.driver.read_back(priority, None)
             if isinstance(read, Acknowledgement):
                 return failure_of(read)
-            if not read.slots:
+            if not read.slots and not read.identifiers:
                 state.identified(said)
                 return await self._replaced(found)
         return await self._stranger(judged.another, None, priority)
@@ -60,6 +60,7 @@ class Identification:
     async def _replaced(self, found: str | None) -> Failure | None:
         state, before = self._state, self._state.identity.serial
         await self._keep("serial", found)
+        state.note_lost(PanelImage())
         state.forget_content()
         await self._recognise(found)
         state.identity.note = f"replaced: serial number {before or 'unknown'} before, {found or 'none'} now"
@@ -153,7 +154,7 @@ class Identification:
             read = await state.driver.read_back(priority, None)
             if isinstance(read, Acknowledgement):
                 return failure_of(read)
-            holds = adopt(read, (), {}, self._context.ours)
+            holds = adopt(read, (), {}, self._context.ours, self._context.ours.owner)
         plan = state.driver.plan(erase(holds, [key for key in holds.allocation if key in deleted]), holds)
         if plan.empty:
             return None

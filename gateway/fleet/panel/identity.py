@@ -135,6 +135,7 @@ def holds_same(image: PanelImage, read: PanelImage) -> bool:
 
     return (
         image.special_days == read.special_days
+        and image.identifiers == read.identifiers
         and image.slots.keys() == read.slots.keys()
         and all(same(image.slots[number], slot) for number, slot in read.slots.items())
     )

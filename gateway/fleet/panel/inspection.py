@@ -8,6 +8,7 @@ from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Restarted
 from gateway.fleet.host_clock import PanelClock
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import refresh
+from gateway.fleet.panel.entries import limited
 from gateway.fleet.panel.failure import Failure, failure_of
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.identification import Identification
@@ -71,8 +72,19 @@ class Inspection:
             if same and not self.read_all and not state.to_be_read:
                 state.confirm()
                 await self._foreign.look()
-                return None
-        return await self._read(priority, asked=asked)
+                return await self._count(priority)
+        return await self._read(priority, asked=asked) or await self._count(priority)
+
+    async def _count(self, priority: Priority) -> Failure | None:
+        """Read how many entries people with a limited number of them have had."""
+        state = self._state
+        slots = limited(state.held(), state.bound) if state.certain else {}
+        counts = await state.driver.read_passes(slots, priority, None) if slots else {}
+        if isinstance(counts, Acknowledgement):
+            state.doubt()
+            return failure_of(counts)
+        state.counted({key: counts[number] for number, key in slots.items() if number in counts})
+        return None
 
     async def _read(self, priority: Priority, *, asked: bool) -> Failure | None:
         """`asked`: the unit was asked who it is in this look; one that holds something else than known is asked again."""
@@ -91,7 +103,7 @@ class Inspection:
         failure = failure or await self._identification.compare(read, known, priority)
         if failure is not None:
             return failure
-        found = known or adopt(read, state.images(), state.allocation, ours)
+        found = known or adopt(read, state.images(), state.allocation, ours, ours.owner)
         if not state.to_be_read and found is not state.image:
             state.drift()
             self._context.emit(Drifted(state.id))
@@ -126,6 +138,7 @@ class Inspection:
     async def measure(self, priority: Priority) -> Failure | None:
         """Read the panel's status: capacity, signs of a restart, the clock's error."""
         state = self._state
+        readers = state.driver.capabilities.max_identifiers > 0
         status = await state.driver.status(priority, None)
         if isinstance(status, Acknowledgement):
             if status.reason is Reason.WRONG_DEVICE:
@@ -135,6 +148,8 @@ class Inspection:
             state.driver.restrict(status.capacity)
             self._restricted = True
             refresh(state, self._context)
+        if readers != (state.driver.capabilities.max_identifiers > 0):
+            self._context.readers_changed()
         restarts = self._restarts(status)
         if restarts:
             self._clock_due, self._clock_set_at = True, None

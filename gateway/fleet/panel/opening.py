@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, time, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from drivers.contract import PanelImage, Period, Slot
+from drivers.contract import IdentifierSlot, PanelImage, Period, Slot, is_identifier
 from gateway.compiler.table import SPECIAL
 from gateway.schedules.local_time import date_of
 
@@ -28,6 +28,35 @@ def opening_until(image: PanelImage, numbers: Collection[int], zone: ZoneInfo) -
         return None
     last = max(day for day in days if day is not None)
     return int(datetime.combine(date_of(last) + timedelta(days=1), time(), zone).timestamp())
+
+
+def granted_text(image: PanelImage, key: str) -> str | None:
+    """When the slots of an item are open. None: never."""
+    if not is_identifier(key):
+        return opening_text(image, image.allocation[key])
+    slots = [slot for number in image.allocation[key] if (slot := image.identifiers[number]).passes != 0]
+    said = ["always" if slot.schedules is None else opening_text(image, _schedules(image, slot.schedules)) for slot in slots]
+    return "; ".join(dict.fromkeys(text for text in said if text is not None)) or None
+
+
+def granted_until(image: PanelImage, key: str, zone: ZoneInfo) -> int | None:
+    """The instant from which the slots of an item are never open again. None: there is none, or nobody knows."""
+    if not is_identifier(key):
+        return opening_until(image, image.allocation[key], zone)
+    ends = [_end(image, image.identifiers[number], zone) for number in image.allocation[key]]
+    return None if None in ends else max((end for end in ends if end is not None), default=None)
+
+
+def _end(image: PanelImage, slot: IdentifierSlot, zone: ZoneInfo) -> int | None:
+    valid_to = None if slot.valid_to is None else 60 * (slot.valid_to + 1)
+    opening = None if slot.schedules is None else opening_until(image, _schedules(image, slot.schedules), zone)
+    return min((end for end in (valid_to, opening) if end is not None), default=None)
+
+
+def _schedules(image: PanelImage, named: Iterable[int]) -> list[int]:
+    """A reference stands for every slot with the link_id of the one it names."""
+    link_ids = {link_id for number in named if number in image.slots for link_id in image.slots[number].link_ids}
+    return [number for number, slot in image.slots.items() if link_ids.intersection(slot.link_ids)]
 
 
 def _groups(slot: Slot, image: PanelImage) -> Sequence[Sequence[int]]:

@@ -65,7 +65,7 @@ class Output:
 
     def _result(self, key: str) -> PanelResult:
         item = self._bound.get(key)
-        denied = self._refusal(None if item is None else item.profile)
+        denied = self._refusal(item)
         if denied is not None:
             return told(self._target, denied if item is not None else ItemOutcome(ItemState.REMOVED))
         held = self._keeper.held(self._number)
@@ -96,12 +96,15 @@ class Output:
             return STORE_DOUBTED
         return AT_WORK if self._context.trusted() else NOT_TRUSTED
 
-    def _refusal(self, profile: TimeProfile | None) -> ItemOutcome | None:
+    def _refusal(self, item: DesiredItem | None) -> ItemOutcome | None:
         """Why the gateway does not hold the output; where that depends on what is asked, with its first day and interval."""
+        if item is not None and item.identifier is not None:
+            return refused("max_identifiers", "an output has no reader; bind its panel").outcome
         found = self._keeper.refusal(self._number)
         if found is None:
             return None
         limit, message = found
+        profile = None if item is None else item.profile
         timeless = profile is None or limit == "outputs" or not self._context.trusted()
         asked = () if profile is None or timeless else self._first_asked(profile)
         return refused(limit, message, *asked).outcome
@@ -119,7 +122,7 @@ class Output:
         return PlacePlan({key: self._planned(item) async for key, item in in_turns(coming.items())})
 
     def _planned(self, item: DesiredItem) -> PlanItemPanel:
-        outcome = self._refusal(item.profile) or self._promised()
+        outcome = self._refusal(item) or self._promised()
         return PlanItemPanel(str(self._target), outcome.outcome, None, (), outcome.reason, outcome.message, 0)
 
     def _promised(self) -> ItemOutcome:
@@ -138,7 +141,7 @@ class Output:
         opens = {
             key: Recurrence(one.profile, readings).is_open(at) for key, one in self._bound.items() if one.profile is not None
         }
-        asked, denied = opens.get(item.key), self._refusal(item.profile)
+        asked, denied = opens.get(item.key), self._refusal(item)
         if denied is not None:
             return ExplainPanel(place, None, held, "compiled" if asked else None, denied.message)
         differs_at: Literal["held"] | None = "held" if held is not None and held != any(opens.values()) else None

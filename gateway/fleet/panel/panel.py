@@ -11,6 +11,8 @@ from gateway.concurrency import Supervisor, end
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.compilation import fingerprint, refresh
 from gateway.fleet.panel.departed import Departed
+from gateway.fleet.panel.entries import FACT as ENTRIES
+from gateway.fleet.panel.entries import spent_of, text_of
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.identity import Identity, Neighbour
 from gateway.fleet.panel.output import Output
@@ -21,7 +23,8 @@ from gateway.fleet.panel.remembered import Memory
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.table import Table
 from gateway.fleet.panel.view import view_of
-from gateway.fleet.panel.wear import FACT, Wear
+from gateway.fleet.panel.wear import FACT as WEAR
+from gateway.fleet.panel.wear import Wear
 from gateway.fleet.views import CannotDo, PanelView
 
 
@@ -36,10 +39,10 @@ class Panel:
         memory: Memory,
         context: FleetContext,
     ) -> None:
-        wear = Wear(settings, driver, context, memory.facts.get(FACT))
-        identity = Identity(memory.facts)
+        wear = Wear(settings, driver, context, memory.facts.get(WEAR))
+        identity, spent = Identity(memory.facts), spent_of(memory.facts.get(ENTRIES))
         state = self.state = PanelState(
-            settings, line, driver, memory.allocation, memory.observed, context.now, wear, memory.former, identity
+            settings, line, driver, memory.allocation, memory.observed, context.now, wear, memory.former, identity, spent
         )
         defect = _restricted(driver, memory.observed.capacity)
         if memory.nameless and fingerprint(state, context) != memory.observed.compiled_for:
@@ -177,7 +180,8 @@ class Panel:
 
     def facts(self) -> dict[str, str]:
         """What the store keeps of it besides what was observed."""
-        return self.state.identity.facts() | self._foreign.facts() | {FACT: self.state.wear.fact}
+        state = self.state
+        return state.identity.facts() | self._foreign.facts() | {WEAR: state.wear.fact, ENTRIES: text_of(state.spent)}
 
     def departed(self) -> Departed:
         """The panel as it is remembered when it leaves the site."""

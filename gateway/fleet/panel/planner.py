@@ -5,12 +5,12 @@ A changed slot counts as a revocation: whether its new content closes anything t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
-from drivers.contract import PanelCapabilities, PanelImage, Priority, Slot
-from gateway.fleet.panel.slots import slots_of
+from drivers.contract import PanelCapabilities, PanelImage, Priority, Slot, is_identifier
+from gateway.fleet.panel.slots import places, slots_of
 
 T = TypeVar("T")
 
@@ -51,38 +51,88 @@ def revokes(known: PanelImage, step: Step) -> bool:
 
 def merge(known: PanelImage, target: PanelImage, link_ids: Collection[str]) -> PanelImage:
     """The known image with these link_ids as in `target`: their old slots gone, their new ones there."""
-    chosen = with_sharers(target, link_ids)
-    leaving = {number for link_id in chosen for number in known.allocation.get(link_id, ())}
-    arriving = {number for link_id in chosen for number in target.allocation.get(link_id, ())}
-    slots: dict[int, Slot] = {number: slot for number, slot in known.slots.items() if number not in leaving}
-    slots.update((number, target.slots[number]) for number in sorted(arriving))
+    chosen = _with_heirs(known, target, with_sharers(target, link_ids))
+    leaving = places({key: known.allocation.get(key, ()) for key in chosen})
+    arriving = places({key: target.allocation.get(key, ()) for key in chosen})
+    numbers = {target.identifiers[number].known_by for of_identifier, number in arriving if of_identifier}
+    identifiers = {
+        number: slot
+        for number, slot in known.identifiers.items()
+        if (True, number) not in leaving and slot.known_by not in numbers
+    }
+    slots: dict[int, Slot] = {number: slot for number, slot in known.slots.items() if (False, number) not in leaving}
+    slots.update((number, target.slots[number]) for of_identifier, number in sorted(arriving) if not of_identifier)
+    identifiers.update((number, target.identifiers[number]) for of_identifier, number in sorted(arriving) if of_identifier)
     return PanelImage(
         slots=slots,
         special_days=target.special_days,
         allocation=_mixed(known.allocation, target.allocation, chosen),
         generations=_mixed(known.generations, target.generations, chosen),
         outcomes=_mixed(known.outcomes, target.outcomes, chosen),
+        identifiers=identifiers,
     )
 
 
 def erase(known: PanelImage, link_ids: Collection[str]) -> PanelImage:
     """The known image without these link_ids."""
-    return merge(known, replace(known, slots={}, allocation={}, generations={}, outcomes={}), link_ids)
+    return merge(known, PanelImage(special_days=known.special_days), link_ids)
 
 
 def steps(known: PanelImage, target: PanelImage, capabilities: PanelCapabilities) -> Iterator[Step]:
     """The transactions from `known` to `target`; the last one's image is `target` itself.
 
-    Slots that depend on each other (chains, dates that are the panel's) change in one transaction.
+    Slots that depend on each other (chains, dates that are the panel's) change in one transaction. Where an identifier without
+    its schedule would be open always, it goes before its schedule and comes after it.
     """
-    closed = closing(known, target)
-    opened = opening(known, target)
+    strict = capabilities.missing_reference != "closed"
+    losing = frozenset(filter(is_identifier, closing(known, target))) if strict else frozenset[str]()
+    if losing:
+        cleared = erase(known, losing)
+        yield Step(cleared, Priority.REVOCATION, losing)
+        known = cleared
+    closed, opened = closing(known, target), opening(known, target)
     if closed and opened and not _entangled(known, target, capabilities):
         between = merge(known, target, closed)
         yield Step(between, Priority.REVOCATION, closed)
-        yield Step(target, Priority.GRANT, opening(between, target))
-    else:
-        yield Step(target, Priority.REVOCATION if closed else Priority.GRANT, closed | opened)
+        known, closed, opened = between, frozenset(), opening(between, target)
+    schedules = frozenset(key for key in opened if not is_identifier(key))
+    if strict and not closed and schedules and schedules != opened:
+        between = merge(known, target, schedules)
+        yield Step(between, Priority.GRANT, schedules)
+        opened = opened - schedules
+    yield Step(target, Priority.REVOCATION if closed else Priority.GRANT, closed | opened)
+
+
+def paced(known: PanelImage, step: Step, fits: Callable[[PanelImage, PanelImage], bool]) -> Iterator[Step]:
+    """A step in parts that each take little of the line's time. `fits`: whether one transaction may lead from the first image to
+    the second.
+
+    No identifier meets a schedule of which it is neither so before nor so after the step: where both change, it goes first and
+    comes back when the schedules are there.
+    """
+    if len(step.link_ids) < 2 or fits(known, step.image):
+        yield step
+        return
+    ordered = sorted(step.link_ids, key=lambda key: (is_identifier(key), step.image.allocation.get(key, ()), key))
+    schedules = [key for key in ordered if not is_identifier(key)]
+    crossing = [key for key in ordered if is_identifier(key) and known.allocation.get(key)] if schedules else []
+    for keys, make in ((crossing, _without), (ordered, _with)):
+        while keys:
+            count = len(keys)
+            while count > 1 and not fits(known, make(known, step.image, keys[:count])):
+                count = (count + 1) // 2
+            part, keys = keys[:count], keys[count:]
+            last = make is _with and not keys
+            known = step.image if last else make(known, step.image, part)
+            yield Step(known, step.priority, frozenset(part))
+
+
+def _without(known: PanelImage, target: PanelImage, keys: Collection[str]) -> PanelImage:
+    return erase(known, keys)
+
+
+def _with(known: PanelImage, target: PanelImage, keys: Collection[str]) -> PanelImage:
+    return merge(known, target, keys)
 
 
 def clearing(known: PanelImage, target: PanelImage) -> Step:
@@ -106,13 +156,34 @@ def _entangled(known: PanelImage, target: PanelImage, capabilities: PanelCapabil
 def with_sharers(image: PanelImage, link_ids: Collection[str]) -> set[str]:
     """These link_ids, and all that share slots with them."""
     chosen = set(link_ids)
-    waiting = list(chosen)
+    waiting = [key for key in chosen if not is_identifier(key)]
     while waiting:
-        for slot in slots_of(image, waiting.pop()).values():
-            fresh = set(slot.link_ids) - chosen
+        for number in image.allocation.get(waiting.pop(), ()):
+            slot = image.slots.get(number)
+            fresh = set() if slot is None else set(slot.link_ids) - chosen
             chosen |= fresh
             waiting.extend(fresh)
     return chosen
+
+
+def _with_heirs(known: PanelImage, target: PanelImage, keys: Collection[str]) -> set[str]:
+    """These items, and the identifiers that give slots to them or get slots of theirs: a number's new owner replaces the old one
+    in one write."""
+    before, after = _holders(known), _holders(target)
+    chosen = set(keys)
+    waiting = [key for key in chosen if is_identifier(key)]
+    while waiting:
+        key = waiting.pop()
+        heirs = {after.get(number) for number in known.allocation.get(key, ())}
+        givers = {before.get(number) for number in target.allocation.get(key, ())}
+        fresh = {each for each in heirs | givers if each is not None} - chosen
+        chosen |= fresh
+        waiting.extend(fresh)
+    return chosen
+
+
+def _holders(image: PanelImage) -> dict[int, str]:
+    return {number: key for key, numbers in image.allocation.items() if is_identifier(key) for number in numbers}
 
 
 def _mixed(known: Mapping[str, T], target: Mapping[str, T], chosen: Collection[str]) -> dict[str, T]:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Collection
 
-from drivers.contract import Priority, Reason
+from drivers.contract import PanelImage, Priority, Reason
 from drivers.trace import request_id
 from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
@@ -307,10 +307,12 @@ class Reconciler:
         while state.certain and not self._stopping:
             tickets = list(self._tickets)
             request_id.set(self._asked_by)
-            goal = await self._goal()
+            goal, before = await self._goal(), state.image
             failure = await self._transactions.write(goal)
             if failure is not None:
                 return failure
+            if _may_have_room(goal.image, before, state.image):
+                continue
             if state.image == goal.image and state.observed.compiled_for == goal.compiled_for:
                 failure = await self.inspection.save(Priority.REVOCATION)
                 if failure is not None:
@@ -392,3 +394,14 @@ class Reconciler:
                 state.doubt()
             if not state.certain or state.drifted or self.inspection.clock_due():
                 self.wake()
+
+
+def _may_have_room(wanted: PanelImage, before: PanelImage | None, after: PanelImage | None) -> bool:
+    """Whether something was written that may have freed a slot for what found none: a slot is free when nobody refers to it."""
+    short = any(outcome.reason is Reason.NO_FREE_SLOT for outcome in wanted.outcomes.values())
+    return (
+        short
+        and before is not None
+        and after is not None
+        and (before.slots, before.identifiers) != (after.slots, after.identifiers)
+    )

@@ -1,11 +1,20 @@
-"""Which slots of a panel belong to which link_id. Pure; slot numbers count from the panel's first one."""
+"""Which slots of a panel belong to which item. Pure; slot numbers count from the panel's first one.
+
+Time profiles have schedule slots, identifiers have identifier slots: `allocation` names those of the item's kind.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from drivers.contract import Allocation, ItemOutcome, PanelCapabilities, PanelImage, Slot
+from drivers.contract import Allocation, IdentifierSlot, ItemOutcome, PanelCapabilities, PanelImage, Slot, is_identifier
+from gateway.fleet.numbers import KnownBy
+
+Place = tuple[bool, int]
+"""A slot of a panel: whether it is an identifier slot, and its number."""
+Owner = Callable[[KnownBy], str | None]
+"""Whose a number is, by what panels compare of it: the key of an identifier that is live or on its way out. None: nobody's."""
 
 
 def one_table(capabilities: PanelCapabilities) -> bool:
@@ -13,29 +22,62 @@ def one_table(capabilities: PanelCapabilities) -> bool:
     return capabilities.max_schedules == 1 and capabilities.scope == "panel"
 
 
+def places(allocation: Allocation) -> frozenset[Place]:
+    """All slots that are given to somebody."""
+    return frozenset((is_identifier(key), number) for key, numbers in allocation.items() for number in numbers)
+
+
 def foreign(image: PanelImage, table_is_ours: bool = False) -> frozenset[int]:
-    """Used slots that belong to none of our link_ids: not ours to touch."""
+    """Used schedule slots that belong to none of our items: not ours to touch."""
     if table_is_ours:
         return frozenset()
-    return frozenset(image.slots).difference(*image.allocation.values())
+    return frozenset(image.slots).difference(*(numbers for key, numbers in image.allocation.items() if not is_identifier(key)))
 
 
-def slots_of(image: PanelImage, link_id: str) -> dict[int, Slot]:
-    """The slots that hold one link_id, by number."""
-    return {number: image.slots[number] for number in image.allocation.get(link_id, ()) if number in image.slots}
+def foreign_identifiers(image: PanelImage) -> frozenset[int]:
+    """Used identifier slots that belong to none of our items."""
+    ours = (numbers for key, numbers in image.allocation.items() if is_identifier(key))
+    return frozenset(image.identifiers).difference(*ours)
 
 
-def adopt(read: PanelImage, remembered: Sequence[PanelImage], allocation: Allocation, ours: Container[str]) -> PanelImage:
+def named_by(image: PanelImage, numbers: Iterable[int]) -> frozenset[int]:
+    """The schedule slots that these identifier slots refer to."""
+    return frozenset(schedule for number in numbers for schedule in image.identifiers[number].schedules or ())
+
+
+def kept_for(image: PanelImage, allocation: Allocation) -> dict[int, str | None]:
+    """The schedule slots that any identifier refers to, and the one item that may have each: who has it, or is to have it."""
+    owners: dict[int, str] = {}
+    for key, numbers in (*allocation.items(), *image.allocation.items()):
+        if not is_identifier(key):
+            owners.update(dict.fromkeys(numbers, key))
+    return {number: owners.get(number) for number in named_by(image, image.identifiers)}
+
+
+def slots_of(image: PanelImage, key: str) -> dict[int, Slot | IdentifierSlot]:
+    """The slots that hold one item, by number."""
+    table: Mapping[int, Slot | IdentifierSlot] = image.identifiers if is_identifier(key) else image.slots
+    return {number: table[number] for number in image.allocation.get(key, ()) if number in table}
+
+
+def adopt(
+    read: PanelImage, remembered: Sequence[PanelImage], allocation: Allocation, ours: Container[str], owner: Owner
+) -> PanelImage:
     """What a panel was read to hold, with what the gateway knows of it.
 
-    A slot carries our link_ids when the panel says so and all of them are in `ours`; where a panel stores none, when an
-    image in `remembered` has the same content there, or when `allocation` gives it to somebody. Generation and outcome of
-    a link_id are taken from the first remembered image that has exactly the slots read.
+    A schedule slot carries our link_ids when the panel says so and all of them are in `ours`; where a panel stores none, when
+    an image in `remembered` has the same content there, or when `allocation` gives it to somebody. An identifier slot belongs to
+    the `owner` of its number; a number that is nobody's any more is ours where it was remembered there. Generation and outcome of
+    an item are taken from the first remembered image that has exactly the slots read.
     """
-    owners = _owners(allocation)
+    owners = _owners({key: numbers for key, numbers in allocation.items() if not is_identifier(key)})
     slots = {number: _labelled(number, slot, remembered, owners) for number, slot in read.slots.items()}
     held = _allocation(slots, ours)
-    image = PanelImage(slots=slots, special_days=read.special_days, allocation=held)
+    for number, slot in sorted(read.identifiers.items()):
+        key = owner(slot.known_by) or _remembered_owner(number, slot, remembered)
+        if key is not None:
+            held[key] = (*held.get(key, ()), number)
+    image = PanelImage(slots=slots, special_days=read.special_days, allocation=held, identifiers=read.identifiers)
     generations: dict[str, int] = {}
     outcomes: dict[str, ItemOutcome] = {}
     for link_id in held:
@@ -74,6 +116,14 @@ def _allocation(slots: Mapping[int, Slot], ours: Container[str]) -> dict[str, tu
     return allocation
 
 
+def _remembered_owner(number: int, slot: IdentifierSlot, remembered: Sequence[PanelImage]) -> str | None:
+    for image in remembered:
+        known = image.identifiers.get(number)
+        if known is not None and known.known_by == slot.known_by:
+            return next((key for key, numbers in image.allocation.items() if is_identifier(key) and number in numbers), None)
+    return None
+
+
 def _source(image: PanelImage, link_id: str, remembered: Sequence[PanelImage]) -> PanelImage | None:
     present = slots_of(image, link_id)
     for candidate in remembered:
@@ -88,12 +138,12 @@ def _source(image: PanelImage, link_id: str, remembered: Sequence[PanelImage]) -
 
 
 def only(image: PanelImage, numbers: Collection[int]) -> dict[int, Slot]:
-    """The named slots of an image that are used."""
+    """The named schedule slots of an image that are used."""
     return {number: image.slots[number] for number in numbers if number in image.slots}
 
 
 def without(image: PanelImage, numbers: Collection[int]) -> PanelImage:
-    """An image without some slots that nobody of ours points to."""
+    """An image without some schedule slots that nobody of ours points to."""
     if not numbers:
         return image
     return replace(image, slots={number: slot for number, slot in image.slots.items() if number not in numbers})
@@ -114,5 +164,19 @@ def renumbered(image: PanelImage, key: str, before: int, generation: int) -> Pan
 
 def existing(allocation: Allocation, capabilities: PanelCapabilities) -> Allocation:
     """The items whose slots a panel has."""
-    slots = range(capabilities.max_schedules)
-    return {key: held for key, held in allocation.items() if all(number in slots for number in held)}
+    slots, identifiers = range(capabilities.max_schedules), range(capabilities.max_identifiers)
+    return {
+        key: held
+        for key, held in allocation.items()
+        if all(number in (identifiers if is_identifier(key) else slots) for number in held)
+    }
+
+
+def beside(image: PanelImage, held: PanelImage, schedules: Collection[int]) -> PanelImage:
+    """A compiled image with what stays of others: these schedule slots, and strangers' identifiers but for those whose number
+    has a slot in the image."""
+    numbers = {slot.known_by for slot in image.identifiers.values()}
+    strangers = {
+        number: slot for number in foreign_identifiers(held) if (slot := held.identifiers[number]).known_by not in numbers
+    }
+    return replace(image, slots={**only(held, schedules), **image.slots}, identifiers={**strangers, **image.identifiers})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from config.settings import PanelSettings
 from drivers.contract import (
@@ -17,6 +18,8 @@ from drivers.contract import (
     PanelStatus,
     Reason,
 )
+from gateway.fleet.numbers import known_by
+from gateway.fleet.panel.entries import Spent, added, losing
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.identity import Identity
 from gateway.fleet.panel.slots import claimed, existing, foreign, one_table, renumbered
@@ -42,6 +45,7 @@ class PanelState:
         wear: Wear,
         former: Collection[str] = (),
         identity: Identity | None = None,
+        spent: Spent = MappingProxyType({}),
     ) -> None:
         self.settings = settings
         self.wear = wear
@@ -56,6 +60,8 @@ class PanelState:
         self.former = frozenset(former)
         """Items that the panel may hold by what is stored of it under another model or other options: that stays in the store
         until the panel was read."""
+        self.spent = spent
+        """Entries that identifiers had in slots that are gone."""
         self._now = now
         self.bound: dict[str, DesiredItem] = {}
         self.version = 0
@@ -248,6 +254,32 @@ class PanelState:
     def _know(self, known: Known) -> None:
         self.observed = replace(self.observed, known=known)
 
+    # entries
+
+    def spent_by(self, item: DesiredItem) -> int:
+        """Entries that an identifier had, with the number it has now, in slots that are gone."""
+        number, count = self.spent.get(item.key, (None, 0))
+        return count if item.identifier is not None and number == known_by(item.identifier.number) else 0
+
+    def counted(self, counts: Mapping[str, int]) -> None:
+        """What the panel counted of entries when it was read just now."""
+        self.observed = replace(self.observed, entries=counts)
+
+    def spend(self, spent: Spent) -> None:
+        """Slots go, or are gone, and what was had in them counts on."""
+        if spent != self.spent:
+            self.spent = spent
+            self.version += 1
+
+    def note_lost(self, image: PanelImage) -> None:
+        """Slots that somebody else took away: what was read of them last counts."""
+        for before in self.images():
+            lost = losing(before, image, self.bound)
+            counts = {number: self.observed.entries.get(key, 0) for number, key in lost.items()}
+            if any(counts.values()):
+                self.spend(added(self.spent, before, lost, counts))
+                return
+
     # what was read
 
     def doubt(self) -> None:
@@ -281,6 +313,7 @@ class PanelState:
 
     def read(self, image: PanelImage, ours: Container[str]) -> None:
         """The panel was read whole."""
+        self.note_lost(image)
         self._know(Certain(image))
         self.doubted, self.looked_at, self.carried = False, True, _labels(image)
         self.note_strangers(ours)
@@ -356,7 +389,8 @@ class PanelState:
     def refused(self, image: PanelImage, at: float) -> None:
         """The panel refused; `image` is what it holds now."""
         before, _ = self.images()
-        self._ended(before if image.slots == before.slots else image)
+        same = image.slots == before.slots and image.identifiers == before.identifiers
+        self._ended(before if same else image)
         self.observed = replace(self.observed, seen_at=at)
 
     def _ended(self, image: PanelImage) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason
+from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason, is_identifier
 from gateway.compiler.explain import Explanation, explain
+from gateway.compiler.explain_identifier import explain_identifier, lets_in
 from gateway.compiler.image import is_open
 from gateway.compiler.outcome import HELD
 from gateway.concurrency import Ticket, in_turns
@@ -14,14 +15,13 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import compile_bound
 from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, NOT_TRUSTED, STORE_DOUBTED, Failure
-from gateway.fleet.panel.opening import opening_text, opening_until
+from gateway.fleet.panel.opening import granted_text, granted_until
 from gateway.fleet.panel.place import PlacePlan, told
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.results import PanelResult
 from gateway.fleet.target import Target
 from gateway.fleet.views import ExplainPanel, PlanItemPanel, PlanPanel
-from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import DesiredItem
 
 _GIVEN_UP = ItemOutcome(ItemState.REFUSED, Reason.PANEL_REJECTED, "given up after refusals")
@@ -61,7 +61,23 @@ class Table:
         if wanted is None or not self._carries(wanted):
             return False
         outcome = self._state.images()[0].outcomes.get(key)
-        return outcome is not None and outcome.outcome in HELD and not self._over(outcome)
+        if outcome is None or outcome.outcome not in HELD or self._over(outcome):
+            return False
+        if wanted.identifier is None:
+            return self._is_referred_to(key)
+        named = (self._state.bound.get(each) for each in wanted.identifier.profiles or ())
+        return all(self._carries(profile) for profile in named if profile is not None)
+
+    def _is_referred_to(self, key: str) -> bool:
+        """Whether the identifiers that name a time profile refer to the slot that it has now."""
+        image, bound = self._state.images()[0], self._state.bound
+        numbers = image.allocation.get(key)
+        if not numbers:
+            return True
+        naming = (item for each in self._context.ours.naming(key) if (item := bound.get(each)) is not None)
+        current = (item.key for item in naming if image.generations.get(item.key) == item.generation)
+        slots = (image.identifiers[number] for each in current for number in image.allocation.get(each, ()))
+        return all(slot.schedules is None or numbers[0] in slot.schedules for slot in slots)
 
     def last_result(self, key: str) -> PanelResult:
         """What is told of the items that it held when it was last seen."""
@@ -96,8 +112,8 @@ class Table:
         if granted is None:
             return said
         zone, found = self._context.options.readings.zone, self._granted(key)
-        texts = [opening_text(image, image.allocation[key]) for image in found]
-        untils = [opening_until(image, image.allocation[key], zone) for image in found]
+        texts = [granted_text(image, key) for image in found]
+        untils = [granted_until(image, key, zone) for image in found]
         until = None if None in untils else max(each for each in untils if each is not None)
         text = " or ".join(dict.fromkeys(text or "never" for text in texts))
         return replace(said, still_grants=granted, still_grants_text=text, still_grants_until=until)
@@ -205,14 +221,14 @@ class Table:
         return PlanItemPanel(self._state.id, outcome.outcome, outcome.valid_until, outcome.cuts, outcome.reason, said, slots)
 
     async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
-        profile, state = item.profile, self._state
-        if profile is None or item.key not in state.bound:  # it may still be open
+        state = self._state
+        if item.content is None or item.key not in state.bound:  # it may still be open
             return self._explain_gone(item, at)
         if not self._context.trusted():
-            held = self._explained(profile, at, PanelImage()).held
+            held = self._explained(item, at, PanelImage()).held
             return ExplainPanel(state.id, None, held, None, NOT_TRUSTED.message)
         image = await compile_bound(state, self._context, {item.key: item})
-        said = self._explained(profile, at, image)
+        said = self._explained(item, at, image)
         message = said.message
         if item.key not in image.outcomes:
             message = "given up after refusals"
@@ -221,19 +237,30 @@ class Table:
         return ExplainPanel(state.id, said.compiled, said.held, said.differs_at, message)
 
     def _explain_gone(self, item: DesiredItem, at: int) -> ExplainPanel:
-        capabilities, images = self._state.driver.capabilities, self._state.images()
-        minute = clocks.local_minute(self._context.options.readings.zone, at)
-        answers = {is_open(image, capabilities, minute, item.key) for image in images}
+        answers = {self._opens(image, item.key, at) for image in self._state.images()}
         held = answers.pop() if len(answers) == 1 else None
-        message = "not bound to this panel" if item.profile is not None else "deleted"
+        message = "not bound to this panel" if item.content is not None else "deleted"
         text = self.removal(item.key, item.generation).still_grants_text
         message += "" if text is None else f"; the panel may still open {text}"
         return ExplainPanel(self._state.id, None, held, "held" if held else None, message)
 
-    def _explained(self, wanted: TimeProfile, at: int, image: PanelImage) -> Explanation:
+    def _opens(self, image: PanelImage, key: str, at: int) -> bool:
+        capabilities, minute = self._state.driver.capabilities, clocks.local_minute(self._context.options.readings.zone, at)
+        if is_identifier(key):
+            return lets_in(image, capabilities, key, at // 60, minute)
+        return is_open(image, capabilities, minute, key)
+
+    def _explained(self, wanted: DesiredItem, at: int, image: PanelImage) -> Explanation:
         """Where the images that a panel may hold disagree, what it holds is unknown."""
-        readings, capabilities = self._context.options.readings, self._state.driver.capabilities
-        answers = [explain(wanted, readings, at, image, held, capabilities) for held in self._state.images() or (None,)]
+        answers = [self._explained_by(wanted, at, image, held) for held in self._state.images() or (None,)]
         if any(each.held != answers[0].held for each in answers):
-            return explain(wanted, readings, at, image, None, capabilities)
+            return self._explained_by(wanted, at, image, None)
         return answers[0]
+
+    def _explained_by(self, wanted: DesiredItem, at: int, image: PanelImage, held: PanelImage | None) -> Explanation:
+        readings, capabilities = self._context.options.readings, self._state.driver.capabilities
+        if wanted.profile is not None:
+            return explain(wanted.profile, readings, at, image, held, capabilities)
+        assert wanted.identifier is not None
+        asked = self._context.ours.first_no(wanted.identifier, readings, at) is None
+        return explain_identifier(wanted.key, asked, readings, at, image, held, capabilities)

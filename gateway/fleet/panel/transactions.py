@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority, Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Pushed, Refused, Revoked
 from gateway.fleet.panel.compilation import Goal
+from gateway.fleet.panel.entries import FACT, added, losing, text_of, without_entries
 from gateway.fleet.panel.failure import CLOCK_NOT_SET, Failure, failure_of
-from gateway.fleet.panel.planner import Step, clearing, merge, opening, revokes, single, steps, with_sharers
+from gateway.fleet.panel.planner import Step, clearing, merge, opening, paced, revokes, single, steps, with_sharers
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.wear import GONE
 from gateway.store.contract import ObservedPanel, StoreError
 
 _LONG_S = 300.0
+_LONGEST_MS = 2000.0
+"""Line time of one transaction."""
 
 
 class Transactions:
@@ -28,6 +31,7 @@ class Transactions:
         self._gave_way = False
         """Whether the last image was left for a newer one before it was whole."""
         self._kept: ObservedPanel | None = None
+        self._kept_spent = state.spent
 
     async def write(self, goal: Goal) -> Failure | None:
         """Bring the panel to `goal`; ends early, without a failure, when something newer is asked for."""
@@ -48,7 +52,7 @@ class Transactions:
     async def retire(self) -> Failure:
         """Erase what is left on a panel that is about to leave the site. Raises StoreError."""
         state = self._state
-        if state.held().slots or state.allocation:
+        if state.held().slots or state.held().identifiers or state.allocation:
             failure = await self.erase()
             if failure is not None:
                 return failure
@@ -79,7 +83,7 @@ class Transactions:
 
     async def _write_together(self, goal: Goal) -> Failure | None:
         """What is newer goes first once; then openings get their turn, however fast changes follow each other."""
-        for step in steps(self._known(), goal.image, self._state.driver.capabilities):
+        for step in self._steps(goal):
             if not self._state.certain:  # something happened to the panel meanwhile
                 return None
             if self._superseded(goal):
@@ -93,6 +97,21 @@ class Transactions:
                 return failure
         self._gave_way = False
         return None
+
+    def _steps(self, goal: Goal) -> Iterator[Step]:
+        """Each long enough for the line that a revocation never waits for a long fill; only a panel that commits stays whole in
+        between."""
+        known, capabilities = self._known(), self._state.driver.capabilities
+        for step in steps(known, goal.image, capabilities):
+            if capabilities.commit_step:
+                yield from paced(known, step, self._is_short)
+            else:
+                yield step
+            known = step.image
+
+    def _is_short(self, known: PanelImage, image: PanelImage) -> bool:
+        wire_ms = self._state.driver.plan(image, known).wire_ms
+        return wire_ms is None or wire_ms <= _LONGEST_MS
 
     async def _write_singly(self, goal: Goal) -> Failure | None:
         """After a refusal: one link_id a transaction, so that the one that is refused keeps nobody else out."""
@@ -147,6 +166,33 @@ class Transactions:
 
     async def _apply(self, step: Step, asked: Mapping[str, int]) -> Failure | None:
         """One transaction. Before its first byte the panel is marked as one that may hold either image."""
+        await self._keep_spent()
+        going = losing(self._known(), step.image, self._state.bound)
+        failure = await self._retire(going) if going else None
+        return failure or await self._transact(step, asked)
+
+    async def _retire(self, slots: Mapping[int, str]) -> Failure | None:
+        """Slots go whose entries are limited: nobody enters by them any more, then their counts are read and kept."""
+        state, before = self._state, self._known()
+        emptied = without_entries(before, slots)
+        failure = await self._transact(Step(emptied, Priority.REVOCATION, frozenset(slots.values())), {})
+        if failure is not None:
+            return failure
+        counts = await state.driver.read_passes(slots, Priority.REVOCATION, None)
+        if isinstance(counts, Acknowledgement):
+            return failure_of(counts)
+        state.spend(added(state.spent, before, slots, counts))
+        await self._keep_spent()
+        return None if state.certain else Failure(Reason.UNEXPECTED_REPLY, "the panel restarted while it was written")
+
+    async def _keep_spent(self) -> None:
+        """Entries that were had are durable before anything is written that lets people in anew. Raises StoreError."""
+        spent = self._state.spent
+        if spent is not self._kept_spent:
+            await self._context.store.put_panel_fact(self._state.id, FACT, text_of(spent), self._context.now())
+            self._kept_spent = spent
+
+    async def _transact(self, step: Step, asked: Mapping[str, int]) -> Failure | None:
         state = self._state
         known = self._known()
         plan = state.driver.plan(step.image, known)

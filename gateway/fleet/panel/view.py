@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
-from drivers.contract import ItemState, PanelImage, Reason
+from drivers.contract import IDENTIFIER, ItemState, PanelImage, Reason, split_key
 from gateway.fleet import views
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.foreign import alarming
@@ -13,7 +13,7 @@ from gateway.fleet.panel.place import Place
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.table import Table
 from gateway.fleet.results import PanelResult
-from gateway.fleet.views import ForeignSlot, ItemView, PanelView
+from gateway.fleet.views import ForeignSlot, IdentifierView, ItemView, PanelView
 from gateway.store import codec
 
 
@@ -93,8 +93,10 @@ def _items(state: PanelState, table: Table, outputs: Mapping[int, Place]) -> Ite
 def _item(
     key: str, desired: int | None, held: int | None, result: PanelResult, slots: tuple[int, ...], asked_at: float
 ) -> ItemView:
-    return ItemView(
-        link_id=key,
+    kind, link_id = split_key(key)
+    make = IdentifierView if kind == IDENTIFIER else ItemView
+    return make(
+        link_id=link_id,
         desired_generation=desired,
         held_generation=held,
         outcome=result.outcome,
@@ -148,5 +150,6 @@ def _slots(state: PanelState, key: str) -> tuple[int, ...]:
 
 
 def _hash(image: PanelImage) -> str:
-    said = PanelImage(slots=dict(sorted(image.slots.items())), special_days=image.special_days)
+    slots, identifiers = dict(sorted(image.slots.items())), dict(sorted(image.identifiers.items()))
+    said = PanelImage(slots=slots, special_days=image.special_days, identifiers=identifiers)
     return sha256(codec.PANEL_IMAGE.encode(said).encode()).hexdigest()[:16]

@@ -1,44 +1,62 @@
-"""Time profiles by link_id on the vendor's surface: upsert, delete, list."""
+"""Items by link_id on the vendor's surface: upsert, delete, list. One surface a kind, all alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
+from drivers.contract import IDENTIFIER, TIME_PROFILE
 from gateway.api.dialects import Dialect
 from gateway.api.errors import bad_value, shown
-from gateway.api.listing import list_page, read_query
+from gateway.api.items import read_apartment, read_forward, read_identifier
+from gateway.api.listing import CALLS, HOMES, PEOPLE, PROFILES, Listing, list_page, read_query
 from gateway.api.live import LIVE
 from gateway.api.reading import read
 from gateway.api.responses import json_in_turns, json_text
 from gateway.api.services import SERVICES
-from gateway.api.validation import delete_body, upsert_body
+from gateway.api.validation import ReadItem, delete_body, read_item, upsert_body
 from gateway.fleet.results import LinkReport, PanelResult
+from gateway.store.contract import APARTMENT, FORWARD
 
 _DETAIL = ("all", "failed", "none")
 
 
-async def upsert(request: web.Request) -> web.Response:
-    detail = _panels_wanted(request)
-    items = await read(request, upsert_body)
-    reports = await request.app[SERVICES].fleet.upsert(items) if items else ()
-    return await _answer(reports, request.app[LIVE].dialect, detail)
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """`read_item` makes one item of the wire's; `listing` says how items are listed."""
+
+    kind: str
+    read_item: ReadItem
+    listing: Listing
+
+    async def upsert(self, request: web.Request) -> web.Response:
+        detail = _panels_wanted(request)
+        items = await read(request, partial(upsert_body, self.read_item))
+        reports = await request.app[SERVICES].fleet.upsert(items) if items else ()
+        return await _answer(reports, request.app[LIVE].dialect, detail)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """A link_id named twice is deleted once and answered twice."""
+        detail = _panels_wanted(request)
+        link_ids = await read(request, delete_body)
+        once = tuple(dict.fromkeys(link_ids))
+        reports = await request.app[SERVICES].fleet.delete(once, self.kind) if once else ()
+        by_link_id = {report.link_id: report for report in reports}
+        return await _answer([by_link_id[one] for one in link_ids], request.app[LIVE].dialect, detail)
+
+    async def list_by_link_id(self, request: web.Request) -> web.Response:
+        query = read_query(request.query, self.listing.fields)
+        return json_text(await list_page(request.app[SERVICES].fleet.items(self.kind), query, self.listing))
 
 
-async def delete(request: web.Request) -> web.Response:
-    """A link_id named twice is deleted once and answered twice."""
-    detail = _panels_wanted(request)
-    link_ids = await read(request, delete_body)
-    once = tuple(dict.fromkeys(link_ids))
-    reports = await request.app[SERVICES].fleet.delete(once) if once else ()
-    by_link_id = {report.link_id: report for report in reports}
-    return await _answer([by_link_id[one] for one in link_ids], request.app[LIVE].dialect, detail)
-
-
-async def list_by_link_id(request: web.Request) -> web.Response:
-    return json_text(await list_page(request.app[SERVICES].fleet.profiles(), read_query(request.query)))
+TIME_PROFILES = Surface(TIME_PROFILE, read_item, PROFILES)
+IDENTIFIERS = Surface(IDENTIFIER, read_identifier, PEOPLE)
+APARTMENTS = Surface(APARTMENT, read_apartment, HOMES)
+FORWARDS = Surface(FORWARD, read_forward, CALLS)
 
 
 def _panels_wanted(request: web.Request) -> str:

@@ -1,0 +1,90 @@
+"""From raw items to what the fleet takes: identifiers, apartments, forwards, or any. The first mistake, in the vendor's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gateway.api.directory_models import LinkApartment, LinkForward
+from gateway.api.identifier_models import LinkIdentifier, NamedProfiles, Passes, ValidTime
+from gateway.api.models import LinkItem
+from gateway.api.validation import checked, items_of, names_of, object_of, read_item
+from gateway.fleet.results import Change
+from gateway.fleet.views import RefusedItem, RequestItem
+from gateway.identifiers.directory import Apartment, Forward
+from gateway.identifiers.identifier import Identifier
+from gateway.identifiers.number import number_of
+
+_FACE = "face_id"
+
+
+def plan_body(body: bytes) -> Iterator[RequestItem | RefusedItem | tuple[str, ...] | None]:
+    """The panels in place of the bindings (None: the bindings count), then the items. Raises ApiError."""
+    asked = object_of(body)
+    yield names_of(asked) if "panels" in asked else None
+    yield from items_of(asked, read_any)
+
+
+def read_any(raw: object, seen: Mapping[str, int], place: str) -> RequestItem | RefusedItem:
+    """An identifier, or else a time profile; as all readers here, see `validation.ReadItem`."""
+    is_identifier = isinstance(raw, dict) and "identifier_type" in {**_base(raw), **raw}
+    return read_identifier(raw, seen, place) if is_identifier else read_item(raw, seen, place)
+
+
+def read_identifier(raw: object, seen: Mapping[str, int], place: str) -> RequestItem | RefusedItem:
+    """A face is told from all others first: the gateway knows none, and keeps nothing of it."""
+    if isinstance(raw, dict) and _FACE in (raw.get("identifier_type"), _base(raw).get("identifier_type")):
+        return RefusedItem(checked(LinkItem, raw, seen, place)[0].link_id, Change.FACES_NOT_SUPPORTED)
+    item, body = checked(LinkIdentifier, raw, seen, place)
+    return RequestItem(identifier_of(item), body, tuple(dict.fromkeys(item.time_profiles.uid_items)))
+
+
+def read_apartment(raw: object, seen: Mapping[str, int], place: str) -> RequestItem:
+    item, body = checked(LinkApartment, raw, seen, place)
+    address = item.apartment_address
+    parts = None if address is None else (address.building, address.unit, address.floor, address.room)
+    return RequestItem(Apartment(item.link_id, parts), body)
+
+
+def read_forward(raw: object, seen: Mapping[str, int], place: str) -> RequestItem:
+    item, body = checked(LinkForward, raw, seen, place)
+    return RequestItem(Forward(item.link_id, str(item.forward_number)), body)
+
+
+def identifier_of(item: LinkIdentifier) -> Identifier:
+    valid = item.valid
+    time, passes = (None, None) if valid is None else (valid.time, valid.passes)
+    start, end = _span(time)
+    return Identifier(
+        link_id=item.link_id,
+        type=item.identifier_type,
+        number=number_of(item.identifier_type, item.identifier_number),
+        lock=item.lock,
+        valid_from=start,
+        valid_to=end,
+        passes=_allowed(passes),
+        profiles=_named(item.time_profiles),
+    )
+
+
+def _span(time: ValidTime | None) -> tuple[int | None, int | None]:
+    if time is None or time.is_permanent:
+        return None, None
+    assert isinstance(time.from_, int)
+    assert isinstance(time.to, int)
+    return time.from_, time.to
+
+
+def _allowed(passes: Passes | None) -> int | None:
+    if passes is None or passes.is_permanent:
+        return None
+    return passes.max_passes if isinstance(passes.max_passes, int) else 0
+
+
+def _named(profiles: NamedProfiles) -> tuple[str, ...] | None:
+    """None only where it names none; those it names by uid are added when they are known."""
+    return tuple(sorted(set(profiles.link_ids))) if profiles.link_ids or profiles.uid_items else None
+
+
+def _base(raw: Mapping[str, object]) -> Mapping[str, object]:
+    base = raw.get("base")
+    return base if isinstance(base, dict) else {}

@@ -1,0 +1,69 @@
+"""How many entries people with a limited number of them have had on one panel: a slot that goes takes none with it. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from drivers.contract import PanelImage, is_identifier
+from gateway.fleet.numbers import KnownBy
+
+FACT = "entries"
+"""The durable fact of a panel that keeps `Spent`."""
+
+Spent = Mapping[str, tuple[KnownBy, int]]
+"""By identifier: its number, and the entries it had in slots that are gone."""
+
+
+def text_of(spent: Spent) -> str:
+    return json.dumps({key: [*number, count] for key, (number, count) in spent.items()}, separators=(",", ":"))
+
+
+def spent_of(text: str | None) -> Spent:
+    if text is None:
+        return {}
+    return {key: ((space, number, digits), count) for key, (space, number, digits, count) in json.loads(text).items()}
+
+
+def limited(image: PanelImage, keys: Collection[str]) -> dict[int, str]:
+    """The slots in which the panel counts entries, and whose they are."""
+    return {
+        number: key
+        for key in keys
+        if is_identifier(key)
+        for number in image.allocation.get(key, ())
+        if number in image.identifiers and image.identifiers[number].passes is not None
+    }
+
+
+def losing(before: PanelImage, after: PanelImage, keys: Collection[str]) -> dict[int, str]:
+    """The slots of these identifiers whose count of entries ends: a panel counts on while number and slot stay."""
+    return {
+        number: key
+        for number, key in limited(before, keys).items()
+        if number not in after.identifiers or after.identifiers[number].known_by != before.identifiers[number].known_by
+    }
+
+
+def added(spent: Spent, image: PanelImage, slots: Mapping[int, str], counts: Mapping[int, int]) -> Spent:
+    """With the entries that were had in these slots."""
+    found = dict(spent)
+    for number, key in slots.items():
+        known_by = image.identifiers[number].known_by
+        had = found.get(key)
+        before = had[1] if had is not None and had[0] == known_by else 0
+        found[key] = (known_by, before + counts.get(number, 0))
+    return found
+
+
+def without_entries(image: PanelImage, slots: Mapping[int, str]) -> PanelImage:
+    """The image with nobody let in by these slots any more; it is no generation of anything."""
+    keys = set(slots.values())
+    emptied = {number: replace(image.identifiers[number], passes=0) for number in slots}
+    return replace(
+        image,
+        identifiers={**image.identifiers, **emptied},
+        generations={key: generation for key, generation in image.generations.items() if key not in keys},
+        outcomes={key: outcome for key, outcome in image.outcomes.items() if key not in keys},
+    )
