@@ -98,6 +98,11 @@ FIRST_REQUEST = """a first request to paste:
   TOKEN=$(curl -s '{url}/api/v1/login?username=admin&password=e10adc3949ba59abbe56e057f20f883e' \\
           | python3 -c 'import json,sys; print(json.load(sys.stdin)["token"])')
   curl -s {url}/api/v1/access/timeprofile/items/link -H "Authorization: Bearer $TOKEN" --data '{body}'
+
+a first person, who comes in during those hours, and his card at a reader:
+
+  curl -s {url}/api/v1/access/identifier/items/link -H "Authorization: Bearer $TOKEN" --data '{person}'
+  curl -s {control}/panels/{panel}/read --data '{card}'
 """
 
 _WORK_WEEK = {
@@ -121,6 +126,32 @@ _WORK_WEEK = {
         }
     ]
 }
+_CARD = "12345678"
+_PERSON = {
+    "list_items": [
+        {
+            "link_id": "91c615e3-1040-4815-8ecb-000000000101",
+            "identifier_owner": {"name": "Sherlock Holmes", "type": "owner"},
+            "identifier_type": "card",
+            "identifier_number": _CARD,
+            "lock": "first",
+            "time_profiles": {"link_ids": [_WORK_WEEK["list_items"][0]["link_id"]]},
+        }
+    ]
+}
+_READERS = "open-access-panel"
+"""The model of the panel at which the first card is shown."""
+
+
+def _first_request(settings: Settings, url: str, control: str) -> str:
+    return FIRST_REQUEST.format(
+        url=url,
+        body=json.dumps(_WORK_WEEK),
+        person=json.dumps(_PERSON),
+        control=control,
+        panel=next(panel.id for line in settings.lines for panel in line.panels if panel.model == _READERS),
+        card=json.dumps({"type": "card", "number": _CARD, "door": "first"}),
+    )
 
 
 async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[Simulated]]) -> int:
@@ -143,7 +174,7 @@ async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[
             def ready(url: str) -> None:
                 _print(f"panel gateway: {url}")
                 _print(_listing(wired, simulated))
-                _print(FIRST_REQUEST.format(url=url, body=json.dumps(_WORK_WEEK)))
+                _print(_first_request(wired, url, simulated.control_url))
 
             serving = asyncio.create_task(app.serve(wired, None, ready))
             ends: set[asyncio.Future[Any]] = {serving, simulated.failed}

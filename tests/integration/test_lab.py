@@ -35,6 +35,11 @@ class Control:
     async def writes(self) -> dict[str, int]:
         return {name: (await self.panel(name))["writes"] for name in DOORS}
 
+    async def read(self, name: str, shown: dict[str, Any]) -> dict[str, Any]:
+        async with self._session.post(f"{self._url}/panels/{name}/read", json=shown) as response:
+            assert response.status == 200
+            return dict(await response.json())
+
     async def act(self, name: str, action: str) -> None:
         async with self._session.post(f"{self._url}/panels/{name}/{action}") as response:
             assert response.status == 200
@@ -47,7 +52,7 @@ def _after(text: str, output: str) -> str:
 @asynccontextmanager
 async def running_lab(log: Path) -> AsyncIterator[tuple[Running, Client, Control]]:
     async with (
-        run("lab", "--port", "0", log=log, ready="--data") as lab,
+        run("lab", "--port", "0", log=log, ready="/read --data") as lab,
         logged_in(lab.url) as client,
         aiohttp.ClientSession() as session,
     ):
@@ -97,6 +102,19 @@ async def test_the_ten_examples_reach_all_eight_panels_and_leave_again(tmp_path:
         (gone,) = await client.delete(WORK_WEEK_ID)
         assert (gone["success"], gone["extended_info"]) == (False, "entity_not_found")
         assert len(await client.profiles()) == 9
+
+
+async def test_the_first_person_of_the_lab_is_known_at_the_first_reader(tmp_path: Path) -> None:
+    """Whether the card opens depends on the hour; whose it is does not."""
+    async with running_lab(tmp_path / "lab.log") as (lab, client, control):
+        await client.upsert(WORK_WEEK)
+        pasted = lab.output.split("identifier/items/link", 1)[1].split("--data '", 1)[1].split("'", 1)[0]
+        answer = await client.call("POST", "/api/v1/access/identifier/items/link", json.loads(pasted))
+        (entry,) = answer["result"]
+        by_panel = {panel["panel"]: panel["outcome"] for panel in entry["panels"]}
+        assert (entry["success"], entry["extended_info"], by_panel["lobby"]) == (True, "created", "exact"), entry
+        shown = await control.read("lobby", json.loads(lab.output.rsplit("--data '", 1)[1].split("'", 1)[0]))
+        assert shown["granted"] or shown["reason"] == "schedule_closed", shown
 
 
 def _read_slot(program: str, host: str, port: str) -> list[int]:
