@@ -1,0 +1,79 @@
+"""Many people at once on a site where each panel has some of them: what travels, how long it takes, and what is left to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+from tests.benchmarks.rows import Row
+from tests.benchmarks.service import Bench, bench, written
+from tests.benchmarks.workload import SiteText, item
+from tests.benchmarks.yardsticks import replay, sockets
+
+PEOPLE = "/api/v1/access/identifier/items/link"
+_WRITES = frozenset({6, 16})
+_COMMIT = bytes((16, 2, 0, 0, 2, 4, 0xC0, 0xDE))
+_SLOT_BYTES = 32
+
+
+def _link_id(number: int) -> str:
+    return f"91c615e3-1040-4815-8ecb-{1_000_000 + number:012d}"
+
+
+def _person(number: int, profile: str) -> dict[str, Any]:
+    return {
+        "link_id": _link_id(number),
+        "identifier_owner": {"name": f"person {number}", "type": "owner"},
+        "identifier_type": "card",
+        "identifier_number": str(1_000_000 + number),
+        "lock": "first",
+        "time_profiles": {"link_ids": [profile]},
+    }
+
+
+def _panels(number: int, panels: int) -> list[str]:
+    """Three in five are for two panels."""
+    places = [number % panels, (number + 7) % panels] if number % 5 < 3 else [number % panels]
+    return [f"p{place}" for place in places]
+
+
+async def _ask(ready: Bench, people: Sequence[Mapping[str, Any]]) -> tuple[float, dict[str, list[bytes]]]:
+    """Seconds that the request took, and what each panel was sent."""
+    ready.farm.frames()
+    began = perf_counter()
+    answer = await ready.client.call("POST", PEOPLE, {"list_items": people})
+    took = perf_counter() - began
+    written(answer["result"])
+    return took, {name: [pdu for _, pdu in taken] for name, taken in ready.farm.frames().items()}
+
+
+async def _run(count: int, panels: int) -> list[Row]:
+    profile = item(1)
+    people = [_person(number, profile["link_id"]) for number in range(count)]
+    rules = [(profile["link_id"], ("@all",)), *((_link_id(number), _panels(number, panels)) for number in range(count))]
+    async with bench(SiteText(panels, bindings=rules), 2) as ready:
+        _, answer = await ready.upsert([profile])
+        written(answer)
+        before = ready.memory_mib()
+        took, frames = await _ask(ready, people)
+        grown = ready.memory_mib() - before
+        again, nothing = await _ask(ready, people)
+        async with sockets(ready.farm.ports) as clients:
+            bare = await replay(clients, frames)
+    writes = [pdu for sent in frames.values() for pdu in sent if pdu[0] in _WRITES]
+    slots = sum(len(_panels(number, panels)) for number in range(count))
+    repeated = sum(len(pdu) for sent in nothing.values() for pdu in sent if pdu[0] in _WRITES)
+    commits = sum(pdu.startswith(_COMMIT) for pdu in writes)
+    where = f"{count:,} people on {panels} panels ({slots // panels} each)"
+    return [
+        Row(f"{where}: written", sum(map(len, writes)), "bytes", "the words that differ", _SLOT_BYTES * slots, 1.3),
+        Row(f"{where}: time", took, "s", "the same frames by bare pymodbus", bare, 2.0, note=f"{commits} commits"),
+        Row(f"{where}: again, written", repeated, "bytes", goal=0, note=f"in {again:.2f} s"),
+        Row(f"{where}: memory", 1024 * grown / count, "KiB an identifier"),
+    ]
+
+
+def run(quick: bool) -> list[Row]:
+    return asyncio.run(_run(*((100, 4) if quick else (5000, 20))))
