@@ -58,7 +58,7 @@ class Reason(Enum):
     NO_FREE_SLOT = "no_free_slot"
     NOT_REPRESENTABLE = "not_representable"
     PROFILE_NOT_HELD = "profile_not_held"
-    """Of an identifier: a time profile that it names is not bound to the panel, or refused by it."""
+    """An identifier's reason: a time profile that it names is not bound to the panel, or refused by it."""
     CLOCK_NOT_SET = "clock_not_set"
     NOT_STARTED = "not_started"
     BELOW_RESOLUTION = "below_resolution"

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from gateway.api.errors import shown
 
 Predicate = Callable[[Any], bool]
-"""Of an item as a list reads it."""
+"""A test of an item as a list reads it."""
 
 _DEEPEST = 32
 _ALL_OPERATORS = ("eq", "nq", "gt", "lt", "ge", "le")
@@ -57,7 +57,7 @@ FIELDS: Fields = MappingProxyType(
         "date_to": FieldType("timestamp", int, _ALL_OPERATORS, operator.attrgetter("date_to")),
     }
 )
-"""Of a time profile."""
+"""The fields of a time profile."""
 
 
 class ExpressionError(ValueError):

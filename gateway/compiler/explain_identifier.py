@@ -14,7 +14,7 @@ from gateway.schedules.time_profile import Readings, TimeProfile
 
 
 def first_no(identifier: Identifier, profiles: Iterable[TimeProfile], readings: Readings, at: int) -> str | None:
-    """What says no first at an instant, as asked; None: it is open. `profiles`: the live ones of those that it names."""
+    """What first keeps it out at an instant, as asked; None: it is let in. `profiles`: the live ones of those that it names."""
     start, end = identifier.valid_from, identifier.valid_to
     if (start is not None and at < start) or (end is not None and at >= end):
         return "outside its validity"

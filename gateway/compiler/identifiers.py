@@ -35,7 +35,7 @@ _DOORS: Mapping[Lock, tuple[int, ...]] = {"first": (0,), "second": (1,), "all": 
 @dataclass(frozen=True, slots=True)
 class BoundIdentifier:
     """An identifier bound to a panel. `closed`: those of its profiles that are deleted, everywhere. `spent`: entries had on this
-    panel in slots that are gone; the number allowed is less by so many.
+    panel in slots that are gone; the number allowed is less by that number.
     """
 
     identifier: Identifier
@@ -67,7 +67,7 @@ def with_identifiers(
     """`image`, the panel's compiled schedules, with the identifiers bound to it, given in order of first creation.
 
     `allocation`: the slots that identifiers have now. `held`: what the panel holds, strangers' slots too. A slot that has an
-    identifier's number becomes its own, whoever has it now: so a number is never in two slots, and its count of entries stays.
+    identifier's number becomes its own, no matter which item has it now: so a number is never in two slots, and its count of entries stays.
     """
     if not wanted:
         return image

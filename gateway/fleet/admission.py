@@ -15,12 +15,12 @@ from gateway.store.contract import DesiredItem
 
 
 class Admission:
-    """Of one request, on top of what is desired."""
+    """The admission of one request's items, on top of what is desired."""
 
     def __init__(self, desired: Desired) -> None:
         self._desired = desired
         self._owners: dict[KnownBy, str | None] = {}
-        """Of numbers that the items so far give or take away."""
+        """The owners of numbers that the items so far give or take away."""
 
     def admit(self, item: RequestItem | RefusedItem) -> RequestItem | RefusedItem:
         """The item as it is to be kept, or why nothing of it is."""

@@ -49,7 +49,7 @@ class Ours(Protocol):
         ...
 
     def first_no(self, identifier: Identifier, readings: Readings, at: int) -> str | None:
-        """What says no first to an identifier at an instant, as asked; None: it is open."""
+        """What first keeps an identifier out at an instant, as asked; None: it is let in."""
         ...
 
     def owner(self, number: KnownBy) -> str | None:

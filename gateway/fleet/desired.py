@@ -66,7 +66,7 @@ class Desired:
         return self.numbers.owner(number)
 
     def first_no(self, identifier: Identifier, readings: Readings, at: int) -> str | None:
-        """What says no first to an identifier at an instant, as asked; None: it is open."""
+        """What first keeps an identifier out at an instant, as asked; None: it is let in."""
         named = (self.live.get(link_id) for link_id in identifier.profiles or ())
         live = [item.profile for item in named if item is not None and item.profile is not None]
         return first_no(identifier, live, readings, at)

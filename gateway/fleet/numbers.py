@@ -18,7 +18,7 @@ def known_by(number: Number) -> KnownBy:
 
 
 class Numbers:
-    """Of identifiers that are live, and of those that are deleted as long as panels may have them."""
+    """The numbers of identifiers that are live, and of those that are deleted as long as panels may have them."""
 
     def __init__(self) -> None:
         self._live: dict[KnownBy, str] = {}

@@ -216,7 +216,7 @@ class ExplainReport:
 
 @dataclass(frozen=True, slots=True)
 class IdentifierExplained(ExplainReport):
-    """`message`: what says no first, where it is closed as asked."""
+    """`message`: what first keeps it out, where it is closed as asked."""
 
     kind: str = IDENTIFIER
     message: str | None = None

@@ -27,7 +27,7 @@ class Identifier:
     passes: int | None = None
     profiles: tuple[str, ...] | None = None
     """The link_ids of the time profiles it names, sorted, each once. None: it names none, and is bound to no hours. What was
-    named stays named for ever: empty means never."""
+    named stays named forever: empty means never."""
 
     def minutes(self) -> tuple[int, int] | None:
         """The first and the last whole Unix minute that its validity holds; None where it holds none.

@@ -233,7 +233,7 @@ class OpenAccessLayout(NoValues):
     def _checks(
         self, area: Area, target: PanelImage, known: PanelImage, gone: Sequence[int], differing: Sequence[int]
     ) -> Iterator[Check]:
-        """Check words as they shall be. One that was 0 all along does not prove its slot free now: the slot's state word does."""
+        """Check words as they must be. One that was 0 all along does not prove its slot free now: the slot's state word does."""
         addressing = self._model.addressing
         expected: dict[int, int | None] = {area.check_words(number): 0 for number in gone}
         expected |= {area.check_words(number): area.check_word(target, number) for number in differing}
