@@ -67,7 +67,8 @@ def with_identifiers(
     """`image`, the panel's compiled schedules, with the identifiers bound to it, given in order of first creation.
 
     `allocation`: the slots that identifiers have now. `held`: what the panel holds, strangers' slots too. A slot that has an
-    identifier's number becomes its own, no matter which item has it now: so a number is never in two slots, and its count of entries stays.
+    identifier's number becomes its own, even if another has it now:
+    so a number is never in two slots, and its count of entries stays.
     """
     if not wanted:
         return image
