@@ -97,7 +97,7 @@ async def test_a_reload_of_a_broken_file_fails_with_every_mistake_and_changes_no
             assert place in err
         write(config, SITE.replace("port = 0", "port = 1"))
         status, _, err = await ran("reload", "--config", config)
-        assert (status, err) == (1, "http.port: takes a restart\n")
+        assert (status, err) == (1, "http.port: needs a restart\n")
         write(config, SITE.replace('"door"', '"gate"'))
         assert (await ran("reload", "--config", config))[:2] == (0, "panel door removed\npanel gate added\n")
         assert (await ran("reload", "--config", config))[:2] == (0, "nothing changed\n")

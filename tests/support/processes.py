@@ -114,12 +114,16 @@ class Client:
 
     async def until_in_sync(self, *panels: str) -> None:
         """Wait until these panels (all where none is named) hold what is desired."""
-        async with asyncio.timeout(START_S):
-            while True:
-                seen = await self.panels()
-                if all(seen[name]["state"] == "in_sync" for name in panels or seen):
-                    return
-                await asyncio.sleep(0.05)
+        seen: dict[str, dict[str, Any]] = {}
+        try:
+            async with asyncio.timeout(START_S):
+                while True:
+                    seen = await self.panels()
+                    if all(seen[name]["state"] == "in_sync" for name in panels or seen):
+                        return
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError({name: row for name, row in seen.items() if row["state"] != "in_sync"}) from None
 
 
 @asynccontextmanager

@@ -132,7 +132,7 @@ def test_a_change_is_told_once_and_an_empty_panel_has_nothing_to_accept() -> Non
             "on 2 days from 2026-12-13 to 2026-12-18 00:00-01:00",
         ),
         (Slot((), (Period(1, 0, 60),), valid_from=20_800, valid_to=20_900), "Mon 00:00-01:00, from 2026-12-13, until 2027-03-23"),
-        (Slot((), opaque=(1, 2)), "nobody can tell when"),
+        (Slot((), opaque=(1, 2)), "at times that the gateway cannot read"),
         (Slot((), (Period(1, 0, 60),), valid_to=20_600), None),
         (Slot(()), None),
         (Slot((), (Period(1 << 7, 0, 60),), special_days=((20_600,),)), None),
