@@ -69,8 +69,9 @@ class Reason(Enum):
     ENDURANCE_SPENT = "endurance_spent"
     """What the panel's storage may be written in a day is used up: this waits until it has been earned again."""
     FAILED = "failed"
-    DEPARTED = "departed"
     """A defect of the gateway in the work for this panel; the work is tried again."""
+    DEPARTED = "departed"
+    """The panel is no part of the site, or it was erased and is about to leave it."""
 
 
 class ItemState(Enum):

@@ -17,9 +17,10 @@ from gateway.api.middleware import PROXIES, SITES, acceptable, identified, recor
 from gateway.api.origins import Sites
 from gateway.api.reading import READING, ReadingProcess
 from gateway.api.server import Reception, Runner
-from gateway.api.services import SERVICES, UNDISTURBED, ApiServices, Undisturbed
+from gateway.api.services import SERVICES, UNDISTURBED, ApiServices
 from gateway.api.sessions import Sessions, Users
 from gateway.api.throttle import Throttle
+from gateway.concurrency import Supervisor
 
 _BASES = ("/api/v0", "/api/v1")
 
@@ -48,7 +49,7 @@ def build_app(services: ApiServices) -> web.Application:
     app[READING] = ReadingProcess()
     app[LIVE] = live_of(services.settings)
     app[SESSIONS] = Sessions(Users(services.settings.users), services.clock)
-    app[UNDISTURBED] = Undisturbed()
+    app[UNDISTURBED] = Supervisor()
     for route in (*_vendor_routes(), *_own_routes(services)):
         app.add_routes([web.route(route.method, route.path, route.handler, **{**route.kwargs, "expect_handler": expected})])
     app.on_cleanup.append(_close_reading)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -11,6 +10,7 @@ from aiohttp import web
 
 from config.settings import Settings
 from drivers.clock import Clock
+from gateway.concurrency import Supervisor
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.results import LinkReport
@@ -107,32 +107,19 @@ class ApiServices:
     fleet: FleetService
     settings: Settings
     clock: Clock
-    reload: Callable[[], Awaitable[ReloadReport]]
+    reload: Callable[[], Coroutine[Any, Any, ReloadReport]]
     lines: Callable[[], object]
     health: Callable[[], tuple[str, ...]]
     ready: Callable[[], Awaitable[tuple[str, ...]]]
     device_serial: str
     metrics: Callable[[], bytes] | None = None
-    trust_store: Callable[[], Awaitable[None]] | None = None
-
-
-class Undisturbed:
-    """Runs work to its end even when the handler that waits for it is cancelled."""
-
-    def __init__(self) -> None:
-        self._running: set[asyncio.Future[Any]] = set()
-
-    async def finish(self, work: Awaitable[T]) -> T:
-        task = asyncio.ensure_future(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+    trust_store: Callable[[], Coroutine[Any, Any, None]] | None = None
 
 
 SERVICES = web.AppKey("services", ApiServices)
-UNDISTURBED = web.AppKey("undisturbed", Undisturbed)
+UNDISTURBED = web.AppKey("undisturbed", Supervisor)
 
 
-async def finish(request: web.Request, work: Awaitable[T]) -> T:
+async def finish(request: web.Request, work: Coroutine[Any, Any, T]) -> T:
     """Wait for `work`, which goes on if the client disconnects."""
-    return await request.app[UNDISTURBED].finish(work)
+    return await request.app[UNDISTURBED].finish(work, request.path)

@@ -17,7 +17,12 @@ class Area:
 
 _FLEET_TESTS = (
     "tests/unit/test_fleet*.py",
+    "tests/unit/test_flash*.py",
     "tests/unit/test_bindings.py",
+    "tests/unit/test_unit_identity.py",
+    "tests/unit/test_model_changed.py",
+    "tests/unit/test_output_readings.py",
+    "tests/unit/test_taking_away.py",
 )
 
 AREAS = (
@@ -32,6 +37,7 @@ AREAS = (
         "bus",
         ("drivers/bus/**/*.py",),
         (
+            "tests/unit/test_availability.py",
             "tests/unit/test_bus*.py",
             "tests/unit/test_line*.py",
             "tests/unit/test_retry.py",
