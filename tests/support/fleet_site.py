@@ -12,6 +12,7 @@ from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelIma
 from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import Compile, FleetOptions
+from gateway.fleet.events import Event
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.views import RequestItem
 from gateway.ops.metrics import Metrics
@@ -88,6 +89,8 @@ class FleetSite:
     latencies: dict[str, float] = field(default_factory=dict)
     """Seconds of an exchange, by panel."""
     metrics: Metrics = field(default_factory=Metrics)
+    told: list[Event] = field(default_factory=list)
+    """What the fleet said so far."""
     drivers: dict[str, FakeDriver] = field(default_factory=dict)
     _fleet: Fleet | None = None
 
@@ -105,7 +108,7 @@ class FleetSite:
             rules=self.rules,
             groups=self.groups,
             compile=self.compile,
-            listeners=(self.metrics.listen,),
+            listeners=(self.metrics.listen, self.told.append),
         )
         for name in self.panels:
             await self.add(name)

@@ -9,7 +9,7 @@ import pytest
 
 from config.settings import PanelSettings
 from drivers.contract import PanelImage, Period, Slot
-from gateway.fleet.events import Event, ForeignFound
+from gateway.fleet.events import ForeignFound
 from gateway.fleet.panel.opening import opening_text
 from gateway.fleet.views import CannotDo, PanelView
 from gateway.ops.metrics import Metrics
@@ -105,17 +105,15 @@ def test_slots_that_the_configuration_names_are_known_as_they_were_first_seen() 
 
 def test_a_change_is_told_once_and_an_empty_panel_has_nothing_to_accept() -> None:
     async def main() -> None:
-        told: list[Event] = []
         site = FleetSite({"hall": FakePanel()})
         await site.open()
-        site.fleet._listeners = (told.append,)
         await site.pass_time(2)
         with pytest.raises(CannotDo):
             await site.fleet.accept_slots("hall")
         site.panels["hall"].slots[1] = NIGHT
         for _ in range(3):
             await look(site)
-        assert [event.slots for event in told if isinstance(event, ForeignFound)] == [{1: "Mon-Fri 00:00-06:00"}]
+        assert [event.slots for event in site.told if isinstance(event, ForeignFound)] == [{1: "Mon-Fri 00:00-06:00"}]
         await site.close()
 
     run_virtual(main())
