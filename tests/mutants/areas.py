@@ -39,6 +39,8 @@ AREAS = (
         (
             "tests/unit/test_availability.py",
             "tests/unit/test_bus*.py",
+            "tests/unit/test_echo.py",
+            "tests/unit/test_habits_of_hosts.py",
             "tests/unit/test_line*.py",
             "tests/unit/test_retry.py",
             "tests/unit/test_rtu*.py",

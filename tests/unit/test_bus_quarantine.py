@@ -41,6 +41,47 @@ def test_an_operator_who_keeps_asking_for_one_dead_unit_starves_no_other(every_s
     run_virtual(main())
 
 
+def test_a_unit_that_was_dead_before_the_line_went_is_asked_again_as_soon_as_the_line_is_back() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [])
+        async with bus_on(line, units=(1, 2)) as bus:
+            with pytest.raises(NoReply):
+                await bus.exchange(2, READ, Priority.GRANT)
+            line.refuse = True
+            line.unplug()
+            await asyncio.sleep(1)
+            line.refuse = False
+            async for level in bus.availability(2):
+                if level is Availability.UNKNOWN:
+                    break
+            line.answer = obedient
+            assert bus.quarantined_until(2) is None
+            assert await bus.exchange(2, READ, Priority.GRANT) == (42,)
+            assert asyncio.get_running_loop().time() < 4
+
+    run_virtual(main())
+
+
+def test_a_unit_that_is_still_dead_when_the_line_is_back_costs_one_more_look() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: obedient(frame) if frame[0] == 1 else [])
+        async with bus_on(line, units=(1, 2)) as bus:
+            with pytest.raises(NoReply):
+                await bus.exchange(2, READ, Priority.GRANT)
+            line.refuse = True
+            line.unplug()
+            await asyncio.sleep(1)
+            line.refuse = False
+            begin = len(line.sent)
+            async for level in bus.availability(2):
+                if level is Availability.QUARANTINED:
+                    break
+            assert [bus.availability(unit).current for unit in (1, 2)] == [Availability.ONLINE, Availability.QUARANTINED]
+            assert [frame[0] for _, frame in line.sent[begin:]] == [1, 2]
+
+    run_virtual(main())
+
+
 def test_work_waiting_for_a_unit_is_refused_when_it_is_quarantined() -> None:
     async def main() -> None:
         line = ScriptedLine(lambda frame: [] if frame[0] == 1 else obedient(frame))
