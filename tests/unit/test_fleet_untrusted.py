@@ -82,7 +82,7 @@ WITHHELD = [(False, Reason.CLOCK_NOT_SET)]
 def test_a_host_that_boots_days_behind_opens_nothing_and_sets_no_panel_back() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([visitor(1, -2), item(2)])
-        await site.pass_time(10 * DAY)
+        await site.pass_time(DAY)
         await reboot(site, -3 * DAY)
         assert not site.fleet.clock().trusted
         assert site.panels["lobby"].clock_offset_s == 3 * DAY, "it goes on with the right time"
@@ -103,7 +103,7 @@ def test_a_gateway_that_restarts_goes_on_without_asking_anybody() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1)])
         site.clock.sync = Sync.UNSYNCHRONISED
-        for seconds in (10, 9 * 3600, 40 * DAY):
+        for seconds in (10, 9 * 3600, 2 * DAY):
             await site.pass_time(seconds)
             await site.close()
             await site.open()
@@ -129,7 +129,7 @@ def test_panels_that_kept_the_time_vouch_for_a_host_that_booted_right() -> None:
 @pytest.mark.parametrize("wrong", [-3 * DAY, 7200, 400 * DAY])
 def test_two_panels_that_kept_the_time_stop_a_host_that_was_never_synchronised(wrong: int) -> None:
     async def test(site: FleetSite) -> None:
-        await site.pass_time(10 * DAY)
+        await site.pass_time(DAY)
         await reboot(site, wrong)
         clock = site.fleet.clock()
         assert not clock.trusted
@@ -146,15 +146,15 @@ def test_two_panels_that_kept_the_time_stop_a_host_that_was_never_synchronised(w
 def test_one_panel_that_differs_is_left_alone_until_an_operator_says_who_is_right() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1)])
-        await site.pass_time(10 * DAY)
+        await site.pass_time(4 * DAY)
         await reboot(site, -3 * DAY)
         lobby = site.panels["lobby"]
         assert (site.fleet.clock().trusted, lobby.clock_offset_s) == (True, 3 * DAY)
         (report,) = await site.fleet.upsert([item(2)])
         assert said((report,)) == WITHHELD
         message = report.panels[0].message or ""
-        assert "2026-11-10" in message
-        assert "2026-11-07" in message
+        assert "2026-11-04" in message
+        assert "2026-11-01" in message
         assert "sync lobby" in message
         assert said(await site.fleet.delete([link(1)])) == [(True, None)], "taking away goes on"
         await site.fleet.sync("lobby")
@@ -168,7 +168,7 @@ def test_one_panel_that_differs_is_left_alone_until_an_operator_says_who_is_righ
 
 def test_a_panel_that_differs_is_set_where_others_that_kept_the_time_agree_with_the_host() -> None:
     async def test(site: FleetSite) -> None:
-        await site.pass_time(10 * DAY)
+        await site.pass_time(DAY)
         site.panels["gate"].clock_offset_s = 3 * DAY
         await reboot(site, 2)
         assert [panel.clock_offset_s for panel in site.panels.values()] == [-2, 0]
@@ -179,7 +179,7 @@ def test_a_panel_that_differs_is_set_where_others_that_kept_the_time_agree_with_
 @pytest.mark.parametrize("lost", ["unset", "long ago"])
 def test_a_clock_that_was_lost_is_set_by_any_trusted_host(lost: str) -> None:
     async def test(site: FleetSite) -> None:
-        await site.pass_time(10 * DAY)
+        await site.pass_time(DAY)
         lobby = site.panels["lobby"]
         lobby.power_cut(site.clock.monotonic())
         lobby.clock_offset_s = None if lost == "unset" else 946_684_800 - site.clock.wall()
