@@ -333,6 +333,8 @@ class PanelStatus:
     `clock_due`: the panel's clock tables have to be written again though they are right now (a change of offset passed,
     half of its trusted time gone). `clock_due_at`: the instant from which this will be so without any change of offset.
     `clock_table`: the offset and the coming changes of it that the panel itself goes by, None where it keeps no such table.
+    `commit_count`: how often its table was committed, by anybody (modulo 65536), None where it does not count. `own_commits`: how
+    many of them this driver has sent at most since it was made.
     """
 
     clock: tuple[int, int] | None = None
@@ -343,6 +345,8 @@ class PanelStatus:
     clock_due: bool = False
     clock_due_at: float | None = None
     clock_table: ClockSetting | None = None
+    commit_count: int | None = None
+    own_commits: int = 0
 
 
 @dataclass(frozen=True, slots=True)

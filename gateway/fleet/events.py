@@ -121,6 +121,14 @@ class ForeignFound:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignCommitted:
+    """Somebody else committed `count` times to the panel since it was looked at before."""
+
+    panel: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClockMeasured:
     """`drift_ms` None: the clock is not set."""
 
@@ -183,6 +191,7 @@ Event = (
     | Strange
     | Doubted
     | ForeignFound
+    | ForeignCommitted
     | Left
     | ClockMeasured
     | ClockSet

@@ -141,6 +141,8 @@ class PanelView:
     """Used slots that carry none of our link_ids."""
     foreign: tuple[ForeignSlot, ...] = ()
     """The same, with what they open."""
+    foreign_commits: int = 0
+    """How often somebody else committed to the panel since the gateway started."""
     law_until: int | None = None
     writes: Mapping[str, int] = field(default_factory=dict)
     """Writes that left for storage of limited endurance, ever: e.g. ``{"flash": 3}``."""

@@ -20,6 +20,7 @@ from gateway.fleet.events import (
     Drifted,
     Event,
     Failed,
+    ForeignCommitted,
     ForeignFound,
     Left,
     OutputSwitched,
@@ -75,6 +76,8 @@ def audit(event: Event) -> None:
             _warn("a panel that still holds profiles left the configuration", panel=panel, count=len(keys), link_ids=first)
         case ForeignFound(panel, slots):
             _warn("slots that are not the gateway's are open", panel=panel, slots=dict(slots))
+        case ForeignCommitted(panel, count):
+            _warn("somebody else commits to a panel", panel=panel, count=count)
         case ClockMeasured(panel, drift_ms):
             _audit.debug("panel clock measured", extra={"panel": panel, "drift_ms": drift_ms})
         case ClockSet(panel, reason):

@@ -10,7 +10,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from drivers.contract import Availability, Reason
-from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Event, Failed, Pushed, Refused, Replaced, Restarted, Revoked
+from gateway.fleet.events import (
+    ClockMeasured,
+    ClockSet,
+    Drifted,
+    Event,
+    Failed,
+    ForeignCommitted,
+    Pushed,
+    Refused,
+    Replaced,
+    Restarted,
+    Revoked,
+)
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.views import PanelView
 
@@ -32,6 +44,7 @@ class Metrics:
         self._defects = counter("panel_defects", "Defects of the gateway that ended the work for a panel for a while", "panel")
         self._refusals = counter("refusals", "Items that a panel cannot hold", "panel", "reason")
         self._drifts = counter("drifts", "Panels found to hold something other than they acknowledged", "panel")
+        self._foreign_commits = counter("foreign_commits", "Commits to a panel that were somebody else's", "panel")
         self._resets = counter("resets", "Panels seen to have restarted", "panel")
         self._replacements = counter("replacements", "Empty units with another serial number that were filled", "panel")
         self._clock_sets = counter("clock_sets", "Panel clocks written", "panel", "result")
@@ -62,6 +75,8 @@ class Metrics:
                     self._refusals.labels(panel, name).inc(count)
             case Drifted(panel):
                 self._drifts.labels(panel).inc()
+            case ForeignCommitted(panel, count):
+                self._foreign_commits.labels(panel).inc(count)
             case Restarted(panel):
                 self._resets.labels(panel).inc()
             case Replaced(panel):

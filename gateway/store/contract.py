@@ -212,6 +212,8 @@ class ObservedPanel:
     identity: PanelIdentity | None = None
     """Which device answered when it was asked last; None: it was never asked."""
     clock_given: ClockGiven | None = None
+    commit_count: int | None = None
+    """The panel's count of commits when it was read last; None: a transaction of the gateway has begun since."""
 
 
 @dataclass(frozen=True, slots=True)

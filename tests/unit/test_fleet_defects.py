@@ -10,7 +10,7 @@ import pytest
 from config.settings import BindingSettings, PanelSettings
 from drivers.contract import ItemState, PanelCapabilities, PanelImage, Reason
 from gateway.compiler.compiler import BoundProfile, CompileOptions
-from gateway.fleet.panel import held_output
+from gateway.fleet.panel import held_profiles
 from gateway.fleet.views import PanelView
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import Readings, TimeProfile
@@ -219,7 +219,7 @@ def test_a_profile_that_cannot_be_worked_out_closes_its_panel_alone(monkeypatch:
                 raise ZeroDivisionError("recurrence")
             super().__init__(profile, readings)
 
-    monkeypatch.setattr(held_output, "Recurrence", Sick)
+    monkeypatch.setattr(held_profiles, "Recurrence", Sick)
 
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(8, start=NOW_MINUTE, length=100)])

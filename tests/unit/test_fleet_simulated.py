@@ -15,6 +15,7 @@ from drivers.clock import SystemClock
 from drivers.contract import ItemState
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
+from gateway.fleet.events import Listener
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.results import Change
 from gateway.schedules.time_profile import Readings
@@ -61,10 +62,15 @@ def at_port(line: LineSettings, simulated: SimulatedSite) -> LineSettings:
 
 @asynccontextmanager
 async def gateway_on(
-    simulated: SimulatedSite, settings: Settings, database: Path, rules: tuple[BindingSettings, ...] = RULES
+    simulated: SimulatedSite,
+    settings: Settings,
+    database: Path,
+    rules: tuple[BindingSettings, ...] = RULES,
+    listeners: tuple[Listener, ...] = (),
 ) -> AsyncIterator[Running]:
     store, clock = SqliteStore(database), SystemClock()
-    fleet = Fleet(store, await store.open(), clock, FleetOptions(Readings(ZONE), clock=Rules(released_at=0)), rules=rules)
+    options = FleetOptions(Readings(ZONE), clock=Rules(released_at=0))
+    fleet = Fleet(store, await store.open(), clock, options, rules=rules, listeners=listeners)
     site = Site(fleet, clock)
     await site.apply(tuple(at_port(line, simulated) for line in settings.lines), load_models(None))
     await fleet.start()

@@ -227,9 +227,14 @@ class ModbusPanelDriver(OutputDriver):
 
     async def _commit(self, step: WriteStep, progress: _Progress, call: Call) -> None:
         """Send the commit. One that left without an answer does not end the transaction: verification shows its outcome."""
+        self._own_commits += 1
         try:
             await self._one(step, progress, call)
+        except NotSent:
+            self._own_commits -= 1
+            raise
         except PanelException as error:
+            self._own_commits -= 1
             await self._explain_refusal(error, progress, call.finished())
         except Unconfirmed as error:
             progress.commit = error

@@ -94,6 +94,8 @@ class OutputDriver:
         self._clock_writer = ClockWriter(unit) if unit.model.clock is not None else None
         self._seen: Reading | None = None
         """The panel's counters as they were last read."""
+        self._own_commits = 0
+        """Commits that left and were not refused."""
 
     @property
     def capabilities(self) -> PanelCapabilities:
@@ -169,7 +171,7 @@ class OutputDriver:
         model, counters = self._model, self._model.counters
         names = [check.read for check in model.identity]
         names += [name for field in model.capacity.values() for name in _registers_of(field)]
-        names += [name for name in (counters.uptime_s, counters.resets) if name]
+        names += [name for name in (counters.uptime_s, counters.resets, counters.commits) if name]
         names = names or list(model.registers)[:1]
         try:
             facts = await self._known_facts(names, call)
@@ -192,6 +194,8 @@ class OutputDriver:
             clock_due=seen.due if seen else False,
             clock_due_at=seen.due_at if seen else None,
             clock_table=seen.table if seen else None,
+            commit_count=facts.number(counters.commits) if counters.commits else None,
+            own_commits=self._own_commits,
         )
 
     def _sign_of_life(self) -> Request:

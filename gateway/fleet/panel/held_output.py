@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from drivers.contract import PanelCapabilities
+from gateway.concurrency import in_turns
 from gateway.fleet.context import FleetContext
+from gateway.fleet.panel.held_profiles import HeldProfiles
 from gateway.fleet.panel.state import PanelState
-from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import Readings
-from gateway.store.contract import DesiredItem
 
 _ON_ITS_WAY_S = 0.25
 """How long a frame may always wait for the line without its lease outlasting the profiles."""
@@ -34,11 +34,9 @@ class HeldOutput:
         """Begun so far: a reading that began before the last one says nothing of it."""
         self._state = state
         self._context = context
-        self._edge: float | None = 0.0
-        self._open = False
-        self._readings: Readings | None = None
-        self._items: dict[str, DesiredItem] = {}
-        self._recurrences: list[Recurrence] = []
+        self._profiles = HeldProfiles()
+        self._followed: tuple[int, Readings] | None = None
+        """The version of what is bound, and the site's readings, as they were taken over last."""
 
     # what it has to do
 
@@ -49,44 +47,43 @@ class HeldOutput:
     @property
     def edge(self) -> float | None:
         """The next instant at which a profile opens or closes, after the last `wanted`."""
-        return self._edge
+        return self._profiles.edge
 
     def recalculate(self) -> None:
-        """Forget what was worked out for an earlier time or for other profiles, the end of a running lease too."""
-        self._edge = 0.0
+        """Forget what was worked out for an earlier time, the end of a running lease too."""
+        self._profiles.recalculate()
+        self._doubt_lease()
+
+    def _doubt_lease(self) -> None:
         if self.prolong_at is not None:
             self.prolong_at = 0.0
+
+    @property
+    def behind(self) -> bool:
+        """Whether it takes long to say whether it has to be open: `work_out` does that beside everything else."""
+        self._follow()
+        return self._profiles.behind
+
+    async def work_out(self) -> None:
+        """Find out whether it has to be open, in turns."""
+        self._follow()
+        async for _ in in_turns(self._profiles.worked_out(self._context.clock.wall())):
+            pass
 
     def wanted(self) -> bool:
         """Open, and not about to close before a lease could be over: then what is off stays off."""
         self._follow()
-        is_open = self._open_now()
+        is_open = self._profiles.is_open(self._context.clock.wall())
         may_open = self._context.may_open() and self._state.identity.stranger is None and not self._state.retired
         return is_open and may_open and (self.seen is True or self.lease()[0] != 0)
 
     def _follow(self) -> None:
         """Take over what is bound to the output now, and how the site reads it."""
-        items, readings = self._state.outputs.get(self.number, {}), self._context.options.readings
-        if items == self._items and readings == self._readings:
-            return
-        self._recurrences = [Recurrence(each.profile, readings) for each in items.values() if each.profile is not None]
-        self._readings, self._items = readings, dict(items)
-        self.recalculate()
-
-    def _open_now(self) -> bool:
-        """Whether any profile is open. Cheap between two edges; time is taken to move forwards until `recalculate`."""
-        now = self._context.clock.wall()
-        if self._edge is not None and now >= self._edge:
-            self._open = self._is_open(now)
-            self._edge = self._next_edge(now)
-        return self._open
-
-    def _is_open(self, instant: float) -> bool:
-        return any(recurrence.is_open(instant) for recurrence in self._recurrences)
-
-    def _next_edge(self, after: float) -> float | None:
-        edges = [recurrence.next_transition(after) for recurrence in self._recurrences]
-        return min((edge for edge in edges if edge is not None), default=None)
+        now = (self._state.version, self._context.options.readings)
+        if now != self._followed:
+            self._followed = now
+            if self._profiles.follow(self._state.outputs.get(self.number, {}), now[1]):
+                self._doubt_lease()
 
     # what it does
 
@@ -97,7 +94,8 @@ class HeldOutput:
 
     @property
     def is_right(self) -> bool:
-        return self.seen is not None and self.seen == self.wanted() and not (self.unread or self.contradicted)
+        seen = self.seen is not None and not (self.unread or self.contradicted)
+        return seen and not self.behind and self.seen == self.wanted()
 
     @property
     def is_off(self) -> bool:
@@ -116,21 +114,12 @@ class HeldOutput:
         """
         wall, now = self._context.clock.wall(), self._context.clock.monotonic()
         if not self._state.driver.capabilities.output_deadman:
-            return None, None if self._edge is None else now + self._edge - wall
+            return None, None if self.edge is None else now + self.edge - wall
         longest = self._state.settings.hold_lease_s
-        closes = self._closes_within(wall, 2 * longest)
+        closes = self._profiles.closes_within(wall, 2 * longest)
         left = 2 * longest if closes is None else closes - wall
         lease = max(0, min(longest, int(left - _ON_ITS_WAY_S)))
         return lease, now + left - lease
-
-    def _closes_within(self, now: float, seconds: float) -> float | None:
-        """The instant at which the union closes, where it does so in the next `seconds`; None: it does not."""
-        at = self._edge if self._edge is None or self._edge > now else self._next_edge(now)
-        while at is not None and at <= now + seconds:
-            if not self._is_open(at):
-                return at
-            at = self._next_edge(at)
-        return None
 
     def switched(self, *, on: bool, lease: int | None, began: float) -> None:
         """The panel acknowledged a command that began at `began` (monotonic)."""

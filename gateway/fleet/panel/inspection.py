@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drivers.contract import Acknowledgement, Outcome, PanelImage, PanelStatus, Priority, Reason
 from gateway.fleet.context import FleetContext
-from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Restarted
+from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, ForeignCommitted, Restarted
 from gateway.fleet.host_clock import PanelClock
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import refresh
@@ -72,8 +72,15 @@ class Inspection:
             if same and not self.read_all and not state.to_be_read:
                 state.confirm()
                 await self._foreign.look()
-                return await self._count(priority)
-        return await self._read(priority, asked=asked) or await self._count(priority)
+                return await self._recognised(priority)
+        return await self._read(priority, asked=asked) or await self._recognised(priority)
+
+    async def _recognised(self, priority: Priority) -> Failure | None:
+        """The unit is the panel, and what it holds was seen: what it has counted is its own."""
+        foreign = 0 if self._status is None else self._state.committed(self._status)
+        if foreign:
+            self._context.emit(ForeignCommitted(self._state.id, foreign))
+        return await self._count(priority)
 
     async def _count(self, priority: Priority) -> Failure | None:
         """Read how many entries people with a limited number of them have had."""

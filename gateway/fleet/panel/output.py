@@ -139,7 +139,9 @@ class Output:
         if item.profile is None:
             return ExplainPanel(place, None, held, "held" if held else None, "deleted")
         opens = {
-            key: Recurrence(one.profile, readings).is_open(at) for key, one in self._bound.items() if one.profile is not None
+            key: Recurrence(one.profile, readings).is_open(at)
+            async for key, one in in_turns(list(self._bound.items()))
+            if one.profile is not None
         }
         asked, denied = opens.get(item.key), self._refusal(item)
         if denied is not None:

@@ -155,7 +155,7 @@ class OutputKeeper:
         return not known and state.failure is None and state.unreachable() is None
 
     def _may_open(self, held: HeldOutput) -> bool:
-        return self._state.identity.checked and not held.runs and held.wanted()
+        return self._state.identity.checked and not held.runs and not held.behind and held.wanted()
 
     def _release(self, waiting: Collection[tuple[Ticket, int]]) -> None:
         self._waiting, leaving = [each for each in self._waiting if each not in waiting], self._waiting
@@ -199,7 +199,7 @@ class OutputKeeper:
     def _next_instant(self) -> float:
         """Seconds to the next edge, prolongation or attempt."""
         wall, now = self._context.clock.wall(), self._context.clock.monotonic()
-        edges = [held.edge - wall for held in self._held.values() if held.edge is not None]
+        edges = [held.edge - wall for held in self._held.values() if not held.behind and held.edge is not None]
         dues = [*self._failed.values(), *(held.prolong_at for held in self._held.values() if held.prolong_at is not None)]
         return max(0.001, min([*edges, *(at - now for at in dues if at > now)], default=math.inf))
 
@@ -249,11 +249,19 @@ class OutputKeeper:
         return any(held.opening and not held.wanted() for held in self._held.values())
 
     async def _leisurely(self) -> Failure | None:
+        await self._work_out()
         failure = await self._mark()
         failure = await self._open() or failure
         if await self._confirm():
             failure = await self._mark() or failure
         return failure
+
+    async def _work_out(self) -> None:
+        """Find out which outputs have to be open where that takes long: others are switched meanwhile."""
+        for held in list(self._held.values()):
+            if held.behind:
+                await held.work_out()
+                self._hurry.set()
 
     async def _confirm(self) -> bool:
         """Read what acknowledged a command, if nobody has done so since; whether there was anything to read."""
@@ -267,6 +275,8 @@ class OutputKeeper:
         """A closing or else a prolongation that is due."""
         found, now = None, self._context.clock.monotonic()
         for held in self._held.values():
+            if held.behind:
+                continue
             on = held.wanted()
             if (
                 held.opening

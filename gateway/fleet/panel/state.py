@@ -19,6 +19,7 @@ from drivers.contract import (
     Reason,
 )
 from gateway.fleet.numbers import known_by
+from gateway.fleet.panel.commits import ForeignCommits
 from gateway.fleet.panel.entries import Spent, added, losing
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.identity import Identity
@@ -57,6 +58,7 @@ class PanelState:
         """Slots by item, as the store has them."""
         self.observed = observed
         self._know(_last_seen(observed.known))
+        self.commits = ForeignCommits(None if to_be_read(observed.known) else observed.commit_count)
         self.former = frozenset(former)
         """Items that the panel may hold by what is stored of it under another model or other options: that stays in the store
         until the panel was read."""
@@ -299,7 +301,8 @@ class PanelState:
         """Nothing that was known of the panel is built on until it is read again. Slots that it has not got belong to nobody."""
         self.allocation = existing(self.allocation, self.driver.capabilities)
         self.doubt()
-        self.observed = replace(self.observed, known=Unknown(), capacity={})
+        self.observed = replace(self.observed, known=Unknown(), capacity={}, commit_count=None)
+        self.commits = replace(self.commits, seen=None)
         self.doubted = bool(self.allocation or self.former)
 
     def taken_over(self) -> None:
@@ -339,6 +342,12 @@ class PanelState:
             resets=self.observed.resets + restarts,
         )
 
+    def committed(self, status: PanelStatus) -> int:
+        """The unit that gave this account of itself is the panel. How many commits since the last one were somebody else's."""
+        before, self.commits = self.commits, self.commits.read(status, self._now())
+        self.observed = replace(self.observed, commit_count=self.commits.seen)
+        return self.commits.foreign - before.foreign
+
     def identified(self, identity: PanelIdentity) -> None:
         """The panel said which device it is."""
         self.observed = replace(self.observed, identity=identity)
@@ -374,6 +383,7 @@ class PanelState:
         """A transaction is about to begin: the panel may hold either image from now on."""
         self._writing = True
         self._know(OneOf((self.held(), image)))
+        self.observed = replace(self.observed, commit_count=None)
 
     def acknowledged(self, at: float) -> None:
         """It holds what was begun."""
@@ -456,7 +466,7 @@ def _last_seen(known: Known) -> Known:
 
 def disbelieved(observed: ObservedPanel) -> ObservedPanel:
     """What is left of it where the panel may have been written since."""
-    return replace(observed, known=OneOf(images(observed.known), others=True))
+    return replace(observed, known=OneOf(images(observed.known), others=True), commit_count=None)
 
 
 def _same_times(one: TimeProfile | None, other: TimeProfile | None) -> bool:

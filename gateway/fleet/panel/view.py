@@ -64,6 +64,7 @@ def view_of(
         drifts=observed.drifts,
         foreign_slots=tuple(sorted(state.foreign())),
         foreign=foreign,
+        foreign_commits=state.commits.foreign,
         law_until=state.law_until,
         writes=state.wear.written,
         endurance=state.wear.view(),
@@ -72,7 +73,7 @@ def view_of(
         image_hash=_hash(state.image) if items and state.image is not None else None,
         serial=state.identity.serial,
         found_serial=state.identity.found,
-        warnings=tuple(_warnings(state, foreign)),
+        warnings=tuple(_warnings(state, foreign, now)),
         items=tuple(_items(state, table, outputs)) if items else (),
     )
 
@@ -127,9 +128,11 @@ def _word(state: PanelState, pending: int, refused: int, foreign: Sequence[Forei
     return "foreign" if alarming(foreign) else "in_sync"
 
 
-def _warnings(state: PanelState, foreign: Iterable[ForeignSlot]) -> Iterator[str]:
+def _warnings(state: PanelState, foreign: Iterable[ForeignSlot], now: float) -> Iterator[str]:
     if state.identity.note is not None:
         yield state.identity.note
+    if state.commits.warned(now):
+        yield f"somebody else committed to it ({state.commits.foreign} times so far): does another gateway work at this panel?"
     for each in alarming(foreign):
         yield f"slot {each.slot} is not the gateway's and is open {each.opens}"
 
