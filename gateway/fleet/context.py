@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -74,7 +75,7 @@ class Compile(Protocol):
 @dataclass
 class FleetContext:
     """`write_lock` is held by every request that changes items or bindings. `turn`: one panel is compiled in a turn of the loop.
-    `beside`: one is compiled beside the loop.
+    `beside`: one is compiled beside the loop, in `compiling`: the loop's own threads may all be waiting for something outside.
 
     `deleted`: the keys of tombstones. `neighbours`: all panels. `moved`: told when the unit of a departed panel was met as
     another panel. `readers_changed`: to be called when a panel was found to take identifiers, or to take none.
@@ -99,6 +100,7 @@ class FleetContext:
     write_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     turn: UrgentFirst = field(default_factory=UrgentFirst)
     beside: UrgentFirst = field(default_factory=UrgentFirst)
+    compiling: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "compile"))
 
     def trusted(self) -> bool:
         """Whether the wall clock may be believed now."""

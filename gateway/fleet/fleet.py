@@ -121,6 +121,7 @@ class Fleet:
             panel.stop()
         self._looks.stop()
         await self._supervisor.stop(grace_s)
+        self._context.compiling.shutdown(wait=False, cancel_futures=True)
 
     # the host's clock
 

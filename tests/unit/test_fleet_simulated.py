@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from zoneinfo import ZoneInfo
 
 from config.panel_model import load_models
-from config.settings import BindingSettings, LineSettings, Settings
+from config.settings import BindingSettings, LineSettings, Settings, SimulatorSettings
 from drivers.clock import SystemClock
 from drivers.contract import ItemState
 from gateway.fleet.clock_trust import Rules
@@ -189,3 +191,20 @@ async def test_every_model_holds_what_it_can_and_again_nothing_is_written(tmp_pa
             assert all(view.drifts == 0 for view in running.fleet.panels())
             (report,) = await running.fleet.delete([link(1)])
             assert report.success, report
+
+
+async def test_a_large_panel_is_compiled_and_stored_while_every_other_thread_hangs(tmp_path: Path) -> None:
+    settings, hanging = tcp_lines("lobby"), Event()
+    line = settings.lines[0]
+    roomy = line.panels[0].model_copy(update={"simulator": SimulatorSettings(schedules=192)})
+    settings = settings.model_copy(update={"lines": (line.model_copy(update={"panels": (roomy,)}),)})
+    loop, threads = asyncio.get_running_loop(), ThreadPoolExecutor(1)
+    loop.set_default_executor(threads)
+    waiting = loop.run_in_executor(None, hanging.wait)
+    try:
+        async with SimulatedSite(settings) as simulated, gateway_on(simulated, settings, tmp_path / "store.db") as running:
+            reports = await running.fleet.upsert([item(number) for number in range(1, 101)])
+            assert all(report.success for report in reports)
+    finally:
+        hanging.set()
+        await waiting

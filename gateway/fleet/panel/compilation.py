@@ -128,7 +128,7 @@ async def alone(
 async def compile_goal(state: PanelState, context: FleetContext) -> Goal:
     """What the panel must hold; its caller is `alone`. What it depends on may change meanwhile: `is_current` tells."""
     work = compilation(state, context, {})
-    image = await _run(work)
+    image = await _run(work, context)
     asked = {link_id: profile.generation for link_id, profile in work.bound.items()}
     return Goal(image, asked, work.version, work.compiled_for, work.compiled_at, work.held)
 
@@ -162,11 +162,13 @@ def is_current(state: PanelState, goal: Goal) -> bool:
 async def compile_bound(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> PanelImage:
     """What the panel would hold with `coming` bound to it too; a panel of unknown content is taken to be empty."""
     async with alone(state, context, coming, urgent=False):
-        return await _run(compilation(state, context, coming))
+        return await _run(compilation(state, context, coming), context)
 
 
-async def _run(work: Compilation) -> PanelImage:
-    return work.run() if work.size <= AT_ONCE else await asyncio.to_thread(work.run)
+async def _run(work: Compilation, context: FleetContext) -> PanelImage:
+    if work.size <= AT_ONCE:
+        return work.run()
+    return await asyncio.get_running_loop().run_in_executor(context.compiling, work.run)
 
 
 def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> Compilation:
