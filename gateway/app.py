@@ -21,6 +21,7 @@ from drivers.bus.statistics import LineStatistics
 from drivers.clock import HostClock, SystemClock
 from drivers.factory import BuildLine, build_line
 from gateway.api.connections import Limits
+from gateway.api.known_addresses import FACT, KnownAddresses
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
@@ -30,6 +31,7 @@ from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.ops import descriptors, local_socket
 from gateway.ops.audit import audit
+from gateway.ops.keeping import Keeper
 from gateway.ops.metrics import Metrics
 from gateway.ops.serial_number import serial_number
 from gateway.ops.systemd import notify, watchdog_interval_s
@@ -136,6 +138,7 @@ class Gateway:
             _log.error("the store is not believed", extra={"doubt": snapshot.doubt})
         self._stack.push_async_callback(self._store.close)
         self._serial = await serial_number(self._store, snapshot, path, is_new=is_new)
+        self._known_addresses = KnownAddresses(self._clock, snapshot.facts.get(FACT, ""))
         self._writable = Remembered(self._store.writable, self._clock, _WRITABLE_S)
         self._fleet = Fleet(
             self._store,
@@ -148,12 +151,17 @@ class Gateway:
         )
         self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.keys) for each in self._fleet.departed()})
         self._metrics.watch_clock(self._fleet.clock)
+        self._beside = Supervisor()
+        keeper = Keeper(FACT, self._known_addresses, self._store, self._fleet.stamp)
+        self._stack.push_async_callback(keeper.keep)
+        self._stack.push_async_callback(self._beside.stop, 0)
         self._site = Site(self._fleet, self._clock, self._build)
         self._stack.push_async_callback(lambda: self._site.stop(self._left()))
         self._stack.push_async_callback(lambda: self._fleet.stop(self._left() - WIRES_S))
         listening, local = await self._bind()
         await self._site.apply(settings.lines, self._models(settings))
         await self._fleet.start()
+        self._beside.spawn(keeper.run(), "known addresses")
         await listening.start_serving()
         if local is not None:
             await local.start_serving()
@@ -178,6 +186,7 @@ class Gateway:
                 device_serial=self._serial,
                 metrics=self._metrics.exposition,
                 trust_store=self._fleet.believe,
+                known_addresses=self._known_addresses,
             )
         )
         http = self._settings.http
@@ -228,7 +237,7 @@ class Gateway:
     async def wait(self, stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
         """Wait until `stop` is set; raises what a background task, or a task reported by `failed`, died of."""
         stopping = asyncio.create_task(stop.wait())
-        fatal = (self._fleet.failed, self._site.failed, failed)
+        fatal = (self._fleet.failed, self._site.failed, self._beside.failed, failed)
         try:
             ends: set[asyncio.Future[Any]] = {stopping, *fatal}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -242,7 +251,11 @@ class Gateway:
         """The problems that keep the gateway from working at all."""
         return tuple(
             text
-            for text, failed in (("a background task died", self._fleet.failed), ("a line's worker died", self._site.failed))
+            for text, failed in (
+                ("a background task died", self._fleet.failed),
+                ("a background task died", self._beside.failed),
+                ("a line's worker died", self._site.failed),
+            )
             if failed.done()
         )
 

@@ -44,7 +44,7 @@ def build_app(services: ApiServices) -> web.Application:
     app[SERVICES] = services
     app[PROXIES] = Proxies.of(http.trusted_proxies)
     app[SITES] = Sites(http.origins, http.hosts)
-    app[THROTTLE] = Throttle(services.clock)
+    app[THROTTLE] = Throttle(services.clock, services.known_addresses)
     app[ROOM] = Room(max(IN_WORK, http.max_body))
     app[READING] = ReadingProcess()
     app[LIVE] = live_of(services.settings)
@@ -71,7 +71,7 @@ def build_runner(app: web.Application, grace_s: float = 10.0, limits: Limits | N
         Reception(
             Connections(limits or Limits(http.max_connections, http.max_connections_per_address)),
             app[PROXIES],
-            app[THROTTLE].knows,
+            app[THROTTLE].known.is_known,
         ),
         access_log=None,
         logger=server_logger(),

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from config.settings import Settings
 from drivers.clock import Clock
+from gateway.api.known_addresses import KnownAddresses
 from gateway.concurrency import Supervisor
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.panel.departed import Departed
@@ -101,6 +102,7 @@ class ApiServices:
 
     `lines` gives the body of `/gateway/v1/lines`, `metrics` the Prometheus text of `/metrics` (None: no such path).
     `trust_store` ends the doubt about the store; raises StoreError.
+    `known_addresses`: those that are remembered over a restart (None: only while it runs).
     `device_serial` is a UUID that stays the same over restarts.
     """
 
@@ -114,6 +116,7 @@ class ApiServices:
     device_serial: str
     metrics: Callable[[], bytes] | None = None
     trust_store: Callable[[], Coroutine[Any, Any, None]] | None = None
+    known_addresses: KnownAddresses | None = None
 
 
 SERVICES = web.AppKey("services", ApiServices)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from drivers.clock import Clock
 from gateway.api.addresses import network_of
+from gateway.api.known_addresses import KnownAddresses
 
 AT_ONCE = 10
 EACH_S = 36.0
@@ -22,10 +23,8 @@ _BURST_S = AT_ONCE * EACH_S
 """After this many seconds without a wrong attempt the next one begins a new burst."""
 NOBODY = "(by token)"
 """In place of a user, where a token is wrong."""
-KNOWN_S = 30 * 86_400.0
 _WIDE_AT_ONCE = 100
 _MOST_COUNTS = 20_000
-_MOST_KNOWN = 10_000
 _logger = logging.getLogger(__name__)
 
 Key = Hashable
@@ -47,11 +46,10 @@ class _Count:
 
 
 class Throttle:
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, known: KnownAddresses | None = None) -> None:
         self._clock = clock
+        self.known = known or KnownAddresses(clock)
         self._counts: OrderedDict[Key, _Count] = OrderedDict()
-        self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._addresses: OrderedDict[str, float] = OrderedDict()
 
     def wait_s(self, address: str, user: str) -> float:
         """Seconds until this address may try to log in as this user again; 0: now."""
@@ -59,18 +57,7 @@ class Throttle:
         return max(_wait_s(self._counts.get(key), most, now) for key, most in self._keys(address, user))
 
     def succeeded(self, address: str, user: str) -> None:
-        self._known[address, user] = self._clock.monotonic()
-        self._known.move_to_end((address, user))
-        self._addresses[address] = self._clock.monotonic()
-        self._addresses.move_to_end(address)
-        for known in (self._known, self._addresses):
-            if len(known) > _MOST_KNOWN:
-                known.popitem(last=False)
-
-    def knows(self, address: str) -> bool:
-        """Whether somebody has logged in from this address lately."""
-        since = self._addresses.get(address)
-        return since is not None and self._clock.monotonic() - since < KNOWN_S
+        self.known.logged_in(address, user)
 
     def failed(self, address: str, user: str) -> None:
         now = self._clock.monotonic()
@@ -86,8 +73,7 @@ class Throttle:
 
     def _keys(self, address: str, user: str) -> list[tuple[Key, int]]:
         """What a failure is counted by, each with how many are allowed at once."""
-        since = self._addresses.get(address) if user == NOBODY else self._known.get((address, user))
-        if since is not None and self._clock.monotonic() - since < KNOWN_S:
+        if self.known.is_known(address, None if user == NOBODY else user):
             return [(("known", address, user), AT_ONCE)]
         network = network_of(address)
         own: list[tuple[Key, int]] = [((network, user), AT_ONCE), (("address", network), _WIDE_AT_ONCE)]

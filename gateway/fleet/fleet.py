@@ -152,6 +152,10 @@ class Fleet:
         """Why nothing is opened by what the store says; empty: it is believed."""
         return self._context.doubt
 
+    def stamp(self) -> float:
+        """The time to give to a durable write."""
+        return self._context.stamp()
+
     async def believe(self) -> None:
         """Whatever the doubt, what the store says counts from now on. Raises StoreError."""
         await self._context.store.trust()

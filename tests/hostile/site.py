@@ -25,6 +25,8 @@ timezone = "Europe/Kyiv"
 [http]
 port = 0
 {http}
+[store]
+{store}
 [[users]]
 name = "admin"
 password = "123456"
@@ -110,10 +112,12 @@ async def closed(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def attacked(folder: Path, http: str = "", before: tuple[str, ...] = ()) -> AsyncIterator[Attacked]:
-    """A running gateway without panels, and somebody who is logged in."""
+async def attacked(
+    folder: Path, http: str = "", before: tuple[str, ...] = (), *, store: str = "", ends: signal.Signals = signal.SIGTERM
+) -> AsyncIterator[Attacked]:
+    """A running gateway without panels, and somebody who is logged in. `ends`: the signal that ends the gateway."""
     config = folder / "site.toml"
-    config.write_text(CONFIG.format(http=http))
+    config.write_text(CONFIG.format(http=http, store=store))
     environment = {"PYTHONPATH": str(METER), "LOOP_METER": str(folder / "meter")}
     serve = ("serve", "--config", str(config))
     async with (
@@ -121,7 +125,7 @@ async def attacked(folder: Path, http: str = "", before: tuple[str, ...] = ()) -
         logged_in(gateway.url) as client,
     ):
         yield Attacked(gateway, client, folder)
-        assert await gateway.end() == 0, (folder / "log").read_text()[-2000:]
+        assert await gateway.end(ends) == (0 if ends is signal.SIGTERM else -ends), (folder / "log").read_text()[-2000:]
 
 
 long_half = pytest.mark.skipif("HOSTILE" not in os.environ, reason="the long half: make hostile")

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import signal
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.hostile.site import DIGEST, LINK, Attacked, attacked
+from tests.hostile.site import DIGEST, LINK, Attacked, attacked, long_half
 
 LOGIN = "/api/v1/login?username=admin&password="
 
@@ -83,6 +84,25 @@ async def test_a_client_that_logs_in_before_every_call_never_waits_for_a_guesser
                 token = json.loads(answer.partition(b"\r\n\r\n")[2])["token"]
                 for spelt in (token, f"bearer {token}", f"BEARER {token}"):
                     assert b" 200 " in (await _told(gateway, LINK, {"Authorization": spelt})).splitlines()[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=long_half)])
+async def test_who_logged_in_before_a_restart_does_not_wait_for_those_who_guess_after_it(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    client = "127.0.0.3"
+    async with attacked(tmp_path, store='path = "site.db"', ends=number) as gateway:
+        for known in (client, "127.0.0.4"):
+            assert b" 200 " in (await _told(gateway, LOGIN + DIGEST, {}, known)).splitlines()[0]
+        async with asyncio.timeout(20):
+            while number is signal.SIGKILL and b"127.0.0.4" not in (tmp_path / "site.db-wal").read_bytes():
+                await gateway.status("/healthz")
+    async with attacked(tmp_path, store='path = "site.db"') as gateway:
+        for first in range(0, 120, 10):
+            await asyncio.gather(*(_told(gateway, *_by_login(guess), f"127.0.1.{guess}") for guess in range(first, first + 10)))
+        assert b" 200 " in (await _told(gateway, LOGIN + DIGEST, {}, client)).splitlines()[0]
+        assert b" 200 " in (await _told(gateway, LINK, _basic("123456"), "127.0.0.4")).splitlines()[0]
+        assert b" 429 " in (await _told(gateway, LOGIN + DIGEST, {}, "127.0.0.5")).splitlines()[0], "who is a stranger waits"
 
 
 async def test_a_client_whose_token_ended_with_the_process_before_is_told_to_log_in(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from gateway.api.throttle import AT_ONCE, EACH_S, KNOWN_S, NOBODY, Throttle
+from gateway.api.known_addresses import KNOWN_S, KnownAddresses
+from gateway.api.throttle import AT_ONCE, EACH_S, NOBODY, Throttle
 from tests.support.api_server import OwnedClock
 
 HERE, THERE = "192.0.2.7", "192.0.2.8"
@@ -122,3 +123,68 @@ def test_wrong_logins_of_others_at_the_same_address_stop_no_token_of_somebody_wh
         fail(throttle, HERE, f"user {user}")
     assert throttle.wait_s(HERE, "another") > 0
     assert throttle.wait_s(HERE, NOBODY) == 0
+
+
+def test_an_address_is_known_over_a_restart_for_thirty_days_in_all(clock: OwnedClock) -> None:
+    before = KnownAddresses(clock)
+    before.logged_in(HERE, "admin")
+    clock.now += 20 * 86_400
+    before.logged_in("2001:db8::7", "admin")
+    before.logged_in("::ffff:192.0.2.9", "admin")
+    text = before.unsaved()
+    assert text is not None
+    before.saved()
+    assert before.unsaved() is None, "nothing is written twice"
+    clock.now += 9 * 86_400
+    known = KnownAddresses(clock, text)
+    assert known.is_known(HERE, "admin")
+    assert known.is_known(HERE)
+    assert not known.is_known(HERE, "operator")
+    assert known.is_known("2001:db8:0::7", "admin")
+    assert known.is_known("192.0.2.9", "admin")
+    assert known.unsaved() is None
+    clock.now += 86_400
+    assert not known.is_known(HERE, "admin")
+    assert known.is_known("2001:db8::7", "admin")
+    known.logged_in("2001:db8::7", "admin")
+    assert known.unsaved() is not None, "a login long after the one that is kept is kept too"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", '[["192.0.2.7", "admin", "soon"]]', '[["192.0.2.7", "admin"]]', "null", "1e400"]
+)
+def test_what_cannot_be_read_of_known_addresses_keeps_no_gateway_from_starting(clock: OwnedClock, text: str) -> None:
+    assert not KnownAddresses(clock, text).is_known(HERE)
+
+
+def test_a_clock_that_was_set_back_makes_no_login_of_the_future(clock: OwnedClock) -> None:
+    before = KnownAddresses(clock)
+    before.logged_in(HERE, "admin")
+    text = before.unsaved() or ""
+    clock.now -= 400 * 86_400
+    known = KnownAddresses(clock, text)
+    assert known.is_known(HERE, "admin")
+    clock.now += KNOWN_S
+    assert not known.is_known(HERE, "admin")
+
+
+def test_what_is_kept_of_known_addresses_is_bounded(clock: OwnedClock) -> None:
+    known = KnownAddresses(clock)
+    for number in range(12_000):
+        known.logged_in(f"2001:db8::{number:x}", "admin")
+    text = known.unsaved()
+    assert text is not None
+    assert len(text) < 600_000
+    assert not known.is_known("2001:db8::1")
+    assert KnownAddresses(clock, text).is_known(f"2001:db8::{11_999:x}", "admin")
+
+
+def test_a_login_while_the_ones_before_it_are_written_is_not_forgotten(clock: OwnedClock) -> None:
+    known = KnownAddresses(clock)
+    known.logged_in(HERE, "admin")
+    assert known.unsaved() is not None
+    known.logged_in(THERE, "admin")
+    known.saved()
+    text = known.unsaved()
+    assert text is not None
+    assert THERE in text

@@ -1,0 +1,95 @@
+"""Clients that send one byte at a time, and those that only pause."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.api import bodies, server
+from tests.support.api_server import ApiServer, api_server
+
+HEADER_S = 0.4
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_DROP_S", HEADER_S / 4)
+
+
+async def _trickle(api: ApiServer, first: bytes, drop: bytes) -> tuple[float, bytes]:
+    """Seconds until the connection ends though a byte comes all the time, and what was answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    loop = asyncio.get_running_loop()
+    writer.write(first)
+    began, answer = loop.time(), b""
+    while loop.time() < began + 10 * HEADER_S:
+        try:
+            writer.write(drop)
+            async with asyncio.timeout(HEADER_S / 20):
+                piece = await reader.read(1000)
+        except TimeoutError:
+            continue
+        except ConnectionError:
+            break
+        if not piece:
+            break
+        answer += piece
+    writer.close()
+    return loop.time() - began, answer
+
+
+@pytest.mark.parametrize(
+    ("first", "drop"),
+    [
+        (b"GET /api/info HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"x"),
+        (b"GET /api/info HTTP/1.1\r\nHost: x\r\n", b"X: y\r\n"),
+        (b"GET /api/info?", b"x"),
+        (b"", b"\r\n"),
+        (b"POST /api/v1/login HTTP/1.1\r\nTransfer-Encoding: chunked\r\nX: ", b"x"),
+        (b"GET /api/info HTTP/1.1\r\nHost: x\r\n\r\nGET /api/info HTTP/1.1\r\nHost: ", b"x"),
+    ],
+    ids=["header", "headers", "query", "empty lines", "of a body", "second request"],
+)
+async def test_a_header_that_trickles_is_cut_off_after_its_time(
+    monkeypatch: pytest.MonkeyPatch, first: bytes, drop: bytes
+) -> None:
+    monkeypatch.setattr(server, "HEADER_S", HEADER_S)
+    async with api_server() as api:
+        took, _ = await _trickle(api, first, drop)
+        assert HEADER_S * 0.9 <= took < 4 * HEADER_S
+
+
+@pytest.mark.parametrize(
+    ("head", "first", "drop"),
+    [
+        (b"Content-Length: 4000", b'{"username": "', b"a"),
+        (b"Transfer-Encoding: chunked", b'e\r\n{"username": "\r\n', b"1\r\na\r\n"),
+        (b"Transfer-Encoding: chunked", b"", b"0"),
+    ],
+    ids=["length", "chunks", "size of a chunk"],
+)
+async def test_a_login_that_trickles_is_cut_off_after_its_time(
+    monkeypatch: pytest.MonkeyPatch, head: bytes, first: bytes, drop: bytes
+) -> None:
+    monkeypatch.setattr("gateway.api.auth._LOGIN_S", HEADER_S)
+    async with api_server() as api:
+        start = b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n" + first
+        took, answer = await _trickle(api, start, drop)
+        assert took < 9 * HEADER_S
+        assert answer.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 400 ")), answer
+
+
+async def test_a_body_may_pause_and_one_that_pauses_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "PAUSE_S", HEADER_S)
+    async with api_server() as api:
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        head = (
+            b"POST /gateway/v1/plan HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRtaW46MTIzNDU2\r\nContent-Length: 30\r\n\r\n{"
+        )
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        writer.write(head)
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), 5)
+        assert loop.time() - began >= HEADER_S * 0.9
+        writer.close()
