@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from drivers.contract import (
     IDENTIFIER,
@@ -30,6 +31,7 @@ from gateway.identifiers.identifier import Identifier, Lock
 _WEAKEST_FIRST = (ItemState.REFUSED, ItemState.PENDING, ItemState.MATERIALISED, ItemState.NARROWED, ItemState.EXACT)
 _DOORS: Mapping[Lock, tuple[int, ...]] = {"first": (0,), "second": (1,), "all": (0, 1)}
 """Where a site names no doors: outputs 0 and 1 are a panel's first and second."""
+_EXACT = ItemOutcome(ItemState.EXACT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,13 @@ def with_identifiers(
     """
     if not wanted:
         return image
-    drafts = {bound.key: _draft(bound, image, capabilities, options) for bound in wanted}
+    references = _References(image, capabilities)
+    drafts = {bound.key: _draft(bound, references, capabilities, options) for bound in wanted}
     placed = {key: draft.slot for key, draft in drafts.items() if draft.slot is not None}
     numbers = _numbers(placed, capabilities, allocation, held)
     outcomes, generations, places = dict(image.outcomes), dict(image.generations), dict(image.allocation)
     identifiers: dict[int, IdentifierSlot] = {}
-    for bound in wanted:
-        key, draft = bound.key, drafts[bound.key]
+    for bound, (key, draft) in zip(wanted, drafts.items(), strict=True):
         number = numbers.get(key)
         roomless = draft.slot is not None and number is None
         outcomes[key] = _no_room(capabilities) if roomless else draft.outcome
@@ -134,26 +136,8 @@ def _no_room(capabilities: PanelCapabilities) -> ItemOutcome:
 # one identifier
 
 
-def _draft(bound: BoundIdentifier, image: PanelImage, capabilities: PanelCapabilities, options: CompileOptions) -> _Draft:
-    own = _own_draft(bound.identifier, bound.spent, capabilities, options)
-    if own.slot is None:
-        return own
-    named = bound.identifier.profiles
-    if named is None:
-        return replace(own, slot=replace(own.slot, schedules=None))
-    live = [profile for profile in named if profile not in bound.closed]
-    outcome = weakest((own.outcome, *(_of_profile(profile, image) for profile in live)))
-    schedules = tuple(sorted({image.allocation[profile][0] for profile in live if image.allocation.get(profile)}))
-    if len(schedules) > capabilities.references:
-        message = f"{len(schedules)} time profiles are named, the panel takes {capabilities.references}"
-        return _Draft(_refused("references", message))
-    if not schedules and capabilities.missing_reference != "closed":
-        return _Draft(outcome)
-    return _Draft(outcome, replace(own.slot, schedules=schedules))
-
-
-def _own_draft(identifier: Identifier, spent: int, capabilities: PanelCapabilities, options: CompileOptions) -> _Draft:
-    """What the panel can say of it, time profiles left aside."""
+def _draft(bound: BoundIdentifier, references: _References, capabilities: PanelCapabilities, options: CompileOptions) -> _Draft:
+    identifier = bound.identifier
     limit = _limit(identifier, capabilities)
     if limit is not None:
         return _Draft(_refused(*limit))
@@ -162,18 +146,62 @@ def _own_draft(identifier: Identifier, spent: int, capabilities: PanelCapabiliti
         return _Draft(ItemOutcome(ItemState.REFUSED, span.reason, span.message, refusal=span))
     if span is None:
         return _Draft(ItemOutcome(ItemState.EXACT, message="its validity holds no whole minute"))
-    passes, message = _passes(identifier, spent, capabilities)
-    state = ItemState.NARROWED if span.cuts else ItemState.EXACT
+    passes, message = _passes(identifier, bound.spent, capabilities)
+    outcome, schedules = _EXACT, None
+    if span.cuts or message:
+        outcome = ItemOutcome(ItemState.NARROWED if span.cuts else ItemState.EXACT, message=message, cuts=span.cuts)
+    if identifier.profiles is not None:
+        named = references.to(identifier.profiles, bound.closed)
+        outcome = named.outcome if outcome is _EXACT else weakest((outcome, named.outcome))
+        schedules = named.schedules
+        if schedules is None or (not schedules and capabilities.missing_reference != "closed"):
+            return _Draft(outcome)
     slot = IdentifierSlot(
         space=identifier.number.space,
         number=identifier.number.value,
         digits=identifier.number.digits,
-        outputs=_outputs(identifier.lock, capabilities),
+        schedules=schedules,
+        outputs=_outputs(identifier.lock, capabilities.outputs),
         valid_from=span.first,
         valid_to=span.last,
         passes=passes,
     )
-    return _Draft(ItemOutcome(state, message=message, cuts=span.cuts), slot)
+    return _Draft(outcome, slot)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What time profiles named together are on a panel: their weakest outcome, and the schedule slots that say them; None: the
+    panel cannot refer to them.
+    """
+
+    outcome: ItemOutcome
+    schedules: tuple[int, ...] | None
+
+
+class _References:
+    """How identifiers refer to the schedules of an image. Many people name the same time profiles: each such set is looked at
+    once.
+    """
+
+    def __init__(self, image: PanelImage, capabilities: PanelCapabilities) -> None:
+        self._image = image
+        self._capabilities = capabilities
+        self._known: dict[tuple[str, ...], _Named] = {}
+
+    def to(self, profiles: tuple[str, ...], closed: frozenset[str]) -> _Named:
+        live = tuple([profile for profile in profiles if profile not in closed]) if closed else profiles
+        if live not in self._known:
+            self._known[live] = self._named(live)
+        return self._known[live]
+
+    def _named(self, live: tuple[str, ...]) -> _Named:
+        image, most = self._image, self._capabilities.references
+        outcome = weakest((_EXACT, *(_of_profile(profile, image) for profile in live)))
+        schedules = tuple(sorted({image.allocation[profile][0] for profile in live if image.allocation.get(profile)}))
+        if len(schedules) > most:
+            return _Named(_refused("references", f"{len(schedules)} time profiles are named, the panel takes {most}"), None)
+        return _Named(outcome, schedules)
 
 
 def _limit(identifier: Identifier, capabilities: PanelCapabilities) -> tuple[str, str] | None:
@@ -185,15 +213,16 @@ def _limit(identifier: Identifier, capabilities: PanelCapabilities) -> tuple[str
         return "identifier_types", f"the panel reads no {identifier.type}"
     if number.digits > capabilities.code_digits:
         return "code_digits", f"a code of {number.digits} digits, the panel takes {capabilities.code_digits}"
-    if not _outputs(identifier.lock, capabilities):
+    if not _outputs(identifier.lock, capabilities.outputs):
         return "outputs", f"the panel has no door that is its {identifier.lock}"
     if identifier.passes is not None and not capabilities.max_passes:
         return "max_passes", "the panel counts no entries"
     return None
 
 
-def _outputs(lock: Lock, capabilities: PanelCapabilities) -> tuple[int, ...]:
-    return tuple(output for output in _DOORS[lock] if output < capabilities.outputs)
+@lru_cache(maxsize=1024)
+def _outputs(lock: Lock, outputs: int) -> tuple[int, ...]:
+    return tuple(output for output in _DOORS[lock] if output < outputs)
 
 
 def _passes(identifier: Identifier, spent: int, capabilities: PanelCapabilities) -> tuple[int | None, str | None]:

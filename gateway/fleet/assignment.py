@@ -34,7 +34,7 @@ class Assignment:
     def absorb(self, item: DesiredItem) -> set[str]:
         """What the store made durable is asked of the panels from now on. Returns those to be woken."""
         now, touched = self._clock.wall(), set[str]()
-        if item.key not in self._desired:
+        if item.kind == TIME_PROFILE and item.key not in self._desired:  # panels tell the link_ids of time profiles only
             touched.update(name for name, panel in self._panels.items() if panel.state.adopt(item.key, now))
         was_live = self._desired.is_live(item.key)
         touched |= self._hand_on(self._desired.absorb(item), now)

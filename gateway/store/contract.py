@@ -91,11 +91,11 @@ class DesiredItem:
     changed_at: float
     kind: str = TIME_PROFILE
     uid: int = 0
+    key: str = field(init=False, repr=False, compare=False)
+    """What it is called inside: see `drivers.contract.item_key`."""
 
-    @property
-    def key(self) -> str:
-        """What it is called inside: see `drivers.contract.item_key`."""
-        return item_key(self.kind, self.link_id)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", item_key(self.kind, self.link_id))
 
     @property
     def profile(self) -> TimeProfile | None:

@@ -17,6 +17,7 @@ from drivers.contract import Allocation, PanelCapabilities, PanelImage
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.compiler.identifiers import BoundIdentifier, with_identifiers
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
+from gateway.fleet.panel.entries import Spent
 from gateway.fleet.panel.slots import beside, foreign_identifiers, kept_for, named_by, places, without
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.taking_away import taken_away
@@ -42,6 +43,8 @@ class Goal:
     compiled_at: float
     held: tuple[object, ...]
     """What of the panel's it was compiled from too."""
+    spent: Spent
+    """Entries that it takes into account."""
     may_open: bool = True
     """What the context said of opening when it was made; False: it is what the panel holds without what it must not hold."""
 
@@ -103,6 +106,7 @@ class Compilation:
     size: int
     bound: Mapping[str, DesiredItem]
     held: tuple[object, ...]
+    spent: Spent
     version: int
     compiled_for: str
     compiled_at: float
@@ -120,7 +124,7 @@ async def alone(
     loop, one panel after the other."""
     async with context.turn.held(urgent=urgent):
         await asyncio.sleep(0)
-    large = compilation(state, context, coming).size > AT_ONCE
+    large = _size({**state.bound, **coming}, state, context.now()) > AT_ONCE
     async with context.beside.held(urgent=urgent) if large else contextlib.nullcontext():
         yield
 
@@ -130,7 +134,7 @@ async def compile_goal(state: PanelState, context: FleetContext) -> Goal:
     work = compilation(state, context, {})
     image = await _run(work, context)
     asked = {link_id: profile.generation for link_id, profile in work.bound.items()}
-    return Goal(image, asked, work.version, work.compiled_for, work.compiled_at, work.held)
+    return Goal(image, asked, work.version, work.compiled_for, work.compiled_at, work.held, work.spent)
 
 
 def taking_away(state: PanelState, context: FleetContext, leaving: Collection[str]) -> Goal:
@@ -146,7 +150,7 @@ def taking_away(state: PanelState, context: FleetContext, leaving: Collection[st
 
     image = taken_away(known, leaving, compiled, state.driver.capabilities)
     image = beside(image, held, foreign)
-    return Goal(image, {}, state.version, state.observed.compiled_for, at, _held(state), context.may_open())
+    return Goal(image, {}, state.version, state.observed.compiled_for, at, _held(state), state.spent, context.may_open())
 
 
 def unbound(state: PanelState) -> Collection[str]:
@@ -182,7 +186,11 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
         _compile,
         context.compile,
         [item for item in bound.values() if not state.given_up(item)],
-        {item.key: _bound_identifier(item, each, state, context, bound) for item in bound.values() if (each := item.identifier)},
+        {
+            key: _bound_identifier(item, identifier, state, context, bound)
+            for key, item in bound.items()
+            if (identifier := item.identifier) is not None
+        },
         state.driver.capabilities,
         {link_id: numbers for link_id, numbers in state.allocation.items() if link_id in bound},
         now,
@@ -190,8 +198,8 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
         held,
         lambda image: beside(image, found, foreign),
     )
-    size = _size(bound, held, state.driver.capabilities, now)
-    return Compilation(run, size, bound, _held(state), state.version, state.observed.compiled_for, now)
+    size = _size(bound, state, now)
+    return Compilation(run, size, bound, _held(state), state.spent, state.version, state.observed.compiled_for, now)
 
 
 def _options(state: PanelState, context: FleetContext, foreign: frozenset[int], found: PanelImage) -> CompileOptions:
@@ -228,15 +236,14 @@ def _compile(
 def _bound_identifier(
     item: DesiredItem, identifier: Identifier, state: PanelState, context: FleetContext, bound: Container[str]
 ) -> BoundIdentifier:
-    named = identifier.profiles or ()
-    closed = frozenset(link_id for link_id in named if link_id not in bound and not context.ours.is_live(link_id))
-    return BoundIdentifier(identifier, item.generation, closed, state.spent_by(item))
+    closed = [each for each in identifier.profiles or () if each not in bound and not context.ours.is_live(each)]
+    return BoundIdentifier(identifier, item.generation, frozenset(closed), state.spent_by(item.key, identifier))
 
 
-def _size(bound: Mapping[str, DesiredItem], held: PanelImage, capabilities: PanelCapabilities, now: float) -> int:
-    profiles = [item for item in bound.values() if item.profile is not None]
+def _size(bound: Mapping[str, DesiredItem], state: PanelState, now: float) -> int:
+    held, profiles = state.image or PanelImage(), [item for item in bound.values() if item.profile is not None]
     fresh = sum(not _stays(profile, held, now) for profile in profiles)
-    return len(profiles) if fresh and is_shared(capabilities) else fresh
+    return len(profiles) if fresh and is_shared(state.driver.capabilities) else fresh
 
 
 def _stays(profile: DesiredItem, held: PanelImage, now: float) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection
 
 from drivers.contract import PanelImage, Priority, Reason
 from drivers.trace import request_id
@@ -52,6 +51,8 @@ class Reconciler:
         self._wake = asyncio.Event()
         self._busy = asyncio.Lock()
         self._tickets: list[Ticket] = []
+        self._bringing = False
+        """What is bound is being brought to the panel, all of it before the attempt ends well."""
         self._failures = 0
         self._retry_at: float | None = None
         self._erase_all = False
@@ -81,7 +82,8 @@ class Reconciler:
             ticket.settled()
         else:
             self._tickets.append(ticket)
-            self.wake()
+            if not self._bringing:
+                self.wake()
 
     def report(self, defect: Exception) -> None:
         """A defect in the work for this panel, met elsewhere: the worker ends with it, and begins again."""
@@ -302,10 +304,17 @@ class Reconciler:
         return failure
 
     async def _bring(self) -> Failure | None:
+        self._bringing = True
+        try:
+            return await self._write()
+        finally:
+            self._bringing = False
+
+    async def _write(self) -> Failure | None:
         """Write until the panel holds its target. What is asked meanwhile counts at once: the newest wins."""
         state = self.state
         while state.certain and not self._stopping:
-            tickets = list(self._tickets)
+            tickets = len(self._tickets)
             request_id.set(self._asked_by)
             goal, before = await self._goal(), state.image
             failure = await self._transactions.write(goal)
@@ -320,7 +329,7 @@ class Reconciler:
                     return failure
                 if state.certain:
                     self._transactions.record(goal)
-                    self._settle(tickets)
+                    self._release(tickets if goal.version != state.version else None)
                 break
         if self._context.doubt:
             return STORE_DOUBTED
@@ -357,13 +366,14 @@ class Reconciler:
             await self._context.store.put_allocation(state.id, allocation, self._context.stamp())
             state.reserve(allocation)
 
-    def _settle(self, tickets: Collection[Ticket]) -> None:
-        self._tickets = [ticket for ticket in self._tickets if ticket not in tickets]
-        for ticket in tickets:
+    def _release(self, count: int | None = None) -> None:
+        """Settle the first `count` tickets; None: all. Those that are left want another attempt."""
+        settled = self._tickets[:count]
+        self._tickets = self._tickets[len(settled) :]
+        for ticket in settled:
             ticket.settled()
-
-    def _release(self) -> None:
-        self._settle(self._tickets)
+        if self._tickets:
+            self._wake.set()
 
     # in the background
 

@@ -26,6 +26,7 @@ from gateway.fleet.panel.identity import Identity
 from gateway.fleet.panel.slots import claimed, existing, foreign, one_table, renumbered
 from gateway.fleet.panel.verdicts import REFUSAL_LIMIT, Verdicts, fresh_refusals, given_up, judged, refusal_key
 from gateway.fleet.panel.wear import Wear
+from gateway.identifiers.identifier import Identifier
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import Certain, ClockGiven, DesiredItem, Known, ObservedPanel, OneOf, Unknown, images, to_be_read
 
@@ -258,10 +259,10 @@ class PanelState:
 
     # entries
 
-    def spent_by(self, item: DesiredItem) -> int:
+    def spent_by(self, key: str, identifier: Identifier) -> int:
         """Entries that an identifier had, with the number it has now, in slots that are gone."""
-        number, count = self.spent.get(item.key, (None, 0))
-        return count if item.identifier is not None and number == known_by(item.identifier.number) else 0
+        had = self.spent.get(key)
+        return had[1] if had is not None and had[0] == known_by(identifier.number) else 0
 
     def counted(self, counts: Mapping[str, int]) -> None:
         """What the panel counted of entries when it was read just now."""

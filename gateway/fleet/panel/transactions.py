@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority, Reason
+from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority, Reason, WritePlan
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Pushed, Refused, Revoked
 from gateway.fleet.panel.compilation import Goal
@@ -32,6 +32,9 @@ class Transactions:
         """Whether the last image was left for a newer one before it was whole."""
         self._kept: ObservedPanel | None = None
         self._kept_spent = state.spent
+        self._planned: WritePlan | None = None
+        """The last plan that was made, and what for."""
+        self._planned_from: PanelImage | None = None
 
     async def write(self, goal: Goal) -> Failure | None:
         """Bring the panel to `goal`; ends early, without a failure, when something newer is asked for."""
@@ -110,8 +113,14 @@ class Transactions:
             known = step.image
 
     def _is_short(self, known: PanelImage, image: PanelImage) -> bool:
-        wire_ms = self._state.driver.plan(image, known).wire_ms
+        wire_ms = self._plan(image, known).wire_ms
         return wire_ms is None or wire_ms <= _LONGEST_MS
+
+    def _plan(self, image: PanelImage, known: PanelImage) -> WritePlan:
+        """The plan for a step; the last one is made once, though its length is asked before."""
+        if self._planned is None or self._planned.target is not image or self._planned_from is not known:
+            self._planned, self._planned_from = self._state.driver.plan(image, known), known
+        return self._planned
 
     async def _write_singly(self, goal: Goal) -> Failure | None:
         """After a refusal: one link_id a transaction, so that the one that is refused keeps nobody else out."""
@@ -146,7 +155,7 @@ class Transactions:
 
     def _in_time(self, step: Step, goal: Goal) -> bool:
         """Whether openings of an image that is not the newest are written all the same."""
-        compiled_anew = goal.compiled_for != self._state.observed.compiled_for
+        compiled_anew = goal.compiled_for != self._state.observed.compiled_for or goal.spent is not self._state.spent
         if self._context.may_open() != goal.may_open:
             return False
         return self._gave_way and not (self.stopped or compiled_anew or step.priority is Priority.REVOCATION)
@@ -195,7 +204,7 @@ class Transactions:
     async def _transact(self, step: Step, asked: Mapping[str, int]) -> Failure | None:
         state = self._state
         known = self._known()
-        plan = state.driver.plan(step.image, known)
+        plan, self._planned = self._plan(step.image, known), None
         if plan.empty:
             state.restate(step.image)
             return None

@@ -147,6 +147,8 @@ class Area:
 
     def _differs(self, target: PanelImage, known: PanelImage, number: int) -> bool:
         held, wanted = self.slots(known).get(number), self.slots(target)[number]
+        if held is wanted:
+            return False
         return held is None or (held != wanted and self.encode(number, wanted) != self.encode(number, held))
 
 

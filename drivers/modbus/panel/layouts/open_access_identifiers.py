@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 
 from drivers.contract import IdentifierSlot, NumberSpace
 from drivers.modbus.panel.layouts.check_word import check_word
@@ -21,6 +22,7 @@ _OPEN_END = 0xFFFF_FFFF
 _UNLIMITED = 0xFFFF
 
 
+@lru_cache(maxsize=8192)
 def identifier_words(number: int, slot: IdentifierSlot) -> tuple[int, ...]:
     """The 16 words of a used slot. Raises ValueError for what the slot cannot say."""
     if slot.opaque is not None:
