@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from config.files import MOST_PASSWORD, read_file
 from config.findings import Finding, did_you_mean
 from config.panel_model import ModelError, PanelModel
-from config.settings import LINE_KINDS, LineSettings, PanelSettings, serial_number
+from config.settings import LINE_KINDS, NAME, LineSettings, PanelSettings, serial_number
 
 Models = Mapping[str, PanelModel] | None
 Panels = Mapping[str, PanelModel | None]
@@ -143,7 +143,10 @@ def _place(path: str, line: Mapping[str, Any], ports: _Once) -> Iterator[Finding
     if kind is None:
         return
     wrong = {"host": _wrong_host(kind, line), "port": _wrong_port(kind, port)}
-    yield from (Finding(f"{path}.{key}", kind.place_mistake[key]) for key, mistaken in wrong.items() if mistaken)
+    for key, mistaken in wrong.items():
+        if mistaken:
+            usual = "a line of this kind has another one" if key in line else "is missing"
+            yield Finding(f"{path}.{key}", kind.place_mistake.get(key, usual))
     if kind.one_wire and "port" in line and not wrong["port"] and (first := ports.again((host, port), f"{path}.port")):
         taken = f"{port} is already used at {first}"
         yield Finding(f"{path}.port", taken if host is None else f"{host}:{taken}: one wire is one line")
@@ -221,7 +224,7 @@ def _groups(raw: Mapping[str, Any], panels: Panels) -> Iterator[Finding]:
         if name == "all":
             yield Finding("groups.all", "@all is every panel; choose another name")
         elif not _ID.fullmatch(name):
-            yield Finding(f"groups.{name}", "letters, digits, dot, dash and underscore only, at most 64, a letter or digit first")
+            yield Finding(f"groups.{name}", f"expected {NAME}")
         for index, member in enumerate(members if isinstance(members, list) else []):
             if isinstance(member, str) and (what := _unknown(member, panels)):
                 yield Finding(f"groups.{name}[{index}]", what)

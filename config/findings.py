@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import AfterValidator, BaseModel
+from pydantic_core import ErrorDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +33,103 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     folded = {one.lower(): one for one in known}
     near = get_close_matches(name.lower(), folded, n=1)
     return f"; did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def matching(pattern: str, expected: str) -> AfterValidator:
+    """For an `Annotated[str, ...]`: the whole text matches, or the mistake says what is expected."""
+    whole = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not whole.fullmatch(text):
+            raise ValueError(f"expected {expected}")
+        return text
+
+    return AfterValidator(check)
+
+
+_LONGEST = 40
+
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "path_type": "text",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number from {ge:g}",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number up to {le:g}",
+    "finite_number": "a finite number",
+    "literal_error": "{expected}",
+    "union_tag_invalid": "one of {expected_tags}",
+}
+"""What is expected, by the type of pydantic's error, with the names of its context."""
+_TYPES = ((bool, "true or false"), (int | float, "a number"), (str, "text"), (list | tuple, "a list"))
+DATE = "date or time"
+"""The only key of the table by which a date of a TOML file is told apart from text."""
+
+
+def location_of(error: ErrorDetails) -> tuple[int | str, ...]:
+    """Where one of pydantic's errors is: for a table whose alternatives have a name, at the key of that name."""
+    named = error.get("ctx", {}).get("discriminator")
+    return error["loc"] if named is None else (*error["loc"], named.strip("'"))
+
+
+def in_words(error: ErrorDetails, root: type[BaseModel]) -> str:
+    """What one of pydantic's errors in a table of the form `root` says: what is expected, and what is there.
+
+    What is there in place of a text is not quoted: it may be meant for a password.
+    """
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return f"unknown key{_near_key(root, error['loc'])}"
+    if kind in ("missing", "union_tag_not_found"):
+        return "is missing"
+    if kind not in _EXPECTED:
+        said = error["msg"].removeprefix("Value error, ")
+        return said[:1].lower() + said[1:]
+    context = error.get("ctx", {})
+    given = context.get("tag", error["input"])
+    quoted = kind != "string_type" and isinstance(given, str | int | float)
+    return f"expected {_EXPECTED[kind].format(**context)}, got {_quoted(given) if quoted else _type_of(given)}"
+
+
+def _quoted(value: str | int | float) -> str:
+    """As it is written in the file, shortened."""
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _type_of(value: object) -> str:
+    if isinstance(value, dict):
+        return f"a {DATE}" if value.keys() == {DATE} else "a table"
+    return next((name for kind, name in _TYPES if isinstance(value, kind)), "something else")
+
+
+def _near_key(root: type[BaseModel], location: Sequence[int | str]) -> str:
+    """For an unknown key, by its place: the known one that it may stand for."""
+    tables = [root]
+    for part in location[:-1]:
+        fields = {name: field for table in tables for name, field in table.model_fields.items()}
+        if part in fields:
+            tables = list(_tables_in(fields[str(part)].annotation))
+        elif tagged := [table for table in tables if _is_tagged(table, part)]:
+            tables = tagged
+    return did_you_mean(str(location[-1]), {name for table in tables for name in table.model_fields})
+
+
+def _is_tagged(table: type[BaseModel], tag: object) -> bool:
+    """Whether the table is the alternative that the value `tag` of its `kind` or `layout` stands for."""
+    return any(tag in get_args(field.annotation) for field in table.model_fields.values())
+
+
+def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _tables_in(part)

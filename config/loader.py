@@ -6,18 +6,18 @@ Relative paths are relative to the file. No message holds a value of a password.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from config.cross_checks import cross_checks
 from config.files import MOST_CONFIGURATION, read_file
-from config.findings import Finding, did_you_mean
+from config.findings import DATE, Finding, in_words, location_of
 from config.panel_model import ModelError, PanelModel, load_models
-from config.settings import LINE_KINDS, Settings
+from config.settings import Settings
 from config.toml import TomlMistake, parse_toml
 from config.toml_lines import line_of, lines_of
 from config.warnings import warnings_of
@@ -127,17 +127,13 @@ def _joined(folder: Path, value: Any) -> Any:
 
 def _validated(raw: dict[str, Any], mistakes: dict[str, Finding]) -> Settings | None:
     # By way of JSON: strict types there know arrays and paths, which strict Python types do not. A date fits nowhere.
-    text = json.dumps(raw, default=lambda value: {"date or time": str(value)})
+    text = json.dumps(raw, default=lambda value: {DATE: str(value)})
     try:
         return Settings.model_validate_json(text)
     except ValidationError as error:
-        for one in error.errors(include_input=False, include_url=False):
-            place = _path(raw, one["loc"])
-            if one["type"] in _NO_KIND:
-                mistakes.setdefault(f"{place}.kind", Finding(f"{place}.kind", _NO_KIND[one["type"]]))
-            else:
-                near = _near_key(one["loc"]) if one["type"] == "extra_forbidden" else ""
-                mistakes.setdefault(place, Finding(place, _said(one["type"], one["msg"]) + near))
+        for one in error.errors(include_url=False):
+            place = _path(raw, location_of(one))
+            mistakes.setdefault(place, Finding(place, in_words(one, Settings)))
     return None
 
 
@@ -154,40 +150,6 @@ def _path(raw: Any, location: Iterable[int | str]) -> str:
         else:
             break
     return path
-
-
-def _near_key(location: tuple[int | str, ...]) -> str:
-    """For an unknown key, by its place in the settings: the known one that it may stand for."""
-    table: type[BaseModel] = Settings
-    for part in location[:-1]:
-        if part in LINE_KINDS:
-            table = LINE_KINDS[str(part)]
-        elif isinstance(part, str):
-            table = next(_tables_in(table.model_fields[part].annotation))
-    return did_you_mean(str(location[-1]), table.model_fields)
-
-
-def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _tables_in(part)
-
-
-*_OTHERS, _LAST = (f"'{kind}'" for kind in LINE_KINDS)
-_NO_KIND = {
-    "union_tag_invalid": f"input should be {', '.join(_OTHERS)} or {_LAST}",
-    "union_tag_not_found": "is missing",
-}
-_WORDS = {
-    "extra_forbidden": "unknown key",
-    "missing": "is missing",
-    "string_pattern_mismatch": "letters, digits, dot, dash and underscore only, at most 64, a letter or digit first",
-}
-
-
-def _said(kind: str, message: str) -> str:
-    return _WORDS.get(kind, message[:1].lower() + message[1:].removeprefix("Value error, "))
 
 
 def _models(raw: Mapping[str, Any], mistakes: dict[str, Finding]) -> Mapping[str, PanelModel] | None:

@@ -131,7 +131,7 @@ def _names(tables: Tables) -> Iterator[Mistake]:
 def _options(tables: Tables) -> Iterator[Mistake]:
     for name, option in (tables.options or {}).items():
         if option is not None and option.choices and option.default not in option.choices:
-            yield f"options.{name}.default", f"must be one of {list(option.choices)}"
+            yield f"options.{name}.default", f"expected one of {list(option.choices)}, got {option.default!r}"
 
 
 def _capacity(tables: Tables) -> Iterator[Mistake]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from config.files import MOST_MODEL, read_file
-from config.findings import did_you_mean
+from config.findings import did_you_mean, in_words, location_of, matching
 from config.model_checks import Mistake, Tables, model_checks
 from config.panel_parts import (
     Address,
@@ -33,9 +33,10 @@ from config.panel_parts import (
 )
 from config.schedule_layouts import ScheduleLayout
 from config.toml import TomlMistake, parse_toml
+from config.toml_lines import line_of, lines_of
 
 OptionValue = bool | int | float | str
-Hex = Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{4}( [0-9A-Fa-f]{4})*$")]
+Hex = Annotated[str, matching(r"[0-9A-Fa-f]{4}( [0-9A-Fa-f]{4})*", "words of four hexadecimal digits")]
 
 
 class ModelError(Exception):
@@ -101,7 +102,7 @@ class Vector(Part):
 class PanelModel(Part):
     """One kind of panel. `capacity`: capability fields that a unit itself reports."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    name: Annotated[str, matching(r"[a-z0-9][a-z0-9-]{0,63}", "lower-case letters, digits and dashes, at most 64")]
     title: str
     provenance: str
     addressing: Addressing = Addressing()
@@ -153,7 +154,20 @@ def load_model(path: Path) -> PanelModel:
         raise ModelError((f"not readable: {error.strerror}",)) from error
     except UnicodeDecodeError as error:
         raise ModelError((f"not UTF-8 text, at byte {error.start}",)) from error
-    return parse_model(text)
+    try:
+        return parse_model(text)
+    except ModelError as error:
+        if isinstance(error.__cause__, TomlMistake):
+            raise
+        raise ModelError(tuple(_on_their_lines(error.mistakes, text))) from error
+
+
+def _on_their_lines(mistakes: Sequence[str], text: str) -> Iterator[str]:
+    """Each mistake with the line of its key path."""
+    lines = lines_of(text)
+    for mistake in mistakes:
+        line = line_of(mistake.partition(": ")[0], lines)
+        yield mistake if line is None else f"{mistake} (line {line})"
 
 
 def parse_model(text: str) -> PanelModel:
@@ -183,7 +197,7 @@ def _validated(text: str) -> tuple[PanelModel | None, tuple[Mistake, ...]]:
     try:
         return PanelModel.model_validate_json(text), ()
     except ValidationError as error:
-        found = dict(_mistake(one["loc"], one["msg"]) for one in error.errors())
+        found = dict(_mistake(location_of(one), in_words(one, PanelModel)) for one in error.errors(include_url=False))
     return None, tuple(
         (path, what) for path, what in found.items() if not any(other.startswith((f"{path}.", f"{path}[")) for other in found)
     )
@@ -198,9 +212,9 @@ def _option_values(declared: object, chosen: Mapping[str, OptionValue]) -> dict[
         if entry is None:
             mistakes.append(f"options.{name}: this model has no such option{did_you_mean(name, known)}")
         elif type(value) is not type(entry.get("default")):
-            mistakes.append(f"options.{name}: must be of the type of its default {entry.get('default')!r}")
+            mistakes.append(f"options.{name}: expected the type of its default {entry.get('default')!r}")
         elif entry.get("choices") and value not in entry["choices"]:
-            mistakes.append(f"options.{name}: must be one of {entry['choices']}")
+            mistakes.append(f"options.{name}: expected one of {entry['choices']}, got {value!r}")
     if mistakes:
         raise ModelError(tuple(mistakes))
     return {name: chosen.get(name, entry.get("default", f"${name}")) for name, entry in known.items()}
@@ -221,11 +235,11 @@ def _fill(value: Any, options: Mapping[str, OptionValue], path: str, mistakes: d
 
 def _mistake(location: tuple[int | str, ...], what: str) -> Mistake:
     """The key path of the file: without the tag that tells a [schedule] or a [clock], or an option's types."""
-    if location[0] in ("schedule", "clock"):
+    if location[0] in ("schedule", "clock") and location[1:] not in (("layout",), ("codec",)):
         location = location[:1] + location[2:]
     if location[0] == "options" and location[-1] in ("bool", "int", "float", "str"):
-        location, what = location[:-1], "must be true, false, a number or a string"
+        location, what = location[:-1], "expected true, false, a number or text"
     path = ""
     for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return path, what.removeprefix("Value error, ")
+    return path, what

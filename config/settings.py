@@ -12,7 +12,10 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+from config.findings import matching
+
+NAME = "letters, digits, dot, dash and underscore only, at most 64, a letter or digit first"
+Identifier = Annotated[str, matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", NAME)]
 
 
 def _network(text: str) -> str:
@@ -22,9 +25,11 @@ def _network(text: str) -> str:
 
 Network = Annotated[str, AfterValidator(_network)]
 """An IP address or a network (`192.0.2.0/24`) without host bits."""
-Origin = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*://[^/?#@\s]+$")]
+Origin = Annotated[str, matching(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", "an origin such as https://manager.example, without a path")]
 """`https://manager.example` or `http://192.0.2.7:8000`, as browsers send it: no path, no slash at the end."""
-HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=253)]
+HostName = Annotated[
+    str, Field(max_length=253), matching(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "a host name without a port")
+]
 """A name without a port."""
 
 
@@ -80,7 +85,11 @@ class SimulatorSettings(_Settings):
 
     map: Literal["1.0", "1.1"] = "1.1"
     """The version of the register map of an `open-access-panel`. 1.0 has no readers."""
-    serial: Annotated[int, Field(ge=0, lt=1 << 64)] | Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{1,16}$")] | None = None
+    serial: (
+        Annotated[int, Field(ge=0, lt=1 << 64)]
+        | Annotated[str, matching(r"[0-9A-Fa-f]{1,16}", "1 to 16 hexadecimal digits")]
+        | None
+    ) = None
     """Serial number, where the model has one: 64 bits, as a number or as hexadecimal text. Absent: one made from the id."""
     schedules: int = Field(64, ge=1, le=192)
     periods: int = Field(12, ge=1, le=12)
@@ -220,7 +229,9 @@ class ModbusRtuTcpLine(_ModbusSocketLine):
     kind: Literal["modbus-rtu-tcp"] = "modbus-rtu-tcp"
 
 
-AnyLine = Annotated[ModbusRtuLine | ModbusTcpLine | ModbusRtuTcpLine, Field(discriminator="kind")]
+AnyModbusLine = ModbusRtuLine | ModbusTcpLine | ModbusRtuTcpLine
+AnyLine = Annotated[AnyModbusLine, Field(discriminator="kind")]
+"""Every kind of line: a new protocol adds its own."""
 LINE_KINDS: Mapping[str, type[LineSettings]] = {
     kind.model_fields["kind"].default: kind for kind in get_args(get_args(AnyLine)[0])
 }

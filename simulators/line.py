@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from config.settings import AnyLine, ModbusLineSettings, ModbusTcpLine
+from config.settings import AnyModbusLine, ModbusLineSettings, ModbusTcpLine
 from simulators.crash import Crashes
 from simulators.modbus_slave import MbapRequests, RtuRequests
 from simulators.responder import Responder, Sending
@@ -84,7 +84,7 @@ class SerialLine:
     simulator serves is left alone: starting raises OSError. What a killed one left behind is replaced.
     """
 
-    def __init__(self, line: AnyLine, responder: Responder, crashes: Crashes, link: Path | None, paced: bool) -> None:
+    def __init__(self, line: AnyModbusLine, responder: Responder, crashes: Crashes, link: Path | None, paced: bool) -> None:
         self.responder = responder
         self.where = ""
         self._crashes, self._link, self._echo = crashes, link, line.local_echo
@@ -222,7 +222,9 @@ class TcpLine:
     Where the host is not this machine, and only then, it listens on 127.0.0.1 in its place.
     """
 
-    def __init__(self, line: AnyLine, responder: Responder, crashes: Crashes, address: tuple[str, int], paced: bool) -> None:
+    def __init__(
+        self, line: AnyModbusLine, responder: Responder, crashes: Crashes, address: tuple[str, int], paced: bool
+    ) -> None:
         self.responder, self.crashes = responder, crashes
         self.mbap = isinstance(line, ModbusTcpLine)
         self.pace = Pace.of(line) if paced else Pace()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from config.panel_model import PanelModel
-from config.settings import AnyLine, PanelSettings
+from config.settings import AnyModbusLine, PanelSettings
 from drivers.bus.worker import Bus
 from drivers.clock import Clock
 from drivers.contract import PanelDriver
@@ -26,7 +26,7 @@ ModbusBus = Bus[Request, tuple[int, ...]]
 class ModbusLine:
     """See `drivers.factory.Line`."""
 
-    def __init__(self, settings: AnyLine, clock: Clock, link: ModbusLink | None = None) -> None:
+    def __init__(self, settings: AnyModbusLine, clock: Clock, link: ModbusLink | None = None) -> None:
         """`link`: the one that the settings describe where absent."""
         self.bus: ModbusBus = Bus(settings, link or open_link(settings, clock), clock)
         self._clock = clock

@@ -143,9 +143,9 @@ def _differences(expected: ExpectedWords, words: Mapping[int, int]) -> Iterator[
     for address, text in enumerate(expected.words.split(), expected.address):
         held = words.get(address)
         if held is None:
-            yield f"address {address}: {text.upper()} expected, the model writes nothing there"
+            yield f"address {address}: expected {text.upper()}, got nothing: the model writes no such word"
         elif held != int(text, 16):
-            yield f"address {address}: {text.upper()} expected, {held:04X} written"
+            yield f"address {address}: expected {text.upper()}, got {held:04X}"
 
 
 def _not_decoded(model: PanelModel, vector: Vector) -> Iterator[str]:

@@ -14,7 +14,7 @@ from random import Random
 
 from pydantic import TypeAdapter
 
-from config.settings import AnyLine, PanelSettings, SimulatorSettings
+from config.settings import AnyModbusLine, PanelSettings, SimulatorSettings
 from drivers.contract import Outcome, Priority
 from drivers.errors import DriverError, NotSent, Quarantined
 from drivers.modbus.line import ModbusBus, ModbusLink
@@ -120,9 +120,9 @@ class Soak:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     settings: dict[str, object] = field(default_factory=dict)
 
-    def line(self, kind: str) -> AnyLine:
+    def line(self, kind: str) -> AnyModbusLine:
         place = {"port": "tty"} if kind == "modbus-rtu" else {"host": "127.0.0.1", "port": 1}
-        return TypeAdapter(AnyLine).validate_python(
+        return TypeAdapter(AnyModbusLine).validate_python(
             {"id": "soak", "kind": kind, "baudrate": self.baudrate, "probe_share": 0.5, **place, **self.settings}
         )
 
@@ -151,7 +151,7 @@ async def soak_tcp(soak: Soak) -> Record:
     return await _soak_connections(soak, soak.line("modbus-tcp"), None)
 
 
-async def _soak_connections(soak: Soak, settings: AnyLine, baudrate: int | None) -> Record:
+async def _soak_connections(soak: Soak, settings: AnyModbusLine, baudrate: int | None) -> Record:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTcpLoop)
     panels = [SoakPanel(unit) for unit in range(1, soak.units + 1)]
@@ -162,7 +162,7 @@ async def _soak_connections(soak: Soak, settings: AnyLine, baudrate: int | None)
 
 
 async def _run(
-    soak: Soak, settings: AnyLine, link: ModbusLink, tap: Tap, panels: list[SoakPanel], wire: VirtualWire | None
+    soak: Soak, settings: AnyModbusLine, link: ModbusLink, tap: Tap, panels: list[SoakPanel], wire: VirtualWire | None
 ) -> Record:
     bus = ModbusBus(settings, link, VirtualClock(), soak.policy)
     dead = [SoakPanel(soak.units + 1 + number) for number in range(soak.dead)]

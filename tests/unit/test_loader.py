@@ -7,6 +7,7 @@ import pytest
 
 from config.loader import ConfigurationError, check_settings, load_settings
 from config.panel_model import PanelModel, load_models
+from config.settings import LINE_KINDS, LineSettings
 
 GOOD = """
 [site]
@@ -49,6 +50,20 @@ panels = ["@doors", "@all", "lobby:7"]
 @pytest.fixture(scope="module")
 def models() -> Mapping[str, PanelModel]:
     return load_models(None)
+
+
+def test_a_kind_of_line_that_says_nothing_of_its_place_is_checked_all_the_same(
+    tmp_path: Path, models: Mapping[str, PanelModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NewLine(LineSettings):
+        host: str
+        port: int
+
+    monkeypatch.setitem(LINE_KINDS, "new", NewLine)
+    text = GOOD.replace('kind = "modbus-tcp"', 'kind = "new"').replace('host = "127.0.0.1"\nport = 1502', 'port = "a"')
+    mistakes = mistakes_of(tmp_path, text, models)
+    assert "lines[1].host: is missing (line 22)" in mistakes
+    assert "lines[1].port: a line of this kind has another one (line 25)" in mistakes
 
 
 def mistakes_of(folder: Path, text: str, models: Mapping[str, PanelModel] | None) -> tuple[str, ...]:
@@ -94,15 +109,15 @@ CASES = [
     ('timezone = "Europe/Kyiv"', 'timezone = "../etc/passwd"', "site.timezone: no time zone"),
     ('timezone = "Europe/Kyiv"', 'timezone = "Europe"', "site.timezone: no time zone"),
     ('name = "Lab"', 'nmae = "Lab"', "site.nmae: unknown key"),
-    ('name = "Lab"', "name = 2026-01-01", "site.name: input should be a valid string"),
-    ('name = "Lab"', 'aggregate = "most"', "site.aggregate: input should be 'all', 'any' or 'accepted'"),
+    ('name = "Lab"', "name = 2026-01-01", "site.name: expected text, got a date or time"),
+    ('name = "Lab"', 'aggregate = "most"', "site.aggregate: expected 'all', 'any' or 'accepted', got 'most'"),
     ('name = "Lab"', 'models_dir = "nowhere"', "site.models_dir: no folder"),
-    ("port = 8080", 'port = "8080"', "http.port: input should be a valid integer"),
-    ("port = 8080", "port = true", "http.port: input should be a valid integer"),
-    ("port = 8080", "port = 99999", "http.port: input should be less than or equal to 65535"),
-    ("port = 8080", "deadline_ms = 1e30", "http.deadline_ms: input should be a valid integer"),
+    ("port = 8080", 'port = "8080"', "http.port: expected a whole number, got '8080'"),
+    ("port = 8080", "port = true", "http.port: expected a whole number, got true"),
+    ("port = 8080", "port = 99999", "http.port: expected a number up to 65535, got 99999"),
+    ("port = 8080", "deadline_ms = 1e30", "http.deadline_ms: expected a whole number, got 1e+30"),
     ('password = "hunter2-hunter2"', "", "users[0]: expected either password or password_file"),
-    ('password = "hunter2-hunter2"', "password = 222222", "users[0].password: input should be a valid string"),
+    ('password = "hunter2-hunter2"', "password = 222222", "users[0].password: expected text, got a number"),
     ('password = "hunter2-hunter2"', 'password = ""', "users[0].password: is empty"),
     (
         'password = "hunter2-hunter2"',
@@ -117,9 +132,13 @@ CASES = [
         "users[1].name: 'admin' is already used at users[0].name",
     ),
     ('id = "annex"', 'id = "rs485-a"', "lines[1].id: 'rs485-a' is already used at lines[0].id"),
-    ('kind = "modbus-rtu"', 'kind = "modbus"', "lines[0].kind: input should be 'modbus-rtu', 'modbus-tcp' or 'modbus-rtu-tcp'"),
+    (
+        'kind = "modbus-rtu"',
+        'kind = "modbus"',
+        "lines[0].kind: expected one of 'modbus-rtu', 'modbus-tcp', 'modbus-rtu-tcp', got",
+    ),
     ('port = "/dev/ttyUSB0"', "port = 3", "lines[0].port: a serial line's port is a device path"),
-    ('port = "/dev/ttyUSB0"', "port = 3.5", "lines[0].port: input should be a valid string"),
+    ('port = "/dev/ttyUSB0"', "port = 3.5", "lines[0].port: expected text, got a number"),
     ('port = "/dev/ttyUSB0"', "", "lines[0].port: is missing"),
     ("baudrate = 19200", 'host = "a"', "lines[0].host: a serial line has none"),
     ("baudrate = 19200", "timeout_ms = nan", "lines[0].timeout_ms: "),
@@ -127,9 +146,9 @@ CASES = [
     ("port = 1502", 'port = "1502"', "lines[1].port: a TCP line's port is a number from 1 to 65535"),
     ("port = 1502", "port = 0", "lines[1].port: a TCP line's port is a number from 1 to 65535"),
     ("unit = 1", SECOND.format("lobby", 2), "lines[0].panels[1].id: 'lobby' is already used at lines[0].panels[0].id"),
-    ("unit = 1", SECOND.format("second door", 2), "lines[0].panels[1].id: letters, digits"),
+    ("unit = 1", SECOND.format("second door", 2), "lines[0].panels[1].id: expected letters, digits"),
     ("unit = 1", "unit = 248", "lines[0].panels[0].unit: must be a number from 1 to 247"),
-    ("unit = 1", 'unit = "1"', "lines[0].panels[0].unit: input should be a valid integer"),
+    ("unit = 1", 'unit = "1"', "lines[0].panels[0].unit: expected a whole number, got '1'"),
     ("unit = 1", "gaurd_ms = 1", "lines[0].panels[0].gaurd_ms: unknown key"),
     ("unit = 1", SECOND.format("second", 1), "lines[0].panels[1].unit: 1 is taken by lines[0].panels[0].unit"),
     ("unit = 1", 'model = "x"\n[unclosed', "not TOML: "),
@@ -142,7 +161,7 @@ CASES = [
     ('["lobby", "annex-door"]', '["lobby", "attic"]', "groups.doors[1]: no panel is named 'attic'"),
     ('["lobby", "annex-door"]', '["@doors"]', "groups.doors[0]: a group holds panels and outputs, not groups"),
     ("doors =", "all = []\ndoors =", "groups.all: @all is every panel"),
-    ("doors =", '"fire doors" = []\ndoors =', "groups.fire doors: letters, digits"),
+    ("doors =", '"fire doors" = []\ndoors =', "groups.fire doors: expected letters, digits"),
     (
         'link_id = "*"',
         'link_id = "91C615E3-1040-4815-8ECB-000000000001"',
@@ -152,8 +171,8 @@ CASES = [
     ('"@doors", "@all"', '"attic"', "bindings[0].panels[0]: no panel is named 'attic'"),
     ('"lobby:7"', '"lobby:8"', "bindings[0].panels[2]: lobby has outputs 0 to 7"),
     ('"lobby:7"', '"lobby:x"', "bindings[0].panels[2]: no panel is named 'lobby:x'"),
-    ('"lobby:7"', "7", "bindings[0].panels[2]: input should be a valid string"),
-    ("[[bindings]]", "[bindings]", "bindings: input should be a valid array"),
+    ('"lobby:7"', "7", "bindings[0].panels[2]: expected text, got a number"),
+    ("[[bindings]]", "[bindings]", "bindings: expected a list, got a table"),
     (
         '  model = "open-access-panel"\n  unit = 1',
         '  model = "waveshare-relay-8ch"\n  options = {longest_timed_on = 255}',

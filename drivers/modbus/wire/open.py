@@ -16,7 +16,7 @@ import serial
 import serial.rs485
 import serial_asyncio
 
-from config.settings import AnyLine, ModbusLineSettings, ModbusRtuLine, ModbusRtuTcpLine, ModbusTcpLine
+from config.settings import AnyModbusLine, ModbusLineSettings, ModbusRtuLine, ModbusRtuTcpLine, ModbusTcpLine
 from drivers.clock import Clock
 from drivers.link import Link
 from drivers.modbus.wire.far_end import FarEnd
@@ -37,7 +37,7 @@ _TAKEN_WITHIN_MS = 1000
 _READ_SIZE = 4096
 
 
-def open_link(settings: AnyLine, clock: Clock) -> Link[Request, tuple[int, ...]]:
+def open_link(settings: AnyModbusLine, clock: Clock) -> Link[Request, tuple[int, ...]]:
     """The link, not yet opened."""
     match settings:
         case ModbusRtuLine():

@@ -140,7 +140,7 @@ class PeriodTableLayout(NoValues, AllChecked, NoEntries):
         slots: dict[int, Slot] = {}
         for number in self._numbers():
             first = self._first(number)
-            if first + self._used_offsets()[0] in words:
+            if all(first + offset in words for offset in self._used_offsets()):
                 slot = self._decode_slot({offset: words[first + offset] for offset in self._used_offsets()})
                 slots |= {number: slot} if slot is not None else {}
         return PanelImage(slots=slots)
