@@ -98,10 +98,13 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _simulate(arguments: argparse.Namespace) -> int:
     from gateway.cli.lab import simulate
+    from simulators.models import panels_without_simulator
     from simulators.site import SimulatedSite
 
     # Panels know nobody: passwords that are not there yet are the gateway's business.
     settings = commands.read_settings(arguments.config, leave_out=("users",))
+    if missing := panels_without_simulator(settings):
+        raise Mistakes([f"{arguments.config}: {panel}" for panel in missing])
     return await simulate(settings, lambda wanted: SimulatedSite(wanted, control_port=arguments.control_port))
 
 

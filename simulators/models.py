@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from config.settings import PanelSettings
+from config.settings import PanelSettings, Settings
 from simulators.domat_fc013 import DomatFc013
 from simulators.ge_a_series import GeASeries
 from simulators.open_access_panel import OpenAccessPanel
@@ -18,6 +18,17 @@ MODELS = {model.model: model for model in _WRITTEN}
 
 class UnknownModel(ValueError):
     """No simulator is written for this model."""
+
+
+def panels_without_simulator(settings: Settings) -> tuple[str, ...]:
+    """One line for each panel whose model has no simulator: its key path, and which models have one."""
+    known = ", ".join(sorted(MODELS))
+    return tuple(
+        f"lines[{number}].panels[{index}].model: no simulator is written for {panel.model!r} (there is one for {known})"
+        for number, line in enumerate(settings.lines)
+        for index, panel in enumerate(line.panels)
+        if panel.model not in MODELS
+    )
 
 
 def build_panel(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from config.loader import ConfigurationError, check_settings
-from gateway.cli.output import say, say_json
+from gateway.cli.output import counted, say, say_json
 
 
 def check(path: Path, *, as_json: bool, strict: bool) -> int:
@@ -20,13 +20,16 @@ def check(path: Path, *, as_json: bool, strict: bool) -> int:
             _tell(path, error.mistakes)
         return 1
     warnings = tuple(map(str, findings))
-    panels = sum(len(line.panels) for line in settings.lines)
+    panels, rules = sum(len(line.panels) for line in settings.lines), len(settings.bindings)
     if as_json:
         counts = {"mistakes": [], "lines": len(settings.lines), "panels": panels}
         say_json(counts | {"warnings": warnings} if warnings else counts)
     else:
         _tell(path, (f"warning: {warning}" for warning in warnings))
-        say(f"no mistakes: {len(settings.lines)} lines, {panels} panels, {len(settings.bindings)} binding rules")
+        say(
+            "no mistakes: "
+            + ", ".join([counted(len(settings.lines), "line"), counted(panels, "panel"), counted(rules, "binding rule")])
+        )
     return 1 if strict and warnings else 0
 
 

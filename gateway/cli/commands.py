@@ -21,7 +21,7 @@ from drivers.contract import ItemState
 from gateway.cli import model_check, planning, service
 from gateway.cli.check import check
 from gateway.cli.clock import clock_lines, trust_clock
-from gateway.cli.output import Mistakes, called, say, say_json
+from gateway.cli.output import Mistakes, called, counted, say, say_json
 from gateway.cli.panel_verbs import verb
 from gateway.cli.tables import table
 from gateway.store.contract import StoreError
@@ -86,7 +86,8 @@ def _check_model(file: Path, *, as_json: bool) -> int:
         return 1 if mistakes else 0
     if mistakes:
         raise Mistakes([f"{file}: {mistake}" for mistake in mistakes])
-    say(f"{file}: no mistakes, {len(load_model(file).vectors)} golden vectors hold")
+    vectors = len(load_model(file).vectors)
+    say(f"{file}: no mistakes, {counted(vectors, 'golden vector')} {'holds' if vectors == 1 else 'hold'}")
     return 0
 
 
@@ -112,7 +113,8 @@ def status(settings: Settings, arguments: argparse.Namespace) -> int:
     say(table([("panel", *_STATUS[1:]), *([_shown(panel[key]) for key in _STATUS] for panel in panels)]))
     warnings = [f"{panel['id']}: {text}" for panel in panels for text in panel["warnings"]]
     warnings += [
-        f"{left['id']}: no longer configured, may hold {len(left['link_ids'])} profiles: `panel-gateway forget {left['id']}`"
+        f"{left['id']}: no longer configured, may hold {counted(len(left['link_ids']), 'item')}: "
+        f"`panel-gateway forget {left['id']}`"
         for left in body.get("departed", ())
     ]
     if warnings:

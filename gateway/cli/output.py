@@ -25,6 +25,11 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 line`, `2 lines`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def note(text: str) -> None:
     """For the person at the terminal, beside what was asked for."""
     sys.stderr.write(text + "\n")

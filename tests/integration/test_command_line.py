@@ -15,6 +15,7 @@ import pytest
 from config.loader import load_settings
 from gateway.__main__ import main
 from gateway.cli import lab
+from simulators.models import MODELS
 from tests.integration.test_service import SITE
 from tests.support.processes import PROGRAM
 
@@ -109,6 +110,16 @@ def test_simulated_panels_without_their_port_are_told_in_one_line(tmp_path: Path
     told = _ran("simulate", "--config", path)
     assert told.status == 1
     assert told.err == f"simulated panels: {tmp_path}/rs485-a: a serial line's port is a file, not a device\n"
+
+
+def test_a_model_without_a_simulator_is_told_with_its_place(
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(MODELS, "open-access-panel")
+    assert main(["simulate", "--config", str(site)]) == 1
+    first, *_ = capsys.readouterr().err.splitlines()
+    place = "lines[0].panels[0].model"
+    assert first.startswith(f"{site}: {place}: no simulator is written for 'open-access-panel' (there is one for domat-fc013, ")
 
 
 def test_a_taken_port_ends_the_lab_in_one_line() -> None:
