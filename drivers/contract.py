@@ -71,7 +71,7 @@ class Reason(Enum):
     FAILED = "failed"
     """A defect of the gateway in the work for this panel; the work is tried again."""
     DEPARTED = "departed"
-    """The panel is no part of the site, or it was erased and is about to leave it."""
+    """The panel has left the configuration, or was erased to leave it."""
 
 
 class ItemState(Enum):
@@ -112,48 +112,72 @@ class PanelCapabilities:
     max_schedules: int
     """Schedule slots; 0 for a panel with outputs only."""
     first_id: int = 0
+    """The number of the first slot, as the panel's map counts them."""
     max_time_periods_per_day: int | None = None
+    """Periods of one day of a schedule; of an event list, its entries (a period takes two)."""
     max_periods_per_schedule: int | None = None
+    """Periods of a whole schedule, each counted once whatever its days."""
     max_distinct_day_plans: int | None = None
     """Different day plans one schedule can hold, special-day plans included."""
     day_model: Literal["per_day", "mask_per_period", "mask_per_schedule"] = "mask_per_period"
+    """Each weekday has a list of its own, each period names its weekdays, or one set of weekdays is for the whole schedule."""
     max_special_day_groups: int = 0
     """Groups of special days that can each have a plan of their own; 0 when the panel knows no dates."""
     max_days_in_special_day_group: int = 0
+    """Dates that one group can list."""
     special_day_bitmap_days: int = 0
     """Where a group may also be a bitmap: days it covers, counted from `valid_from`; 0 for none."""
     special_days_scope: Literal["schedule", "panel"] = "schedule"
+    """Each schedule has groups of its own, or all schedules of the panel share them."""
     special_days_effect: Literal["replace", "add"] = "replace"
+    """Whether a date's plan takes the place of its weekday's, or counts beside it."""
     special_days_span_years: int | None = None
+    """How far apart two dates may lie; the panel takes a date that is further away for another year's."""
     date_range: Literal["none", "optional", "required"] = "none"
+    """Whether a schedule has a first and a last date."""
     first_date: int | None = None
+    """The earliest day that a date can say."""
     last_date: int | None = None
+    """The latest day that a date can say."""
     link_chain: bool = False
+    """A slot can name another one whose periods count for it, too."""
     max_slots_per_profile: int = 1
     resolution_s: int = 60
+    """The step of starts and ends."""
     end_minute: Literal["exclusive", "inclusive", "unknown"] = "exclusive"
+    """Whether a period that ends at 18:00 is closed at 18:00, or from 18:01 on."""
     last_minute: Literal["23:59", "24:00"] = "24:00"
     """The last end a period can say; an inclusive 23:59 covers the whole day."""
     semantics: Literal["period", "event_list"] = "period"
+    """Periods with a start and an end, or a list of timed values of which each holds until the next one."""
     midnight_entry: bool = False
     """An event list must hold an entry at 00:00; it counts against `max_time_periods_per_day` (there: events a day)."""
     carry_over: bool = False
     """An event list's value holds on over midnight until the next entry."""
     atomic: bool = False
+    """A change of several slots comes into force as one."""
     commit_step: bool = False
+    """Words are staged, and a commit brings them into force."""
     clock: Literal["rw", "w", "none"] = "rw"
     dst: Literal["self", "table", "gateway"] = "gateway"
+    """Who follows changes of the offset: the panel by rules of its own, the panel by a table that the gateway writes, or the
+    gateway, which sets the clock anew at each change."""
     clock_at_power_on: Literal["keeps", "unset", "unknown"] = "unknown"
     events_on_clock_step: Literal["evaluates", "edge_only", "unknown"] = "unknown"
+    """Whether an event list acts on its value after the clock was set, or only at the moment of an entry."""
     missing_reference: Literal["closed", "open", "unknown"] = "unknown"
+    """What an identifier opens whose schedule slot is empty."""
     storage: Literal["ram", "eeprom", "flash"] = "ram"
+    """Where schedules are kept."""
     endurance: int | None = None
     """Writes that one cell of that storage lasts; None: not known."""
     scope: Literal["panel", "output", "card"] = "card"
-    """`panel`: the one table of the panel is shared, every profile is united in it."""
+    """What a schedule decides on: the whole panel (its one table is shared, every profile is united in it), an output, or the
+    identifiers that name it."""
     stores_link_ids: bool = False
     """A slot carries the link_id that it belongs to, so that the panel itself says whose it is."""
     outputs: int = 0
+    """Outputs that can be switched, counted from 0."""
     output_deadman: bool = False
     """Outputs switch off by themselves unless they are prolonged."""
     max_identifiers: int = 0

@@ -204,10 +204,21 @@ async def _simulated(case: Case, folder: Path) -> AsyncIterator[Rig]:
     line = LINE.validate_python(place | common)
     site = SimulatedSite(Settings(lines=(line,)), pty_dir=folder, paced=False, register_banks=tuple(PLAIN))
     async with site:
+        _answer_identity(site.panels["panel"], load_models(folder)[case.model])
         where = site.lines["line"]
         line = line.model_copy(update={"port": where if isinstance(where, str) else where[1]})
         async with _on_line(case, load_models(folder), panel, line, site) as rig:
             yield rig
+
+
+def _answer_identity(panel: SimulatedPanel, model: PanelModel) -> None:
+    """Have a bare bank of registers read what tells its model from other devices."""
+    if not isinstance(panel, RegisterBank):
+        return
+    areas = {"holding": panel.holding, "input": panel.input, "coil": panel.coils, "discrete": panel.discrete}
+    for check in model.identity:
+        register = model.registers[check.read]
+        areas[register.area][register.address - model.addressing.base] = check.equals
 
 
 def _real_line(case: Case) -> AnyLine:

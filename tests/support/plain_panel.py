@@ -39,7 +39,7 @@ provenance = "made up for tests"
 magic = { area = "input", address = 0 }
 [[identity]]
 read = "magic"
-equals = 0
+equals = 42
 [capabilities]
 max_schedules = 4
 max_periods_per_schedule = 4
