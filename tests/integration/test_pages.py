@@ -5,6 +5,7 @@ A block of shell commands under a heading that ends in "in the lab" is run again
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -21,7 +22,10 @@ from config.settings import HttpSettings, LineSettings, PanelSettings, Simulator
 from drivers.bus.statistics import TrafficStatistics
 from drivers.contract import Availability, ItemState, Outcome, Reason
 from gateway.__main__ import main
+from gateway.fleet.host_clock import ClockView
 from gateway.fleet.views import StateWord
+from gateway.ops import audit
+from gateway.ops.metrics import Metrics
 from simulators.faults import FaultRates
 from tests.support.api_server import api_server
 from tests.support.pages import ROOT, Page, pages
@@ -129,6 +133,19 @@ def test_the_gateways_page_has_every_word_of_an_answer(words: type[Enum]) -> Non
 
 def test_the_gateways_page_has_every_state_of_a_panel() -> None:
     assert set(get_args(StateWord)) <= GATEWAY.spans()
+
+
+def test_the_gateways_page_has_every_metric() -> None:
+    metrics = Metrics()
+    metrics.watch(tuple)
+    metrics.watch_clock(lambda: ClockView(False, None, None, None, (), 0.0, 0.0))
+    told = re.findall(r"(?m)^# TYPE panel_gateway_(\w+?)(?:_total|_created)? ", metrics.exposition().decode())
+    assert {"pushes", "line_up", "clock_warning"} <= set(told) <= GATEWAY.spans()
+
+
+def test_the_gateways_page_has_every_record_of_the_audit_trail() -> None:
+    records = set(re.findall(r'"([a-z\']+(?: [a-z\']+)+)"', inspect.getsource(audit)))
+    assert {"panel acknowledged", "host clock not trusted", "panel cannot hold it"} <= records <= GATEWAY.spans()
 
 
 async def test_the_gateways_page_has_every_path() -> None:
