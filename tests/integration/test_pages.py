@@ -6,13 +6,14 @@ A block of shell commands under a heading that ends in "in the lab" is run again
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import subprocess
 import sys
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -23,7 +24,8 @@ from drivers.bus.statistics import TrafficStatistics
 from drivers.contract import Availability, ItemState, Outcome, Reason
 from gateway.__main__ import main
 from gateway.fleet.host_clock import ClockView
-from gateway.fleet.views import StateWord
+from gateway.fleet.results import PanelResult
+from gateway.fleet.views import EnduranceView, ForeignSlot, ItemView, PanelView, StateWord
 from gateway.ops import audit
 from gateway.ops.metrics import Metrics
 from simulators.faults import FaultRates
@@ -121,9 +123,8 @@ def test_the_defaults_of_the_reference_are_those_of_the_code() -> None:
     for model in (SiteSettings, LineSettings, PanelSettings):
         for name, field in model.model_fields.items():
             row = re.search(rf"(?m)^\| `{name}` \| ([^|]+) \|", CONFIG.text)
-            if row is not None and isinstance(field.default, bool | int | float | str):
-                shown = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
-                assert row[1].strip().strip('`"') == shown, name
+            if row is not None and isinstance(field.default, bool | int | float | str | tuple):
+                assert row[1].strip().strip('`"') == json.dumps(field.default).strip('"'), name
 
 
 @pytest.mark.parametrize("words", [Outcome, ItemState, Reason, Availability], ids=lambda words: words.__name__)
@@ -133,6 +134,11 @@ def test_the_gateways_page_has_every_word_of_an_answer(words: type[Enum]) -> Non
 
 def test_the_gateways_page_has_every_state_of_a_panel() -> None:
     assert set(get_args(StateWord)) <= GATEWAY.spans()
+
+
+@pytest.mark.parametrize("view", [PanelResult, PanelView, ItemView, EnduranceView, ForeignSlot], ids=lambda view: view.__name__)
+def test_the_gateways_page_has_every_key_of_what_is_shown(view: type[Any]) -> None:
+    assert {field.name for field in fields(view)} <= GATEWAY.spans()
 
 
 def test_the_gateways_page_has_every_metric() -> None:
