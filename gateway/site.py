@@ -43,7 +43,7 @@ def difference(
 ) -> Difference:
     """The difference: a line whose own settings changed is rebuilt with all its panels, else only the panels that differ.
 
-    `other_models`: models that say something else than before; their panels differ.
+    `other_models`: models that say something other than before; their panels differ.
     """
     old_lines = {line.id: _wiring(line) for line in present}
     new_lines = {line.id: _wiring(line) for line in wanted}

@@ -260,7 +260,7 @@ def _behind(seen: Observation, steady: HostMoment | None) -> str:
     if steady is None:
         return f"{text}: {_REMEDY}"
     left = BEATS_AFTER_S - (seen.now.boottime - steady.boottime)
-    return f"{text}: it is synchronised, and is believed in {left:.0f} s if it stays so"
+    return f"{text}: it is synchronised, and is trusted in {left:.0f} s if it stays so"
 
 
 def _contradicted(witnesses: Sequence[Witness]) -> str:
@@ -271,8 +271,8 @@ def _contradicted(witnesses: Sequence[Witness]) -> str:
 
 def _unproved(sync: Sync) -> str:
     if sync is Sync.UNKNOWN:
-        return f"it cannot be known whether the system clock is synchronised: {_REMEDY}"
-    return f"the system clock was not synchronised since the host booted or the clock was set: {_REMEDY}"
+        return f"it is unknown whether the system clock is synchronised: {_REMEDY}"
+    return f"the system clock has not been synchronised since the host booted or the clock was set: {_REMEDY}"
 
 
 def _warnings(facts: Facts, seen: Observation, rules: Rules, *, believed: bool) -> tuple[ClockWarning, ...]:
@@ -284,13 +284,13 @@ def _warnings(facts: Facts, seen: Observation, rules: Rules, *, believed: bool) 
         )
         found.append(ClockWarning("last_write_taken_back", "error", text))
     if rules.source != "host" and seen.sync is Sync.UNKNOWN:
-        found.append(ClockWarning("sync_unknown", "warning", "it cannot be known whether the system clock is synchronised"))
+        found.append(ClockWarning("sync_unknown", "warning", "it is unknown whether the system clock is synchronised"))
     elif rules.source != "host" and believed:
-        text = "the system clock was never seen synchronised: it is believed"
+        text = "the system clock has never been seen synchronised: it is trusted"
         found.append(ClockWarning("never_synchronised", "warning", text))
     if seen.sync is Sync.UNSYNCHRONISED and facts.synchronised_at is not None:
         lost = seen.now.wall - facts.synchronised_at
         if lost >= NTP_LOST_S:
-            text = f"the system clock is not synchronised since {said_utc(facts.synchronised_at)}: is the time server reachable?"
-            found.append(ClockWarning("ntp_lost", "warning", text))
+            text = f"the system clock has not been synchronised since {said_utc(facts.synchronised_at)}"
+            found.append(ClockWarning("ntp_lost", "warning", f"{text}: is the time server reachable?"))
     return tuple(found)

@@ -170,11 +170,11 @@ class Dispatcher:
         key, link_id = asked.key, asked.link_id
         now = self._desired.live.get(key)
         if now is None:
-            results = _overtaken(self._desired.wanted(key), "overtaken: it is deleted meanwhile")
+            results = _overtaken(self._desired.wanted(key), "overtaken: it was deleted meanwhile")
             return LinkReport(link_id, change, success=False, panels=results)
         targets = self._desired.targets(key)
         if now.generation != asked.generation and now.content != asked.content:
-            message = f"overtaken: generation {now.generation} is asked for meanwhile"
+            message = f"overtaken: generation {now.generation} was asked for meanwhile"
             return self._report(link_id, change, _overtaken(targets, message))
         places = (self._assignment.place(target) for target in targets)
         held = _each_for_itself(tuple([place.result(key) for place in places if place is not None]), now.identifier)

@@ -81,7 +81,7 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """An empty unit with another serial number stands at the panel's place: it is filled. None: it tells no number."""
+    """An empty unit with another serial number stands at the panel's place: it is filled. None: it reports no number."""
 
     panel: str
     before: str | None

@@ -335,7 +335,7 @@ class Fleet:
     async def forget(self, panel_id: str) -> None:
         """Forget a departed panel, with what it may hold. Raises UnknownPanel, CannotDo and StoreError."""
         if panel_id in self._panels:
-            raise CannotDo(f"{panel_id}: the configuration has it: take it out of the file first")
+            raise CannotDo(f"{panel_id}: it is still configured: remove it from the file first")
         if panel_id not in {each.id for each in self.departed()}:
             raise UnknownPanel(panel_id)
         self._context.emit(Commanded(panel_id, "forget"))

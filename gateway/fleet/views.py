@@ -157,7 +157,7 @@ class PanelView:
     serial: str | None = None
     """Serial number of the unit that the panel is."""
     found_serial: str | None = None
-    """The serial number of the unit that answered last; None: not read since something happened to it, or it tells none."""
+    """The serial number of the unit that answered last; None: not read since something happened to it, or it reports none."""
     warnings: tuple[str, ...] = ()
     items: tuple[ItemView, ...] = ()
 

@@ -70,7 +70,7 @@ CLOCK = ClockView(
     source="host",
     since=1_793_484_000,
     reason=None,
-    warnings=(ClockWarning("never_synchronised", "warning", "the system clock was never seen synchronised: it is believed"),),
+    warnings=(ClockWarning("never_synchronised", "warning", "the system clock has never been seen synchronised: it is trusted"),),
     at=1_793_484_000.5,
     up_s=1000.25,
 )

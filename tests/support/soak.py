@@ -280,7 +280,7 @@ class _Caller:
             words = [self.panel.content(request.address + n) for n in range(request.count)]
             bits = request.function in requests.BIT_READS
             if list(values) != [word & 1 if bits else word for word in words]:
-                self._lie(request, "read something else than the panel holds")
+                self._lie(request, "read something other than the panel holds")
         elif [written[-1:] for written in self._done(request)] != [[value] for value in request.values]:
             self._lie(request, "acknowledged, and the panel did not do it")
         self._check_repetition(request)

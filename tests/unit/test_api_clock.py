@@ -20,7 +20,7 @@ SHOWN = {
         {
             "code": "never_synchronised",
             "severity": "warning",
-            "text": "the system clock was never seen synchronised: it is believed",
+            "text": "the system clock has never been seen synchronised: it is trusted",
         }
     ],
     "at": 1_793_484_000.5,

@@ -230,7 +230,7 @@ def test_a_panel_that_restarts_whenever_its_clock_is_written_is_tried_again_late
             assert panel.readings.count("set_clock") < 40
             view = site.fleet.panel("lobby")
             assert view is not None
-            assert view.last_error == "unexpected_reply: the panel restarts whenever it is looked at"
+            assert view.last_error == "unexpected_reply: the panel restarts each time it is read"
         await site.pass_time(100)
         (report,) = await site.fleet.upsert([item(1)])
         assert report.success

@@ -305,7 +305,7 @@ def test_the_request_whose_attempt_found_a_panel_silent_says_why_whoever_else_it
         site.panels["gate"].online = False
         site.drivers["lobby"].latency_s = 20.0
         lobby, gate = only(await site.fleet.upsert([item(1)])).panels
-        assert (lobby.reason, lobby.message) == (Reason.DEADLINE_PASSED, "not yet: the gateway is still at work on it")
+        assert (lobby.reason, lobby.message) == (Reason.DEADLINE_PASSED, "not yet: the gateway is still working on it")
         assert gate.reason is Reason.NO_REPLY, "it was tried again meanwhile, and not asked"
 
     on_site(test, "lobby", "gate")

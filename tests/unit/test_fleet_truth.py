@@ -20,7 +20,7 @@ def test_an_upsert_that_a_deletion_overtakes_is_no_success() -> None:
         assert only(deleted).success
         report = only(asked)
         assert (report.success, [result.success for result in report.panels]) == (False, [False])
-        assert report.panels[0].message == "overtaken: it is deleted meanwhile"
+        assert report.panels[0].message == "overtaken: it was deleted meanwhile"
 
     on_site(test)
 

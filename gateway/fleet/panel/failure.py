@@ -22,7 +22,7 @@ class Failure:
     due: float | None = None
 
 
-AT_WORK = Failure(Reason.DEADLINE_PASSED, "not yet: the gateway is still at work on it")
+AT_WORK = Failure(Reason.DEADLINE_PASSED, "not yet: the gateway is still working on it")
 STORE_DOUBTED = Failure(
     Reason.DEADLINE_PASSED, "the store may be older than what was asked: restore a backup, or run trust-store"
 )

@@ -97,7 +97,7 @@ class Identification:
         if identity.stranger is not None:
             return await self._stranger(identity.stranger, None, priority)
         if state.images() and not state.to_be_read:
-            identity.note = "the unit holds something else than the panel was last seen to hold, and has no serial number"
+            identity.note = "the unit holds something other than what the panel was last seen to hold, and has no serial number"
             self._context.emit(Doubted(state.id, identity.note))
         await self.recognised()
         return None

@@ -109,7 +109,7 @@ def judge(found: str | None, known: str | None, fixed: str | None, neighbours: C
     if found == known or met_twice(found, known, neighbours):
         return SAME
     if found is None:
-        return Judgement(f"the unit tells no serial number, the panel has {known}", replaceable=True)
+        return Judgement(f"the unit reports no serial number, the panel has {known}", replaceable=True)
     owner = next((each for each in neighbours if each.serial == found), None)
     if owner is None:
         changed = Judgement(f"{_said(found)}, the panel has {known}", replaceable=True)
@@ -142,4 +142,4 @@ def holds_same(image: PanelImage, read: PanelImage) -> bool:
 
 
 def _said(found: str | None) -> str:
-    return "the unit tells no serial number" if found is None else f"the unit has serial number {found}"
+    return "the unit reports no serial number" if found is None else f"the unit has serial number {found}"

@@ -94,7 +94,7 @@ class Inspection:
         return None
 
     async def _read(self, priority: Priority, *, asked: bool) -> Failure | None:
-        """`asked`: the unit was asked who it is in this look; one that holds something else than known is asked again."""
+        """`asked`: the unit was asked who it is in this look; one that holds something other than known is asked again."""
         state = self._state
         self.owes_save = state.driver.unsaved
         failure = None if self.closes_first() else await self.save(priority)
@@ -316,7 +316,7 @@ class Inspection:
         failure = await self.measure(priority)
         if failure is None and self._state.certain and self._status is not None and self._off(self._status):
             self._state.clock_found(missing=True)
-            failure = Failure(Reason.CLOCK_NOT_SET, "the panel took the time, and its clock shows another")
+            failure = Failure(Reason.CLOCK_NOT_SET, "the panel accepted the time, but its clock shows another")
         return failure
 
     def _schedule_clock(self) -> None:

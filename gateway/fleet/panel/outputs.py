@@ -338,7 +338,7 @@ class OutputKeeper:
         now, news, before = self._context.clock.monotonic(), held.seen is not on, held.seen
         lease, deadline = held.lease() if on else (None, None)
         if lease == 0:
-            return Failure(Reason.DEADLINE_PASSED, "it closes before a lease could be over")
+            return Failure(Reason.DEADLINE_PASSED, "it closes before a lease would end")
         priority = Priority.GRANT if held.opening else Priority.REVOCATION
         held.seen = on if before is on else None  # while it is under way nobody knows
         held.switching = True

@@ -285,7 +285,7 @@ class Reconciler:
             if clock is not None:
                 return clock
         else:
-            return Failure(Reason.UNEXPECTED_REPLY, "the panel restarts whenever it is looked at")
+            return Failure(Reason.UNEXPECTED_REPLY, "the panel restarts each time it is read")
         if self.state.retired and self.state.certain:
             return await self._transactions.retire()
         erasure = await self._transactions.erase() if self._erase_all and self.state.certain else None

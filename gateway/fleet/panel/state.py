@@ -326,7 +326,7 @@ class PanelState:
                 self.leaving.setdefault(key, self._now())
 
     def drift(self) -> None:
-        """It was read to hold something else than it had acknowledged."""
+        """It was read to hold something other than it had acknowledged."""
         self.drifted = True
         self.observed = replace(self.observed, drifts=self.observed.drifts + 1)
 

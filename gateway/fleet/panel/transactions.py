@@ -62,7 +62,7 @@ class Transactions:
             await self._context.store.put_allocation(state.id, {}, self._context.now())
             state.reserve({})
         state.settled({})
-        message = f"erased, nothing more is written to it: take it out of the file, or `panel-gateway reinit {state.id}`"
+        message = f"erased, nothing more is written to it: remove it from the file, or `panel-gateway reinit {state.id}`"
         return Failure(Reason.DEPARTED, message, due=self._context.clock.monotonic() + _LONG_S)
 
     async def take_over(self) -> None:
@@ -217,7 +217,7 @@ class Transactions:
         began = self._context.clock.monotonic()
         try:
             said = await state.driver.apply(plan, step.priority, None)
-        except BaseException:  # cut short, or by a defect: nobody knows how far it came
+        except BaseException:  # cut short, or ended by a defect: nobody knows how far it came
             state.wear.ended(Outcome.NOT_SENT)
             state.doubt()
             raise
