@@ -255,7 +255,7 @@ class OutputCommand(Part):
 
     @property
     def longest_s(self) -> int:
-        """The longest time that a timed command can say, in whole seconds."""
+        """The longest time that a timed command can express, in whole seconds."""
         return self.max_units * self.tenths_per_unit // 10
 
 

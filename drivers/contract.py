@@ -136,9 +136,9 @@ class PanelCapabilities:
     date_range: Literal["none", "optional", "required"] = "none"
     """Whether a schedule has a first and a last date."""
     first_date: int | None = None
-    """The earliest day that a date can say."""
+    """The earliest day that a date can express."""
     last_date: int | None = None
-    """The latest day that a date can say."""
+    """The latest day that a date can express."""
     link_chain: bool = False
     """A slot can name another one whose periods count for it, too."""
     max_slots_per_profile: int = 1
@@ -147,7 +147,7 @@ class PanelCapabilities:
     end_minute: Literal["exclusive", "inclusive", "unknown"] = "exclusive"
     """Whether a period that ends at 18:00 is closed at 18:00, or from 18:01 on."""
     last_minute: Literal["23:59", "24:00"] = "24:00"
-    """The last end a period can say; an inclusive 23:59 covers the whole day."""
+    """The last end a period can express; an inclusive 23:59 covers the whole day."""
     semantics: Literal["period", "event_list"] = "period"
     """Periods with a start and an end, or a list of timed values of which each holds until the next one."""
     midnight_entry: bool = False
@@ -186,7 +186,7 @@ class PanelCapabilities:
     references: int = 0
     """Schedules that one identifier can name."""
     identifier_validity: Literal["none", "day", "minute", "second"] = "none"
-    """How finely a panel can say when an identifier begins and ends to count."""
+    """How finely a panel can express when an identifier begins and ends to count."""
     max_passes: int = 0
     """The most entries that a panel can count down; 0 where it counts none."""
     code_digits: int = 0

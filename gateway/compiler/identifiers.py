@@ -1,7 +1,7 @@
 """Identifiers on a panel whose schedules are compiled: references, validity, slots, and what becomes of each. Pure.
 
-An identifier lets in nobody whom it should not: what a panel cannot say is refused or cut, and a reference is to a schedule that
-this very image holds.
+An identifier lets in nobody whom it should not: what a panel cannot express is refused or cut, and a reference is to a schedule
+that this very image holds.
 """
 
 from __future__ import annotations
@@ -214,9 +214,9 @@ def _limit(identifier: Identifier, capabilities: PanelCapabilities) -> tuple[str
     if number.digits > capabilities.code_digits:
         return "code_digits", f"a code of {number.digits} digits, the panel takes {capabilities.code_digits}"
     if not _outputs(identifier.lock, capabilities.outputs):
-        return "outputs", f"the panel has no door that is its {identifier.lock}"
+        return "outputs", f"the panel has no {identifier.lock} door"
     if identifier.passes is not None and not capabilities.max_passes:
-        return "max_passes", "the panel counts no entries"
+        return "max_passes", "the panel cannot count entries"
     return None
 
 
@@ -233,7 +233,7 @@ def _passes(identifier: Identifier, spent: int, capabilities: PanelCapabilities)
     left = max(0, asked - spent)
     if left <= capabilities.max_passes:
         return left, None
-    return capabilities.max_passes, f"{capabilities.max_passes} entries of {asked}: the panel counts no further"
+    return capabilities.max_passes, f"{capabilities.max_passes} entries of {asked}: the panel cannot count further"
 
 
 def _of_profile(link_id: str, image: PanelImage) -> ItemOutcome:

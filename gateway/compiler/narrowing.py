@@ -1,4 +1,4 @@
-"""Cuts of what a panel cannot say exactly, so that less is open: which cuts there are, and whether they are allowed. Pure."""
+"""Cuts of what a panel cannot express exactly, so that less is open: which cuts there are, and whether they are allowed. Pure."""
 
 from __future__ import annotations
 

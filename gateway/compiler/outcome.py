@@ -51,7 +51,7 @@ def nothing_to_hold(past: bool) -> Draft:
 
 
 def not_started(renew_at: int) -> Draft:
-    message = "not started; the panel cannot say a start, it is written when it comes"
+    message = "not started: the panel cannot express a start, so the profile is written when it starts"
     return Draft(ItemOutcome(ItemState.PENDING, reason=Reason.NOT_STARTED, message=message, renew_at=renew_at))
 
 

@@ -21,7 +21,7 @@ _WINDOWS_SEEN = 8
 
 @dataclass(frozen=True, slots=True)
 class Grain:
-    """How finely a panel divides a day: minutes per step, the last end it can say, and how much it holds for one day."""
+    """How finely a panel divides a day: minutes per step, the last end it can express, and how much it holds for one day."""
 
     step: int
     day_end: int

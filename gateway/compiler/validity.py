@@ -1,4 +1,4 @@
-"""When an identifier counts, in the steps that a panel can say. Pure."""
+"""When an identifier counts, in the steps that a panel can express. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def minutes_of(identifier: Identifier, capabilities: PanelCapabilities, options:
         return None
     first, last = span[0], min(span[1], LAST_MINUTE)
     if capabilities.identifier_validity == "none":
-        return _refusal("the panel cannot say when an identifier counts")
+        return _refusal("the panel cannot express a validity")
     if capabilities.identifier_validity == "day":
         return _whole_days(first, last, options)
     return Span(first, last)
@@ -45,7 +45,7 @@ def _whole_days(first: int, last: int, options: CompileOptions) -> Span | Refusa
     if (begin, end) == (60 * first, 60 * (last + 1)):
         return Span(first, last)
     if _CUT not in options.narrow:
-        return _refusal("a validity that does not begin and end at midnight; `narrow` does not allow to cut it")
+        return _refusal("a validity that does not begin and end at midnight; `narrow` does not allow cutting it")
     if begin >= end:
         return _refusal("a validity that holds no whole day")
     return Span(begin // 60, end // 60 - 1, (_CUT,))

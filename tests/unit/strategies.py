@@ -98,7 +98,7 @@ _plain = st.sampled_from(
 
 
 def repeats(end: st.SearchStrategy[int | None]) -> st.SearchStrategy[Repeat]:
-    """Every shape of repetition that the API can say."""
+    """Every shape of repetition that the API can express."""
     return st.one_of(
         st.builds(lambda plain, end: Repeat(plain[0], plain[1], end=end), _plain, end),
         st.builds(Repeat, st.just(Frequency.DAY), loopers, st.just(True), end=end),

@@ -24,7 +24,7 @@ KYIV = ZoneInfo("Europe/Kyiv")
 NOW = int(datetime(2026, 11, 1, tzinfo=KYIV).timestamp())
 
 # Every example starts on Monday 2 November, but for the eighth (Sunday the 1st), so that what is weekly has not started on panels
-# that cannot say a start: GE, Domat and the two access tables wait for it. A date range says it on the first and on uhppote.
+# that cannot express a start: GE, Domat and the two access tables wait for it. A date range says it on the first and on uhppote.
 # "Daily until date" has 60 dates: GE has 90 in one calendar, ZKTeco takes two of its three types of 32, HID two of eight.
 # "Every two weeks" lasts from Monday 09:00 to Wednesday 18:00, three different days: one more than GE has calendars, as many as
 # ZKTeco has holiday types. The open panel writes the off weeks as closed dates, in a bitmap of 224 days from 2 November, up to

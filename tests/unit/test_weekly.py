@@ -1,4 +1,4 @@
-"""Weekly tables on panels that cannot say from when on: written when no clock within its bound can be early any more."""
+"""Weekly tables on panels that cannot express a start: written when no clock within its bound can be early any more."""
 
 from __future__ import annotations
 

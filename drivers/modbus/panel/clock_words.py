@@ -79,7 +79,7 @@ def civil_wall(values: Sequence[int]) -> Wall | None:
 
 
 def field_words(codec: FieldsClock, wall: Wall) -> tuple[int, ...]:
-    """The words of a `fields` clock. Raises ValueError for a year that a byte cannot say."""
+    """The words of a `fields` clock. Raises ValueError for a year that a byte cannot express."""
     day = EPOCH + timedelta(days=wall[0])
     second = wall[1]
     values: dict[ClockField, int] = {

@@ -39,7 +39,7 @@ _IDENTIFIERS_AT_ONCE = 62
 
 @lru_cache(maxsize=8192)
 def slot_words(number: int, slot: Slot, most_dates: int) -> tuple[int, ...]:
-    """The 64 words of a used slot. Raises ValueError for what the slot cannot say."""
+    """The 64 words of a used slot. Raises ValueError for what the slot cannot express."""
     if slot.opaque is not None:
         return slot.opaque
     if len(slot.periods) > _MOST_PERIODS:

@@ -24,7 +24,7 @@ _UNLIMITED = 0xFFFF
 
 @lru_cache(maxsize=8192)
 def identifier_words(number: int, slot: IdentifierSlot) -> tuple[int, ...]:
-    """The 16 words of a used slot. Raises ValueError for what the slot cannot say."""
+    """The 16 words of a used slot. Raises ValueError for what the slot cannot express."""
     if slot.opaque is not None:
         return slot.opaque
     named = (_ALWAYS,) if slot.schedules is None else slot.schedules
