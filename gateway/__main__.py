@@ -36,7 +36,9 @@ def _count(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="panel-gateway", description="Time profiles to hardware panels.")
+    parser = argparse.ArgumentParser(
+        prog="panel-gateway", description="The BAS-IP panel API for the hardware panels of a site."
+    )
     parser.add_argument("--version", action="version", version=f"panel-gateway {own_version()}")
     verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -50,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = command("serve", "run the gateway", as_json=False)
     serve.add_argument(
-        "--new-store", action="store_true", help="begin with an empty site; a store that cannot be opened is set aside"
+        "--new-store", action="store_true", help="start with an empty site; a store that cannot be opened is set aside"
     )
     serve.add_argument("--host", help="listen here instead of [http] host")
     serve.add_argument("--port", type=_port, help="listen here instead of [http] port; 0 picks a free one")
@@ -63,18 +65,18 @@ def _parser() -> argparse.ArgumentParser:
         running.add_argument(
             "--log-level", choices=logs.LEVELS, default="info", help="least level of what is logged; debug: frames too"
         )
-    check = command("check", "name every mistake of a configuration, and warn of what may surprise")
-    check.add_argument("--strict", action="store_true", help="exit with status 1 for warnings, too")
+    check = command("check", "list every mistake in a configuration, and warn of what may surprise")
+    check.add_argument("--strict", action="store_true", help="exit with status 1 for warnings too")
     plan = command("plan", "show what a request would do to every panel; nothing is written")
     plan.add_argument("request", type=Path, metavar="REQUEST.json")
     plan.add_argument("--panels", help="panels in place of the bindings, comma-separated: @doors,gate:3")
-    status = command("status", "show desired against observed for every panel")
+    status = command("status", "show what is desired and what the panels hold")
     status.add_argument("panel", nargs="?")
     reload = command("reload", "make the gateway read its configuration again, and wait for its answer")
     trust = command("trust-clock", "say that this host's clock is right, until the host boots or its clock is set")
     trust.add_argument("--yes", action="store_true", help="do not ask")
     of_a_panel = {verb: command(verb, text) for verb, text in VERBS.items()}
-    of_a_panel["accept"].add_argument("--slots", action="store_true", help="remember its slots of others, with what they hold")
+    of_a_panel["accept"].add_argument("--slots", action="store_true", help="remember its foreign slots with what they hold")
     for verb in of_a_panel.values():
         verb.add_argument("panel")
     for asking in (status, reload, trust, *of_a_panel.values()):
@@ -87,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     restore = command("restore", "put a backup in the place of the store, which is set aside", as_json=False)
     restore.add_argument("backup", type=Path, metavar="FILE")
-    believe = command("trust-store", "believe a store that is older than its mark, as it is", as_json=False)
+    believe = command("trust-store", "trust a store that is older than its mark, as it is", as_json=False)
     believe.add_argument("--url", help="ask over HTTP, as the first user, in place of the gateway's socket on this machine")
     models = command("models", "list panel models, or check a model file", config=False)
     models.add_argument("--config", type=Path, metavar="FILE", help="configuration whose site.models_dir counts too")

@@ -135,7 +135,7 @@ class Gateway:
         self._store = SqliteStore(path)
         snapshot = await self._store.open()
         if snapshot.doubt:
-            _log.error("the store is not believed", extra={"doubt": snapshot.doubt})
+            _log.error("the store is not trusted", extra={"doubt": snapshot.doubt})
         self._stack.push_async_callback(self._store.close)
         self._serial = await serial_number(self._store, snapshot, path, is_new=is_new)
         self._known_addresses = KnownAddresses(self._clock, snapshot.facts.get(FACT, ""))
@@ -265,7 +265,7 @@ class Gateway:
         doubt = self._fleet.doubt()
         wrong = [
             (not await self._writable.value(), "the store takes no writes"),
-            (bool(doubt), f"the store is not believed: {doubt} (`restore FILE` or `trust-store`)"),
+            (bool(doubt), f"the store is not trusted: {doubt} (`restore FILE` or `trust-store`)"),
             (not self._bound, "the port is not bound"),
             (not clock.trusted, clock.reason or "the system clock is not trusted"),
         ]

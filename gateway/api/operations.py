@@ -26,7 +26,7 @@ async def trust_store(request: web.Request) -> web.Response:
     """The store is believed as it is, whatever its mark says."""
     trust = request.app[SERVICES].trust_store
     if trust is None:
-        raise ApiError(404, "there is no store to be believed")
+        raise ApiError(404, "there is no store to trust")
     await finish(request, trust())
     return json_response({"trusted": True})
 

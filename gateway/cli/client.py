@@ -62,7 +62,7 @@ def _local_place(settings: Settings) -> Path:
     try:
         return local_socket.answering(store)
     except PermissionError as error:
-        raise GatewayRefused(f"{store}: its gateway answers root and its own user only; or name it by --url") from error
+        raise GatewayRefused(f"{store}: its gateway answers only root and its own user; --url asks over HTTP instead") from error
     except OSError as error:
         raise GatewayRefused(f"{store}: no gateway of this store answers ({error.strerror})") from error
 

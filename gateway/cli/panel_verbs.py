@@ -10,9 +10,9 @@ from gateway.cli.output import called, say, say_json
 
 VERBS: Mapping[str, str] = {
     "sync": "read a panel and write what differs, now",
-    "reinit": "erase a panel and write all of it",
-    "retry": "try the failed items of a panel again",
-    "accept": "take the unit that stands at a panel's place for the panel, or its slots of others as known",
+    "reinit": "erase a panel and write everything again",
+    "retry": "try the items of a panel again that were given up",
+    "accept": "accept the unit that was found at a panel's place, or (--slots) its foreign slots",
     "erase": "erase a panel before it leaves the configuration, and write nothing more to it",
     "forget": "forget a panel that left the configuration, with what it may still hold",
 }

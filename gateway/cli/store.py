@@ -37,12 +37,12 @@ def new_store(settings: Settings) -> None:
     except StoreError as error:
         raise Mistakes([str(error)]) from error
     if aside is not None:
-        note(f"{settings.store.path}: begun anew; what was there is {aside}")
+        note(f"{settings.store.path}: an empty site from now on; what was there is {aside}")
 
 
 def trust_store(settings: Settings, arguments: Namespace) -> int:
     called(settings, "POST", "/gateway/v1/store/trust", arguments.url)
-    say(f"{settings.store.path}: believed from now on")
+    say(f"{settings.store.path}: trusted from now on")
     return 0
 
 

@@ -113,7 +113,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 def _died(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    logging.getLogger("gateway").critical("the process ends by a defect", exc_info=(kind, error, trace))
+    logging.getLogger("gateway").critical("the process ends because of a defect", exc_info=(kind, error, trace))
 
 
 def _formatter(stream: TextIO) -> logging.Formatter:

@@ -18,7 +18,7 @@ from gateway.store.files import beside, replacing
 class Mark:
     """`identity`: of the store. `revision`: its last. `durable`: writes of which a power cut loses none; `writes`: all of them.
 
-    `doubt`: why the store is not believed, until somebody says that it is to be; empty: it is.
+    `doubt`: why the store is not trusted until an operator says so; empty: it is trusted.
     """
 
     identity: str

@@ -211,7 +211,7 @@ async def test_an_older_store_is_told_until_somebody_says_that_it_counts(site: P
     harm(site.parent)
     for _ in range(2):  # it is told again after a restart
         async with starts(site) as gateway, logged_in(gateway.url) as client:
-            assert "the store is not believed" in await ready(gateway, client)
+            assert "the store is not trusted" in await ready(gateway, client)
             await client.delete(item(1)["link_id"])
             await gateway.end()
     async with starts(site) as gateway, logged_in(gateway.url) as client:
