@@ -34,7 +34,7 @@ class Admission:
         return replace(item, content=identifier)
 
     def _resolved(self, identifier: Identifier, uids: tuple[int, ...]) -> Identifier | None:
-        """With the link_ids of profiles that are named by uid; None where one that it names is not there."""
+        """The identifier with the link_ids of profiles that it names by uid; None where one of them is not there."""
         if identifier.profiles is None:
             return identifier
         named = {*identifier.profiles, *self._by_uid(uids)}

@@ -130,7 +130,7 @@ class Assignment:
         return [each for each in self._elsewhere.values() if each.keys]
 
     def forget(self, panel: str) -> None:
-        """Nothing is known of a departed panel any more."""
+        """Forget what is known of a departed panel."""
         self._elsewhere.pop(panel, None)
 
     def forgettable(self) -> list[str]:

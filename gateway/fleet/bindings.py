@@ -64,7 +64,7 @@ class Bindings:
         return target is not None and target.panel in self._panels
 
     def resolve_identifier(self, link_id: str) -> Targets:
-        """As `resolve`, but what is bound to any item is bound only where there are readers, and to no output."""
+        """The binding of an identifier: what is bound to any item counts only where there are readers, and for no output."""
         own = self._overrides.get(link_id)
         if own is not None:
             return self._override(tuple(own))

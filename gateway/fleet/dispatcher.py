@@ -209,5 +209,5 @@ def _is_full(result: PanelResult) -> bool:
 
 
 def _overtaken(targets: Collection[Target], message: str) -> tuple[PanelResult, ...]:
-    """Nobody will hold it any more."""
+    """The results of places that will not hold the item any more."""
     return tuple([PanelResult(str(each), False, ItemState.PENDING, Reason.DEADLINE_PASSED, message) for each in targets])

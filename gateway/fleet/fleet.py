@@ -126,7 +126,7 @@ class Fleet:
     # the host's clock
 
     def clock(self) -> ClockView:
-        """Whether the wall clock is believed, and why; with what is to be told of the law of its zone."""
+        """Whether the wall clock is trusted, and why; with warnings about the law of its zone."""
         view = self._context.trust.view()
         return replace(view, warnings=(*view.warnings, *self._law.warnings(view.at)))
 
@@ -149,7 +149,7 @@ class Fleet:
         self.set_options(replace(options, readings=replace(options.readings, zone=zone)))
 
     def doubt(self) -> str:
-        """Why nothing is opened by what the store says; empty: it is believed."""
+        """Why nothing is opened by what the store says; empty: the store is trusted."""
         return self._context.doubt
 
     def stamp(self) -> float:
@@ -157,7 +157,7 @@ class Fleet:
         return self._context.stamp()
 
     async def believe(self) -> None:
-        """Whatever the doubt, what the store says counts from now on. Raises StoreError."""
+        """Trust the store from now on, whatever the doubt. Raises StoreError."""
         await self._context.store.trust()
         self._context.doubt = ""
         for panel in self._panels.values():
@@ -211,7 +211,7 @@ class Fleet:
         return self._desired.items(kind)
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
-        """Those set through the API."""
+        """The bindings that were set through the API."""
         return dict(self._overrides)
 
     async def bind(self, link_id: str, panels: Sequence[str]) -> None:

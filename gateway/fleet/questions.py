@@ -77,7 +77,7 @@ class Questions:
             return PlacePlan(dict.fromkeys(items, cell))
 
     def _provisional(self, item: RequestItem, place: int) -> DesiredItem:
-        """As the item would be desired if it were asked for."""
+        """The item as it would be desired if it were asked for."""
         known, generation = self._desired.live.get(item.key), self._desired.generation(item.key) + 1
         sequence = known.sequence if known is not None else _NOT_YET + place
         content = item.content

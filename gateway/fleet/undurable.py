@@ -32,7 +32,7 @@ class Undurable:
         self._context = context
         self._take_in = take_in
         self._pending: dict[str, DesiredChange] = {}
-        """By key, what the store is still to be told."""
+        """Key -> the deletion that the store is still to be told."""
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -64,7 +64,7 @@ class Undurable:
         await self._take_in(done)
 
     async def run(self) -> None:
-        """Until `stop`: tries again what the store refused."""
+        """Try again, until `stop`, what the store refused."""
         while not self._stopping:
             await self._wake.wait()
             with contextlib.suppress(TimeoutError):

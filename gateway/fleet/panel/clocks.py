@@ -71,7 +71,7 @@ def error_s(zone: ZoneInfo, status: PanelStatus) -> float | None:
 
 
 def _ahead_s(status: PanelStatus, offset: int) -> float | None:
-    """As the panel goes by `offset`. A clock shows whole seconds: what it lags within the second it shows counts as right."""
+    """The error of a clock that goes by `offset`. It shows whole seconds: a lag within its second counts as right."""
     if status.clock is None or status.clock_read_at is None:
         return None
     day, second = status.clock

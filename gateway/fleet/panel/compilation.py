@@ -78,7 +78,7 @@ def refresh(state: PanelState, context: FleetContext) -> None:
 
 
 def used(allocation: Allocation) -> Allocation:
-    """Without the link_ids that have no slot."""
+    """The allocation without the link_ids that have no slot."""
     return {link_id: tuple(numbers) for link_id, numbers in allocation.items() if numbers}
 
 
@@ -120,7 +120,7 @@ def _held(state: PanelState) -> tuple[object, ...]:
 async def alone(
     state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem], *, urgent: bool
 ) -> AsyncIterator[None]:
-    """Until it is this panel's turn to be compiled: small work has a turn of the loop to itself, large work is done beside the
+    """Wait for this panel's turn to be compiled: small work has a turn of the loop to itself, large work is done beside the
     loop, one panel after the other."""
     async with context.turn.held(urgent=urgent):
         await asyncio.sleep(0)

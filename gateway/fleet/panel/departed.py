@@ -1,4 +1,4 @@
-"""Panels that the configuration has no more, and what they may still hold: nobody can take it away from them."""
+"""Panels that have left the configuration, and what they may still hold: nobody can take it away from them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Departed:
     images: tuple[PanelImage, ...] = ()
 
     def neighbour(self) -> Neighbour:
-        """As other panels see it."""
+        """The departed panel as other panels see it."""
         return Neighbour(self.id, self.kind, self.serial, None, self.images, departed=True)
 
 

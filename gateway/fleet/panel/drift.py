@@ -34,7 +34,7 @@ class DriftLooks:
             self._tasks[line] = self._supervisor.spawn(self._lines[line].run(), f"drift look on {line}")
 
     def leave(self, panel: Panel) -> None:
-        """Once is enough."""
+        """Stop looking at the panel; a second call changes nothing."""
         name = panel.state.line
         line = self._lines.get(name)
         if line is None or line.panels.pop(panel.id, None) is None or line.panels:

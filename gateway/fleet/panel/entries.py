@@ -13,7 +13,7 @@ FACT = "entries"
 """The durable fact of a panel that keeps `Spent`."""
 
 Spent = Mapping[str, tuple[KnownBy, int]]
-"""By identifier: its number, and the entries it had in slots that are gone."""
+"""Identifier -> its number, and the entries it had in slots that are gone."""
 
 
 def text_of(spent: Spent) -> str:
@@ -47,7 +47,7 @@ def losing(before: PanelImage, after: PanelImage, keys: Collection[str]) -> dict
 
 
 def added(spent: Spent, image: PanelImage, slots: Mapping[int, str], counts: Mapping[int, int]) -> Spent:
-    """With the entries that were had in these slots."""
+    """The entries so far, with those that were had in these slots."""
     found = dict(spent)
     for number, key in slots.items():
         known_by = image.identifiers[number].known_by

@@ -35,7 +35,7 @@ class Foreign:
         self._told: tuple[ForeignSlot, ...] = ()
 
     def slots(self) -> tuple[ForeignSlot, ...]:
-        """All of them, by number."""
+        """All foreign slots, by number."""
         image, today = self._state.image, clocks.local_minute(self._context.options.readings.zone, self._context.now()) // 1440
         if image is None:
             return ()
@@ -69,7 +69,7 @@ class Foreign:
         self._accepted = known
 
     def facts(self) -> dict[str, str]:
-        """As the store has them."""
+        """What the store keeps of them: facts by key."""
         return {key: _text(slots) for key, slots in ((_ACCEPTED, self._accepted), (_LEARNED, self._learned)) if slots}
 
     def _content(self, number: int) -> str:
@@ -81,7 +81,7 @@ class Foreign:
 
 
 def alarming(slots: Iterable[ForeignSlot]) -> tuple[ForeignSlot, ...]:
-    """Those that are open to somebody and that nobody knows."""
+    """The foreign slots that are open to somebody and that nobody knows."""
     return tuple([each for each in slots if each.opens is not None and not each.known])
 
 

@@ -89,7 +89,7 @@ class HeldOutput:
 
     @property
     def runs(self) -> bool:
-        """On, or a lease of it may run: what a look without an answer left unknown."""
+        """Whether it is on, or a lease of it may run because a look without an answer left it unknown."""
         return self.seen is True or (self.seen is None and self.prolong_at is not None)
 
     @property
@@ -99,7 +99,7 @@ class HeldOutput:
 
     @property
     def is_off(self) -> bool:
-        """As it was read, where it can be read."""
+        """Whether it is off: by a reading, where it can be read."""
         return self.seen is False and not (self.unread or self.contradicted)
 
     def due(self, *, wanted: bool) -> bool:

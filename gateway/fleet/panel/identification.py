@@ -26,7 +26,7 @@ class Identification:
         self._context = context
 
     async def check(self, priority: Priority) -> Failure | None:
-        """By its serial number. A unit without one counts as the panel until its content says otherwise."""
+        """Identify the unit by its serial number. A unit without one counts as the panel until its content says otherwise."""
         state, identity = self._state, self._state.identity
         identity.connection = state.driver.connection
         said = await state.driver.identity(priority, None)
@@ -81,7 +81,7 @@ class Identification:
     # without a number
 
     async def compare(self, read: PanelImage, known: PanelImage | None, priority: Priority) -> Failure | None:
-        """By what a unit without a number was read to hold; `known`: the image of the panel's own that says the same."""
+        """Identify a unit without a number by what it was read to hold; `known`: the image of the panel's own that equals it."""
         state, identity = self._state, self._state.identity
         own = known is not None or any(self._same_content(image, read) for image in state.images())
         if own or identity.numbered or identity.compared or identity.accepted:
@@ -127,7 +127,7 @@ class Identification:
         return {key: item.generation for key, item in self._state.bound.items()} == image.generations
 
     async def recognised(self) -> None:
-        """Nothing that the unit holds speaks against it."""
+        """Take the unit for the panel: nothing that it holds speaks against it."""
         identity = self._state.identity
         if identity.stranger is not None:
             await self._recognise(identity.serial)
@@ -165,7 +165,7 @@ class Identification:
         return [each for each in self._context.neighbours() if each.id != self._state.id]
 
     def _alike(self) -> Collection[Neighbour]:
-        """Those whose content can be compared."""
+        """The panels whose content can be compared."""
         observed = self._state.observed
         return [each for each in self._neighbours() if each.kind == (observed.model, observed.options)]
 

@@ -55,7 +55,7 @@ class Identity:
         """Called when the unit was recognised, or was not."""
 
     def facts(self) -> dict[str, str]:
-        """As the store keeps it."""
+        """What the store keeps of it: facts by key."""
         known = {"serial": self.serial, "stranger": self.stranger, "where": self.where}
         return {key: value for key, value in known.items() if value is not None}
 

@@ -328,7 +328,7 @@ class Inspection:
         self.clock_at = min(at for at in (now + _CLOCK_PERIOD_S, change, due) if at is not None and at > now)
 
     def begin_anew(self) -> None:
-        """After a defect: nothing that was found out counts."""
+        """Forget after a defect what was found out."""
         self._restricted, self._clock_due, self._status = False, True, None
 
     def forget_clock(self) -> None:

@@ -27,7 +27,7 @@ from gateway.store.contract import DesiredItem
 
 
 class Output:
-    """See `place.Place`."""
+    """The place of what is bound to one output; see `place.Place`."""
 
     def __init__(self, number: int, state: PanelState, context: FleetContext, keeper: OutputKeeper) -> None:
         self._number = number

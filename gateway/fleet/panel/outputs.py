@@ -116,7 +116,7 @@ class OutputKeeper:
     # its life
 
     async def run(self) -> None:
-        """Until `stop`. A defect ends no other panel's work: what is on is switched off, and after a pause it begins again."""
+        """Hold the outputs until `stop`. After a defect, which ends no other panel's work, all are switched off first."""
         try:
             await self._defects.survive(self._live, self._make_safe)
         finally:
@@ -176,7 +176,7 @@ class OutputKeeper:
         self._rouse()
 
     async def _make_safe(self, failure: Failure) -> bool:
-        """After a defect nothing stays open: whether all outputs were seen off."""
+        """Switch everything off after a defect; returns whether all outputs were seen off."""
         self._release(list(self._waiting))
         return await self._all_off()
 
@@ -234,7 +234,7 @@ class OutputKeeper:
         return failure
 
     async def _hasten_beside(self, leisure: asyncio.Task[Failure | None]) -> Failure | None:
-        """Until `leisure` is over, or what it opens must no longer be open, or it is time to stop."""
+        """Do what is urgent until `leisure` is over, or what it opens must no longer be open, or it is time to stop."""
         leisure.add_done_callback(lambda _: self._hurry.set())
         failure = None
         while not (leisure.done() or self._stopping or self._opens_what_shall_close()):
@@ -291,7 +291,7 @@ class OutputKeeper:
         return found
 
     async def _open(self) -> Failure | None:
-        """Nothing is switched on that is not durably marked."""
+        """Switch on what may open and is durably marked."""
         failure = None
         for held in list(self._held.values()):
             if held.number in self._marks.outputs and self._may_open(held):

@@ -105,7 +105,7 @@ class Panel:
         self._keeper.wake()
 
     def measure_clock(self) -> None:
-        """Its clock is to be read anew, soon."""
+        """Have its clock read anew, soon."""
         self._reconciler.measure_clock()
 
     def time_jumped(self) -> None:

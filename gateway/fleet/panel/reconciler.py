@@ -127,7 +127,7 @@ class Reconciler:
         self._defects.again()
 
     async def looked(self) -> None:
-        """Until no look in the background is under way; one that is ends early."""
+        """Wait until no look in the background is under way; one that is ends early."""
         if self._looking is not None:
             self._looking.cancel()
         async with self._busy:
@@ -136,7 +136,7 @@ class Reconciler:
     # its life
 
     async def run(self) -> None:
-        """Until `stop`. A defect in the work for this panel ends no other's: after a pause it begins with a reading."""
+        """Work for the panel until `stop`. After a defect, which ends no other panel's work, it begins again with a reading."""
         try:
             await self._defects.survive(self._live, self._give_up)
         finally:
@@ -266,8 +266,8 @@ class Reconciler:
         return failure.reason is Reason.ENDURANCE_SPENT and (before is None or before.reason is not failure.reason)
 
     def _meet_again(self) -> None:
-        """Behind a connection that was opened anew another unit may answer, or the same one after a restart. Asked once an
-        attempt: a server that closes after each reply would never be known otherwise."""
+        """Doubt the unit behind a new connection: it may be another one, or the same one after a restart. Once an attempt: a
+        server that closes after each reply would never be known otherwise."""
         identity = self.state.identity
         if identity.checked and self.state.driver.connection != identity.connection:
             identity.forget()

@@ -76,7 +76,7 @@ def doubted(snapshot: Snapshot) -> Snapshot:
 
 
 def remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int], facts: Mapping[str, str]) -> Snapshot:
-    """With what is known of a panel that is taken out; of one that was not read yet as what it is now, what was known before."""
+    """The snapshot with what is known of a panel that is taken out; of one that was not read yet, what was known before."""
     allocations = {name: held for name, held in snapshot.allocations.items() if not _is_output_of(name, state.id)}
     allocations.update((str(Target(state.id, number)), {"": ()}) for number in marked)
     observed: Mapping[str, ObservedPanel] = snapshot.observed
@@ -87,7 +87,7 @@ def remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int], 
 
 
 def forgotten(snapshot: Snapshot, panel: str) -> Snapshot:
-    """Without what is known of a panel."""
+    """The snapshot without what is known of a panel."""
     allocations = {name: held for name, held in snapshot.allocations.items() if name != panel and not _is_output_of(name, panel)}
     observed = {name: each for name, each in snapshot.observed.items() if name != panel}
     facts = {name: each for name, each in snapshot.panel_facts.items() if name != panel}
@@ -95,7 +95,7 @@ def forgotten(snapshot: Snapshot, panel: str) -> Snapshot:
 
 
 def moved(snapshot: Snapshot, panel: str, to: str) -> Snapshot:
-    """With what is known of a panel as of another id."""
+    """The snapshot in which what is known of a panel is known of another id."""
     known = snapshot
     snapshot = forgotten(snapshot, panel)
     return replace(

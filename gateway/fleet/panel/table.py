@@ -28,7 +28,7 @@ _GIVEN_UP = ItemOutcome(ItemState.REFUSED, Reason.PANEL_REJECTED, "given up afte
 
 
 class Table:
-    """See `place.Place`."""
+    """The place of what is bound to a whole panel; see `place.Place`."""
 
     def __init__(self, state: PanelState, context: FleetContext, reconciler: Reconciler) -> None:
         self._state = state
@@ -107,7 +107,7 @@ class Table:
         return self._granting(told(self._target, self._lacking(wanted)), key)
 
     def _granting(self, said: PanelResult, key: str) -> PanelResult:
-        """With what the panel may still open for an item."""
+        """The result with what the panel may still open for an item."""
         granted = self.still_grants(key)
         if granted is None:
             return said

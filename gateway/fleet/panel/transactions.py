@@ -123,7 +123,7 @@ class Transactions:
         return self._planned
 
     async def _write_singly(self, goal: Goal) -> Failure | None:
-        """After a refusal: one link_id a transaction, so that the one that is refused keeps nobody else out."""
+        """Write one link_id a transaction after a refusal, so that the one that is refused keeps nobody else out."""
         failure = await self._apply(clearing(self._known(), goal.image), goal.asked)
         if failure is not None:
             return failure
@@ -168,7 +168,7 @@ class Transactions:
         return Step(merge(self._known(), goal.image, link_ids), step.priority, link_ids)
 
     def _withheld(self, step: Step) -> Failure | None:
-        """Nothing is opened on a panel whose clock is not right."""
+        """Why a step is not written: nothing is opened on a panel whose clock is not right."""
         if self._state.clock_missing and step.priority is Priority.GRANT and step.link_ids:
             return CLOCK_NOT_SET
         return None

@@ -9,7 +9,7 @@ from gateway.compiler.outcome import HELD
 from gateway.fleet.panel.failure import Failure
 
 Verdicts = Mapping[str, tuple[int, ItemOutcome]]
-"""By item: the generation, and what became of it."""
+"""Item -> the generation, and what became of it."""
 
 REFUSAL_LIMIT = 5
 """How often the panel itself may refuse one item alone before it is given up until an operator's `retry`."""
@@ -42,7 +42,7 @@ def judged(verdicts: Verdicts, asked: Mapping[str, int], held: PanelImage, befor
 
 
 def fresh_refusals(before: Verdicts, after: Verdicts) -> Mapping[str, ItemOutcome]:
-    """Those that were not known before."""
+    """The verdicts that were not known before."""
     return {
         key: outcome
         for key, (generation, outcome) in after.items()

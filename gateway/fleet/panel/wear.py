@@ -46,7 +46,7 @@ class Account:
 
     @property
     def text(self) -> str:
-        """For the store."""
+        """The account as the store keeps it."""
         return json.dumps({one.name: getattr(self, one.name) for one in fields(self)})
 
     def earned(self, writes: float) -> Account:
@@ -72,7 +72,7 @@ class Wear:
 
     @property
     def fact(self) -> str:
-        """For the store."""
+        """What the store keeps of the wear."""
         return self._account.text
 
     @property
