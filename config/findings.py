@@ -36,7 +36,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def matching(pattern: str, expected: str) -> AfterValidator:
-    """For an `Annotated[str, ...]`: the whole text matches, or the mistake says what is expected."""
+    """A validator for `Annotated[str, ...]`: the whole text matches, or the mistake says what is expected."""
     whole = re.compile(pattern)
 
     def check(text: str) -> str:
@@ -100,7 +100,7 @@ def in_words(error: ErrorDetails, root: type[BaseModel]) -> str:
 
 
 def _quoted(value: str | int | float) -> str:
-    """As it is written in the file, shortened."""
+    """The value as it is written in the file, shortened."""
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
@@ -112,7 +112,7 @@ def _type_of(value: object) -> str:
 
 
 def _near_key(root: type[BaseModel], location: Sequence[int | str]) -> str:
-    """For an unknown key, by its place: the known one that it may stand for."""
+    """The known key that an unknown one may stand for, by its place."""
     tables = [root]
     for part in location[:-1]:
         fields = {name: field for table in tables for name, field in table.model_fields.items()}

@@ -70,7 +70,7 @@ class Tables(BaseModel):
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> Tables:
-        """From a file as it was read, with its options filled in."""
+        """The tables of a file as it was read, with its options filled in."""
         return cls.model_validate({key: _with_tuples(value) for key, value in source.items()})
 
     def most(self, name: str) -> int:

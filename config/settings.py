@@ -62,7 +62,7 @@ class HttpSettings(_Settings):
     origins: tuple[Origin, ...] = ()
     """Web sites beside the gateway's own whose pages may call it."""
     hosts: tuple[HostName, ...] = ()
-    """Where there are any: requests for other names are refused; addresses and localhost are not."""
+    """The names that the gateway answers to, beside addresses and localhost; none: to every name."""
     trusted_proxies: tuple[Network, ...] = ()
     """Whose X-Forwarded-For and X-Forwarded-Host are believed."""
     max_connections: int = Field(1000, ge=32, le=1_000_000)
@@ -125,7 +125,7 @@ class PanelSettings(_Settings):
     on_stop: Literal["off", "hold"] = "off"
     poll_ms: int = Field(1000, ge=50, le=3_600_000)
     commit_spacing_s: float = Field(0, ge=0, le=86_400)
-    """At least so long between two commits to endurance-limited storage."""
+    """The least time between two commits to storage of limited endurance, in seconds."""
     service_years: float = Field(10, ge=0.1, le=100)
     """How long that storage has to last: what the gateway writes to it of itself in a day follows from it."""
     serial: Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1, max_length=64)] | None = None

@@ -33,7 +33,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def _check(tables: dict[str, Any]) -> None:
-    """Without recursion, since it looks for what is nested too deeply for recursion."""
+    """Look for what is nested too deeply, without recursion, which that would not survive."""
     left: list[tuple[str, int, Any]] = [(key, 1, value) for key, value in tables.items()]
     while left:
         path, depth, value = left.pop()

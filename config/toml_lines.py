@@ -1,4 +1,4 @@
-"""On which line of a TOML file each key stands. For text that is known to be TOML: it checks nothing."""
+"""The line of a TOML file on which each key stands. The text is known to be TOML: nothing is checked here."""
 
 from __future__ import annotations
 

@@ -36,9 +36,7 @@ def _count(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="panel-gateway", description="The BAS-IP panel API for the hardware panels of a site."
-    )
+    parser = argparse.ArgumentParser(prog="panel-gateway", description="The BAS-IP panel API for the hardware panels of a site.")
     parser.add_argument("--version", action="version", version=f"panel-gateway {own_version()}")
     verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 

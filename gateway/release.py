@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 VERSION = "0.2.0"
 
 RELEASE_DATE = "2026-11-27"
-"""In UTC. A clock that shows an earlier day is wrong for certain."""
+"""The day of the release in UTC. A clock that shows an earlier day is wrong for certain."""
 
 RELEASED_AT = datetime.fromisoformat(RELEASE_DATE).replace(tzinfo=UTC).timestamp()
 """The beginning of that day in Unix seconds."""

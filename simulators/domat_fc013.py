@@ -62,7 +62,7 @@ class DomatFc013(SimulatedPanel):
         self._ram, self._eeprom = factory_words(), factory_words()
         self._clock = FieldsClock(self.oscillator, wall())
         self._weekday_shift = 0
-        """By how many days the weekday that was set is off the date's own."""
+        """How many days the weekday that was set is off the date's own."""
 
     # --- requests
 
@@ -213,7 +213,7 @@ class DomatFc013(SimulatedPanel):
         return self._clock.local_second()
 
     def day_windows(self, slot: int, day: int) -> Windows:
-        """By the table, as if in automatic mode and with a weekday that fits the date."""
+        """The windows by the table, as if in automatic mode and with a weekday that fits the date."""
         events = [(0, self._carried(weekday(day))), *self._events(weekday(day))]
         ends = [*(minute for minute, _ in events[1:]), MINUTES]
         return tuple((at, end) for (at, value), end in zip(events, ends, strict=True) if value == COMFORT and at < end)

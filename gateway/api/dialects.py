@@ -92,4 +92,4 @@ CAMDROID = Dialect(
 )
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType({"camdroid": CAMDROID})
-"""By the setting `site.dialect`."""
+"""The value of `site.dialect` -> the dialect."""

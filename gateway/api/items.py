@@ -1,4 +1,4 @@
-"""From raw items to what the fleet takes: identifiers, apartments, forwards, or any. The first mistake, in the vendor's words."""
+"""Reads raw items for the fleet: identifiers, apartments, forwards, or any. The first mistake, in the vendor's words."""
 
 from __future__ import annotations
 

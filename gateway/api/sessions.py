@@ -28,7 +28,7 @@ _MOST_ENDED = 16_384
 @dataclass(frozen=True, slots=True)
 class _Secret:
     md5_hex: bytes
-    """In lower case."""
+    """The digest in lower case, as clients send it."""
     sha256: bytes
 
 

@@ -1,4 +1,4 @@
-"""From a request's bytes to checked wire items; the first mistake, in the vendor's words.
+"""Reads a request's bytes into checked wire items; the first mistake, in the vendor's words.
 
 The first bad item, and in it the first field in the order of the vendor's table. `detail` starts with the key path.
 """

@@ -31,7 +31,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def note(text: str) -> None:
-    """For the person at the terminal, beside what was asked for."""
+    """Tell the person at the terminal something beside what was asked for."""
     sys.stderr.write(text + "\n")
 
 

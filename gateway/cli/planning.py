@@ -66,7 +66,7 @@ def _told(panel: PlanItemPanel, zone: ZoneInfo) -> str:
 
 
 def as_text(report: PlanReport, zone: ZoneInfo) -> str:
-    """For a person: one row an item and panel, then one a panel, then the frames."""
+    """The report for a person: one row an item and panel, then one a panel, then the frames."""
     items = [
         (item.link_id, panel.panel, panel.outcome.value, panel.slots, _told(panel, zone))
         for item in report.items

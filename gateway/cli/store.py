@@ -31,7 +31,7 @@ def restore(settings: Settings, arguments: Namespace) -> int:
 
 
 def new_store(settings: Settings) -> None:
-    """Before `serve --new-store`: what cannot be opened is set aside. Raises Mistakes where a whole store is there."""
+    """Set a store that cannot be opened aside before `serve --new-store`. Raises Mistakes where a whole store is there."""
     try:
         aside = begin_anew(settings.store.path)
     except StoreError as error:

@@ -1,4 +1,4 @@
-"""From the profiles bound to one panel to the panel's whole image. Pure: no I/O, no clock of its own.
+"""Compiles the profiles bound to one panel into the panel's whole image. Pure: no I/O, no clock of its own.
 
 The one law: at every reading of the panel's own clock the image is open only where a profile is. What a panel cannot hold is
 refused with the limit that does not suffice, never widened.

@@ -114,7 +114,7 @@ def join(members: Sequence[Candidate], panel: Panel, known: Joint = NOBODY) -> J
 
 
 def without_each(joint: Joint, panel: Panel) -> Iterator[tuple[int, Joint]]:
-    """On one table: each member's place, youngest first, with the others together."""
+    """Each member's place on one table, youngest first, with the others together."""
     demands = [member.demand for member in joint.members if member.demand is not None]
     older = list(accumulate(demands, _both, initial=NOTHING))
     younger = NOTHING

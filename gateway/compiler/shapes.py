@@ -58,14 +58,14 @@ class Coming:
         return any(end > local_second for _, end in self.windows)
 
     def first_asked(self, local_second: int) -> tuple[int, DayPlan]:
-        """From this local second of today on: the day of the next window and its minutes there, in whole minutes that it
+        """The day of the next window from this local second of today on, and its minutes there, in whole minutes that it
         touches; before any cut."""
         return _asked(next((window for window in self.windows if window[1] > local_second), None), local_second)
 
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """From day `first` to day `last` (None: without end) every day has the plan of its weekday."""
+    """The days from `first` to `last` (None: without end), of which each has the plan of its weekday."""
 
     first: int
     last: int | None

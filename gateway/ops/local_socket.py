@@ -58,7 +58,7 @@ def bound(place: Path) -> socket.socket:
 
 
 def remove(place: Path) -> None:
-    """At the end; one that cannot be removed is left over."""
+    """Remove the socket at the end; one that cannot be removed is left over."""
     with contextlib.suppress(OSError):
         place.unlink()
 

@@ -53,7 +53,7 @@ def _read(instant: int, readings: Readings) -> int:
 
 
 def _all_day(reading: WallReading) -> WallReading:
-    """From 00:00 of the first date to 24:00 of the last.
+    """The reading from 00:00 of the first date to 24:00 of the last.
 
     An end at a day's first moment adds no day; where 00:00 is in a missing hour, that moment is the end of the hour.
     """

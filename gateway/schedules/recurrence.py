@@ -75,7 +75,7 @@ class Recurrence:
         return merged(self._pieces(instant))
 
     def _pieces(self, instant: int) -> Iterator[Span]:
-        """As `_periods_from`, cut at clock changes.
+        """The periods of `_periods_from`, cut at clock changes.
 
         Local time is less than a day away from UTC, so a window cannot be open at instants a day or more outside its local
         seconds, and is open at all that lie a day or more inside them. Only what is near its ends is looked at closely.

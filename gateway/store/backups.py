@@ -78,7 +78,7 @@ def backup_file(source: Path, target: Path, *, force: bool = False, keep: int = 
 
 
 def _rotate(target: Path, keep: int) -> None:
-    """Every copy gets the next number; those from `keep` on go."""
+    """Give every copy the next number, and delete those from `keep` on."""
     kept = [target]
     while (older := beside(target, f".{len(kept)}")).exists():
         kept.append(older)

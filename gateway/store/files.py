@@ -37,7 +37,7 @@ def take_lock(store: Path) -> int:
 
 @contextlib.contextmanager
 def locked(store: Path) -> Iterator[None]:
-    """While no gateway uses the store, and none can begin to. Raises StoreInUse, OSError."""
+    """Hold the store's lock: no gateway uses the store, and none can begin to. Raises StoreInUse, OSError."""
     lock = take_lock(store)
     try:
         yield

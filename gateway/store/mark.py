@@ -43,7 +43,7 @@ def read_mark(store: Path) -> Mark | None:
 
 
 def write_mark(store: Path, mark: Mark) -> None:
-    """In place of the older one, whole or not at all. Raises OSError."""
+    """Write the mark in place of the older one, whole or not at all. Raises OSError."""
     with replacing(beside(store, ".mark")) as new:
         new.write_text(_CODEC.encode(mark), "ascii")
 

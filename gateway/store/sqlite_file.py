@@ -113,14 +113,14 @@ class StoreFile:
             log.warning("the store's mark is not kept", extra={"error": str(error)})
 
     def make_room(self, *, reserved: bool) -> None:
-        """For a deletion on a full medium: the log begins anew; `reserved`: what was kept for it is given back."""
+        """Make room for a deletion on a full medium: the log begins anew; `reserved`: the room kept for it is given back."""
         with contextlib.suppress(StoreError), translated(self.path):
             if reserved:
                 give_room(self.path)
             self._current().execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
     def trust(self) -> None:
-        """The store is believed from now on. Raises StoreError."""
+        """Trust the store from now on. Raises StoreError."""
         with translated(self.path):
             self._mark = self._written = mark_of(self._current())
             write_mark(self.path, self._mark)

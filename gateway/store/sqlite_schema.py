@@ -209,7 +209,7 @@ Row = tuple[str, int, str, int, int, int, str | None, bytes, float]
 
 
 def item_of(row: Row) -> DesiredItem:
-    """From a row of SELECT_ITEMS."""
+    """The item of a row of SELECT_ITEMS."""
     kind, uid, link_id, sequence, generation, revision, content, body, changed_at = row
     try:
         decoded = None if content is None else codec.CONTENTS[kind].decode(content)
@@ -220,7 +220,7 @@ def item_of(row: Row) -> DesiredItem:
 
 
 def row_of(item: DesiredItem) -> Row:
-    """For INSERT_ITEM; the inverse of `item_of`."""
+    """The row of an item for INSERT_ITEM; the inverse of `item_of`."""
     content = None if item.content is None else codec.CONTENTS[item.kind].encode(item.content)
     body = item.body.encode("utf-8", "surrogatepass")
     return item.kind, item.uid, item.link_id, item.sequence, item.generation, item.revision, content, body, item.changed_at
@@ -335,7 +335,7 @@ def mark_of(connection: sqlite3.Connection) -> Mark:
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
-    """For reading beside a gateway; where no file can be made beside the store, it and its log are read as they are."""
+    """Open a store to read it beside a gateway. Where no file can be made beside it, it and its log are read as they are."""
     connection = connect(path, "ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()

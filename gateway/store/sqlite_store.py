@@ -327,7 +327,7 @@ class SqliteStore:
         loop.run_in_executor(self._thread, self._file.keep_mark)
 
     async def _mark(self, number: int) -> None:
-        """Until the observation of this number, or a newer one of its panel, is committed, or the store does not take it."""
+        """Wait until this observation, or a newer one of its panel, is committed, or the store does not take it."""
         while self._kept < number and not self._closing:
             if self._flushing is None:
                 self._flush()

@@ -70,14 +70,14 @@ class Layout(Protocol):
 
 
 class NoEntries:
-    """For layouts of panels that count no entries."""
+    """Base of layouts whose panels count no entries."""
 
     def passes(self) -> int | None:
         return None
 
 
 class NoValues:
-    """For layouts whose panels do not show the values that they act on, or always act on their table."""
+    """Base of layouts whose panels do not show the values that they act on, or always act on their table."""
 
     def values_read(self) -> Request | None:
         return None
@@ -93,7 +93,7 @@ class NoValues:
 
 
 class AllChecked:
-    """For layouts whose transactions check every word they write."""
+    """Base of layouts whose transactions check every word they write."""
 
     def whole_checks(self, image: PanelImage, staged: tuple[int, ...]) -> tuple[Check, ...]:
         return ()
