@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 def told(site: FleetSite, kind: type[T]) -> list[T]:
     """The events of one kind since this was asked last."""
-    found = [event for event in site.told if isinstance(event, kind)]
+    found: list[T] = [event for event in site.told if isinstance(event, kind)]
     site.told[:] = [event for event in site.told if not isinstance(event, kind)]
     return found
 
