@@ -6,14 +6,18 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 PARALLEL := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: lab test lint unit one slowest coverage hostile polls bench mutants soak clean
+.PHONY: lab test long lint unit one slowest coverage hostile polls bench mutants soak clean
 
 lab: .venv/run.stamp
 	$(BIN)/panel-gateway lab $(ARGS)
 
 # Six minutes on two cores at most.
 test: lint
-	$(BIN)/pytest $(PARALLEL) $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m "not long" $(ARGS)
+
+# What `make test` has no time for: soaks, and processes that start and end many times.
+long: .venv/test.stamp
+	$(BIN)/pytest $(PARALLEL) -m long $(ARGS)
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -31,7 +35,7 @@ one: .venv/test.stamp
 	@case "$(T)" in tests/*) set -- "$(T)" ;; *) set -- -k "$(T)" ;; esac; $(BIN)/pytest "$$@" $(ARGS)
 
 slowest: .venv/test.stamp
-	$(BIN)/pytest $(PARALLEL) --durations=20 --durations-min=0.1 $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m "not long" --durations=20 --durations-min=0.1 $(ARGS)
 
 coverage: .venv/test.stamp
 	$(BIN)/pytest $(PARALLEL) -m "not cpu" --cov --cov-report=term:skip-covered tests/unit tests/contract $(ARGS)

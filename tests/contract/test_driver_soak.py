@@ -26,7 +26,7 @@ from tests.support.panel_wire import PanelWire
 from tests.support.virtual_time import VirtualClock, run_virtual
 from tests.support.wire_stream import on_wire
 
-pytestmark = pytest.mark.cpu
+pytestmark = [pytest.mark.cpu, pytest.mark.long]
 
 TRANSACTIONS = int(os.environ.get("PANEL_GATEWAY_DRIVER_SOAK", "60"))
 RATES = FaultRates(

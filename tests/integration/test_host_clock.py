@@ -54,6 +54,8 @@ import sys
 from drivers import clock
 clock.kernel_sync = lambda: clock.Sync({said!r})
 from gateway.__main__ import main
+
+pytestmark = pytest.mark.long
 raise SystemExit(main(sys.argv[4:]))
 """
 """`panel-gateway` on a kernel that says this of its clock; the words of the command stand behind three of another interpreter."""

@@ -17,6 +17,8 @@ import pytest
 
 from tests.support.processes import PROGRAM, Client, Running, logged_in, run
 
+pytestmark = pytest.mark.long
+
 CONFIG = """
 [http]
 port = 0

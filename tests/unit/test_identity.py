@@ -38,11 +38,12 @@ def refusing(code: int) -> object:
     return refuse
 
 
-def test_a_panel_says_its_serial_number_and_its_commits_once_and_its_status_leaves_them_out() -> None:
+def test_a_look_leaves_a_panels_serial_number_out_and_counts_its_commits() -> None:
     identity, status, wire = asked(serial=0x5041_0000_0001_BEEF)
     assert identity == PanelIdentity(serial="504100000001BEEF", commit_count=0)
     assert isinstance(status, PanelStatus)
-    assert wire.sent[1].count == 11, "a look reads what may change, not what the panel is"
+    assert wire.sent[1].count == 12, "a look reads what may change, not what the panel is"
+    assert status.commit_count == 0, "who else commits is noticed at each look"
 
 
 @pytest.mark.parametrize("serial", [0, 0xFFFF_FFFF_FFFF_FFFF])

@@ -18,7 +18,7 @@ from tests.support.soak import Record, Soak, soak_device_server, soak_tcp, soak_
 from tests.support.virtual_tcp import run_virtual_tcp
 from tests.support.virtual_time import run_virtual
 
-pytestmark = pytest.mark.cpu
+pytestmark = [pytest.mark.cpu, pytest.mark.long]
 
 LATE_MS = 450.0
 """Beyond the reply timeout of 300 ms, within the quiet wanted after it."""
