@@ -37,10 +37,12 @@ P = Priority.GRANT
 
 @dataclass
 class Host:
-    """`deaf_s`: drops what comes so soon after a connection. `closes_s`: closes so long after each reply."""
+    """`deaf_s`: drops what comes so soon after a connection. `closes_s`: closes so long after each reply, or after each `replies`
+    of them."""
 
     deaf_s: float = 0.0
     closes_s: float | None = None
+    replies: int = 1
     connections: int = 0
     done: list[bytes] = field(default_factory=list)
     """PDUs of the requests that it carried out."""
@@ -49,7 +51,7 @@ class Host:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.writers.add(writer)
-        opened = asyncio.get_running_loop().time()
+        opened, left = asyncio.get_running_loop().time(), self.replies
         with suppress(OSError):
             while True:
                 request = await reader.read(300)
@@ -58,7 +60,8 @@ class Host:
                 if asyncio.get_running_loop().time() < opened + self.deaf_s:
                     continue
                 writer.write(self._carry_out(request))
-                if self.closes_s is not None:
+                left -= 1
+                if self.closes_s is not None and not left:
                     await writer.drain()
                     await asyncio.sleep(self.closes_s)
                     break
@@ -131,6 +134,21 @@ async def test_a_host_that_closes_after_each_reply_carries_everything_out_once(k
         assert bus.availability(1).current is Availability.ONLINE
     pulses = [done for done in host.done if done[0] == 5]
     assert len(pulses) == len(set(pulses)) == 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("replies", [2, 3])
+async def test_a_host_that_closes_after_a_few_replies_is_seen_through(kind: Kind, replies: int) -> None:
+    """A pulse that met such a closing was unconfirmed, the same one of a few every time."""
+    host = Host(closes_s=0.005, replies=replies)
+    async with bus_to(host, kind) as bus:
+        for _ in range(4 * replies):
+            assert await bus.exchange(1, READ, P) == (42,)
+        for number in range(12):
+            assert await bus.exchange(1, write_register(number, 1), P) == ()
+            assert await bus.exchange(1, write_coil(number, 0x5500, repeatable=False), P) == ()
+    pulses = [done for done in host.done if done[0] == 5]
+    assert len(pulses) == len(set(pulses)) == 12
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -267,3 +285,30 @@ def test_a_host_that_closes_after_each_reply_is_not_waited_for() -> None:
     assert not host.spent
     host.answered(1, 2.1)
     assert host.spent
+
+
+def test_a_host_that_closes_idle_connections_is_not_taken_for_one_that_counts_replies() -> None:
+    host = FarEnd()
+    for now in range(0, 500, 100):
+        host.opened(float(now), 0.0)
+        for request in range(4):
+            host.answered(1, now + request / 10)
+        host.closed(now + 30.0)
+    host.opened(500.0, 0.0)
+    for request in range(4):
+        host.answered(1, 500.0 + request / 10)
+    assert not host.spent
+
+
+def test_what_was_learned_of_a_host_that_closes_is_unlearned_when_it_answers_more_often() -> None:
+    host = FarEnd()
+    for now in range(3):
+        host.opened(float(now), 0.0)
+        host.answered(1, now + 0.1)
+        host.answered(1, now + 0.2)
+        host.closed(now + 0.3)
+    assert host.closes
+    host.opened(4.0, 0.0)
+    for request in range(3):
+        host.answered(1, 4.0 + request / 10)
+    assert not host.closes

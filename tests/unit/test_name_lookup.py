@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Event
 from typing import Any
 
@@ -31,13 +32,14 @@ class NameServer:
         self.answers = Event()
         self.answers.set()
         self.asked = 0
+        self.addresses: tuple[str, ...] = ("127.0.0.1",)
 
     def getaddrinfo(self, host: str, *more: Any, **options: Any) -> list[tuple[Any, ...]]:
         self.asked += 1
         assert self.answers.wait(60)
         if host != "panel.test":
             raise socket.gaierror(-2, "Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in self.addresses]
 
 
 @pytest.fixture
@@ -97,7 +99,47 @@ async def test_a_name_that_nobody_has_is_told(names: NameServer, host: str) -> N
         await NameLookup(host).addresses()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "192.0.2.7"])
+async def test_the_address_that_was_reached_is_tried_first_and_the_others_in_turns(names: NameServer) -> None:
+    """A host with several addresses, most of them out of order, cost three seconds at every connection, or was never reached."""
+    names.addresses = tuple(f"192.0.2.{number}" for number in range(1, 8))
+    lookup = NameLookup("panel.test")
+    tried = [address for _ in range(3) for address in await lookup.addresses()]
+    assert set(tried) == set(names.addresses)
+    lookup.reached("192.0.2.5")
+    for _ in range(2):
+        assert (await lookup.addresses())[0] == "192.0.2.5"
+    others = {address for _ in range(4) for address in await lookup.addresses()}
+    assert others == set(names.addresses), "it may have moved all the same"
+    names.addresses = ("192.0.2.9", "192.0.2.8")
+    assert set(await lookup.addresses()) == set(names.addresses), "an address that the name has no more is somebody else's"
+
+
+@pytest.mark.parametrize("kind", [ModbusTcpLine, ModbusRtuTcpLine])
+async def test_a_connection_made_anew_goes_where_the_last_one_went(
+    names: NameServer, kind: type[ModbusTcpLine | ModbusRtuTcpLine]
+) -> None:
+    names.addresses = ("127.0.0.2", "127.0.0.1")
+    reached: asyncio.Queue[str] = asyncio.Queue()
+
+    async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.put_nowait(writer.get_extra_info("sockname")[0])
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(met, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = kind(id="annex", host="panel.test", port=port)
+        link = open_link(settings, SystemClock())
+        await link.open()
+        async with await asyncio.start_server(met, "127.0.0.2", port):
+            for _ in range(3):
+                await link.open()
+            assert [await reached.get() for _ in range(4)] == ["127.0.0.1"] * 4
+            await link.close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "192.0.2.7", "[::1]"])
 async def test_an_address_is_not_looked_up(names: NameServer, address: str) -> None:
-    assert await NameLookup(address).addresses() == (address,)
+    assert await NameLookup(address).addresses() == (address.strip("[]"),)
     assert names.asked == 0

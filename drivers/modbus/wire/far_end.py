@@ -1,11 +1,13 @@
-"""Learns the habits of a host: some are deaf right after a connection is made, some close it after each reply."""
+"""Learns the habits of a host: some are deaf right after a connection is made, some close it after each reply or each few."""
 
 from __future__ import annotations
 
 _LONGEST_S = 5.0
 _REMEMBERED_S = 86_400.0
 _CLOSING = 2
-"""After this many connections in a row that ended right behind their only reply, the host closes after each reply."""
+"""After this many connections in a row that ended behind their only reply, the host closes after each reply; it takes one more
+where they ended behind the same number of replies, soon after the last request."""
+_PROMPTLY_S = 1.0
 
 
 class FarEnd:
@@ -23,22 +25,24 @@ class FarEnd:
         self._learned_s = 0.0
         self._learned_until = 0.0
         self._silent = 0
+        self._replies = 1
         self._closing = 0
         self._closing_until = 0.0
         self._opened_at = 0.0
         self._waited_s = 0.0
         self._answers = 0
+        self._last_sent_at = 0.0
         self._unheard: set[int] = set()
 
     @property
     def closes(self) -> bool:
-        """Whether the host closes after each reply."""
-        return self._closing >= _CLOSING
+        """Whether the host closes after each reply, or after each few."""
+        return self._closing >= _CLOSING + (self._replies > 1)
 
     @property
     def spent(self) -> bool:
-        """Whether this connection has had its only reply."""
-        return self.closes and self._answers > 0
+        """Whether this connection has had all the replies that it gets."""
+        return self.closes and self._answers >= self._replies
 
     def wait_s(self, now: float) -> float:
         """The delay in seconds for a connection that is made now."""
@@ -65,9 +69,11 @@ class FarEnd:
     def answered(self, unit: int, sent_at: float) -> None:
         """Record any reply of the unit, to a request that was sent at this time."""
         self._answers += 1
+        self._last_sent_at = sent_at
         self._silent = 0
-        if self._answers > 1:
+        if self._answers > self._replies:
             self._closing = 0
+        if self._answers > 1:
             return
         late_s = sent_at - self._opened_at if unit in self._unheard else 0.0
         if late_s or self._waited_s:
@@ -86,5 +92,10 @@ class FarEnd:
 
     def closed(self, now: float) -> None:
         """Record that the host, not the gateway, closed the connection."""
-        self._closing = self._closing + 1 if self._answers == 1 else 0
+        promptly = self._answers > 0 and now - self._last_sent_at < _PROMPTLY_S
+        if self._answers != 1 and not promptly:
+            self._closing = 0
+        else:
+            self._closing = self._closing + 1 if self._answers == self._replies else 1
+            self._replies = self._answers
         self._closing_until = now + _REMEMBERED_S

@@ -145,20 +145,21 @@ def device_server(host: str, port: int) -> Connect:
     names = NameLookup(host)
 
     async def connect(receiver: Receiver) -> Outlet:
-        transport = await _connection(await names.addresses(), port, receiver)
+        transport, address = await _connection(await names.addresses(), port, receiver)
+        names.reached(address)
         return _SocketOutlet(transport, transport.get_extra_info("socket"))
 
     return connect
 
 
-async def _connection(addresses: Sequence[str], port: int, receiver: Receiver) -> asyncio.WriteTransport:
-    """Connect to the first address that accepts the connection. Raises OSError."""
+async def _connection(addresses: Sequence[str], port: int, receiver: Receiver) -> tuple[asyncio.WriteTransport, str]:
+    """Connect to the first address that accepts the connection, and say which that is. Raises OSError."""
     loop = asyncio.get_running_loop()
     refused = OSError("no address")
     for address in addresses:
         try:
             async with asyncio.timeout(_CONNECT_S):
-                return (await loop.create_connection(lambda: receiver, address, port))[0]
+                return (await loop.create_connection(lambda: receiver, address, port))[0], address
         except OSError as error:
             refused = error
     raise refused

@@ -225,6 +225,7 @@ class TcpLink:
             client.ctx.max_buffer_size = _RECEIVE_BUFFER
             self._cut = False
             if await client.connect():
+                self._names.reached(address)
                 return client
         raise BusUnavailable(f"no connection to {self._host}:{self._port}")
 
