@@ -12,7 +12,28 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.store.contract import DesiredItem, GenerationConflict, Snapshot, Store, StoreUnavailable
+from drivers.contract import IDENTIFIER, TIME_PROFILE, PanelImage
+from gateway.identifiers.directory import Apartment, Forward
+from gateway.identifiers.identifier import Identifier
+from gateway.identifiers.number import Number
+from gateway.store.contract import (
+    APARTMENT,
+    FORWARD,
+    Certain,
+    Content,
+    DesiredChange,
+    DesiredItem,
+    GenerationConflict,
+    Known,
+    OneOf,
+    Snapshot,
+    Store,
+    StoreUnavailable,
+    Unknown,
+    images,
+    kind_of,
+    to_be_read,
+)
 from gateway.store.sqlite_store import SqliteStore
 from tests.support.memory_store import MemoryStore
 from tests.support.stores import create, delete, link, observed, profile
@@ -79,6 +100,48 @@ async def test_all_that_was_put_is_there_after_a_restart(make: Callable[[], Stor
         assert snapshot.bindings == {link(1): ("gate:3", "@doors")}
         assert snapshot.observed == {"lobby": observed(1, 2)}
         assert (snapshot.revision, snapshot.last_write_at, snapshot.clean) == (2, 11.0, True)
+
+
+async def test_each_kind_of_item_has_names_and_numbers_of_its_own(make: Callable[[], Store]) -> None:
+    """A person's card may have the link_id of a time profile."""
+    card = Identifier(link(1), "card", Number("card", "4711"), "first", profiles=(link(1),))
+    contents: dict[str, Content] = {
+        IDENTIFIER: card,
+        APARTMENT: Apartment(link(1), (1, 2, 3, 4)),
+        FORWARD: Forward(link(1), "12"),
+    }
+    store = make()
+    await store.open()
+    await put(store, 1)
+    changes = [DesiredChange(link(1), 0, content, "{}", kind_of(content)) for content in contents.values()]
+    await store.put_desired(changes, {"lobby": {link(1): (0,), changes[0].key: (0, 1)}}, 1.0)
+    await store.close()
+    async with reopened(make) as snapshot:
+        assert {item.kind: item.content for item in snapshot.desired.values()} == {
+            TIME_PROFILE: profile(link(1)),
+            **contents,
+        }
+        assert {item.uid for item in snapshot.desired.values()} == {1}
+        item = snapshot.desired[changes[0].key]
+        assert (item.identifier, item.profile) == (card, None)
+        assert snapshot.desired[link(1)].identifier is None
+        assert snapshot.allocations["lobby"] == {link(1): (0,), changes[0].key: (0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("known", "count", "read"),
+    [
+        (Unknown(), 0, True),
+        (Certain(PanelImage()), 1, False),
+        (OneOf((PanelImage(),)), 1, False),
+        (OneOf((PanelImage(),), others=True), 1, True),
+        (OneOf((PanelImage(), PanelImage())), 2, True),
+        (OneOf(()), 0, True),
+    ],
+)
+def test_a_panel_that_may_hold_something_else_than_remembered_is_read_whole(known: Known, count: int, read: bool) -> None:
+    assert images(known) == (PanelImage(),) * count
+    assert to_be_read(known) is read
 
 
 async def test_any_text_comes_back_as_it_was(make: Callable[[], Store]) -> None:

@@ -13,6 +13,8 @@ import pytest
 from gateway.store import sqlite_schema
 from gateway.store.backups import backup_file, begin_anew, restore_file
 from gateway.store.contract import DesiredChange, StoreDamaged, StoreError, StoreFull, StoreInUse, StoreLost, StoreUnavailable
+from gateway.store.files import replacing
+from gateway.store.sqlite_file import StoreFile
 from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.contract.test_store_sqlite import from_version_1, load, names
@@ -259,24 +261,29 @@ async def test_so_many_backups_are_kept_the_newest_first(path: Path) -> None:
 
 
 class Medium:
-    """Refuses to be written to while `refuses`."""
+    """Refuses to be written to while `refuses`: from the first byte, or (`late`) from the first transaction."""
 
-    refuses = False
+    def __init__(self, *, late: bool = False) -> None:
+        self.refuses = False
+        self._late = late
 
     def prepare(self, connection: sqlite3.Connection) -> None:
-        if self.refuses:
-            raise OSError(30, "Read-only file system")
+        if self.refuses and self._late:
+            connection.execute("PRAGMA query_only = 1")
+        elif self.refuses:
+            raise OSError(30, "readonly file system")
 
 
-async def test_a_store_that_takes_no_writes_is_served_and_goes_on_when_it_takes_them_again(path: Path) -> None:
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_store_that_takes_no_writes_is_served_and_goes_on_when_it_takes_them_again(path: Path, late: bool) -> None:
     await filled(path, 1)
-    medium = Medium()
+    medium = Medium(late=late)
     store = SqliteStore(path, prepare=medium.prepare)
     medium.refuses = True
     snapshot = await store.open()
     assert (list(snapshot.desired), snapshot.clean) == ([link(1)], False)
     assert not await store.writable()
-    with pytest.raises(StoreUnavailable, match="Read-only"):
+    with pytest.raises(StoreUnavailable, match="readonly"):
         await store.put_desired([create(2)], {}, 1.0)
     medium.refuses = False
     await store.put_desired([create(3)], {}, 1.0)
@@ -354,6 +361,20 @@ async def test_a_deletion_on_a_full_medium_gets_the_room_that_is_kept_for_it(pat
     assert gone_now.content is None
     await store.close()
     assert path.with_name("store.db.reserve").exists(), "the next full medium finds some again"
+
+
+def test_what_cannot_be_written_whole_leaves_what_was_there(path: Path) -> None:
+    path.write_text("older")
+    with pytest.raises(ZeroDivisionError), replacing(path) as new:
+        new.write_text("half of it")
+        raise ZeroDivisionError
+    assert (names(path.parent), path.read_text()) == (["store.db"], "older")
+
+
+def test_a_file_that_is_not_open_takes_nothing(path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="the store is closed"):
+        StoreFile(path, sqlite_schema.MIGRATIONS, None).run(lambda connection: connection.execute("DELETE FROM entity"))
+    assert names(path.parent) == []
 
 
 async def test_a_mistake_of_this_program_reaches_who_made_it_and_the_store_goes_on(path: Path) -> None:
