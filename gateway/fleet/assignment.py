@@ -25,7 +25,7 @@ class Assignment:
         self._clock = clock
 
     def place(self, target: Target) -> Place | None:
-        """None: nobody knows the panel any more."""
+        """The place of a target; None: nobody knows the panel any more."""
         panel, departed = self._panels.get(target.panel), self._elsewhere.get(target.panel)
         if panel is not None:
             return panel.place(target.output)
@@ -45,7 +45,7 @@ class Assignment:
         return touched
 
     def _ask_anew(self, keys: Iterable[str]) -> set[str]:
-        """What these identifiers name is there now, or is no more: the panels they are bound to are compiled anew."""
+        """Compile the panels anew that these identifiers are bound to: what they name is there now, or no longer."""
         names = {target.panel for key in keys for target in self._desired.targets(key)}
         for name in names & self._panels.keys():
             self._panels[name].state.version += 1
@@ -111,7 +111,7 @@ class Assignment:
         return (*tables, *[Target(each.id) for each in self.departed() if key in each.keys])
 
     def holders_of_deleted(self, key: str) -> Targets:
-        """Where a deletion is not seen to be done."""
+        """The places where a deletion is not seen to be done."""
         outputs = [target for target in self._desired.wanted(key) if target.output is not None and target.panel in self._panels]
         last = self._desired.generation(key)
         on = [target for target in outputs if not self._panels[target.panel].place(target.output).removal(key, last).success]
@@ -134,5 +134,5 @@ class Assignment:
         self._elsewhere.pop(panel, None)
 
     def forgettable(self) -> list[str]:
-        """Tombstones that no panel needs any more."""
+        """The keys of tombstones that no panel needs any more."""
         return [key for key in self._desired.gone if not self.holders_of_deleted(key)]

@@ -114,11 +114,11 @@ class Desired:
         return self._naming.get(link_id, frozenset())
 
     def targets(self, key: str) -> Targets:
-        """Where a live item is bound."""
+        """The targets of a live item."""
         return self._bound[key][1] if key in self._bound else ()
 
     def wanted(self, key: str) -> Targets:
-        """Where it would be bound, live or not."""
+        """The targets that an item would have, live or not."""
         kind, link_id = split_key(key)
         if kind == TIME_PROFILE:
             return self.bindings.resolve(link_id)

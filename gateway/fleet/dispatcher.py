@@ -142,7 +142,7 @@ class Dispatcher:
     # waiting
 
     async def _unsettled(self, items: Iterable[DesiredItem]) -> set[Target]:
-        """Where any of these is neither held nor refused yet."""
+        """The targets at which any of these is neither held nor refused yet."""
         found: set[Target] = set()
         async for item in in_turns(items):
             found.update(

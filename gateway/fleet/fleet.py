@@ -186,7 +186,7 @@ class Fleet:
         yield from (each.neighbour() for each in self.departed())
 
     def departed(self) -> list[Departed]:
-        """Panels that the configuration has no more and that may still hold something."""
+        """Panels that have left the configuration and may still hold something."""
         return [each for each in self._assignment.departed() if each.id not in self._coming]
 
     # what is asked

@@ -31,7 +31,7 @@ class ClockTooEarly(Exception):
 
 
 class ClockWasSet(Exception):
-    """The clock is not any more the one that somebody saw and vouches for."""
+    """The clock is no longer the one that somebody saw and vouches for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class ClockTrust:
         self._take(self._judge(self._judgement))
 
     def news(self) -> bool:
-        """Whether, since this was asked last, the clock stepped, came to be trusted, or is trusted no more."""
+        """Whether, since this was asked last, the clock stepped, came to be trusted, or is no longer trusted."""
         news, self._news = self._news, False
         return news
 

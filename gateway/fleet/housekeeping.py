@@ -23,7 +23,7 @@ _LAW_PERIOD_S = 1800.0
 
 
 class Housekeeper:
-    """`time_jumped` is called when the host's clock stepped, came to be trusted or is trusted no more, `law_changed` with the
+    """`time_jumped` is called when the host's clock stepped, came to be trusted or is no longer trusted, `law_changed` with the
     site's zone when it has other rules."""
 
     def __init__(

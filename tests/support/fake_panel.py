@@ -115,7 +115,7 @@ class FakePanel:
         self.clock_unseen = self.outputs_unseen = True
 
     def clock_now(self, wall: float) -> float | None:
-        """How far its clock is ahead of UTC by now; None: unset, or trusted no more."""
+        """How far its clock is ahead of UTC by now; None: unset, or no longer trusted."""
         if self.trusted_s is not None and wall >= self.clock_set_at + self.trusted_s:
             return None
         passed = [offset_minutes * 60.0 for at, offset_minutes in self.clock_changes if at <= wall]

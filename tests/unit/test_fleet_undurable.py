@@ -56,7 +56,7 @@ def test_it_is_made_durable_as_soon_as_the_store_writes_again() -> None:
         await site.pass_time(60)
         site.store.refuse = site.store.refuse_lazy = None
         await site.pass_time(10)
-        assert site.store.desired.keys() == {link(2)}, "deleted, and its tombstone is needed no more"
+        assert site.store.desired.keys() == {link(2)}, "deleted, and its tombstone is no longer needed"
         assert (await deleted(site, 1)).change is Change.NOT_FOUND
 
     on_site(test)

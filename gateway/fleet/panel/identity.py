@@ -12,7 +12,7 @@ from drivers.contract import PanelImage, Slot
 @dataclass(frozen=True, slots=True)
 class Neighbour:
     """Another panel. `serial`: the number of its unit, as remembered; `found`: as read, and nothing has happened to it since.
-    `images`: what it was last seen to hold. `departed`: the configuration has it no more. `kind`: its model and options.
+    `images`: what it was last seen to hold. `departed`: it has left the configuration. `kind`: its model and options.
     """
 
     id: str

@@ -46,7 +46,7 @@ class Inspection:
         self.owes_save = False
         """What was read last was not seen saved then."""
         self.clock_at = 0.0
-        """When the clock wants to be looked at again (Unix seconds)."""
+        """When the clock has to be looked at again (Unix seconds)."""
 
     def begin(self) -> None:
         """An attempt begins: what was read before it is not new any more."""

@@ -32,7 +32,7 @@ class Place(Protocol):
         ...
 
     def unbind(self, key: str, now: float) -> None:
-        """Hold an item no more; `now` in Unix seconds."""
+        """Stop holding an item; `now` in Unix seconds."""
         ...
 
     def result(self, key: str) -> PanelResult:

@@ -17,7 +17,7 @@ _GIVEN_UP = ItemOutcome(ItemState.REFUSED, Reason.PANEL_REJECTED, "given up: the
 
 
 def refusal_key(key: str, generation: int) -> str:
-    """Where refusals are counted: a new generation starts anew."""
+    """The key by which refusals are counted: a new generation starts anew."""
     return f"{key}:{generation}"
 
 

@@ -1,4 +1,4 @@
-"""What writing has cost a panel's storage, and when the gateway may write to it again of itself.
+"""What writing has cost a panel's storage, and when the gateway may write to it again on its own.
 
 A cell lasts `endurance` writes and has to last `service_years`: a budget a day of running time follows. One half is for the
 table, one for the clock. What is asked for the first time costs none of it.
@@ -24,7 +24,7 @@ FACT = "wear"
 GONE = "-"
 """The content of an item that a panel must not hold."""
 _ENDURANCE = {"flash": 10_000, "eeprom": 100_000}
-"""Where the model does not say."""
+"""The cycles of a cell where the model does not say."""
 _DAY_S = 86_400.0
 _FIRST_S = 0.75
 _LEAST = 2.0
