@@ -127,7 +127,7 @@ class PanelSettings(_Settings):
     commit_spacing_s: float = Field(0, ge=0, le=86_400)
     """The least time between two commits to storage of limited endurance, in seconds."""
     service_years: float = Field(10, ge=0.1, le=100)
-    """How long that storage has to last: what the gateway writes to it of itself in a day follows from it."""
+    """How long that storage has to last: how often a day the gateway writes to it on its own follows from it."""
     serial: Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """Serial number of its unit, as a number or in the maker's form; no other unit is taken for the panel then."""
     on_replacement: Literal["fill", "ask"] = "fill"
@@ -176,7 +176,7 @@ class ModbusLineSettings(LineSettings):
     post_timeout_quiet_ms: float | None = Field(None, ge=0, le=60_000)
     """Quiet that must follow a missed reply; one reply timeout where absent."""
     turnaround_ms: float = Field(100, ge=0, le=10_000)
-    """Without effect, accepted for older configurations: the gateway sends no broadcasts."""
+    """Accepted for older configurations and without effect: the gateway sends no broadcasts."""
     local_echo: bool = False
     rs485: bool | None = None
     """True: ask the kernel for RS-485 direction control; absent: leave the adapter as it is."""

@@ -62,7 +62,7 @@ class Room:
         self._left = size
 
     def take(self, size: int) -> bool:
-        """False: there is no more, nothing is taken."""
+        """Whether there was room: nothing is taken where there is not."""
         if size > self._left:
             return False
         self._left -= size
@@ -161,7 +161,7 @@ async def _within(seconds: float | None, reading: Coroutine[None, None, bytes]) 
 
 
 def release(request: web.Request) -> None:
-    """The request's body is in work no more."""
+    """The request's body is no longer in work."""
     request.app[ROOM].give_back(request.pop(_TAKEN, 0))
 
 

@@ -73,7 +73,7 @@ class FleetService(Protocol):
         ...
 
     def departed(self) -> Sequence[Departed]:
-        """Panels that the configuration has no more and that may still hold something."""
+        """Panels that have left the configuration and may still hold something."""
         ...
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:

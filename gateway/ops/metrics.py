@@ -161,7 +161,7 @@ class _PanelCollector(Collector):
             lines.add_metric([line], is_up)
         yield lines
         left = GaugeMetricFamily(
-            "panel_gateway_endurance_left", "Writes to its storage that the gateway may make of itself", labels=["panel"]
+            "panel_gateway_endurance_left", "Writes to its storage that the gateway may make on its own", labels=["panel"]
         )
         for view in views:
             if view.endurance is not None:

@@ -201,7 +201,7 @@ class ObservedPanel:
     """When the newest image was compiled (Unix seconds): it lacks what was over by then. If it is earlier now, compile anew."""
     compiled_for: str = ""
     """Fingerprint of the capabilities and settings that all generations and outcomes were compiled for; another one now:
-    they count no more."""
+    they no longer count."""
     entries: Mapping[str, int] = field(default_factory=dict)
     """How many entries each identifier with a limited number of them had had when its slot was read last."""
     model: str = ""
