@@ -24,7 +24,7 @@ def words_of(defect: Exception) -> str:
 
 
 class Defects:
-    """The defects of one task of a panel; `work` names it in the log. `failure`: the last one, until the work has succeeded since."""
+    """The defects of a panel's task; `work` names it in the log. `failure`: the last one, until the work has succeeded since."""
 
     def __init__(self, panel: str, work: str, context: FleetContext) -> None:
         self.failure: Failure | None = None
