@@ -23,6 +23,8 @@ from simulators.site import SimulatedSite
 from tests.support.processes import PROGRAM, Client, Running, logged_in, run
 from tests.support.skips import tool
 
+pytestmark = pytest.mark.long
+
 DAY = 86_400
 SITE = """
 [site]
@@ -54,8 +56,6 @@ import sys
 from drivers import clock
 clock.kernel_sync = lambda: clock.Sync({said!r})
 from gateway.__main__ import main
-
-pytestmark = pytest.mark.long
 raise SystemExit(main(sys.argv[4:]))
 """
 """`panel-gateway` on a kernel that says this of its clock; the words of the command stand behind three of another interpreter."""
