@@ -55,12 +55,17 @@ def _sender(request: web.Request) -> Sender:
         credentials=credentials_of(headers.get("Authorization", ""))[0],
         cookie="Cookie" in headers,
         host=headers.get("Host"),
-        forwarded_host=headers.get("X-Forwarded-Host") if believed else None,
+        forwarded_host=_first(headers.get("X-Forwarded-Host")) if believed else None,
         origin=headers.get("Origin"),
         fetch_site=headers.get("Sec-Fetch-Site"),
         fetch_headers=any(name.lower().startswith("sec-fetch-") for name in headers),
         user_agent=headers.get("User-Agent", ""),
     )
+
+
+def _first(listed: str | None) -> str | None:
+    """What the proxy next to the client said, where each proxy adds its own."""
+    return None if listed is None else listed.partition(",")[0].strip()
 
 
 @web.middleware
@@ -85,8 +90,8 @@ async def acceptable(request: web.Request, handler: Handler) -> web.StreamRespon
     reason = request.app[SITES].refusal(request[SENDER])
     if reason is not None:
         raise ApiError(403, reason)
-    encoding = request.headers.get("Content-Encoding", "identity")
-    if encoding.strip().lower() not in ("", "identity"):
+    encodings = ",".join(request.headers.getall("Content-Encoding", ()))
+    if any(each.strip().lower() not in ("", "identity") for each in encodings.split(",")):
         raise ApiError(
             415, "Content-Encoding: compressed bodies are not accepted (identity only)", headers={"Accept-Encoding": "identity"}
         )

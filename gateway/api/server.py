@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ HEADER_S = 10.0
 """The time from the first byte of a request's header to its last."""
 IDLE_S = 80.0
 """How long a connection may stay without a request."""
+TAKEN_WITHIN_S = 30.0
+"""How long a client may take nothing of its answer, which waits in memory."""
 _MOST_HEADER = 64 * 1024
 _MOST_DROPPED = 64 * 1024
 _DROP_S = 2.0
@@ -40,6 +43,13 @@ def _meaning(error: BaseException | None) -> str:
     if isinstance(error, http_exceptions.BadHttpMethod):
         return "the method is not known: expected one of HTTP's, got another word"
     return "the request line, a header or the encoding of the body is not understood: expected HTTP/1.1, got something else"
+
+
+def _give_up_who_takes_nothing(transport: asyncio.Transport) -> None:
+    """The kernel ends a connection that accepts no bytes for so long (tcp(7), TCP_USER_TIMEOUT)."""
+    channel = transport.get_extra_info("socket")
+    if channel is not None and channel.family in (socket.AF_INET, socket.AF_INET6):
+        channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * TAKEN_WITHIN_S))
 
 
 def _refused(request: web.BaseRequest, error: ApiError, cause: BaseException | None) -> web.Response:
@@ -83,6 +93,7 @@ class Protocol(web.RequestHandler):
             transport.abort()
         else:
             transport.max_size = _READ_AT_ONCE  # type: ignore[attr-defined]
+            _give_up_who_takes_nothing(transport)
             super().connection_made(transport)
             self._wait_for_turn()
 

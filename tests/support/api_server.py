@@ -242,6 +242,7 @@ class ApiServer:
         self.reload_report = ReloadReport(True, ("panel gate added",))
         self.url = ""
         self.port = 0
+        self._runner: web.AppRunner | None = None
         self.session: aiohttp.ClientSession
 
     async def call(
@@ -258,8 +259,13 @@ class ApiServer:
     async def upsert(self, *items: object, query: str = "") -> Answer:
         return await self.call("POST", f"/api/v1/access/timeprofile/items/link{query}", {"list_items": list(items)})
 
+    def connections(self) -> int:
+        assert self._runner is not None
+        assert self._runner.server is not None
+        return len(self._runner.server.connections)
+
     async def start(self) -> web.AppRunner:
-        runner = build_runner(self.app)
+        self._runner = runner = build_runner(self.app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

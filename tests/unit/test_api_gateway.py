@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 import pytest
+from multidict import CIMultiDict
 
 from gateway.api.services import ReloadReport
 from gateway.store.contract import StoreFull, StoreUnavailable
@@ -222,6 +223,12 @@ async def test_a_packed_body_is_415_however_small(server: ApiServer, encoding: s
     for path in (LINK, f"{OWN}/plan", "/api/v1/login"):
         assert (await server.call("POST", path, packed, Content_Encoding=encoding)).status == 415
     assert (await server.call("POST", LINK, b'{"list_items": []}', Content_Encoding="Identity")).status == 200
+
+
+async def test_a_packed_body_is_415_behind_a_header_that_says_otherwise(server: ApiServer) -> None:
+    twice = CIMultiDict([("Content-Encoding", "identity"), ("Content-Encoding", "gzip"), ("Authorization", BASIC)])
+    async with server.session.post(server.url + LINK, data=b"{}", headers=twice) as answer:
+        assert answer.status == 415
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.api.addresses import Proxies, network_of
 from gateway.api.origins import Credentials, Sender, Sites, credentials_of
+from tests.support.api_server import api_server, settings
 
 PLAIN = Sender("/api/v1/access/timeprofile/link", Credentials.BEARER, host="gate.example:8080")
 BASIC = replace(PLAIN, credentials=Credentials.BASIC)
@@ -150,3 +151,26 @@ def test_loopback_and_trusted_proxies_are_counted_by_the_total_only() -> None:
     assert [each for each in ("127.0.0.9", "::1", "10.1.1.1", "") if not proxies.counts_by_total_only(each)] == []
     assert not proxies.counts_by_total_only("192.0.2.7")
     assert network_of("fe80::1%eth0") == "fe80::/64"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "expected"),
+    [
+        (("127.0.0.1",), "gate.example", 200),
+        (("127.0.0.1",), "gate.example, inner.example", 200),
+        (("127.0.0.1",), "inner.example, gate.example", 403),
+        (("127.0.0.1",), "", 403),
+        (("192.0.2.1",), "gate.example", 403),
+        ((), "gate.example", 403),
+    ],
+)
+async def test_a_page_behind_a_proxy_is_ours_only_by_the_word_of_a_trusted_one(
+    proxies: tuple[str, ...], forwarded: str, expected: int
+) -> None:
+    given = settings()
+    given = given.model_copy(update={"http": given.http.model_copy(update={"trusted_proxies": proxies})})
+    async with api_server(given) as server:
+        answer = await server.call(
+            "GET", "/api/v1/access/timeprofile/link", Origin="https://gate.example", X_Forwarded_Host=forwarded
+        )
+        assert answer.status == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -93,3 +94,18 @@ async def test_a_body_may_pause_and_one_that_pauses_too_long_is_refused(monkeypa
         assert b" 408 " in await asyncio.wait_for(reader.readline(), 5)
         assert loop.time() - began >= HEADER_S * 0.9
         writer.close()
+
+
+async def test_a_client_that_takes_nothing_of_a_large_answer_loses_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such answers stayed in the memory, and their places taken, for as long as the client liked."""
+    monkeypatch.setattr(server, "TAKEN_WITHIN_S", 2 * HEADER_S)
+    async with api_server(metrics=b"x" * 30_000_000) as api:
+        with socket.socket() as channel:
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            channel.connect(("127.0.0.1", api.port))
+            channel.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRtaW46MTIzNDU2\r\n\r\n")
+            assert (await api.call("GET", "/api/info")).status == 200
+            assert api.connections() == 2
+            async with asyncio.timeout(20):
+                while api.connections() == 2:
+                    assert (await api.call("GET", "/api/info")).status == 200
