@@ -462,6 +462,12 @@ class PanelDriver(Protocol):
         """Carry out a plan and verify it by reading back. Acknowledged only when the panel was seen to hold the target."""
         ...
 
+    def give_way(self) -> None:
+        """Something more urgent waits: what is being applied ends as `not_sent` before its next frame, unless the panel acts on
+        a part of it already. Never refused; nothing where nothing is being applied.
+        """
+        ...
+
     @property
     def unsaved(self) -> bool:
         """What the panel reads to hold may be gone, or come back, after a power cut: nobody has seen it saved."""

@@ -4,6 +4,7 @@ DriverError
 ├── NotSent                  nothing left the gateway: safe to repeat
 │   ├── QueueFull
 │   ├── DeadlinePassed
+│   ├── GaveWay              something more urgent waits
 │   ├── Quarantined
 │   ├── BusUnavailable       port gone, connection refused
 │   └── LineStopped          the line is draining or closed
@@ -43,6 +44,12 @@ class QueueFull(NotSent):
 
 class DeadlinePassed(NotSent):
     reason = Reason.DEADLINE_PASSED
+
+
+class GaveWay(NotSent):
+    """A transaction was left before the panel acts on any of it, because something more urgent waits."""
+
+    reason = Reason.QUEUE_FULL
 
 
 class Quarantined(NotSent):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemState, Reason, item_key, split_key
 from gateway.concurrency import Ticket, in_turns
@@ -13,6 +14,7 @@ from gateway.fleet.bindings import Targets
 from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import Desired
 from gateway.fleet.events import Asked
+from gateway.fleet.panel.place import Enough, all_of_it
 from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
 from gateway.fleet.target import Target
 from gateway.fleet.undurable import Undurable
@@ -40,7 +42,7 @@ class Dispatcher:
             created = {item.key for item in changed if item.key not in self._desired.live}
             await self._commit([self._change(item.key, item.content, item.body) for item in changed])
             asked = {item.key: self._desired.live[item.key] for item in kept}
-        await self._wait(await self._unsettled(asked.values()), began)
+        await self._wait(dict.fromkeys(await self._unsettled(asked.values()), all_of_it), began)
         return tuple([self._said(item, asked, created) async for item in in_turns(admitted)])
 
     def _said(self, item: RequestItem | RefusedItem, asked: Mapping[str, DesiredItem], created: Container[str]) -> LinkReport:
@@ -65,14 +67,12 @@ class Dispatcher:
             async for key in in_turns((*pending, *unknown)):
                 concerned[key] = tuple(dict.fromkeys((*self._desired.wanted(key), *self._assignment.holders(key))))
             gone = {key: self._desired.generation(key) for key in (*found, *pending, *unknown)}
-        waiting: set[Target] = set()
+        waiting: dict[Target, list[tuple[str, int]]] = {}
         async for key, last in in_turns(gone.items()):
-            waiting.update(
-                target
-                for target in concerned[key]
-                if target not in waiting and any(not result.success for result in self._removals((target,), key, last))
-            )
-        await self._wait(waiting, began)
+            for target in concerned[key]:
+                if not self._are_gone(target, [(key, last)]):
+                    waiting.setdefault(target, []).append((key, last))
+        await self._wait({each: partial(self._are_gone, each, keys) for each, keys in waiting.items()}, began)
         reports = []
         async for link_id in in_turns(link_ids):
             key = item_key(kind, link_id)
@@ -154,13 +154,18 @@ class Dispatcher:
             )
         return found
 
-    async def _wait(self, targets: Iterable[Target], began: float) -> None:
-        places = [place for target in targets if (place := self._assignment.place(target)) is not None]
+    def _are_gone(self, target: Target, deletions: Iterable[tuple[str, int]]) -> bool:
+        """Whether a place was seen without all of these, of these generations."""
+        return all(result.success for key, last in deletions for result in self._removals((target,), key, last))
+
+    async def _wait(self, waiting: Mapping[Target, Enough], began: float) -> None:
+        """Until each place is settled or has done enough; not longer than the deadline."""
+        places = {place: enough for target, enough in waiting.items() if (place := self._assignment.place(target)) is not None}
         if not places:
             return
         ticket = Ticket(len(places))
-        for place in places:
-            place.settle(ticket)
+        for place, enough in places.items():
+            place.settle(ticket, enough)
         await ticket.wait(began + self._context.options.deadline_s - self._context.clock.monotonic())
 
     # answers

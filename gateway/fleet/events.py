@@ -114,10 +114,10 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class ForeignFound:
-    """Slots that are not the gateway's, and that nobody knows, are open to somebody: when, by slot."""
+    """Slots that are not the gateway's, and that nobody knows, are open to somebody: when, by the slot's name."""
 
     panel: str
-    slots: Mapping[int, str]
+    slots: Mapping[int | str, str]
 
 
 @dataclass(frozen=True, slots=True)

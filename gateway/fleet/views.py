@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from drivers.contract import IDENTIFIER, Availability, ItemState, Reason, item_key
+from drivers.contract import IDENTIFIER, TIME_PROFILE, Availability, ItemState, Reason, item_key
 from gateway.fleet.results import Change
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import Content, kind_of
@@ -86,11 +86,17 @@ class IdentifierView(ItemView):
 @dataclass(frozen=True, slots=True)
 class ForeignSlot:
     """A used slot that is not the gateway's. `opens`: when, in words; None: never from now on. `known`: an operator knows it
-    with what it holds."""
+    with what it holds. `kind`: whether it is a slot of schedules or of identifiers."""
 
     slot: int
     opens: str | None
     known: bool
+    kind: str = TIME_PROFILE
+
+    @property
+    def name(self) -> int | str:
+        """The number alone for a schedule slot."""
+        return self.slot if self.kind == TIME_PROFILE else item_key(self.kind, str(self.slot))
 
 
 StateWord = Literal[
@@ -138,7 +144,9 @@ class PanelView:
     """How many link_ids the panel may still grant in an older generation, or though they were deleted."""
     drifts: int = 0
     foreign_slots: tuple[int, ...] = ()
-    """Used slots that carry none of our link_ids."""
+    """Used schedule slots that carry none of our link_ids."""
+    foreign_identifiers: tuple[int, ...] = ()
+    """Used identifier slots whose number is none of ours."""
     foreign: tuple[ForeignSlot, ...] = ()
     """The same, with what they open."""
     foreign_commits: int = 0

@@ -187,5 +187,9 @@ _LEVELS: tuple[tuple[str, str, Callable[[PanelView], float]], ...] = (
         "Used slots that are not the gateway's, are open to somebody, and that nobody said to be known",
         lambda view: sum(each.opens is not None and not each.known for each in view.foreign),
     ),
-    ("foreign_slots", "Used slots that are not the gateway's", lambda view: len(view.foreign_slots)),
+    (
+        "foreign_slots",
+        "Used slots that are not the gateway's",
+        lambda view: len(view.foreign_slots) + len(view.foreign_identifiers),
+    ),
 )

@@ -150,6 +150,9 @@ class FakeDriver:
     def availability(self) -> Feed:
         return self.feed
 
+    def give_way(self) -> None:
+        """A plan is carried out at once here."""
+
     def hasten(self) -> None:
         self.hastened += 1
 

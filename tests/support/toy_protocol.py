@@ -185,6 +185,9 @@ class ToyDriver:
     def quarantined_until(self) -> float | None:
         return self._bus.quarantined_until(self._unit)
 
+    def give_way(self) -> None:
+        """Nothing is staged."""
+
     def hasten(self) -> None:
         self._bus.hasten(self._unit)
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from config.settings import Settings
 from drivers.contract import IDENTIFIER, ItemState, Reason
 from gateway.api.items import read_identifier
@@ -172,6 +174,67 @@ async def test_a_deletion_that_comes_late_leaves_the_number_to_its_new_owner(tmp
         await running.fleet.sync("lobby")
         await until(lambda: all(view.state == "in_sync" for view in running.fleet.panels()))
         assert (lets_in(panel, "111", 0, door=0), lets_in(panel, "111", 0, door=1)) == (False, True)
+
+
+def intrude(panel: OpenAccessPanel, slot: int, card: int, reference: int = 0xFFFE) -> None:
+    """Somebody else commits a card of his."""
+    words = struct.unpack(">15H", struct.pack(">HQ4HHIIH", 1, card, reference, *(0xFFFF,) * 3, 0xFF, 0, 0xFFFFFFFF, 0xFFFF))
+    panel.write_words(0x0200, [0xDEAD, 0])
+    panel.write_words(0x4000 + 16 * slot, [*words, ccitt_false(slot, words)])
+    panel.write_words(0x0200, [0xC0DE, 1])
+
+
+def told(running: Running) -> list[tuple[str, int, str | None, bool]]:
+    view = running.fleet.panel("lobby")
+    assert view is not None
+    return [(each.kind, each.slot, each.opens, each.known) for each in view.foreign]
+
+
+async def in_state(running: Running, word: str) -> None:
+    await until(lambda: all(view.state == word for view in running.fleet.panels()))
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+async def test_a_strangers_card_is_told_and_never_opens_by_our_hours(tmp_path: Path, version: str) -> None:
+    """Also on an older panel, which takes no identifiers from us and decides by those that it has."""
+    async with lobby(tmp_path, map=version) as (running, panel):
+        intrude(panel, 3, 900, reference=0)
+        await running.fleet.sync("lobby")
+        await running.fleet.upsert([item(1)])
+        await in_state(running, "in_sync")
+        assert told(running) == [(IDENTIFIER, 3, None, False)]
+        assert 0 not in panel.used_schedules()
+        assert not lets_in(panel, "900", within(1)[0])
+        intrude(panel, 4, 901)
+        await running.fleet.sync("lobby")
+        await in_state(running, "foreign")
+        doors = ", ".join(map(str, range(8)))
+        assert told(running)[1:] == [(IDENTIFIER, 4, f"always (card, outputs {doors})", False)]
+        view = running.fleet.panel("lobby")
+        assert view is not None
+        assert view.foreign_identifiers == (3, 4)
+        assert view.warnings == (f"identifier slot 4 is not the gateway's and lets somebody in always (card, outputs {doors})",)
+        await running.fleet.accept_slots("lobby")
+        assert [each[-1] for each in told(running)] == [True, True]
+        intrude(panel, 4, 902)
+        await running.fleet.sync("lobby")
+        await in_state(running, "foreign")
+        await running.fleet.reinit("lobby")
+        await until(lambda: told(running) == [])
+        await in_state(running, "in_sync")
+        assert not lets_in(panel, "902", 0)
+
+
+async def test_a_profile_leaves_the_slot_that_a_stranger_names(tmp_path: Path) -> None:
+    async with lobby(tmp_path) as (running, panel):
+        await running.fleet.upsert([item(1)])
+        assert list(panel.used_schedules()) == [0]
+        intrude(panel, 3, 900, reference=0)
+        assert lets_in(panel, "900", within(1)[0])
+        await running.fleet.sync("lobby")
+        await until(lambda: not lets_in(panel, "900", within(1)[0]))
+        await in_state(running, "in_sync")
+        assert list(panel.used_schedules().values()) == [link(1)]
 
 
 async def test_a_strangers_slot_with_our_number_is_overwritten_and_its_twins_go(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 import pytest
 
-from drivers.contract import PanelCapabilities, PanelImage
+from drivers.contract import IdentifierSlot, PanelCapabilities, PanelImage
 from gateway.compiler.compiler import CompileOptions, compile_panel
 from gateway.compiler.image import is_open, lies_within
 from gateway.compiler.options import BoundProfile
@@ -85,3 +88,18 @@ def test_dates_that_are_the_panels_stay_for_those_who_stay() -> None:
 def test_who_is_not_there_takes_nothing_away() -> None:
     held = compiled(bound(WORK, NIGHT), DOMAT, options=CompileOptions(OPTIONS.readings))
     assert without(held, {"never"}, [WORK, NIGHT], DOMAT) == held
+
+
+@pytest.mark.parametrize(("missing", "stays"), [("closed", True), ("open", False), ("unknown", False)])
+def test_a_card_goes_with_its_schedule_where_it_would_open_always_without_it(
+    missing: Literal["closed", "open", "unknown"], stays: bool
+) -> None:
+    capabilities = replace(OPEN, missing_reference=missing)
+    held = replace(
+        compiled(bound(WORK, NIGHT), OPEN),
+        identifiers={3: IdentifierSlot(space="card", number=1, schedules=(0,)), 4: IdentifierSlot(space="card", number=2)},
+    )
+    held = replace(held, allocation={**held.allocation, "identifier:p": (3,), "identifier:q": (4,)})
+    image = without(held, {"work"}, [NIGHT], capabilities)
+    assert 0 not in image.slots
+    assert (3 in image.identifiers, 4 in image.identifiers) == (stays, True)

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, Priority, WritePlan
-from drivers.errors import DriverError, NotSent, PanelException, Unconfirmed, UnexpectedReply, VerifyFailed
+from drivers.errors import DriverError, GaveWay, NotSent, PanelException, Unconfirmed, UnexpectedReply, VerifyFailed
 from drivers.modbus.panel.in_force import put_in_force
 from drivers.modbus.panel.layouts import build_layout
 from drivers.modbus.panel.layouts.direct import save_steps
@@ -68,6 +68,8 @@ class ModbusPanelDriver(OutputDriver):
         super().__init__(unit)
         self._layout = self._build_layout()
         self._writing = asyncio.Lock()
+        self._giving_way = False
+        """What is being applied is to be left where the panel does not act on it yet."""
         self._held: PanelImage | None = None
         """The image that the panel was last seen to hold."""
         self._saved = self._model.write.save is None
@@ -134,7 +136,7 @@ class ModbusPanelDriver(OutputDriver):
         if transaction is None:
             return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
         async with self._writing:
-            progress, self._held = _Progress(), None
+            progress, self._held, self._giving_way = _Progress(), None, False
             before, self._commits_seen = self._commits_seen, None
             try:
                 await self._carry_out(plan.target, transaction, progress, Call(priority, deadline))
@@ -144,8 +146,13 @@ class ModbusPanelDriver(OutputDriver):
             self._commits_seen = _own_commits(before, progress.commits, self._commits(transaction))
         return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
 
+    def give_way(self) -> None:
+        self._giving_way = True
+
     def _refused(self, transaction: Transaction, progress: _Progress, error: DriverError) -> Acknowledgement:
         """The acknowledgement after an error. A panel that was sent nothing it acts on still holds what it held."""
+        if isinstance(error, GaveWay):
+            return failed(error, transaction.known)
         facts = {"panel_unit": self._unit.unit, "model": self._model.name, "reason": error.reason.value, "error": str(error)}
         _log.warning("a transaction failed", extra=facts)
         if isinstance(error, CommitRefused):
@@ -197,7 +204,9 @@ class ModbusPanelDriver(OutputDriver):
 
     async def _one(self, step: WriteStep, progress: _Progress, call: Call) -> None:
         """Send one step and remember what it may have done. One that costs endurance leaves again only where a reading shows
-        that it was not carried out."""
+        that it was not carried out. Raises DriverError."""
+        if self._giving_way and not progress.effect and step.kind in (StepKind.STAGE, StepKind.COMMIT):
+            raise GaveWay("something more urgent waits")
         request = replace(step.request, repeatable=False) if step.storage is not None else step.request
         for attempt in range(_ATTEMPTS):
             try:
@@ -393,7 +402,7 @@ class ModbusPanelDriver(OutputDriver):
     def _commit_counter(self) -> tuple[str, ...]:
         """The register that counts commits, where it is needed: what identifier slots hold has no quicker proof."""
         name = self._model.counters.commits
-        return (name,) if name is not None and self._capabilities.max_identifiers else ()
+        return (name,) if name is not None and self._layout.tells_identifiers() else ()
 
     async def _count_commits(self, call: Call) -> int | None:
         names = self._commit_counter()

@@ -156,6 +156,9 @@ class OutputDriver:
     async def read_back(self, priority: Priority, deadline: float | None) -> PanelImage | Acknowledgement:
         return PanelImage()
 
+    def give_way(self) -> None:
+        """Nothing is staged."""
+
     async def read_passes(
         self, slots: Collection[int], priority: Priority, deadline: float | None
     ) -> Mapping[int, int] | Acknowledgement:

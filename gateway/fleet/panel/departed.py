@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from drivers.contract import ItemState, PanelImage, Reason
 from gateway.concurrency import Ticket
 from gateway.fleet.panel.identity import Neighbour
-from gateway.fleet.panel.place import PlacePlan
+from gateway.fleet.panel.place import Enough, PlacePlan
 from gateway.fleet.results import PanelResult
 from gateway.fleet.views import ExplainPanel
 from gateway.store.contract import DesiredItem
@@ -55,7 +55,7 @@ class DepartedPlace:
     def is_settled(self, key: str) -> bool:
         return True
 
-    def settle(self, ticket: Ticket) -> None:
+    def settle(self, ticket: Ticket, enough: Enough) -> None:
         ticket.settled()
 
     async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from functools import lru_cache
 from hashlib import sha256
 
-from drivers.contract import PanelImage, Slot
+from drivers.contract import IDENTIFIER, TIME_PROFILE, IdentifierSlot, Slot, item_key
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import ForeignFound
 from gateway.fleet.panel import clocks
-from gateway.fleet.panel.opening import opening_text
+from gateway.fleet.panel.opening import admission_text, opening_text
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.views import CannotDo, ForeignSlot
 
@@ -24,7 +24,8 @@ _EMPTY = ""
 class Foreign:
     """One panel's. What is known is remembered with its content: foreign is what is new or changed since.
 
-    `facts`: as the store has them. Slots that the panel's setting `known_foreign` names are learned when they are seen first.
+    `facts`: as the store has them, by the slots' names. Schedule slots that the panel's setting `known_foreign` names are learned
+    when they are seen first.
     """
 
     def __init__(self, state: PanelState, context: FleetContext, facts: Mapping[str, str]) -> None:
@@ -35,34 +36,51 @@ class Foreign:
         self._told: tuple[ForeignSlot, ...] = ()
 
     def slots(self) -> tuple[ForeignSlot, ...]:
-        """All foreign slots, by number."""
-        image, today = self._state.image, clocks.local_minute(self._context.options.readings.zone, self._context.now()) // 1440
+        """All foreign slots: schedule slots, then identifier slots, by number."""
+        image, now = self._state.image, self._context.now()
         if image is None:
             return ()
-        return tuple([self._slot(image, number, today) for number in sorted(self._state.foreign()) if number in image.slots])
+        today = clocks.local_minute(self._context.options.readings.zone, now) // 1440
+        schedules = [number for number in sorted(self._state.foreign()) if number in image.slots]
+        identifiers = sorted(self._state.foreign_identifiers())
+        return (
+            *[self._schedule(number, image.slots[number], opening_text(image, [number], today)) for number in schedules],
+            *[
+                self._identifier(number, image.identifiers[number], admission_text(image, number, today, int(now) // 60))
+                for number in identifiers
+            ],
+        )
 
-    def _slot(self, image: PanelImage, number: int, today: int) -> ForeignSlot:
-        content = _digest(image.slots[number])
-        learned = number in self._state.settings.known_foreign and self._learned.get(number) == content
-        return ForeignSlot(number, opening_text(image, [number], today), learned or self._accepted.get(number) == content)
+    def _schedule(self, number: int, slot: Slot, opens: str | None) -> ForeignSlot:
+        content = _digest(slot)
+        learned = number in self._state.settings.known_foreign and self._learned.get(str(number)) == content
+        return ForeignSlot(number, opens, learned or self._accepted.get(str(number)) == content)
+
+    def _identifier(self, number: int, slot: IdentifierSlot, opens: str | None) -> ForeignSlot:
+        known = self._accepted.get(item_key(IDENTIFIER, str(number))) == _digest(slot)
+        return ForeignSlot(number, opens, known, IDENTIFIER)
 
     async def look(self) -> None:
         """The panel was seen whole. Raises StoreError."""
         named = self._state.settings.known_foreign
-        fresh = {number: self._learned.get(number, self._content(number)) for number in named}
+        fresh = {str(number): self._learned.get(str(number), self._content(number)) for number in named}
         if fresh != self._learned:
             await self._keep(_LEARNED, fresh)
             self._learned = fresh
         alarms = alarming(self.slots())
         if alarms != self._told and alarms:
-            self._context.emit(ForeignFound(self._state.id, {each.slot: each.opens or "" for each in alarms}))
+            self._context.emit(ForeignFound(self._state.id, {each.name: each.opens or "" for each in alarms}))
         self._told = alarms
 
     async def accept(self) -> None:
         """All that are there now are known. Raises CannotDo and StoreError."""
         if not self._state.certain:
             raise CannotDo(f"{self._state.id}: what the panel holds is not known now: try again when it answers")
-        known = {each.slot: self._content(each.slot) for each in self.slots()}
+        held = self._state.held()
+        known = {
+            str(each.name): _digest((held.slots if each.kind == TIME_PROFILE else held.identifiers)[each.slot])
+            for each in self.slots()
+        }
         if not known:
             raise CannotDo(f"{self._state.id}: every used slot is the gateway's: there is nothing to accept")
         await self._keep(_ACCEPTED, known)
@@ -76,7 +94,7 @@ class Foreign:
         slot = self._state.held().slots.get(number)
         return _EMPTY if slot is None or number not in self._state.foreign() else _digest(slot)
 
-    async def _keep(self, fact: str, slots: Mapping[int, str]) -> None:
+    async def _keep(self, fact: str, slots: Mapping[str, str]) -> None:
         await self._context.store.put_panel_fact(self._state.id, fact, _text(slots) if slots else None, self._context.now())
 
 
@@ -86,13 +104,14 @@ def alarming(slots: Iterable[ForeignSlot]) -> tuple[ForeignSlot, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _digest(slot: Slot) -> str:
+def _digest(slot: Slot | IdentifierSlot) -> str:
     return sha256(json.dumps(asdict(slot), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _read(text: str | None) -> dict[int, str]:
-    return {int(number): content for number, content in json.loads(text or "{}").items()}
+def _read(text: str | None) -> dict[str, str]:
+    found: dict[str, str] = json.loads(text or "{}")
+    return found
 
 
-def _text(slots: Mapping[int, str]) -> str:
+def _text(slots: Mapping[str, str]) -> str:
     return json.dumps(dict(sorted(slots.items())))

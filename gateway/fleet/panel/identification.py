@@ -8,6 +8,8 @@ from config.settings import PanelSettings, serial_number
 from drivers.contract import Acknowledgement, Outcome, PanelImage, Priority, Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Doubted, Replaced, Strange
+from gateway.fleet.panel.entries import FACT as ENTRIES
+from gateway.fleet.panel.entries import text_of
 from gateway.fleet.panel.failure import Failure, failure_of
 from gateway.fleet.panel.identity import Neighbour, holds_same, judge, met_twice
 from gateway.fleet.panel.planner import erase
@@ -62,6 +64,8 @@ class Identification:
         await self._keep("serial", found)
         state.note_lost(PanelImage())
         state.forget_content()
+        if state.spent:
+            await self._keep(ENTRIES, text_of(state.spent))
         await self._recognise(found)
         state.identity.note = f"replaced: serial number {before or 'unknown'} before, {found or 'none'} now"
         self._context.emit(Replaced(state.id, before, found))

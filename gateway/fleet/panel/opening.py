@@ -39,6 +39,17 @@ def granted_text(image: PanelImage, key: str) -> str | None:
     return "; ".join(dict.fromkeys(text for text in said if text is not None)) or None
 
 
+def admission_text(image: PanelImage, number: int, today: int, unix_minute: int) -> str | None:
+    """When an identifier slot lets somebody in from a moment on, and where: `always (card, outputs 0, 1)`. None: never."""
+    slot = image.identifiers[number]
+    over = slot.valid_to is not None and slot.valid_to < unix_minute
+    if over or slot.passes == 0 or not slot.outputs:
+        return None
+    when = "always" if slot.schedules is None else opening_text(image, _schedules(image, slot.schedules), today)
+    doors = f"output{'s' if len(slot.outputs) > 1 else ''} {', '.join(map(str, slot.outputs))}"
+    return None if when is None else f"{when} ({slot.space}, {doors})"
+
+
 def granted_until(image: PanelImage, key: str, zone: ZoneInfo) -> int | None:
     """The instant from which the slots of an item are never open again. None: there is none, or nobody knows."""
     if not is_identifier(key):

@@ -16,7 +16,7 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.defects import words_of
 from gateway.fleet.panel.failure import AT_WORK, NOT_TRUSTED, STORE_DOUBTED, Failure
 from gateway.fleet.panel.outputs import OutputKeeper
-from gateway.fleet.panel.place import PlacePlan, told
+from gateway.fleet.panel.place import Enough, PlacePlan, told
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.results import PanelResult
 from gateway.fleet.target import Target
@@ -42,7 +42,7 @@ class Output:
     def unbind(self, key: str, now: float) -> None:
         self._state.unbind_output(self._number, key)
 
-    def settle(self, ticket: Ticket) -> None:
+    def settle(self, ticket: Ticket, enough: Enough) -> None:
         self._keeper.settle(ticket, self._number)
 
     # what it says of an item

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from config.settings import PanelSettings
-from drivers.contract import PanelDriver
+from drivers.contract import PanelDriver, PanelImage
 from gateway.concurrency import Supervisor, end
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.compilation import fingerprint, refresh
@@ -171,7 +171,10 @@ class Panel:
         await store.put_panel_fact(self.id, "serial", identity.offered, now)
         await store.put_panel_fact(self.id, "stranger", None, now)
         identity.accept()
+        self.state.note_lost(PanelImage())
         self.state.forget_content()
+        if self.state.spent:
+            await store.put_panel_fact(self.id, ENTRIES, text_of(self.state.spent), now)
         self._reconciler.sync()
 
     async def accept_slots(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -22,6 +22,14 @@ class PlacePlan:
 
     cells: Mapping[str, PlanItemPanel]
     cost: PlanPanel | None = None
+
+
+Enough = Callable[[], bool]
+
+
+def all_of_it() -> bool:
+    """Who waits, waits until all is done that can be."""
+    return False
 
 
 class Place(Protocol):
@@ -47,8 +55,10 @@ class Place(Protocol):
         """Whether an item is held or refused, so that nobody has to wait for it."""
         ...
 
-    def settle(self, ticket: Ticket) -> None:
-        """Tell `ticket` once: when an attempt that knows of all that is bound by now has ended, or when none is possible."""
+    def settle(self, ticket: Ticket, enough: Enough) -> None:
+        """Tell `ticket` once: when an attempt that knows of all that is bound by now has ended, when none is possible, or before
+        that when `enough` is done.
+        """
         ...
 
     async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 
-from drivers.contract import PanelImage, Priority, Reason
+from drivers.contract import PanelImage, Priority, Reason, is_identifier
 from drivers.trace import request_id
 from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
@@ -30,6 +30,7 @@ from gateway.fleet.panel.defects import Defects
 from gateway.fleet.panel.failure import CLOCK_NOT_SET, STORE_DOUBTED, Failure
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.inspection import Inspection
+from gateway.fleet.panel.place import Enough
 from gateway.fleet.panel.state import UNREACHABLE, PanelState
 from gateway.fleet.panel.transactions import Transactions
 from gateway.store.contract import StoreError
@@ -50,7 +51,7 @@ class Reconciler:
         self._defects = Defects(state.id, "its schedules", context)
         self._wake = asyncio.Event()
         self._busy = asyncio.Lock()
-        self._tickets: list[Ticket] = []
+        self._tickets: list[tuple[Ticket, Enough]] = []
         self._bringing = False
         """What is bound is being brought to the panel, all of it before the attempt ends well."""
         self._failures = 0
@@ -71,9 +72,13 @@ class Reconciler:
         self._asked_by = request_id.get() or self._asked_by
         self._retry_at = None
         self._wake.set()
+        if any(self.state.may_hold(key) for key in self.state.leaving):
+            self._transactions.hurry()
 
-    def settle(self, ticket: Ticket) -> None:
-        """Tell `ticket` when the panel is settled: the next attempt that can know of it has ended, or none is possible."""
+    def settle(self, ticket: Ticket, enough: Enough) -> None:
+        """Tell `ticket` when the panel is settled: the next attempt that can know of it has ended or done `enough`, or none is
+        possible.
+        """
         away = self.state.unreachable()
         if self._stopping or self._defects.resting:
             ticket.settled()
@@ -81,7 +86,7 @@ class Reconciler:
             self.state.gave_up(away)
             ticket.settled()
         else:
-            self._tickets.append(ticket)
+            self._tickets.append((ticket, enough))
             if not self._bringing:
                 self.wake()
 
@@ -316,6 +321,10 @@ class Reconciler:
         while state.certain and not self._stopping:
             tickets = len(self._tickets)
             request_id.set(self._asked_by)
+            failure = await self._take_away()
+            if failure is not None:
+                return failure
+            tickets = self._release_early(tickets)
             goal, before = await self._goal(), state.image
             failure = await self._transactions.write(goal)
             if failure is not None:
@@ -334,6 +343,19 @@ class Reconciler:
         if self._context.doubt:
             return STORE_DOUBTED
         return CLOCK_NOT_SET if state.clock_missing else None
+
+    async def _take_away(self) -> Failure | None:
+        """Identifiers that leave go at once: nothing has to be compiled for it. Where a number has a new owner here, it waits for
+        him: he gets it in one write.
+        """
+        state, held = self.state, self.state.held()
+        gone = [key for key in state.leaving if is_identifier(key) and not self._is_inherited(held, key)]
+        return await self._transactions.write(taking_away(state, self._context, gone)) if gone else None
+
+    def _is_inherited(self, held: PanelImage, key: str) -> bool:
+        """Whether an identifier has no slot, or one whose number is another's by now who is bound to the panel."""
+        slots = [held.identifiers[number] for number in held.allocation.get(key, ()) if number in held.identifiers]
+        return not slots or any(self._context.ours.owner(slot.known_by) in self.state.bound for slot in slots)
 
     async def _goal(self) -> Goal:
         """What the panel must hold; new slots are durable before they are written.
@@ -366,11 +388,19 @@ class Reconciler:
             await self._context.store.put_allocation(state.id, allocation, self._context.stamp())
             state.reserve(allocation)
 
+    def _release_early(self, count: int) -> int:
+        """Settle those of the first `count` tickets for which enough is done. Returns how many are left of them."""
+        early = [each for each in self._tickets[:count] if each[1]()]
+        self._tickets = [each for each in self._tickets if each not in early]
+        for ticket, _ in early:
+            ticket.settled()
+        return count - len(early)
+
     def _release(self, count: int | None = None) -> None:
         """Settle the first `count` tickets; None: all. Those that are left want another attempt."""
         settled = self._tickets[:count]
         self._tickets = self._tickets[len(settled) :]
-        for ticket in settled:
+        for ticket, _ in settled:
             ticket.settled()
         if self._tickets:
             self._wake.set()

@@ -45,6 +45,18 @@ def named_by(image: PanelImage, numbers: Iterable[int]) -> frozenset[int]:
     return frozenset(schedule for number in numbers for schedule in image.identifiers[number].schedules or ())
 
 
+def naming(image: PanelImage, schedules: Collection[int]) -> set[str]:
+    """The identifiers of ours that refer to one of these schedule slots."""
+    return {
+        key
+        for key, numbers in image.allocation.items()
+        if is_identifier(key)
+        and any(
+            set(schedules).intersection(image.identifiers[each].schedules or ()) for each in numbers if each in image.identifiers
+        )
+    }
+
+
 def kept_for(image: PanelImage, allocation: Allocation) -> dict[int, str | None]:
     """The schedule slots that any identifier refers to, and the one item that may have each: who has it, or is to have it."""
     owners: dict[int, str] = {}

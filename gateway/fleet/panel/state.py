@@ -23,7 +23,7 @@ from gateway.fleet.panel.commits import ForeignCommits
 from gateway.fleet.panel.entries import Spent, added, losing
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.identity import Identity
-from gateway.fleet.panel.slots import claimed, existing, foreign, one_table, renumbered
+from gateway.fleet.panel.slots import claimed, existing, foreign, foreign_identifiers, one_table, renumbered
 from gateway.fleet.panel.verdicts import REFUSAL_LIMIT, Verdicts, fresh_refusals, given_up, judged, refusal_key
 from gateway.fleet.panel.wear import Wear
 from gateway.identifiers.identifier import Identifier
@@ -138,10 +138,14 @@ class PanelState:
         return known.image
 
     def foreign(self, bound: Collection[str] | None = None) -> frozenset[int]:
-        """Used slots that are not ours to touch, with these items bound to the panel (None: the present ones)."""
+        """Used schedule slots that are not ours to touch, with these items bound to the panel (None: the present ones)."""
         bound = self.bound if bound is None else bound
         ours = bool(bound) and one_table(self.driver.capabilities)
         return frozenset[int]().union(*(foreign(image, ours) for image in self.images()))
+
+    def foreign_identifiers(self) -> frozenset[int]:
+        """Used identifier slots that belong to none of our items."""
+        return frozenset[int]().union(*map(foreign_identifiers, self.images()))
 
     def remembered(self) -> frozenset[str]:
         """Items that the panel has slots for, or may hold, as far as remembered."""
@@ -153,7 +157,11 @@ class PanelState:
         A panel that was not looked at since the start may hold whatever was ever bound to it: what is remembered of it may be
         older than its last write.
         """
-        return not self.certain or any(image.allocation.get(key) for image in self.images())
+        return not self.certain or self.may_hold(key)
+
+    def may_hold(self, key: str) -> bool:
+        """Whether the panel may hold slots of an item, as far as remembered."""
+        return any(image.allocation.get(key) for image in self.images())
 
     @property
     def unread(self) -> bool:

@@ -16,7 +16,7 @@ from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import compile_bound
 from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, NOT_TRUSTED, STORE_DOUBTED, Failure
 from gateway.fleet.panel.opening import granted_text, granted_until
-from gateway.fleet.panel.place import PlacePlan, told
+from gateway.fleet.panel.place import Enough, PlacePlan, told
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.results import PanelResult
@@ -42,8 +42,8 @@ class Table:
     def unbind(self, key: str, now: float) -> None:
         self._state.unbind(key, now)
 
-    def settle(self, ticket: Ticket) -> None:
-        self._reconciler.settle(ticket)
+    def settle(self, ticket: Ticket, enough: Enough) -> None:
+        self._reconciler.settle(ticket, enough)
 
     # what it says of an item
 

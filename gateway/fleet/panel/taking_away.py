@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from drivers.contract import PanelCapabilities, PanelImage
+from drivers.contract import PanelCapabilities, PanelImage, is_identifier
 from gateway.compiler.image import lies_within
 from gateway.fleet.panel.planner import erase, merge, with_sharers
+from gateway.fleet.panel.slots import naming
 
 
 def taken_away(
@@ -21,9 +22,12 @@ def taken_away(
     """`known` without the link_ids `leaving`.
 
     Who shares a slot with them stays as far as `compiled`, the image of these link_ids as of the time of the last compilation,
-    lies inside `known`; otherwise the slot is cleared as a whole.
+    lies inside `known`; otherwise the slot is cleared as a whole. Identifiers that name a schedule that goes, go with it where
+    they would be open without it.
     """
     gone = {link_id for link_id in leaving if known.allocation.get(link_id)}
+    if capabilities.missing_reference != "closed":
+        gone |= naming(known, [number for key in gone if not is_identifier(key) for number in known.allocation[key]])
     chosen = with_sharers(known, gone)
     bare = erase(known, chosen)
     rest = frozenset(chosen - gone)

@@ -30,6 +30,10 @@ class Transactions:
         self._singly = False
         self._gave_way = False
         """Whether the last image was left for a newer one before it was whole."""
+        self._opening = False
+        """A transaction is under way that takes nothing away."""
+        self._hurried = False
+        """It was asked to give way to one that does."""
         self._kept: ObservedPanel | None = None
         self._kept_spent = state.spent
         self._planned: WritePlan | None = None
@@ -42,6 +46,12 @@ class Transactions:
             return None
         self._state.compiled(goal.compiled_at)
         return await (self._write_singly(goal) if self._singly else self._write_together(goal))
+
+    def hurry(self) -> None:
+        """Something is to be taken away: what opens is left for it, once, where the panel does not act on it yet."""
+        if self._opening and not self._gave_way:
+            self._hurried = True
+            self._state.driver.give_way()
 
     async def erase(self) -> Failure | None:
         """Erase all slots, also those of others. What is written next does not wait."""
@@ -86,8 +96,10 @@ class Transactions:
 
     async def _write_together(self, goal: Goal) -> Failure | None:
         """What is newer goes first once; then openings get their turn, however fast changes follow each other."""
+        self._hurried = False
         for step in self._steps(goal):
-            if not self._state.certain:  # something happened to the panel meanwhile
+            if self._hurried or not self._state.certain:  # something happened to the panel meanwhile
+                self._gave_way |= self._hurried
                 return None
             if self._superseded(goal):
                 if not self._in_time(step, goal):
@@ -98,7 +110,7 @@ class Transactions:
             if failure is not None:
                 self._singly = failure.permanent
                 return failure
-        self._gave_way = False
+        self._gave_way = self._hurried
         return None
 
     def _steps(self, goal: Goal) -> Iterator[Step]:
@@ -215,18 +227,23 @@ class Transactions:
         await state.wear.begin(contents, plan.wear, narrows=narrows)
         await self._begin(step)
         began = self._context.clock.monotonic()
+        self._opening = step.priority is Priority.GRANT
         try:
             said = await state.driver.apply(plan, step.priority, None)
         except BaseException:  # cut short, or ended by a defect: nobody knows how far it came
             state.wear.ended(Outcome.NOT_SENT)
             state.doubt()
             raise
+        finally:
+            self._opening = False
         state.wear.ended(said.outcome)
         if said.outcome is Outcome.ACKNOWLEDGED:
             state.acknowledged(self._context.clock.wall())
             self._tell(step, known, plan.words, self._context.clock.monotonic() - began)
             return None
         self._doubt(said)
+        if self._hurried and said.outcome is Outcome.NOT_SENT:
+            return None
         failure = failure_of(said)
         state.postponed({link_id: asked[link_id] for link_id in step.link_ids if link_id in asked}, failure)
         return failure

@@ -63,6 +63,7 @@ def view_of(
         still_granting=sum(revokes for _, revokes in overdue),
         drifts=observed.drifts,
         foreign_slots=tuple(sorted(state.foreign())),
+        foreign_identifiers=tuple(sorted(state.foreign_identifiers())),
         foreign=foreign,
         foreign_commits=state.commits.foreign,
         law_until=state.law_until,
@@ -134,7 +135,10 @@ def _warnings(state: PanelState, foreign: Iterable[ForeignSlot], now: float) -> 
     if state.commits.warned(now):
         yield f"somebody else committed to it ({state.commits.foreign} times so far): does another gateway work at this panel?"
     for each in alarming(foreign):
-        yield f"slot {each.slot} is not the gateway's and is open {each.opens}"
+        if each.kind == IDENTIFIER:
+            yield f"identifier slot {each.slot} is not the gateway's and lets somebody in {each.opens}"
+        else:
+            yield f"slot {each.slot} is not the gateway's and is open {each.opens}"
 
 
 def _error(state: PanelState, defect: Failure | None) -> str | None:

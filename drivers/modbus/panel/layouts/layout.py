@@ -48,6 +48,10 @@ class Layout(Protocol):
         """The address at which the entries of identifier slot 0 are counted, the others' behind it; None: nothing is counted."""
         ...
 
+    def tells_identifiers(self) -> bool:
+        """Whether panels hold identifiers, be it only those of others: a panel's count of commits proves what they say."""
+        ...
+
     def unknown(self) -> PanelImage:
         """An image with all slots used and their words unknown: the next write of a slot is a whole one."""
         ...
@@ -70,10 +74,13 @@ class Layout(Protocol):
 
 
 class NoEntries:
-    """Base of layouts whose panels count no entries."""
+    """Base of layouts of panels without identifiers."""
 
     def passes(self) -> int | None:
         return None
+
+    def tells_identifiers(self) -> bool:
+        return False
 
 
 class NoValues:

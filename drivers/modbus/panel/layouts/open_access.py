@@ -106,7 +106,8 @@ def _read_dates(words: Sequence[int]) -> tuple[int, ...]:
 class Area:
     """A panel's schedule slots, or its identifier slots: where they lie, and how a slot of an image becomes words.
 
-    `check_gap`: check words of neighbours are that far apart; words in between are read along.
+    `check_gap`: check words of neighbours are that far apart; words in between are read along. `erase`: the register that frees
+    a slot; None: it is freed by a commit.
     """
 
     base: int
@@ -114,7 +115,7 @@ class Area:
     count: int
     check_words: Callable[[int], int]
     check_gap: int
-    erase: int
+    erase: int | None
     erase_storage: str | None
     in_use: str
     slots: Callable[[PanelImage], Mapping[int, Any]]
@@ -169,14 +170,16 @@ def schedule_area(layout: OpenAccessSlots, capabilities: PanelCapabilities) -> A
     )
 
 
-def identifier_area(layout: OpenAccessIdentifiers, capabilities: PanelCapabilities) -> Area:
+def identifier_area(layout: OpenAccessIdentifiers, capabilities: PanelCapabilities, at_most: int) -> Area:
+    """A unit that takes no identifiers may hold some of others, `at_most` so many; it has no register that frees them."""
+    taken = capabilities.max_identifiers > 0
     return Area(
         base=layout.slots,
         width=IDENTIFIER_WORDS,
-        count=capabilities.max_identifiers,
+        count=capabilities.max_identifiers or at_most,
         check_words=lambda number: layout.slots + IDENTIFIER_WORDS * (number + 1) - 1,
         check_gap=IDENTIFIER_WORDS - 1,
-        erase=layout.erase,
+        erase=layout.erase if taken else None,
         erase_storage=layout.erase_storage,
         in_use=layout.in_use,
         slots=lambda image: image.identifiers,
@@ -195,9 +198,11 @@ class OpenAccessLayout(NoValues):
         self._model = model
         self._schedules = schedule_area(layout, capabilities)
         self._passes = None if layout.identifiers is None else layout.identifiers.passes
-        self._identifiers: Area | None = None
-        if layout.identifiers is not None and capabilities.max_identifiers:
-            self._identifiers = identifier_area(layout.identifiers, capabilities)
+        self._takes_identifiers = capabilities.max_identifiers > 0
+        capacity, self._identifiers = model.capacity.get("max_identifiers"), None
+        if layout.identifiers is not None:
+            at_most = 0 if capacity is None else capacity.at_most
+            self._identifiers = identifier_area(layout.identifiers, capabilities, at_most)
         self._areas = tuple(area for area in (self._schedules, self._identifiers) if area is not None)
 
     def encode(self, image: PanelImage) -> Mapping[int, int]:
@@ -215,14 +220,17 @@ class OpenAccessLayout(NoValues):
         return PanelImage(slots=slots, allocation=allocation, identifiers=identifiers)
 
     def transaction(self, target: PanelImage, known: PanelImage) -> Transaction:
-        if target.identifiers and self._identifiers is None:
-            raise ValueError(f"{self._model.name}: this unit holds no identifiers")
+        if not (self._takes_identifiers or target.identifiers.items() <= known.identifiers.items()):
+            raise ValueError(f"{self._model.name}: this unit takes no identifiers")
         gone = {area.base: area.gone(target, known) for area in self._areas}
         differing = {area.base: area.differing(target, known) for area in self._areas}
-        erased = tuple(self._erase(area, number) for area in self._areas for number in gone[area.base])
+        erased = tuple(
+            self._erase(area, area.erase, number) for area in self._areas if area.erase is not None for number in gone[area.base]
+        )
+        freed = {area.first(number): 0 for area in self._areas if area.erase is None for number in gone[area.base]}
         return Transaction(
             known=known,
-            steps=erased + self._staged(target, known, differing),
+            steps=erased + self._staged(target, known, differing, freed),
             checks=tuple(
                 check
                 for area in self._areas
@@ -237,9 +245,12 @@ class OpenAccessLayout(NoValues):
     ) -> Iterator[Check]:
         """Check words as they must be. One that was 0 all along does not prove its slot free now: the slot's state word does."""
         addressing = self._model.addressing
-        expected: dict[int, int | None] = {area.check_words(number): 0 for number in gone}
+        zeroed = gone if area.erase is not None else ()
+        expected: dict[int, int | None] = {area.check_words(number): 0 for number in zeroed}
         expected |= {area.check_words(number): area.check_word(target, number) for number in differing}
-        states: dict[int, int | None] = {area.first(number): 0 for number in gone if area.check_word(known, number) == 0}
+        states: dict[int, int | None] = {
+            area.first(number): 0 for number in gone if number not in zeroed or area.check_word(known, number) == 0
+        }
         yield from checks(expected, addressing, area.check_gap)
         yield from checks(states, addressing)
 
@@ -252,13 +263,16 @@ class OpenAccessLayout(NoValues):
         }
         return checks(words, self._model.addressing)
 
-    def _erase(self, area: Area, number: int) -> WriteStep:
+    def _erase(self, area: Area, register: int, number: int) -> WriteStep:
         base = self._model.addressing.base
         free = Check(read_holding_registers(area.first(number) - base, 1), (0,))
-        return WriteStep(StepKind.ERASE, write_register(area.erase - base, number), storage=area.erase_storage, shows=free)
+        return WriteStep(StepKind.ERASE, write_register(register - base, number), storage=area.erase_storage, shows=free)
 
-    def _staged(self, target: PanelImage, known: PanelImage, differing: Mapping[int, Sequence[int]]) -> tuple[WriteStep, ...]:
-        rules, addressing, steps = self._model.write, self._model.addressing, list[WriteStep]()
+    def _staged(
+        self, target: PanelImage, known: PanelImage, differing: Mapping[int, Sequence[int]], freed: Mapping[int, int]
+    ) -> tuple[WriteStep, ...]:
+        rules, addressing = self._model.write, self._model.addressing
+        steps = [WriteStep(StepKind.STAGE, request, request.count) for request in write_runs(freed, freed, addressing, 0)]
         for area in self._areas:
             numbers, before = differing[area.base], area.slots(known)
             table = {at: word for number in numbers for at, word in area.addressed(target, number).items()}
@@ -270,7 +284,7 @@ class OpenAccessLayout(NoValues):
         if rules.begin is not None:
             steps.insert(0, WriteStep(StepKind.BEGIN, write_registers(rules.begin.address - addressing.base, rules.begin.values)))
         if rules.commit is not None:
-            count = sum(map(len, differing.values()))
+            count = sum(map(len, differing.values())) + len(freed)
             values = (*rules.commit.values, count) if rules.commit.count_staged else rules.commit.values
             request = write_registers(rules.commit.address - addressing.base, values, rules.commit.repeatable)
             steps.append(WriteStep(StepKind.COMMIT, request, storage=rules.commit.storage))
@@ -319,15 +333,26 @@ class OpenAccessLayout(NoValues):
     async def _read_identifiers(self, read: Read, area: Area) -> PanelImage:
         used = (await read(register_read(self._model, area.in_use)))[0]
         found: dict[int, IdentifierSlot] = {}
-        for start in range(0, area.count, _IDENTIFIERS_AT_ONCE):
+        count = await self._identifier_count(read, area) if used else 0
+        for start in range(0, count, _IDENTIFIERS_AT_ONCE):
             if len(found) >= used:
                 break
-            numbers = range(start, min(start + _IDENTIFIERS_AT_ONCE, area.count))
+            numbers = range(start, min(start + _IDENTIFIERS_AT_ONCE, count))
             found.update((await self._whole(read, area, numbers)).identifiers)
         return _counted(PanelImage(identifiers=found), used, len(found), "identifiers")
 
+    async def _identifier_count(self, read: Read, area: Area) -> int:
+        """How many slots the unit has; one that takes no identifiers has them all the same."""
+        reported = self._model.capacity.get("max_identifiers")
+        if self._takes_identifiers or reported is None:
+            return area.count
+        return min(area.count, (await read(register_read(self._model, reported.read)))[0])
+
     def passes(self) -> int | None:
-        return None if self._identifiers is None else self._passes
+        return self._passes if self._takes_identifiers else None
+
+    def tells_identifiers(self) -> bool:
+        return self._identifiers is not None
 
     def unknown(self) -> PanelImage:
         return PanelImage(slots={number: Slot((), opaque=()) for number in range(self._schedules.count)})
