@@ -60,6 +60,12 @@ def test_every_path_that_is_named_exists(page: Page) -> None:
             assert (ROOT / span).exists() or (page.path.parent / span).exists(), f"{page}: {span}"
 
 
+def test_the_map_of_the_tests_names_tests() -> None:
+    patterns = {span for span in BY_NAME["tests/README.md"].spans() if re.fullmatch(r"test_[\w*]+", span)}
+    assert len(patterns) > 30
+    assert not [pattern for pattern in patterns if not list((ROOT / "tests" / "unit").glob(f"{pattern}.py"))]
+
+
 @each_page
 def test_every_make_target_exists(page: Page) -> None:
     targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text()))
