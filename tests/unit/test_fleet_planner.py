@@ -7,8 +7,19 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.contract import ItemOutcome, ItemState, PanelImage, Period, Priority, Slot
-from gateway.fleet.panel.planner import clearing, closing, opening, single, steps
+from drivers.contract import (
+    IDENTIFIER,
+    IdentifierSlot,
+    ItemOutcome,
+    ItemState,
+    PanelCapabilities,
+    PanelImage,
+    Period,
+    Priority,
+    Slot,
+    item_key,
+)
+from gateway.fleet.panel.planner import Step, clearing, closing, opening, paced, single, steps
 from gateway.fleet.panel.slots import adopt, foreign, slots_of
 from tests.support.fake_panel import ACCESS_PANEL
 from tests.support.fleet_site import link
@@ -91,3 +102,82 @@ def test_generations_are_claimed_only_for_what_was_read(image: PanelImage, read:
         assert slots_of(read, link_id) == slots_of(image, link_id) != {}
         assert generation == image.generations[link_id]
     assert foreign(found) == {9}
+
+
+# people
+
+READERS = replace(ACCESS_PANEL, max_identifiers=8, commit_step=False)
+OPEN_WITHOUT = replace(READERS, missing_reference="open")
+CLOSED_WITHOUT = replace(READERS, missing_reference="closed")
+PEOPLE = [item_key(IDENTIFIER, link(100 + number)) for number in range(4)]
+
+
+@st.composite
+def people(draw: st.DrawFn) -> PanelImage:
+    """The schedule of a link_id has one slot, always the same. A person has one, with one of four cards that may change hands."""
+    held = {LINKS[number]: (number,) for number in draw(st.sets(st.integers(0, 4)))}
+    slots = {number: Slot((key,), (Period(127, draw(st.sampled_from((0, 60))), 600),)) for key, (number,) in held.items()}
+    cards = draw(st.permutations(range(4)))
+    places = draw(st.permutations(range(4)))
+    identifiers: dict[int, IdentifierSlot] = {}
+    for each in sorted(draw(st.sets(st.integers(0, 3)))):
+        named = sorted(draw(st.sets(st.sampled_from(sorted(slots)), max_size=2))) if slots else []
+        identifiers[places[each]] = IdentifierSlot(space="card", number=cards[each], schedules=tuple(named), outputs=(0,))
+        held[PEOPLE[each]] = (places[each],)
+    generations = {key: draw(st.integers(1, 2)) for key in held}
+    return PanelImage(slots, (), held, generations, dict.fromkeys(held, EXACT), identifiers)
+
+
+def hours(image: PanelImage) -> dict[int, tuple[int, ...]]:
+    """Whose card is let in by which schedules."""
+    return {slot.number: slot.schedules or () for slot in image.identifiers.values()}
+
+
+def nobody_is_let_in_by_other_hours(known: PanelImage, made: list[Step], target: PanelImage, *, always_without: bool) -> None:
+    for step in made:
+        assert len(hours(step.image)) == len(step.image.identifiers), "one card in two slots"
+        for card, schedules in hours(step.image).items():
+            assert schedules in (hours(known).get(card), hours(target).get(card))
+            if always_without:
+                assert set(schedules) <= step.image.slots.keys(), "a card without its schedule is let in always"
+
+
+@given(people(), people(), st.sampled_from([OPEN_WITHOUT, CLOSED_WITHOUT]))
+def test_no_card_is_let_in_by_hours_that_it_has_neither_before_nor_after(
+    known: PanelImage, target: PanelImage, capabilities: PanelCapabilities
+) -> None:
+    made = list(steps(known, target, capabilities))
+    assert made[-1].image == target
+    priorities = [step.priority for step in made]
+    assert priorities == sorted(priorities), "closings first"
+    nobody_is_let_in_by_other_hours(known, made, target, always_without=capabilities is OPEN_WITHOUT)
+
+
+@given(people(), people(), st.integers(1, 4))
+def test_a_long_change_in_parts_lets_nobody_in_by_other_hours_and_each_part_is_short(
+    known: PanelImage, target: PanelImage, most: int
+) -> None:
+    def fits(before: PanelImage, after: PanelImage) -> bool:
+        return changed(before, after) <= most
+
+    for step in steps(known, target, OPEN_WITHOUT):
+        parts = list(paced(known, step, fits))
+        assert parts[-1].image == step.image
+        assert {part.priority for part in parts} == {step.priority}
+        assert frozenset[str]().union(*(part.link_ids for part in parts)) == step.link_ids
+        nobody_is_let_in_by_other_hours(known, parts, step.image, always_without=False)
+        before = known
+        for part in parts:
+            assert len(part.link_ids) <= 1 or fits(before, part.image)
+            before = part.image
+        if fits(known, step.image):
+            assert parts == [step]
+        known = step.image
+
+
+def changed(before: PanelImage, after: PanelImage) -> int:
+    """How many slots differ."""
+    numbers = before.slots.keys() | after.slots.keys(), before.identifiers.keys() | after.identifiers.keys()
+    return sum(before.slots.get(each) != after.slots.get(each) for each in numbers[0]) + sum(
+        before.identifiers.get(each) != after.identifiers.get(each) for each in numbers[1]
+    )
