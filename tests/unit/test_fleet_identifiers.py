@@ -213,7 +213,7 @@ async def test_a_strangers_card_is_told_and_never_opens_by_our_hours(tmp_path: P
         view = running.fleet.panel("lobby")
         assert view is not None
         assert view.foreign_identifiers == (3, 4)
-        assert view.warnings == (f"identifier slot 4 is not the gateway's and lets somebody in always (card, outputs {doors})",)
+        assert f"identifier slot 4 is not the gateway's and lets somebody in always (card, outputs {doors})" in view.warnings
         await running.fleet.accept_slots("lobby")
         assert [each[-1] for each in told(running)] == [True, True]
         intrude(panel, 4, 902)

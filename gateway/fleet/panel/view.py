@@ -133,7 +133,7 @@ def _warnings(state: PanelState, foreign: Iterable[ForeignSlot], now: float) -> 
     if state.identity.note is not None:
         yield state.identity.note
     if state.commits.warned(now):
-        yield f"somebody else committed to it ({state.commits.foreign} times so far): does another gateway work at this panel?"
+        yield f"commits to it that were not the gateway's: {state.commits.foreign}; does another gateway work at this panel?"
     for each in alarming(foreign):
         if each.kind == IDENTIFIER:
             yield f"identifier slot {each.slot} is not the gateway's and lets somebody in {each.opens}"

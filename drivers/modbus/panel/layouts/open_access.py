@@ -171,7 +171,7 @@ def schedule_area(layout: OpenAccessSlots, capabilities: PanelCapabilities) -> A
 
 
 def identifier_area(layout: OpenAccessIdentifiers, capabilities: PanelCapabilities, at_most: int) -> Area:
-    """A unit that takes no identifiers may hold some of others, `at_most` so many; it has no register that frees them."""
+    """A unit that takes no identifiers may hold up to `at_most` of others; it has no register that frees them."""
     taken = capabilities.max_identifiers > 0
     return Area(
         base=layout.slots,
