@@ -21,6 +21,7 @@ from drivers.bus.statistics import LineStatistics
 from drivers.clock import HostClock, SystemClock
 from drivers.factory import BuildLine, build_line
 from gateway.api.connections import Limits
+from gateway.api.inert import InertSettings
 from gateway.api.known_addresses import FACT, KnownAddresses
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
@@ -31,6 +32,7 @@ from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.ops import descriptors, local_socket
 from gateway.ops.audit import audit
+from gateway.ops.host_network import host_network
 from gateway.ops.keeping import Keeper
 from gateway.ops.metrics import Metrics
 from gateway.ops.serial_number import serial_number
@@ -155,6 +157,7 @@ class Gateway:
         keeper = Keeper(FACT, self._known_addresses, self._store, self._fleet.stamp)
         self._stack.push_async_callback(keeper.keep)
         self._stack.push_async_callback(self._beside.stop, 0)
+        self._inert = InertSettings(snapshot.facts, self._keep)
         self._site = Site(self._fleet, self._clock, self._build)
         self._stack.push_async_callback(lambda: self._site.stop(self._left()))
         self._stack.push_async_callback(lambda: self._fleet.stop(self._left() - WIRES_S))
@@ -172,6 +175,9 @@ class Gateway:
         host, port = listening.sockets[0].getsockname()[:2]
         return _url(host, port)
 
+    async def _keep(self, key: str, value: str) -> None:
+        await self._store.put_fact(key, value, self._fleet.stamp())
+
     async def _bind(self) -> tuple[asyncio.Server, asyncio.Server | None]:
         """The port and the local socket are taken before a line is opened; nobody is answered yet. Raises CannotStart."""
         self._app = build_app(
@@ -184,6 +190,8 @@ class Gateway:
                 health=self.unhealthy,
                 ready=self.not_ready,
                 device_serial=self._serial,
+                inert=self._inert,
+                network=host_network,
                 metrics=self._metrics.exposition,
                 trust_store=self._fleet.believe,
                 known_addresses=self._known_addresses,

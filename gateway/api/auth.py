@@ -19,6 +19,7 @@ from gateway.api.origins import Credentials, Sender, credentials_of
 from gateway.api.responses import json_response
 from gateway.api.server import Protocol
 from gateway.api.sessions import Sessions
+from gateway.api.shapes import Token
 from gateway.api.throttle import AT_ONCE, EACH_S, NOBODY, Throttle
 from gateway.api.validation import parse
 
@@ -113,7 +114,7 @@ async def log_in(request: web.Request) -> web.Response:
         raise ApiError(400, vendor=WRONG_LOGIN)
     _mark(request, admitted=True)
     _logger.info("successful_login_api_call", extra={"remote": request[ADDRESS], "user": name})
-    return json_response({"token": sessions.begin(name), "account_type": "admin"})
+    return json_response(Token(sessions.begin(name)))
 
 
 async def _login_parameters(request: web.Request) -> dict[str, object]:

@@ -8,13 +8,14 @@ from gateway.api.errors import ApiError, unknown_panel
 from gateway.api.reading import read
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
+from gateway.api.shapes import Binding, Bindings, Unbound
 from gateway.api.validation import binding_body, read_link_id
 from gateway.fleet.views import UnknownPanel
 
 
 async def all_bindings(request: web.Request) -> web.Response:
     known = request.app[SERVICES].fleet.bindings()
-    return json_response({"bindings": [{"link_id": link_id, "panels": panels} for link_id, panels in known.items()]})
+    return json_response(Bindings([Binding(link_id, panels) for link_id, panels in known.items()]))
 
 
 async def one_binding(request: web.Request) -> web.Response:
@@ -22,7 +23,7 @@ async def one_binding(request: web.Request) -> web.Response:
     panels = request.app[SERVICES].fleet.bindings().get(link_id)
     if panels is None:
         raise _no_binding(link_id)
-    return json_response({"link_id": link_id, "panels": panels})
+    return json_response(Binding(link_id, panels))
 
 
 async def bind(request: web.Request) -> web.Response:
@@ -32,14 +33,14 @@ async def bind(request: web.Request) -> web.Response:
         await request.app[SERVICES].fleet.bind(link_id, panels)
     except UnknownPanel as error:
         raise unknown_panel(f"panels: {error.name}", status=400) from error
-    return json_response({"link_id": link_id, "panels": panels})
+    return json_response(Binding(link_id, panels))
 
 
 async def unbind(request: web.Request) -> web.Response:
     link_id = _link_id(request)
     if not await request.app[SERVICES].fleet.unbind(link_id):
         raise _no_binding(link_id)
-    return json_response({"link_id": link_id})
+    return json_response(Unbound(link_id))
 
 
 def _link_id(request: web.Request) -> str:

@@ -10,11 +10,12 @@ from gateway.api.errors import ApiError, bad_value
 from gateway.api.errors import shown as shown_value
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
+from gateway.api.shapes import ClockAnswer
 from gateway.fleet.host_clock import ClockTooEarly, ClockWasSet
 
 
 async def shown(request: web.Request) -> web.Response:
-    return json_response({"clock": request.app[SERVICES].fleet.clock()})
+    return json_response(ClockAnswer(request.app[SERVICES].fleet.clock()))
 
 
 async def trust(request: web.Request) -> web.Response:

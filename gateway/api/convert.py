@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.api.models import LinkTimeProfile, MonthOptions, NthDayRange, RepeatCustom, RepeatEnd, RepeatFormat, YearOptions
+from gateway.api.models import MonthOptions, NthDayRange, RepeatCustom, RepeatEnd, RepeatFormat, TimeProfileItem, YearOptions
 from gateway.schedules.time_profile import DayType, Frequency, NthDay, Repeat, TimeProfile, WeekOrder
 
 _SIMPLE = {
@@ -18,11 +18,11 @@ _ORDERS = {order.name.lower(): order for order in WeekOrder}
 _DAY_TYPES = {day_type.value: day_type for day_type in DayType}
 
 
-def time_profile(item: LinkTimeProfile) -> TimeProfile:
+def time_profile(item: TimeProfileItem, link_id: str) -> TimeProfile:
     options = item.time_options
     repeat_format = item.repeat_options.repeat_format
     return TimeProfile(
-        link_id=item.link_id,
+        link_id=link_id,
         name=item.name,
         is_all_day=options.is_all_day,
         date_from=options.date_from,

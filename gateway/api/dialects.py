@@ -13,6 +13,12 @@ LOG_IN = "Log In"
 WRONG_LOGIN = "Wrong login or password"
 PARAMETERS_MISSED = "Required parameters missed"
 WRONG_YEAR_RANGE = "Wrong year range"
+WRONG_PROFILE = "Wrong Time Profile Uid"
+WRONG_IDENTIFIER = "Wrong identifier uid"
+WRONG_LOCK = "Only 0, 1..8 indexes available for the lock number"
+NUMBER_TAKEN = "Identifier with that type and number already exist"
+NOT_PROVIDED = "Validation error. Required fields are not provided."
+NO_VALUE = f"{WRONG_BODY}: no value"
 
 _OPTIONS = "Wrong repeat_options enum name"
 
@@ -44,7 +50,7 @@ EMPTY_SET: Mapping[str, str] = MappingProxyType(
 
 
 def no_value(key: str) -> str:
-    return f"{WRONG_BODY}: no value for `{key}`"
+    return f"{NO_VALUE} for `{key}`"
 
 
 def wrong_type(key: str) -> str:

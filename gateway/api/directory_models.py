@@ -16,7 +16,7 @@ class ApartmentAddress(Wire):
     room: Annotated[int, Field(ge=0, le=99)] = 0
 
 
-class LinkApartment(LinkItem):
+class ApartmentItem(Wire):
     apartment_address: ApartmentAddress | None = None
     apartment_name: str | None = None
     residents: SerializeAsAny[Unread | Absent] = ABSENT
@@ -27,6 +27,14 @@ class LinkApartment(LinkItem):
         return unread(value)
 
 
-class LinkForward(LinkItem):
+class ForwardItem(Wire):
     forward_number: int | str
     forward_entity_list: list[str] = Field(default_factory=list)
+
+
+class LinkApartment(ApartmentItem, LinkItem):
+    """The link_id comes first."""
+
+
+class LinkForward(ForwardItem, LinkItem):
+    """The link_id comes first."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -42,19 +42,43 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
+    """`read` takes it from an item; `normal`: the form in which it is compared with what a client says."""
+
     data_type: str
     value_type: type
     operators: tuple[str, ...]
     read: Callable[[Any], Any]
+    normal: Callable[[Any], Any] = lambda said: said
+
+    @classmethod
+    def of_text(cls, read: Callable[[Any], str], normal: Callable[[str], str] = str) -> FieldType:
+        return cls("string", str, ("eq", "nq"), read, normal)
+
+    @classmethod
+    def of_number(cls, read: Callable[[Any], int], data_type: str = "integer") -> FieldType:
+        return cls(data_type, int, _ALL_OPERATORS, read)
 
 
 Fields = Mapping[str, FieldType]
 
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What items of a list are chosen by: `fields` in filters and orders, `ids` only as parameters of their own."""
+
+    fields: Fields
+    ids: Fields = field(default_factory=dict)
+
+    @property
+    def names(self) -> Fields:
+        return {**self.fields, **self.ids}
+
+
 FIELDS: Fields = MappingProxyType(
     {
-        "name": FieldType("string", str, ("eq", "nq"), operator.attrgetter("name")),
-        "date_from": FieldType("timestamp", int, _ALL_OPERATORS, operator.attrgetter("date_from")),
-        "date_to": FieldType("timestamp", int, _ALL_OPERATORS, operator.attrgetter("date_to")),
+        "name": FieldType.of_text(operator.attrgetter("name")),
+        "date_from": FieldType.of_number(operator.attrgetter("date_from"), "timestamp"),
+        "date_to": FieldType.of_number(operator.attrgetter("date_to"), "timestamp"),
     }
 )
 """The fields of a time profile."""
@@ -62,6 +86,12 @@ FIELDS: Fields = MappingProxyType(
 
 class ExpressionError(ValueError):
     """The text is not an expression of this grammar; the message says where."""
+
+
+def comparison(field: FieldType, operation: str, value: object) -> Predicate:
+    """`operation`: one of the field's; `value`: of its type."""
+    compare, wanted, read = _COMPARE[operation], field.normal(value), field.read
+    return lambda item: compare(read(item), wanted)
 
 
 class _Token(NamedTuple):
@@ -139,8 +169,7 @@ class _Parser:
         if operation not in field.operators:
             operators = ", ".join(field.operators)
             raise ExpressionError(f"expected one of {operators} to compare {name}, got {shown(written)}")
-        compare, wanted, read = _COMPARE[operation], self._value(name, field), field.read
-        return lambda profile: compare(read(profile), wanted)
+        return comparison(field, operation, self._value(name, field))
 
     def _field(self) -> tuple[str, FieldType]:
         token = self._take("word", "a field")
@@ -202,9 +231,9 @@ class OrderKey(NamedTuple):
 def _with_directions(keys: list[tuple[str, bool | None]]) -> tuple[OrderKey, ...]:
     settled: list[OrderKey] = []
     direction = False
-    for field, own in reversed(keys):
+    for name, own in reversed(keys):
         direction = direction if own is None else own
-        settled.append(OrderKey(field, direction))
+        settled.append(OrderKey(name, direction))
     return tuple(reversed(settled))
 
 

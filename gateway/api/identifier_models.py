@@ -81,7 +81,7 @@ class NamedProfiles(Wire):
         return value
 
 
-class LinkIdentifier(LinkItem):
+class IdentifierItem(Wire):
     identifier_owner: Owner
     identifier_type: IdentifierType
     identifier_number: str
@@ -89,6 +89,7 @@ class LinkIdentifier(LinkItem):
     valid: Valid | None = None
     time_profiles: NamedProfiles = NamedProfiles(link_ids=[])
     apartment_link_id: str | None = None
+    apartment_uid: int | None = None
     additional: SerializeAsAny[Unread | Absent] = ABSENT
 
     @model_validator(mode="before")
@@ -113,23 +114,27 @@ class LinkIdentifier(LinkItem):
         return unread(value)
 
 
+class LinkIdentifier(IdentifierItem, LinkItem):
+    """The link_id comes first."""
+
+
 def in_one_form(item: Mapping[str, Any]) -> dict[str, Any]:
     """What an older form says in `base`, or beside `valid`, at its place in the present form.
 
     Raises PydanticCustomError where both are sent and differ.
     """
     base = item.get("base")
-    flat = _united(item, base, "base") if isinstance(base, dict) else dict(item)
+    flat = united(item, base, "base") if isinstance(base, dict) else dict(item)
     flat.pop("base", None)
     outer = {name: limit for name in _LIMITS if (limit := flat.pop(name, None)) is not None}
     valid = flat.get("valid")
     if outer and (valid is None or isinstance(valid, dict)):
         inner = {name: limit for name, limit in (valid or {}).items() if limit is not None}
-        flat["valid"] = _united(inner, outer, "valid")
+        flat["valid"] = united(inner, outer, "valid")
     return flat
 
 
-def _united(one: Mapping[str, Any], other: Mapping[str, Any], place: str) -> dict[str, Any]:
+def united(one: Mapping[str, Any], other: Mapping[str, Any], place: str) -> dict[str, Any]:
     for key, value in other.items():
         if key in one and one[key] != value:
             raise refusal(WRONG_BODY, f"the same {key} in {place} and beside it")

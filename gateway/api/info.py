@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from aiohttp import web
@@ -19,22 +20,38 @@ def own_version() -> str:
         return "unknown"
 
 
-async def info(request: web.Request) -> web.Response:
+@dataclass(frozen=True, slots=True)
+class Info:
+    firmware_version: str
+    framework_version: str
+    frontend_version: str
+    api_version: str
+    mcu_version: str
+    device_type: str
+    device_name: str
+    device_model: str
+    device_serial_number: str
+    commit: str
+    hybrid_enable: bool = False
+    hybrid_version: str = ""
+
+
+def about(request: web.Request) -> Info:
     live = request.app[LIVE]
     dialect = live.dialect
-    return json_response(
-        {
-            "firmware_version": dialect.firmware_version,
-            "framework_version": dialect.framework_version,
-            "frontend_version": dialect.frontend_version,
-            "api_version": dialect.api_version,
-            "mcu_version": dialect.mcu_version,
-            "device_type": dialect.device_type,
-            "device_name": live.site_name,
-            "device_model": dialect.device_model,
-            "device_serial_number": request.app[SERVICES].device_serial,
-            "commit": f"panel-gateway {own_version()}",
-            "hybrid_enable": False,
-            "hybrid_version": "",
-        }
+    return Info(
+        firmware_version=dialect.firmware_version,
+        framework_version=dialect.framework_version,
+        frontend_version=dialect.frontend_version,
+        api_version=dialect.api_version,
+        mcu_version=dialect.mcu_version,
+        device_type=dialect.device_type,
+        device_name=live.site_name,
+        device_model=dialect.device_model,
+        device_serial_number=request.app[SERVICES].device_serial,
+        commit=f"panel-gateway {own_version()}",
     )
+
+
+async def info(request: web.Request) -> web.Response:
+    return json_response(about(request))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gateway.api.directory_models import LinkApartment, LinkForward
-from gateway.api.identifier_models import LinkIdentifier, NamedProfiles, Passes, ValidTime
+from gateway.api.directory_models import ApartmentItem, ForwardItem, LinkApartment, LinkForward
+from gateway.api.identifier_models import IdentifierItem, LinkIdentifier, NamedProfiles, Passes, ValidTime
 from gateway.api.models import LinkItem
 from gateway.api.validation import checked, items_of, names_of, object_of, read_item
 from gateway.fleet.results import Change
@@ -14,7 +14,7 @@ from gateway.identifiers.directory import Apartment, Forward
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.number import number_of
 
-_FACE = "face_id"
+FACE = "face_id"
 
 
 def plan_body(body: bytes) -> Iterator[RequestItem | RefusedItem | tuple[str, ...] | None]:
@@ -32,30 +32,41 @@ def read_any(raw: object, seen: Mapping[str, int], place: str) -> RequestItem | 
 
 def read_identifier(raw: object, seen: Mapping[str, int], place: str) -> RequestItem | RefusedItem:
     """A face is told from all others first: the gateway knows none, and keeps nothing of it."""
-    if isinstance(raw, dict) and _FACE in (raw.get("identifier_type"), _base(raw).get("identifier_type")):
+    if isinstance(raw, dict) and FACE in (raw.get("identifier_type"), _base(raw).get("identifier_type")):
         return RefusedItem(checked(LinkItem, raw, seen, place)[0].link_id, Change.FACES_NOT_SUPPORTED)
     item, body = checked(LinkIdentifier, raw, seen, place)
-    return RequestItem(identifier_of(item), body, tuple(dict.fromkeys(item.time_profiles.uid_items)))
+    return RequestItem(identifier_of(item, item.link_id), body, uids_of(item))
 
 
 def read_apartment(raw: object, seen: Mapping[str, int], place: str) -> RequestItem:
     item, body = checked(LinkApartment, raw, seen, place)
-    address = item.apartment_address
-    parts = None if address is None else (address.building, address.unit, address.floor, address.room)
-    return RequestItem(Apartment(item.link_id, parts), body)
+    return RequestItem(apartment_of(item, item.link_id), body)
 
 
 def read_forward(raw: object, seen: Mapping[str, int], place: str) -> RequestItem:
     item, body = checked(LinkForward, raw, seen, place)
-    return RequestItem(Forward(item.link_id, str(item.forward_number)), body)
+    return RequestItem(forward_of(item, item.link_id), body)
 
 
-def identifier_of(item: LinkIdentifier) -> Identifier:
+def apartment_of(item: ApartmentItem, link_id: str) -> Apartment:
+    address = item.apartment_address
+    return Apartment(link_id, None if address is None else (address.building, address.unit, address.floor, address.room))
+
+
+def forward_of(item: ForwardItem, link_id: str) -> Forward:
+    return Forward(link_id, str(item.forward_number))
+
+
+def uids_of(item: IdentifierItem) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(item.time_profiles.uid_items))
+
+
+def identifier_of(item: IdentifierItem, link_id: str) -> Identifier:
     valid = item.valid
     time, passes = (None, None) if valid is None else (valid.time, valid.passes)
     start, end = _span(time)
     return Identifier(
-        link_id=item.link_id,
+        link_id=link_id,
         type=item.identifier_type,
         number=number_of(item.identifier_type, item.identifier_number),
         lock=item.lock,

@@ -10,28 +10,32 @@ from typing import Any
 from aiohttp import web
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE
+from gateway.api import listing
 from gateway.api.dialects import Dialect
 from gateway.api.errors import bad_value, shown
+from gateway.api.filters import Choice
 from gateway.api.items import read_apartment, read_forward, read_identifier
-from gateway.api.listing import CALLS, HOMES, PEOPLE, PROFILES, Listing, list_page, read_query
+from gateway.api.listing import list_page
 from gateway.api.live import LIVE
+from gateway.api.queries import read_query
 from gateway.api.reading import read
 from gateway.api.responses import json_in_turns, json_text
 from gateway.api.services import SERVICES
 from gateway.api.validation import ReadItem, delete_body, read_item, upsert_body
 from gateway.fleet.results import LinkReport, PanelResult
-from gateway.store.contract import APARTMENT, FORWARD
+from gateway.identifiers.own_ids import is_own_id
+from gateway.store.contract import APARTMENT, FORWARD, DesiredItem
 
 _DETAIL = ("all", "failed", "none")
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """`read_item` makes one item of the wire's; `listing` says how items are listed."""
+    """`read_item` makes one item of the wire's; `choice`: what items are chosen by."""
 
     kind: str
     read_item: ReadItem
-    listing: Listing
+    choice: Choice
 
     async def upsert(self, request: web.Request) -> web.Response:
         detail = _panels_wanted(request)
@@ -49,14 +53,22 @@ class Surface:
         return await _answer([by_link_id[one] for one in link_ids], request.app[LIVE].dialect, detail)
 
     async def list_by_link_id(self, request: web.Request) -> web.Response:
-        query = read_query(request.query, self.listing.fields)
-        return json_text(await list_page(request.app[SERVICES].fleet.items(self.kind), query, self.listing))
+        query = read_query(request.query, self.choice)
+        items = request.app[SERVICES].fleet.items(self.kind)
+        return json_text(await list_page([one for one in items if not is_own_id(one.link_id)], query, self.choice, _listed))
 
 
-TIME_PROFILES = Surface(TIME_PROFILE, read_item, PROFILES)
-IDENTIFIERS = Surface(IDENTIFIER, read_identifier, PEOPLE)
-APARTMENTS = Surface(APARTMENT, read_apartment, HOMES)
-FORWARDS = Surface(FORWARD, read_forward, CALLS)
+def _listed(item: DesiredItem) -> bytes:
+    """The wire item; other kinds than the first one tell their uid, too."""
+    if item.kind == TIME_PROFILE:
+        return item.body.encode()
+    return f'{item.body[:-1]},"uid":{item.uid}}}'.encode()
+
+
+TIME_PROFILES = Surface(TIME_PROFILE, read_item, listing.PROFILES)
+IDENTIFIERS = Surface(IDENTIFIER, read_identifier, listing.IDENTIFIERS)
+APARTMENTS = Surface(APARTMENT, read_apartment, listing.APARTMENTS)
+FORWARDS = Surface(FORWARD, read_forward, listing.FORWARDS)
 
 
 def _panels_wanted(request: web.Request) -> str:

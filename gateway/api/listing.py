@@ -1,129 +1,129 @@
-"""The vendor's lists by link_id: filtered, sorted, one page, with its envelope."""
+"""The vendor's lists: filtered, sorted, one page, with its envelope."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.api.errors import bad_value, query_mistake, shown
-from gateway.api.filters import FIELDS, ExpressionError, Fields, FieldType, OrderKey, Predicate, parse_filter, parse_order
+from gateway.api.filters import FIELDS, Choice, Fields, FieldType
+from gateway.api.queries import ListQuery
 from gateway.api.responses import json_bytes
 from gateway.concurrency import in_turns
+from gateway.identifiers.directory import Apartment
+from gateway.identifiers.own_ids import shown_link_id
 from gateway.store.contract import DesiredItem
 
-_NUMBER = re.compile(r"[0-9]{1,18}")
+ADDRESS = ("building", "unit", "floor", "room")
 
 
-@dataclass(frozen=True, slots=True)
-class ListQuery:
-    """`limit` items a page, pages counted from 1."""
-
-    limit: int = 10
-    page_number: int = 1
-    order: tuple[OrderKey, ...] = ()
-    predicate: Predicate | None = None
-
-
-def read_query(query: Mapping[str, str], fields: Fields) -> ListQuery:
-    """Read the query. Raises ApiError that names the parameter. Unknown parameters are ignored, unusual limits are accepted."""
-    order, chosen = query.get("order_by", "").strip(), query.get("filter", "").strip()
-    try:
-        place = "order_by"
-        keys = parse_order(order, fields) if order else ()
-        place = "filter"
-        predicate = parse_filter(chosen, fields) if chosen else None
-    except ExpressionError as error:
-        raise query_mistake(place, str(error)) from error
-    return ListQuery(_count(query, "limit", 10), _count(query, "page_number", 1), keys, predicate)
-
-
-def _count(query: Mapping[str, str], name: str, default: int) -> int:
-    text = query.get(name, "").strip()
-    if not text:
-        return default
-    if not _NUMBER.fullmatch(text) or int(text) < 1:
-        raise bad_value(name, "a whole number from 1", shown(text))
-    return int(text)
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """How items of a kind are listed: by which `fields` of what `seen` makes of an item, with its uid or without."""
-
-    fields: Fields
-    seen: Callable[[DesiredItem], Any]
-    with_uid: bool = False
-
-    def shown(self, item: DesiredItem) -> str:
-        return f'{item.body[:-1]},"uid":{item.uid}}}' if self.with_uid else item.body
-
-
-def _sent(item: DesiredItem) -> dict[str, Any]:
-    sent: dict[str, Any] = json.loads(item.body)
-    return sent
+def sent(item: DesiredItem) -> dict[str, Any]:
+    """The wire item."""
+    parsed: dict[str, Any] = json.loads(item.body)
+    return parsed
 
 
 def _text(key: str) -> FieldType:
-    return FieldType("string", str, ("eq", "nq"), lambda sent: str(sent.get(key) or ""))
+    return FieldType.of_text(lambda item: str(sent(item).get(key) or ""))
 
 
-def _owner(sent: Mapping[str, Any]) -> str:
-    return str(sent["identifier_owner"]["name"])
+def _owner(item: DesiredItem) -> str:
+    return str(sent(item)["identifier_owner"]["name"])
 
 
-def _texts(*keys: str) -> dict[str, FieldType]:
-    return {key: _text(key) for key in keys}
+def _part(place: int) -> FieldType:
+    return FieldType.of_number(lambda item: _address(item)[place])
 
 
-PROFILES = Listing(FIELDS, lambda item: item.content)
-PEOPLE = Listing(
+def _address(item: DesiredItem) -> tuple[int, ...]:
+    content = item.content
+    return (content.address if isinstance(content, Apartment) else None) or (-1,) * len(ADDRESS)
+
+
+def _of_content(field: FieldType) -> FieldType:
+    return FieldType(field.data_type, field.value_type, field.operators, lambda item: field.read(item.content))
+
+
+_IDS: Fields = {
+    "uid": FieldType.of_number(lambda item: item.uid),
+    "link_id": FieldType.of_text(lambda item: shown_link_id(item.link_id) or "", str.lower),
+}
+PROFILES = Choice({name: _of_content(field) for name, field in FIELDS.items()}, _IDS)
+IDENTIFIERS = Choice(
     {
-        **_texts("identifier_number", "identifier_type", "lock", "link_id", "apartment_link_id"),
-        "identifier_owner": FieldType("string", str, ("eq", "nq"), _owner),
+        **{key: _text(key) for key in ("identifier_number", "identifier_type", "lock")},
+        "link_id": _IDS["link_id"],
+        "apartment_link_id": _text("apartment_link_id"),
+        "identifier_owner": FieldType.of_text(_owner),
+        "identifier_uid": _IDS["uid"],
     },
-    _sent,
-    with_uid=True,
+    _IDS,
 )
-HOMES = Listing(_texts("apartment_name", "link_id"), _sent, with_uid=True)
-CALLS = Listing(_texts("forward_number", "link_id"), _sent, with_uid=True)
+APARTMENTS = Choice(
+    {
+        "apartment_name": _text("apartment_name"),
+        "link_id": _IDS["link_id"],
+        **{name: _part(place) for place, name in enumerate(ADDRESS)},
+    },
+    _IDS,
+)
+FORWARDS = Choice({"forward_number": _text("forward_number"), "link_id": _IDS["link_id"]}, _IDS)
 
 
-async def list_page(items: Sequence[DesiredItem], query: ListQuery, listing: Listing) -> bytes:
-    """The response body as JSON. A page past the end has an empty list."""
-    chosen = [one async for one in in_turns(items) if query.predicate is None or query.predicate(listing.seen(one))]
+@dataclass(frozen=True, slots=True)
+class Pagination:
+    total_items: int
+    items_limit: int
+    total_pages: int
+    current_page: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilterField:
+    field_name: str
+    data_type: str
+    compare_operators: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FilterOption:
+    available_filtering: bool
+    is_filtered: bool
+    available_fields: list[FilterField]
+
+
+@dataclass(frozen=True, slots=True)
+class SortOption:
+    is_sorted: bool
+    order: str
+    available_fields: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ListOption:
+    pagination: Pagination
+    filter: FilterOption
+    sort: SortOption
+
+
+async def list_page(items: Iterable[Any], query: ListQuery, choice: Choice, shown: Callable[[Any], bytes]) -> bytes:
+    """The response body as JSON. `shown` gives the JSON of one item. A page past the end has an empty list."""
+    chosen = [one async for one in in_turns(items) if query.predicate is None or query.predicate(one)]
     for field, descending in reversed(query.order):
-        chosen.sort(key=_by(listing, listing.fields[field].read), reverse=descending)
+        chosen.sort(key=choice.names[field].read, reverse=descending)
     first = (query.page_number - 1) * query.limit
-    page = ",".join(map(listing.shown, chosen[first : first + query.limit]))
-    return b'{"list_items":[%b],"list_option":%b}' % (page.encode(), json_bytes(_envelope(len(chosen), query, listing.fields)))
+    page = b",".join([shown(one) async for one in in_turns(chosen[first : first + query.limit])])
+    return b'{"list_items":[%b],"list_option":%b}' % (page, json_bytes(_envelope(len(chosen), query, choice.fields)))
 
 
-def _by(listing: Listing, read: Callable[[Any], Any]) -> Callable[[DesiredItem], Any]:
-    return lambda one: read(listing.seen(one))
-
-
-def _envelope(total: int, query: ListQuery, fields: Fields) -> dict[str, object]:
-    return {
-        "pagination": {
-            "total_items": total,
-            "items_limit": query.limit,
-            "total_pages": -(-total // query.limit),
-            "current_page": query.page_number,
-        },
-        "filter": {
-            "available_filtering": True,
-            "is_filtered": query.predicate is not None,
-            "available_fields": [
-                {"field_name": name, "data_type": field.data_type, "compare_operators": field.operators, "options": []}
-                for name, field in fields.items()
-            ],
-        },
-        "sort": {
-            "is_sorted": bool(query.order),
-            "order": "desc" if query.order and query.order[0].descending else "asc",
-            "available_fields": list(fields),
-        },
-    }
+def _envelope(total: int, query: ListQuery, fields: Fields) -> ListOption:
+    first = query.order[0] if query.order else None
+    descending = first is not None and first.descending
+    known = [FilterField(name, field.data_type, field.operators) for name, field in fields.items()]
+    return ListOption(
+        Pagination(total, query.limit, -(-total // query.limit), query.page_number),
+        FilterOption(bool(fields), query.predicate is not None, known),
+        SortOption(first is not None, "desc" if descending else "asc", [*fields]),
+    )

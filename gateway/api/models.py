@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from gateway.api.dialects import WRONG_BODY, WRONG_YEAR_RANGE
+from gateway.identifiers.own_ids import is_own_id
 
 RepeatType = Literal["day", "week", "twoWeeks", "month", "year", "custom"]
 PointType = Literal["day", "week", "month", "year"]
@@ -35,10 +36,6 @@ WeekDay = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 DayTypeName = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN", "WEEK_DAY", "DAY_OFF"]
 WeekOrderName = Literal["first", "second", "third", "fourth", "fifth", "last"]
 
-LinkId = Annotated[
-    str,
-    StringConstraints(pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$", to_lower=True),
-]
 
 _STRICT = ConfigDict(strict=True, frozen=True)
 _MILLISECONDS_ABOVE = 10**11
@@ -103,6 +100,19 @@ def _as_moment(value: int) -> int:
 
 Moment = Annotated[int, AfterValidator(_as_moment)]
 """Unix seconds, 1970 to 2200 in UTC."""
+
+
+def _of_a_client(value: str) -> str:
+    if is_own_id(value):
+        raise refusal(WRONG_BODY, "another UUID: ids that begin so are the gateway's own")
+    return value
+
+
+LinkId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$", to_lower=True),
+    AfterValidator(_of_a_client),
+]
 
 
 class Wire(BaseModel):
@@ -227,7 +237,7 @@ class LinkItem(Wire):
         return value
 
 
-class LinkTimeProfile(LinkItem):
+class TimeProfileItem(Wire):
     name: str
     time_options: TimeOptions
     repeat_options: RepeatOptions
@@ -238,6 +248,10 @@ class LinkTimeProfile(LinkItem):
         if len(value) > _LONGEST_NAME:
             raise refusal(WRONG_BODY, f"a name of at most {_LONGEST_NAME} characters")
         return value
+
+
+class LinkTimeProfile(TimeProfileItem, LinkItem):
+    """The link_id comes first."""
 
 
 MOMENT: TypeAdapter[int] = TypeAdapter(Moment)

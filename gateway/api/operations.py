@@ -7,6 +7,7 @@ from aiohttp import web
 from gateway.api.errors import ApiError
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES, finish
+from gateway.api.shapes import Healthy, InertSetting, InertSettingsAnswer, Reloaded, Trusted
 
 
 async def lines(request: web.Request) -> web.Response:
@@ -17,9 +18,14 @@ async def reload(request: web.Request) -> web.Response:
     """200 with what changed; 422 with every mistake, and nothing changed."""
     report = await finish(request, request.app[SERVICES].reload())
     if report.applied:
-        return json_response({"applied": True, "changes": report.changes})
+        return json_response(Reloaded(True, report.changes))
     refused = {"error": "configuration", "detail": "; ".join(report.mistakes), "applied": False, "mistakes": report.mistakes}
     return json_response(refused, status=422)
+
+
+async def inert_settings(request: web.Request) -> web.Response:
+    kept = request.app[SERVICES].inert.all()
+    return json_response(InertSettingsAnswer([InertSetting(path, dict(value)) for path, value in kept.items()]))
 
 
 async def trust_store(request: web.Request) -> web.Response:
@@ -28,7 +34,7 @@ async def trust_store(request: web.Request) -> web.Response:
     if trust is None:
         raise ApiError(404, "there is no store to trust")
     await finish(request, trust())
-    return json_response({"trusted": True})
+    return json_response(Trusted())
 
 
 async def healthz(request: web.Request) -> web.Response:
@@ -42,7 +48,7 @@ async def readyz(request: web.Request) -> web.Response:
 def _health(wrong: tuple[str, ...], code: str) -> web.Response:
     if wrong:
         raise ApiError(503, "; ".join(wrong), code=code)
-    return json_response({"status": "ok"})
+    return json_response(Healthy())
 
 
 async def metrics(request: web.Request) -> web.Response:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from drivers.contract import split_key
 from gateway.api.errors import unknown_panel
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
+from gateway.api.shapes import Acted, Left, OnePanel
 from gateway.concurrency import in_turns
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.views import PanelView
+from gateway.identifiers.own_ids import is_own_id
 
 
 async def all_panels(request: web.Request) -> web.Response:
@@ -28,12 +32,16 @@ async def one_panel(request: web.Request) -> web.Response:
     view = fleet.panel(panel_id)
     if view is None:
         raise unknown_panel(panel_id)
-    return json_response({"panels": [view], "clock": fleet.clock()})
+    return json_response(OnePanel([view], fleet.clock()))
 
 
-async def act(request: web.Request) -> web.Response:
+def verb(action: str) -> Handler:
     """An operator's verb: 202, the work continues in the background; 409 where it has no meaning now."""
-    fleet, panel_id, action = request.app[SERVICES].fleet, request.match_info["panel"], request.match_info["action"]
+    return partial(_act, action)
+
+
+async def _act(action: str, request: web.Request) -> web.Response:
+    fleet, panel_id = request.app[SERVICES].fleet, request.match_info["panel"]
     verbs: dict[str, Callable[[str], Awaitable[None]]] = {
         "sync": fleet.sync,
         "reinit": fleet.reinit,
@@ -43,17 +51,12 @@ async def act(request: web.Request) -> web.Response:
         "forget": fleet.forget,
     }
     await verbs[action](panel_id)
-    return json_response({"panel": panel_id, "action": action}, status=202)
+    return json_response(Acted(panel_id, action), status=202)
 
 
-def _left(panel: Departed) -> dict[str, object]:
-    """A departed panel; `link_ids`: what it may still hold."""
-    return {
-        "id": panel.id,
-        "model": panel.kind[0],
-        "serial": panel.serial,
-        "link_ids": sorted({split_key(key)[1] for key in panel.keys}),
-    }
+def _left(panel: Departed) -> Left:
+    link_ids = {link_id for key in panel.keys if not is_own_id(link_id := split_key(key)[1])}
+    return Left(panel.id, panel.kind[0], panel.serial, sorted(link_ids))
 
 
 def _without_items(view: PanelView) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -10,12 +10,13 @@ from aiohttp import web
 
 from config.settings import Settings
 from drivers.clock import Clock
+from gateway.api.inert import InertSettings
 from gateway.api.known_addresses import KnownAddresses
 from gateway.concurrency import Supervisor
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.results import LinkReport
-from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem
+from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision
 from gateway.store.contract import DesiredItem
 
 T = TypeVar("T")
@@ -24,13 +25,29 @@ T = TypeVar("T")
 class FleetService(Protocol):
     """The fleet as the API sees it. Calls that name panels raise UnknownPanel; calls that store raise StoreError."""
 
-    async def upsert(self, items: Sequence[RequestItem | RefusedItem]) -> tuple[LinkReport, ...]: ...
+    async def upsert(self, items: Sequence[RequestItem | RefusedItem | Revision]) -> tuple[LinkReport, ...]: ...
 
     async def delete(self, link_ids: Sequence[str], kind: str) -> tuple[LinkReport, ...]: ...
 
     def items(self, kind: str) -> Sequence[DesiredItem]:
         """The items of a kind that are not deleted, in order of creation."""
         ...
+
+    def entity(self, kind: str, uid: int) -> DesiredItem | None:
+        """The item of a number, or its tombstone while panels may hold it."""
+        ...
+
+    def uid_of(self, key: str) -> int | None: ...
+
+    def naming(self, link_id: str) -> Collection[str]:
+        """The keys of the live identifiers that name a time profile."""
+        ...
+
+    def passes_left(self, item: DesiredItem) -> int | None:
+        """The most entries that an identifier has left at any one panel; None: any number."""
+        ...
+
+    async def reset_passes(self, item: DesiredItem) -> None: ...
 
     async def plan(self, items: Sequence[RequestItem | RefusedItem], panels: Sequence[str] | None) -> PlanReport: ...
 
@@ -87,6 +104,22 @@ class FleetService(Protocol):
         ...
 
 
+class Network(Protocol):
+    """What the host says of its network; empty where it does not say."""
+
+    @property
+    def mask(self) -> str: ...
+
+    @property
+    def gateway(self) -> str: ...
+
+    @property
+    def dns(self) -> str: ...
+
+    @property
+    def mac_address(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReloadReport:
     """The result of a reload. `applied` False: nothing changed; `mistakes` says why, one `key.path: what` each."""
@@ -103,6 +136,7 @@ class ApiServices:
     `lines` gives the body of `/gateway/v1/lines`, `metrics` the Prometheus text of `/metrics` (None: no such path).
     `trust_store` ends the doubt about the store; raises StoreError.
     `known_addresses`: those that are remembered over a restart (None: only while it runs).
+    `inert` keeps what managers write to devices; `network` tells what the host says of its network.
     `device_serial` is a UUID that stays the same over restarts.
     """
 
@@ -114,6 +148,8 @@ class ApiServices:
     health: Callable[[], tuple[str, ...]]
     ready: Callable[[], Awaitable[tuple[str, ...]]]
     device_serial: str
+    inert: InertSettings
+    network: Callable[[], Network]
     metrics: Callable[[], bytes] | None = None
     trust_store: Callable[[], Coroutine[Any, Any, None]] | None = None
     known_addresses: KnownAddresses | None = None

@@ -17,10 +17,10 @@ from pydantic_core import ErrorDetails, from_json
 from gateway.api import dialects
 from gateway.api.convert import time_profile
 from gateway.api.errors import ApiError, bad_value, shown
-from gateway.api.models import LINK_ID, VENDOR, LinkItem, LinkTimeProfile
+from gateway.api.models import LINK_ID, VENDOR, LinkTimeProfile, Wire
 from gateway.fleet.views import RefusedItem, RequestItem
 
-Item = TypeVar("Item", bound=LinkItem)
+Item = TypeVar("Item", bound=Wire)
 _MOST_ITEM = 64 * 1024
 """The most characters that one item may have as it is stored."""
 _MOST_NAMES = 10_000
@@ -133,7 +133,7 @@ def checked(model: type[Item], raw: object, seen: Mapping[str, int], place: str)
 def read_item(raw: object, seen: Mapping[str, int], place: str) -> RequestItem:
     """A time profile; see ReadItem."""
     item, body = checked(LinkTimeProfile, raw, seen, place)
-    return RequestItem(time_profile(item), body)
+    return RequestItem(time_profile(item, item.link_id), body)
 
 
 def read_link_id(raw: object, key: str, place: str) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from drivers.contract import IDENTIFIER, item_key
+from drivers.contract import IDENTIFIER, TIME_PROFILE, item_key
 from gateway.fleet.desired import Desired
 from gateway.fleet.numbers import KnownBy, known_by
 from gateway.fleet.results import Change
@@ -26,24 +25,21 @@ class Admission:
         """The item as it is to be kept, or why nothing of it is."""
         if isinstance(item, RefusedItem) or not isinstance(item.content, Identifier):
             return item
-        identifier = self._resolved(item.content, item.uids)
+        identifier = self._resolved(item.content, item)
         if identifier is None:
             return RefusedItem(item.content.link_id, Change.PROFILE_MISSING)
         if not self._takes(identifier):
             return RefusedItem(identifier.link_id, Change.NUMBER_TAKEN)
         return replace(item, content=identifier)
 
-    def _resolved(self, identifier: Identifier, uids: tuple[int, ...]) -> Identifier | None:
-        """The identifier with the link_ids of profiles that it names by uid; None where one of them is not there."""
+    def _resolved(self, identifier: Identifier, item: RequestItem) -> Identifier | None:
+        """The identifier with the link_ids of profiles that it names by uid; None where one that it names anew is not there."""
         if identifier.profiles is None:
             return identifier
-        named = {*identifier.profiles, *self._by_uid(uids)}
-        known = all(link_id is not None and link_id in self._desired.live for link_id in named)
-        return replace(identifier, profiles=tuple(sorted(filter(None, named)))) if known else None
-
-    def _by_uid(self, uids: tuple[int, ...]) -> Iterator[str | None]:
-        for uid in uids:
-            yield self._desired.profile_of(uid)
+        by_uid = [self._desired.entity(TIME_PROFILE, uid) for uid in item.uids]
+        named = {*identifier.profiles, *(found.key for found in by_uid if found is not None)}
+        known = None not in by_uid and all(link_id in self._desired.live for link_id in named - item.kept)
+        return replace(identifier, profiles=tuple(sorted(named))) if known else None
 
     def _takes(self, identifier: Identifier) -> bool:
         """Whether the number is free for it; its former number becomes free then."""

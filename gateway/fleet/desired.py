@@ -44,6 +44,7 @@ class Desired:
         self._listed: dict[str, tuple[DesiredItem, ...]] = {}
         self.numbers = Numbers()
         self._naming: dict[str, set[str]] = {}
+        self._keys = {(item.kind, item.uid): item.key for item in by_age}
         for item in by_age:
             self.numbers.absorb(item)
             self._note_names(item)
@@ -71,9 +72,14 @@ class Desired:
         live = [item.profile for item in named if item is not None and item.profile is not None]
         return first_no(identifier, live, readings, at)
 
-    def profile_of(self, uid: int) -> str | None:
-        """The link_id of a live time profile."""
-        return next((item.link_id for item in self.items() if item.uid == uid), None)
+    def entity(self, kind: str, uid: int) -> DesiredItem | None:
+        """An item of this number, or its tombstone."""
+        key = self._keys.get((kind, uid))
+        return None if key is None else self.live.get(key) or self.gone.get(key)
+
+    def uid_of(self, key: str) -> int | None:
+        known = self.live.get(key) or self.gone.get(key)
+        return None if known is None else known.uid
 
     def generation(self, key: str) -> int:
         """The last one, also of a tombstone; 0 where there is none."""
@@ -140,6 +146,7 @@ class Desired:
         left.pop(item.key, None)
         self._unkept.pop(item.key, None)
         taken[item.key] = item
+        self._keys[item.kind, item.uid] = item.key
         return self.rebind(item.key)
 
     def _note_names(self, item: DesiredItem, before: DesiredItem | None = None) -> None:
@@ -171,8 +178,10 @@ class Desired:
     def forget(self, keys: Sequence[str]) -> None:
         """Tombstones that the store dropped."""
         for key in keys:
-            if self.gone.pop(key, None) is not None:
+            forgotten = self.gone.pop(key, None)
+            if forgotten is not None:
                 self.numbers.forget(key)
+                self._keys.pop((forgotten.kind, forgotten.uid), None)
 
 
 def _named(item: DesiredItem | None) -> Sequence[str]:

@@ -18,7 +18,7 @@ from gateway.fleet.panel.place import Enough, all_of_it
 from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
 from gateway.fleet.target import Target
 from gateway.fleet.undurable import Undurable
-from gateway.fleet.views import RefusedItem, RequestItem
+from gateway.fleet.views import RefusedItem, RequestItem, Revision
 from gateway.identifiers.identifier import Identifier
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import Content, DesiredChange, DesiredItem, GenerationConflict, StoreError
@@ -31,12 +31,12 @@ class Dispatcher:
         self._context = context
         self.undurable = Undurable(desired, context, self._take_in)
 
-    async def upsert(self, items: Sequence[RequestItem | RefusedItem]) -> tuple[LinkReport, ...]:
+    async def upsert(self, items: Sequence[RequestItem | RefusedItem | Revision]) -> tuple[LinkReport, ...]:
         """Ask for items. Unchanged content makes no new generation and sends nothing. Raises StoreError."""
         began = self._context.clock.monotonic()
         async with self._context.write_lock:
             admission = Admission(self._desired)
-            admitted = [admission.admit(item) async for item in in_turns(items)]
+            admitted = [admission.admit(self._revised(item)) async for item in in_turns(items)]
             kept = [self._accepted(item) for item in admitted if isinstance(item, RequestItem)]
             changed = [item async for item in in_turns(kept) if self._is_new(item)]
             created = {item.key for item in changed if item.key not in self._desired.live}
@@ -44,6 +44,14 @@ class Dispatcher:
             asked = {item.key: self._desired.live[item.key] for item in kept}
         await self._wait(dict.fromkeys(await self._unsettled(asked.values()), all_of_it), began)
         return tuple([self._said(item, asked, created) async for item in in_turns(admitted)])
+
+    def _revised(self, item: RequestItem | RefusedItem | Revision) -> RequestItem | RefusedItem:
+        if not isinstance(item, Revision):
+            return item
+        known = self._desired.live.get(item.key)
+        if known is None:
+            return RefusedItem(split_key(item.key)[1], Change.NOT_FOUND)
+        return item.revise(known)
 
     def _said(self, item: RequestItem | RefusedItem, asked: Mapping[str, DesiredItem], created: Container[str]) -> LinkReport:
         if isinstance(item, RefusedItem):
@@ -137,7 +145,7 @@ class Dispatcher:
             touched |= self._assignment.absorb(item)
         self._assignment.wake(touched)
         async for item in in_turns(items):
-            self._context.emit(Asked(item.link_id, item.generation, item.content is None, item.kind))
+            self._context.emit(Asked(item.link_id, item.generation, item.content is None, item.kind, item.uid))
 
     # waiting
 
@@ -176,24 +184,24 @@ class Dispatcher:
         now = self._desired.live.get(key)
         if now is None:
             results = _overtaken(self._desired.wanted(key), "overtaken: it was deleted meanwhile")
-            return LinkReport(link_id, change, success=False, panels=results)
+            return LinkReport(link_id, change, success=False, panels=results, uid=asked.uid)
         targets = self._desired.targets(key)
         if now.generation != asked.generation and now.content != asked.content:
             message = f"overtaken: generation {now.generation} was asked for meanwhile"
-            return self._report(link_id, change, _overtaken(targets, message))
+            return self._report(link_id, change, _overtaken(targets, message), asked.uid)
         places = (self._assignment.place(target) for target in targets)
         held = _each_for_itself(tuple([place.result(key) for place in places if place is not None]), now.identifier)
         results = (*held, *map(_missing, self._desired.missing(key)))
         full = any(not each.success for each in results) and all(each.success or _is_full(each) for each in results)
-        return self._report(link_id, Change.NO_ROOM if full and asked.kind == IDENTIFIER else change, results)
+        return self._report(link_id, Change.NO_ROOM if full and asked.kind == IDENTIFIER else change, results, asked.uid)
 
     def _removals(self, targets: Iterable[Target], key: str, last: int) -> tuple[PanelResult, ...]:
         """What panels that were not taken out meanwhile say of a deletion, of generation `last`."""
         places = (self._assignment.place(target) for target in targets)
         return tuple([place.removal(key, last) for place in places if place is not None])
 
-    def _report(self, link_id: str, change: Change, results: tuple[PanelResult, ...]) -> LinkReport:
-        return LinkReport(link_id, change, aggregate(results, self._context.options.aggregate), results)
+    def _report(self, link_id: str, change: Change, results: tuple[PanelResult, ...], uid: int = 0) -> LinkReport:
+        return LinkReport(link_id, change, aggregate(results, self._context.options.aggregate), results, uid)
 
 
 def _missing(name: str) -> PanelResult:

@@ -19,6 +19,7 @@ class Asked:
     generation: int
     deleted: bool
     kind: str = TIME_PROFILE
+    uid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from gateway.fleet.panel.remembered import all_remembered, doubted, forgotten, m
 from gateway.fleet.questions import Questions
 from gateway.fleet.results import LinkReport
 from gateway.fleet.target import read_target
-from gateway.fleet.views import CannotDo, ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, UnknownPanel
+from gateway.fleet.views import CannotDo, ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision, UnknownPanel
 from gateway.fleet.zone_law import ZoneLaw
 from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem, ObservedPanel, Snapshot, Store
@@ -191,7 +191,7 @@ class Fleet:
 
     # what is asked
 
-    async def upsert(self, items: Sequence[RequestItem | RefusedItem]) -> tuple[LinkReport, ...]:
+    async def upsert(self, items: Sequence[RequestItem | RefusedItem | Revision]) -> tuple[LinkReport, ...]:
         """Create or change items of any kind; one report an item, in order, when every panel is settled or time is up.
 
         What was begun is finished also when the caller goes away. Raises StoreError: then nothing was kept.
@@ -209,6 +209,37 @@ class Fleet:
     def items(self, kind: str) -> Sequence[DesiredItem]:
         """Live items of a kind, in the order of creation."""
         return self._desired.items(kind)
+
+    def entity(self, kind: str, uid: int) -> DesiredItem | None:
+        """The item of a number, or its tombstone while panels may hold it."""
+        return self._desired.entity(kind, uid)
+
+    def uid_of(self, key: str) -> int | None:
+        """The number of an item or a tombstone; None: unknown."""
+        return self._desired.uid_of(key)
+
+    def naming(self, link_id: str) -> Collection[str]:
+        """The keys of the live identifiers that name a time profile."""
+        return self._desired.naming(link_id)
+
+    def passes_left(self, item: DesiredItem) -> int | None:
+        """The most entries that an identifier has left at any one panel it is bound to; None: any number."""
+        identifier = item.identifier
+        asked = None if identifier is None else identifier.passes
+        if identifier is None or asked is None:
+            return None
+        panels = [self._panels[target.panel] for target in self._desired.targets(item.key) if target.panel in self._panels]
+        return max([panel.passes_left(item.key, identifier, asked) for panel in panels], default=asked)
+
+    async def reset_passes(self, item: DesiredItem) -> None:
+        """The entries of an identifier are counted anew at every panel. Raises StoreError."""
+        await self._supervisor.finish(self._reset_passes(item), "reset passes")
+
+    async def _reset_passes(self, item: DesiredItem) -> None:
+        identifier = item.identifier
+        if identifier is not None:
+            names = {target.panel for target in self._desired.targets(item.key)} & self._panels.keys()
+            await asyncio.gather(*(self._panels[name].reset_passes(item.key, identifier) for name in names))
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
         """The bindings that were set through the API."""

@@ -49,12 +49,17 @@ class PanelResult:
 
 @dataclass(frozen=True, slots=True)
 class LinkReport:
-    """The answer for one item of a request, in request order."""
+    """The answer for one item of a request, in request order.
+
+    `uid`: 0 where nothing is kept. `durable` False: a restart forgets it.
+    """
 
     link_id: str
     change: Change
     success: bool
     panels: tuple[PanelResult, ...] = ()
+    uid: int = 0
+    durable: bool = True
 
 
 Aggregate = Literal["all", "any", "accepted"]

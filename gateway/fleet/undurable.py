@@ -89,4 +89,4 @@ class Undurable:
         panels = tuple(
             [replace(each, success=False, reason=Reason.NOT_DURABLE) if each.success else each for each in report.panels]
         )
-        return replace(report, success=False, panels=panels)
+        return replace(report, success=False, panels=panels, durable=False)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE, Availability, ItemState, Reason, item_key
 from gateway.fleet.results import Change
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import Content, kind_of
+from gateway.store.contract import Content, DesiredItem, kind_of
 
 
 class UnknownPanel(KeyError):
@@ -28,12 +28,14 @@ class CannotDo(Exception):
 class RequestItem:
     """One item of a request: what is asked for, and the wire item as JSON text for listing.
 
-    `uids`: the time profiles that an identifier names by uid, beside those it names by link_id.
+    `uids`: the time profiles that an identifier names by uid, beside those it names by link_id. `kept`: those that it named
+    before and goes on naming, whether they are there or not.
     """
 
     content: Content
     body: str
     uids: tuple[int, ...] = ()
+    kept: frozenset[str] = frozenset()
 
     @property
     def profile(self) -> TimeProfile:
@@ -59,8 +61,18 @@ class RefusedItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Revision:
+    """A change of one item. `revise` makes the whole item of what is asked for when its turn comes; no other change comes
+    between. Where there is no such item any more it is answered `Change.NOT_FOUND`."""
+
+    key: str
+    revise: Callable[[DesiredItem], RequestItem]
+
+
+@dataclass(frozen=True, slots=True)
 class ItemView:
-    link_id: str
+    link_id: str | None
+    """None: it was made without one, see `NumberedView`."""
     desired_generation: int | None
     """None: it is to be removed."""
     held_generation: int | None
@@ -81,6 +93,14 @@ class ItemView:
 @dataclass(frozen=True, slots=True)
 class IdentifierView(ItemView):
     kind: str = IDENTIFIER
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedView(ItemView):
+    """An item that was made without a link_id, of either kind."""
+
+    kind: str = TIME_PROFILE
+    uid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from gateway.fleet.events import (
     Revoked,
     Strange,
 )
+from gateway.identifiers.own_ids import shown_link_id
 
 _audit = logging.getLogger("audit")
 
@@ -49,8 +50,9 @@ def _warn(message: str, **facts: object) -> None:
 def audit(event: Event) -> None:
     """Write one event of the fleet to the trail."""
     match event:
-        case Asked(link_id, generation, deleted):
-            _record("deletion asked" if deleted else "profile asked", link_id=link_id, generation=generation)
+        case Asked(link_id, generation, deleted, kind, uid):
+            said = "deletion asked" if deleted else "profile asked"
+            _record(said, link_id=shown_link_id(link_id), kind=kind, uid=uid, generation=generation)
         case Bound(link_id, panels):
             _record("binding set", link_id=link_id, panels=panels)
         case Pushed(panel, link_ids, words, seconds):

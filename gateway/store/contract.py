@@ -76,7 +76,8 @@ class DesiredItem:
     """One thing that is asked for. `content` None: a tombstone, kept until every panel that may hold it was seen without it.
 
     `uid` numbers the items of a kind from 1, in the order of first creation; it is never given to another item, and a link_id
-    that is made again after a deletion has its old one. 0: not stored yet.
+    that is made again after a deletion has its old one. 0: not stored yet. What was made without a link_id has an id of
+    its own in its place (`gateway.identifiers.own_ids`), and no number after its tombstone is gone.
     `sequence` is the order of first creation (a new one after a deletion). `generation` rises with every change of one
     link_id and is never used twice, also over a deletion. `revision` is the store-wide number of the change. `body`
     is the wire item as JSON text, for listing; that of an identifier stays with its tombstone, since panels may have its number.

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from drivers.contract import item_key
+from gateway.identifiers.own_ids import shown_link_id
 from gateway.store import codec
 from gateway.store.contract import (
     DesiredItem,
@@ -210,28 +211,29 @@ Row = tuple[str, int, str, int, int, int, str | None, bytes, float]
 
 def item_of(row: Row) -> DesiredItem:
     """The item of a row of SELECT_ITEMS."""
-    kind, uid, link_id, sequence, generation, revision, content, body, changed_at = row
+    kind, uid, key, sequence, generation, revision, content, body, changed_at = row
     try:
         decoded = None if content is None else codec.CONTENTS[kind].decode(content)
     except codec.CodecError as error:
-        raise StoreDamaged(f"the {kind} {link_id} is not readable: {error}") from error
+        raise StoreDamaged(f"the {kind} {key} is not readable: {error}") from error
     text = body.decode("utf-8", "surrogatepass")
-    return DesiredItem(link_id, sequence, generation, revision, decoded, text, changed_at, kind, uid)
+    return DesiredItem(key, sequence, generation, revision, decoded, text, changed_at, kind, uid)
 
 
-def row_of(item: DesiredItem) -> Row:
-    """The row of an item for INSERT_ITEM; the inverse of `item_of`."""
+def row_of(item: DesiredItem) -> tuple[object, ...]:
+    """The row of an item for INSERT_ITEM; `item_of` reads it back."""
     content = None if item.content is None else codec.CONTENTS[item.kind].encode(item.content)
     body = item.body.encode("utf-8", "surrogatepass")
-    return item.kind, item.uid, item.link_id, item.sequence, item.generation, item.revision, content, body, item.changed_at
+    numbers = (item.sequence, item.generation, item.revision)
+    return (item.kind, item.uid, item.link_id, *numbers, content, body, item.changed_at, shown_link_id(item.link_id))
 
 
 _SELECT_ALLOCATIONS = "SELECT panel, kind, slots FROM allocation"
 _SELECT_BINDINGS = "SELECT link_id, panels FROM binding"
-SELECT_ITEMS = "SELECT kind, uid, link_id, sequence, generation, revision, content, body, changed_at FROM entity"
+SELECT_ITEMS = "SELECT kind, uid, key, sequence, generation, revision, content, body, changed_at FROM entity"
 INSERT_ITEM = (
-    "INSERT OR REPLACE INTO entity (kind, uid, link_id, sequence, generation, revision, content, body, changed_at, key)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?3)"
+    "INSERT OR REPLACE INTO entity (kind, uid, key, sequence, generation, revision, content, body, changed_at, link_id)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 

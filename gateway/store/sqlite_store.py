@@ -86,7 +86,7 @@ def _uid(connection: sqlite3.Connection, kind: str, link_id: str) -> int:
 def _forget(connection: sqlite3.Connection, keys: Sequence[str]) -> None:
     tombstones = [split_key(key) for key in keys]
     of_tombstone = "FROM entity WHERE kind = ? AND key = ? AND content IS NULL"
-    connection.executemany(f"INSERT INTO forgotten SELECT kind, link_id, uid {of_tombstone}", tombstones)
+    connection.executemany(f"INSERT INTO forgotten SELECT kind, link_id, uid {of_tombstone} AND link_id IS NOT NULL", tombstones)
     connection.executemany(f"DELETE {of_tombstone}", tombstones)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +15,9 @@ import aiohttp
 from aiohttp import web
 
 from config.settings import HttpSettings, Settings, SiteSettings, UserSettings
-from drivers.contract import Availability, ItemState, Reason, item_key
+from drivers.contract import IDENTIFIER, Availability, ItemState, Reason, item_key
 from drivers.trace import request_id
+from gateway.api.inert import InertSettings
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
 from gateway.fleet.clock_trust import ClockWarning
@@ -34,9 +35,11 @@ from gateway.fleet.views import (
     PlanReport,
     RefusedItem,
     RequestItem,
+    Revision,
     UnknownPanel,
 )
-from gateway.store.contract import DesiredItem, kind_of
+from gateway.ops.host_network import HostNetwork
+from gateway.store.contract import KINDS, DesiredItem, kind_of
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 SERIAL = "5f0c2a4e-7f5c-4d0e-9b1a-0d6f1f6f0001"
@@ -113,7 +116,7 @@ class MemoryFleet:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
 
-    async def upsert(self, items: Sequence[RequestItem | RefusedItem]) -> tuple[LinkReport, ...]:
+    async def upsert(self, items: Sequence[RequestItem | RefusedItem | Revision]) -> tuple[LinkReport, ...]:
         self.begun.set()
         if self.gate is not None:
             await self.gate.wait()
@@ -121,14 +124,21 @@ class MemoryFleet:
             raise self.broken
         self.seen_request_id = request_id.get()
         self.upserts.append([item for item in items if isinstance(item, RequestItem)])
-        return tuple(self._upsert(item) for item in items)
+        return tuple(self._upsert(self._revised(item)) for item in items)
+
+    def _revised(self, item: RequestItem | RefusedItem | Revision) -> RequestItem | RefusedItem:
+        if not isinstance(item, Revision):
+            return item
+        (live,) = [one for kind in KINDS for one in self.items(kind) if one.key == item.key]
+        return item.revise(live)
 
     def _upsert(self, item: RequestItem | RefusedItem) -> LinkReport:
         if isinstance(item, RefusedItem):
             return LinkReport(item.link_id, item.change, False)
         change = Change.UPDATED if item.key in self.desired else Change.CREATED
         self.desired[item.key] = item
-        return LinkReport(item.link_id, change, all(one.success for one in self.panel_results), self.panel_results)
+        uid = self.uid_of(item.key) or 0
+        return LinkReport(item.link_id, change, all(one.success for one in self.panel_results), self.panel_results, uid)
 
     async def delete(self, link_ids: Sequence[str], kind: str) -> tuple[LinkReport, ...]:
         self.deletes.append(link_ids)
@@ -138,6 +148,21 @@ class MemoryFleet:
         if self.desired.pop(item_key(kind, link_id), None) is None:
             return LinkReport(link_id, Change.NOT_FOUND, False)
         return LinkReport(link_id, Change.DELETED, True, (PanelResult("lobby", True, ItemState.REMOVED),))
+
+    def entity(self, kind: str, uid: int) -> DesiredItem | None:
+        return next((item for item in self.items(kind) if item.uid == uid), None)
+
+    def uid_of(self, key: str) -> int | None:
+        return next((item.uid for kind in KINDS for item in self.items(kind) if item.key == key), None)
+
+    def naming(self, link_id: str) -> Collection[str]:
+        return [item.key for item in self.items(IDENTIFIER) if item.identifier and link_id in (item.identifier.profiles or ())]
+
+    def passes_left(self, item: DesiredItem) -> int | None:
+        return None if item.identifier is None else item.identifier.passes
+
+    async def reset_passes(self, item: DesiredItem) -> None:
+        self.acted.append(("reset passes", item.key))
 
     def items(self, kind: str) -> Sequence[DesiredItem]:
         return [
@@ -288,6 +313,13 @@ async def api_server(
 ) -> AsyncIterator[ApiServer]:
     clock = OwnedClock()
     memory = fleet or MemoryFleet()
+    facts: dict[str, str] = {}
+
+    async def put(key: str, value: str) -> None:
+        if memory.broken is not None:
+            raise memory.broken
+        facts[key] = value
+
     served: list[ApiServer] = []
 
     async def reload() -> ReloadReport:
@@ -305,6 +337,8 @@ async def api_server(
         health=lambda: served[0].wrong,
         ready=ready,
         device_serial=SERIAL,
+        inert=InertSettings(facts, put),
+        network=HostNetwork,
         metrics=None if metrics is None else lambda: metrics,
     )
     server = ApiServer(build_app(services), memory, clock)

@@ -222,7 +222,7 @@ async def _never_wrong(site: FleetSite, milliseconds: int) -> None:
         view = site.fleet.panel("lobby")
         assert view is not None
         for each in view.items:
-            assert each.outcome is ItemState.PENDING or site.held("lobby")[each.link_id][0] in (1080, 1140)
+            assert each.outcome is ItemState.PENDING or site.held("lobby")[str(each.link_id)][0] in (1080, 1140)
 
 
 @pytest.mark.parametrize("after_ms", range(0, 40, 3))

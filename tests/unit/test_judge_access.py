@@ -200,7 +200,7 @@ def test_numbers_that_nobody_can_have(kind: str, number: str) -> None:
 def test_the_examples_of_the_api_are_read() -> None:
     """As the gateway reads them."""
     for body in EXAMPLES:
-        assert time_profile(body) == gateway_profile(LinkTimeProfile.model_validate(body))
+        assert time_profile(body) == gateway_profile(LinkTimeProfile.model_validate(body), body["link_id"])
 
 
 @pytest.mark.parametrize(

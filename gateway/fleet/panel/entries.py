@@ -7,13 +7,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from drivers.contract import PanelImage, is_identifier
-from gateway.fleet.numbers import KnownBy
+from gateway.fleet.numbers import KnownBy, known_by
+from gateway.identifiers.identifier import Identifier
 
 FACT = "entries"
 """The durable fact of a panel that keeps `Spent`."""
 
 Spent = Mapping[str, tuple[KnownBy, int]]
-"""Identifier -> its number, and the entries it had in slots that are gone."""
+"""Identifier -> its number, and the entries it had in slots that are gone, less those that its slot had counted when they were
+forgiven."""
 
 
 def text_of(spent: Spent) -> str:
@@ -55,6 +57,11 @@ def added(spent: Spent, image: PanelImage, slots: Mapping[int, str], counts: Map
         before = had[1] if had is not None and had[0] == known_by else 0
         found[key] = (known_by, before + counts.get(number, 0))
     return found
+
+
+def forgiven(spent: Spent, key: str, identifier: Identifier, counted: int) -> Spent:
+    """An identifier counts as one that had none so far, though its slot has `counted` them."""
+    return {**spent, key: (known_by(identifier.number), -counted)}
 
 
 def without_entries(image: PanelImage, slots: Mapping[int, str]) -> PanelImage:

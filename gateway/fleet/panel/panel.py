@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Mapping
 
 from config.settings import PanelSettings
-from drivers.contract import PanelDriver, PanelImage
+from drivers.contract import Acknowledgement, PanelDriver, PanelImage, Priority
 from gateway.concurrency import Supervisor, end
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.compilation import fingerprint, refresh
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.entries import FACT as ENTRIES
-from gateway.fleet.panel.entries import spent_of, text_of
+from gateway.fleet.panel.entries import forgiven, limited, spent_of, text_of
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.identity import Identity, Neighbour
 from gateway.fleet.panel.output import Output
@@ -26,6 +26,7 @@ from gateway.fleet.panel.view import view_of
 from gateway.fleet.panel.wear import FACT as WEAR
 from gateway.fleet.panel.wear import Wear
 from gateway.fleet.views import CannotDo, PanelView
+from gateway.identifiers.identifier import Identifier
 
 
 class Panel:
@@ -122,6 +123,29 @@ class Panel:
             self._keeper.wake()
         self._reconciler.wake()
 
+    # entries
+
+    def passes_left(self, key: str, identifier: Identifier, asked: int) -> int:
+        """How many of the entries `asked` for are left here, as far as is known."""
+        had = self.state.spent_by(key, identifier) + self.state.observed.entries.get(key, 0)
+        return max(0, asked - had)
+
+    async def reset_passes(self, key: str, identifier: Identifier) -> None:
+        """Entries that an identifier had count no more. Raises StoreError.
+
+        A panel counts on while number and slot stay: what it has counted by now is allowed in addition.
+        """
+        state = self.state
+        image = state.image or PanelImage()
+        counts: Mapping[int, int] | Acknowledgement = {}
+        if slots := limited(image, [key]):
+            counts = await state.driver.read_passes(slots, Priority.GRANT, None)
+        if isinstance(counts, Acknowledgement) or state.image is not image:
+            counts = dict.fromkeys(slots, state.observed.entries.get(key, 0))
+        state.spend(forgiven(state.spent, key, identifier, sum(counts.get(number, 0) for number in slots)))
+        await self._context.store.put_panel_fact(self.id, ENTRIES, text_of(state.spent), self._context.now())
+        self.wake()
+
     # an operator's verbs: none of them waits for the next probe of a panel in quarantine
 
     def sync(self) -> None:
@@ -202,8 +226,9 @@ class Panel:
     def view(self, *, items: bool = False) -> PanelView:
         """What is desired against what is observed."""
         outputs = {number: self.place(number) for number in sorted(self.state.outputs)}
+        uid_of = self._context.ours.uid_of if items else None
         return view_of(
-            self.state, self._table, outputs, self._context.clock.wall(), self._keeper.defect, self._foreign.slots(), items=items
+            self.state, self._table, outputs, self._context.clock.wall(), self._keeper.defect, self._foreign.slots(), uid_of
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 
 from drivers.contract import IDENTIFIER, ItemState, PanelImage, Reason, split_key
@@ -13,8 +14,11 @@ from gateway.fleet.panel.place import Place
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.table import Table
 from gateway.fleet.results import PanelResult
-from gateway.fleet.views import ForeignSlot, IdentifierView, ItemView, PanelView
+from gateway.fleet.views import ForeignSlot, IdentifierView, ItemView, NumberedView, PanelView
+from gateway.identifiers.own_ids import is_own_id
 from gateway.store import codec
+
+UidOf = Callable[[str], int | None]
 
 
 def view_of(
@@ -24,11 +28,10 @@ def view_of(
     now: float,
     defect: Failure | None,
     foreign: tuple[ForeignSlot, ...],
-    *,
-    items: bool,
+    uid_of: UidOf | None,
 ) -> PanelView:
-    """`outputs`: those that something is bound to. `defect`: one of the gateway that keeps them from being held. `items`:
-    whether each item is shown too."""
+    """`outputs`: those that something is bound to. `defect`: one of the gateway that keeps them from being held. `uid_of`: the
+    number of an item; None: items are not shown."""
     away = state.unreachable()
     holds = table.holds if away is None else table.held_last
     lacking = [key for key in state.bound if not holds(key)]
@@ -71,34 +74,37 @@ def view_of(
         endurance=state.wear.view(),
         dst=state.driver.capabilities.dst,
         acknowledged_at=None if observed.acknowledged_at is None else int(observed.acknowledged_at),
-        image_hash=_hash(state.image) if items and state.image is not None else None,
+        image_hash=_hash(state.image) if uid_of is not None and state.image is not None else None,
         serial=state.identity.serial,
         found_serial=state.identity.found,
         warnings=tuple(_warnings(state, foreign, now)),
-        items=tuple(_items(state, table, outputs)) if items else (),
+        items=() if uid_of is None else tuple(_items(state, table, outputs, uid_of)),
     )
 
 
-def _items(state: PanelState, table: Table, outputs: Mapping[int, Place]) -> Iterator[ItemView]:
+def _items(state: PanelState, table: Table, outputs: Mapping[int, Place], uid_of: UidOf) -> Iterator[ItemView]:
     for item in sorted(state.bound.values(), key=lambda each: each.sequence):
         kept = state.unreachable() is not None and table.held_last(item.key)
         result, held = table.last_result(item.key) if kept else table.result(item.key), table.held_generation(item.key)
-        yield _item(item.key, item.generation, held, result, _slots(state, item.key), item.changed_at)
+        yield _item(item.key, item.uid, item.generation, held, result, _slots(state, item.key), item.changed_at)
     for key, since in state.leaving.items():
-        yield _item(key, None, table.held_generation(key), table.result(key), _slots(state, key), since)
+        yield _item(key, uid_of(key), None, table.held_generation(key), table.result(key), _slots(state, key), since)
     for number, place in outputs.items():
         for item in sorted(state.outputs[number].values(), key=lambda each: each.sequence):
             result = place.result(item.key)
-            yield _item(item.key, item.generation, item.generation if result.success else None, result, (), item.changed_at)
+            held = item.generation if result.success else None
+            yield _item(item.key, item.uid, item.generation, held, result, (), item.changed_at)
 
 
 def _item(
-    key: str, desired: int | None, held: int | None, result: PanelResult, slots: tuple[int, ...], asked_at: float
+    key: str, uid: int | None, desired: int | None, held: int | None, result: PanelResult, slots: tuple[int, ...], asked_at: float
 ) -> ItemView:
     kind, link_id = split_key(key)
-    make = IdentifierView if kind == IDENTIFIER else ItemView
+    if is_own_id(link_id):
+        make: Callable[..., ItemView] = partial(NumberedView, link_id=None, kind=kind, uid=uid)
+    else:
+        make = partial(IdentifierView if kind == IDENTIFIER else ItemView, link_id=link_id)
     return make(
-        link_id=link_id,
         desired_generation=desired,
         held_generation=held,
         outcome=result.outcome,

@@ -1,0 +1,74 @@
+"""Settings of a device that this gateway is not: what a manager writes is kept and shown to it again, and has no effect.
+
+Managers that write until they read what they wrote come to rest so.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from gateway.api.dialects import wrong_type
+from gateway.api.errors import ApiError, bad_value, shown
+
+FACT = "inert "
+"""With the path behind it: the durable fact of the site that keeps a setting."""
+_MOST = 16 * 1024
+_SECRET = ("password", "passwd", "secret", "token", "private_key")
+_log = logging.getLogger(__name__)
+
+Put = Callable[[str, str], Awaitable[None]]
+
+
+class InertSettings:
+    """`facts` are those that the store had at the start; `put` makes one durable and raises StoreError."""
+
+    def __init__(self, facts: Mapping[str, str], put: Put) -> None:
+        self._put = put
+        self._kept: dict[str, dict[str, Any]] = {
+            key.removeprefix(FACT): json.loads(text) for key, text in facts.items() if key.startswith(FACT)
+        }
+
+    def of(self, path: str) -> Mapping[str, Any]:
+        """What was written to a path, as far as it may be shown."""
+        return self._kept.get(path, {})
+
+    def all(self) -> Mapping[str, Mapping[str, Any]]:
+        """By path."""
+        return dict(sorted(self._kept.items()))
+
+    async def keep(self, path: str, change: Mapping[str, Any]) -> None:
+        """What was written before and is not written anew stays. Raises ApiError and StoreError."""
+        value = {**self.of(path), **_without_secrets(change)}
+        text = json.dumps(value, separators=(",", ":"))
+        if len(text) > _MOST:
+            raise ApiError(413, f"body: the setting is larger than {_MOST} characters")
+        if value != self.of(path):
+            await self._put(FACT + path, text)
+            self._kept[path] = value
+            _log.info("setting kept without effect", extra={"path": path})
+
+
+def check_types(change: Mapping[str, Any], example: Mapping[str, Any]) -> None:
+    """Switches, numbers and lists stay what they are. Raises ApiError."""
+    for key, value in change.items():
+        right = example.get(key)
+        if isinstance(right, bool | int | list) and type(value) is not type(right):
+            kinds = {bool: "true or false", int: "a whole number", list: "an array"}
+            raise bad_value(f"body.{key}", kinds[type(right)], shown(value), wrong_type(key))
+
+
+def _without_secrets(value: Any) -> Any:
+    """Nobody has a use for them here, and whoever reads settings would read them."""
+    match value:
+        case dict():
+            return {key: _without_secrets(one) for key, one in value.items() if not _is_secret(key)}
+        case list():
+            return [_without_secrets(one) for one in value]
+    return value
+
+
+def _is_secret(key: str) -> bool:
+    return any(word in key.lower() for word in _SECRET)

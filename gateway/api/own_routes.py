@@ -1,0 +1,78 @@
+"""The paths of the gateway's own surface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.api import bindings, clock, operations, panels, plans
+from gateway.api.identifier_models import LinkIdentifier
+from gateway.api.models import LinkTimeProfile
+from gateway.api.openapi import described
+from gateway.api.route import Json, Route, Text
+from gateway.api.shapes import (
+    Acted,
+    Binding,
+    Bindings,
+    ClockAnswer,
+    Healthy,
+    InertSettingsAnswer,
+    Lines,
+    OnePanel,
+    PanelNames,
+    Panels,
+    PlanBody,
+    Reloaded,
+    Trusted,
+    Unbound,
+)
+from gateway.fleet.views import ExplainReport, PlanReport
+
+OWN = "/gateway/v1"
+_VERBS = {
+    "sync": "reads the panel and writes what differs",
+    "reinit": "erases the panel and writes everything",
+    "retry": "tries the items again that were given up",
+    "accept": "takes the unit that was found for the panel, with `slots=true` its foreign slots as known",
+    "erase": "empties a panel that is about to leave",
+    "forget": "drops a panel that has left",
+}
+_EXPLAIN = {
+    "link_id": "of a time profile or an identifier",
+    "kind": "`timeprofile` where absent, or `identifier`",
+    "at": "Unix seconds, now where absent",
+    "panel": "a panel or an output, all bound ones where absent",
+}
+
+
+def own_routes(*, metrics: bool) -> Iterator[Route]:
+    yield Route("GET", "/healthz", operations.healthz, "whether the gateway works", Json(Healthy), is_open=True)
+    yield Route("GET", "/readyz", operations.readyz, "whether the gateway can do what it is asked", Json(Healthy), is_open=True)
+    yield Route("GET", f"{OWN}/panels", panels.all_panels, "every panel with its state and counts", Json(Panels))
+    one = f"{OWN}/panels/{{panel}}"
+    yield Route("GET", one, panels.one_panel, "one panel, with its items", Json(OnePanel), refuses=(404,))
+    for verb, does in _VERBS.items():
+        query = {"slots": "`true`: its foreign slots are known from now on"} if verb == "accept" else {}
+        yield Route("POST", f"{one}/{verb}", panels.verb(verb), does, Json(Acted), query=query, status=202, refuses=(404, 409))
+    yield Route("GET", f"{OWN}/clock", clock.shown, "whether the host's clock is trusted, and why", Json(ClockAnswer))
+    seen = {"at": "as `/clock` showed it", "up_s": "as `/clock` showed it"}
+    trusts = "somebody says that the clock is right"
+    yield Route("POST", f"{OWN}/clock/trust", clock.trust, trusts, Json(ClockAnswer), query=seen, refuses=(409,))
+    yield Route("GET", f"{OWN}/lines", operations.lines, "the statistics of every line and unit", Json(Lines))
+    items = Json(PlanBody[LinkTimeProfile | LinkIdentifier])
+    yield Route("POST", f"{OWN}/plan", plans.plan, "what an upsert would do to every panel", Json(PlanReport), items)
+    explains = "whether an item is open at a moment, as asked and on each panel"
+    yield Route("GET", f"{OWN}/explain", plans.explain, explains, Json(ExplainReport), query=_EXPLAIN, refuses=(404,))
+    yield Route("GET", f"{OWN}/bindings", bindings.all_bindings, "the bindings that were set through the API", Json(Bindings))
+    binding = f"{OWN}/bindings/{{link_id}}"
+    yield Route("GET", binding, bindings.one_binding, "one of them", Json(Binding), refuses=(404,))
+    yield Route("PUT", binding, bindings.bind, "replaces the configuration's rules for it", Json(Binding), Json(PanelNames))
+    yield Route("DELETE", binding, bindings.unbind, "returns to the configuration's rules", Json(Unbound), refuses=(404,))
+    yield Route(
+        "GET", f"{OWN}/inert", operations.inert_settings, "settings that are kept without effect", Json(InertSettingsAnswer)
+    )
+    yield Route("POST", f"{OWN}/reload", operations.reload, "reads the configuration again", Json(Reloaded), refuses=(422,))
+    trusted = "ends the doubt about a store that is older than its mark"
+    yield Route("POST", f"{OWN}/store/trust", operations.trust_store, trusted, Json(Trusted), refuses=(404,))
+    yield Route("GET", f"{OWN}/openapi.json", described, "this surface and the panel API, as OpenAPI 3.1", Json(dict))
+    if metrics:
+        yield Route("GET", "/metrics", operations.metrics, "Prometheus' text format", Text("text/plain"))

@@ -1,0 +1,159 @@
+"""Shapes of bodies and answers that more than one path has, around the items of each kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, Field
+
+from gateway.fleet.host_clock import ClockView
+from gateway.fleet.results import PanelResult
+from gateway.fleet.views import PanelView
+
+Item = TypeVar("Item")
+
+
+class Upsert(BaseModel, Generic[Item]):
+    list_items: list[Item]
+
+
+class PlanBody(BaseModel, Generic[Item]):
+    """The body of an upsert, with `panels` in place of the bindings."""
+
+    list_items: list[Item]
+    panels: list[str] = Field(default_factory=list)
+
+
+class LinkIds(BaseModel):
+    link_ids: list[str]
+
+
+class UidItems(BaseModel):
+    uid_items: list[int]
+    count: int | None = None
+
+
+class ResultEntry(BaseModel):
+    """`panels`: left out where the query asks for none."""
+
+    link_id: str
+    success: bool
+    extended_info: str
+    panels: list[PanelResult] = Field(default_factory=list)
+
+
+class Results(BaseModel):
+    result: list[ResultEntry]
+
+
+class Credentials(BaseModel):
+    """`password`: the MD5 of the password, in hexadecimal."""
+
+    username: str
+    password: str
+
+
+class PanelNames(BaseModel):
+    """Panel ids, `panel:output`, `@group`, `@all`."""
+
+    panels: list[str]
+
+
+class Refusal(BaseModel):
+    """`error`: the vendor's text, or a token of the gateway's own surface; `detail`: prose that names the place."""
+
+    error: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    token: str
+    account_type: str = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A departed panel; `link_ids`: what it may still hold."""
+
+    id: str
+    model: str
+    serial: str | None
+    link_ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """Every panel, without its items."""
+
+    panels: list[PanelView]
+    departed: list[Left]
+    clock: ClockView
+
+
+@dataclass(frozen=True, slots=True)
+class OnePanel:
+    panels: list[PanelView]
+    clock: ClockView
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    panel: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockAnswer:
+    clock: ClockView
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    lines: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    link_id: str
+    panels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    bindings: list[Binding]
+
+
+@dataclass(frozen=True, slots=True)
+class Unbound:
+    link_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    applied: bool
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    trusted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Healthy:
+    status: str = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class InertSetting:
+    """What a manager wrote to a device's setting, below `/api/v1`; it has no effect."""
+
+    path: str
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InertSettingsAnswer:
+    settings: list[InertSetting]

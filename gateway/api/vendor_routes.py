@@ -1,0 +1,142 @@
+"""The paths of the panel API, below `/api/v0` and `/api/v1` alike: what a client of either generation knows is served there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from gateway.api import attachments, auth, commands, forwards, linked, shown
+from gateway.api.device import STATUSES, Status
+from gateway.api.directory_models import ForwardItem, LinkApartment, LinkForward
+from gateway.api.filters import Choice
+from gateway.api.identifier_models import LinkIdentifier
+from gateway.api.info import Info, info
+from gateway.api.kinds import APARTMENTS, IDENTIFIERS, TIME_PROFILES
+from gateway.api.linked import Surface
+from gateway.api.models import LinkTimeProfile, Wire
+from gateway.api.plain import Created, Plain
+from gateway.api.route import Json, Lists, Route, Text
+from gateway.api.shapes import Credentials, LinkIds, Results, Token, UidItems, Upsert
+
+_PANELS: Mapping[str, str] = MappingProxyType({"panels": "`all`, `failed` or `none` of the panels in each entry"})
+_LOGIN: Mapping[str, str] = MappingProxyType({"username": "the user", "password": "the MD5 of the password, in hexadecimal"})
+_UNLOCK: Mapping[str, str] = MappingProxyType({"unlockTime": "seconds"})
+_LOG: Mapping[str, str] = MappingProxyType(
+    {"locale": "ignored", "from": "Unix seconds or milliseconds", "to": "Unix seconds or milliseconds"}
+)
+
+
+def vendor_routes() -> tuple[Route, ...]:
+    """In the order in which a request looks for its path."""
+    return (
+        *_everybody(),
+        *_of_kind("/access/timeprofile", Plain(TIME_PROFILES, shown.profile), linked.TIME_PROFILES, LinkTimeProfile),
+        *_of_kind("/access/identifier", Plain(IDENTIFIERS, shown.identifier), linked.IDENTIFIERS, LinkIdentifier),
+        *_of_kind("/access/identifiers", Plain(IDENTIFIERS, shown.identifier), linked.IDENTIFIERS, LinkIdentifier),
+        *_of_identifiers("/access/identifier"),
+        *_of_identifiers("/access/identifiers"),
+        *_homes(),
+        *_of_kind("/apartment", Plain(APARTMENTS, shown.other), linked.APARTMENTS, LinkApartment),
+        *_forwards(),
+        *_commands(),
+        *(route for status in STATUSES for route in _of_status(status)),
+    )
+
+
+def _everybody() -> Iterator[Route]:
+    said = "gives a token for `username` and `password` (MD5, hexadecimal), in the query or the body"
+    yield Route("GET", "/api/info", info, "says what the gateway is", Json(Info), is_open=True)
+    yield Route("GET", "/login", auth.log_in, said, Json(Token), query=_LOGIN, is_open=True)
+    yield Route("POST", "/login", auth.log_in, said, Json(Token), Json(Credentials, partly=True), _LOGIN, is_open=True)
+    for method in ("GET", "POST"):
+        yield Route(method, "/logout", auth.log_out, "ends the token of the call")
+
+
+def _of_kind(family: str, plain: Plain, surface: Surface, link_model: type[Wire]) -> Iterator[Route]:
+    """Both namings, the present one and that of older panels."""
+    model, said = plain.kind.model, plain.kind.said
+    for path in (family, f"{family}/item"):
+        yield Route("POST", path, plain.create, f"makes one {said}", Json(Created), Json(model), refuses=(409,))
+    for path in (f"{family}/items", f"{family}/items/list", family):
+        yield Route("GET", path, plain.list, f"lists every {said}", Lists(model, plain.kind.choice))
+    for method, path in (("DELETE", f"{family}/items"), ("POST", f"{family}/items/delete")):
+        yield Route(method, path, plain.delete_many, f"deletes each {said} of `uid_items`", body=Json(UidItems))
+    yield from _by_link_id(family, said, surface, link_model)
+    for path in (f"{family}/item/{{uid}}", f"{family}/{{uid:[0-9]+}}"):
+        yield Route("GET", path, plain.show, f"shows one {said}", Json(model))
+        yield Route("PATCH", path, plain.change, f"changes one {said}", body=Json(model, partly=True), refuses=(409,))
+        yield Route("DELETE", path, plain.delete, f"deletes one {said}")
+
+
+def _by_link_id(family: str, said: str, surface: Surface, model: type[Wire]) -> Iterator[Route]:
+    deletes = (f"deletes each {said} of `link_ids`", Json(Results), Json(LinkIds), _PANELS)
+    yield Route("POST", f"{family}/link/delete", surface.delete, *deletes)
+    for path in (f"{family}/items/link", f"{family}/link"):
+        yield Route(
+            *("POST", path, surface.upsert, f"makes or changes each {said} of `list_items`, by link_id"),
+            *(Json(Results), Json(Upsert[model]), _PANELS),  # type: ignore[valid-type]
+        )
+        yield Route("DELETE", path, surface.delete, *deletes)
+        yield Route("GET", path, surface.list_by_link_id, f"lists every {said} with a link_id", Lists(model, surface.choice))
+
+
+def _of_identifiers(family: str) -> Iterator[Route]:
+    item = f"{family}/item/{{uid}}"
+    profile = f"{family}/item/{{iuid}}/timeprofile/{{tuid}}"
+    yield Route("POST", profile, attachments.attach_profile, "lets it in while a time profile is open", refuses=(409,))
+    yield Route(
+        "DELETE", profile, attachments.detach_profile, "does so no more: without the last it is never open", refuses=(409,)
+    )
+    yield Route("POST", f"{item}/passes/reset", attachments.reset_passes, "counts the entries of an identifier anew")
+    yield Route(
+        *("GET", f"{item}/qr", attachments.picture, "a QR code of an identifier's number", Text("image/png")),
+        query={"locale": "ignored"},
+    )
+
+
+def _homes() -> Iterator[Route]:
+    unbind = "/apartment/item/unbind/identifier/{iuid}"
+    yield Route("POST", unbind, attachments.detach_apartment, "an identifier belongs to no apartment", refuses=(409,))
+    bind = "/apartment/item/{auid}/identifier/{iuid}"
+    yield Route("POST", bind, attachments.attach_apartment, "an identifier belongs to an apartment", refuses=(409,))
+
+
+def _forwards() -> Iterator[Route]:
+    plain, item = forwards.PLAIN, "/forward/item/{number}"
+    makes = "makes or changes the call forward of a number"
+    yield Route("POST", "/forward", forwards.put, makes, Json(Created), Json(ForwardItem))
+    yield Route("POST", item, forwards.put, makes, Json(Created), Json(ForwardItem, partly=True))
+    yield Route("GET", item, forwards.show, "shows one call forward", Json(ForwardItem))
+    yield Route("PATCH", item, forwards.change, "changes one call forward", Json(Created), Json(ForwardItem, partly=True))
+    yield Route("DELETE", item, forwards.delete, "deletes one call forward")
+    for path in ("/forward/items", "/forward/items/list", "/forward"):
+        yield Route("GET", path, plain.list, "lists every call forward", Lists(ForwardItem, plain.kind.choice))
+    for method, path in (("DELETE", "/forward/items"), ("POST", "/forward/items/delete")):
+        yield Route(method, path, plain.delete_many, "deletes each call forward of `uid_items`", body=Json(UidItems))
+    yield from _by_link_id("/forward", "call forward", linked.FORWARDS, LinkForward)
+
+
+def _commands() -> Iterator[Route]:
+    for path in ("/log/items", "/log/list"):
+        yield Route("GET", path, commands.log, "lists events: none are kept yet", Lists(dict, commands.LOG), query=_LOG)
+    yield Route("GET", "/security/ipcam", commands.nothing_listed, "lists cameras: there are none", Lists(dict, Choice({})))
+    clears = {"data_types": ["logs"], "clear_fields": ["logs"]}
+    yield Route("POST", "/system/data/clear", commands.clear, "clears logs, and nothing else", body=Json(clears, partly=True))
+    yield Route("GET", "/system/reboot/run", commands.reboot, "refused: the host restarts the gateway")
+    yield Route("POST", "/system/debug/call/start", commands.call, "refused: there is no telephony")
+    yield Route("GET", "/photo/file", commands.photo, "refused: there is no camera")
+    for way in ("/access/general/lock/open/remote", "/access/general/lock/open/remote/control"):
+        yield Route("GET", f"{way}/accepted/{{number}}", commands.no_door, "opens doors: none has a number yet", query=_UNLOCK)
+        yield Route("GET", f"{way}/denied/{{number}}", commands.denied, "nothing moves", query=_UNLOCK)
+    for verb in ("open", "close"):
+        place = f"/access/general/lock/{verb}/emergency"
+        yield Route("POST", place, commands.no_door, f"{verb}s doors: none has a number yet")
+    for path in ("/security/password/admin", "/security/password/web/admin"):
+        yield Route("POST", path, commands.password, "refused: passwords are in the configuration")
+
+
+def _of_status(status: Status) -> Iterator[Route]:
+    yield Route("GET", status.path, status.show, f"tells {status.does}", Json(status.value), is_open=status.is_open)
+    kept = "kept and shown again, without effect"
+    for method in status.methods if status.settable else ():
+        yield Route(method, status.path, status.keep, kept, body=Json(status.value, partly=True))
