@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 PARALLEL := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: lab test long lint unit one slowest coverage hostile polls bench mutants soak clean
+.PHONY: lab test long lint unit one slowest coverage hostile fuzz polls bench mutants soak clean
 
 lab: .venv/run.stamp
 	$(BIN)/panel-gateway lab $(ARGS)
@@ -44,6 +44,10 @@ coverage: .venv/test.stamp
 hostile: .venv/test.stamp
 	HOSTILE=long $(BIN)/pytest tests/hostile $(ARGS)
 
+# What follows from the OpenAPI document, for a minute, with packages of its own.
+fuzz: .venv/fuzz.stamp
+	.venv/fuzz/bin/python -m tests.fuzz $(ARGS)
+
 # 200 calls a second for ten minutes; ARGS=--seconds=60 for a look.
 polls: .venv/test.stamp
 	$(BIN)/python -m tests.benchmarks.polls $(ARGS)
@@ -67,6 +71,11 @@ clean:
 
 .venv/run.stamp: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable .
+	touch $@
+
+.venv/fuzz.stamp: .venv/bin/python pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv/fuzz
+	.venv/fuzz/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
 	touch $@
 
 .venv/test.stamp: .venv/bin/python pyproject.toml constraints.txt

@@ -61,7 +61,7 @@ def check_types(change: Mapping[str, Any], example: Mapping[str, Any]) -> None:
 
 
 def _without_secrets(value: Any) -> Any:
-    """Nobody has a use for them here, and whoever reads settings would read them."""
+    """Nobody has a use for them here, and a reader of settings would read them."""
     match value:
         case dict():
             return {key: _without_secrets(one) for key, one in value.items() if not _is_secret(key)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import TypeAdapter
 
 from gateway.api.info import own_version
 from gateway.api.listing import ListOption
+from gateway.api.models import ABSENT
 from gateway.api.queries import PARAMETERS
 from gateway.api.responses import json_bytes, json_text
 from gateway.api.route import Empty, Json, Lists, Route, Text
@@ -28,7 +30,6 @@ _PARAMETERS: Mapping[str, Schema] = {
 }
 _ANYWHERE = (400, 403, 408, 413, 415, 429, 500, 503, 507)
 """What every path may answer, whatever is asked: see `middleware`, `bodies`, `errors`."""
-DOCUMENT = web.AppKey("document", bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,22 @@ class Served:
         return _PARAMETER.sub(r"{\1}", self.path)
 
 
+class Document:
+    """What is served, as UTF-8 JSON; made when somebody asks first."""
+
+    def __init__(self, served: Iterable[Served]) -> None:
+        self._served = tuple(served)
+
+    @cached_property
+    def text(self) -> bytes:
+        return document(self._served)
+
+
+DOCUMENT = web.AppKey("document", Document)
+
+
 async def described(request: web.Request) -> web.Response:
-    return json_text(request.app[DOCUMENT])
+    return json_text(request.app[DOCUMENT].text)
 
 
 def document(served: Iterable[Served]) -> bytes:
@@ -61,6 +76,8 @@ def document(served: Iterable[Served]) -> bytes:
             "paths": paths,
             "components": {
                 "schemas": models.definitions,
+                "responses": _all_refusals(every, models),
+                "parameters": {name: _in_query(name, does, name in _COUNTS) for name, does in PARAMETERS.items()},
                 "securitySchemes": {
                     "bearer": {"type": "http", "scheme": "bearer"},
                     "basic": {"type": "http", "scheme": "basic"},
@@ -79,7 +96,7 @@ class _Models:
             [(name, "validation", TypeAdapter(model)) for name, model in named.items()], ref_template=_REFERENCE
         )
         self._made = {name: schema for (name, _), schema in made.items()}
-        self.definitions: Schema = rest.get("$defs", {})
+        self.definitions: Schema = _without_absent(rest.get("$defs", {}))
 
     def of(self, model: Any) -> Schema:
         return shape_of(model) if isinstance(model, Mapping) else self._made[repr(model)]
@@ -90,6 +107,16 @@ class _Models:
         while "$ref" in whole:
             whole = self.definitions[whole["$ref"].rpartition("/")[2]]
         return {key: value for key, value in whole.items() if key != "required"}
+
+
+def _without_absent(schema: Any) -> Any:
+    """A key that may be left out has no default that a client could send."""
+    match schema:
+        case dict():
+            return {key: _without_absent(one) for key, one in schema.items() if (key, one) != ("default", ABSENT.value)}
+        case list():
+            return [_without_absent(one) for one in schema]
+    return schema
 
 
 def _named(served: Iterable[Served]) -> Iterator[Any]:
@@ -124,7 +151,7 @@ def _operation(one: Served, models: _Models) -> Schema:
         "operationId": f"{route.method} {one.template}",
         "summary": route.does,
         "parameters": [*_path_parameters(one.path), *_query_parameters(route)],
-        "responses": {str(route.status): _answered(route, models), **dict(_refusals(route, models))},
+        "responses": {str(route.status): _answered(route, models), **dict(_refusals(route))},
     }
     if route.body is not None:
         schema = models.partly(route.body.model) if route.body.partly else models.of(route.body.model)
@@ -140,20 +167,19 @@ def _path_parameters(path: str) -> Iterator[Schema]:
 
 
 def _query_parameters(route: Route) -> Iterator[Schema]:
-    listed = route.answer if isinstance(route.answer, Lists) else None
-    known = dict(route.query)
-    if listed is not None:
-        known = {**PARAMETERS, **{name: f"only those whose `{name}` is this" for name in listed.choice.names}, **known}
-    for name, does in known.items():
-        kind = "integer" if listed is not None and (name in _COUNTS or _is_number(listed, name)) else "string"
-        yield {"name": name, "in": "query", "description": does, "schema": {"type": kind}}
+    if isinstance(route.answer, Lists):
+        yield from ({"$ref": f"#/components/parameters/{name}"} for name in PARAMETERS)
+        for name, field in route.answer.choice.names.items():
+            yield _in_query(name, f"only those whose `{name}` is this", field.value_type is int)
+    yield from (_in_query(name, does) for name, does in route.query.items())
+
+
+def _in_query(name: str, does: str, is_number: bool = False) -> Schema:
+    kind = "integer" if is_number else "string"
+    return {"name": name, "in": "query", "description": does, "schema": {"type": kind}}
 
 
 _COUNTS = ("limit", "items_limit", "page_number", "current_page")
-
-
-def _is_number(listed: Lists, name: str) -> bool:
-    return name in listed.choice.names and listed.choice.names[name].value_type is int
 
 
 def _answered(route: Route, models: _Models) -> Schema:
@@ -173,8 +199,12 @@ def _answered(route: Route, models: _Models) -> Schema:
     return {"description": HTTPStatus(route.status).phrase, "content": content}
 
 
-def _refusals(route: Route, models: _Models) -> Iterator[tuple[str, Schema]]:
-    statuses = {*_ANYWHERE, *route.refuses, *(() if route.is_open else (401,))}
+def _refusals(route: Route) -> Iterator[tuple[str, Schema]]:
+    for status in sorted({*_ANYWHERE, *route.refuses, *(() if route.is_open else (401,))}):
+        yield str(status), {"$ref": f"#/components/responses/{status}"}
+
+
+def _all_refusals(served: Iterable[Served], models: _Models) -> Schema:
     content = {"application/json": {"schema": models.of(Refusal)}}
-    for status in sorted(statuses):
-        yield str(status), {"description": HTTPStatus(status).phrase, "content": content}
+    statuses = {*_ANYWHERE, 401}.union(*(one.route.refuses for one in served))
+    return {str(status): {"description": HTTPStatus(status).phrase, "content": content} for status in sorted(statuses)}

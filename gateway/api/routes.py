@@ -13,7 +13,7 @@ from gateway.api.connections import Connections, Limits
 from gateway.api.errors import errors_as_json
 from gateway.api.live import LIVE, live_of
 from gateway.api.middleware import PROXIES, SITES, acceptable, identified, recorded, server_logger
-from gateway.api.openapi import DOCUMENT, Served, document
+from gateway.api.openapi import DOCUMENT, Document, Served
 from gateway.api.origins import Sites
 from gateway.api.own_routes import own_routes
 from gateway.api.reading import READING, ReadingProcess
@@ -43,7 +43,7 @@ def build_app(services: ApiServices) -> web.Application:
     app[SESSIONS] = Sessions(Users(services.settings.users), services.clock)
     app[UNDISTURBED] = Supervisor()
     served = tuple(everything(metrics=services.metrics is not None))
-    app[DOCUMENT] = document(served)
+    app[DOCUMENT] = Document(served)
     for one in served:
         route, path = one.route, one.path.replace(_PROFILE, _PROFILE_ANYHOW)
         handler = route.handler if route.is_open else guarded(route.handler)

@@ -12,15 +12,19 @@ import hmac
 import re
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
+from math import inf
 
 from config.files import read_password
 from config.settings import UserSettings
 from drivers.clock import Clock
 
 TOKEN_LIFE_S = 7200
-_MOST_TOKENS = 1024
+_MOST_TOKENS = (1024, 8192, 8192)
+"""Of a user: not used yet, used once, used again."""
+_LOOK_S = 60.0
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST_ENDED = 16_384
 
@@ -80,18 +84,49 @@ class _Session:
     ends_at: float
 
 
-class Sessions:
-    """The valid tokens, kept by digest, so that a look-up reveals nothing about them.
+class _Tokens:
+    """One user's. Each kind has its own bound: not used yet, used once, used again; the least recently used one makes room.
 
-    At most 1024 a user: a login beyond that ends the token of this user that was not used for longest.
+    A client that logs in before every call has many of the first kinds, and must not end what others use.
     """
+
+    def __init__(self) -> None:
+        self._kinds: tuple[OrderedDict[bytes, None], ...] = tuple(OrderedDict() for _ in _MOST_TOKENS)
+        self.look_at = -inf
+        """When those that have ended by age are looked for next."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return chain(*self._kinds)
+
+    def add(self, key: bytes) -> bytes | None:
+        """Returns the one that makes room."""
+        return self._keep(0, key)
+
+    def use(self, key: bytes) -> bytes | None:
+        """Returns the one that makes room."""
+        kind = self._kind_of(key)
+        del self._kinds[kind][key]
+        return self._keep(min(kind + 1, len(_MOST_TOKENS) - 1), key)
+
+    def drop(self, key: bytes) -> None:
+        del self._kinds[self._kind_of(key)][key]
+
+    def _keep(self, kind: int, key: bytes) -> bytes | None:
+        self._kinds[kind][key] = None
+        return next(iter(self._kinds[kind])) if len(self._kinds[kind]) > _MOST_TOKENS[kind] else None
+
+    def _kind_of(self, key: bytes) -> int:
+        return next(number for number, kind in enumerate(self._kinds) if key in kind)
+
+
+class Sessions:
+    """The valid tokens, kept by digest, so that a look-up reveals nothing about them; of one user at most `_MOST_TOKENS`."""
 
     def __init__(self, users: Users, clock: Clock) -> None:
         self.users = users
         self._clock = clock
         self._sessions: dict[bytes, _Session] = {}
-        self._of_user: dict[str, OrderedDict[bytes, None]] = {}
-        """The least recently used one is first."""
+        self._of_user: dict[str, _Tokens] = {}
         self._ended: OrderedDict[bytes, None] = OrderedDict()
 
     def change_users(self, users: Users) -> None:
@@ -105,14 +140,18 @@ class Sessions:
         """A new token, a UUID, for a user whose password was right."""
         token = str(uuid.uuid4())
         now = self._clock.monotonic()
-        own = self._of_user.setdefault(user, OrderedDict())
-        for key in [key for key in own if self._sessions[key].ends_at <= now]:
-            self._end(key)
-        while len(own) >= _MOST_TOKENS:
-            self._end(next(iter(own)))
+        own = self._of_user.setdefault(user, _Tokens())
+        self._end_aged(own, now)
         self._sessions[_digest(token)] = _Session(user, now + TOKEN_LIFE_S)
-        own[_digest(token)] = None
+        self._end(own.add(_digest(token)))
         return token
+
+    def _end_aged(self, own: _Tokens, now: float) -> None:
+        """Seldom: a client that logs in before every call would have all of them looked at each time."""
+        if now >= own.look_at:
+            own.look_at = now + _LOOK_S
+            for key in [key for key in own if self._sessions[key].ends_at <= now]:
+                self._end(key)
 
     def end(self, token: str) -> None:
         self._end(_digest(token))
@@ -126,7 +165,7 @@ class Sessions:
         if self._clock.monotonic() >= session.ends_at:
             self._end(key)
             return None
-        self._of_user[session.user].move_to_end(key)
+        self._end(self._of_user[session.user].use(key))
         return session.user
 
     def has_ended(self, token: str) -> bool:
@@ -138,11 +177,11 @@ class Sessions:
         if _UUID.fullmatch(token):
             self._remember(_digest(token))
 
-    def _end(self, key: bytes) -> None:
-        session = self._sessions.pop(key, None)
-        if session is None:
+    def _end(self, key: bytes | None) -> None:
+        session = None if key is None else self._sessions.pop(key, None)
+        if session is None or key is None:
             return
-        self._of_user[session.user].pop(key)
+        self._of_user[session.user].drop(key)
         self._remember(key)
 
     def _remember(self, key: bytes) -> None:

@@ -136,7 +136,7 @@ def _commands() -> Iterator[Route]:
 
 
 def _of_status(status: Status) -> Iterator[Route]:
-    yield Route("GET", status.path, status.show, f"tells {status.does}", Json(status.value), is_open=status.is_open)
+    yield Route("GET", status.path, status.show, status.does, Json(status.value), is_open=status.is_open)
     kept = "kept and shown again, without effect"
     for method in status.methods if status.settable else ():
         yield Route(method, status.path, status.keep, kept, body=Json(status.value, partly=True))

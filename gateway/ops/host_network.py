@@ -15,7 +15,7 @@ _RESOLVER = Path("/etc/resolv.conf")
 
 @dataclass(frozen=True, slots=True)
 class HostNetwork:
-    """Of the interface that the host reaches others by."""
+    """The interface that the host reaches others by."""
 
     mask: str = ""
     gateway: str = ""

@@ -104,8 +104,69 @@ async def test_bad_queries(server: ApiServer, query: str, place: str) -> None:
     assert answer.json["detail"].startswith(f"{place}: ")
 
 
-async def test_unknown_parameters_are_ignored(server: ApiServer) -> None:
-    assert await numbers(server, "?link_id=x&sort_field=name&limit=3&filter=&order_by=") == [0, 1, 2]
+async def test_what_names_neither_a_field_nor_an_id_is_ignored(server: ApiServer) -> None:
+    assert await numbers(server, "?_=17&locale=en&verbose=1&limit=3&filter=&order_by=&filter_field=&sort_type=") == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "identifier_number=22",
+        "identifier_uid=1",
+        "lock=first",
+        "apartment_link_id=x",
+        "id=1",
+        "ids=1,2",
+        "guid=x",
+        "clientId=5",
+        "LINK-IDS=x",
+        "repeat_type=day",
+        "forward_number=5",
+        "filters=x",
+        "filter_operator=eq",
+        "sort=name",
+        "order=asc",
+        "search=x",
+        "uid=one",
+        "uid=",
+        "link_id=",
+        "uid=1&uid=2",
+        "filter_field=link_id&filter_value=x",
+        "filter_field=name",
+        "filter_value=x",
+        "filter_field=name&filter_type=like&filter_value=x",
+        "filter_field=name&filter_type=less&filter_value=x",
+        "filter_field=name&filter_format=float&filter_value=x",
+        "filter_field=date_from&filter_type=more&filter_value=x",
+        "filter_field=name&filter_format=integer&filter_value=x",
+        "sort_field=colour",
+        "sort_type=up",
+        "sort_field=name&order_by=name",
+        "limit=1&items_limit=2",
+        *(
+            "filter=" + quote(text)
+            for text in ('{"field":"name"}', '{"filter_field":"name"}', "{", "{}", '{"filter_field":["name"]}')
+        ),
+    ],
+)
+async def test_a_selector_that_is_not_known_is_refused_and_never_ignored(server: ApiServer, query: str) -> None:
+    answer = await server.call("GET", f"{LIST}?{query}")
+    assert answer.status == 400, f"everything would be shown, and deleted by who asked for one: {answer.text}"
+    assert ": expected " in answer.json["detail"]
+
+
+async def test_all_dialects_choose_alike_and_together(server: ApiServer) -> None:
+    parts = '{"filter_field":"date_from","filter_type":"more","filter_format":"integer","filter_value":%s}'
+    for said in ("990", '"990"'):
+        assert await numbers(server, "?name=Profile%201&filter=" + quote(parts % said)) == [1, 4, 7]
+    flat = "filter_field=date_from&filter_type=more&filter_format=integer&filter_value=990"
+    assert await numbers(server, f"?{flat}&filter=" + quote("name eq 'Profile 1'")) == [1, 4, 7]
+    assert await numbers(server, f"?{flat}&name=Profile%201&sort_field=date_from&sort_type=asc") == [7, 4, 1]
+    assert await numbers(server, "?filter_field=name&filter_value=Profile%201&limit=2") == [1, 4]
+    assert await numbers(server, "?LinkId=91C615E3-1040-4815-8ECB-000000000007") == [7]
+    assert await numbers(server, "?uid=8") == [7]
+    assert await numbers(server, "?uid=800&link_id=x") == []
+    assert await numbers(server, "?sort_type=desc&items_limit=3&current_page=2") == [21, 20, 19]
 
 
 async def test_order(server: ApiServer) -> None:

@@ -22,17 +22,32 @@ def sessions(clock: OwnedClock) -> Sessions:
 
 
 def test_one_users_logins_end_only_that_users_tokens_least_recently_used_first(sessions: Sessions) -> None:
-    other, used = sessions.begin("link"), sessions.begin("admin")
-    first = sessions.begin("admin")
-    for _ in range(1022):
-        sessions.begin("admin")
-    assert sessions.user_of(used) == "admin"
-    sessions.begin("admin")
-    assert sessions.user_of(first) is None
+    other, first, second = sessions.begin("link"), sessions.begin("admin"), sessions.begin("admin")
     for _ in range(1023):
-        assert sessions.user_of(used) == "admin", "a token in use never ends because others log in"
         sessions.begin("admin")
+    assert sessions.user_of(first) is None
+    assert sessions.user_of(second) == "admin"
     assert sessions.user_of(other) == "link"
+
+
+def test_clients_that_log_in_before_every_call_end_no_token_that_is_in_use(sessions: Sessions) -> None:
+    once, often = sessions.begin("admin"), sessions.begin("admin")
+    assert [sessions.user_of(token) for token in (once, often, often)] == ["admin"] * 3
+    for _ in range(8000):
+        sessions.begin("admin")
+        assert sessions.user_of(sessions.begin("admin")) == "admin"
+    assert sessions.user_of(once) == "admin"
+    for _ in range(20_000):
+        assert sessions.user_of(sessions.begin("admin")) == "admin"
+    assert sessions.user_of(often) == "admin"
+
+
+def test_a_new_token_is_good_however_many_are_in_use(sessions: Sessions) -> None:
+    for _ in range(10_000):
+        token = sessions.begin("admin")
+        assert [sessions.user_of(token) for _ in range(3)] == ["admin"] * 3
+    waiting = [sessions.begin("admin") for _ in range(1000)]
+    assert all(sessions.user_of(token) == "admin" for token in waiting)
 
 
 def test_what_has_ended_stays_ended(sessions: Sessions) -> None:
