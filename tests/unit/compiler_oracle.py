@@ -30,7 +30,9 @@ NAMES = (
 
 @cache
 def record(name: str) -> PanelCapabilities:
-    return PanelCapabilities(**tomllib.loads((RECORDS / f"{name}.toml").read_text()))
+    fields = tomllib.loads((RECORDS / f"{name}.toml").read_text("utf-8"))
+    fields["identifier_types"] = tuple(fields.get("identifier_types", ()))
+    return PanelCapabilities(**fields)
 
 
 def local_second(readings: Readings, instant: int) -> int:
