@@ -96,11 +96,10 @@ class Transactions:
 
     async def _write_together(self, goal: Goal) -> Failure | None:
         """What is newer goes first once; then openings get their turn, however fast changes follow each other."""
-        self._hurried = False
+        self._hurried, opened = False, False
         for step in self._steps(goal):
             if self._hurried or not self._state.certain:  # something happened to the panel meanwhile
-                self._gave_way |= self._hurried
-                return None
+                break
             if self._superseded(goal):
                 if not self._in_time(step, goal):
                     self._gave_way = True
@@ -110,7 +109,8 @@ class Transactions:
             if failure is not None:
                 self._singly = failure.permanent
                 return failure
-        self._gave_way = self._hurried
+            opened |= step.priority is Priority.GRANT
+        self._gave_way = self._hurried or (self._gave_way and not opened)
         return None
 
     def _steps(self, goal: Goal) -> Iterator[Step]:
@@ -238,6 +238,7 @@ class Transactions:
             self._opening = False
         state.wear.ended(said.outcome)
         if said.outcome is Outcome.ACKNOWLEDGED:
+            self._hurried = False
             state.acknowledged(self._context.clock.wall())
             self._tell(step, known, plan.words, self._context.clock.monotonic() - began)
             return None
