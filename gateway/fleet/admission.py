@@ -9,8 +9,9 @@ from gateway.fleet.desired import Desired
 from gateway.fleet.numbers import KnownBy, known_by
 from gateway.fleet.results import Change
 from gateway.fleet.views import RefusedItem, RequestItem
+from gateway.identifiers.directory import Apartment, Forward
 from gateway.identifiers.identifier import Identifier
-from gateway.store.contract import DesiredItem
+from gateway.store.contract import DesiredItem, kind_of
 
 
 class Admission:
@@ -20,9 +21,15 @@ class Admission:
         self._desired = desired
         self._owners: dict[KnownBy, str | None] = {}
         """The owners of numbers that the items so far give or take away."""
+        self._places: dict[str, dict[object, str]] = {}
+        """By kind, who has each place after the items so far."""
+        self.replaced: dict[str, str] = {}
+        """The items that go because another one has their place after the items so far, and which."""
 
     def admit(self, item: RequestItem | RefusedItem) -> RequestItem | RefusedItem:
         """The item as it is to be kept, or why nothing of it is."""
+        if isinstance(item, RequestItem) and isinstance(item.content, Apartment | Forward):
+            self._settle_in(item, item.content)
         if isinstance(item, RefusedItem) or not isinstance(item.content, Identifier):
             return item
         identifier = self._resolved(item.content, item)
@@ -52,3 +59,22 @@ class Admission:
             self._owners[known_by(before.identifier.number)] = None
         self._owners[number] = key
         return True
+
+    def _settle_in(self, item: RequestItem, content: Apartment | Forward) -> None:
+        """An address, or a number that is forwarded, is one entity's: what is sent with it is that one, under any link_id."""
+        self.replaced.pop(item.key, None)
+        kind = kind_of(content)
+        if kind not in self._places:
+            self._places[kind] = {_place(each): each.key for each in self._desired.items(kind)}
+        places, former = self._places[kind], _place(self._desired.live.get(item.key))
+        if places.get(former) == item.key:
+            del places[former]
+        if content.place is not None:
+            before = places.get(content.place)
+            if before is not None:
+                self.replaced[before] = item.key
+            places[content.place] = item.key
+
+
+def _place(item: DesiredItem | None) -> object:
+    return item.content.place if item is not None and isinstance(item.content, Apartment | Forward) else None

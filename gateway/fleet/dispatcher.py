@@ -37,10 +37,12 @@ class Dispatcher:
         async with self._context.write_lock:
             admission = Admission(self._desired)
             admitted = [admission.admit(self._revised(item)) async for item in in_turns(items)]
-            kept = [self._accepted(item) for item in admitted if isinstance(item, RequestItem)]
+            items_kept = (item for item in admitted if isinstance(item, RequestItem) and item.key not in admission.replaced)
+            kept = [self._accepted(item) for item in items_kept]
             changed = [item async for item in in_turns(kept) if self._is_new(item)]
-            created = {item.key for item in changed if item.key not in self._desired.live}
-            await self._commit([self._change(item.key, item.content, item.body) for item in changed])
+            created = {item.key for item in changed if item.key not in self._desired.live}.difference(admission.replaced.values())
+            gone = [self._change(key, None, "") for key in admission.replaced if key in self._desired.live]
+            await self._commit([*gone, *[self._change(item.key, item.content, item.body) for item in changed]])
             asked = {item.key: self._desired.live[item.key] for item in kept}
         await self._wait(dict.fromkeys(await self._unsettled(asked.values()), all_of_it), began)
         return tuple([self._said(item, asked, created) async for item in in_turns(admitted)])
@@ -56,6 +58,8 @@ class Dispatcher:
     def _said(self, item: RequestItem | RefusedItem, asked: Mapping[str, DesiredItem], created: Container[str]) -> LinkReport:
         if isinstance(item, RefusedItem):
             return LinkReport(item.link_id, item.change, success=False)
+        if item.key not in asked:  # a later item of the request has its place
+            return LinkReport(item.link_id, Change.UPDATED, success=True)
         return self._answer(asked[item.key], Change.CREATED if item.key in created else Change.UPDATED)
 
     async def delete(self, link_ids: Sequence[str], kind: str) -> tuple[LinkReport, ...]:

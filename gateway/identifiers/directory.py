@@ -7,15 +7,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Apartment:
-    """`address`: building, unit, floor and room; None where it was sent without one."""
+    """`address`: building, unit, floor and room, which one apartment has; None where it was sent without one."""
 
     link_id: str
     address: tuple[int, int, int, int] | None
 
+    @property
+    def place(self) -> object:
+        """What no other of the kind has at the same time; None: nothing."""
+        return self.address
+
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """`number`: whom calls to are forwarded, as text."""
+    """`number`: whom calls to are forwarded, as text; one forward has it."""
 
     link_id: str
     number: str
+
+    @property
+    def place(self) -> object:
+        """As an apartment's."""
+        return self.number

@@ -34,6 +34,8 @@ class PanelWire:
         self.false_echo: Callable[[Request], bool] = lambda request: False
         """A write that is answered though the panel never saw it."""
         self.exchange_s = 0.001
+        self.timed_ms: float | None = None
+        """What an exchange is said to take of the line; None: there is no line to time."""
 
     async def exchange(self, unit: int, request: Request, priority: Priority, deadline: float | None = None) -> tuple[int, ...]:
         if deadline is not None and self.clock.monotonic() >= deadline:
@@ -64,7 +66,7 @@ class PanelWire:
         return request.pdu()
 
     def wire_ms(self, request: Request) -> float | None:
-        return None
+        return self.timed_ms
 
     def wire_bytes(self, request: Request) -> int:
         return len(request.pdu()) + request.reply_pdu_size()
