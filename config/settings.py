@@ -126,6 +126,8 @@ class PanelSettings(_Settings):
     poll_ms: int = Field(1000, ge=50, le=3_600_000)
     commit_spacing_s: float = Field(0, ge=0, le=86_400)
     """The least time between two commits to storage of limited endurance, in seconds."""
+    full_look_h: float = Field(24, gt=0, le=8760)
+    """Hours within which every word that the panel holds is read once, as far as `drift_share` allows."""
     service_years: float = Field(10, ge=0.1, le=100)
     """How long that storage has to last: how often a day the gateway writes to it on its own follows from it."""
     serial: Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1, max_length=64)] | None = None

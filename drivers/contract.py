@@ -7,7 +7,7 @@ Unix seconds, UTC. Slot numbers are the panel's own, as its map counts them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Literal, Protocol
@@ -217,7 +217,8 @@ class Slot:
     On a special day with effect `replace` only the periods with that group's bit count, with `add` those and the
     weekday's. `valid_from` and `valid_to` are inclusive days, None where open. `link` is the next slot of a chain (its
     union counts for every reference to this one). `opaque` holds the panel's raw words where they are not an image that
-    the gateway could have written; such a slot is taken, its meaning unknown.
+    the gateway could have written; such a slot is taken, its meaning unknown. `damaged`: the slot's own check word contradicts
+    them, so nobody wrote them so; the other fields are what the panel may make of them.
     """
 
     link_ids: tuple[str, ...]
@@ -227,6 +228,7 @@ class Slot:
     special_days: tuple[tuple[int, ...], ...] = ()
     link: int | None = None
     opaque: tuple[int, ...] | None = None
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +238,8 @@ class IdentifierSlot:
     `number`: 64 bits, the integer of a card, the digits of a code as an integer (`digits` counts them), of a plate and a QR code
     the first 8 bytes of the SHA-256 of its normal form in UTF-8. `schedules`: the schedule slots it refers to, in order: it is
     open while one of them is, never where there are none; None: always. `outputs`: the doors it opens. `valid_from` and
-    `valid_to` are inclusive Unix minutes, None where open. `passes`: entries allowed, None: unlimited. `opaque` as a Slot's.
+    `valid_to` are inclusive Unix minutes, None where open. `passes`: entries allowed, None: unlimited. `opaque` and `damaged` as
+    a Slot's.
     """
 
     space: NumberSpace
@@ -248,6 +251,7 @@ class IdentifierSlot:
     valid_to: int | None = None
     passes: int | None = None
     opaque: tuple[int, ...] | None = None
+    damaged: bool = False
 
     @property
     def known_by(self) -> tuple[NumberSpace, int, int]:
@@ -331,6 +335,18 @@ class WritePlan:
     @property
     def empty(self) -> bool:
         return not self.operations
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stretch:
+    """A run of a panel's words that one frame reads, in the order in which a look at every word takes them.
+
+    `free`: it shows of free slots that they are free; else it is all that some used slots hold. `address` is the documented one.
+    """
+
+    free: bool
+    address: int
+    words: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,6 +505,17 @@ class PanelDriver(Protocol):
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         """The cheapest reading that tells whether the panel still holds `image`; False: it does not, read back."""
+        ...
+
+    def stretches(self, image: PanelImage) -> Sequence[Stretch]:
+        """What `quick_look` does not read of a panel that holds `image`, in order and in frames that suit its line. Pure."""
+        ...
+
+    async def look_at(
+        self, image: PanelImage, stretch: Stretch, priority: Priority, deadline: float | None
+    ) -> bool | Acknowledgement:
+        """Whether one stretch reads as it does where the panel holds `image`; False: it does not, and the next `read_back` leaves
+        no slot out."""
         ...
 
     async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:

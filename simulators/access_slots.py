@@ -106,5 +106,5 @@ def day_windows(words: Sequence[int], day: int) -> Windows:
     if words[0] != 1 or not 0 <= day <= 0xFFFE or not words[9] <= day <= words[10]:
         return ()
     bit = DATES_BIT if is_listed(words, day) else 1 << weekday(day)
-    starts = range(PERIODS_AT, PERIODS_AT + 3 * words[11], 3)
+    starts = range(PERIODS_AT, min(PERIODS_AT + 3 * words[11], DATES_AT), 3)
     return tuple((words[at + 1], words[at + 2]) for at in starts if words[at] & bit)

@@ -5,7 +5,7 @@ The fleet calls its listener in the event loop; a listener returns at once and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from drivers.contract import TIME_PROFILE, ItemOutcome, Reason
@@ -68,9 +68,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Drifted:
-    """The panel no longer held what it had acknowledged."""
+    """The panel no longer held what it had acknowledged; `changes`: one phrase a slot."""
 
     panel: str
+    changes: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,24 @@ class EnduranceView:
 
 
 @dataclass(frozen=True, slots=True)
+class FullLookView:
+    """`aim_h`: the hours within which every word of the panel's table is to be read once; `reached_h`: those it took last, or is
+    taking now (None: the first time is under way); `ended_at`: when it was done last (Unix seconds)."""
+
+    aim_h: float
+    reached_h: float | None
+    ended_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftView:
+    """`changes`: what was there and what was found, one phrase a slot."""
+
+    at: int
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PanelView:
     id: str
     line: str
@@ -176,6 +194,10 @@ class PanelView:
     """Writes that left for storage of limited endurance, ever: e.g. ``{"flash": 3}``."""
     endurance: EnduranceView | None = None
     """None: its storage does not wear out."""
+    full_look: FullLookView | None = None
+    """None: the panel has no table."""
+    last_drift: DriftView | None = None
+    """None: it has held what it acknowledged since the gateway started."""
     dst: str = "gateway"
     """Who follows changes of offset: `self` and `table` panels do, the others have their clock written by the `gateway`."""
     acknowledged_at: int | None = None

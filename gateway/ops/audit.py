@@ -36,7 +36,7 @@ from gateway.identifiers.own_ids import shown_link_id
 _audit = logging.getLogger("audit")
 
 _NAMED = 20
-"""How many link_ids a record of refusals names."""
+"""How many link_ids or changes a record names."""
 
 
 def _record(message: str, **facts: object) -> None:
@@ -63,8 +63,8 @@ def audit(event: Event) -> None:
             _record("attempt failed", panel=panel, reason=reason.value, detail=message)
         case Refused(panel, outcomes):
             _refused(panel, outcomes)
-        case Drifted(panel):
-            _record("panel drifted", panel=panel)
+        case Drifted(panel, changes):
+            _record("panel drifted", panel=panel, count=len(changes), changes=list(changes[:_NAMED]))
         case Restarted(panel):
             _record("panel restarted", panel=panel)
         case Replaced(panel, before, now):

@@ -167,6 +167,11 @@ class _PanelCollector(Collector):
             if view.endurance is not None:
                 left.add_metric([view.id], view.endurance.left)
         yield left
+        looks = GaugeMetricFamily("panel_gateway_full_look_hours", "What the last look at every word took", labels=["panel"])
+        for view in views:
+            if view.full_look is not None and view.full_look.reached_h is not None:
+                looks.add_metric([view.id], view.full_look.reached_h)
+        yield looks
 
 
 _LEVELS: tuple[tuple[str, str, Callable[[PanelView], float]], ...] = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -26,6 +26,7 @@ from drivers.contract import (
     Priority,
     Reason,
     Slot,
+    Stretch,
     WritePlan,
 )
 
@@ -291,6 +292,17 @@ class FakeDriver:
             return failed
         self.panel.unseen = False
         return self._said(image.slots) == self._said(self.panel.slots)
+
+    def stretches(self, image: PanelImage) -> Sequence[Stretch]:
+        return [Stretch(number not in image.slots, number, 1) for number in range(self.panel.capabilities.max_schedules)]
+
+    async def look_at(
+        self, image: PanelImage, stretch: Stretch, priority: Priority, deadline: float | None
+    ) -> bool | Acknowledgement:
+        failed = await self._reading(f"look_at {stretch.address}", priority, deadline)
+        if failed is not None:
+            return failed
+        return self._said(image.slots).get(stretch.address) == self._said(self.panel.slots).get(stretch.address)
 
     async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
         failed = await self._reading("status", priority, deadline) or self._stranger()

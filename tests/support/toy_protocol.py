@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,7 @@ from drivers.contract import (
     Priority,
     Reason,
     Slot,
+    Stretch,
     WritePlan,
 )
 from drivers.errors import BusUnavailable, ConnectionLost, DriverError, NoReply, PanelBusy, PanelException
@@ -237,6 +238,14 @@ class ToyDriver:
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         held = await self.read_back(priority, deadline)
         return held if isinstance(held, Acknowledgement) else held.slots == image.slots
+
+    def stretches(self, image: PanelImage) -> Sequence[Stretch]:
+        return ()
+
+    async def look_at(
+        self, image: PanelImage, stretch: Stretch, priority: Priority, deadline: float | None
+    ) -> bool | Acknowledgement:
+        return await self.quick_look(image, priority, deadline)
 
     async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
         told = await self.identity(priority, deadline)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, Priority, WritePlan
+from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, Priority, Stretch, WritePlan
 from drivers.errors import DriverError, GaveWay, NotSent, PanelException, Unconfirmed, UnexpectedReply, VerifyFailed
 from drivers.modbus.panel.in_force import put_in_force
 from drivers.modbus.panel.layouts import build_layout
@@ -24,7 +24,7 @@ from drivers.modbus.panel.restarts import Reading, went_on
 from drivers.modbus.panel.steps import EFFECTLESS, Check, StepKind, Transaction, WriteStep
 from drivers.modbus.panel.unit import Call, PanelUnit, failed, worn_by
 from drivers.modbus.panel.words import reads, write_words
-from drivers.modbus.wire.requests import Request, write_registers
+from drivers.modbus.wire.requests import Request, read_holding_registers, write_registers
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ _BEFORE: tuple[When, ...] = ("always",)
 _BEHIND: tuple[When, ...] = ("transaction",)
 _LASTING = _BEFORE + _BEHIND
 """When bits are written without which words do not last or do not act: before the words and behind them."""
+_LONG_MS = 50.0
+"""A frame that takes longer keeps others waiting: a look at every word reads the words of a slow line in short ones."""
+_SHORT_WORDS = 32
 _PASSES_GAP = 10
 """Counts of other slots that are cheaper to read along than by a frame of their own."""
 _ATTEMPTS = 3
@@ -85,6 +88,8 @@ class ModbusPanelDriver(OutputDriver):
         """The table or the clock was written, and the values that the panel acts on have not been checked since."""
         self._commits_seen: int | None = None
         """How many commits the panel counted when it was last seen to hold what the gateway knows; None: that is not known."""
+        self._odd = False
+        """A word was seen to differ that no quicker reading tells of."""
         self._may_force = True
         """False: forcing values has had no effect since the last write of table or clock, and would have none again."""
 
@@ -265,19 +270,17 @@ class ModbusPanelDriver(OutputDriver):
 
     async def _verify(self, target: PanelImage, transaction: Transaction, progress: _Progress, call: Call) -> None:
         """Read back. Raises VerifyFailed, or the error because of which the commit could not be confirmed."""
-        sure = not self._commits(transaction) or await self._committed(progress, call)
-        settles = self._commits(transaction) and self._model.write.busy is not None
-        proof = transaction.checks
-        if not sure:
-            proof += self._layout.whole_checks(target, transaction.staged)
+        commits = self._commits(transaction)
+        progress.commits = await self._count_commits(call) if commits else None
+        settles = commits and self._model.write.busy is not None
         if settles and transaction.narrows:
             await self._settle(call)
-        held = await self._holds(proof, call)
+        held = await self._holds(transaction.checks, call)
         if not held and settles and not transaction.narrows:
             await self._settle(call)
-            held = await self._holds(proof, call)
+            held = await self._holds(transaction.checks, call)
         if not held:
-            raise progress.commit or VerifyFailed("the panel reads back otherwise than it acknowledged")
+            raise progress.commit or VerifyFailed("the panel reads back otherwise than it acknowledged" + await self._said(call))
         if not await stands(self._unit, _LASTING, call):
             raise VerifyFailed("the panel restarted: what was written may not last")
         self._doubtful = self._lost = False
@@ -292,15 +295,13 @@ class ModbusPanelDriver(OutputDriver):
             raise
         self._values_open = self._lost
 
-    async def _committed(self, progress: _Progress, call: Call) -> bool:
-        """Whether the panel reports its last commit as done and has not restarted since the transaction began."""
+    async def _said(self, call: Call) -> str:
+        """What the panel says of its last commit, where it says that it is not done."""
         status = self._model.write.commit_status
         if status is None:
-            return False
-        commits = self._commit_counter()
-        facts = await self._unit.facts((*self._counter_names(), *commits, status.read), call)
-        progress.commits = facts.number(commits[0]) if commits else None
-        return went_on(progress.began, self._reading(facts)) and facts.number(status.read) == status.done
+            return ""
+        said = (await self._unit.facts((status.read,), call)).number(status.read)
+        return "" if said == status.done else f" (its {status.read} is {said})"
 
     async def _must_have_gone_on(self, progress: _Progress, call: Call) -> None:
         """Raises VerifyFailed after a restart: the next words would be written on top of words other than the assumed ones."""
@@ -374,8 +375,8 @@ class ModbusPanelDriver(OutputDriver):
             return await self._unit.exchange(request, call)
 
         commits = await self._count_commits(call)
-        image = await self._layout.read(read)
-        self._commits_seen = commits
+        image = await self._layout.read(read, thoroughly=self._odd)
+        self._commits_seen, self._odd = commits, False
         await self._look_for_loss(call)
         if self._lost:
             image = self._layout.unknown()
@@ -397,6 +398,22 @@ class ModbusPanelDriver(OutputDriver):
         except DriverError as error:
             return failed(error)
         self._held = image if same else None
+        return same
+
+    def stretches(self, image: PanelImage) -> Sequence[Stretch]:
+        most = self._model.addressing.max_read_words
+        wire_ms = self._unit.wire.wire_ms(read_holding_registers(0, most))
+        slow = wire_ms is not None and wire_ms > _LONG_MS
+        return sorted(self._layout.stretches(image, min(most, _SHORT_WORDS) if slow else most))
+
+    async def look_at(
+        self, image: PanelImage, stretch: Stretch, priority: Priority, deadline: float | None
+    ) -> bool | Acknowledgement:
+        try:
+            same = await self._holds((self._layout.stretch_check(image, stretch),), Call(priority, deadline))
+        except DriverError as error:
+            return failed(error)
+        self._odd |= not same
         return same
 
     def _commit_counter(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ of boards that have outputs only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from config.panel_model import PanelModel
@@ -19,6 +19,7 @@ from drivers.contract import (
     PanelImage,
     PanelStatus,
     Priority,
+    Stretch,
     WritePlan,
 )
 from drivers.errors import DriverError, PanelException, WrongDevice
@@ -166,6 +167,14 @@ class OutputDriver:
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         return not image.slots
+
+    def stretches(self, image: PanelImage) -> Sequence[Stretch]:
+        return ()
+
+    async def look_at(
+        self, image: PanelImage, stretch: Stretch, priority: Priority, deadline: float | None
+    ) -> bool | Acknowledgement:
+        return True
 
     # --- the unit itself
 

@@ -63,14 +63,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """The steps from `known` to a target. `checks` prove it as long as the panel did not restart in between.
+    """The steps from `known` to a target. `checks` prove it: every slot that was changed is read whole.
 
-    `staged`: slots whose words were staged, as the layout names them; read whole they prove it also after a restart.
     `narrows`: something the panel acts on now is replaced, so the end of a commit must be waited for.
     """
 
     known: PanelImage
     steps: tuple[WriteStep, ...]
     checks: tuple[Check, ...]
-    staged: tuple[int, ...] = ()
     narrows: bool = False

@@ -1,8 +1,13 @@
-"""Looks at panels in the background, one after the other on each line, with a share of the line's time."""
+"""Looks at panels in the background, one after the other on each line, with a share of the line's time.
+
+Quick looks go first; behind each of them, and while none is due, comes a frame of the look at every word of the panel that
+waits longest for its own.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from drivers.clock import Clock
 from gateway.concurrency import Supervisor
@@ -57,17 +62,31 @@ class _Line:
 
     async def run(self) -> None:
         while True:
-            began = self._clock.monotonic()
+            next_round = self._clock.monotonic() + _PERIOD_S
             for panel in list(self.panels.values()):
-                await self._clock.sleep(await self._look(panel))
-            rest = _PERIOD_S - (self._clock.monotonic() - began)
-            await self._clock.sleep(max(_PAUSE_S, rest))
+                if panel.id in self.panels:
+                    await self._give_way_after(panel.look)
+                await self._look_on()
+            while (rest := next_round - self._clock.monotonic()) > 0:
+                if not await self._look_on():
+                    await self._clock.sleep(min(rest, self._next_frame_s()))
+            await self._clock.sleep(_PAUSE_S)
 
-    async def _look(self, panel: Panel) -> float:
-        """Look once; returns how long to leave the line alone afterwards, in seconds."""
-        if panel.id not in self.panels:
-            return 0.0
+    async def _look_on(self) -> bool:
+        """A frame of the look at every word, where one is due."""
+        panel = min(self.panels.values(), key=Panel.look_on_at, default=None)
+        due = panel is not None and panel.look_on_at() <= self._clock.monotonic()
+        if panel is not None and due:
+            await self._give_way_after(panel.look_on)
+        return due
+
+    def _next_frame_s(self) -> float:
+        due_at = min(map(Panel.look_on_at, self.panels.values()), default=float("inf"))
+        return max(_PAUSE_S, due_at - self._clock.monotonic())
+
+    async def _give_way_after(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Look once, then leave the line alone for as long as its share demands."""
         began = self._clock.monotonic()
-        await panel.look()
+        await look()
         spent = self._clock.monotonic() - began
-        return max(_PAUSE_S / max(1, len(self.panels)), spent * (1 / self.share - 1))
+        await self._clock.sleep(max(_PAUSE_S / max(1, len(self.panels)), spent * (1 / self.share - 1)))

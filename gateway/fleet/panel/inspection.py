@@ -8,6 +8,7 @@ from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, ForeignCommit
 from gateway.fleet.host_clock import PanelClock
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import refresh
+from gateway.fleet.panel.differences import differences
 from gateway.fleet.panel.entries import limited
 from gateway.fleet.panel.failure import Failure, failure_of
 from gateway.fleet.panel.foreign import Foreign
@@ -15,6 +16,7 @@ from gateway.fleet.panel.identification import Identification
 from gateway.fleet.panel.slots import adopt
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.wear import GONE
+from gateway.fleet.panel.whole_look import WholeLook
 from gateway.store.contract import ClockGiven
 
 _RESTART_SLACK_S = 5.0
@@ -37,6 +39,7 @@ class Inspection:
         self._status: PanelStatus | None = None
         self._measured = False
         """Whether the status was read in this attempt."""
+        self.whole = WholeLook(state.settings.full_look_h, context.clock.monotonic)
         self.read_all = False
         """Read everything at the next look, whatever the quick one would say."""
         self.move_clock = False
@@ -71,7 +74,7 @@ class Inspection:
                 await self._identification.recognised()
             if same and not self.read_all and not state.to_be_read:
                 state.confirm()
-                await self._foreign.look()
+                await self._seen_whole()
                 return await self._recognised(priority)
         return await self._read(priority, asked=asked) or await self._recognised(priority)
 
@@ -81,6 +84,27 @@ class Inspection:
         if foreign:
             self._context.emit(ForeignCommitted(self._state.id, foreign))
         return await self._count(priority)
+
+    async def _seen_whole(self) -> None:
+        if self.whole.by_quick_look:
+            self.whole.all_looked_at(self._context.now())
+        await self._foreign.look()
+
+    async def look_on(self, priority: Priority) -> Failure | None:
+        """One frame of the look at every word. Where it does not read as it must, all is read anew."""
+        state, image = self._state, self._state.held()
+        stretches = state.driver.stretches(image)
+        stretch = self.whole.next(stretches)
+        if stretch is None:
+            return None
+        same = await state.driver.look_at(image, stretch, priority, None)
+        if isinstance(same, Acknowledgement):
+            return failure_of(same)
+        self.whole.looked(stretch, stretches, self._context.now())
+        if not same:
+            self.read_all = True
+            state.doubt()
+        return None
 
     async def _count(self, priority: Priority) -> Failure | None:
         """Read how many entries people with a limited number of them have had."""
@@ -111,11 +135,15 @@ class Inspection:
         if failure is not None:
             return failure
         found = known or adopt(read, state.images(), state.allocation, ours, ours.owner)
-        if not state.to_be_read and found is not state.image:
-            state.drift()
-            self._context.emit(Drifted(state.id))
+        before = state.image
+        if not state.images():
+            self.whole.begin_anew()
+        if before is not None and not state.to_be_read and found is not before:
+            changes = differences(before, found)
+            state.drift(changes)
+            self._context.emit(Drifted(state.id, changes))
         state.read(found, ours)
-        await self._foreign.look()
+        await self._seen_whole()
         if self.read_all:  # asked for meanwhile
             state.doubt()
         return None

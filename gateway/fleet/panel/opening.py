@@ -91,7 +91,7 @@ def _last_day(slot: Slot, image: PanelImage) -> int | None:
 
 
 def _slot_text(slot: Slot, image: PanelImage, today: int) -> str | None:
-    if slot.opaque is not None:
+    if slot.opaque is not None and not slot.damaged:
         return "at times that the gateway cannot read"
     if slot.valid_to is not None and slot.valid_to < today:
         return None

@@ -90,6 +90,14 @@ class Panel:
         """A look in the background, at the lowest priority, which work for the panel does not wait for."""
         await self._reconciler.look()
 
+    async def look_on(self) -> None:
+        """As `look`, at a few of the words that a quick look leaves out."""
+        await self._reconciler.look_on()
+
+    def look_on_at(self) -> float:
+        """When that is due (the clock's monotonic seconds)."""
+        return self._reconciler.inspection.whole.due_at()
+
     # where items are bound
 
     def place(self, output: int | None) -> Place:
@@ -228,7 +236,14 @@ class Panel:
         outputs = {number: self.place(number) for number in sorted(self.state.outputs)}
         uid_of = self._context.ours.uid_of if items else None
         return view_of(
-            self.state, self._table, outputs, self._context.clock.wall(), self._keeper.defect, self._foreign.slots(), uid_of
+            self.state,
+            self._table,
+            outputs,
+            self._context.clock.wall(),
+            self._keeper.defect,
+            self._foreign.slots(),
+            self._reconciler.inspection.whole.reached(),
+            uid_of,
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable, Coroutine
 
 from drivers.contract import PanelImage, Priority, Reason, is_identifier
 from drivers.trace import request_id
@@ -412,17 +413,25 @@ class Reconciler:
 
         Work for the panel does not wait for it: the look is given up then.
         """
+        await self._in_background(self.inspection.look)
+
+    async def look_on(self) -> None:
+        """As `look`, at a few of the words that a quick look leaves out."""
+        self.inspection.whole.attempted()
+        await self._in_background(self.inspection.look_on)
+
+    async def _in_background(self, look: Callable[[Priority], Coroutine[None, None, Failure | None]]) -> None:
         try:
-            await self._look()
+            await self._look(look)
         except Exception as defect:
             self.report(defect)
 
-    async def _look(self) -> None:
+    async def _look(self, look: Callable[[Priority], Coroutine[None, None, Failure | None]]) -> None:
         state = self.state
         async with self._busy:
             if self._stopping or not state.certain or state.unreachable() is not None or self._wake.is_set() or self._waiting:
                 return
-            looking = self._looking = asyncio.create_task(self.inspection.look(Priority.BACKGROUND), name=f"look at {state.id}")
+            looking = self._looking = asyncio.create_task(look(Priority.BACKGROUND), name=f"look at {state.id}")
             try:
                 await asyncio.wait([looking])
             finally:

@@ -79,14 +79,17 @@ def adopt(
 
     A schedule slot carries our link_ids when the panel says so and all of them are in `ours`; where a panel stores none, when
     an image in `remembered` has the same content there, or when `allocation` gives it to somebody. An identifier slot belongs to
-    the `owner` of its number; a number that is nobody's any more is ours where it was remembered there. Generation and outcome of
-    an item are taken from the first remembered image that has exactly the slots read.
+    the `owner` of its number; a number that is nobody's any more is ours where it was remembered there. A damaged slot belongs to
+    whom `allocation` gives it to, whatever it says. Generation and outcome of an item are taken from the first remembered image
+    that has exactly the slots read.
     """
     owners = _owners({key: numbers for key, numbers in allocation.items() if not is_identifier(key)})
     slots = {number: _labelled(number, slot, remembered, owners) for number, slot in read.slots.items()}
     held = _allocation(slots, ours)
+    holders = {number: key for key, numbers in allocation.items() if is_identifier(key) for number in numbers}
     for number, slot in sorted(read.identifiers.items()):
-        key = owner(slot.known_by) or _remembered_owner(number, slot, remembered)
+        holder = holders.get(number) if slot.damaged else None
+        key = holder or owner(slot.known_by) or _remembered_owner(number, slot, remembered)
         if key is not None:
             held[key] = (*held.get(key, ()), number)
     image = PanelImage(slots=slots, special_days=read.special_days, allocation=held, identifiers=read.identifiers)
@@ -109,6 +112,8 @@ def _owners(allocation: Allocation) -> dict[int, tuple[str, ...]]:
 
 
 def _labelled(number: int, slot: Slot, remembered: Sequence[PanelImage], owners: Mapping[int, tuple[str, ...]]) -> Slot:
+    if slot.damaged and number in owners:
+        return replace(slot, link_ids=owners[number])
     if slot.link_ids:
         return slot
     for image in remembered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -80,6 +80,8 @@ class PanelState:
         self.failure: Failure | None = None
         """Why the last attempt failed as a whole."""
         self.drifted = False
+        self.last_drift: tuple[float, Sequence[str]] | None = None
+        """When the panel drifted last, and how."""
         self.clock_drift_ms: int | None = None
         self.law_until: int | None = None
         self.asked_anew_at = 0.0
@@ -333,9 +335,9 @@ class PanelState:
             if key not in self.bound:
                 self.leaving.setdefault(key, self._now())
 
-    def drift(self) -> None:
+    def drift(self, changes: Sequence[str]) -> None:
         """It was read to hold something other than it had acknowledged."""
-        self.drifted = True
+        self.drifted, self.last_drift = True, (self._now(), changes)
         self.observed = replace(self.observed, drifts=self.observed.drifts + 1)
 
     def measured(self, status: PanelStatus, restarts: int, at: float) -> None:

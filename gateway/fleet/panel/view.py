@@ -13,8 +13,9 @@ from gateway.fleet.panel.foreign import alarming
 from gateway.fleet.panel.place import Place
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.table import Table
+from gateway.fleet.panel.whole_look import Reached
 from gateway.fleet.results import PanelResult
-from gateway.fleet.views import ForeignSlot, IdentifierView, ItemView, NumberedView, PanelView
+from gateway.fleet.views import DriftView, ForeignSlot, FullLookView, IdentifierView, ItemView, NumberedView, PanelView
 from gateway.identifiers.own_ids import is_own_id
 from gateway.store import codec
 
@@ -28,10 +29,11 @@ def view_of(
     now: float,
     defect: Failure | None,
     foreign: tuple[ForeignSlot, ...],
+    reached: Reached,
     uid_of: UidOf | None,
 ) -> PanelView:
-    """`outputs`: those that something is bound to. `defect`: one of the gateway that keeps them from being held. `uid_of`: the
-    number of an item; None: items are not shown."""
+    """`outputs`: those that something is bound to. `defect`: one of the gateway that keeps them from being held. `reached`: how
+    far the look at every word came. `uid_of`: the number of an item; None: items are not shown."""
     away = state.unreachable()
     holds = table.holds if away is None else table.held_last
     lacking = [key for key in state.bound if not holds(key)]
@@ -72,12 +74,14 @@ def view_of(
         law_until=state.law_until,
         writes=state.wear.written,
         endurance=state.wear.view(),
+        full_look=FullLookView(state.settings.full_look_h, reached.hours, reached.ended_at) if _has_table(state) else None,
+        last_drift=_last_drift(state),
         dst=state.driver.capabilities.dst,
         acknowledged_at=None if observed.acknowledged_at is None else int(observed.acknowledged_at),
         image_hash=_hash(state.image) if uid_of is not None and state.image is not None else None,
         serial=state.identity.serial,
         found_serial=state.identity.found,
-        warnings=tuple(_warnings(state, foreign, now)),
+        warnings=tuple(_warnings(state, foreign, reached, now)),
         items=() if uid_of is None else tuple(_items(state, table, outputs, uid_of)),
     )
 
@@ -135,7 +139,19 @@ def _word(state: PanelState, pending: int, refused: int, foreign: Sequence[Forei
     return "foreign" if alarming(foreign) else "in_sync"
 
 
-def _warnings(state: PanelState, foreign: Iterable[ForeignSlot], now: float) -> Iterator[str]:
+def _has_table(state: PanelState) -> bool:
+    return state.driver.capabilities.max_schedules > 0
+
+
+def _last_drift(state: PanelState) -> DriftView | None:
+    return None if state.last_drift is None else DriftView(int(state.last_drift[0]), tuple(state.last_drift[1]))
+
+
+def _warnings(state: PanelState, foreign: Iterable[ForeignSlot], reached: Reached, now: float) -> Iterator[str]:
+    aim_h = state.settings.full_look_h
+    if reached.hours is not None and reached.hours > aim_h and _has_table(state):
+        slow = "it was away, or its line's `drift_share` is small"
+        yield f"every word it holds was read within {reached.hours:g} h, not within {aim_h:g}: {slow}"
     if state.identity.note is not None:
         yield state.identity.note
     if state.commits.warned(now):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from config.panel_model import PanelModel
 from config.schedule_layouts import GeSchedules
-from drivers.contract import PanelCapabilities, PanelImage, Slot
+from drivers.contract import PanelCapabilities, PanelImage, Slot, Stretch
 from drivers.modbus.panel.layouts.direct import Writer, unchanged
 from drivers.modbus.panel.layouts.events import ListCodec, Phases, add_list
 from drivers.modbus.panel.layouts.ge_calendars import (
@@ -25,17 +25,17 @@ from drivers.modbus.panel.layouts.ge_calendars import (
     lists_visited,
 )
 from drivers.modbus.panel.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, within
-from drivers.modbus.panel.layouts.layout import AllChecked, NoEntries, Read
+from drivers.modbus.panel.layouts.layout import NoEntries, Read
 from drivers.modbus.panel.steps import Check, Transaction
-from drivers.modbus.panel.words import checks, reads
-from drivers.modbus.wire.requests import Request, read_coils, write_coil
+from drivers.modbus.panel.words import checks, chunks, reads
+from drivers.modbus.wire.requests import Request, read_coils, read_holding_registers, write_coil
 
 _UNUSED = 0xFFFF
 _LISTS_AT = 2
 _OUT_OF_SERVICE, _VALUE_NOW = 0, 1
 
 
-class GeLayout(AllChecked, NoEntries):
+class GeLayout(NoEntries):
     """Calendars change between the closings and the openings. A list that a date comes under, even only in between, is wholly
     closed first where it would open more on that day than both the old and the new plan do.
     """
@@ -250,10 +250,20 @@ class GeLayout(AllChecked, NoEntries):
             dates |= {first: len(group)} | {at: word for at, word in words.items() if at <= first + 2 * len(group)}
         return (frozen, *checks(dates, addressing), *checks(expected, addressing, 1))
 
+    def stretches(self, image: PanelImage, most: int) -> Iterable[Stretch]:
+        """The places for dates that a calendar does not use. A panel refuses to read half a date."""
+        for index, first in enumerate(self._layout.calendars):
+            unused, last = first + 1 + 2 * len(_group(image, index)), first + 2 * self._layout.dates_per_calendar
+            yield from (Stretch(True, at, count) for at, count in chunks(unused, last, most - most % 2))
+
+    def stretch_check(self, image: PanelImage, stretch: Stretch) -> Check:
+        request = read_holding_registers(stretch.address - self._model.addressing.base, stretch.words)
+        return Check(request, (_UNUSED,) * stretch.words)
+
     def unknown(self) -> PanelImage:
         return PanelImage(slots={number: Slot((), opaque=()) for number in self._numbers()})
 
-    async def read(self, read: Read) -> PanelImage:
+    async def read(self, read: Read, *, thoroughly: bool = False) -> PanelImage:
         """Reads every schedule and both calendars whole: no word tells which of them are used."""
         words: dict[int, int] = {}
         addresses = [self._first(n) + at for n in self._numbers() for at in range(self._layout.stride)]

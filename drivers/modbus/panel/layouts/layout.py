@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
-from drivers.contract import PanelImage
+from drivers.contract import PanelImage, Stretch
 from drivers.modbus.panel.steps import Check, Transaction
 from drivers.modbus.wire.requests import Request
 
@@ -32,16 +32,20 @@ class Layout(Protocol):
         """How a panel that holds `known` comes to hold `target`. Without steps where they say the same."""
         ...
 
-    def whole_checks(self, image: PanelImage, staged: tuple[int, ...]) -> tuple[Check, ...]:
-        """Checks of all words of the slots that a transaction staged; none where `transaction` checks all words anyway."""
-        ...
-
     def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
         """The cheapest readings that tell whether the panel holds the image."""
         ...
 
-    async def read(self, read: Read) -> PanelImage:
-        """Read what the panel holds. Raises DriverError."""
+    def stretches(self, image: PanelImage, most: int) -> Iterable[Stretch]:
+        """The words that `quick_checks` leaves out, at most `most` in a frame; see `drivers.contract.PanelDriver`."""
+        ...
+
+    def stretch_check(self, image: PanelImage, stretch: Stretch) -> Check:
+        """How one of these reads where the panel holds the image."""
+        ...
+
+    async def read(self, read: Read, *, thoroughly: bool = False) -> PanelImage:
+        """Read what the panel holds; `thoroughly`: look at every slot, whatever the panel counts. Raises DriverError."""
         ...
 
     def passes(self) -> int | None:
@@ -99,8 +103,11 @@ class NoValues:
         return ()
 
 
-class AllChecked:
-    """Base of layouts whose transactions check every word they write."""
+class AllSeen:
+    """Base of layouts whose quick look reads every word."""
 
-    def whole_checks(self, image: PanelImage, staged: tuple[int, ...]) -> tuple[Check, ...]:
+    def stretches(self, image: PanelImage, most: int) -> Iterable[Stretch]:
         return ()
+
+    def stretch_check(self, image: PanelImage, stretch: Stretch) -> Check:
+        raise ValueError(f"a quick look reads the words at {stretch.address} too")

@@ -15,14 +15,14 @@ from uuid import UUID
 
 from config.panel_model import PanelModel
 from config.schedule_layouts import OpenAccessIdentifiers, OpenAccessSlots
-from drivers.contract import IdentifierSlot, PanelCapabilities, PanelImage, Period, Slot
+from drivers.contract import IdentifierSlot, PanelCapabilities, PanelImage, Period, Slot, Stretch
 from drivers.errors import VerifyFailed
 from drivers.modbus.panel.layouts.check_word import check_word
 from drivers.modbus.panel.layouts.layout import NoValues, Read
-from drivers.modbus.panel.layouts.open_access_identifiers import IDENTIFIER_WORDS, decode_identifier, identifier_words
+from drivers.modbus.panel.layouts.open_access_identifiers import IDENTIFIER_WORDS, TYPE, decode_identifier, identifier_words
 from drivers.modbus.panel.named import register_read
 from drivers.modbus.panel.steps import Check, StepKind, Transaction, WriteStep
-from drivers.modbus.panel.words import changed, checks, reads, write_runs
+from drivers.modbus.panel.words import changed, checks, chunks, reads, spans, write_runs
 from drivers.modbus.wire.requests import read_holding_registers, write_register, write_registers
 
 SLOT_WORDS = 64
@@ -33,6 +33,8 @@ _BITMAP, _BITMAP_DAYS = 0x8000, 224
 _OPEN_END = 0xFFFF
 _CHECK_GAP = 10
 """How many check words are read along rather than by a frame of their own."""
+_USED = 0xFF
+"""A panel counts the slots of whose first word one of these bits is set."""
 _IDENTIFIERS_AT_ONCE = 62
 """Read in one go: eight frames."""
 
@@ -74,6 +76,8 @@ def decode_slot(number: int, words: tuple[int, ...], most_dates: int) -> Slot | 
     if words[0] == 0:
         return None
     slot = _read_slot(words)
+    if words[CHECK_AT] != check_word(number, words[:CHECK_AT]):
+        return replace(slot, opaque=words, damaged=True)
     try:
         ours = slot_words(number, slot, most_dates) == words
     except (ValueError, struct.error):
@@ -106,15 +110,15 @@ def _read_dates(words: Sequence[int]) -> tuple[int, ...]:
 class Area:
     """A panel's schedule slots, or its identifier slots: where they lie, and how a slot of an image becomes words.
 
-    `check_gap`: check words of neighbours are that far apart; words in between are read along. `erase`: the register that frees
-    a slot; None: it is freed by a commit.
+    `state`: the bits of a slot's first word that say whether it is used. `state_gap`: that of its neighbour is so far apart, and
+    words in between are read along. `erase`: the register that frees a slot; None: it is freed by a commit.
     """
 
     base: int
     width: int
     count: int
-    check_words: Callable[[int], int]
-    check_gap: int
+    state: int
+    state_gap: int
     erase: int | None
     erase_storage: str | None
     in_use: str
@@ -140,6 +144,19 @@ class Area:
         words = self.words_of(image, number)
         return words[-1] if words else 0
 
+    def counted(self, image: PanelImage) -> int:
+        """The slots that a panel with the image counts as used."""
+        return sum(not slot.opaque or bool(slot.opaque[0] & _USED) for slot in self.slots(image).values())
+
+    def free(self, image: PanelImage) -> list[int]:
+        return [number for number in range(self.count) if number not in self.slots(image)]
+
+    def spans(self, image: PanelImage, *, free: bool) -> list[tuple[int, int]]:
+        """(first, last) address of the runs that show what used slots hold, or that free ones are free."""
+        if free:
+            return spans(map(self.first, self.free(image)), self.state_gap)
+        return spans(at for number in self.slots(image) for at in range(self.first(number), self.first(number + 1)))
+
     def gone(self, target: PanelImage, known: PanelImage) -> list[int]:
         return sorted(set(self.slots(known)) - set(self.slots(target)))
 
@@ -159,8 +176,8 @@ def schedule_area(layout: OpenAccessSlots, capabilities: PanelCapabilities) -> A
         base=layout.slots,
         width=SLOT_WORDS,
         count=capabilities.max_schedules,
-        check_words=lambda number: layout.check_words + number,
-        check_gap=_CHECK_GAP,
+        state=0xFFFF,
+        state_gap=0,
         erase=layout.erase,
         erase_storage=layout.erase_storage,
         in_use=layout.in_use,
@@ -177,8 +194,8 @@ def identifier_area(layout: OpenAccessIdentifiers, capabilities: PanelCapabiliti
         base=layout.slots,
         width=IDENTIFIER_WORDS,
         count=capabilities.max_identifiers or at_most,
-        check_words=lambda number: layout.slots + IDENTIFIER_WORDS * (number + 1) - 1,
-        check_gap=IDENTIFIER_WORDS - 1,
+        state=TYPE,
+        state_gap=IDENTIFIER_WORDS - 1,
         erase=layout.erase if taken else None,
         erase_storage=layout.erase_storage,
         in_use=layout.in_use,
@@ -197,6 +214,7 @@ class OpenAccessLayout(NoValues):
     def __init__(self, model: PanelModel, layout: OpenAccessSlots, capabilities: PanelCapabilities) -> None:
         self._model = model
         self._schedules = schedule_area(layout, capabilities)
+        self._check_words = layout.check_words
         self._passes = None if layout.identifiers is None else layout.identifiers.passes
         self._takes_identifiers = capabilities.max_identifiers > 0
         capacity, self._identifiers = model.capacity.get("max_identifiers"), None
@@ -232,36 +250,17 @@ class OpenAccessLayout(NoValues):
             known=known,
             steps=erased + self._staged(target, known, differing, freed),
             checks=tuple(
-                check
-                for area in self._areas
-                for check in self._checks(area, target, known, gone[area.base], differing[area.base])
+                check for area in self._areas for check in self._checks(area, target, gone[area.base], differing[area.base])
             ),
-            staged=tuple(area.first(number) for area in self._areas for number in differing[area.base]),
             narrows=any(number in area.slots(known) for area in self._areas for number in differing[area.base]),
         )
 
-    def _checks(
-        self, area: Area, target: PanelImage, known: PanelImage, gone: Sequence[int], differing: Sequence[int]
-    ) -> Iterator[Check]:
-        """Check words as they must be. One that was 0 all along does not prove its slot free now: the slot's state word does."""
-        addressing = self._model.addressing
-        zeroed = gone if area.erase is not None else ()
-        expected: dict[int, int | None] = {area.check_words(number): 0 for number in zeroed}
-        expected |= {area.check_words(number): area.check_word(target, number) for number in differing}
-        states: dict[int, int | None] = {
-            area.first(number): 0 for number in gone if number not in zeroed or area.check_word(known, number) == 0
-        }
-        yield from checks(expected, addressing, area.check_gap)
-        yield from checks(states, addressing)
-
-    def whole_checks(self, image: PanelImage, staged: tuple[int, ...]) -> tuple[Check, ...]:
-        words: dict[int, int | None] = {
-            at: word
-            for area in self._areas
-            for number in area.numbers(staged)
-            for at, word in area.addressed(image, number).items()
-        }
-        return checks(words, self._model.addressing)
+    def _checks(self, area: Area, target: PanelImage, gone: Sequence[int], differing: Sequence[int]) -> Iterator[Check]:
+        """The state words of what is gone, then what is new or changed, whole."""
+        states: dict[int, int | None] = {area.first(number): 0 for number in gone}
+        whole: dict[int, int | None] = {at: word for number in differing for at, word in area.addressed(target, number).items()}
+        yield from checks(states, self._model.addressing, area.state_gap)
+        yield from checks(whole, self._model.addressing)
 
     def _erase(self, area: Area, register: int, number: int) -> WriteStep:
         base = self._model.addressing.base
@@ -295,51 +294,68 @@ class OpenAccessLayout(NoValues):
 
         What identifier slots say is proved by the number of commits, which the driver knows.
         """
-        counts: dict[int, int | None] = {
-            self._model.registers[area.in_use].address: len(area.slots(image)) for area in self._areas
-        }
+        counts: dict[int, int | None] = {self._model.registers[area.in_use].address: area.counted(image) for area in self._areas}
         used = checks(counts, self._model.addressing, area=self._model.registers[self._schedules.in_use].area)
-        schedules = self._schedules
-        expected: dict[int, int | None] = {schedules.check_words(n): schedules.check_word(image, n) for n in image.slots}
-        return (*used, *checks(expected, self._model.addressing, schedules.check_gap))
+        expected: dict[int, int | None] = {self._check_words + n: self._schedules.check_word(image, n) for n in image.slots}
+        return (*used, *checks(expected, self._model.addressing, _CHECK_GAP))
 
-    async def read(self, read: Read) -> PanelImage:
+    def stretches(self, image: PanelImage, most: int) -> Iterator[Stretch]:
+        """Free slots only of an area that the gateway writes to: how many there are of others is not known here."""
+        for free in (False, True):
+            for area in self._areas if not free or self._takes_identifiers else (self._schedules,):
+                for first, last in area.spans(image, free=free):
+                    yield from (Stretch(free, start, count) for start, count in chunks(first, last, most))
+
+    def stretch_check(self, image: PanelImage, stretch: Stretch) -> Check:
+        addresses = range(stretch.address, stretch.address + stretch.words)
+        area = next(area for area in self._areas if area.numbers(addresses))
+        expected: dict[int, int] = {}
+        for number in area.numbers(addresses):
+            if number in area.slots(image):
+                expected |= {} if stretch.free else area.addressed(image, number)
+            elif stretch.free:
+                expected[area.first(number)] = 0
+        request = read_holding_registers(stretch.address - self._model.addressing.base, stretch.words)
+        return Check(request, tuple([expected.get(at) for at in addresses]), area.state if stretch.free else 0xFFFF)
+
+    async def read(self, read: Read, *, thoroughly: bool = False) -> PanelImage:
         """Which schedule slots are used is told by their check words, 125 a frame, and by the number of used ones; those are read
         whole. Identifier slots are read from the first one on until all used ones were met.
         """
-        schedules = await self._read_schedules(read)
+        schedules = await self._read_schedules(read, thoroughly)
         if self._identifiers is None:
             return schedules
-        return replace(schedules, identifiers=(await self._read_identifiers(read, self._identifiers)).identifiers)
+        identifiers = (await self._read_identifiers(read, self._identifiers, thoroughly)).identifiers
+        return replace(schedules, identifiers=identifiers)
 
-    async def _read_schedules(self, read: Read) -> PanelImage:
+    async def _read_schedules(self, read: Read, thoroughly: bool) -> PanelImage:
         """A slot with check word 0 is free, or used with a check word that happens to be 0: only when the used ones found are
-        fewer than the panel counts are the state words of the others read one by one.
+        fewer than the panel counts, or thoroughly, are the state words of the others read one by one.
         """
         area = self._schedules
         used = (await read(register_read(self._model, area.in_use)))[0]
-        if not used:
+        if not used and not thoroughly:
             return PanelImage()
         slots = range(area.count)
-        check_words = await self._words(read, [area.check_words(number) for number in slots])
-        likely = [number for number in slots if check_words[area.check_words(number)]]
+        check_words = await self._words(read, [self._check_words + number for number in slots])
+        likely = [number for number in slots if check_words[self._check_words + number]]
         image = await self._whole(read, area, likely)
-        if len(image.slots) < used:
+        if len(image.slots) < used or thoroughly:
             states = await self._words(read, [area.first(number) for number in slots if number not in likely])
             hidden = area.numbers([at for at, state in states.items() if state])
             image = await self._whole(read, area, sorted({*image.slots, *hidden})) if hidden else image
-        return _counted(image, used, len(image.slots), "schedules")
+        return _counted(area, image, used, "schedules")
 
-    async def _read_identifiers(self, read: Read, area: Area) -> PanelImage:
+    async def _read_identifiers(self, read: Read, area: Area, thoroughly: bool) -> PanelImage:
         used = (await read(register_read(self._model, area.in_use)))[0]
         found: dict[int, IdentifierSlot] = {}
-        count = await self._identifier_count(read, area) if used else 0
+        count = await self._identifier_count(read, area) if used or thoroughly else 0
         for start in range(0, count, _IDENTIFIERS_AT_ONCE):
-            if len(found) >= used:
+            if len(found) >= used and not thoroughly:
                 break
             numbers = range(start, min(start + _IDENTIFIERS_AT_ONCE, count))
             found.update((await self._whole(read, area, numbers)).identifiers)
-        return _counted(PanelImage(identifiers=found), used, len(found), "identifiers")
+        return _counted(area, PanelImage(identifiers=found), used, "identifiers")
 
     async def _identifier_count(self, read: Read, area: Area) -> int:
         """How many slots the unit has; one that takes no identifiers has them all the same."""
@@ -377,7 +393,8 @@ def _decoded(area: Area, words: Mapping[int, int]) -> Iterator[tuple[int, Any]]:
                 yield number, slot
 
 
-def _counted(image: PanelImage, used: int, found: int, what: str) -> PanelImage:
+def _counted(area: Area, image: PanelImage, used: int, what: str) -> PanelImage:
+    found = area.counted(image)
     if found != used:
         raise VerifyFailed(f"the panel counts {used} used {what}, {found} were found")
     return image

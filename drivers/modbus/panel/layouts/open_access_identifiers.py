@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from drivers.contract import IdentifierSlot, NumberSpace
 from drivers.modbus.panel.layouts.check_word import check_word
 
 IDENTIFIER_WORDS = 16
+TYPE = 0xFF
+"""The bits of +0 that say whether a slot is used."""
 REFERENCES = 4
 _TYPES: dict[NumberSpace, int] = {"card": 1, "code": 2, "plate": 3, "qr": 4}
 _SPACES = {number: space for space, number in _TYPES.items()}
@@ -48,22 +51,24 @@ def identifier_words(number: int, slot: IdentifierSlot) -> tuple[int, ...]:
 
 
 def decode_identifier(number: int, words: tuple[int, ...]) -> IdentifierSlot | None:
-    """The slot that the words say; opaque where the gateway would not have written them so; None for a free one."""
-    if words[0] == 0:
+    """The slot that the words say; opaque where the gateway would not have written them so; None for a free one, of type 0."""
+    if not words[0] & TYPE:
         return None
     slot = _read(words)
+    if words[-1] != check_word(number, words[:-1]):
+        return replace(slot, opaque=words, damaged=True)
     try:
         ours = identifier_words(number, slot) == words
     except (ValueError, struct.error):
         ours = False
-    return slot if ours else _read(words, opaque=words)
+    return slot if ours else replace(slot, opaque=words)
 
 
-def _read(words: Sequence[int], opaque: tuple[int, ...] | None = None) -> IdentifierSlot:
+def _read(words: Sequence[int]) -> IdentifierSlot:
     kind, value, *named, doors, first, last, passes = struct.unpack(">HQ4HHIIH", struct.pack(">15H", *words[:15]))
     schedules = tuple(reference for reference in named if reference < _ALWAYS)
     return IdentifierSlot(
-        space=_SPACES.get(kind & 0xFF, "card"),
+        space=_SPACES.get(kind & TYPE, "card"),
         number=value,
         digits=kind >> 8,
         schedules=None if _ALWAYS in named else schedules,
@@ -71,5 +76,4 @@ def _read(words: Sequence[int], opaque: tuple[int, ...] | None = None) -> Identi
         valid_from=first or None,
         valid_to=None if last == _OPEN_END else last,
         passes=None if passes == _UNLIMITED else passes,
-        opaque=opaque,
     )

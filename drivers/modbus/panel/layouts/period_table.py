@@ -15,7 +15,7 @@ from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
 from drivers.modbus.panel.layouts.direct import Writer
 from drivers.modbus.panel.layouts.events import Phases
 from drivers.modbus.panel.layouts.intervals import WEEK, day_plan, periods_of
-from drivers.modbus.panel.layouts.layout import AllChecked, NoEntries, NoValues, Read
+from drivers.modbus.panel.layouts.layout import AllSeen, NoEntries, NoValues, Read
 from drivers.modbus.panel.steps import Check, Transaction
 from drivers.modbus.panel.words import checks, reads
 
@@ -54,7 +54,7 @@ class _Record:
         return (self.start, self.end) if self.days is None else (self.start, self.end, self.days)
 
 
-class PeriodTableLayout(NoValues, AllChecked, NoEntries):
+class PeriodTableLayout(NoValues, AllSeen, NoEntries):
     def __init__(self, model: PanelModel, layout: PeriodTable, capabilities: PanelCapabilities) -> None:
         self._model = model
         self._layout = layout
@@ -247,7 +247,7 @@ class PeriodTableLayout(NoValues, AllChecked, NoEntries):
     def unknown(self) -> PanelImage:
         return PanelImage(slots={number: Slot((), opaque=()) for number in self._numbers()})
 
-    async def read(self, read: Read) -> PanelImage:
+    async def read(self, read: Read, *, thoroughly: bool = False) -> PanelImage:
         """The state words where there are any, then only the used slots; else the whole table."""
         numbers, state = list(self._numbers()), self._layout.state
         if state is not None:

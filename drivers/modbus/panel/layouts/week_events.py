@@ -15,13 +15,13 @@ from drivers.contract import PanelCapabilities, PanelImage, Slot
 from drivers.modbus.panel.layouts.direct import Writer, unchanged
 from drivers.modbus.panel.layouts.events import ListCodec, Phases, add_list
 from drivers.modbus.panel.layouts.intervals import DAY_MINUTES, WEEK, Intervals, day_plan, periods_of, weekday
-from drivers.modbus.panel.layouts.layout import AllChecked, NoEntries, Read
+from drivers.modbus.panel.layouts.layout import AllSeen, NoEntries, Read
 from drivers.modbus.panel.steps import Check, Transaction
 from drivers.modbus.panel.words import checks, reads
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_register
 
 
-class WeekLayout(AllChecked, NoEntries):
+class WeekLayout(AllSeen, NoEntries):
     def __init__(self, model: PanelModel, layout: WeekEvents, capabilities: PanelCapabilities) -> None:
         self._model = model
         self._layout = layout
@@ -96,7 +96,7 @@ class WeekLayout(AllChecked, NoEntries):
         """The bits without which the panel does not act on the table."""
         return tuple(setting for setting in self._model.write.prepare if setting.when == "transaction")
 
-    async def read(self, read: Read) -> PanelImage:
+    async def read(self, read: Read, *, thoroughly: bool = False) -> PanelImage:
         """Reads the whole table. Where the panel does not act on it, its behaviour is unknown: an opaque slot without words."""
         for setting in self._acts_by():
             held = (await read(read_holding_registers(setting.address - self._model.addressing.base, 1)))[0]
