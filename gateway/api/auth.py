@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import contextlib
 import logging
 from base64 import b64decode
 from collections.abc import Callable
@@ -118,7 +119,11 @@ async def log_in(request: web.Request) -> web.Response:
 
 
 async def _login_parameters(request: web.Request) -> dict[str, object]:
-    body = await read_body(request, _LARGEST_LOGIN, _LOGIN_S) if request.method == "POST" else b""
+    body = b""
+    if request.method == "POST":
+        protocol = request.protocol
+        with protocol.arriving() if isinstance(protocol, Protocol) else contextlib.nullcontext():
+            body = await read_body(request, _LARGEST_LOGIN, _LOGIN_S)
     parsed = parse(body) if body.strip() else {}
     return {**request.query, **parsed} if isinstance(parsed, dict) else {**request.query}
 

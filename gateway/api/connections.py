@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 HEALTH_PLACES = 16
@@ -36,7 +37,8 @@ class Connection:
 class Connections:
     """All open connections.
 
-    At a limit, the connection that is idle for longest and not logged in is closed; never one with a request under way.
+    At a limit, the connection that is idle for longest and not logged in is closed, never one with a request under way. One whose
+    login is still arriving is idle.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -86,6 +88,15 @@ class Connections:
         """End the request: it is answered."""
         if connection in self._open:
             self._idle[connection] = None
+
+    @contextmanager
+    def arriving(self, connection: Connection) -> Iterator[None]:
+        """Inside, a request of a stranger is still arriving: that is not work yet."""
+        self.ends(connection)
+        try:
+            yield
+        finally:
+            self._idle.pop(connection, None)
 
     def _make_way(self, address: str | None) -> bool:
         """Close one connection (of this address); False: none may be closed."""

@@ -10,6 +10,7 @@ import contextlib
 import socket
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,6 +167,10 @@ class Protocol(web.RequestHandler):
     def begins(self) -> bool:
         """Begin a request; returns whether it may be for any path."""
         return self.place is not None and self._reception.connections.begins(self.place)
+
+    def arriving(self) -> AbstractContextManager[None]:
+        """Inside, a request of a stranger is still arriving: its connection may have to make way."""
+        return contextlib.nullcontext() if self.place is None else self._reception.connections.arriving(self.place)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -7,7 +7,7 @@ import contextlib
 import json
 from pathlib import Path
 
-from tests.hostile.site import LINK, Attacked, attacked, closed, head, long_half
+from tests.hostile.site import DIGEST, LINK, Attacked, attacked, closed, head, long_half
 
 IDLE = 1500
 HELD_DESCRIPTORS = 1000 + 60
@@ -120,6 +120,20 @@ async def test_health_answers_when_every_other_place_has_a_request_in_work(tmp_p
         async with asyncio.timeout(PATIENCE_S):
             while await gateway.status("/api/info") != 200:
                 pass
+
+
+async def test_logins_that_never_arrive_keep_nobody_out(tmp_path: Path) -> None:
+    async with attacked(tmp_path, "max_connections = 40") as gateway:
+        slow = head("POST", "/api/v1/login", {"Content-Length": "60", "Expect": "100-continue"})
+        logins = []
+        for _ in range(30):
+            logins += await _opened(gateway, 1, slow)
+            assert b" 100 " in await logins[-1][0].readline()
+        for _ in range(20):
+            assert await gateway.status("/api/info") == 200
+            assert await gateway.status(f"/api/v1/login?username=admin&password={DIGEST}") == 200
+            await gateway.client.profiles()
+        await _all_closed(logins)
 
 
 async def test_connections_of_somebody_who_logged_out_keep_nobody_out(tmp_path: Path) -> None:
