@@ -174,7 +174,7 @@ class FakeDriver:
             return WritePlan(target)
         return WritePlan(
             target,
-            (changed,),
+            (changed, known),
             words=64 * len(changed),
             frames=(bytes(changed),),
             bytes_on_wire=len(changed),
@@ -203,7 +203,7 @@ class FakeDriver:
             return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
         refused = any(self.panel.refuses & set(slot.link_ids) for slot in plan.target.slots.values())
         if fault == "rejected" or refused:
-            return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "commit refused")
+            return Acknowledgement(Outcome.REJECTED, self._parts(plan)[1], Reason.PANEL_REJECTED, "commit refused")
         self._commit(plan)
         self.panel.transactions.append((priority, plan.target))
         await asyncio.sleep(self.latency_s / 2)
@@ -218,17 +218,23 @@ class FakeDriver:
         now = self._clock.monotonic()
         if self.panel.before[0] != now:
             self.panel.before = (now, dict(self.panel.slots))
-        for changed in plan.operations:
-            assert isinstance(changed, tuple)
-            for number in changed:
-                slot = plan.target.slots.get(number)
-                assert 0 <= number < self.panel.capabilities.max_schedules
-                assert slot is None or not self.panel.forbidden.intersection(slot.link_ids), "opened after its deletion"
-                if slot is None:
-                    self.panel.slots.pop(number, None)
-                else:
-                    self.panel.slots[number] = slot if self.panel.labelled else replace(slot, link_ids=())
+        for number in self._parts(plan)[0]:
+            slot = plan.target.slots.get(number)
+            assert 0 <= number < self.panel.capabilities.max_schedules
+            assert slot is None or not self.panel.forbidden.intersection(slot.link_ids), "opened after its deletion"
+            if slot is None:
+                self.panel.slots.pop(number, None)
+            else:
+                self.panel.slots[number] = slot if self.panel.labelled else replace(slot, link_ids=())
         self.panel.commits += 1
+
+    @staticmethod
+    def _parts(plan: WritePlan) -> tuple[tuple[int, ...], PanelImage]:
+        """The slots that a plan changes, and the image that they are changed from."""
+        changed, known = plan.operations
+        assert isinstance(changed, tuple)
+        assert isinstance(known, PanelImage)
+        return changed, known
 
     def _silent(self) -> Acknowledgement:
         """The exchange that finds it silent says so; then it is in quarantine."""
