@@ -169,6 +169,30 @@ def test_a_clock_that_is_trusted_for_an_hour_is_set_every_half_hour() -> None:
     run_virtual(main())
 
 
+def test_a_clock_that_can_only_be_written_is_set_at_once_and_every_hour() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel(replace(ACCESS_PANEL, clock="w"))})
+        await site.open()
+        (report,) = await site.fleet.upsert([item(1)])
+        assert report.success
+        panel = site.panels["lobby"]
+        assert panel.readings.count("set_clock") == 1
+        await site.pass_time(3000)
+        await site.fleet.upsert([item(2)])
+        assert panel.readings.count("set_clock") == 1, "it is right for an hour"
+        await site.pass_time(3 * 3600)
+        assert panel.readings.count("set_clock") == 4
+        panel.takes_clock = False
+        await site.pass_time(3600)
+        assert panel.readings.count("set_clock") == 5
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert view.state != "in_sync", "nobody knows what time it goes by"
+        await site.close()
+
+    run_virtual(main())
+
+
 def test_a_jump_of_the_wall_clock_reaches_the_panels() -> None:
     async def main() -> None:
         panel = FakePanel()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from config.settings import PanelSettings
-from drivers.contract import PanelImage, Period, Slot
+from drivers.contract import IDENTIFIER, Availability, IdentifierSlot, PanelImage, Period, Slot, item_key
 from gateway.fleet.events import ForeignFound
-from gateway.fleet.panel.opening import opening_text
+from gateway.fleet.panel.opening import granted_text, granted_until, opening_text
 from gateway.fleet.views import CannotDo, PanelView
 from gateway.ops.metrics import Metrics
 from tests.support.fake_panel import FakePanel
@@ -117,6 +119,61 @@ def test_a_change_is_told_once_and_an_empty_panel_has_nothing_to_accept() -> Non
         await site.close()
 
     run_virtual(main())
+
+
+def test_slots_of_a_panel_that_is_away_cannot_be_accepted() -> None:
+    async def test(site: FleetSite) -> None:
+        site.panels["hall"].slots[5] = NIGHT
+        await look(site)
+        site.panels["hall"].online = False
+        site.drivers["hall"].feed.set(Availability.QUARANTINED)
+        await site.fleet.sync("hall")
+        with pytest.raises(CannotDo, match="not known now"):
+            await site.fleet.accept_slots("hall")
+        site.drivers["hall"].back()
+        await site.pass_time(5)
+        await site.fleet.accept_slots("hall")
+        assert hall(site).state == "in_sync"
+
+    lighting(test, PanelSettings(id="hall", model="open-access-panel"))
+
+
+CARD = item_key(IDENTIFIER, "4711")
+WED = "Wed 00:00-01:00, until 2026-12-13"
+
+
+def card(number: int = 1, **more: Any) -> IdentifierSlot:
+    return IdentifierSlot(space="card", number=number, **more)
+
+
+@pytest.mark.parametrize(
+    ("slots", "said", "until"),
+    [
+        ([card(schedules=(0,))], "Mon 00:00-01:00; Tue 00:00-01:00, until 2026-12-13", None),
+        ([card(schedules=(2,))], WED, 20_801 * 86_400),
+        ([card(schedules=None)], "always", None),
+        ([card(schedules=None, valid_to=99)], "always", 6000),
+        ([card(schedules=(2,), valid_to=99)], WED, 6000),
+        ([card(schedules=None, passes=0)], None, None),
+        ([card(schedules=())], None, None),
+        ([card(schedules=(2,)), card(2, schedules=(2,))], WED, 20_801 * 86_400),
+        (
+            [card(schedules=(2,)), card(2, schedules=None, valid_to=99)],
+            f"{WED}; always",
+            20_801 * 86_400,
+        ),
+        ([card(schedules=(2,)), card(2, schedules=None)], f"{WED}; always", None),
+    ],
+)
+def test_what_a_card_still_opens_is_told_with_its_hours(slots: list[IdentifierSlot], said: str | None, until: int | None) -> None:
+    """The first profile has two slots: a reference to one of them stands for both."""
+    schedules = {
+        0: Slot(("a",), (Period(1, 0, 60),)),
+        1: Slot(("a",), (Period(2, 0, 60),), valid_to=20_800),
+        2: Slot(("b",), (Period(4, 0, 60),), valid_to=20_800),
+    }
+    image = PanelImage(schedules, (), {CARD: tuple(range(len(slots)))}, identifiers=dict(enumerate(slots)))
+    assert (granted_text(image, CARD), granted_until(image, CARD, ZoneInfo("UTC"))) == (said, until)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,9 @@ async def test_a_card_opens_when_its_profile_does_and_nothing_is_written_twice(t
         assert (lets_in(panel, "00:BC:61:4E", open_at), lets_in(panel, "12345678", closed_at)) == (True, False)
         assert lets_in(panel, "99", closed_at)
         assert not lets_in(panel, "99", closed_at, door=1)
+        assert await explained(running, 1, open_at) == (True, True, True)
+        assert await explained(running, 1, closed_at) == (False, False, False)
+        assert await explained(running, 2, closed_at) == (True, True, True)
         before = written(simulated, "lobby")
         again = await running.fleet.upsert(asked)
         assert [(each.change, each.success) for each in again] == [(Change.UPDATED, True)] * 2
@@ -76,6 +79,14 @@ async def test_a_card_opens_when_its_profile_does_and_nothing_is_written_twice(t
         (gone,) = await running.fleet.delete([person(2, "99").link_id], IDENTIFIER)
         assert (gone.change, gone.success) == (Change.DELETED, True)
         assert not lets_in(panel, "99", closed_at)
+
+
+async def explained(running: Running, number: int, at: int) -> tuple[bool | None, ...]:
+    """Whether somebody is let in, as asked, as compiled and as held."""
+    report = await running.fleet.explain(link(100 + number), at, None, IDENTIFIER)
+    assert report is not None
+    (panel,) = report.panels
+    return report.asked, panel.compiled, panel.held
 
 
 def guest(number: int, code: str, entries: int, name: str = "guest") -> RequestItem:

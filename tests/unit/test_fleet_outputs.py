@@ -371,6 +371,34 @@ def test_an_output_that_is_not_held_is_explained_with_its_refusal() -> None:
     on_relays(test, deadman=False)
 
 
+def test_a_deleted_profile_is_explained_where_its_output_cannot_be_switched_off() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=10)])
+        site.panels["gate"].online = False
+        (report,) = await site.fleet.delete([link(1)])
+        assert not report.success
+        assert await explained(site, int(site.clock.wall()), "gate:3") == (None, None, None, "deleted")
+
+    on_relays(test)
+
+
+def test_nothing_is_promised_for_an_output_while_the_time_is_not_known() -> None:
+    async def test(site: FleetSite) -> None:
+        asked = item(1, start=NOW_MINUTE, length=10)
+        plan = await site.fleet.plan([asked], None)
+        assert [each.outcome for each in plan.items[0].panels] == [ItemState.GATEWAY_HELD]
+        await site.fleet.upsert([item(4)])
+        await site.close()
+        site.clock.wall_offset -= 1000
+        await site.open()
+        plan = await site.fleet.plan([asked], None)
+        (cell,) = plan.items[0].panels
+        assert (cell.outcome, cell.reason) == (ItemState.PENDING, Reason.CLOCK_NOT_SET)
+        assert cell.message
+
+    on_relays(test)
+
+
 async def explained(
     site: FleetSite, at: int, panel: str | None = None
 ) -> tuple[bool | None, bool | None, str | None, str | None]:

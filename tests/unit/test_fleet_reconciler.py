@@ -169,6 +169,63 @@ def test_foreign_slots_are_left_alone_until_reinit() -> None:
     on_site(test)
 
 
+def test_an_erasure_that_the_panel_refuses_is_tried_again_and_nothing_is_said_to_be_erased_before() -> None:
+    async def test(site: FleetSite) -> None:
+        stranger = Slot(("aaaaaaaa-0000-0000-0000-000000000001",), (Period(1, 0, 10),))
+        panel = site.panels["lobby"]
+        await site.fleet.upsert([item(1)])
+        panel.slots[7] = stranger
+        panel.faults.extend(["rejected", "rejected"])
+        await site.fleet.reinit("lobby")
+        await site.pass_time(0.5)
+        assert panel.slots[7] == stranger
+        report = only(await site.fleet.upsert([item(2)]))
+        assert not report.success
+        await site.pass_time(300)
+        assert site.held("lobby") == {link(1): (540, 600), link(2): (540, 600)}
+        assert 7 not in panel.slots
+
+    on_site(test)
+
+
+def test_a_panel_that_answers_no_look_in_the_background_is_not_said_to_be_in_step() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        panel = site.panels["lobby"]
+        await site.pass_time(100)
+        panel.deaf.extend([True] * 3)
+        while panel.deaf:
+            await site.pass_time(0.1)
+            view = site.fleet.panel("lobby")
+            assert view is not None
+            assert view.state == "in_sync" or len(panel.deaf) < 3
+        panel.deaf.extend([True] * 50)
+        await site.pass_time(5)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert view.state == "syncing"
+        panel.deaf.clear()
+        await site.pass_time(120)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert view.state == "in_sync"
+
+    on_site(test, drift_share=0.5)
+
+
+def test_a_stop_waits_for_no_look_in_the_background() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        site.drivers["lobby"].background_s = 60.0
+        await site.pass_time(100)
+        began = site.clock.monotonic()
+        await site.close()
+        assert site.clock.monotonic() - began < 1
+        await site.open()
+
+    on_site(test, drift_share=0.5)
+
+
 def test_clock_is_set_at_first_contact_and_after_a_power_cut() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1)])

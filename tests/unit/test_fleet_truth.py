@@ -8,7 +8,7 @@ import pytest
 
 from drivers.availability import _Listener
 from drivers.contract import Availability, ItemState, Period, Reason, Slot
-from gateway.store.contract import StoreUnavailable
+from gateway.store.contract import StoreError, StoreUnavailable
 from tests.support.fleet_site import FleetSite, item, link
 from tests.unit.test_fleet_reconciler import on_site, only
 
@@ -140,6 +140,27 @@ def test_a_deletion_is_no_success_while_what_it_overtook_is_on_its_way() -> None
         assert site.held("lobby") == {}
         await asked
         assert [len(image.slots) for _, image in site.panels["lobby"].transactions] == [1, 0]
+
+    on_site(test)
+
+
+def test_an_opening_that_the_store_cannot_mark_is_not_begun_and_a_closing_is() -> None:
+    """What a panel may hold is stored before its first byte leaves: a gateway that dies in between must know of it."""
+
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        site.store.refuse_lazy = StoreError("no room")
+        panel = site.panels["lobby"]
+        before = len(panel.transactions)
+        report = only(await site.fleet.upsert([item(2)]))
+        assert (report.success, report.panels[0].outcome) == (False, ItemState.PENDING)
+        assert (len(panel.transactions), site.held("lobby")) == (before, {link(1): (540, 600)})
+        await site.fleet.delete([link(1)])
+        await site.pass_time(1)
+        assert site.held("lobby") == {}
+        site.store.refuse_lazy = None
+        await site.pass_time(120)
+        assert site.held("lobby") == {link(2): (540, 600)}
 
     on_site(test)
 

@@ -9,6 +9,7 @@ import pytest
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.contract import Availability, ItemState, Period, Reason, Slot
+from gateway.fleet.panel.identity import Neighbour, judge
 from gateway.fleet.views import CannotDo, PanelView
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import FleetSite, item, link
@@ -130,6 +131,41 @@ def test_an_empty_unit_with_a_new_number_is_filled_and_told() -> None:
         assert view(site, "lobby").state == "in_sync", "its new number is remembered"
 
     two_panels(test)
+
+
+def neighbour(serial: str | None, found: str | None = None, *, departed: bool = False) -> Neighbour:
+    return Neighbour("vault", ("", ""), serial, found, (), departed)
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "fixed", "others", "another", "replaceable"),
+    [
+        ("7", "7", None, (), None, False),
+        ("7", None, None, (), None, False),
+        (None, None, None, (), None, False),
+        (None, "7", None, (), "no serial number", True),
+        ("8", "7", None, (), "the panel has 7", True),
+        ("8", None, None, (neighbour("8"),), "this is vault's unit", False),
+        ("8", "7", None, (neighbour("8"),), "this is vault's unit", False),
+        ("8", "7", None, (neighbour("8", departed=True),), "which has left the site", False),
+        ("8", None, None, (neighbour("8", departed=True),), None, False),
+        ("7", "7", None, (neighbour("7"),), None, False),
+        ("8", "7", None, (neighbour("8", "8"),), None, False),
+        ("8", "7", None, (neighbour("9", "9"),), "the panel has 7", True),
+        ("7", "7", "7", (), None, False),
+        ("8", "8", "7", (), "the configuration says 7", False),
+        (None, "7", "7", (), "the configuration says 7", False),
+    ],
+)
+def test_which_units_are_the_panel_its_successor_or_another(
+    found: str | None, known: str | None, fixed: str | None, others: tuple[Neighbour, ...], another: str | None, replaceable: bool
+) -> None:
+    judged = judge(found, known, fixed, others)
+    assert judged.replaceable is replaceable
+    if another is None:
+        assert judged.another is None
+    else:
+        assert another in (judged.another or "")
 
 
 @pytest.mark.parametrize("how", ["ask", "used", "another's", "fixed"])

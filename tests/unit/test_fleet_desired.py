@@ -1,0 +1,117 @@
+"""What is asked, without any panel: who is let in, who names what, and what a place has to be told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from config.settings import BindingSettings
+from drivers.contract import IDENTIFIER
+from gateway.fleet.bindings import Bindings
+from gateway.fleet.desired import Change, Desired
+from gateway.fleet.target import Target
+from gateway.identifiers.identifier import Identifier
+from gateway.identifiers.number import Number
+from gateway.schedules.time_profile import Readings, TimeProfile
+from gateway.store.contract import DesiredItem
+from tests.support.fleet_site import link, profile
+
+UTC = Readings(ZoneInfo("UTC"))
+EVERYWHERE = BindingSettings(link_id="*", panels=("@all",))
+
+
+def timed(number: int, generation: int = 1, content: TimeProfile | None = None) -> DesiredItem:
+    return DesiredItem(link(number), number, generation, generation, content or profile(number), "{}", 5.0, uid=number + 40)
+
+
+def card(number: int, *profiles: int, generation: int = 1) -> DesiredItem:
+    asked = Identifier(link(number), "card", Number("card", str(number)), "first", profiles=tuple(map(link, profiles)))
+    return DesiredItem(link(number), 100 + number, generation, generation, asked, "{}", 5.0, IDENTIFIER)
+
+
+def asked(*items: DesiredItem) -> Desired:
+    bindings = Bindings({"lobby": None, "gate": None}, {}, (EVERYWHERE,), {}, ("lobby",))
+    desired = Desired({item.key: item for item in items}, bindings)
+    for item in items:
+        desired.rebind(item.key)
+    return desired
+
+
+def noon(number: int) -> int:
+    """An instant within a test's profile."""
+    return profile(number).date_from + 60
+
+
+def test_a_card_opens_while_one_of_the_profiles_that_it_names_is_there_and_open() -> None:
+    desired = asked(timed(1), timed(2, content=profile(2, start=700)), card(7, 1, 2), card(8, 3))
+    person, nobody = (desired.live[card(number).key].identifier for number in (7, 8))
+    assert person is not None
+    assert nobody is not None
+    assert desired.first_no(person, UTC, noon(1)) is None
+    assert desired.first_no(person, UTC, profile(2, start=700).date_from) is None
+    assert desired.first_no(person, UTC, noon(1) + 7200) == "none of its time profiles is open"
+    assert desired.first_no(nobody, UTC, noon(1)) == "none of its time profiles is open"
+    unbound = replace(person, profiles=None)
+    assert desired.first_no(unbound, UTC, noon(1) + 7200) is None
+
+
+def test_a_profile_is_found_by_the_number_that_the_vendors_pages_show() -> None:
+    desired = asked(timed(1), timed(2), card(3))
+    assert (desired.profile_of(42), desired.profile_of(0), desired.profile_of(43)) == (link(2), None, None)
+
+
+def test_who_names_a_profile_is_who_names_it_now() -> None:
+    desired = asked(timed(1), timed(2), card(7, 1), card(8, 1, 2))
+    assert set(desired.naming(link(1))) == {card(7).key, card(8).key}
+    desired.absorb(card(7, 2, generation=2))
+    assert set(desired.naming(link(1))) == {card(8).key}
+    assert set(desired.naming(link(2))) == {card(7).key, card(8).key}
+    desired.absorb(replace(card(8, generation=3), content=None, body='{"identifier_type": "card", "identifier_number": "8"}'))
+    assert (set(desired.naming(link(1))), set(desired.naming(link(9)))) == (set(), set())
+
+
+def test_places_are_told_of_what_changed_and_of_nothing_else() -> None:
+    desired = asked(timed(1), timed(2))
+    lobby, gate = Target("lobby"), Target("gate")
+    changed = timed(1, generation=2)
+    assert desired.absorb(changed) == (Change(lobby, link(1), changed), Change(gate, link(1), changed))
+    assert desired.absorb(changed) == (), "it is known"
+    assert desired.absorb(timed(1)) == (), "an older one comes late"
+    assert desired.rebind(link(1)) == ()
+    desired.bindings = Bindings({"lobby": None, "gate": None}, {}, (EVERYWHERE,), {link(1): ("gate",)}, ())
+    assert desired.rebind(link(1)) == (Change(lobby, link(1), None),)
+    assert (desired.targets(link(1)), desired.targets(link(2))) == ((gate,), (lobby, gate))
+    desired.leave("gate")
+    assert (desired.targets(link(1)), desired.targets(link(2))) == ((), (lobby,))
+    tombstone = replace(timed(2, generation=3), content=None)
+    assert desired.absorb(tombstone) == (Change(lobby, link(2), None),)
+    assert (desired.generation(link(2)), link(2) in desired, desired.is_live(link(2))) == (3, True, False)
+    desired.forget([link(2), link(1)])
+    assert (desired.generation(link(2)), link(2) in desired, link(1) in desired) == (0, False, True)
+
+
+def test_cards_go_to_readers_only_unless_a_panel_is_named() -> None:
+    desired = asked(card(7), card(8))
+    assert desired.targets(card(7).key) == (Target("lobby"),)
+    desired.bindings = Bindings({"lobby": None, "gate": None}, {}, (EVERYWHERE,), {link(8): ("gate", "cellar")}, ("lobby",))
+    assert desired.wanted(card(8).key) == (Target("gate"),)
+    assert (desired.missing(card(8).key), desired.missing(card(7).key)) == (("cellar",), ())
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Kyiv"])
+def test_profiles_are_listed_as_they_are_read_now_and_kept_once(zone: str) -> None:
+    desired = asked(timed(2), timed(1), card(7))
+    assert [item.link_id for item in desired.items()] == [link(1), link(2)]
+    desired.reread(Readings(ZoneInfo(zone)))
+    again = desired.items()
+    assert [item.generation for item in again] == [1, 1], "nothing else was asked"
+    unkept = desired.unkept()
+    assert set(unkept) <= set(again)
+    desired.kept(unkept[:1])
+    assert desired.unkept() == unkept[1:]
+    newer = timed(1, generation=2)
+    desired.absorb(newer)
+    desired.kept(unkept)
+    assert (desired.unkept(), desired.live[link(1)]) == ((), newer)
