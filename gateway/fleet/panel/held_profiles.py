@@ -28,7 +28,7 @@ class HeldProfiles:
         self._edge: dict[str, float] = {}
         """When each opens or closes next, where it still does."""
         self._edges: list[tuple[float, str]] = []
-        """A heap of these, with some that count no more."""
+        """A heap of these, with some that no longer count."""
         self._fresh = 0
         """The number of profiles that may not be worked out yet."""
 
