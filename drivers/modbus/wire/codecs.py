@@ -15,6 +15,7 @@ from drivers.modbus.wire.requests import Request
 EXCEPTION_FLAG = 0x80
 _EXCEPTION_SIZE = 2
 _ACCEPTED = 0x05
+"""A panel sends it while it is still at work: whether it will have done it is not known yet."""
 BUSY = 0x06
 _OF_CONVERTERS = frozenset({0x0A, 0x0B})
 """No path to the unit, no answer from it: a converter sends these codes after it forwarded the request, or may have."""

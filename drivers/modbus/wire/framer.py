@@ -102,6 +102,7 @@ class ReplyFramer:
 def _frame_size(buffer: bytearray, start: int) -> int | None:
     """The size of the frame that may start here; 0 if none can; None if more bytes are needed to tell."""
     unit = buffer[start]
+    # An RS-485 driver that turns on shows 0x00 or 0xFF before a frame: neither begins one.
     if not 1 <= unit <= _MAX_UNIT:
         return 0
     left = len(buffer) - start

@@ -85,6 +85,7 @@ def _is_pseudo_terminal(port: str) -> bool:
 
 async def _connected(settings: ModbusRtuLine, parity: str, receiver: Receiver) -> Outlet:
     try:
+        # Exclusive: of two programs on one port each would take bytes of the other's replies.
         port = serial.Serial(
             port=settings.port, baudrate=settings.baudrate, parity=parity, stopbits=settings.stopbits, exclusive=True
         )

@@ -204,6 +204,7 @@ class TcpLink:
             raise BusUnavailable(f"{self._host}:{self._port} closed the connection at once")
         self._far_end.opened(self._clock.monotonic(), wait_s)
         client.ctx.comm_params.timeout_connect = _NEVER_S
+        # pymodbus begins each connection with transaction 1: a device server's late reply would answer the wrong request.
         client.ctx.next_tid = self._last_id
         self._missed, self._zero_answered = 0, False
         self._client = client
@@ -217,11 +218,13 @@ class TcpLink:
         except OSError as error:
             raise BusUnavailable(str(error)) from error
         for address in addresses:
+            # The bus is the one layer that repeats and reopens: pymodbus must do neither.
             client = AsyncModbusTcpClient(
                 address, port=self._port, retries=0, reconnect_delay=0, timeout=_CONNECT_S, trace_connect=self._connection
             )
             self._framer = self._new_framer()
             client.ctx.framer = self._framer
+            # pymodbus forgets its buffer beyond 516 bytes, and with it the reply behind a burst of late ones.
             client.ctx.max_buffer_size = _RECEIVE_BUFFER
             self._cut = False
             if await client.connect():
