@@ -25,10 +25,10 @@ from config.panel_parts import (
     UnixTableClock,
     WritePlanRules,
 )
-from config.schedule_layouts import OpenAccessSlots, ScheduleLayout, layout_faults, layout_misfits, layout_spans
+from config.schedule_layouts import OpenAccessSlots, ScheduleLayout, layout_extents, layout_faults, layout_misfits
 
 Mistake = tuple[str, str]
-Span = tuple[str, int, int]
+Extent = tuple[str, int, int]
 """Key path, documented address, addresses taken."""
 
 _LAST = 0xFFFF
@@ -178,23 +178,23 @@ def _addresses(tables: Tables) -> Iterator[Mistake]:
     if tables.addressing is None:
         return
     base = tables.addressing.base
-    for path, address, width in _spans(tables):
+    for path, address, width in _extents(tables):
         if address < base:
             yield path, f"{address} is below addressing.base, {base}"
         elif address - base + width - 1 > _LAST:
             yield path, f"{width} from {address} on reach beyond PDU address {_LAST}"
 
 
-def _spans(tables: Tables) -> Iterator[Span]:
+def _extents(tables: Tables) -> Iterator[Extent]:
     """Every address of the file with what is taken there."""
     for name, register in (tables.registers or {}).items():
         if register is not None:
             yield f"registers.{name}.address", register.address, register.width
     if tables.schedule is not None:
-        for key, address, width in layout_spans(tables.schedule, tables.most("max_schedules")):
+        for key, address, width in layout_extents(tables.schedule, tables.most("max_schedules")):
             yield f"schedule.{key}", address, width
     if tables.write is not None:
-        yield from _write_spans(tables.write)
+        yield from _write_extents(tables.write)
     if isinstance(tables.clock, UnixTableClock):
         yield "clock.address", tables.clock.address, _TABLE_WORDS
         wall = (tables.registers or {}).get(tables.clock.wall)
@@ -209,7 +209,7 @@ def _spans(tables: Tables) -> Iterator[Span]:
                 yield f"outputs.{part}.address", found.address, tables.most("outputs")
 
 
-def _write_spans(write: WritePlanRules) -> Iterator[Span]:
+def _write_extents(write: WritePlanRules) -> Iterator[Extent]:
     for index, bits in enumerate(write.prepare):
         yield f"write.prepare[{index}].address", bits.address, 1
     for key in ("begin", "commit", "save", "load"):

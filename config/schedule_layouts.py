@@ -185,7 +185,7 @@ def _gate_closes(table: PeriodTable) -> bool:
     return closes[table.gate]
 
 
-def layout_spans(layout: ScheduleLayout, schedules: int) -> Iterator[tuple[str, int, int]]:
+def layout_extents(layout: ScheduleLayout, schedules: int) -> Iterator[tuple[str, int, int]]:
     """The key, documented address and number of addresses of every block that a layout of `schedules` schedules uses."""
     match layout:
         case OpenAccessSlots():

@@ -16,8 +16,8 @@ from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage,
 from drivers.errors import DriverError, GaveWay, NotSent, PanelException, Unconfirmed, UnexpectedReply, VerifyFailed
 from drivers.modbus.panel.in_force import put_in_force
 from drivers.modbus.panel.layouts import build_layout
-from drivers.modbus.panel.layouts.direct import save_steps
 from drivers.modbus.panel.layouts.layout import Layout
+from drivers.modbus.panel.layouts.without_commit import save_steps
 from drivers.modbus.panel.output_driver import OutputDriver
 from drivers.modbus.panel.prepare import When, prepare, stands
 from drivers.modbus.panel.restarts import Reading, went_on

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from config.panel_model import PanelModel
 from config.schedule_layouts import GeSchedules
 from drivers.contract import PanelCapabilities, PanelImage, Slot, Stretch
-from drivers.modbus.panel.layouts.direct import Writer, unchanged
 from drivers.modbus.panel.layouts.events import ListCodec, Phases, add_list
 from drivers.modbus.panel.layouts.ge_calendars import (
     NO_DATE,
@@ -26,6 +25,7 @@ from drivers.modbus.panel.layouts.ge_calendars import (
 )
 from drivers.modbus.panel.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, within
 from drivers.modbus.panel.layouts.layout import NoEntries, Read
+from drivers.modbus.panel.layouts.without_commit import Writer, unchanged
 from drivers.modbus.panel.steps import Check, Transaction
 from drivers.modbus.panel.words import checks, chunks, reads
 from drivers.modbus.wire.requests import Request, read_coils, read_holding_registers, write_coil

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from config.panel_model import PanelModel
 from config.schedule_layouts import PeriodTable
 from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
-from drivers.modbus.panel.layouts.direct import Writer
 from drivers.modbus.panel.layouts.events import Phases
 from drivers.modbus.panel.layouts.intervals import WEEK, day_plan, periods_of
 from drivers.modbus.panel.layouts.layout import AllSeen, NoEntries, NoValues, Read
+from drivers.modbus.panel.layouts.without_commit import Writer
 from drivers.modbus.panel.steps import Check, Transaction
 from drivers.modbus.panel.words import checks, reads
 

@@ -12,10 +12,10 @@ from config.panel_model import PanelModel
 from config.panel_parts import BitSetting
 from config.schedule_layouts import WeekEvents
 from drivers.contract import PanelCapabilities, PanelImage, Slot
-from drivers.modbus.panel.layouts.direct import Writer, unchanged
 from drivers.modbus.panel.layouts.events import ListCodec, Phases, add_list
 from drivers.modbus.panel.layouts.intervals import DAY_MINUTES, WEEK, Intervals, day_plan, periods_of, weekday
 from drivers.modbus.panel.layouts.layout import AllSeen, NoEntries, Read
+from drivers.modbus.panel.layouts.without_commit import Writer, unchanged
 from drivers.modbus.panel.steps import Check, Transaction
 from drivers.modbus.panel.words import checks, reads
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_register
