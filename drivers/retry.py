@@ -26,10 +26,11 @@ class GiveUp:
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     retries: int = 2
-    """The wait after an unconfirmed attempt."""
+    """Further attempts after unconfirmed ones."""
     busy_retries: int = 4
-    """The first wait after the panel answered that it is busy; the waits double."""
+    """Further attempts after the panel answered that it is busy."""
     busy_delay_s: float = 0.05
+    """The first wait after such an answer; the waits double."""
     silent_delay_s: float = 0.25
     """The first wait after no answer: other units use the line, a panel that starts or works gets time. The waits double."""
 
