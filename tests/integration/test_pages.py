@@ -67,6 +67,19 @@ def test_the_map_of_the_tests_names_tests() -> None:
 
 
 @each_page
+def test_every_test_that_is_run_exists(page: Page) -> None:
+    written = [*page.spans(), *(block.text for block in page.blocks)]
+    files = {part for text in written if "pytest " in text for part in re.findall(r"tests/[\w/{},*.]+", text)}
+    assert not [file for file in files if not all(list(ROOT.glob(one)) for one in _expanded(file))]
+
+
+def _expanded(pattern: str) -> list[str]:
+    """The patterns that bash makes of braces: `test_{a,b}.py` is two."""
+    found = re.fullmatch(r"(.*)\{(.*)\}(.*)", pattern)
+    return [pattern] if found is None else [f"{found[1]}{each}{found[3]}" for each in found[2].split(",")]
+
+
+@each_page
 def test_every_make_target_exists(page: Page) -> None:
     targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text()))
     named = {name for span in page.spans() for name in re.findall(r"^make ([a-z]+)", span)}
