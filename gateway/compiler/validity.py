@@ -15,7 +15,7 @@ _CUT = "validity_days"
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Validity:
     """The first and the last Unix minute, inclusive; None where it is open. `cuts`: what was narrowed."""
 
     first: int | None = None
@@ -23,10 +23,10 @@ class Span:
     cuts: tuple[str, ...] = ()
 
 
-def minutes_of(identifier: Identifier, capabilities: PanelCapabilities, options: CompileOptions) -> Span | Refusal | None:
-    """Rounded inwards; None where no whole minute is left."""
+def minutes_of(identifier: Identifier, capabilities: PanelCapabilities, options: CompileOptions) -> Validity | Refusal | None:
+    """The validity rounded inwards; None where no whole minute is left."""
     if identifier.valid_from is None or identifier.valid_to is None:
-        return Span()
+        return Validity()
     span = identifier.minutes()
     if span is None:
         return None
@@ -35,20 +35,20 @@ def minutes_of(identifier: Identifier, capabilities: PanelCapabilities, options:
         return _refusal("the panel cannot express a validity")
     if capabilities.identifier_validity == "day":
         return _whole_days(first, last, options)
-    return Span(first, last)
+    return Validity(first, last)
 
 
-def _whole_days(first: int, last: int, options: CompileOptions) -> Span | Refusal:
+def _whole_days(first: int, last: int, options: CompileOptions) -> Validity | Refusal:
     zone = options.readings.zone
     begin = instant_of(zone, DAY_S * -(-local_second(zone, 60 * first) // DAY_S))
     end = instant_of(zone, DAY_S * (local_second(zone, 60 * (last + 1)) // DAY_S))
     if (begin, end) == (60 * first, 60 * (last + 1)):
-        return Span(first, last)
+        return Validity(first, last)
     if _CUT not in options.narrow:
         return _refusal("a validity that does not begin and end at midnight; `narrow` does not allow cutting it")
     if begin >= end:
         return _refusal("a validity that holds no whole day")
-    return Span(begin // 60, end // 60 - 1, (_CUT,))
+    return Validity(begin // 60, end // 60 - 1, (_CUT,))
 
 
 def _refusal(message: str) -> Refusal:

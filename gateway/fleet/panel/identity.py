@@ -92,31 +92,31 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class UnitVerdict:
     """`another`: why the unit is not the panel, None where it is. `replaceable`: it is the panel's successor if it is empty."""
 
     another: str | None = None
     replaceable: bool = False
 
 
-SAME = Judgement()
+SAME = UnitVerdict()
 
 
-def judge(found: str | None, known: str | None, fixed: str | None, neighbours: Collection[Neighbour]) -> Judgement:
+def judge(found: str | None, known: str | None, fixed: str | None, neighbours: Collection[Neighbour]) -> UnitVerdict:
     """A unit by its serial number alone. `found` None: it has none. `known`: that of the panel, `fixed`: by the configuration."""
     if fixed is not None:
-        return SAME if found == fixed else Judgement(f"{_said(found)}, the configuration says {fixed}")
+        return SAME if found == fixed else UnitVerdict(f"{_said(found)}, the configuration says {fixed}")
     if found == known or met_twice(found, known, neighbours):
         return SAME
     if found is None:
-        return Judgement(f"the unit reports no serial number, the panel has {known}", replaceable=True)
+        return UnitVerdict(f"the unit reports no serial number, the panel has {known}", replaceable=True)
     owner = next((each for each in neighbours if each.serial == found), None)
     if owner is None:
-        changed = Judgement(f"{_said(found)}, the panel has {known}", replaceable=True)
+        changed = UnitVerdict(f"{_said(found)}, the panel has {known}", replaceable=True)
         return SAME if known is None else changed
     if owner.departed:
-        return SAME if known is None else Judgement(f"{_said(found)}: this was the unit of {owner.id}, which has left the site")
-    return Judgement(f"this is {owner.id}'s unit (serial number {found}): are the ports swapped?")
+        return SAME if known is None else UnitVerdict(f"{_said(found)}: this was the unit of {owner.id}, which has left the site")
+    return UnitVerdict(f"this is {owner.id}'s unit (serial number {found}): are the ports swapped?")
 
 
 def met_twice(found: str | None, known: str | None, neighbours: Collection[Neighbour]) -> bool:
