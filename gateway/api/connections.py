@@ -91,7 +91,7 @@ class Connections:
 
     @contextmanager
     def arriving(self, connection: Connection) -> Iterator[None]:
-        """Inside, a request of a stranger is still arriving: that is not work yet."""
+        """Inside, a request without a login is still arriving: that is not work yet."""
         self.ends(connection)
         try:
             yield

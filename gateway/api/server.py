@@ -169,7 +169,7 @@ class Protocol(web.RequestHandler):
         return self.place is not None and self._reception.connections.begins(self.place)
 
     def arriving(self) -> AbstractContextManager[None]:
-        """Inside, a request of a stranger is still arriving: its connection may have to make way."""
+        """Inside, a request without a login is still arriving: its connection may have to make way."""
         return contextlib.nullcontext() if self.place is None else self._reception.connections.arriving(self.place)
 
     async def finish_response(

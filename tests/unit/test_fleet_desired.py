@@ -15,7 +15,7 @@ from gateway.fleet.target import Target
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.number import Number
 from gateway.schedules.time_profile import Readings, TimeProfile
-from gateway.store.contract import DesiredItem
+from gateway.store.contract import TIME_PROFILE, DesiredItem
 from tests.support.fleet_site import link, profile
 
 UTC = Readings(ZoneInfo("UTC"))
@@ -59,7 +59,8 @@ def test_a_card_opens_while_one_of_the_profiles_that_it_names_is_there_and_open(
 
 def test_a_profile_is_found_by_the_number_that_the_vendors_pages_show() -> None:
     desired = asked(timed(1), timed(2), card(3))
-    assert (desired.profile_of(42), desired.profile_of(0), desired.profile_of(43)) == (link(2), None, None)
+    found = [desired.entity(TIME_PROFILE, uid) for uid in (42, 0, 43)]
+    assert [None if each is None else each.link_id for each in found] == [link(2), None, None]
 
 
 def test_who_names_a_profile_is_who_names_it_now() -> None:
