@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from config.settings import BindingSettings
-from drivers.contract import IDENTIFIER
+from drivers.contract import IDENTIFIER, TIME_PROFILE
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.desired import Change, Desired
 from gateway.fleet.target import Target
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.number import Number
 from gateway.schedules.time_profile import Readings, TimeProfile
-from gateway.store.contract import TIME_PROFILE, DesiredItem
+from gateway.store.contract import DesiredItem
 from tests.support.fleet_site import link, profile
 
 UTC = Readings(ZoneInfo("UTC"))
