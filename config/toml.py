@@ -10,6 +10,10 @@ DEEPEST = 32
 _INT64 = range(-(2**63), 2**63)
 _TOO_LONG = re.compile(r"[0-9](?:_?[0-9]){4300}")
 """Matches more digits than Python converts into a number."""
+_LONGEST_KEY = 256
+"""Python's reader takes time by the square of the parts of a dotted key: from this many on it does not get it."""
+_QUOTED = re.compile("\"(?:[^\"\\\\]|\\\\.)*\"|'[^']*'")
+_AROUND_KEYS = re.compile(r"[=,{}\[\]]")
 
 
 class TomlMistake(Exception):
@@ -18,6 +22,9 @@ class TomlMistake(Exception):
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Tables nested at most 32 deep, integers of 64 bits. Raises TomlMistake."""
+    deep = _line_of_long_key(text)
+    if deep is not None:
+        raise TomlMistake(f"file: nested more than {DEEPEST} deep, at line {deep}")
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -49,6 +56,16 @@ def _check(tables: dict[str, Any]) -> None:
 
 def _line(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
+
+
+def _line_of_long_key(text: str) -> int | None:
+    """The first line with a key of more than _LONGEST_KEY parts; None: there is none."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") > _LONGEST_KEY:
+            bare = _QUOTED.sub("", line).partition("#")[0]
+            if any(part.count(".") > _LONGEST_KEY for part in _AROUND_KEYS.split(bare)):
+                return number
+    return None
 
 
 def _line_of_depth(text: str) -> int:

@@ -26,7 +26,7 @@ from gateway.api.known_addresses import FACT, KnownAddresses
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
-from gateway.concurrency import Remembered, Supervisor
+from gateway.concurrency import Remembered, Supervisor, in_a_thread
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
@@ -295,11 +295,12 @@ class Gateway:
         return report
 
     async def _read_again(self) -> ReloadReport:
-        if self._config is None:
+        config = self._config
+        if config is None:
             return ReloadReport(False, mistakes=("this gateway has no configuration file",))
         try:
-            wanted = load_settings(self._config)
-            models = self._models(wanted)
+            wanted = await in_a_thread(lambda: load_settings(config), "configuration")
+            models = await in_a_thread(lambda: self._models(wanted), "panel models")
             refused = changed_beyond_reload(self._file, wanted)
             if refused:
                 return ReloadReport(False, mistakes=refused)

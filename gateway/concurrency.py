@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 from drivers.clock import Clock
@@ -105,6 +106,15 @@ class UrgentFirst:
                     following.set_result(None)
                     return
         self._taken = False
+
+
+async def in_a_thread(work: Callable[[], T], name: str) -> T:
+    """Carry out work beside the loop, in a thread of its own: the loop's own threads may all be waiting for something else."""
+    threads = ThreadPoolExecutor(1, name)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
+    finally:
+        threads.shutdown(wait=False)
 
 
 async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:

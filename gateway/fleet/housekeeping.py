@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from gateway.concurrency import in_a_thread
 from gateway.fleet import host_clock, zone_law
 from gateway.fleet.assignment import Assignment
 from gateway.fleet.context import FleetContext
@@ -100,7 +101,7 @@ class Housekeeper:
             return
         self._law_read_at, zone = now, self._context.options.readings.zone
         try:
-            fresh = await asyncio.to_thread(newest, zone)
+            fresh = await in_a_thread(lambda: newest(zone), "time zones")
         except (ZoneInfoNotFoundError, OSError, ValueError) as error:
             LOG.warning("the time zone database cannot be read", extra={"zone": zone.key, "error": str(error)})
             return

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE, Allocation, split_key
+from gateway.concurrency import in_a_thread
 from gateway.store import codec, sqlite_schema
 from gateway.store.backups import backup_file
 from gateway.store.contract import (
@@ -268,7 +269,7 @@ class SqliteStore:
 
     async def backup(self, target: Path) -> None:
         self._refuse_when_closed()
-        await asyncio.to_thread(backup_file, self._file.path, target)
+        await in_a_thread(partial(backup_file, self._file.path, target), "backup")
 
     async def writable(self) -> bool:
         try:

@@ -11,6 +11,7 @@ from config.files import read_file, read_password
 from config.loader import ConfigurationError, load_settings
 from config.panel_model import ModelError, load_model, load_models
 from config.settings import Settings
+from config.toml import parse_toml
 
 ABSURD = {
     "deep arrays": ("a = " + "[" * 5000 + "]" * 5000, "file: nested more than 32 deep, at line 1"),
@@ -18,6 +19,10 @@ ABSURD = {
     "deep inline tables": ("a = " + "{b=" * 3000 + "1" + "}" * 3000, "file: nested more than 32 deep, at line 1"),
     "deep dotted keys": (".".join(["a"] * 3000) + " = 1", "nested more than 32 deep"),
     "deep headers": ("[" + ".".join(["a"] * 3000) + "]", "nested more than 32 deep"),
+    "endless header": ("\n[" + ".".join(["a"] * 200_000) + "]", "nested more than 32 deep, at line 2"),
+    "endless quoted key": (" . ".join(['"a"'] * 100_000) + " = 1", "nested more than 32 deep, at line 1"),
+    "endless literal key": (".".join(["'a'"] * 100_000) + " = 1", "nested more than 32 deep, at line 1"),
+    "endless key in a table": ("a = [{" + ".".join(["a"] * 100_000) + " = 1}]", "nested more than 32 deep, at line 1"),
     "long integer": ("[http]\nport = " + "1" * 5001, "a number that is no 64-bit integer, at line 2"),
     "long integer with marks": ("[http]\n\nport = " + "1_1" * 2501, "a number that is no 64-bit integer, at line 3"),
     "long hexadecimal": ("[http]\nport = 0x" + "f" * 5001, "http.port: no 64-bit integer"),
@@ -35,6 +40,21 @@ def test_absurd_toml_is_a_mistake_at_its_place(tmp_path: Path, text: str, said: 
     with pytest.raises(ModelError) as model:
         load_model(file)
     assert said.removeprefix("file: ") in model.value.mistakes[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'name = "' + "a." * 5000 + '"',
+        "name = 'it\\'\n# \"" + "a." * 5000,
+        'name = "say \\"a.b\\"' + ". " * 5000 + '"',
+        "list = [" + "1.5, " * 5000 + "]",
+        "[a.b]\nc.d = 1 # " + "." * 5000,
+    ],
+    ids=["string", "literal and comment", "quoted", "numbers", "comment"],
+)
+def test_dots_that_are_no_key_are_read(text: str) -> None:
+    assert parse_toml(text)
 
 
 @pytest.fixture(params=["fifo", "/dev/zero", "/dev/full", "folder", "huge"])
