@@ -103,7 +103,7 @@ def _panel(result: PanelResult, word: str) -> dict[str, Any]:
         entry["reason"] = result.reason.value
     if result.cuts:
         entry["cuts"] = result.cuts
-    for name in ("valid_until", "law_until", "still_grants", "still_grants_text", "still_grants_until", "message"):
+    for name in ("valid_until", "law_until", "still_grants", "still_grants_text", "still_grants_until", "message", "limit"):
         value = getattr(result, name)
         if value is not None:
             entry[name] = value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities
 from gateway.compiler.moment import Moment
@@ -12,7 +12,7 @@ from gateway.compiler.outcome import Draft, not_started, refused
 from gateway.compiler.own_slots import first_occurrence_end, outcome_of, unheld
 from gateway.compiler.shapes import Shape, grain_of, shape_of
 from gateway.compiler.special_days import Demand
-from gateway.compiler.table import CLOSED_WEEK, DayPlan, Table, day_fits, weekday, within
+from gateway.compiler.table import CLOSED_WEEK, DayPlan, Interval, Table, day_fits, weekday, within
 from gateway.compiler.weekly import Stale, forever, stale_table, starts_at, weekly_table
 
 
@@ -58,9 +58,15 @@ def knows_dates(capabilities: PanelCapabilities) -> bool:
 
 
 def candidate(
-    bound: BoundProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions, horizon: int
+    bound: BoundProfile,
+    capabilities: PanelCapabilities,
+    moment: Moment,
+    options: CompileOptions,
+    horizon: int,
+    gaps: tuple[Interval, ...] = (),
 ) -> Candidate:
-    shape = shape_of(bound.profile, options.readings, grain_of(capabilities))
+    """`gaps`: local minutes that the clock skips; a window that would end at the first of them ends a minute earlier."""
+    shape = shape_of(bound.profile, options.readings, replace(grain_of(capabilities), gaps=gaps))
     early = unheld(shape, capabilities, moment)
     if early is not None:
         return Candidate(bound, shape, early)
@@ -117,7 +123,7 @@ def _demand(
         return Demand(stale.week, {}), stale, None
     limit = "max_special_day_groups" if shape.steady is None else "date_range"
     first = _first_open(shape, moment, horizon) or shape.first_asked(moment.second)
-    return None, None, refused(limit, "a weekly table would go stale", *first)
+    return None, None, refused(limit, f"a weekly table would go stale ({limit})", *first)
 
 
 def _stale_outcome(stale: Stale, cuts: tuple[str, ...], moment: Moment) -> ItemOutcome:

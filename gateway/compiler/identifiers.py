@@ -242,12 +242,13 @@ def _of_profile(link_id: str, image: PanelImage) -> ItemOutcome:
     if outcome is None:
         return _refused_by_profile(link_id, "is not bound to the panel")
     if outcome.outcome is ItemState.REFUSED:
-        return _refused_by_profile(link_id, "is refused by the panel")
+        said = f": {outcome.message}" if outcome.message else ""
+        return _refused_by_profile(link_id, f"is refused by the panel{said}", outcome.refusal)
     return outcome
 
 
-def _refused_by_profile(link_id: str, why: str) -> ItemOutcome:
-    return ItemOutcome(ItemState.REFUSED, Reason.PROFILE_NOT_HELD, f"the time profile {link_id} {why}")
+def _refused_by_profile(link_id: str, why: str, refusal: Refusal | None = None) -> ItemOutcome:
+    return ItemOutcome(ItemState.REFUSED, Reason.PROFILE_NOT_HELD, f"the time profile {link_id} {why}", refusal=refusal)
 
 
 def _refused(limit: str, message: str, reason: Reason = Reason.NOT_REPRESENTABLE) -> ItemOutcome:

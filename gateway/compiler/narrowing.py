@@ -46,7 +46,8 @@ class Cuts:
         """Refused for the first cut that is not allowed, or that leaves nothing; `day` and its plan name where it begins."""
         name = next((name for name in self.names if name not in narrow), self.names[-1])
         unknown_end = name == "last_minute" and self.shape.grain.capabilities.end_minute == "unknown"
-        return refused("end_minute" if unknown_end else _LIMITS[name], f"would need to cut {_PHRASES[name]}", day, plan)
+        limit = "end_minute" if unknown_end else _LIMITS[name]
+        return refused(limit, f"would need to cut {_PHRASES[name]} ({limit})", day, plan)
 
 
 def cut_shapes(shape: Shape, capabilities: PanelCapabilities) -> Iterator[Cuts]:
@@ -60,17 +61,18 @@ def cut_shapes(shape: Shape, capabilities: PanelCapabilities) -> Iterator[Cuts]:
 def _names(shape: Shape, capabilities: PanelCapabilities) -> Iterator[str]:
     if shape.grain.step > 1 and _windows(shape) != _windows(_finer(shape)):
         yield "resolution"
-    if capabilities.end_minute == "unknown" or (shape.grain.day_end < MINUTES and _reaches_midnight(shape)):
+    ends_early = shape.grain.day_end < MINUTES and _reaches_midnight(shape)
+    if capabilities.end_minute == "unknown" or ends_early or shape.grain.gaps:
         yield "last_minute"
 
 
 def whole_minutes(shape: Shape) -> Shape:
     """The shape as it is asked for, without any cut."""
-    return replace(shape, grain=replace(shape.grain, step=1, day_end=MINUTES, fewer=False))
+    return replace(shape, grain=replace(shape.grain, step=1, day_end=MINUTES, fewer=False, gaps=()))
 
 
 def _uncut(shape: Shape) -> Shape:
-    return replace(shape, grain=replace(shape.grain, day_end=MINUTES, fewer=False))
+    return replace(shape, grain=replace(shape.grain, day_end=MINUTES, fewer=False, gaps=()))
 
 
 def _finer(shape: Shape) -> Shape:

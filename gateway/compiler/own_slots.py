@@ -128,7 +128,8 @@ def _weekly(coming: Coming, attempt: Cuts, capabilities: PanelCapabilities, firs
     table = Table(weekly_table(attempt.shape))
     limit = exceeded(table, capabilities)
     if limit is not None:
-        return _Found(coming, refusal=refused(limit, "the weekly table does not fit", first, table.week[weekday(first)]))
+        plan = table.week[weekday(first)]
+        return _Found(coming, refusal=refused(limit, f"the weekly table does not fit ({limit})", first, plan))
     return _Found(coming, (Slot(link_ids=(), periods=table.periods()),), cuts=attempt.phrases)
 
 
@@ -141,4 +142,4 @@ def _too_poor(found: Cover | None, shape: Shape, capabilities: PanelCapabilities
     start = first if found is None else found.reach + 1
     day, plan = next(((day, plan) for day, plan in shape.days(start, start + SHORT_DAYS) if plan), (first, CLOSED))
     limit = exceeded(Table((plan,)), capabilities) or "max_slots_per_profile"
-    return refused(limit, "the days of one occurrence do not fit", day, plan)
+    return refused(limit, f"the days of one occurrence do not fit ({limit})", day, plan)

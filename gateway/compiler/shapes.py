@@ -28,6 +28,12 @@ class Grain:
     capabilities: PanelCapabilities
     fewer: bool = False
     """A day plan that needs more entries than there are loses its shortest intervals."""
+    gaps: tuple[Interval, ...] = ()
+    """Local minutes that the clock skips: a window that ends at the first of them, in any week, ends a minute earlier."""
+
+    def loses(self, closes: int) -> bool:
+        """Whether a window that ends at this local minute ends a minute earlier."""
+        return any((closes - first) % (7 * MINUTES) == 0 for first, _ in self.gaps)
 
     def plan(self, intervals: list[Interval]) -> DayPlan:
         plan = tuple(intervals)
@@ -85,6 +91,7 @@ class Shape:
         step = self.grain.step
         for start, end in self.recurrence.local_windows(first_day, last_day):
             opens, closes = _up(start, 60 * step) * step, end // (60 * step) * step
+            closes -= self.grain.loses(closes)
             if opens < closes:
                 yield opens, closes
 

@@ -23,6 +23,8 @@ from gateway.compiler.special_days import Demand, Misfit
 from gateway.compiler.table import CLOSED, CLOSED_WEEK, Table
 from gateway.schedules.local_time import DAY_S, local_second
 
+_LOST_CLOSING = "events_on_clock_step"
+
 
 def is_shared(capabilities: PanelCapabilities) -> bool:
     """Whether the place of one profile depends on the others: one table for all, dates for all, or no dates of any kind."""
@@ -110,13 +112,33 @@ def _choose_members(candidates: Sequence[Candidate], panel: Panel) -> tuple[Join
         if not panel.room or (not panel.one_table and len(joint.members) >= panel.room):
             refusals[newcomer.link_id] = _roomless(newcomer, panel)
             continue
-        trial = join(sorted((*joint.members, newcomer), key=lambda each: places[each.link_id]), panel, joint)
-        refusal = _refusal(trial, joint, newcomer, panel) or _too_poor(newcomer, panel)
+        trial, refusal = _tried(newcomer, joint, places, panel)
+        narrower = _closing_earlier(newcomer, refusal, panel)
+        if narrower is not None:
+            trial, refusal = _tried(narrower, joint, places, panel)
         if refusal is None:
             joint = trial
         else:
             refusals[newcomer.link_id] = refusal
     return joint, refusals
+
+
+def _tried(newcomer: Candidate, joint: Joint, places: Mapping[str, int], panel: Panel) -> tuple[Joint, Draft | None]:
+    """The members with a newcomer, and why it cannot join them; None: it can."""
+    trial = join(sorted((*joint.members, newcomer), key=lambda each: places[each.link_id]), panel, joint)
+    return trial, _refusal(trial, joint, newcomer, panel) or _too_poor(newcomer, panel)
+
+
+def _closing_earlier(member: Candidate, refusal: Draft | None, panel: Panel) -> Candidate | None:
+    """A member that is refused because it closes in an hour that the clock skips, cut so that it closes before that; None: it was
+    refused for something else, it is cut already, or the panel may not cut it."""
+    found = None if refusal is None else refusal.outcome.refusal
+    if found is None or found.limit != _LOST_CLOSING or member.shape.grain.gaps or member.shape.grain.step > 1:
+        return None
+    if "last_minute" not in panel.options.narrow:
+        return None
+    cut = candidate(member.bound, panel.capabilities, panel.moment, panel.options, panel.horizon, panel.gaps)
+    return None if cut.demand is None else cut
 
 
 def _keep_promised(promised: Sequence[Candidate], panel: Panel) -> tuple[Joint, dict[str, Draft]]:
@@ -127,8 +149,11 @@ def _keep_promised(promised: Sequence[Candidate], panel: Panel) -> tuple[Joint, 
     joint = join([member for member in promised if member.link_id not in refusals], panel)
     while joint.members and (found := _superfluous(joint, panel)) is not None:
         out, refusal = found
-        refusals[out.link_id] = refusal
-        joint = join([member for member in joint.members if member is not out], panel)
+        narrower = _closing_earlier(out, refusal, panel)
+        if narrower is None:
+            refusals[out.link_id] = refusal
+        members = [narrower if member is out else member for member in joint.members]
+        joint = join([member for member in members if member is not None], panel)
     return joint, refusals
 
 
@@ -169,7 +194,10 @@ def _starving(joint: Joint, panel: Panel) -> bool:
 
 
 def _misfit_draft(found: Misfit) -> Draft:
-    return refused(found.limit, "the table does not fit", found.day, found.plan)
+    message = "the table does not fit"
+    if found.limit == _LOST_CLOSING:
+        message = "it closes in an hour that the clock skips, and the panel may miss that"
+    return refused(found.limit, f"{message} ({found.limit})", found.day, found.plan)
 
 
 def _refusal(trial: Joint, before: Joint, newcomer: Candidate, panel: Panel) -> Draft | None:
@@ -204,7 +232,7 @@ def _short(newcomer: Candidate, trial: Joint, limit: str) -> Draft:
     day = trial.groups.reach + 1
     demands = [member.demand for member in (newcomer, *trial.members) if member.demand is not None]
     plan = next((plan for demand in demands if (plan := demand.dates.get(day))), CLOSED)
-    return refused(limit, "more dates or different days than the panel has room for", day, plan)
+    return refused(limit, f"more dates or different days than the panel has room for ({limit})", day, plan)
 
 
 def _still(member: Candidate, reach: int, panel: Panel) -> bool:

@@ -31,7 +31,8 @@ class PanelResult:
     `success`: the panel acknowledged the present generation (or its removal). `reason` only where `success` is false.
     `still_grants`: the older generation that the panel still carries (0: one that is not known), None where it carries
     none; `still_grants_text`: when it is open by that, `still_grants_until`: until when at most (None: without end).
-    `valid_until`, `law_until`, `still_grants_until`: Unix seconds.
+    `limit`: the capability of the panel that does not suffice, where it is refused. `valid_until`, `law_until`,
+    `still_grants_until`: Unix seconds.
     """
 
     panel: str
@@ -42,6 +43,7 @@ class PanelResult:
     valid_until: int | None = None
     law_until: int | None = None
     cuts: tuple[str, ...] = ()
+    limit: str | None = None
     still_grants: int | None = None
     still_grants_text: str | None = None
     still_grants_until: int | None = None

@@ -70,6 +70,9 @@ def check_outcome(
         assert image.allocation[profile.link_id] == ()
     if outcome.outcome is ItemState.REFUSED:
         assert outcome.refusal is not None
+        assert hasattr(capabilities, outcome.refusal.limit)
+        vague = "not fit" in (outcome.message or "not fit") or outcome.refusal.limit == "events_on_clock_step"
+        assert not vague or outcome.refusal.limit in (outcome.message or "")
 
 
 def right_until(image: PanelImage, link_id: str, site: Readings) -> float:

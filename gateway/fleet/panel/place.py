@@ -84,4 +84,5 @@ def told(target: Target, outcome: ItemOutcome, law_until: int | None = None) -> 
         valid_until=outcome.valid_until,
         law_until=law_until,
         cuts=outcome.cuts,
+        limit=None if outcome.refusal is None else outcome.refusal.limit,
     )
