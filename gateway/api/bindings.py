@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.api.errors import ApiError, unknown_panel
+from gateway.api.queries import refuse_selectors
 from gateway.api.reading import read
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
@@ -14,6 +15,7 @@ from gateway.fleet.views import UnknownPanel
 
 
 async def all_bindings(request: web.Request) -> web.Response:
+    refuse_selectors(request.query)
     known = request.app[SERVICES].fleet.bindings()
     return json_response(Bindings([Binding(link_id, panels) for link_id, panels in known.items()]))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.api.errors import ApiError
+from gateway.api.queries import refuse_selectors
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES, finish
 from gateway.api.shapes import Healthy, InertSetting, InertSettingsAnswer, Reloaded, Trusted
 
 
 async def lines(request: web.Request) -> web.Response:
+    refuse_selectors(request.query)
     return json_response(request.app[SERVICES].lines())
 
 
@@ -24,6 +26,7 @@ async def reload(request: web.Request) -> web.Response:
 
 
 async def inert_settings(request: web.Request) -> web.Response:
+    refuse_selectors(request.query)
     kept = request.app[SERVICES].inert.all()
     return json_response(InertSettingsAnswer([InertSetting(path, dict(value)) for path, value in kept.items()]))
 

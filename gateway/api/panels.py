@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 
 from drivers.contract import split_key
 from gateway.api.errors import unknown_panel
+from gateway.api.queries import refuse_selectors
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
 from gateway.api.shapes import Acted, Left, OnePanel
@@ -22,6 +23,7 @@ from gateway.identifiers.own_ids import is_own_id
 
 
 async def all_panels(request: web.Request) -> web.Response:
+    refuse_selectors(request.query)
     fleet = request.app[SERVICES].fleet
     views = [_without_items(view) async for view in in_turns(fleet.panels())]
     return json_response({"panels": views, "departed": [_left(each) for each in fleet.departed()], "clock": fleet.clock()})

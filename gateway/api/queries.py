@@ -102,11 +102,11 @@ def read_query(query: MultiMapping[str], choice: Choice, own: Collection[str] = 
     )
 
 
-def refuse_selectors(query: MultiMapping[str], own: Collection[str]) -> None:
-    """For lists that nothing can be chosen from but by `own` parameters. Raises ApiError."""
+def refuse_selectors(query: MultiMapping[str]) -> None:
+    """For lists that are always given whole. Raises ApiError."""
     for key in query:
-        if key not in own and _selects(key):
-            raise _unknown(key, own)
+        if _selects(key):
+            raise _unknown(key, ())
 
 
 def _selects(key: str) -> bool:

@@ -23,7 +23,7 @@ from drivers.clock import Clock
 
 TOKEN_LIFE_S = 7200
 _MOST_TOKENS = (1024, 8192, 8192)
-"""Tokens a user may have that were not used yet, used once, used again."""
+"""The most tokens of a user that were not used yet, used once, used again."""
 _LOOK_S = 60.0
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST_ENDED = 16_384
