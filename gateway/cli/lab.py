@@ -99,7 +99,7 @@ FIRST_REQUEST = """a first request to paste:
           | python3 -c 'import json,sys; print(json.load(sys.stdin)["token"])')
   curl -s {url}/api/v1/access/timeprofile/items/link -H "Authorization: Bearer $TOKEN" --data '{body}'
 
-a first person, who comes in during those hours, and his card at a reader:
+a first person, who comes in during those hours, and their card at a reader:
 
   curl -s {url}/api/v1/access/identifier/items/link -H "Authorization: Bearer $TOKEN" --data '{person}'
   curl -s {control}/panels/{panel}/read --data '{card}'

@@ -131,7 +131,7 @@ class Fleet:
         return replace(view, warnings=(*view.warnings, *self._law.warnings(view.at)))
 
     async def trust_clock(self, at: float, up_s: float) -> None:
-        """An operator says that the clock is right; he saw it show `at` when the host was up for `up_s` seconds.
+        """An operator says that the clock is right, having seen it show `at` when the host was up for `up_s` seconds.
 
         It counts until the host boots or its clock is set. Raises ClockTooEarly and ClockWasSet.
         """

@@ -109,8 +109,8 @@ class ClockTrust:
         return news
 
     def vouch(self, at: float, up_s: float) -> None:
-        """An operator says that the clock is right, until the host boots or the clock is set. He saw it show `at` (Unix seconds)
-        when the host was up for `up_s` seconds.
+        """An operator says that the clock is right, until the host boots or the clock is set, having seen it show `at` (Unix
+        seconds) when the host was up for `up_s` seconds.
 
         Raises ClockTooEarly, and ClockWasSet where the clock was set since then.
         """

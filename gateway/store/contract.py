@@ -2,7 +2,7 @@
 
 *Desired* is what was asked: durable when the call returns (it survives `kill -9` and a power cut). *Observed* is what panels
 were seen to hold: may be committed lazily, a lost one only costs a read-back.
-`at` is the time of a write (Unix seconds), kept as it is told; who does not trust his clock tells the last one again.
+`at` is the time of a write (Unix seconds), kept as it is given; a caller that does not trust its clock gives the last one again.
 Every method may raise StoreUnavailable (read-only, broken) or StoreFull; then nothing of the call was kept.
 """
 

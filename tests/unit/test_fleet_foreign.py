@@ -1,4 +1,4 @@
-"""Slots that are open to anybody and are not the gateway's: told with what they open, until somebody says that he knows them."""
+"""Slots that are open to anybody and are not the gateway's: told with what they open, until somebody says that they are known."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ async def test_a_deletion_that_comes_late_leaves_the_number_to_its_new_owner(tmp
 
 
 def intrude(panel: OpenAccessPanel, slot: int, card: int, reference: int = 0xFFFE) -> None:
-    """Somebody else commits a card of his."""
+    """Somebody else commits a card of their own."""
     words = struct.unpack(">15H", struct.pack(">HQ4HHIIH", 1, card, reference, *(0xFFFF,) * 3, 0xFF, 0, 0xFFFFFFFF, 0xFFFF))
     panel.write_words(0x0200, [0xDEAD, 0])
     panel.write_words(0x4000 + 16 * slot, [*words, ccitt_false(slot, words)])

@@ -293,7 +293,7 @@ class Town:
         self.working.append(asyncio.create_task(work))
 
     def _intrude(self, name: str, slot: int, schedule: int) -> None:
-        """Somebody else writes a card of his, which names a schedule slot."""
+        """Somebody else writes a card of their own, which names a schedule slot."""
         panel, number = self.panel(name), slot % 6
         if panel.read_words(3, 0x4000 + 16 * number, 1)[0]:
             return

@@ -346,8 +346,8 @@ class Reconciler:
         return CLOCK_NOT_SET if state.clock_missing else None
 
     async def _take_away(self) -> Failure | None:
-        """Identifiers that leave go at once: nothing has to be compiled for it. Where a number has a new owner here, it waits for
-        him: he gets it in one write.
+        """Identifiers that leave go at once: nothing has to be compiled for it. A number with a new owner here waits for the one
+        write that gives it to them.
         """
         state, held = self.state, self.state.held()
         gone = [key for key in state.leaving if is_identifier(key) and not self._is_inherited(held, key)]
