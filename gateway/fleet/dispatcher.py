@@ -171,7 +171,7 @@ class Dispatcher:
         return all(result.success for key, last in deletions for result in self._removals((target,), key, last))
 
     async def _wait(self, waiting: Mapping[Target, Enough], began: float) -> None:
-        """Until each place is settled or has done enough; not longer than the deadline."""
+        """Wait until each place is settled or has done enough, at most until the deadline."""
         places = {place: enough for target, enough in waiting.items() if (place := self._assignment.place(target)) is not None}
         if not places:
             return
