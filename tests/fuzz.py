@@ -1,7 +1,7 @@
 """Sends what follows from the OpenAPI document to a gateway of its own: `make fuzz`.
 
-A status of 500 or more, or an answer that the document does not have, fails. The seed is fixed; it ends after a minute. The paths of the
-older generation are served by the same handlers, and left out.
+A status of 500 or more, or an answer that the document does not have, fails. The seed is fixed; it ends after a minute. The
+paths of the older generation are served by the same handlers, and left out.
 """
 
 from __future__ import annotations
