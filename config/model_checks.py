@@ -99,7 +99,7 @@ def model_checks(tables: Tables, given: Collection[str]) -> Iterator[Mistake]:
 def _named(tables: Tables) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
     """Every use of a register's name: its path, the name, the types that do."""
     for index, check in enumerate(tables.identity or ()):
-        yield f"identity[{index}].read", check.read if check else None, _WORD
+        yield f"identity[{index}].read", check.read if check else None, _WORD if check and check.equals is not None else _ANY
     for name, field in (tables.capacity or {}).items():
         yield f"capacity.{name}.read", field.read if field else None, _NUMBER
     if tables.counters is not None:

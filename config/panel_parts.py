@@ -54,10 +54,10 @@ class Register(Part):
 
 
 class IdentityCheck(Part):
-    """The panel is of this model when the register, masked, reads `equals`."""
+    """The panel is of this model when the register, masked, reads `equals`; without `equals` it has to be there only."""
 
     read: str
-    equals: Word
+    equals: Word | None = None
     mask: Word = 0xFFFF
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from drivers.clock import Clock
 from drivers.contract import TIME_PROFILE
 from gateway.fleet.bindings import Targets
 from gateway.fleet.desired import OPENING, Change, Desired
@@ -16,13 +15,16 @@ from gateway.store.contract import DesiredItem
 
 
 class Assignment:
-    """`panels` are those of the site, by id; `remembered`: all that are known from before, with what they may hold."""
+    """`panels` are those of the site, by id; `remembered`: all that are known from before, with what they may hold.
+    `now`: Unix seconds, as far as the time is known."""
 
-    def __init__(self, desired: Desired, panels: Mapping[str, Panel], remembered: Mapping[str, Departed], clock: Clock) -> None:
+    def __init__(
+        self, desired: Desired, panels: Mapping[str, Panel], remembered: Mapping[str, Departed], now: Callable[[], float]
+    ) -> None:
         self._desired = desired
         self._panels = panels
         self._elsewhere = dict(remembered)
-        self._clock = clock
+        self._now = now
 
     def place(self, target: Target) -> Place | None:
         """The place of a target; None: nobody knows the panel any more."""
@@ -33,7 +35,7 @@ class Assignment:
 
     def absorb(self, item: DesiredItem) -> set[str]:
         """What the store made durable is asked of the panels from now on. Returns those to be woken."""
-        now, touched = self._clock.wall(), set[str]()
+        now, touched = self._now(), set[str]()
         if item.kind == TIME_PROFILE and item.key not in self._desired:  # panels tell the link_ids of time profiles only
             touched.update(name for name, panel in self._panels.items() if panel.state.adopt(item.key, now))
         was_live = self._desired.is_live(item.key)
@@ -53,7 +55,7 @@ class Assignment:
 
     def rebind(self, keys: Iterable[str]) -> None:
         """Rules or panels changed."""
-        now, touched = self._clock.wall(), set[str]()
+        now, touched = self._now(), set[str]()
         for key in keys:
             touched |= self._hand_on(self._desired.rebind(key), now)
         self.wake(touched)
@@ -74,7 +76,7 @@ class Assignment:
 
     def join(self, panel: Panel) -> None:
         """A panel of the site: what it may carry from earlier is found out by looking, and leaves unless bound."""
-        now = self._clock.wall()
+        now = self._now()
         panel.state.note_strangers(self._desired)
         for key in panel.state.remembered() | self._known_before(panel.id):
             if key in self._desired:

@@ -148,7 +148,7 @@ def judge(facts: Facts, before: Judgement | None, seen: Observation, rules: Rule
     trusted = reason is None
     facts = Facts(
         evidence,
-        now.wall if synchronised and not early else facts.synchronised_at,
+        _synchronised_at(facts, now, synchronised=synchronised and not early, trusted=trusted),
         Beaten(seen.last_write, now.wall) if trusted and beats else facts.beaten,
     )
     since = None if not trusted else evidence.gained.wall if evidence is not None else _believed_since(before, now)
@@ -165,6 +165,13 @@ def worth_storing(stored: Facts, facts: Facts) -> bool:
     if old is None or new is None:
         return old is not new
     return (old.source, old.gained) != (new.source, new.gained) or new.last.boottime - old.last.boottime >= _REFRESH_S
+
+
+def _synchronised_at(facts: Facts, now: HostMoment, *, synchronised: bool, trusted: bool) -> float | None:
+    """When the kernel's clock was synchronised last: never later than a clock that is right."""
+    if synchronised or (trusted and facts.synchronised_at is not None and facts.synchronised_at > now.wall):
+        return now.wall
+    return facts.synchronised_at
 
 
 def _lags(stored: float | None, seen: float | None) -> bool:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from drivers.clock import HostClock
-from drivers.contract import PanelCapabilities, PanelImage
+from drivers.contract import PanelCapabilities, PanelImage, Reason
 from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.concurrency import UrgentFirst
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.events import Listener
 from gateway.fleet.host_clock import ClockTrust
 from gateway.fleet.numbers import KnownBy
+from gateway.fleet.panel.failure import STORE_DOUBTED, Failure
 from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.results import Aggregate
 from gateway.identifiers.identifier import Identifier
@@ -110,7 +111,17 @@ class FleetContext:
 
     def may_open(self) -> bool:
         """Whether anything may be opened now: the time is known, and what is asked."""
-        return self.trusted() and not self.doubt
+        return self.closed() is None and not self.trust.awaiting
+
+    def timeless(self) -> Failure | None:
+        """Why the wall clock is not believed; None: it is."""
+        if self.trusted():
+            return None
+        return Failure(Reason.CLOCK_NOT_SET, f"the gateway's clock is not trusted: {self.trust.reason}")
+
+    def closed(self) -> Failure | None:
+        """Why nothing may be opened now; None: it may."""
+        return self.timeless() or (STORE_DOUBTED if self.doubt else None)
 
     def now(self) -> float:
         """Unix seconds; of the store's last write while the clock is not trusted: nothing is compiled for it."""

@@ -102,8 +102,17 @@ class Desired:
                 self.live[key] = self._unkept[key] = replace(item, content=accepted(item.profile, readings))
         self._listed.pop(TIME_PROFILE, None)
 
+    def none_later_than(self, now: float) -> Sequence[str]:
+        """Nothing was asked for later than now: the clock was ahead. Returns the keys of what is told otherwise from now on."""
+        late = [item for items in (self.live, self.gone) for item in items.values() if item.changed_at > now]
+        for item in late:
+            items = self.gone if item.content is None else self.live
+            items[item.key] = self._unkept[item.key] = replace(item, changed_at=now)
+            self._listed.pop(item.kind, None)
+        return [item.key for item in late]
+
     def unkept(self) -> tuple[DesiredItem, ...]:
-        """What was read anew and is not durable yet."""
+        """What was read or dated anew and is not durable yet."""
         return tuple(self._unkept.values())
 
     def kept(self, items: Sequence[DesiredItem]) -> None:

@@ -64,7 +64,7 @@ class Fleet:
         self._overrides = dict(snapshot.bindings)
         self._panels: dict[str, Panel] = {}
         self._desired = Desired(snapshot.desired, self._bindings())
-        self._assignment = Assignment(self._desired, self._panels, all_remembered(self._snapshot), clock)
+        self._assignment = Assignment(self._desired, self._panels, all_remembered(self._snapshot), self._now)
         self._context = FleetContext(
             store=store,
             clock=clock,
@@ -87,6 +87,7 @@ class Fleet:
         self._housekeeper = Housekeeper(
             self._context, self._desired, self._assignment, self._law, self._time_jumped, self._law_changed
         )
+        self._context.trust.changed = self._housekeeper.wake
         self._dispatcher = Dispatcher(self._desired, self._assignment, self._context)
         self._questions = Questions(self._desired, self._assignment, self._context)
         self._started = self._stopped = False
@@ -139,6 +140,9 @@ class Fleet:
         self._context.emit(ClockVouched(at))
         await self._supervisor.finish(self._housekeeper.tend(), "trust-clock")
 
+    def _now(self) -> float:
+        return self._context.now()
+
     def _ask_clocks(self, asker: str) -> None:
         for panel in self._panels.values():
             if panel.id != asker:
@@ -178,6 +182,9 @@ class Fleet:
     def _time_jumped(self) -> None:
         clock = self._context.trust.view()
         self._emit(ClockJudged(clock.trusted, clock.source, clock.reason))
+        if clock.trusted:
+            self._law.none_later_than(clock.at)
+            self._assignment.rebind(self._desired.none_later_than(clock.at))
         for panel in self._panels.values():
             panel.time_jumped()
 
@@ -355,7 +362,7 @@ class Fleet:
 
     async def _moved(self, departed: str, panel: str) -> None:
         """The unit of a departed panel is `panel` now: what it may hold leaves there."""
-        state, now = self._panels[panel].state, self._context.clock.wall()
+        state, now = self._panels[panel].state, self._now()
         for each in self.departed():
             if each.id == departed:
                 for key in each.keys:
@@ -386,6 +393,8 @@ class Fleet:
         panel = self._panels[settings.id] = Panel(settings, line, driver, memory, self._context)
         self._assignment.join(panel)
         self._looks.join(panel, drift_share)
+        if not self._started and driver.capabilities.clock == "rw":
+            self._context.trust.expect(panel.id)
         if self._started:
             self._rebind_all()
             self._assignment.expect_gone([panel])
@@ -412,6 +421,7 @@ class Fleet:
 
     def _let_go(self, panel: Panel) -> None:
         del self._panels[panel.id]
+        self._context.trust.heard(panel.id, None)
         self._assignment.leave(panel)
         self._desired.bindings = self._bindings()
         self._snapshot = remembering(self._snapshot, panel.state, panel.marked(), panel.facts())

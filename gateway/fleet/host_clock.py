@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from drivers.clock import HostClock, HostMoment, moment_of
@@ -63,15 +63,17 @@ class PanelClock:
 
 
 class ClockTrust:
-    """`rules` may be replaced. `last_write`: of the store, Unix seconds."""
+    """`rules` may be replaced. `last_write`: of the store, Unix seconds. `changed` is called when there are news."""
 
     def __init__(self, clock: HostClock, rules: Rules, facts: Mapping[str, str], last_write: float) -> None:
         self.rules = rules
         self._clock = clock
         self._stored = _remembered(facts, last_write)
         self._last_write = last_write
+        self.changed: Callable[[], None] = lambda: None
         self._news = False
         self._panels: dict[str, PanelClock] = {}
+        self._awaited: set[str] = set()
         self._judgement = self._judge(None)
 
     def begin(self) -> None:
@@ -142,12 +144,37 @@ class ClockTrust:
 
     # panels
 
+    def expect(self, panel: str) -> None:
+        """A panel's clock is about to be read for the first time."""
+        self._awaited.add(panel)
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether the clock is believed without evidence, and panels that may speak against it were not heard yet."""
+        return bool(self._awaited) and self._judgement.trusted and self._judgement.facts.evidence is None
+
     def heard(self, panel: str, clock: PanelClock | None) -> None:
         """A panel's clock was read; None: it tells nothing (unset, or lost in a power cut), or the panel is gone."""
+        differs = False
         if clock is None:
             self._panels.pop(panel, None)
         else:
             self._panels[panel] = clock
+            differs = abs(clock.witness(panel, self._judgement.now).ahead_s) > self.rules.step_s
+        self._end_waiting(panel, look=differs)
+
+    def passed_over(self, panel: str) -> None:
+        """A panel could not be asked: nobody waits for it any more."""
+        self._end_waiting(panel)
+
+    def _end_waiting(self, panel: str, *, look: bool = False) -> None:
+        waited = self.awaiting
+        self._awaited.discard(panel)
+        if look or (waited and not self._awaited):
+            self.look()
+        if waited and not self.awaiting:
+            self._news = True
+            self.changed()
 
     def may_move(self, panel: str, ahead_s: float) -> bool:
         """Whether a panel's clock that ran on may be set by so much. The clock is trusted."""
@@ -167,6 +194,8 @@ class ClockTrust:
         before, self._judgement = self._judgement, said
         self._news |= before.trusted != said.trusted or not before.now.goes_on(said.now) or said.takes_back
         self._tell(before)
+        if self._news:
+            self.changed()
 
     def _tell(self, before: Judgement | None) -> None:
         """Log what is new."""

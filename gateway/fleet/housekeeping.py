@@ -50,11 +50,16 @@ class Housekeeper:
         self._stopping = True
         self._wake.set()
 
+    def wake(self) -> None:
+        """There are news of the host's clock."""
+        self._wake.set()
+
     async def run(self) -> None:
         while not self._stopping:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PERIOD_S):
                     await self._wake.wait()
+            self._wake.clear()
             await self.tend()
             await self._forget()
             await self._read_law()
@@ -80,7 +85,7 @@ class Housekeeper:
             await store.put_fact(zone_law.FACT, text, self._context.stamp())
             self._law.saved(text)
         if read := self._desired.unkept():
-            await store.put_profiles(read, self._context.stamp())
+            await store.put_anew(read, self._context.stamp())
             self._desired.kept(read)
 
     async def _forget(self) -> None:

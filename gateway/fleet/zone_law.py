@@ -31,6 +31,10 @@ class ZoneLaw:
             self._changed_at = now
         self._known = said
 
+    def none_later_than(self, now: float) -> None:
+        """The clock was ahead: the law changed now at the latest."""
+        self._changed_at = None if self._changed_at is None else min(now, self._changed_at)
+
     def unsaved(self) -> str | None:
         """What the store must remember as the fact `FACT`; None: it does already."""
         return None if self._known == self._stored else self._known

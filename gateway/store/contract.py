@@ -275,9 +275,9 @@ class Store(Protocol):
         """
         ...
 
-    async def put_profiles(self, items: Sequence[DesiredItem], at: float) -> None:
-        """Durable: what is stored of these generations is said anew, without a new one. One that another generation has
-        replaced by now is passed over."""
+    async def put_anew(self, items: Sequence[DesiredItem], at: float) -> None:
+        """Durable: what is stored of these generations, and when they were asked for, is said anew, without a new one. One that
+        another generation has replaced by now is passed over."""
         ...
 
     async def put_fact(self, key: str, value: str | None, at: float) -> None:

@@ -220,9 +220,14 @@ def item_of(row: Row) -> DesiredItem:
     return DesiredItem(key, sequence, generation, revision, decoded, text, changed_at, kind, uid)
 
 
+def content_of(item: DesiredItem) -> str | None:
+    """What is asked for, as a row has it."""
+    return None if item.content is None else codec.CONTENTS[item.kind].encode(item.content)
+
+
 def row_of(item: DesiredItem) -> tuple[object, ...]:
     """The row of an item for INSERT_ITEM; `item_of` reads it back."""
-    content = None if item.content is None else codec.CONTENTS[item.kind].encode(item.content)
+    content = content_of(item)
     body = item.body.encode("utf-8", "surrogatepass")
     numbers = (item.sequence, item.generation, item.revision)
     return (item.kind, item.uid, item.link_id, *numbers, content, body, item.changed_at, shown_link_id(item.link_id))

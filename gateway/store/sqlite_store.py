@@ -34,7 +34,7 @@ from gateway.store.contract import (
     to_be_read,
 )
 from gateway.store.sqlite_file import REFUSED, StoreFile, Work
-from gateway.store.sqlite_schema import INSERT_ITEM, MIGRATIONS, Prepare
+from gateway.store.sqlite_schema import INSERT_ITEM, MIGRATIONS, Prepare, content_of
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ OBSERVED_DELAY_S = 0.5
 MARK_S = 1.0
 """The least time between two writes of the mark beside the store."""
 SELECT_HELD = "SELECT sequence, generation, content IS NULL, uid FROM entity WHERE kind = ? AND key = ?"
-UPDATE_CONTENT = "UPDATE entity SET content = ? WHERE kind = ? AND key = ? AND generation = ?"
+UPDATE_ITEM = "UPDATE entity SET content = ?, changed_at = ? WHERE kind = ? AND key = ? AND generation = ?"
 INSERT_BINDING = "INSERT OR REPLACE INTO binding (link_id, panels) VALUES (?, ?)"
 
 
@@ -222,14 +222,10 @@ class SqliteStore:
 
         await self._durably(work)
 
-    async def put_profiles(self, items: Sequence[DesiredItem], at: float) -> None:
+    async def put_anew(self, items: Sequence[DesiredItem], at: float) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            rows = [
-                (codec.TIME_PROFILE.encode(item.profile), item.kind, item.link_id, item.generation)
-                for item in items
-                if item.profile
-            ]
-            connection.executemany(UPDATE_CONTENT, rows)
+            rows = [(content_of(item), item.changed_at, item.kind, item.link_id, item.generation) for item in items]
+            connection.executemany(UPDATE_ITEM, rows)
             _touch(connection, at)
 
         await self._durably(work)

@@ -218,7 +218,8 @@ def _answer_identity(panel: SimulatedPanel, model: PanelModel) -> None:
     areas = {"holding": panel.holding, "input": panel.input, "coil": panel.coils, "discrete": panel.discrete}
     for check in model.identity:
         register = model.registers[check.read]
-        areas[register.area][register.address - model.addressing.base] = check.equals
+        if check.equals is not None:
+            areas[register.area][register.address - model.addressing.base] = check.equals
 
 
 def _real_line(case: Case) -> AnyLine:

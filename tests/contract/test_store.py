@@ -316,11 +316,13 @@ async def test_what_is_said_anew_of_a_generation_is_kept_under_it(make: Callable
     await store.open()
     first, second = await store.put_desired([create(1), create(2)], {}, 1.0)
     changed = await put(store, 2, second.generation)
+    (gone,) = await store.put_desired([delete(3, 0)], {}, 1.0)
     said = [replace(each, content=profile(each.link_id, "said anew")) for each in (first, second)]
-    await store.put_profiles(said, 2.0)
+    dated = replace(gone, changed_at=0.5)
+    await store.put_anew([*said, dated], 2.0)
     await store.close()
     async with reopened(make) as snapshot:
-        assert snapshot.desired == {link(1): said[0], link(2): changed}
+        assert snapshot.desired == {each.key: each for each in (said[0], changed, dated)}
         assert snapshot.last_write_at == 2.0
 
 

@@ -180,13 +180,13 @@ class MemoryStore:
             if key in self.desired and self.desired[key].content is None:
                 del self.desired[key]
 
-    async def put_profiles(self, items: Sequence[DesiredItem], at: float) -> None:
+    async def put_anew(self, items: Sequence[DesiredItem], at: float) -> None:
         await self._commit()
         self.last_write_at = at
         for item in items:
             known = self.desired.get(item.key)
             if known is not None and known.generation == item.generation:
-                self.desired[item.key] = replace(known, content=item.content)
+                self.desired[item.key] = replace(known, content=item.content, changed_at=item.changed_at)
 
     async def put_fact(self, key: str, value: str | None, at: float) -> None:
         await self._commit()

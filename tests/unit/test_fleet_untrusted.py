@@ -223,7 +223,8 @@ def test_one_write_ahead_is_no_distrust_for_years_and_opens_nothing_of_that_time
         ]
         explained = await site.fleet.explain(link(2), START, None)
         assert explained is not None
-        assert [(each.compiled, each.message) for each in explained.panels] == [(None, "the gateway's clock is not trusted")]
+        assert [each.compiled for each in explained.panels] == [None]
+        assert (explained.panels[0].message or "").startswith("the gateway's clock is not trusted: the system clock says 2026-")
         await site.pass_time(620)
         assert [warning.code for warning in site.fleet.clock().warnings] == ["last_write_taken_back"]
         (report,) = await site.fleet.upsert([visitor(2, 0)])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
+from config.settings import PanelSettings, SimulatorSettings
 from drivers.contract import Acknowledgement, Outcome, PanelIdentity, PanelStatus, Priority, Reason
 from simulators.modbus_slave import DEVICE_BUSY, ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ModbusRefusal
+from simulators.models import MODELS, build_panel
 from simulators.open_access_panel import OpenAccessPanel
 from tests.support.panel_wire import PanelWire, panel_on_wire
 from tests.support.virtual_time import run_virtual
@@ -84,6 +88,22 @@ def test_a_device_that_lacks_what_the_model_has_is_told_as_another_kind(model: s
     assert isinstance(said, Acknowledgement)
     assert (said.outcome, said.reason) == (Outcome.REJECTED, Reason.WRONG_DEVICE)
     assert f"unit 1 does not answer like a {model} (exception {code:#04x}): is the model right?" == said.message
+
+
+@pytest.mark.parametrize("simulator", [SimulatorSettings(), SimulatorSettings(map="1.0", schedules=192, events=4096)])
+@pytest.mark.parametrize(("configured", "stands"), [*permutations(MODELS, 2)])
+def test_no_shipped_model_is_taken_for_another_one(configured: str, stands: str, simulator: SimulatorSettings) -> None:
+    """Whoever of the two answers first: nothing is written before both readings, outputs are not switched either."""
+
+    async def run() -> tuple[object, object]:
+        driver, wire = panel_on_wire(configured)
+        settings = PanelSettings(id="it", model=stands, simulator=simulator)
+        wire.panel = build_panel(settings, wire.clock.wall, wire.clock.monotonic)
+        return await driver.status(P, None), await driver.identity(P, None)
+
+    said = [each for each in run_virtual(run()) if isinstance(each, Acknowledgement)]
+    assert {each.reason for each in said} == {Reason.WRONG_DEVICE}
+    assert all("is the model right?" in (each.message or "") for each in said)
 
 
 def test_a_panel_that_is_busy_is_not_called_a_stranger() -> None:

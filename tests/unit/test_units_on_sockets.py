@@ -70,6 +70,8 @@ def contents(panel: SimulatedPanel) -> object:
         ("waveshare-relay-8ch", "open-access-panel"),
         ("waveshare-relay-8ch", "ge-a-series"),
         ("open-access-panel", "domat-fc013"),
+        ("open-access-panel", "ge-a-series"),
+        ("ge-a-series", "waveshare-relay-8ch"),
     ],
 )
 async def test_another_kind_of_device_at_the_address_is_told_as_such_and_left_alone(

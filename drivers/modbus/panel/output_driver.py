@@ -4,7 +4,7 @@ of boards that have outputs only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from config.panel_model import PanelModel
@@ -181,7 +181,7 @@ class OutputDriver:
     async def status(self, priority: Priority, deadline: float | None) -> PanelStatus | Acknowledgement:
         call = Call(priority, deadline)
         model, counters = self._model, self._model.counters
-        names = [check.read for check in model.identity]
+        names = [check.read for check in model.identity if check.equals is not None]
         names += [name for field in model.capacity.values() for name in _registers_of(field)]
         names += [name for name in (counters.uptime_s, counters.resets, counters.commits) if name]
         names = names or list(model.registers)[:1]
@@ -232,9 +232,9 @@ class OutputDriver:
             commit_count=facts.number(counters.commits) if counters.commits else None,
         )
 
-    async def _known_facts(self, names: Iterable[str], call: Call) -> Facts:
-        """Read named registers of a panel whose identity registers are those of this model. Raises WrongDevice otherwise."""
-        checks = self._model.identity
+    async def _known_facts(self, names: Collection[str], call: Call) -> Facts:
+        """Read named registers; those of them that tell a device must be as in this model. Raises WrongDevice otherwise."""
+        checks = [check for check in self._model.identity if check.read in names]
         try:
             facts = await self._unit.facts(names, call)
         except PanelException as error:
@@ -242,12 +242,13 @@ class OutputDriver:
                 raise self._stranger(self._identity_register(checks[0])) from error
             raise
         for check in checks:
-            if facts.number(check.read) & check.mask != check.equals & check.mask:
+            if check.equals is not None and facts.number(check.read) & check.mask != check.equals & check.mask:
                 raise self._stranger(self._identity_register(check))
         return facts
 
     def _identity_register(self, check: IdentityCheck) -> str:
-        return f"identity register {self._model.registers[check.read].address}"
+        register = self._model.registers[check.read]
+        return f"identity {'register' if register.area in ('input', 'holding') else register.area} {register.address}"
 
     def _stranger(self, place: str) -> WrongDevice:
         article = "an" if self._model.name[0] in "aeiou" else "a"

@@ -72,6 +72,8 @@ def refresh(state: PanelState, context: FleetContext) -> None:
     """To be called where capabilities, readings, settings or the time may have changed: what was compiled for others, or when it
     was later than now, no longer counts."""
     now = fingerprint(state, context)
+    if context.trusted():
+        state.none_later_than(context.clock.wall())
     ahead = context.trusted() and context.clock.wall() < state.observed.compiled_at - _STEP_BACK_S
     if ahead or state.observed.compiled_for != now:
         state.disclaim(now)

@@ -27,7 +27,6 @@ STORE_DOUBTED = Failure(
     Reason.DEADLINE_PASSED, "the store may be older than what was asked: restore a backup, or run trust-store"
 )
 CLOCK_NOT_SET = Failure(Reason.CLOCK_NOT_SET, "the panel's clock could not be set")
-NOT_TRUSTED = Failure(Reason.CLOCK_NOT_SET, "the gateway's clock is not trusted")
 
 
 def failure_of(said: Acknowledgement) -> Failure:

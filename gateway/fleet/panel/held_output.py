@@ -74,8 +74,8 @@ class HeldOutput:
         """Open, and not about to close before a lease could be over: then what is off stays off."""
         self._follow()
         is_open = self._profiles.is_open(self._context.clock.wall())
-        may_open = self._context.may_open() and self._state.identity.stranger is None and not self._state.retired
-        return is_open and may_open and (self.seen is True or self.lease()[0] != 0)
+        may_be = self._context.closed() is None and self._state.identity.stranger is None and not self._state.retired
+        return is_open and may_be and (self.seen is True or (self._context.may_open() and self.lease()[0] != 0))
 
     def _follow(self) -> None:
         """Take over what is bound to the output now, and how the site reads it."""
@@ -103,7 +103,9 @@ class HeldOutput:
         return self.seen is False and not (self.unread or self.contradicted)
 
     def due(self, *, wanted: bool) -> bool:
-        """Whether it has to be switched, or its lease prolonged."""
+        """Whether it has to be switched, or its lease prolonged; what may be on is left alone while the clock is in question."""
+        if self._context.trust.awaiting and self.seen is not False and self._profiles.is_open(self._context.clock.wall()):
+            return False
         if not wanted or not self.seen:
             return self.seen is not wanted
         return self.prolong_at is not None and self._context.clock.monotonic() >= self.prolong_at

@@ -192,7 +192,7 @@ class Inspection:
             state.identity.forget()
             self._context.emit(Restarted(state.id))
         self._status, self._measured, self._seen_at = status, True, self._context.clock.monotonic()
-        state.measured(status, restarts, self._context.clock.wall())
+        state.measured(status, restarts, self._context.now())
         self._measure_clock(status)
         return None
 
@@ -273,14 +273,14 @@ class Inspection:
         """Measure the clock and set it where it is unset or off by more than the bound.
 
         What cannot be set is kept as `clock_missing`; the panel's own refusal is no failure of the attempt. Nothing is
-        written while the gateway's own clock is not trusted.
+        written while the gateway's own clock is not trusted, or before other panels could speak against it.
         """
         state, context = self._state, self._context
         failure = None if self._measured else await self.measure(priority)
         if failure is not None:
             return failure
         commanded, self.move_clock = self.move_clock, False
-        if not context.trusted():
+        if not context.trusted() or context.trust.awaiting:
             state.clock_found(missing=self._unset())
             self._schedule_clock()
             return None

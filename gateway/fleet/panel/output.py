@@ -14,7 +14,7 @@ from gateway.compiler.table import DayPlan
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.defects import words_of
-from gateway.fleet.panel.failure import AT_WORK, NOT_TRUSTED, STORE_DOUBTED, Failure
+from gateway.fleet.panel.failure import AT_WORK
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.place import Enough, PlacePlan, told
 from gateway.fleet.panel.state import PanelState
@@ -88,13 +88,8 @@ class Output:
         state = self._state
         unidentified = state.failure if state.retired or not state.identity.checked else None
         failure = self._keeper.failure or self._state.unreachable() or unidentified
-        failure = failure or self._waiting()
+        failure = failure or self._context.closed() or AT_WORK
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
-
-    def _waiting(self) -> Failure:
-        if self._context.doubt:
-            return STORE_DOUBTED
-        return AT_WORK if self._context.trusted() else NOT_TRUSTED
 
     def _refusal(self, item: DesiredItem | None) -> ItemOutcome | None:
         """Why the gateway does not hold the output; where that depends on what is asked, with its first day and interval."""
@@ -126,9 +121,10 @@ class Output:
         return PlanItemPanel(str(self._target), outcome.outcome, None, (), outcome.reason, outcome.message, 0)
 
     def _promised(self) -> ItemOutcome:
-        if self._context.trusted():
+        timeless = self._context.timeless()
+        if timeless is None:
             return ItemOutcome(ItemState.GATEWAY_HELD)
-        return ItemOutcome(ItemState.PENDING, NOT_TRUSTED.reason, NOT_TRUSTED.message)
+        return ItemOutcome(ItemState.PENDING, timeless.reason, timeless.message)
 
     async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
         """What it was last seen to do says something of this moment only; any profile bound to it may hold it."""

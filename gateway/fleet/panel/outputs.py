@@ -141,7 +141,7 @@ class OutputKeeper:
             self._wake.clear()
             self._failure = await self._round()
             self._defects.healed()
-            if not self._unit_is_open():
+            if not (self._unit_is_open() or self._context.trust.awaiting):
                 self._release(waiting)
             if not self._stopping:
                 with contextlib.suppress(TimeoutError):

@@ -120,7 +120,7 @@ class Panel:
     def time_jumped(self) -> None:
         """The wall clock moved otherwise than time went by, or became trusted."""
         refresh(self.state, self._context)
-        self._reconciler.measure_clock()
+        self._reconciler.time_jumped()
         self._keeper.recalculate()
 
     def options_changed(self, *, readings: bool) -> None:
@@ -239,7 +239,7 @@ class Panel:
             self.state,
             self._table,
             outputs,
-            self._context.clock.wall(),
+            self._context.now(),
             self._keeper.defect,
             self._foreign.slots(),
             self._reconciler.inspection.whole.reached(),

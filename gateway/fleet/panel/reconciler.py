@@ -109,6 +109,13 @@ class Reconciler:
         self.inspection.forget_clock()
         self.wake()
 
+    def time_jumped(self) -> None:
+        """The wall clock is another one, or is not believed any more: what it opens is left where the panel does not act on it
+        yet."""
+        if not self._context.may_open():
+            self._transactions.hurry()
+        self.measure_clock()
+
     def measure_clock(self) -> None:
         self.inspection.forget_clock()
         self.wake()
@@ -155,6 +162,7 @@ class Reconciler:
         self.inspection.begin_anew()
         self.state.forget_content()
         self.state.gave_up(failure)
+        self._context.trust.passed_over(self.state.id)
         self._release()
         return True
 
@@ -250,6 +258,7 @@ class Reconciler:
             if failure is not None and (failure.due is None or self._spent_since(failure)):
                 self._context.emit(Failed(state.id, failure.reason, failure.message))
         state.gave_up(failure if away is None else state.failure or away)
+        self._context.trust.passed_over(state.id)
         if request_id.get() == self._asked_by:  # what comes now is done for no request, but for one that came meanwhile
             self._asked_by = None
         if not state.identity.checked:
@@ -339,7 +348,8 @@ class Reconciler:
                     return failure
                 if state.certain:
                     self._transactions.record(goal)
-                    self._release(tickets if goal.version != state.version else None)
+                    if not self._context.trust.awaiting:
+                        self._release(tickets if goal.version != state.version else None)
                 break
         if self._context.doubt:
             return STORE_DOUBTED

@@ -243,6 +243,15 @@ class PanelState:
         self.verdicts = {}
         self.asked_anew_at = self._now()
 
+    def none_later_than(self, now: float) -> None:
+        """Nothing that is known of the panel happened later than now: the clock was ahead."""
+        seen, acknowledged = (_at_most(now, at) for at in (self.observed.seen_at, self.observed.acknowledged_at))
+        if (seen, acknowledged) != (self.observed.seen_at, self.observed.acknowledged_at):
+            self.observed = replace(self.observed, seen_at=seen, acknowledged_at=acknowledged)
+        self.asked_anew_at, self.in_doubt_since = min(now, self.asked_anew_at), min(now, self.in_doubt_since)
+        self.away_since = _at_most(now, self.away_since)
+        self.leaving = {key: min(now, since) for key, since in self.leaving.items()}
+
     def reserve(self, allocation: Allocation) -> None:
         """The store has these slots for the panel."""
         self.allocation = allocation
@@ -463,6 +472,10 @@ class PanelState:
     def _judge(self, verdicts: Verdicts) -> Mapping[str, ItemOutcome]:
         fresh, self.verdicts = fresh_refusals(self.verdicts, verdicts), verdicts
         return fresh
+
+
+def _at_most(now: float, at: float | None) -> float | None:
+    return None if at is None else min(now, at)
 
 
 def _labels(image: PanelImage) -> frozenset[str]:

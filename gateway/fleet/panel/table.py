@@ -14,7 +14,7 @@ from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import compile_bound
-from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, NOT_TRUSTED, STORE_DOUBTED, Failure
+from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, Failure
 from gateway.fleet.panel.opening import granted_text, granted_until
 from gateway.fleet.panel.place import Enough, PlacePlan, told
 from gateway.fleet.panel.reconciler import Reconciler
@@ -24,6 +24,7 @@ from gateway.fleet.target import Target
 from gateway.fleet.views import ExplainPanel, PlanItemPanel, PlanPanel
 from gateway.store.contract import DesiredItem
 
+_ANOTHER_DEVICE = frozenset({Reason.WRONG_DEVICE, Reason.IDENTITY_CHANGED})
 _GIVEN_UP = ItemOutcome(ItemState.REFUSED, Reason.PANEL_REJECTED, "given up after refusals")
 
 
@@ -124,19 +125,20 @@ class Table:
         said, outcome = state.verdicts.get(wanted.key, (0, None))
         if outcome is not None and said == wanted.generation and outcome.outcome is ItemState.REFUSED:
             return outcome
-        failure = self._silence() or (state.failure if state.failed else self._timeless())
+        failure = self._silence() or (state.failure if state.failed or self._is_another_device() else self.closed())
         if failure is None and outcome is not None and said == wanted.generation:
             return outcome
         failure = failure or state.failure or AT_WORK
         return ItemOutcome(ItemState.PENDING, failure.reason, failure.message)
 
-    def _timeless(self) -> Failure | None:
-        """Why nothing can be opened on the panel, whatever is asked."""
-        if not self._context.trusted():
-            return NOT_TRUSTED
-        if self._context.doubt:
-            return STORE_DOUBTED
-        return (self._state.clock_withheld or CLOCK_NOT_SET) if self._state.clock_missing else None
+    def _is_another_device(self) -> bool:
+        failure = self._state.failure
+        return failure is not None and failure.reason in _ANOTHER_DEVICE
+
+    def closed(self) -> Failure | None:
+        """Why nothing can be opened on the panel, whatever is asked; None: it can."""
+        missing = (self._state.clock_withheld or CLOCK_NOT_SET) if self._state.clock_missing else None
+        return self._context.closed() or missing
 
     def removal(self, key: str, last: int) -> PanelResult:
         return self._removed(key, last)
@@ -202,8 +204,9 @@ class Table:
 
     async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:
         state = self._state
-        if not self._context.trusted():
-            said = PlanItemPanel(state.id, ItemState.PENDING, None, (), NOT_TRUSTED.reason, NOT_TRUSTED.message, 0)
+        timeless = self._context.timeless()
+        if timeless is not None:
+            said = PlanItemPanel(state.id, ItemState.PENDING, None, (), timeless.reason, timeless.message, 0)
             return PlacePlan(dict.fromkeys(coming, said))
         image = await compile_bound(state, self._context, coming)
         plan = state.driver.plan(image, state.image or PanelImage())
@@ -224,9 +227,10 @@ class Table:
         state = self._state
         if item.content is None or item.key not in state.bound:  # it may still be open
             return self._explain_gone(item, at)
-        if not self._context.trusted():
+        timeless = self._context.timeless()
+        if timeless is not None:
             held = self._explained(item, at, PanelImage()).held
-            return ExplainPanel(state.id, None, held, None, NOT_TRUSTED.message)
+            return ExplainPanel(state.id, None, held, None, timeless.message)
         image = await compile_bound(state, self._context, {item.key: item})
         said = self._explained(item, at, image)
         message = said.message

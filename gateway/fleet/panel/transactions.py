@@ -57,7 +57,7 @@ class Transactions:
         """Erase all slots, also those of others. What is written next does not wait."""
         state = self._state
         due = state.wear.due({}, narrows=False, writes=2)  # what is erased is written anew
-        failure = due or await self._apply(Step(PanelImage(), Priority.REVOCATION, frozenset()), {})
+        failure = due or await self._apply(Step(PanelImage(), Priority.REVOCATION, frozenset()), None)
         if failure is None:
             state.wear.erased()
         return failure
@@ -105,7 +105,7 @@ class Transactions:
                     self._gave_way = True
                     return None
                 step = self._still_wanted(step, goal)
-            failure = self._withheld(step) or await self._apply(step, goal.asked)
+            failure = self._withheld(step) or await self._apply(step, goal)
             if failure is not None:
                 self._singly = failure.permanent
                 return failure
@@ -136,7 +136,7 @@ class Transactions:
 
     async def _write_singly(self, goal: Goal) -> Failure | None:
         """Write one link_id a transaction after a refusal, so that the one that is refused keeps nobody else out."""
-        failure = await self._apply(clearing(self._known(), goal.image), goal.asked)
+        failure = await self._apply(clearing(self._known(), goal.image), goal)
         if failure is not None:
             return failure
         if not self._state.certain:
@@ -147,13 +147,13 @@ class Transactions:
             if failure is not None or self._superseded(goal):
                 return failure
             step = single(self._known(), goal.image, link_id)
-            said = self._withheld(step) or await self._apply(step, goal.asked)
+            said = self._withheld(step) or await self._apply(step, goal)
             if said is not None and said.permanent:
                 self._count(link_id, goal, said)
                 refusal = said
             failure = said if said is not None and not (said.permanent and self._state.certain) else None
         if failure is None and refusal is None and not self._superseded(goal):
-            failure = await self._apply(Step(goal.image, Priority.GRANT, frozenset()), goal.asked)
+            failure = await self._apply(Step(goal.image, Priority.GRANT, frozenset()), goal)
             self._singly = failure is not None
         return failure or refusal
 
@@ -185,18 +185,19 @@ class Transactions:
             return CLOCK_NOT_SET
         return None
 
-    async def _apply(self, step: Step, asked: Mapping[str, int]) -> Failure | None:
-        """One transaction. Before its first byte the panel is marked as one that may hold either image."""
+    async def _apply(self, step: Step, goal: Goal | None) -> Failure | None:
+        """One transaction, on the way to `goal` (None: it takes away, whatever is asked). Before its first byte the panel is
+        marked as one that may hold either image."""
         await self._keep_spent()
         going = losing(self._known(), step.image, self._state.bound)
         failure = await self._retire(going) if going else None
-        return failure or await self._transact(step, asked)
+        return failure or await self._transact(step, goal)
 
     async def _retire(self, slots: Mapping[int, str]) -> Failure | None:
         """Slots go whose entries are limited: nobody enters by them any more, then their counts are read and kept."""
         state, before = self._state, self._known()
         emptied = without_entries(before, slots)
-        failure = await self._transact(Step(emptied, Priority.REVOCATION, frozenset(slots.values())), {})
+        failure = await self._transact(Step(emptied, Priority.REVOCATION, frozenset(slots.values())), None)
         if failure is not None:
             return failure
         counts = await state.driver.read_passes(slots, Priority.REVOCATION, None)
@@ -213,7 +214,7 @@ class Transactions:
             await self._context.store.put_panel_fact(self._state.id, FACT, text_of(spent), self._context.now())
             self._kept_spent = spent
 
-    async def _transact(self, step: Step, asked: Mapping[str, int]) -> Failure | None:
+    async def _transact(self, step: Step, goal: Goal | None) -> Failure | None:
         state = self._state
         known = self._known()
         plan, self._planned = self._plan(step.image, known), None
@@ -226,6 +227,10 @@ class Transactions:
             return due
         await state.wear.begin(contents, plan.wear, narrows=narrows)
         await self._begin(step)
+        if goal is not None and goal.may_open and not self._context.may_open():  # since the panel was marked
+            state.wear.ended(Outcome.NOT_SENT)
+            state.not_sent()
+            return None
         began = self._context.clock.monotonic()
         self._opening = step.priority is Priority.GRANT
         try:
@@ -239,13 +244,13 @@ class Transactions:
         state.wear.ended(said.outcome)
         if said.outcome is Outcome.ACKNOWLEDGED:
             self._hurried = False
-            state.acknowledged(self._context.clock.wall())
+            state.acknowledged(self._context.now())
             self._tell(step, known, plan.words, self._context.clock.monotonic() - began)
             return None
         self._doubt(said)
         if self._hurried and said.outcome is Outcome.NOT_SENT:
             return None
-        failure = failure_of(said)
+        failure, asked = failure_of(said), {} if goal is None else goal.asked
         state.postponed({link_id: asked[link_id] for link_id in step.link_ids if link_id in asked}, failure)
         return failure
 
@@ -270,14 +275,14 @@ class Transactions:
         if said.outcome is Outcome.NOT_SENT:
             self._state.not_sent()
         elif said.outcome is Outcome.REJECTED and said.image is not None:
-            self._state.refused(said.image, self._context.clock.wall())
+            self._state.refused(said.image, self._context.now())
         else:
             self._state.doubt()
 
     def _tell(self, step: Step, before: PanelImage, words: int, seconds: float) -> None:
         state = self._state
         self._context.emit(Pushed(state.id, step.link_ids, words, seconds))
-        now = self._context.clock.wall()
+        now = self._context.now()
         revoked = {link: state.leaving[link] for link in step.link_ids if link in state.leaving}
         for link_id in step.link_ids & state.bound.keys() & before.allocation.keys():
             if before.generations.get(link_id) != state.bound[link_id].generation:

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from drivers.contract import IDENTIFIER, ItemState, PanelImage, Reason, split_key
 from gateway.fleet import views
-from gateway.fleet.panel.failure import Failure
+from gateway.fleet.panel.failure import AT_WORK, Failure
 from gateway.fleet.panel.foreign import alarming
 from gateway.fleet.panel.place import Place
 from gateway.fleet.panel.state import PanelState
@@ -61,7 +61,7 @@ def view_of(
         resets=observed.resets,
         quarantined_until=None if quarantined_until is None else round(quarantined_until),
         last_seen_at=None if observed.seen_at is None else int(observed.seen_at),
-        last_error=_error(state, defect),
+        last_error=_error(state, defect, table.closed() or next(map(_failure, filter(_fails, switched)), None)),
         away_since=None if away is None or state.away_since is None else int(state.away_since),
         away_reason=None if away is None else _said(away),
         revocation_lag_s=max((lag for lag, revokes in overdue if revokes), default=0.0),
@@ -163,11 +163,19 @@ def _warnings(state: PanelState, foreign: Iterable[ForeignSlot], reached: Reache
             yield f"slot {each.slot} is not the gateway's and is open {each.opens}"
 
 
-def _error(state: PanelState, defect: Failure | None) -> str | None:
-    failure = (state.failure if state.failed else defect) or state.unreachable() or state.failure
-    if failure is None:
-        return Reason.CLOCK_NOT_SET.value if state.clock_missing else None
-    return _said(failure)
+def _error(state: PanelState, defect: Failure | None, closed: Failure | None) -> str | None:
+    """`closed`: why nothing is opened on it, or on an output of it."""
+    failure = (state.failure if state.failed else defect) or state.unreachable() or state.failure or closed
+    return None if failure is None else _said(failure)
+
+
+def _fails(result: PanelResult) -> bool:
+    """Whether an item is kept from an output by more than the time that it takes."""
+    return result.outcome is ItemState.PENDING and result.message != AT_WORK.message
+
+
+def _failure(result: PanelResult) -> Failure:
+    return Failure(result.reason or AT_WORK.reason, result.message)
 
 
 def _said(failure: Failure) -> str:
