@@ -32,6 +32,8 @@ class Connection:
     general: bool = True
     admitted: bool = False
     """Whether its last request came from a client that is logged in."""
+    has_bytes: Callable[[], bool] = lambda: False
+    """Whether something has arrived that was not read yet."""
 
 
 class Connections:
@@ -49,15 +51,28 @@ class Connections:
         self._idle: dict[Connection, None] = {}
         """The longest idle one is first."""
 
-    def opened(self, address: str | None, close: Callable[[], None]) -> Connection | None:
-        """A place for a new connection; None: there is none, so it has to be closed. May close another connection."""
-        if address is not None and self._of_address[address] >= self._limits.per_address and not self._make_way(address):
-            return None
+    def opened(
+        self,
+        address: str | None,
+        close: Callable[[], None],
+        has_bytes: Callable[[], bool] = lambda: False,
+        *,
+        is_known: bool = False,
+    ) -> Connection | None:
+        """A place for a new connection; None: there is none, so it has to be closed. May close another connection.
+
+        `is_known`: somebody has logged in from the address. It gets more than its share while all its connections are in use:
+        a burst of its requests, or a delay here, must not cost it any.
+        """
+        if address is not None and self._of_address[address] >= self._limits.per_address:
+            made_way = self._make_way(address, unless_used=is_known)
+            if not made_way and not is_known:
+                return None
         if self._general >= self._limits.general:
             self._make_way(None)
         if len(self._open) >= self._limits.total:
             return None
-        made = Connection(address, close, general=self._general < self._limits.general)
+        made = Connection(address, close, general=self._general < self._limits.general, has_bytes=has_bytes)
         self._open.add(made)
         self._general += made.general
         if address is not None:
@@ -76,9 +91,13 @@ class Connections:
             if not self._of_address[connection.address]:
                 del self._of_address[connection.address]
 
+    def arrived(self, connection: Connection) -> None:
+        """A request has arrived and is about to begin: the connection is idle no more."""
+        self._idle.pop(connection, None)
+
     def begins(self, connection: Connection) -> bool:
         """Begin a request; returns whether it may be any request, else only one for the health paths."""
-        self._idle.pop(connection, None)
+        self.arrived(connection)
         if connection in self._open and not connection.general and self._general < self._limits.general:
             connection.general = True
             self._general += 1
@@ -96,12 +115,14 @@ class Connections:
         try:
             yield
         finally:
-            self._idle.pop(connection, None)
+            self.arrived(connection)
 
-    def _make_way(self, address: str | None) -> bool:
-        """Close one connection (of this address); False: none may be closed."""
+    def _make_way(self, address: str | None, *, unless_used: bool = False) -> bool:
+        """Close one connection (of this address); False: none may be closed. `unless_used`: none that has sent something."""
         for connection in self._idle:
-            if not connection.admitted and (address is None or connection.address == address):
+            if connection.admitted or (unless_used and connection.has_bytes()):
+                continue
+            if address is None or connection.address == address:
                 self.gone(connection)
                 connection.close()
                 return True

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from aiohttp import http_exceptions, web
@@ -51,6 +53,15 @@ def _give_up_who_takes_nothing(transport: asyncio.Transport) -> None:
     channel = transport.get_extra_info("socket")
     if channel is not None and channel.family in (socket.AF_INET, socket.AF_INET6):
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * TAKEN_WITHIN_S))
+
+
+def _has_bytes(channel: socket.socket) -> bool:
+    """Whether bytes have arrived on a socket that were not read yet."""
+    if channel.fileno() < 0:
+        return False
+    poll = select.poll()
+    poll.register(channel.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _refused(request: web.BaseRequest, error: ApiError, cause: BaseException | None) -> web.Response:
@@ -106,7 +117,8 @@ class Protocol(web.RequestHandler):
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if isinstance(peer, tuple) else ""
         counted = None if self._reception.proxies.counts_by_total_only(self._address) else self._address
-        return self._reception.connections.opened(counted, transport.abort)
+        channel, known = transport.get_extra_info("socket"), self._reception.knows(self._address)
+        return self._reception.connections.opened(counted, transport.abort, partial(_has_bytes, channel), is_known=known)
 
     def _wait_for_turn(self) -> None:
         """Do not read from a client that is not logged in until others have had their turn."""
@@ -142,6 +154,8 @@ class Protocol(web.RequestHandler):
         if self.place is None:
             return
         super().data_received(data)
+        if self._messages:
+            self._reception.connections.arrived(self.place)
         current = self._current_request
         if current is not None and self._messages and not current.content.is_eof():
             # Only a mistake can come before the end of a body; the library does not tell who reads that.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.api.connections import HEALTH_PLACES, Connection, Connections, Limits
@@ -69,6 +71,24 @@ def test_an_address_has_its_share_and_pushes_out_only_its_own() -> None:
     assert site.open("many", None) is not None
 
 
+def test_a_burst_from_an_address_that_has_logged_in_costs_it_no_request() -> None:
+    site = Site(total=100, per_address=3)
+    sent = {name: name != "idle" for name in ("one", "idle", "two", "three", "four")}
+    for name, has_sent in sent.items():
+        close, has_bytes = partial(site.closed.append, name), partial(bool, has_sent)
+        assert site.connections.opened("a", close, has_bytes, is_known=True)
+    assert site.closed == ["idle"], "more than its share, and none of them idle"
+    assert site.connections.opened("b", lambda: None) is not None
+
+
+def test_a_request_that_has_arrived_is_not_idle_though_nobody_has_begun_with_it() -> None:
+    site = Site(per_address=1)
+    site.connections.arrived(site.opened("one", "a"))
+    assert site.open("two", "a") is None
+    assert site.closed == []
+
+
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("obeg"), st.integers(0, 9), st.sampled_from([None, "a", "b"])), max_size=80))
 def test_the_counts_are_those_of_what_is_open(steps: list[tuple[str, int, str | None]]) -> None:
     connections = Connections(Limits(HEALTH_PLACES + 4, 3))
