@@ -31,7 +31,7 @@ from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.ops import descriptors, local_socket
-from gateway.ops.audit import audit
+from gateway.ops.audit import audit, who
 from gateway.ops.host_network import host_network
 from gateway.ops.keeping import Keeper
 from gateway.ops.metrics import Metrics
@@ -289,9 +289,9 @@ class Gateway:
         async with self._reloading:
             report = await self._read_again()
         if report.applied:
-            _log.info("configuration reloaded", extra={"changes": report.changes})
+            _log.info("configuration reloaded", extra={"changes": report.changes, **who()})
         else:
-            _log.error("configuration refused, nothing changed", extra={"mistakes": report.mistakes})
+            _log.error("configuration refused, nothing changed", extra={"mistakes": report.mistakes, **who()})
         return report
 
     async def _read_again(self) -> ReloadReport:

@@ -12,6 +12,7 @@ from math import ceil
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from drivers.trace import Client, client
 from gateway.api.bodies import read_body
 from gateway.api.dialects import LOG_IN, PARAMETERS_MISSED, WRONG_LOGIN
 from gateway.api.errors import ApiError
@@ -25,6 +26,7 @@ from gateway.api.throttle import AT_ONCE, EACH_S, NOBODY, Throttle
 from gateway.api.validation import parse
 
 _LARGEST_LOGIN = 4096
+_THIS_MACHINE = "local"
 _LOGIN_S = 10.0
 _logger = logging.getLogger(__name__)
 
@@ -37,10 +39,15 @@ def guarded(handler: Handler) -> Handler:
 
     async def checked(request: web.Request) -> web.StreamResponse:
         _mark(request, admitted=False)
-        if not _admits(request):
+        admitted = _admitted(request)
+        if admitted is None:
             raise ApiError(401, code=LOG_IN, vendor=LOG_IN, headers=_challenge(request[SENDER]))
         _mark(request, admitted=True)
-        return await handler(request)
+        token = client.set(admitted)
+        try:
+            return await handler(request)
+        finally:
+            client.reset(token)
 
     return checked
 
@@ -56,36 +63,40 @@ def _mark(request: web.Request, *, admitted: bool) -> None:
         protocol.place.admitted = admitted
 
 
-def _admits(request: web.Request) -> bool:
-    if isinstance(request.protocol, Protocol) and request.protocol.is_operator:
-        return True
+def _admitted(request: web.Request) -> Client | None:
+    """Who asks, where that is known for certain."""
+    protocol = request.protocol
+    if isinstance(protocol, Protocol) and protocol.operator is not None:
+        return Client(protocol.operator, _THIS_MACHINE)
     kind, text = credentials_of(request.headers.get("Authorization", ""))
-    match kind:
-        case Credentials.BEARER:
-            return _holds(request, text)
-        case Credentials.BASIC:
-            return _knows_basic(request, text)
-        case Credentials.NONE:
-            return False
+    user = None
+    if kind is Credentials.BEARER:
+        user = _holder(request, text)
+    elif kind is Credentials.BASIC:
+        user = _known_by_basic(request, text)
+    return None if user is None else Client(user, request[ADDRESS])
 
 
-def _holds(request: web.Request, token: str) -> bool:
-    """A token that was valid once is not counted as a guess, nor is one from before a restart: 401 tells the client to log in."""
+def _holder(request: web.Request, token: str) -> str | None:
+    """Whose token it is. A token that was valid once is not counted as a guess, nor is one from before a restart: 401 tells the
+    client to log in.
+    """
     sessions = request.app[SESSIONS]
-    known = sessions.user_of(token) is not None
-    if not known and token and not sessions.has_ended(token):
+    user = sessions.user_of(token)
+    if user is None and token and not sessions.has_ended(token):
         _attempt(request, NOBODY, "token", lambda: False)
         sessions.remember_ended(token)
-    return known
+    return user
 
 
-def _knows_basic(request: web.Request, credentials: str) -> bool:
+def _known_by_basic(request: web.Request, credentials: str) -> str | None:
     try:
         name, separator, password = b64decode(credentials, validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
-        return False
+        return None
     users = request.app[SESSIONS].users
-    return bool(separator) and _attempt(request, name, "basic", lambda: users.knows_password(name, password))
+    known = bool(separator) and _attempt(request, name, "basic", lambda: users.knows_password(name, password))
+    return name if known else None
 
 
 def _attempt(request: web.Request, user: str, way: str, is_right: Callable[[], bool]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import socket
 import struct
 
@@ -20,6 +21,19 @@ def is_local(transport: asyncio.BaseTransport) -> bool:
 
 def is_operator(transport: asyncio.BaseTransport) -> bool:
     """Whether the other end of a UNIX socket was opened by root or by the user of this process."""
+    return _user_of(transport) in (_ROOT, os.geteuid())
+
+
+def name_of(transport: asyncio.BaseTransport) -> str:
+    """The user of this machine that opened the other end of a UNIX socket; one without a name by the number."""
+    user = _user_of(transport)
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
+
+
+def _user_of(transport: asyncio.BaseTransport) -> int:
     channel = transport.get_extra_info("socket")
     _, user, _ = _CREDENTIALS.unpack(channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return user in (_ROOT, os.geteuid())
+    return int(user)

@@ -23,7 +23,7 @@ from gateway.api.bodies import drop
 from gateway.api.connections import Connection, Connections
 from gateway.api.errors import ApiError, error_response
 from gateway.api.middleware import HEADER, PROTECTION, server_logger
-from gateway.api.operators import is_local, is_operator
+from gateway.api.operators import is_local, is_operator, name_of
 from gateway.api.origins import OPEN_PATHS
 from gateway.api.turns import Turns
 
@@ -85,9 +85,10 @@ class Reception:
 
 
 class Protocol(web.RequestHandler):
-    """`place`: the place that the connection takes; None: none was left, so it is closed. `is_operator`: it needs no login."""
+    """`place`: the place that the connection takes; None: none was left, so it is closed. `operator`: the user of this
+    machine who needs no login."""
 
-    __slots__ = ("_address", "_header_bytes", "_header_timer", "_reception", "is_operator", "place")
+    __slots__ = ("_address", "_header_bytes", "_header_timer", "_reception", "operator", "place")
 
     def __init__(self, manager: web.Server, reception: Reception, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -96,7 +97,7 @@ class Protocol(web.RequestHandler):
         self._header_timer: asyncio.TimerHandle | None = None
         self._header_bytes = 0
         self.place: Connection | None = None
-        self.is_operator = False
+        self.operator: str | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -112,8 +113,8 @@ class Protocol(web.RequestHandler):
     def _place_for(self, transport: asyncio.Transport) -> Connection | None:
         """An operator has a place beside all others, however many there are."""
         if is_local(transport):
-            self.is_operator = is_operator(transport)
-            return Connection(None, transport.abort, admitted=True) if self.is_operator else None
+            self.operator = name_of(transport) if is_operator(transport) else None
+            return None if self.operator is None else Connection(None, transport.abort, admitted=True)
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if isinstance(peer, tuple) else ""
         counted = None if self._reception.proxies.counts_by_total_only(self._address) else self._address

@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.loader import ConfigurationError, load_settings
@@ -102,6 +104,16 @@ def _shown(value: object) -> object:
     return f"{value:.1f}" if isinstance(value, float) else value
 
 
+def _looked(panel: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
+    """What was found when every word of a panel was looked at, and how long that took."""
+    look, drift = panel.get("full_look"), panel.get("last_drift")
+    if look is not None and look["reached_h"] is not None:
+        yield f"{panel['id']}: every word it holds was read within {look['reached_h']:g} h; the aim is {look['aim_h']:g} h"
+    if drift is not None:
+        when = datetime.fromtimestamp(drift["at"], zone)
+        yield from (f"{panel['id']}: found at {when:%Y-%m-%d %H:%M:%S}: {change}" for change in drift["changes"])
+
+
 def status(settings: Settings, arguments: argparse.Namespace) -> int:
     path = "/gateway/v1/panels" + (f"/{arguments.panel}" if arguments.panel else "")
     body = called(settings, "GET", path, arguments.url)
@@ -111,7 +123,8 @@ def status(settings: Settings, arguments: argparse.Namespace) -> int:
     panels = body["panels"]
     sys.stderr.write("".join(f"{line}\n" for line in clock_lines(body["clock"])))
     say(table([("panel", *_STATUS[1:]), *([_shown(panel[key]) for key in _STATUS] for panel in panels)]))
-    warnings = [f"{panel['id']}: {text}" for panel in panels for text in panel["warnings"]]
+    warnings = [text for panel in panels for text in _looked(panel, ZoneInfo(settings.site.timezone))]
+    warnings += [f"{panel['id']}: {text}" for panel in panels for text in panel["warnings"]]
     warnings += [
         f"{left['id']}: no longer configured, may hold {counted(len(left['link_ids']), 'item')}: "
         f"`panel-gateway forget {left['id']}`"

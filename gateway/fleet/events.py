@@ -140,10 +140,12 @@ class ClockMeasured:
 
 @dataclass(frozen=True, slots=True)
 class ClockSet:
-    """`reason` None: the panel took the time; else why not."""
+    """`reason` None: the panel took the time; else why not. `before`: what its clock said; `now`: what it was set to."""
 
     panel: str
     reason: Reason | None
+    before: str
+    now: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,13 @@ class ClockJudged:
     trusted: bool
     source: str | None
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTrusted:
+    """An operator says that what the store holds counts, whatever its mark says (`doubt`)."""
+
+    doubt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +208,7 @@ Event = (
     | ClockSet
     | ClockJudged
     | ClockVouched
+    | StoreTrusted
     | Commanded
     | OutputSwitched
 )

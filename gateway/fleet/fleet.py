@@ -21,7 +21,7 @@ from gateway.fleet.bindings import Bindings, Targets
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.desired import Desired
 from gateway.fleet.dispatcher import Dispatcher
-from gateway.fleet.events import Bound, ClockJudged, ClockVouched, Commanded, Event, Left, Listener
+from gateway.fleet.events import Bound, ClockJudged, ClockVouched, Commanded, Event, Left, Listener, StoreTrusted
 from gateway.fleet.host_clock import ClockTrust, ClockView
 from gateway.fleet.housekeeping import Housekeeper
 from gateway.fleet.panel.departed import Departed
@@ -163,7 +163,8 @@ class Fleet:
     async def believe(self) -> None:
         """Trust the store from now on, whatever the doubt. Raises StoreError."""
         await self._context.store.trust()
-        self._context.doubt = ""
+        doubt, self._context.doubt = self._context.doubt, ""
+        self._context.emit(StoreTrusted(doubt))
         for panel in self._panels.values():
             panel.wake()
 

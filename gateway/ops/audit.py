@@ -1,4 +1,7 @@
-"""The audit trail: who was granted or revoked what, where and when, as log records of the logger `audit`."""
+"""The audit trail: who was granted or revoked what, where and when, as log records of the logger `audit`.
+
+What a client asked for names the client: `user` and `address`; what the gateway did about it later has the request's id.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from drivers.contract import ItemOutcome, split_key
+from drivers.trace import client
 from gateway.fleet.events import (
     Asked,
     Bound,
@@ -29,6 +33,7 @@ from gateway.fleet.events import (
     Replaced,
     Restarted,
     Revoked,
+    StoreTrusted,
     Strange,
 )
 from gateway.identifiers.own_ids import shown_link_id
@@ -39,12 +44,18 @@ _NAMED = 20
 """How many link_ids or changes a record names."""
 
 
+def who() -> dict[str, str]:
+    """The client whose request is being served, as facts of a record; none where there is no such request."""
+    asking = client.get()
+    return {} if asking is None else {"user": asking.user, "address": asking.address}
+
+
 def _record(message: str, **facts: object) -> None:
-    _audit.info(message, extra=facts)
+    _audit.info(message, extra={**facts, **who()})
 
 
 def _warn(message: str, **facts: object) -> None:
-    _audit.warning(message, extra=facts)
+    _audit.warning(message, extra={**facts, **who()})
 
 
 def audit(event: Event) -> None:
@@ -82,13 +93,15 @@ def audit(event: Event) -> None:
             _warn("somebody else commits to a panel", panel=panel, count=count)
         case ClockMeasured(panel, drift_ms):
             _audit.debug("panel clock measured", extra={"panel": panel, "drift_ms": drift_ms})
-        case ClockSet(panel, reason):
+        case ClockSet(panel, reason, before, now):
             message = "panel clock set" if reason is None else "panel clock not set"
-            _record(message, panel=panel, reason=reason and reason.value)
+            _record(message, panel=panel, reason=reason and reason.value, before=before, now=now)
         case ClockJudged(trusted, source, reason):
             _record("host clock trusted" if trusted else "host clock not trusted", source=source, reason=reason)
         case ClockVouched(at):
             _record("host clock vouched for", at=at)
+        case StoreTrusted(doubt):
+            _record("store trusted", doubt=doubt)
         case Commanded(panel, action):
             _record("operator command", panel=panel, action=action)
         case OutputSwitched(panel, output, on, reason):

@@ -105,6 +105,12 @@ def said(shown: tuple[int, int]) -> str:
     return f"{date_of(day)} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
 
 
+def said_at(zone: ZoneInfo, instant: float) -> str:
+    """What a clock on a wall of the site shows at an instant."""
+    own = int(local_second(zone, instant))
+    return said((own // _SECONDS_A_DAY, own % _SECONDS_A_DAY))
+
+
 def goes_by_other_rules(zone: ZoneInfo, status: PanelStatus) -> bool:
     """Whether the table of offsets that a panel keeps itself is not the zone's any more."""
     table = status.clock_table

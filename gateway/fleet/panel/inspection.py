@@ -306,13 +306,19 @@ class Inspection:
             return None
         if self._context.trust.may_move(self._state.id, step):
             return None
-        own = clocks.local_second(self._context.options.readings.zone, self._context.clock.wall())
-        shown, host = clocks.said(status.clock), clocks.said((int(own // 86_400), int(own % 86_400)))
+        host = clocks.said_at(self._context.options.readings.zone, self._context.clock.wall())
+        shown = clocks.said(status.clock)
         return Failure(
             Reason.CLOCK_NOT_SET,
             f"the panel's clock says {shown}, this host's, which is not synchronised, {host}: where the host's is right,"
             f" `panel-gateway sync {self._state.id}` sets the panel's",
         )
+
+    def _clock_text(self) -> str:
+        """The panel's clock as it was read last."""
+        if self._status is None or self._state.driver.capabilities.clock != "rw":
+            return "unknown: it cannot be read"
+        return "unset" if self._status.clock is None else clocks.said(self._status.clock)
 
     def _unset(self) -> bool:
         return self._state.driver.capabilities.clock == "rw" and self._status is not None and self._status.clock is None
@@ -323,10 +329,13 @@ class Inspection:
         if due is not None:
             state.clock_found(missing=True)
             return due
+        before = self._clock_text()
         said = await state.driver.set_clock(clocks.setting(context.options.readings.zone, context.clock.wall()), priority, None)
         state.wear.noticed(clock=True)
         failure = None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
-        context.emit(ClockSet(state.id, None if failure is None else failure.reason))
+        zone = context.options.readings.zone
+        now = clocks.said_at(zone, context.clock.wall())
+        context.emit(ClockSet(state.id, None if failure is None else failure.reason, before, now))
         state.clock_found(missing=failure is not None)
         if failure is not None and not failure.permanent:
             return failure
