@@ -16,7 +16,7 @@ from aiohttp import web
 
 from gateway.api.dialects import WRONG_LOCK
 from gateway.api.errors import bad_value, shown
-from gateway.api.inert import check_types
+from gateway.api.inert import of_right_type
 from gateway.api.info import Info, about
 from gateway.api.live import LIVE
 from gateway.api.plain import done, object_in
@@ -49,8 +49,7 @@ class Status:
         return json_response({**true, **(request.app[SERVICES].inert.of(self._place(request)) if self.settable else {})})
 
     async def keep(self, request: web.Request) -> web.Response:
-        change = await object_in(request)
-        check_types(change, self.value)
+        change = of_right_type(await object_in(request), self.value)
         await request.app[SERVICES].inert.keep(self._place(request), change)
         return done()
 

@@ -51,13 +51,22 @@ class InertSettings:
             _log.info("setting kept without effect", extra={"path": path})
 
 
-def check_types(change: Mapping[str, Any], example: Mapping[str, Any]) -> None:
-    """Switches, numbers and lists stay what they are. Raises ApiError."""
+_KINDS: Mapping[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def of_right_type(change: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a change counts: null counts as absent. What `example` has stays of its type. Raises ApiError."""
     for key, value in change.items():
-        right = example.get(key)
-        if isinstance(right, bool | int | list) and type(value) is not type(right):
-            kinds = {bool: "true or false", int: "a whole number", list: "an array"}
-            raise bad_value(f"body.{key}", kinds[type(right)], shown(value), wrong_type(key))
+        kind = type(example.get(key))
+        if key in example and value is not None and type(value) is not kind:
+            raise bad_value(f"body.{key}", _KINDS[kind], shown(value), wrong_type(key))
+    return {key: value for key, value in change.items() if value is not None}
 
 
 def _without_secrets(value: Any) -> Any:
