@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -331,3 +332,85 @@ async def test_apartments_and_forwards_are_kept_and_given_back(site: WholeSite) 
     assert (await site.call("POST", "/api/v1/forward/item/5", {"forward_number": 6})).status == 400
     assert await site.done("DELETE", "/api/v1/forward/item/5") == {}
     assert (await site.call("GET", "/api/v1/forward/item/5")).status == 400
+
+
+STATUS: list[tuple[str, dict[str, Any]]] = [
+    ("/device/time", {"time_unix": int, "device_time_unix": int, "timezone": str, "device_timezone": str}),
+    ("/network/timezone", {"current_timezone": str, "timezone": str}),
+    ("/network/ntp", {"enabled": False, "use_default": False, "custom_server": ""}),
+    ("/network/settings", {"dhcp": bool, "ip_address": "127.0.0.1", "mask": str, "gateway": str, "dns": str}),
+    ("/network/mac", {"mac_address": str}),
+    ("/network/dst", {"enable": True, "is_enabled": True}),
+    ("/sip/status", {"sip_status": ""}),
+    ("/device/language", {"current_language": str, "all_supported_languages": list}),
+    ("/device/mode/current", {"current_panel_mode": str}),
+    ("/device/name", {"device_name": "Lab"}),
+    ("/dashboard", {"device_name": "Lab", "api_version": "1.3.5"}),
+    ("/frontend/version", {"frontend_version": str}),
+    ("/access/door/status", {"status": "closed", "is_timeout_exceed": False}),
+    ("/access/door/sensor", {"enable": False, "mode": str, "opening_delay": int}),
+    ("/access/exit/button/toggle", {}),
+    ("/access/general/lock/type", {"locks": list}),
+    ("/access/general/lock/timeout/1", {"lock_timeout": int}),
+    ("/access/general/lock/delay/2", {"lock_delay": int}),
+    ("/access/general/lock/dtmf/1", {"dtmf_code": ""}),
+    ("/access/general/unlock/input/code", {"input_code_enable": False, "input_code_number": ""}),
+    ("/access/locks/settings", {"open_all_dtmf": str, "settings": list}),
+    ("/access/freeaccess", {"enable": False, "days": []}),
+    ("/network/management/server", {"is_enabled": False, "protocol": "http", "settings": dict}),
+    ("/network/management/link", {"link_enable": False, "link_url": "", "realtime_logging": False, "heartbeat": False}),
+]
+
+
+async def test_what_clients_ask_at_their_start_is_answered_field_by_field(site: WholeSite) -> None:
+    for base in GENERATIONS:
+        for path, fields in STATUS:
+            shown = await site.done("GET", base + path)
+            for key, right in fields.items():
+                good = type(shown[key]) is right if isinstance(right, type) else shown[key] == right
+                assert good, f"{path}: {key} is {shown[key]!r}"
+    told = await site.done("GET", "/api/v1/device/time")
+    assert abs(told["time_unix"] - time.time()) < 60
+    assert re.fullmatch(r"UTC\+0[23]:00", told["timezone"])
+    assert (await site.call("GET", "/api/v1/sip/status", authorization=None)).status == 200
+    assert (await site.call("GET", "/api/v1/device/name", authorization=None)).status == 401
+
+
+def all_files(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+
+
+async def test_what_was_asked_by_uid_and_settings_outlive_a_restart(tmp_path: Path) -> None:
+    async with whole_site(tmp_path) as site:
+        kept = (await site.done("POST", "/api/v1/access/identifier", card("11")))["uid"]
+        gone = (await site.done("POST", "/api/v1/access/identifier", card("22")))["uid"]
+        await site.done("DELETE", f"/api/v1/access/identifier/item/{gone}")
+        await site.done("PUT", "/api/v1/network/management/server", {"is_enabled": True, "settings": {"password": "hunter2"}})
+    assert b"hunter2" not in all_files(tmp_path)
+    async with whole_site(tmp_path) as site:
+        assert (await site.done("GET", "/api/v1/network/management/server"))["is_enabled"] is True
+        (listed,) = (await site.done("GET", "/api/v1/access/identifier/items"))["list_items"]
+        assert (listed["uid"], listed["link_id"], listed["identifier_number"]) == (kept, None, "11")
+        assert (await site.call("GET", f"/api/v1/access/identifier/item/{gone}")).status == 400
+        assert (await site.done("POST", "/api/v1/access/identifier", card("22")))["uid"] > gone
+        await site.done("PATCH", f"/api/v1/access/identifier/item/{kept}", {"identifier_owner": {"name": "Irene"}})
+        assert lets_in(site.panel, "11")
+        assert lets_in(site.panel, "22")
+
+
+async def test_changes_at_the_same_time_lose_none_of_each_other(site: WholeSite) -> None:
+    uid = (await site.done("POST", "/api/v1/access/identifier", card()))["uid"]
+    item = f"/api/v1/access/identifier/item/{uid}"
+    changes: list[dict[str, Any]] = [
+        {"identifier_owner": {"name": "Irene"}},
+        {"identifier_owner": {"type": "guest"}},
+        {"identifier_number": "77"},
+        {"lock": "second"},
+        {"valid": {"passes": {"is_permanent": False, "max_passes": 3}}},
+        {"valid": {"time": {"is_permanent": False, "from": 60, "to": 4_000_000_000}}},
+    ]
+    await asyncio.gather(*(site.done("PATCH", item, change) for change in changes))
+    shown = await site.done("GET", item)
+    assert shown["identifier_owner"] == {"name": "Irene", "type": "guest"}
+    assert (shown["identifier_number"], shown["lock"]) == ("77", "second")
+    assert (shown["valid"]["passes"]["max_passes"], shown["valid"]["time"]["from"]) == (3, 60)
