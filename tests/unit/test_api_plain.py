@@ -181,15 +181,9 @@ async def test_only_logs_are_cleared(server: ApiServer) -> None:
 
     for right in ({"data_types": ["logs"]}, {"clear_fields": ["logs"]}, {"data_types": ["logs"], "clear_fields": ["logs"]}):
         assert await clear(right) == 200
-    more: dict[str, Any] = {"data_types": ["logs"], "clear_fields": ["identifiers"]}
-    for wrong in (
-        {},
-        {"data_types": []},
-        {"data_types": ["logs", "users"]},
-        {"clear_fields": "logs"},
-        {"fields": ["logs"]},
-        more,
-    ):
+    not_logs: list[dict[str, Any]] = [{}, {"data_types": []}, {"data_types": ["logs", "users"]}, {"clear_fields": "logs"}]
+    not_logs += [{"fields": ["logs"]}, {"data_types": ["logs"], "clear_fields": ["identifiers"]}]
+    for wrong in not_logs:
         assert await clear(wrong) == 400
 
 
