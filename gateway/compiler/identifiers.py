@@ -27,6 +27,7 @@ from gateway.compiler.options import CompileOptions
 from gateway.compiler.outcome import HELD
 from gateway.compiler.validity import minutes_of
 from gateway.identifiers.identifier import Identifier, Lock
+from gateway.identifiers.own_ids import shown_link_id
 
 _WEAKEST_FIRST = (ItemState.REFUSED, ItemState.PENDING, ItemState.MATERIALISED, ItemState.NARROWED, ItemState.EXACT)
 _DOORS: Mapping[Lock, tuple[int, ...]] = {"first": (0,), "second": (1,), "all": (0, 1)}
@@ -248,7 +249,8 @@ def _of_profile(link_id: str, image: PanelImage) -> ItemOutcome:
 
 
 def _refused_by_profile(link_id: str, why: str, refusal: Refusal | None = None) -> ItemOutcome:
-    return ItemOutcome(ItemState.REFUSED, Reason.PROFILE_NOT_HELD, f"the time profile {link_id} {why}", refusal=refusal)
+    said = shown_link_id(link_id) or "that was made without a link_id"
+    return ItemOutcome(ItemState.REFUSED, Reason.PROFILE_NOT_HELD, f"the time profile {said} {why}", refusal=refusal)
 
 
 def _refused(limit: str, message: str, reason: Reason = Reason.NOT_REPRESENTABLE) -> ItemOutcome:

@@ -16,6 +16,7 @@ from drivers.contract import IDENTIFIER, TIME_PROFILE, PanelImage
 from gateway.identifiers.directory import Apartment, Forward
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.number import Number
+from gateway.identifiers.own_ids import new_own_id
 from gateway.store.contract import (
     APARTMENT,
     FORWARD,
@@ -221,6 +222,24 @@ async def test_a_uid_belongs_to_one_link_id_for_ever(make: Callable[[], Store]) 
             assert again.uid == gone_again.uid == 1
         await store.forget([link(1), link(100 + turn)], 2.0)
         await store.close()
+
+
+async def test_what_has_no_link_id_comes_back_under_the_id_of_its_own(make: Callable[[], Store]) -> None:
+    store, own = make(), new_own_id()
+    await store.open()
+    named, made = await store.put_desired([create(1), replace(create(2), link_id=own)], {}, 1.0)
+    (gone,) = await store.put_desired([replace(delete(2, made.generation), link_id=own)], {}, 1.0)
+    assert (named.uid, made.uid, gone.uid, gone.link_id) == (1, 2, 2, own)
+    await store.close()
+    async with reopened(make) as snapshot:
+        assert snapshot.desired == {named.key: named, own: gone}
+    store = make()
+    await store.open()
+    await store.forget([own], 2.0)
+    (later,) = await store.put_desired([create(3)], {}, 3.0)
+    assert later.uid == 3, "its number is given to nobody else"
+    assert [item.key for item in await kept_by(store)] == [named.key, later.key]
+    await store.close()
 
 
 async def test_what_is_desired_again_is_not_forgotten(store: Store) -> None:
