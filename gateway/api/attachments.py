@@ -30,7 +30,7 @@ async def attach_profile(request: web.Request) -> web.Response:
 
 
 async def detach_profile(request: web.Request) -> web.Response:
-    """Without the last of them it is never open. One that names none stays always open."""
+    """Take a profile away. Without the last one the identifier is never open; one that names none stays always open."""
     return await _name(request, lambda named, profile: {*named} - {profile})
 
 

@@ -42,7 +42,7 @@ class Status:
     settable: bool = True
     is_open: bool = False
     methods: tuple[str, ...] = ("POST",)
-    """Those that write it."""
+    """The methods that write it."""
 
     async def show(self, request: web.Request) -> web.Response:
         true = self.value if self.own is None else self.own(request)

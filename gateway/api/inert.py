@@ -14,7 +14,7 @@ from gateway.api.dialects import wrong_type
 from gateway.api.errors import ApiError, bad_value, shown
 
 FACT = "inert "
-"""With the path behind it: the durable fact of the site that keeps a setting."""
+"""The key, with the path behind it, of the durable fact of the site that keeps a setting."""
 _MOST = 16 * 1024
 _SECRET = ("password", "passwd", "secret", "token", "private_key")
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class InertSettings:
         return self._kept.get(path, {})
 
     def all(self) -> Mapping[str, Mapping[str, Any]]:
-        """By path."""
+        """Path -> the setting that is kept there."""
         return dict(sorted(self._kept.items()))
 
     async def keep(self, path: str, change: Mapping[str, Any]) -> None:

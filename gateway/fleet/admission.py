@@ -22,7 +22,7 @@ class Admission:
         self._owners: dict[KnownBy, str | None] = {}
         """The owners of numbers that the items so far give or take away."""
         self._places: dict[str, dict[object, str]] = {}
-        """By kind, who has each place after the items so far."""
+        """Kind -> who has each place after the items so far."""
         self.replaced: dict[str, str] = {}
         """The items that go because another one has their place after the items so far, and which."""
 

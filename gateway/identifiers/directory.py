@@ -27,5 +27,5 @@ class Forward:
 
     @property
     def place(self) -> object:
-        """As an apartment's."""
+        """What no two forwards may share, as an apartment's address."""
         return self.number

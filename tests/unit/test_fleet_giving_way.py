@@ -1,4 +1,4 @@
-"""Who loses his card waits for nobody who gets one: over the real driver, in virtual time."""
+"""A person who loses a card waits for nobody who gets one: over the real driver, in virtual time."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def _identifiers(before: PanelImage, now: PanelImage) -> Iterator[str]:
 
 
 def _entry(slot: IdentifierSlot | None) -> str:
-    """Without its number, which opens doors."""
+    """The slot in words, without its number, which opens doors."""
     if slot is None:
         return "free"
     doors = " and ".join(map(str, slot.outputs)) or "none"

@@ -91,7 +91,7 @@ class Panel:
         await self._reconciler.look()
 
     async def look_on(self) -> None:
-        """As `look`, at a few of the words that a quick look leaves out."""
+        """Look in the background, as `look`, at a few of the words that a quick look leaves out."""
         await self._reconciler.look_on()
 
     def look_on_at(self) -> float:
@@ -139,7 +139,7 @@ class Panel:
         return max(0, asked - had)
 
     async def reset_passes(self, key: str, identifier: Identifier) -> None:
-        """Entries that an identifier had count no more. Raises StoreError.
+        """Entries that an identifier had no longer count. Raises StoreError.
 
         A panel counts on while number and slot stay: what it has counted by now is allowed in addition.
         """

@@ -426,7 +426,7 @@ class Reconciler:
         await self._in_background(self.inspection.look)
 
     async def look_on(self) -> None:
-        """As `look`, at a few of the words that a quick look leaves out."""
+        """Look in the background, as `look`, at a few of the words that a quick look leaves out."""
         self.inspection.whole.attempted()
         await self._in_background(self.inspection.look_on)
 
