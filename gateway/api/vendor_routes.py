@@ -85,7 +85,7 @@ def _of_identifiers(family: str) -> Iterator[Route]:
     profile = f"{family}/item/{{iuid}}/timeprofile/{{tuid}}"
     yield Route("POST", profile, attachments.attach_profile, "lets it in while a time profile is open", refuses=(409,))
     yield Route(
-        "DELETE", profile, attachments.detach_profile, "does so no more: without the last it is never open", refuses=(409,)
+        "DELETE", profile, attachments.detach_profile, "ends that: without the last one it is never open", refuses=(409,)
     )
     yield Route("POST", f"{item}/passes/reset", attachments.reset_passes, "counts the entries of an identifier anew")
     yield Route(
