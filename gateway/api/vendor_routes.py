@@ -84,9 +84,7 @@ def _of_identifiers(family: str) -> Iterator[Route]:
     item = f"{family}/item/{{uid}}"
     profile = f"{family}/item/{{iuid}}/timeprofile/{{tuid}}"
     yield Route("POST", profile, attachments.attach_profile, "lets it in while a time profile is open", refuses=(409,))
-    yield Route(
-        "DELETE", profile, attachments.detach_profile, "ends that: without the last one it is never open", refuses=(409,)
-    )
+    yield Route("DELETE", profile, attachments.detach_profile, "ends that: without the last one it is never open", refuses=(409,))
     yield Route("POST", f"{item}/passes/reset", attachments.reset_passes, "counts the entries of an identifier anew")
     yield Route(
         *("GET", f"{item}/qr", attachments.picture, "a QR code of an identifier's number", Text("image/png")),
