@@ -151,7 +151,7 @@ class Gateway:
             groups=settings.groups,
             listeners=(self._metrics.listen, audit),
         )
-        self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.keys) for each in self._fleet.departed()})
+        self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.holds) for each in self._fleet.departed()})
         self._metrics.watch_clock(self._fleet.clock)
         self._beside = Supervisor()
         keeper = Keeper(FACT, self._known_addresses, self._store, self._fleet.stamp)

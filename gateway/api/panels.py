@@ -57,7 +57,7 @@ async def _act(action: str, request: web.Request) -> web.Response:
 
 
 def _left(panel: Departed) -> Left:
-    link_ids = {link_id for key in panel.keys if not is_own_id(link_id := split_key(key)[1])}
+    link_ids = {link_id for key in panel.holds if not is_own_id(link_id := split_key(key)[1])}
     return Left(panel.id, panel.kind[0], panel.serial, sorted(link_ids))
 
 

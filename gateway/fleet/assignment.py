@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from drivers.clock import Clock
 from drivers.contract import TIME_PROFILE
 from gateway.fleet.bindings import Targets
+from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import OPENING, Change, Desired
 from gateway.fleet.panel.departed import Departed, DepartedPlace
 from gateway.fleet.panel.panel import Panel
@@ -16,26 +19,36 @@ from gateway.store.contract import DesiredItem
 
 class Assignment:
     """`panels` are those of the site, by id; `remembered`: all that are known from before, with what they may hold.
-    `now`: Unix seconds, as far as the time is known."""
+    `context`: asked once the fleet has one."""
 
     def __init__(
-        self, desired: Desired, panels: Mapping[str, Panel], remembered: Mapping[str, Departed], now: Callable[[], float]
+        self,
+        desired: Desired,
+        panels: Mapping[str, Panel],
+        remembered: Mapping[str, Departed],
+        clock: Clock,
+        context: Callable[[], FleetContext],
     ) -> None:
         self._desired = desired
         self._panels = panels
         self._elsewhere = dict(remembered)
-        self._now = now
+        self._clock = clock
+        self._context = context
+        self._left_at = dict.fromkeys(remembered, clock.monotonic())
+        """When they left, or this run began: leases that they have run out from then on."""
 
     def place(self, target: Target) -> Place | None:
         """The place of a target; None: nobody knows the panel any more."""
         panel, departed = self._panels.get(target.panel), self._elsewhere.get(target.panel)
         if panel is not None:
             return panel.place(target.output)
-        return DepartedPlace(departed) if departed is not None and departed.keys else None
+        if departed is None or not departed.holds:
+            return None
+        return DepartedPlace(departed, target.output, self._context().options.readings.zone)
 
     def absorb(self, item: DesiredItem) -> set[str]:
         """What the store made durable is asked of the panels from now on. Returns those to be woken."""
-        now, touched = self._now(), set[str]()
+        now, touched = self._context().now(), set[str]()
         if item.kind == TIME_PROFILE and item.key not in self._desired:  # panels tell the link_ids of time profiles only
             touched.update(name for name, panel in self._panels.items() if panel.state.adopt(item.key, now))
         was_live = self._desired.is_live(item.key)
@@ -55,7 +68,7 @@ class Assignment:
 
     def rebind(self, keys: Iterable[str]) -> None:
         """Rules or panels changed."""
-        now, touched = self._now(), set[str]()
+        now, touched = self._context().now(), set[str]()
         for key in keys:
             touched |= self._hand_on(self._desired.rebind(key), now)
         self.wake(touched)
@@ -76,7 +89,7 @@ class Assignment:
 
     def join(self, panel: Panel) -> None:
         """A panel of the site: what it may carry from earlier is found out by looking, and leaves unless bound."""
-        now = self._now()
+        now = self._context().now()
         panel.state.note_strangers(self._desired)
         for key in panel.state.remembered() | self._known_before(panel.id):
             if key in self._desired:
@@ -99,7 +112,7 @@ class Assignment:
     def leave(self, panel: Panel) -> None:
         """The panel is left as it is; what it may hold keeps its tombstone until the panel comes back."""
         self._desired.leave(panel.id)
-        self._elsewhere[panel.id] = panel.departed()
+        self._elsewhere[panel.id], self._left_at[panel.id] = panel.departed(), self._clock.monotonic()
 
     def _known_before(self, panel: str) -> frozenset[str]:
         departed = self._elsewhere.pop(panel, None)
@@ -110,7 +123,7 @@ class Assignment:
     def holders(self, key: str) -> Targets:
         """Panels that an item is not bound to and that may still hold it, departed ones too."""
         tables = [Target(name) for name, panel in self._panels.items() if key in panel.state.leaving]
-        return (*tables, *[Target(each.id) for each in self.departed() if key in each.keys])
+        return (*tables, *[target for each in self.departed() for target in each.targets(key)])
 
     def holders_of_deleted(self, key: str) -> Targets:
         """The places where a deletion is not seen to be done."""
@@ -129,7 +142,12 @@ class Assignment:
 
     def departed(self) -> list[Departed]:
         """Panels that are no part of the site any more and may hold something."""
-        return [each for each in self._elsewhere.values() if each.keys]
+        return [each for each in map(self._by_now, self._elsewhere.values()) if each.holds]
+
+    def _by_now(self, departed: Departed) -> Departed:
+        """A departed panel without the outputs that have fallen off by themselves."""
+        lease_s, passed = departed.lease_s, self._clock.monotonic() - self._left_at[departed.id]
+        return departed if lease_s is None or passed <= lease_s else replace(departed, outputs={})
 
     def forget(self, panel: str) -> None:
         """Forget what is known of a departed panel."""

@@ -28,7 +28,17 @@ from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.drift import DriftLooks
 from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.panel.panel import Panel
-from gateway.fleet.panel.remembered import all_remembered, doubted, forgotten, memory_of, moved, options_text, remembering
+from gateway.fleet.panel.remembered import (
+    all_remembered,
+    allocations_of,
+    doubted,
+    forgotten,
+    is_output_of,
+    memory_of,
+    moved,
+    options_text,
+    remembering,
+)
 from gateway.fleet.questions import Questions
 from gateway.fleet.results import LinkReport
 from gateway.fleet.target import read_target
@@ -64,7 +74,7 @@ class Fleet:
         self._overrides = dict(snapshot.bindings)
         self._panels: dict[str, Panel] = {}
         self._desired = Desired(snapshot.desired, self._bindings())
-        self._assignment = Assignment(self._desired, self._panels, all_remembered(self._snapshot), self._now)
+        self._assignment = Assignment(self._desired, self._panels, all_remembered(self._snapshot), clock, lambda: self._context)
         self._context = FleetContext(
             store=store,
             clock=clock,
@@ -139,9 +149,6 @@ class Fleet:
         self._context.trust.vouch(at, up_s)
         self._context.emit(ClockVouched(at))
         await self._supervisor.finish(self._housekeeper.tend(), "trust-clock")
-
-    def _now(self) -> float:
-        return self._context.now()
 
     def _ask_clocks(self, asker: str) -> None:
         for panel in self._panels.values():
@@ -350,25 +357,23 @@ class Fleet:
         for each in self.departed():
             if each.serial is None and (each.where, each.kind) == (where, (panel.model, options)):
                 self._snapshot = moved(self._snapshot, each.id, panel.id)
-                await self._keep_moved(panel.id)
+                await self._keep_moved(panel.id, each)
                 await self._forget(each.id)
                 return
 
-    async def _keep_moved(self, panel: str) -> None:
+    async def _keep_moved(self, panel: str, departed: Departed) -> None:
         store, now, snapshot = self._context.store, self._context.now(), self._snapshot
-        await store.put_allocation(panel, snapshot.allocations[panel], now)
+        for name in (panel, *allocations_of(panel, departed.outputs)):
+            await store.put_allocation(name, snapshot.allocations[name], now)
         await store.put_observed(panel, snapshot.observed[panel])
         for key, value in snapshot.panel_facts[panel].items():
             await store.put_panel_fact(panel, key, value, now)
 
     async def _moved(self, departed: str, panel: str) -> None:
         """The unit of a departed panel is `panel` now: what it may hold leaves there."""
-        state, now = self._panels[panel].state, self._now()
         for each in self.departed():
             if each.id == departed:
-                for key in each.keys:
-                    if key in self._desired and key not in state.bound:
-                        state.expect(key, now)
+                await self._panels[panel].inherit(each, self._context.now())
         await self._forget(departed)
 
     async def forget(self, panel_id: str) -> None:
@@ -382,7 +387,9 @@ class Fleet:
 
     async def _forget(self, panel: str) -> None:
         store, now = self._context.store, self._context.now()
-        await store.put_allocation(panel, {}, now)
+        marked = [name for name in self._snapshot.allocations if is_output_of(name, panel)]
+        for name in (panel, *marked):
+            await store.put_allocation(name, {}, now)
         await store.put_observed(panel, ObservedPanel())
         for key in self._snapshot.panel_facts.get(panel, {}):
             await store.put_panel_fact(panel, key, None, now)
@@ -415,7 +422,7 @@ class Fleet:
         async with self._context.write_lock:
             self._let_go(self._panel(panel_id))
         self._coming -= {panel_id}
-        held = next((each.keys for each in self.departed() if each.id == panel_id), frozenset())
+        held = next((each.holds for each in self.departed() if each.id == panel_id), frozenset())
         if held:
             self._context.emit(Left(panel_id, held))
         return len(held)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from drivers.contract import IdentifierSlot, PanelImage, Period, Slot, is_identifier
 from gateway.compiler.table import SPECIAL
+from gateway.fleet.results import PanelResult
 from gateway.schedules.local_time import date_of
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -28,6 +30,18 @@ def opening_until(image: PanelImage, numbers: Collection[int], zone: ZoneInfo) -
         return None
     last = max(day for day in days if day is not None)
     return int(datetime.combine(date_of(last) + timedelta(days=1), time(), zone).timestamp())
+
+
+def granting(said: PanelResult, found: Sequence[PanelImage], key: str, zone: ZoneInfo) -> PanelResult:
+    """A result with what `found`, all that a panel may hold of an older generation of an item, still opens."""
+    texts = [granted_text(image, key) for image in found]
+    untils = [granted_until(image, key, zone) for image in found]
+    return replace(
+        said,
+        still_grants=min(image.generations.get(key, 0) for image in found),
+        still_grants_text=" or ".join(dict.fromkeys(text or "never" for text in texts)),
+        still_grants_until=None if None in untils else max(each for each in untils if each is not None),
+    )
 
 
 def granted_text(image: PanelImage, key: str) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from drivers.contract import Acknowledgement, Outcome, Priority, Reason
 from drivers.trace import request_id
@@ -30,14 +30,18 @@ _STRIDE_S = 60.0
 
 
 class OutputKeeper:
-    """`marked`: outputs that an earlier run held, known from the store; they are switched off unless still bound."""
+    """`marked`: outputs that an earlier run held, with the items that they were held for, known from the store; they are switched
+    off unless still bound. `lease`: what the store has of how long they stay on by themselves."""
 
-    def __init__(self, state: PanelState, context: FleetContext, marked: Collection[int]) -> None:
+    def __init__(
+        self, state: PanelState, context: FleetContext, marked: Mapping[int, Collection[str]], lease: str | None = None
+    ) -> None:
         self._state = state
         self._context = context
         outputs = state.driver.capabilities.outputs
         self._held = {number: HeldOutput(number, state, context) for number in marked if number < outputs}
-        self._marks = Marks(state.id, context, marked)
+        lease_s = state.settings.hold_lease_s if state.driver.capabilities.output_deadman else None
+        self._marks = Marks(state.id, context, marked, lease_s, lease)
         self._wake = asyncio.Event()
         self._waiting: list[tuple[Ticket, int]] = []
         """Who waits for which output."""
@@ -80,9 +84,22 @@ class OutputKeeper:
             self._waiting.append((ticket, output))
             self.wake()
 
-    def marked(self) -> frozenset[int]:
-        """Outputs that the store says may be on."""
-        return frozenset(self._marks.outputs)
+    def marked(self) -> Mapping[int, Collection[str]]:
+        """Outputs that may be on, with the items that they are on for; durably."""
+        return self._marks.outputs
+
+    @property
+    def lease(self) -> str | None:
+        """How many seconds they stay on by themselves, as the store has it."""
+        return self._marks.lease
+
+    async def inherit(self, marked: Mapping[int, Collection[str]]) -> None:
+        """What was known as another panel may have these outputs on: they are switched off unless bound."""
+        for number, keys in marked.items():
+            if number < self._state.driver.capabilities.outputs:
+                self._held.setdefault(number, HeldOutput(number, self._state, self._context))
+                await self._marks.put(number, keys)
+        self._rouse()
 
     @property
     def defect(self) -> Failure | None:
@@ -123,6 +140,15 @@ class OutputKeeper:
             self._release(list(self._waiting))
         if self._state.settings.on_stop == "off":
             await self._all_off()
+        with contextlib.suppress(Exception):  # what is not seen to be off stays marked
+            await self._unmark()
+
+    async def _unmark(self) -> None:
+        """What is off when the work ends is marked no more."""
+        if any(held.unread for held in self._held.values()):
+            await self._look(confirming=True)
+        for number in [number for number in self._marks.outputs if number in self._held and self._held[number].is_off]:
+            await self._marks.put(number, ())
 
     async def _live(self) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from config.settings import PanelSettings
 from drivers.contract import Acknowledgement, PanelDriver, PanelImage, Priority
@@ -15,6 +15,7 @@ from gateway.fleet.panel.entries import FACT as ENTRIES
 from gateway.fleet.panel.entries import forgiven, limited, spent_of, text_of
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.identity import Identity, Neighbour
+from gateway.fleet.panel.marks import FACT as LEASE
 from gateway.fleet.panel.output import Output
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.place import Place
@@ -53,7 +54,7 @@ class Panel:
         self._context = context
         self._foreign = Foreign(state, context, memory.facts)
         self._reconciler = Reconciler(state, context, self._foreign)
-        self._keeper = OutputKeeper(state, context, memory.marked)
+        self._keeper = OutputKeeper(state, context, memory.marked, memory.facts.get(LEASE))
         self._table = Table(state, context, self._reconciler)
         state.identity.changed = self._keeper.wake
         state.retired = "retired" in memory.facts
@@ -104,9 +105,16 @@ class Panel:
         """One of its outputs; None: its table. An output that the panel lacks refuses all."""
         return self._table if output is None else Output(output, self.state, self._context, self._keeper)
 
-    def marked(self) -> frozenset[int]:
-        """Outputs that the store says may be on."""
+    def marked(self) -> Mapping[int, Collection[str]]:
+        """Outputs that the store says may be on, with the items that they are on for."""
         return self._keeper.marked()
+
+    async def inherit(self, departed: Departed, now: float) -> None:
+        """It was known as a panel that has left: what that may hold leaves unless it is bound."""
+        for key in departed.keys:
+            if key in self._context.ours and key not in self.state.bound:
+                self.state.expect(key, now)
+        await self._keeper.inherit(departed.outputs)
 
     def wake(self) -> None:
         """What is asked of it has changed."""
@@ -215,15 +223,18 @@ class Panel:
 
     def facts(self) -> dict[str, str]:
         """What the store keeps of it besides what was observed."""
-        state = self.state
-        return state.identity.facts() | self._foreign.facts() | {WEAR: state.wear.fact, ENTRIES: text_of(state.spent)}
+        state, lease = self.state, self._keeper.lease
+        facts = state.identity.facts() | self._foreign.facts() | {WEAR: state.wear.fact, ENTRIES: text_of(state.spent)}
+        return facts if lease is None else facts | {LEASE: lease}
 
     def departed(self) -> Departed:
         """The panel as it is remembered when it leaves the site."""
         state = self.state
         kind = (state.observed.model, state.observed.options)
         keys = state.remembered().union(state.leaving)
-        return Departed(self.id, keys, kind, state.identity.where, state.identity.serial, state.images())
+        outputs, lease = {number: frozenset(on) for number, on in self.marked().items()}, self._keeper.lease
+        lease_s = None if lease is None else int(lease)
+        return Departed(self.id, keys, kind, state.identity.where, state.identity.serial, state.images(), outputs, lease_s)
 
     def neighbour(self) -> Neighbour:
         """The panel as others see it."""

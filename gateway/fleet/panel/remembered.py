@@ -9,14 +9,18 @@ from dataclasses import dataclass, field, replace
 from config.settings import PanelSettings
 from drivers.contract import Allocation
 from gateway.fleet.panel.departed import Departed
+from gateway.fleet.panel.marks import FACT as LEASE
 from gateway.fleet.panel.state import PanelState, disbelieved
 from gateway.fleet.target import Target, read_target
 from gateway.store.contract import ObservedPanel, Snapshot, images
 
+Marked = Mapping[int, Collection[str]]
+"""Outputs that may be on, with the items that they are on for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered of one panel. `marked`: outputs that an earlier run held.
+    """What is remembered of one panel. `marked`: outputs that an earlier run held, and for whom.
 
     `former`: items that it may hold by what was remembered of it as something else. `nameless`: 0.1.0 stored it, which did not
     say of which model. `facts`: what the store keeps of it besides.
@@ -24,7 +28,7 @@ class Memory:
 
     observed: ObservedPanel
     allocation: Allocation
-    marked: tuple[int, ...] = ()
+    marked: Mapping[int, frozenset[str]] = field(default_factory=dict)
     former: frozenset[str] = frozenset()
     nameless: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -52,22 +56,28 @@ def memory_of(snapshot: Snapshot, panel: PanelSettings) -> Memory:
     return Memory(ObservedPanel(model=panel.model, options=options), kept, marked, former, facts=known)
 
 
-def _marked(allocations: Mapping[str, Allocation], panel: str) -> tuple[int, ...]:
-    found = (read_target(name) for name, held in allocations.items() if held)
-    return tuple([each.output for each in found if each is not None and each.panel == panel and each.output is not None])
+def _marked(allocations: Mapping[str, Allocation], panel: str) -> dict[int, frozenset[str]]:
+    found = ((read_target(name), held) for name, held in allocations.items() if held)
+    return {
+        target.output: frozenset(held)
+        for target, held in found
+        if target is not None and target.panel == panel and target.output is not None
+    }
 
 
 def all_remembered(snapshot: Snapshot) -> Mapping[str, Departed]:
-    """Panels, of this site or not, with what they may hold in their tables."""
-    tables = {name for name in snapshot.allocations if (target := read_target(name)) is not None and target.output is None}
-    return {panel: _remembered(snapshot, panel) for panel in (*tables, *snapshot.observed.keys() - tables)}
+    """Panels, of this site or not, with what they may hold in their tables and on their outputs."""
+    named = {target.panel for name in snapshot.allocations if (target := read_target(name)) is not None}
+    return {panel: _remembered(snapshot, panel) for panel in (*named, *snapshot.observed.keys() - named)}
 
 
 def _remembered(snapshot: Snapshot, panel: str) -> Departed:
     observed, facts = snapshot.observed.get(panel, ObservedPanel()), snapshot.panel_facts.get(panel, {})
-    found = images(observed.known)
+    found, marked = images(observed.known), _marked(snapshot.allocations, panel)
     keys = frozenset(snapshot.allocations.get(panel, ())).union(*(image.allocation for image in found))
-    return Departed(panel, keys, (observed.model, observed.options), facts.get("where"), facts.get("serial"), found)
+    lease_s = int(facts[LEASE]) if LEASE in facts else None
+    kind = (observed.model, observed.options)
+    return Departed(panel, keys, kind, facts.get("where"), facts.get("serial"), found, marked, lease_s)
 
 
 def doubted(snapshot: Snapshot) -> Snapshot:
@@ -75,10 +85,10 @@ def doubted(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, observed={panel: disbelieved(observed) for panel, observed in snapshot.observed.items()})
 
 
-def remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int], facts: Mapping[str, str]) -> Snapshot:
+def remembering(snapshot: Snapshot, state: PanelState, marked: Marked, facts: Mapping[str, str]) -> Snapshot:
     """The snapshot with what is known of a panel that is taken out; of one that was not read yet, what was known before."""
-    allocations = {name: held for name, held in snapshot.allocations.items() if not _is_output_of(name, state.id)}
-    allocations.update((str(Target(state.id, number)), {"": ()}) for number in marked)
+    allocations = {name: held for name, held in snapshot.allocations.items() if not is_output_of(name, state.id)}
+    allocations.update(allocations_of(state.id, marked))
     observed: Mapping[str, ObservedPanel] = snapshot.observed
     all_facts = {**snapshot.panel_facts, state.id: facts}
     if not state.former:
@@ -86,9 +96,14 @@ def remembering(snapshot: Snapshot, state: PanelState, marked: Collection[int], 
     return replace(snapshot, desired={}, allocations=allocations, bindings={}, observed=observed, panel_facts=all_facts)
 
 
+def allocations_of(panel: str, marked: Marked) -> dict[str, Allocation]:
+    """Marked outputs as the store keeps them."""
+    return {str(Target(panel, number)): dict.fromkeys(keys, ()) for number, keys in marked.items()}
+
+
 def forgotten(snapshot: Snapshot, panel: str) -> Snapshot:
     """The snapshot without what is known of a panel."""
-    allocations = {name: held for name, held in snapshot.allocations.items() if name != panel and not _is_output_of(name, panel)}
+    allocations = {name: held for name, held in snapshot.allocations.items() if name != panel and not is_output_of(name, panel)}
     observed = {name: each for name, each in snapshot.observed.items() if name != panel}
     facts = {name: each for name, each in snapshot.panel_facts.items() if name != panel}
     return replace(snapshot, allocations=allocations, observed=observed, panel_facts=facts)
@@ -100,12 +115,17 @@ def moved(snapshot: Snapshot, panel: str, to: str) -> Snapshot:
     snapshot = forgotten(snapshot, panel)
     return replace(
         snapshot,
-        allocations={**snapshot.allocations, to: known.allocations.get(panel, {})},
+        allocations={
+            **snapshot.allocations,
+            to: known.allocations.get(panel, {}),
+            **allocations_of(to, _marked(known.allocations, panel)),
+        },
         observed={**snapshot.observed, to: known.observed.get(panel, ObservedPanel())},
         panel_facts={**snapshot.panel_facts, to: known.panel_facts.get(panel, {})},
     )
 
 
-def _is_output_of(name: str, panel: str) -> bool:
+def is_output_of(name: str, panel: str) -> bool:
+    """Whether an allocation of the store is the mark of an output of a panel."""
     target = read_target(name)
     return target is not None and target.panel == panel and target.output is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason, is_identifier
 from gateway.compiler.explain import Explanation, explain
@@ -15,7 +14,7 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import compile_bound
 from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, Failure
-from gateway.fleet.panel.opening import granted_text, granted_until
+from gateway.fleet.panel.opening import granting
 from gateway.fleet.panel.place import Enough, PlacePlan, told
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.state import PanelState
@@ -109,15 +108,8 @@ class Table:
 
     def _granting(self, said: PanelResult, key: str) -> PanelResult:
         """The result with what the panel may still open for an item."""
-        granted = self.still_grants(key)
-        if granted is None:
-            return said
-        zone, found = self._context.options.readings.zone, self._granted(key)
-        texts = [granted_text(image, key) for image in found]
-        untils = [granted_until(image, key, zone) for image in found]
-        until = None if None in untils else max(each for each in untils if each is not None)
-        text = " or ".join(dict.fromkeys(text or "never" for text in texts))
-        return replace(said, still_grants=granted, still_grants_text=text, still_grants_until=until)
+        found = self._granted(key)
+        return granting(said, found, key, self._context.options.readings.zone) if found else said
 
     def _lacking(self, wanted: DesiredItem) -> ItemOutcome:
         """Why the panel does not hold it, as far as known."""
