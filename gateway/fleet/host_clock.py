@@ -21,6 +21,9 @@ from gateway.fleet.clock_trust import (
 from gateway.store.codec import Codec, CodecError
 
 LOG = logging.getLogger(__name__)
+_PATIENCE_S = 2.0
+"""How long panels that were not heard yet are waited for: on an open line some 30 are asked in it; a name server may never
+answer, and a healthy panel must not wait for that."""
 FACT = "clock"
 """The name of the store's fact that holds what is remembered of the clock."""
 _FACTS: Codec[Facts] = Codec(Facts, "clock")
@@ -74,6 +77,7 @@ class ClockTrust:
         self._news = False
         self._panels: dict[str, PanelClock] = {}
         self._awaited: set[str] = set()
+        self._awaited_until = 0.0
         self._judgement = self._judge(None)
 
     def begin(self) -> None:
@@ -146,7 +150,14 @@ class ClockTrust:
 
     def expect(self, panel: str) -> None:
         """A panel's clock is about to be read for the first time."""
+        if not self._awaited:
+            self._awaited_until = self._clock.monotonic() + _PATIENCE_S
+            self.changed()
         self._awaited.add(panel)
+
+    def patience_s(self) -> float | None:
+        """Seconds for which panels that were not heard yet are waited for; None: nobody waits."""
+        return max(0.0, self._awaited_until - self._clock.monotonic()) if self.awaiting else None
 
     @property
     def awaiting(self) -> bool:
@@ -164,8 +175,14 @@ class ClockTrust:
         self._end_waiting(panel, look=differs)
 
     def passed_over(self, panel: str) -> None:
-        """A panel could not be asked: nobody waits for it any more."""
+        """A panel could not be asked: nobody waits for it any longer."""
         self._end_waiting(panel)
+
+    def pass_over_the_silent(self) -> None:
+        """Wait no longer for panels that were not heard in time; what they say later counts all the same."""
+        if self.patience_s() == 0:
+            for panel in tuple(self._awaited):
+                self._end_waiting(panel)
 
     def _end_waiting(self, panel: str, *, look: bool = False) -> None:
         waited = self.awaiting

@@ -57,7 +57,7 @@ class Housekeeper:
     async def run(self) -> None:
         while not self._stopping:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PERIOD_S):
+                async with asyncio.timeout(min(_PERIOD_S, self._context.trust.patience_s() or _PERIOD_S)):
                     await self._wake.wait()
             self._wake.clear()
             await self.tend()
@@ -68,6 +68,7 @@ class Housekeeper:
         """Look at the host's clock, and let all know what is new; what has to be durable is, or is tried again."""
         trust = self._context.trust
         trust.look()
+        trust.pass_over_the_silent()
         if trust.news():
             self._time_jumped()
         try:

@@ -353,7 +353,7 @@ class Reconciler:
                 break
         if self._context.doubt:
             return STORE_DOUBTED
-        return CLOCK_NOT_SET if state.clock_missing else None
+        return CLOCK_NOT_SET if state.clock_missing and not self._context.trust.awaiting else None
 
     async def _take_away(self) -> Failure | None:
         """Identifiers that leave go at once: nothing has to be compiled for it. A number with a new owner here waits for the one
