@@ -21,7 +21,7 @@ from gateway.store.contract import DesiredItem
 class Departed:
     """`keys`: items that its table may hold. `kind`: its model and options. `where`: its line and unit, None where that is not
     known. `outputs`: those that may be on, with the items that they are on for; `lease_s`: for so long after it left at most,
-    None: for ever.
+    None: without a limit.
     """
 
     id: str

@@ -12,7 +12,7 @@ from gateway.fleet.target import Target
 from gateway.store.contract import StoreError
 
 FACT = "lease"
-"""The durable fact of a panel that keeps for how many seconds at most an output stays on by itself; none: for ever."""
+"""The durable fact of a panel that keeps for how many seconds at most an output stays on by itself; none: without a limit."""
 
 
 class Marks:
