@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -16,6 +16,7 @@ from gateway.api.listing import sent
 from gateway.api.plain import done, live_one, revise
 from gateway.api.responses import json_bytes
 from gateway.api.services import SERVICES, finish
+from gateway.concurrency import in_a_thread
 from gateway.fleet.views import RequestItem
 from gateway.store.contract import DesiredItem
 
@@ -92,7 +93,7 @@ async def picture(request: web.Request) -> web.Response:
     number = str(sent(live_one(request, IDENTIFIERS))["identifier_number"])
     if len(number) > _MOST_SHOWN:
         raise ApiError(400, f"uid: expected a number of at most {_MOST_SHOWN} characters, got {len(number)}")
-    return web.Response(body=await asyncio.to_thread(_drawn, number), content_type="image/png")
+    return web.Response(body=await in_a_thread(partial(_drawn, number), "picture"), content_type="image/png")
 
 
 def _drawn(number: str) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from gateway.api.filters import FIELDS, Choice, Fields, FieldType
@@ -24,12 +26,19 @@ def sent(item: DesiredItem) -> dict[str, Any]:
     return parsed
 
 
+@lru_cache(maxsize=8)
+def _read(body: str) -> Mapping[str, Any]:
+    """A filter asks for the same item's fields as often as it has comparisons."""
+    parsed: dict[str, Any] = json.loads(body)
+    return MappingProxyType(parsed)
+
+
 def _text(key: str) -> FieldType:
-    return FieldType.of_text(lambda item: str(sent(item).get(key) or ""))
+    return FieldType.of_text(lambda item: str(_read(item.body).get(key) or ""))
 
 
 def _owner(item: DesiredItem) -> str:
-    return str(sent(item)["identifier_owner"]["name"])
+    return str(_read(item.body)["identifier_owner"]["name"])
 
 
 def _part(place: int) -> FieldType:

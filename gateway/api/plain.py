@@ -24,6 +24,8 @@ from gateway.fleet.views import RequestItem, Revision
 from gateway.identifiers.own_ids import new_own_id
 from gateway.store.contract import DesiredItem
 
+_MOST_OBJECT = 512 * 1024
+"""In bytes. One object reaches the loop in one piece, however many keys it has."""
 _UID = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -40,7 +42,7 @@ def one_object(body: bytes) -> Iterator[dict[str, Any]]:
 
 async def object_in(request: web.Request) -> dict[str, Any]:
     """The body as a JSON object. Raises ApiError."""
-    (found,) = await read(request, one_object)
+    (found,) = await read(request, one_object, _MOST_OBJECT)
     return found
 
 

@@ -97,9 +97,9 @@ async def _frame(answers: asyncio.StreamReader) -> Any:
 READING = web.AppKey("reading", ReadingProcess)
 
 
-async def read(request: web.Request, reader: Reader[T]) -> list[T]:
-    """Read and parse the body of a request. Raises ApiError."""
-    body = await read_body(request)
+async def read(request: web.Request, reader: Reader[T], most: int | None = None) -> list[T]:
+    """Read and parse the body of a request, at most `most` bytes (`max_body` where absent). Raises ApiError."""
+    body = await read_body(request, most)
     if len(body) < LARGE:
         return [value async for value in in_turns(reader(body))]
     return await request.app[READING].read(reader, body)

@@ -164,3 +164,26 @@ async def test_a_connection_between_two_requests_is_kept_for_75_seconds(tmp_path
             await asyncio.sleep(pause)
         assert await asyncio.wait_for(reader.read(), 90) == b""
         await closed(writer)
+
+
+ONE_OBJECT = (
+    ("POST", "/api/v1/network/ntp"),
+    ("POST", "/api/v1/access/identifier"),
+    ("POST", "/api/v1/access/identifier/items/delete"),
+    ("DELETE", "/api/v1/access/timeprofile/items"),
+    ("POST", "/api/v1/forward"),
+    ("POST", "/api/v1/system/data/clear"),
+)
+
+
+async def test_no_object_of_many_keys_holds_the_loop(tmp_path: Path) -> None:
+    fitting = b"{" + b",".join(b'"k%d":0' % number for number in range(40_000)) + b"}"
+    async with attacked(tmp_path) as gateway:
+        gateway.begin_meter()
+        for method, path in ONE_OBJECT:
+            known = {"Authorization": gateway.bearer}
+            refused = await gateway.send(method, path, {**known, "Content-Length": "7000000"}, b"{")
+            assert refused.startswith(b"HTTP/1.1 413 "), refused[:300]
+            assert (await gateway.send(method, path, known, fitting))[9:12] in (b"400", b"413")
+        took, whose = gateway.longest_callback()
+        assert took < LONGEST_S, whose
