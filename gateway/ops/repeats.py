@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,8 +12,11 @@ EVERY_S = 60.0
 _MOST_KEPT = 1000
 _VARYING = frozenset({"request_id", "duration_ms", "path", "method"})
 """The facts in which repetitions may differ."""
+_ADDRESS = frozenset({"remote"})
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _REFUSALS = 400
+_MOST_ADDRESSES = 100
+"""This many addresses a minute are named in records that are otherwise alike: somebody may have any number of them."""
 
 
 @dataclass(slots=True)
@@ -29,8 +32,10 @@ def repeats(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING or (isinstance(status, int) and status >= _REFUSALS)
 
 
-def _key(record: logging.LogRecord) -> tuple[object, ...]:
-    facts = sorted((name, repr(value)) for name, value in vars(record).items() if name not in _STANDARD | _VARYING)
+def _key(record: logging.LogRecord, besides: frozenset[str] = frozenset()) -> tuple[object, ...]:
+    """What repetitions have in common; `besides`: more facts in which they may differ."""
+    left_out = _STANDARD | _VARYING | besides
+    facts = sorted((name, repr(value)) for name, value in vars(record).items() if name not in left_out)
     cause = record.exc_info[0] if record.exc_info else None
     return record.name, record.levelno, record.getMessage(), cause, *facts
 
@@ -40,6 +45,9 @@ class Repeats:
 
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[object, ...], _Seen] = OrderedDict()
+        self._addresses: Counter[tuple[object, ...]] = Counter()
+        """The number of addresses in records that are otherwise alike, in this minute."""
+        self._minute = 0
 
     def written(self, record: logging.LogRecord) -> Iterator[logging.LogRecord]:
         """What to write after `record` came: counts that are due (the last record with `repeated`), then perhaps the record."""
@@ -48,6 +56,8 @@ class Repeats:
             yield record
             return
         key = _key(record)
+        if key not in self._seen and hasattr(record, "remote"):
+            key = self._one_of_many(record, key)
         seen = self._seen.get(key)
         if seen is not None:
             seen.last, seen.count = record, seen.count + 1
@@ -56,6 +66,16 @@ class Repeats:
         yield record
         if len(self._seen) > _MOST_KEPT:
             yield from _counted(self._seen.popitem(last=False)[1])
+
+    def _one_of_many(self, record: logging.LogRecord, key: tuple[object, ...]) -> tuple[object, ...]:
+        """The key of a record from an address that is new: its own, or that of all addresses where there are too many."""
+        minute = int(record.created // EVERY_S)
+        if minute != self._minute:
+            self._minute = minute
+            self._addresses.clear()
+        alike = _key(record, _ADDRESS)
+        self._addresses[alike] += 1
+        return key if self._addresses[alike] <= _MOST_ADDRESSES else alike
 
     def rest(self) -> Iterator[logging.LogRecord]:
         """All records that are counted and not written yet."""

@@ -332,3 +332,30 @@ async def _sent_raw(server: ApiServer, sent: bytes) -> str:
     writer.close()
     await writer.wait_closed()
     return answer.decode()
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Connection: Upgrade\r\nUpgrade: TLS/1.0",
+    ],
+    ids=["Java's client", "websocket", "tls"],
+)
+async def test_an_offer_of_another_protocol_is_passed_over_and_the_connection_goes_on(server: ApiServer, offer: str) -> None:
+    """The client of Java 11 offers HTTP/2 with every first request."""
+    body = json.dumps({"list_items": [ITEM]}).encode()
+    first = f"POST {LINK} HTTP/1.1\r\nHost: x\r\nAuthorization: {BASIC}\r\n{offer}\r\nContent-Length: {len(body)}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    for request in (
+        first.encode() + body,
+        first.encode() + body,
+        b"GET /api/info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ):
+        writer.write(request)
+        assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200 ")
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split()[0]))
+    writer.close()
+    assert len(server.fleet.upserts) == 2

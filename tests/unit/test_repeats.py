@@ -47,3 +47,14 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(5000):
         list(repeats.written(record("not a request", 0, remote=str(number))))
     assert len(repeats._seen) <= 1000
+
+
+def test_a_flood_from_ever_new_addresses_does_not_fill_the_log() -> None:
+    """An IPv6 host has more addresses than a log has room."""
+    repeats = Repeats()
+    flood = [record("request", number / 100, logging.INFO, status=401, remote=f"2001:db8::{number:x}") for number in range(5000)]
+    assert len(told(repeats, *flood)) < 150
+    assert told(repeats, record("request", 51, logging.INFO, status=403, remote="192.0.2.1")) == [("request", 0)]
+    panels = [record("away", 52, panel=f"p{number}") for number in range(500)]
+    assert len(told(repeats, *panels)) == 500, "what the gateway itself has many of is named one by one"
+    assert sum(one.__dict__["repeated"] for one in repeats.rest()) == 5000 - 100 - 1
