@@ -153,6 +153,7 @@ class Gateway:
         )
         self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.holds) for each in self._fleet.departed()})
         self._metrics.watch_clock(self._fleet.clock)
+        self._metrics.watch_store(self._fleet.store_view)
         self._beside = Supervisor()
         keeper = Keeper(FACT, self._known_addresses, self._store, self._fleet.stamp)
         self._stack.push_async_callback(keeper.keep)
@@ -194,6 +195,7 @@ class Gateway:
                 network=host_network,
                 metrics=self._metrics.exposition,
                 trust_store=self._fleet.believe,
+                store=self._fleet.store_view,
                 known_addresses=self._known_addresses,
             )
         )

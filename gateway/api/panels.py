@@ -26,7 +26,9 @@ async def all_panels(request: web.Request) -> web.Response:
     refuse_selectors(request.query)
     fleet = request.app[SERVICES].fleet
     views = [_without_items(view) async for view in in_turns(fleet.panels())]
-    return json_response({"panels": views, "departed": [_left(each) for each in fleet.departed()], "clock": fleet.clock()})
+    body = {"panels": views, "departed": [_left(each) for each in fleet.departed()], "clock": fleet.clock()}
+    store = request.app[SERVICES].store
+    return json_response(body if store is None else {**body, "store": store()})
 
 
 async def one_panel(request: web.Request) -> web.Response:

@@ -16,7 +16,7 @@ from gateway.concurrency import Supervisor
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.results import LinkReport
-from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision
+from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision, StoreView
 from gateway.store.contract import DesiredItem
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ class ApiServices:
     """What the API calls. `health` and `ready` return the problems, one phrase each; none: all is well.
 
     `lines` gives the body of `/gateway/v1/lines`, `metrics` the Prometheus text of `/metrics` (None: no such path).
-    `trust_store` ends the doubt about the store; raises StoreError.
+    `trust_store` ends the doubt about the store; raises StoreError. `store` says whether there is one.
     `known_addresses`: those that are remembered over a restart (None: only while it runs).
     `inert` keeps what managers write to devices; `network` tells what the host says of its network.
     `device_serial` is a UUID that stays the same over restarts.
@@ -153,6 +153,7 @@ class ApiServices:
     metrics: Callable[[], bytes] | None = None
     trust_store: Callable[[], Coroutine[Any, Any, None]] | None = None
     known_addresses: KnownAddresses | None = None
+    store: Callable[[], StoreView] | None = None
 
 
 SERVICES = web.AppKey("services", ApiServices)

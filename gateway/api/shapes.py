@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.results import PanelResult
-from gateway.fleet.views import PanelView
+from gateway.fleet.views import PanelView, StoreView
 
 Item = TypeVar("Item")
 
@@ -90,6 +90,7 @@ class Panels:
     panels: list[PanelView]
     departed: list[Left]
     clock: ClockView
+    store: StoreView | None = None
 
 
 @dataclass(frozen=True, slots=True)

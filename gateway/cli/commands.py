@@ -104,6 +104,14 @@ def _shown(value: object) -> object:
     return f"{value:.1f}" if isinstance(value, float) else value
 
 
+def _store_lines(store: Mapping[str, Any] | None) -> Iterator[str]:
+    """What is to be known of the store; nothing where all is well."""
+    if store is not None and store["doubt"]:
+        yield f"the store is not trusted, nothing is opened: {store['doubt']} (`restore FILE` or `trust-store`)"
+    if store is not None and store["not_durable"]:
+        yield f"deletions that the store has not taken yet, a restart would forget them: {store['not_durable']}"
+
+
 def _looked(panel: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
     """What was found when every word of a panel was looked at, and how long that took."""
     look, drift = panel.get("full_look"), panel.get("last_drift")
@@ -121,7 +129,8 @@ def status(settings: Settings, arguments: argparse.Namespace) -> int:
         say_json(body)
         return 0
     panels = body["panels"]
-    sys.stderr.write("".join(f"{line}\n" for line in clock_lines(body["clock"])))
+    told = [*clock_lines(body["clock"]), *_store_lines(body.get("store"))]
+    sys.stderr.write("".join(f"{line}\n" for line in told))
     say(table([("panel", *_STATUS[1:]), *([_shown(panel[key]) for key in _STATUS] for panel in panels)]))
     warnings = [text for panel in panels for text in _looked(panel, ZoneInfo(settings.site.timezone))]
     warnings += [f"{panel['id']}: {text}" for panel in panels for text in panel["warnings"]]

@@ -42,7 +42,17 @@ from gateway.fleet.panel.remembered import (
 from gateway.fleet.questions import Questions
 from gateway.fleet.results import LinkReport
 from gateway.fleet.target import read_target
-from gateway.fleet.views import CannotDo, ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision, UnknownPanel
+from gateway.fleet.views import (
+    CannotDo,
+    ExplainReport,
+    PanelView,
+    PlanReport,
+    RefusedItem,
+    RequestItem,
+    Revision,
+    StoreView,
+    UnknownPanel,
+)
 from gateway.fleet.zone_law import ZoneLaw
 from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem, ObservedPanel, Snapshot, Store
@@ -166,6 +176,10 @@ class Fleet:
     def stamp(self) -> float:
         """The time to give to a durable write."""
         return self._context.stamp()
+
+    def store_view(self) -> StoreView:
+        """Whether what the store says counts, and what it does not know yet."""
+        return StoreView(self._context.doubt or None, len(self._dispatcher.undurable))
 
     async def believe(self) -> None:
         """Trust the store from now on, whatever the doubt. Raises StoreError."""
@@ -456,11 +470,16 @@ class Fleet:
         self._commanded(panel_id, "sync").sync()
 
     async def reinit(self, panel_id: str) -> None:
-        """Erase the panel, slots of others too, and write all anew. Returns at once. Raises UnknownPanel and StoreError."""
+        """Erase the panel, slots of others too, and write all anew. Returns at once.
+
+        Raises UnknownPanel, StoreError, and CannotDo where the store may not know all that is on the panel.
+        """
+        self._must_know_all(panel_id, "reinit")
         await self._supervisor.finish(self._commanded(panel_id, "reinit").reinit(), f"reinit {panel_id}")
 
     async def erase(self, panel_id: str) -> None:
-        """Erase the panel before it leaves the site. Returns at once. Raises UnknownPanel and StoreError."""
+        """Erase the panel before it leaves the site. Returns at once. Raises as `reinit`."""
+        self._must_know_all(panel_id, "erase")
         await self._supervisor.finish(self._commanded(panel_id, "erase").erase(), f"erase {panel_id}")
 
     async def retry(self, panel_id: str) -> None:
@@ -474,6 +493,14 @@ class Fleet:
     async def accept_slots(self, panel_id: str) -> None:
         """Slots of others on the panel are known from now on, with what they hold. Raises as `accept`."""
         await self._supervisor.finish(self._commanded(panel_id, "accept slots").accept_slots(), f"accept slots {panel_id}")
+
+    def _must_know_all(self, panel_id: str, action: str) -> None:
+        self._panel(panel_id)
+        if self._context.doubt:
+            raise CannotDo(
+                f"{panel_id}: {action} could take away what the store does not know: it is not trusted ({self._context.doubt});"
+                " restore a backup, or run trust-store"
+            )
 
     def _commanded(self, panel_id: str, action: str) -> Panel:
         panel = self._panel(panel_id)

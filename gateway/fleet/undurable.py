@@ -36,6 +36,9 @@ class Undurable:
         self._wake = asyncio.Event()
         self._stopping = False
 
+    def __len__(self) -> int:
+        return len(self._pending)
+
     def __contains__(self, key: object) -> bool:
         return key in self._pending
 

@@ -138,6 +138,15 @@ class EnduranceView:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreView:
+    """`doubt`: why nothing is opened by what the store says; None: it is trusted. `not_durable`: deletions that panels carried
+    out, or are to carry out, and that the store has not taken yet."""
+
+    doubt: str | None
+    not_durable: int
+
+
+@dataclass(frozen=True, slots=True)
 class FullLookView:
     """`aim_h`: the hours within which every word of the panel's table is to be read once; `reached_h`: those it took last, or is
     taking now (None: the first time is under way); `ended_at`: when it was done last (Unix seconds)."""

@@ -24,7 +24,7 @@ from gateway.fleet.events import (
     Revoked,
 )
 from gateway.fleet.host_clock import ClockView
-from gateway.fleet.views import PanelView
+from gateway.fleet.views import PanelView, StoreView
 
 _LAG_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 3600, 86_400, 604_800)
 
@@ -98,6 +98,10 @@ class Metrics:
         """Add whether the host's clock is trusted at the moment of asking."""
         self._registry.register(_ClockCollector(clock))
 
+    def watch_store(self, store: Callable[[], StoreView]) -> None:
+        """Add whether the store is trusted at the moment of asking, and what it has not taken yet."""
+        self._registry.register(_StoreCollector(store))
+
     def exposition(self) -> bytes:
         """The metrics in the Prometheus text format."""
         return generate_latest(self._registry)
@@ -119,6 +123,21 @@ class _ClockCollector(Collector):
         for warning in view.warnings:
             warnings.add_metric([warning.code], 1)
         yield warnings
+
+
+class _StoreCollector(Collector):
+    def __init__(self, store: Callable[[], StoreView]) -> None:
+        self._store = store
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        view = self._store()
+        text = "1 where what the store says counts"
+        yield GaugeMetricFamily("panel_gateway_store_trusted", text, value=int(view.doubt is None))
+        text = "Deletions that the store has not taken yet"
+        yield GaugeMetricFamily("panel_gateway_deletions_not_durable", text, value=view.not_durable)
 
 
 class _PanelCollector(Collector):

@@ -14,7 +14,7 @@ from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import Compile, FleetOptions
 from gateway.fleet.events import Event
 from gateway.fleet.fleet import Fleet
-from gateway.fleet.views import RequestItem
+from gateway.fleet.views import RequestItem, StoreView
 from gateway.ops.metrics import Metrics
 from gateway.schedules.time_profile import Frequency, Readings, Repeat, TimeProfile
 from tests.support.fake_panel import FakeDriver, FakePanel
@@ -148,6 +148,9 @@ class FleetSite:
         await fleet.stop(5)
         await self.store.close()
         assert not fleet.failed.done(), fleet.failed.exception()
+
+    def store_view(self) -> StoreView:
+        return self.fleet.store_view()
 
     async def pass_time(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

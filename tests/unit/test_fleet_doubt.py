@@ -9,6 +9,7 @@ import pytest
 
 from drivers.contract import ItemState
 from gateway.fleet.results import Change
+from gateway.fleet.views import CannotDo
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import FleetSite, item, link
 from tests.support.virtual_time import run_virtual
@@ -88,6 +89,61 @@ def test_what_is_deleted_meanwhile_closes(labelled: bool) -> None:
         assert site.held("lobby").keys() == {link(2)}
 
     on_site(test, labelled=labelled)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("verb", ["reinit", "erase"])
+def test_no_verb_takes_away_what_an_older_store_does_not_know(verb: str, labelled: bool) -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        older = kept(site)
+        await site.fleet.upsert([item(2)])
+        before = dict(site.panels["lobby"].slots)
+        await put_back(site, older)
+        with pytest.raises(CannotDo, match="trust-store"):
+            await getattr(site.fleet, verb)("lobby")
+        await site.pass_time(600)
+        assert site.panels["lobby"].slots == before
+        await site.fleet.believe()
+        await getattr(site.fleet, verb)("lobby")
+        await site.pass_time(60)
+        assert site.held("lobby").keys() == ({link(1)} if verb == "reinit" else set())
+
+    on_site(test, labelled=labelled)
+
+
+def test_an_older_store_that_says_that_a_panel_is_to_be_erased_erases_nothing() -> None:
+    """It was erased, taken back by `reinit`, and filled anew since."""
+
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        await site.fleet.erase("lobby")
+        await site.pass_time(60)
+        older, facts = kept(site), copy.deepcopy(site.store.panel_facts)
+        await site.fleet.reinit("lobby")
+        await site.fleet.upsert([item(2)])
+        await site.pass_time(60)
+        before = dict(site.panels["lobby"].slots)
+        assert len(before) == 2
+        site.store.panel_facts = facts
+        await put_back(site, older)
+        await site.pass_time(600)
+        assert site.panels["lobby"].slots == before
+
+    on_site(test)
+
+
+def test_the_metrics_say_that_the_store_is_not_trusted() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        site.metrics.watch_store(site.store_view)
+        assert "panel_gateway_store_trusted 1.0" in site.metrics.exposition().decode()
+        await put_back(site, kept(site))
+        assert "panel_gateway_store_trusted 0.0" in site.metrics.exposition().decode()
+        await site.fleet.believe()
+        assert "panel_gateway_store_trusted 1.0" in site.metrics.exposition().decode()
+
+    on_site(test)
 
 
 def test_an_output_is_not_held_by_an_older_store() -> None:

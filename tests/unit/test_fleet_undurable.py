@@ -53,9 +53,12 @@ def test_it_is_made_durable_as_soon_as_the_store_writes_again() -> None:
         await site.fleet.upsert([item(1), item(2)])
         site.store.refuse = site.store.refuse_lazy = REFUSALS[0]
         await deleted(site, 1)
+        site.metrics.watch_store(site.store_view)
+        assert "panel_gateway_deletions_not_durable 1.0" in site.metrics.exposition().decode()
         await site.pass_time(60)
         site.store.refuse = site.store.refuse_lazy = None
         await site.pass_time(10)
+        assert "panel_gateway_deletions_not_durable 0.0" in site.metrics.exposition().decode()
         assert site.store.desired.keys() == {link(2)}, "deleted, and its tombstone is no longer needed"
         assert (await deleted(site, 1)).change is Change.NOT_FOUND
 

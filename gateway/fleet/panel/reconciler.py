@@ -301,12 +301,13 @@ class Reconciler:
                 return clock
         else:
             return Failure(Reason.UNEXPECTED_REPLY, "the panel restarts each time it is read")
-        if self.state.retired and self.state.certain:
+        if self.state.retired and self.state.certain and not self._context.doubt:
             return await self._transactions.retire()
-        erasure = await self._transactions.erase() if self._erase_all and self.state.certain else None
+        erasing = self._erase_all and self.state.certain and self._context.may_open()  # what is erased is written anew at once
+        erasure = await self._transactions.erase() if erasing else None
         if erasure is not None and erasure.due is None:
             return erasure
-        self._erase_all &= erasure is not None
+        self._erase_all &= erasure is not None or not self._context.may_open()
         failure = await self._bring()  # a clock that cannot be set keeps no closing back, nor does an erasure that waits
         return clock or failure or erasure
 
