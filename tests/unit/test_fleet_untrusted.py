@@ -99,6 +99,27 @@ def test_a_host_that_boots_days_behind_opens_nothing_and_sets_no_panel_back() ->
     lives(test)
 
 
+@MODELS
+def test_a_host_that_is_days_ahead_does_not_keep_a_line_busy_without_a_pause(capabilities: PanelCapabilities) -> None:
+    """What begins later is due to be written by the host's time, and is not written while that is not trusted."""
+
+    async def test(site: FleetSite) -> None:
+        begin = START - START % DAY + 2 * DAY
+        later = replace(profile(1), date_from=begin + 9 * 3600, date_to=begin + 10 * 3600)
+        await site.fleet.upsert([RequestItem(later, "{}")])
+        await site.pass_time(60)
+        panel = site.panels["lobby"]
+        host_steps(site, 3 * DAY)
+        site.clock.sync = Sync.UNSYNCHRONISED
+        await site.pass_time(10)
+        before = len(panel.readings)
+        await site.pass_time(600)
+        assert not site.fleet.clock().trusted
+        assert len(panel.readings) - before <= 2, "not one reading after the other"
+
+    lives(test, capabilities=capabilities)
+
+
 def test_a_gateway_that_restarts_goes_on_without_asking_anybody() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1)])

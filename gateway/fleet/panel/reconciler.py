@@ -232,10 +232,12 @@ class Reconciler:
         return min(self._next_wall() - self._context.clock.wall(), _LONGEST_SLEEP_S)
 
     def _next_wall(self) -> float:
+        """Nothing is renewed while nothing may be opened: what is due by a wrong time would be due again at once."""
         image = self.state.image
         outcomes = [] if image is None else [outcome for outcome in image.outcomes.values() if outcome.renew_at is not None]
         waiting = [outcome for _, outcome in self.state.verdicts.values() if outcome.renew_at is not None]
-        renewals = [max(outcome.renew_at or 0, self._renewed_at + _RENEWAL_PAUSE_S) for outcome in outcomes + waiting]
+        due = outcomes + waiting if self._context.may_open() else []
+        renewals = [max(outcome.renew_at or 0, self._renewed_at + _RENEWAL_PAUSE_S) for outcome in due]
         clock = [self.inspection.clock_at] if self.state.driver.capabilities.clock != "none" else []
         return min(renewals + clock, default=float("inf"))
 
