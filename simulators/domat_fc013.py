@@ -218,6 +218,16 @@ class DomatFc013(SimulatedPanel):
         ends = [*(minute for minute, _ in events[1:]), MINUTES]
         return tuple((at, end) for (at, value), end in zip(events, ends, strict=True) if value == COMFORT and at < end)
 
+    def kept_windows(self, slot: int, day: int) -> Windows:
+        ram, self._ram = self._ram, self._eeprom
+        try:
+            return self.day_windows(slot, day)
+        finally:
+            self._ram = ram
+
+    def details(self) -> dict[str, object]:
+        return {"eeprom_writes": self.eeprom_writes}
+
     def schedules_open_now(self) -> tuple[int, ...]:
         return (0,) if self._mode_in_force() == 1 << COMFORT else ()
 

@@ -42,6 +42,8 @@ class FaultRates:
     """A commit or save arrives, the power goes first; no reply."""
     power_cut_after_commit: float = 0.0
     """A commit or save is carried out, then the power goes; no reply."""
+    deaf_after_commit: float = 0.0
+    """A commit or save is carried out, then the panel hears and answers nothing for `away_ms`."""
     power_cut: float = 0.0
     """The power goes before the request is looked at; no reply."""
     reset: float = 0.0
@@ -73,10 +75,10 @@ class FaultRates:
 
 FAULTS = (
     "lose_request", "corrupt_request", "lose", "delay", "late", "duplicate", "truncate", "corrupt", "glitch", "foreign_unit",
-    "wrong_echo", "short_count", "refuse", "fill_up", "power_cut_before_commit", "power_cut_after_commit", "power_cut",
-    "reset", "away", "foreign_transaction", "cut",
+    "wrong_echo", "short_count", "refuse", "fill_up", "power_cut_before_commit", "power_cut_after_commit", "deaf_after_commit",
+    "power_cut", "reset", "away", "foreign_transaction", "cut",
 )  # fmt: skip
-_ONLY_AT_COMMIT = frozenset({"power_cut_before_commit", "power_cut_after_commit"})
+_ONLY_AT_COMMIT = frozenset({"power_cut_before_commit", "power_cut_after_commit", "deaf_after_commit"})
 
 
 class SeededRandom(Random):

@@ -293,6 +293,12 @@ class GeASeries(SimulatedPanel):
     def day_windows(self, slot: int, day: int) -> Windows:
         return self._tables.windows(slot - 1, day)
 
+    def kept_windows(self, slot: int, day: int) -> Windows:
+        return self._flash.windows(slot - 1, day)
+
+    def details(self) -> dict[str, object]:
+        return {"saves": self.saves}
+
     def schedules_open_now(self) -> tuple[int, ...]:
         return tuple(index + 1 for index in range(SCHEDULES) if self._value(index))
 

@@ -315,6 +315,7 @@ class OpenAccessPanel(SimulatedPanel):
         return {
             "map": self._size.map,
             "serial": f"{self.serial:016X}",
+            "commits": self._memory.commit_count,
             "identifiers": [self._identifier_view(slot) for slot in range(self._size.identifiers) if self._is_used(slot)],
             "events": [asdict(event) for event in self._events.recent(EVENTS_SHOWN)],
         }

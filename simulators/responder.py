@@ -11,7 +11,7 @@ from simulators.modbus_slave import READ_COILS, READ_DISCRETE, WRITES, mbap_fram
 from simulators.panel import SimulatedPanel
 
 _UNHEARD = frozenset({"lose_request", "corrupt_request"})
-_SILENT = frozenset({"lose", "power_cut_after_commit"})
+_SILENT = frozenset({"lose", "power_cut_after_commit", "deaf_after_commit"})
 _LOOKS_LIKE_A_REQUEST = 5
 """The size of a reply PDU that another panel would take for a request to it."""
 
@@ -109,6 +109,8 @@ class Responder:
         reply_pdu = self._refusal(pdu) if fault == "refuse" else panel.handle(pdu)
         if fault == "power_cut_after_commit":
             panel.power_cut()
+        if fault == "deaf_after_commit":
+            self._leave(panel)
         if fault in _SILENT:
             return None
         reply = _Reply(panel, panel.unit, reply_pdu, panel.latency_s + self._extra_s(fault), fault)
@@ -124,10 +126,13 @@ class Responder:
         elif fault == "reset":
             panel.reset()
         elif fault == "away":
-            self._returns_at[panel.unit] = panel.monotonic() + self.faults.rates.away_ms / 1000
+            self._leave(panel)
         else:
             return False
         return True
+
+    def _leave(self, panel: SimulatedPanel) -> None:
+        self._returns_at[panel.unit] = panel.monotonic() + self.faults.rates.away_ms / 1000
 
     def _refusal(self, pdu: bytes) -> bytes:
         return bytes((pdu[0] | 0x80, self.faults.random.choice(self.faults.rates.refusals)))

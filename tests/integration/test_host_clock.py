@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ import pytest
 from config.loader import load_settings
 from simulators.panel import SimulatedPanel
 from simulators.site import SimulatedSite
+from tests.support.host_time import clock_off_by, kernel_that_says
 from tests.support.processes import PROGRAM, Client, Running, logged_in, run
 from tests.support.skips import tool
 
@@ -51,14 +50,6 @@ PANEL = """
   unit = {unit}
 """
 MODELS = ("open-access-panel", "ge-a-series", "domat-fc013")
-KERNEL = """
-import sys
-from drivers import clock
-clock.kernel_sync = lambda: clock.Sync({said!r})
-from gateway.__main__ import main
-raise SystemExit(main(sys.argv[4:]))
-"""
-"""`panel-gateway` on a kernel that says this of its clock; the words of the command stand behind three of another interpreter."""
 
 
 def daily(number: int) -> dict[str, Any]:
@@ -84,19 +75,12 @@ async def site(folder: Path, *models: str) -> AsyncIterator[tuple[Path, Mapping[
 @asynccontextmanager
 async def gateway(config: Path, offset: str = "+0", kernel: str = "unsynchronised") -> AsyncIterator[tuple[Client, Running]]:
     """`offset`: how wrong the host's clock is, in the words of libfaketime."""
-    before, log = (sys.executable, "-c", KERNEL.format(said=kernel)), config.with_suffix(".log")
-    environment = {"LD_PRELOAD": _library(), "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
+    before, log = kernel_that_says(kernel), config.with_suffix(".log")
+    environment = clock_off_by(offset, tool("faketime", "faketime"))
     async with run("serve", "--config", str(config), log=log, before=before, environment=environment) as running:
         async with logged_in(running.url) as client:
             yield client, running
         assert await running.end() == 0, log.read_text()
-
-
-@cache
-def _library() -> str:
-    """Where libfaketime is: the program `faketime` stands between a process and its signals."""
-    command = [tool("faketime", "faketime"), "-f", "+0", "printenv", "LD_PRELOAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 
 def error_s(panel: SimulatedPanel) -> float:

@@ -48,10 +48,11 @@ async def run(
     ready: str = "http://",
     environment: Mapping[str, str] | None = None,
     before: tuple[str, ...] = (),
+    within_s: float = START_S,
 ) -> AsyncIterator[Running]:
     """Start `panel-gateway ARGUMENTS`; inside once a line of its stdout holds `ready`. It is killed at the end.
 
-    `before`: words before the command, for example what gives it a file system of its own.
+    `before`: words before the command, for example what gives it a file system of its own. `within_s`: for the start.
     """
     with log.open("ab") as stderr:
         process = await asyncio.create_subprocess_exec(
@@ -65,7 +66,7 @@ async def run(
             cwd=Path(__file__).parents[2],
         )
     try:
-        output = await asyncio.wait_for(_until(process, ready), START_S)
+        output = await asyncio.wait_for(_until(process, ready), within_s)
         yield Running(process, output, log)
     finally:
         if process.returncode is None:

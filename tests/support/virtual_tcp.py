@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from simulators.modbus_slave import mbap_frame, rtu_frame
@@ -28,19 +29,22 @@ class _NoSocket:
 class VirtualConnection(asyncio.Transport):
     """The near end, with Modbus TCP behind it. The far end answers each request as the responder says; requests come whole."""
 
-    def __init__(self, protocol: asyncio.Protocol, loop: VirtualTcpLoop) -> None:
+    def __init__(self, protocol: asyncio.Protocol, loop: VirtualTcpLoop, responder: Responder) -> None:
         super().__init__({"socket": None})
         self._protocol = protocol
         self._loop = loop
+        self._responder = responder
         self._closed = False
         self._free_at = 0.0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._closed:
+            return
         request = bytes(data)
         transaction = int.from_bytes(request[:2], "big")
         if self._loop.tap is not None:
             self._loop.tap.sent(request[6:], self._loop.time(), lambda body: mbap_frame(transaction, body[0], body[1:]))
-        for sending in self._loop.responder.tcp(transaction, request[6], request[7:]):
+        for sending in self._responder.tcp(transaction, request[6], request[7:]):
             self._free_at = max(self._free_at, self._loop.time() + sending.after_s)
             self._loop.call_at(self._free_at, self._send, sending)
 
@@ -71,12 +75,14 @@ class VirtualConnection(asyncio.Transport):
 class VirtualDeviceServer(VirtualConnection):
     """The near end, with a serial line behind it: RTU frames, as slow as the line, replies in two pieces."""
 
-    def __init__(self, protocol: asyncio.Protocol, loop: VirtualTcpLoop, baudrate: int) -> None:
-        super().__init__(protocol, loop)
+    def __init__(self, protocol: asyncio.Protocol, loop: VirtualTcpLoop, responder: Responder, baudrate: int) -> None:
+        super().__init__(protocol, loop, responder)
         self._extra["socket"] = _NoSocket()  # type: ignore[attr-defined]
         self._byte_s, self._silence_s = byte_time_s(baudrate), silence_s(baudrate)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._closed:
+            return
         frame = bytes(data)
         ends = max(self._free_at, self._loop.time()) + len(frame) * self._byte_s
         if self._loop.tap is not None:
@@ -87,7 +93,7 @@ class VirtualDeviceServer(VirtualConnection):
         self._loop.call_at(self._free_at, self._answer, frame)
 
     def _answer(self, frame: bytes) -> None:
-        for sending in self._loop.responder.rtu(frame):
+        for sending in self._responder.rtu(frame):
             half = len(sending.data) // 2
             begins = max(self._free_at, self._loop.time() + sending.after_s)
             self._loop.call_at(begins + half * self._byte_s, self._send, Sending(sending.panel, 0.0, sending.data[:half]))
@@ -96,23 +102,48 @@ class VirtualDeviceServer(VirtualConnection):
             self._free_at = ends + self._silence_s
 
 
+@dataclass
+class FarHost:
+    """Who is behind a port. `baudrate`: of the serial line behind a device server, None where panels speak Modbus TCP."""
+
+    responder: Responder
+    baudrate: int | None = None
+    refuses: bool = False
+    """Whether it takes no connections now."""
+    connections: list[VirtualConnection] = field(default_factory=list)
+
+    def hang_up(self) -> None:
+        for connection in self.connections:
+            connection.close()
+        self.connections.clear()
+
+
 class VirtualTcpLoop(VirtualTimeLoop):
-    """`baudrate`: of the serial line behind a device server, None where panels speak Modbus TCP."""
+    """`responder` and `baudrate` are behind every port that `hosts` does not name."""
 
     responder: Responder
     connections = 0
     baudrate: int | None = None
     tap: Tap | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.hosts: dict[int, FarHost] = {}
+
     async def create_connection(  # type: ignore[override]
         self, protocol_factory: Callable[[], asyncio.Protocol], *where: Any, **how: Any
     ) -> tuple[VirtualConnection, asyncio.Protocol]:
         self.connections += 1
+        port = where[1] if len(where) > 1 else how.get("port")
+        host = self.hosts[port] if port in self.hosts else FarHost(self.responder, self.baudrate)
+        if host.refuses:
+            raise ConnectionRefusedError("nobody listens")
         protocol = protocol_factory()
-        if self.baudrate is None:
-            transport = VirtualConnection(protocol, self)
+        if host.baudrate is None:
+            transport = VirtualConnection(protocol, self, host.responder)
         else:
-            transport = VirtualDeviceServer(protocol, self, self.baudrate)
+            transport = VirtualDeviceServer(protocol, self, host.responder, host.baudrate)
+        host.connections = [*(each for each in host.connections if not each.is_closing()), transport]
         protocol.connection_made(transport)
         return transport, protocol
 

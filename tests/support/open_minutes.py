@@ -1,0 +1,241 @@
+"""What one simulated panel opens, by its registers and by its clock, held against the ledger of what was asked of it.
+
+By its registers: at no moment does any minute of the days that are looked at lie outside of what was asked before and since
+together. That holds whatever its clock shows.
+By its clock: what it has open now is allowed at this minute, `NEAR_S` more or less, while its clock is right. A clock that is
+wrong (it jumped, or is an hour off since the last change of the offset) is no leave to open more: the panel may open what is
+allowed at the minute that its own clock shows. A clock that is not set opens nothing. No write of the gateway leaves a panel's
+clock wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from zoneinfo import ZoneInfo
+
+from drivers.contract import ItemState
+from gateway.fleet.views import ItemView
+from simulators.modbus_slave import WRITES
+from simulators.open_access_panel import OpenAccessPanel
+from simulators.panel import SimulatedPanel
+from tests.judge import seconds_on_wall, wall_clock
+from tests.support.ledger import MINUTES, Ledger, Version
+from tests.support.minutes import opened, span, united
+
+NEAR_S = 6.0
+"""A panel's clock is right within so much."""
+_SLOTS: Mapping[str, range] = {"ge-a-series": range(1, 17), "domat-fc013": range(1), "waveshare-relay-8ch": range(0)}
+_GONE_WITHIN_S = 900.0
+"""What is taken away is gone within so long where nothing is wrong: a panel that was away is looked for ever more rarely."""
+_AHEAD = 35
+"""Days looked at to find that nothing older is left."""
+HELD = (ItemState.EXACT, ItemState.MATERIALISED)
+
+
+class OpenMinutes:
+    """Watches every write that reaches the panel. `strange`: its table is as its maker left it, and not the gateway's yet.
+
+    `struck`: something happened to it that the gateway may not have seen yet: until it is found in step no claim counts.
+    """
+
+    def __init__(self, panel: SimulatedPanel, ledger: Ledger, zone: ZoneInfo, right: Callable[[], float]) -> None:
+        self.panel, self.lies, self.counts = panel, list[str](), Counter[str]()
+        self.strange = self.struck = panel.model == "domat-fc013"
+        self.cells: Counter[str] = Counter()
+        """Writes to its storage, by cell."""
+        self._ledger, self._zone, self._right = ledger, zone, right
+        self._seen: tuple[object, ...] = ()
+        handle = panel.handle
+
+        def watched(pdu: bytes) -> bytes:
+            shown = self._error()
+            self._count(pdu)
+            reply = handle(pdu)
+            if pdu[0] in WRITES:
+                self._written(shown)
+            return reply
+
+        vars(panel)["handle"] = watched
+
+    @property
+    def name(self) -> str:
+        return self.panel.id
+
+    @property
+    def slots(self) -> range:
+        return _SLOTS.get(self.panel.model, range(self.panel.settings.simulator.schedules))
+
+    def _lie(self, text: str) -> None:
+        self.lies.append(f"{self._right():.0f} {self.name}: {text}")
+
+    # clocks
+
+    def now(self) -> int:
+        """The true local second."""
+        return seconds_on_wall(wall_clock(self._zone, int(self._right())))
+
+    def _error(self) -> float | None:
+        """How far the panel's clock is ahead; None: it has none, or it is not set."""
+        shown = self.panel.local_second()
+        return None if shown is None else shown - self.now()
+
+    def _written(self, before: float | None) -> None:
+        after = self._error()
+        is_set = after is not None and (before is None or abs(after - before) > 2)
+        if is_set and after is not None and abs(after) > NEAR_S:
+            self._lie(f"its clock was set {after:+.0f} s off, it was {before} s off before")
+        self.look()
+
+    # registers
+
+    def _by_link(self) -> Iterator[tuple[str | None, list[int]]]:
+        """Where a panel stores no link_ids all its slots are one."""
+        if not isinstance(self.panel, OpenAccessPanel):
+            yield None, list(self.slots)
+            return
+        found: dict[str, list[int]] = {}
+        for slot, link_id in self.panel.used_schedules().items():
+            found.setdefault(link_id, []).append(slot)
+        yield from found.items()
+
+    def look(self) -> None:
+        """Nothing more than was asked before and since together."""
+        if self.strange or not self.slots:
+            return
+        (today, minute), ledger = divmod(self.now() // 60, MINUTES), self._ledger
+        for day in (today, today + 1, today + 2 + self.panel.traffic.writes % 5):
+            counts = span(minute if day == today else 0, MINUTES)
+            for link_id, slots in self._by_link():
+                wider = opened(self.panel, slots, day) & counts & ~ledger.may_open(self.name, day, link_id)
+                if wider:
+                    self._lie(f"wider on day {day - today} by {wider.bit_count()} minutes {_first(wider)}, {link_id or 'in all'}")
+        self.counts["tables looked at"] += 1
+
+    def look_now(self) -> None:
+        """What it has open at this moment."""
+        self._look_at_outputs()
+        if self.strange or not self.slots:
+            return
+        is_open, error = self.panel.schedules_open_now(), self._error()
+        if not is_open or error is None:
+            if is_open:
+                self._lie("open without a clock")
+            return
+        self.counts["moments open"] += 1
+        right = abs(error) <= NEAR_S
+        self.counts["moments open by a wrong clock"] += not right
+        shown = self.now() if right else self.now() + error
+        if not any(self._ledger.may_open_at(self.name, shown + beside) for beside in (-NEAR_S, 0, NEAR_S)):
+            self._lie(f"{is_open} open now, its clock is {error:+.0f} s off")
+
+    def _look_at_outputs(self) -> None:
+        lease_s, now = self.panel.settings.hold_lease_s, self.now()
+        for output, is_on in enumerate(self.panel.outputs()):
+            if is_on:
+                self.counts["moments on"] += 1
+                times = (now - lease_s - NEAR_S, now - lease_s / 2, now, now + NEAR_S)
+                if not any(self._ledger.may_open_at(f"{self.name}:{output}", at) for at in times):
+                    self._lie(f"output {output} is on")
+
+    # claims
+
+    def lacks(self, version: Version, until: float | None) -> int:
+        """The minutes of the next week at which it does not open what it said to hold, until a Unix second."""
+        today, minute = divmod(self.now() // 60, MINUTES)
+        links = dict(self._by_link())
+        slots = links.get(None, links.get(version.link_id, []))
+        end = None if until is None else seconds_on_wall(wall_clock(self._zone, int(until))) // 60 // MINUTES
+        days = [day for day in range(today, today + 7) if end is None or day < end]
+        return sum(
+            (version.on(day) & span(minute + 1 if day == today else 0, MINUTES) & ~opened(self.panel, slots, day)).bit_count()
+            for day in days
+        )
+
+    # rest
+
+    def find_rest(self, calm_s: float) -> None:
+        """Nothing older is left where the panel opens, and after a power cut would open, no more than is asked now.
+
+        `calm_s`: how long nothing has been wrong with it. What was taken away before that has to be gone.
+        """
+        if self._ledger.is_changing(self.name) or self.strange or self.struck:
+            self._find_rest()
+        late = [each for each in self._ledger.older(self.name, min(calm_s, _GONE_WITHIN_S)) if each.asked is not None]
+        if calm_s >= _GONE_WITHIN_S and late and not self.strange:
+            self._lie(f"nothing is wrong for {calm_s:.0f} s, and it still opens by {[each.body for each in late]}")
+
+    def _find_rest(self) -> None:
+        today = self.now() // 60 // MINUTES
+        days = range(today, today + _AHEAD)
+        if isinstance(self.panel, OpenAccessPanel):
+            links = dict(self._by_link())
+            for version in self._ledger.older(self.name, 0):
+                slots, now = links.get(version.link_id, []), self._ledger.present_on(self.name, version.link_id)
+                if version.asked is not None and all(not opened(self.panel, slots, day) & ~now(day) for day in days):
+                    self._ledger.gone(self.name, version.link_id)
+        elif all(not self._kept(day) & ~self._ledger.must_open(self.name, day) for day in days):
+            self._ledger.at_rest(self.name)
+        if all(opened(self.panel, self.slots, day) == self._ledger.must_open(self.name, day) for day in days[1:]):
+            self.strange = self.struck = False
+
+    def _kept(self, day: int) -> int:
+        after_cut = united(span(*window) for slot in self.slots for window in self.panel.kept_windows(slot, day))
+        return opened(self.panel, self.slots, day) | after_cut
+
+    def differs(self, items: Mapping[str, ItemView]) -> str | None:
+        """At rest, in what it differs from what is asked; None: in nothing. `items`: what was said of each profile, to know which
+        of them it need not hold whole."""
+        today, minute = divmod(self.now() // 60, MINUTES)
+        for day in range(today, today + 14):
+            counts = span(minute + 1 if day == today else 0, MINUTES)
+            for link_id, slots, wanted in self._wanted():
+                due = united(each.on(day) for each in wanted if items[each.link_id].outcome in HELD) & counts
+                most = united(each.on(day) for each in wanted) & counts
+                found = opened(self.panel, slots, day) & counts
+                if found & ~most or due & ~found:
+                    return f"day {day - today} {link_id or 'in all'}: wider {_first(found & ~most)}, less {_first(due & ~found)}"
+        return self._outputs_differ()
+
+    def _wanted(self) -> Iterator[tuple[str | None, list[int], list[Version]]]:
+        wanted = self._ledger.wanted(self.name)
+        links = dict(self._by_link())
+        if None in links:
+            yield None, links[None], wanted
+            return
+        for link_id in sorted({*(str(each) for each in links), *(each.link_id for each in wanted)}):
+            yield link_id, links.get(link_id, []), [each for each in wanted if each.link_id == link_id]
+
+    def _outputs_differ(self) -> str | None:
+        now = self.now()
+        for output, is_on in enumerate(self.panel.outputs()):
+            due = {self._ledger.must_open_at(f"{self.name}:{output}", now + beside) for beside in (-NEAR_S, 0, NEAR_S)}
+            if is_on not in due:
+                return f"output {output} is {'on' if is_on else 'off'}"
+        error = self._error()
+        return None if error is None or abs(error) <= NEAR_S else f"its clock is {error:+.0f} s off"
+
+    # storage
+
+    def _count(self, pdu: bytes) -> None:
+        """Which cells a request writes."""
+        if self.panel.makes_durable(pdu):
+            self.cells.update(_words(pdu) if self.panel.model == "domat-fc013" else ("commit",))
+        elif isinstance(self.panel, OpenAccessPanel) and pdu[0] in WRITES and pdu[1] == 2 and pdu[2] in (2, 3):
+            self.cells[f"erase {pdu[1:].hex()}"] += 1
+
+    def most_written(self) -> int:
+        return max(self.cells.values(), default=0)
+
+
+def _words(pdu: bytes) -> Iterable[str]:
+    first = int.from_bytes(pdu[1:3], "big")
+    return (str(first + number) for number in range(1 if pdu[0] == 6 else int.from_bytes(pdu[3:5], "big")))
+
+
+def _first(mask: int) -> str:
+    """The first minute of a mask, for people."""
+    if not mask:
+        return "none"
+    at = (mask & -mask).bit_length() - 1
+    return f"{at // 60:02}:{at % 60:02}"
