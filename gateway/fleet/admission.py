@@ -11,6 +11,7 @@ from gateway.fleet.results import Change
 from gateway.fleet.views import RefusedItem, RequestItem
 from gateway.identifiers.directory import Apartment, Forward
 from gateway.identifiers.identifier import Identifier
+from gateway.identifiers.own_ids import is_own_id
 from gateway.store.contract import DesiredItem, kind_of
 
 
@@ -62,6 +63,8 @@ class Admission:
 
     def _settle_in(self, item: RequestItem, content: Apartment | Forward) -> None:
         """An address, or a number that is forwarded, is one entity's: what is sent with it is that one, under any link_id."""
+        if is_own_id(item.link_id):
+            return
         self.replaced.pop(item.key, None)
         kind = kind_of(content)
         if kind not in self._places:
@@ -77,4 +80,8 @@ class Admission:
 
 
 def _place(item: DesiredItem | None) -> object:
-    return item.content.place if item is not None and isinstance(item.content, Apartment | Forward) else None
+    """None also for an apartment that was made by its uid: that stays beside one that a management system names."""
+    content = None if item is None else item.content
+    if isinstance(content, Apartment) and is_own_id(content.link_id):
+        return None
+    return content.place if isinstance(content, Apartment | Forward) else None
