@@ -7,10 +7,11 @@ Unix seconds, UTC. Slot numbers are the panel's own, as its map counts them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Literal, Protocol
+from uuid import NAMESPACE_OID, uuid5
 
 
 class Outcome(Enum):
@@ -278,6 +279,7 @@ class ItemOutcome:
 
 IDENTIFIER = "identifier"
 TIME_PROFILE = "timeprofile"
+PROFILE_SET = "set"
 
 
 def item_key(kind: str, link_id: str) -> str:
@@ -293,6 +295,25 @@ def split_key(key: str) -> tuple[str, str]:
 
 def is_identifier(key: str) -> bool:
     return key.startswith(f"{IDENTIFIER}:")
+
+
+def set_key(link_ids: Iterable[str]) -> str:
+    """What the union of time profiles is called that has slots of its own. Nobody asks for it: identifiers refer to it."""
+    return item_key(PROFILE_SET, ",".join(link_ids))
+
+
+def is_set(key: str) -> bool:
+    return key.startswith(f"{PROFILE_SET}:")
+
+
+def stored_as(key: str) -> str:
+    """The link_id that panels store for the schedules of an item; of a set one that is made of its key."""
+    return str(uuid5(NAMESPACE_OID, key)) if is_set(key) else key
+
+
+def named_in(key: str) -> tuple[str, ...]:
+    """The link_ids of a set, those of deleted profiles too."""
+    return tuple(split_key(key)[1].split(","))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     skips.watch(config)
     if config.getoption("--hypothesis-seed") is None:
-        settings.register_profile("same cases", derandomize=True, database=None)
+        settings.register_profile("same cases", derandomize=True, database=None, deadline=None)
         settings.load_profile("same cases")
     config.addinivalue_line("markers", "opening: writes schedules that open, sets the clock they open by, or switches outputs")
     config.addinivalue_line("markers", "simulated: needs a panel whose power and line the test can cut")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities
@@ -11,8 +12,9 @@ from gateway.compiler.options import BoundProfile, CompileOptions
 from gateway.compiler.outcome import Draft, not_started, refused
 from gateway.compiler.own_slots import first_occurrence_end, outcome_of, unheld
 from gateway.compiler.shapes import Shape, grain_of, shape_of
-from gateway.compiler.special_days import Demand
+from gateway.compiler.special_days import Demand, united
 from gateway.compiler.table import CLOSED_WEEK, DayPlan, Interval, Table, day_fits, weekday, within
+from gateway.compiler.together import ProfileSet
 from gateway.compiler.weekly import Stale, forever, stale_table, starts_at, weekly_table
 
 
@@ -31,6 +33,8 @@ class Candidate:
     stale: Stale | None = None
     first: tuple[int, DayPlan] | None = None
     first_end: int = 0
+    waits: ItemOutcome | None = None
+    """What a set says while a member of it is not written yet."""
 
     @property
     def link_id(self) -> str:
@@ -47,6 +51,8 @@ class Candidate:
 
     def draft_of(self, reach: int, moment: Moment) -> Draft:
         """Its outcome on a table that lacks no date up to day `reach`."""
+        if self.waits is not None:
+            return Draft(self.waits)
         if self.stale is not None:
             return Draft(_stale_outcome(self.stale, self.cuts, moment))
         right_for_ever = not self.dated or self.complete(reach)
@@ -66,6 +72,8 @@ def candidate(
     gaps: tuple[Interval, ...] = (),
 ) -> Candidate:
     """`gaps`: local minutes that the clock skips; a window that would end at the first of them ends a minute earlier."""
+    if isinstance(bound.profile, ProfileSet):
+        return _together(bound, bound.profile, capabilities, moment, options, horizon, gaps)
     shape = shape_of(bound.profile, options.readings, replace(grain_of(capabilities), gaps=gaps))
     early = unheld(shape, capabilities, moment)
     if early is not None:
@@ -75,6 +83,44 @@ def candidate(
     if found.demand is None or not poorer or _days_fit(found.demand, capabilities):
         return found
     return _wanted(bound, poorer[0], capabilities, moment, options, horizon)
+
+
+def _together(
+    bound: BoundProfile,
+    profiles: ProfileSet,
+    capabilities: PanelCapabilities,
+    moment: Moment,
+    options: CompileOptions,
+    horizon: int,
+    gaps: tuple[Interval, ...],
+) -> Candidate:
+    """What the members ask for together; those that the panel cannot hold are closed, one that comes later makes it `pending`."""
+    found = [
+        candidate(BoundProfile(member, bound.generation), capabilities, moment, options, horizon, gaps)
+        for member in profiles.members
+    ]
+    shape = shape_of(profiles, options.readings, replace(grain_of(capabilities), gaps=gaps))
+    asking = [each for each in found if each.demand is not None]
+    drafts = [each.draft for each in found if each.draft is not None]
+    if not asking:
+        return Candidate(bound, shape, next((draft for draft in drafts if draft.outcome.outcome is ItemState.PENDING), drafts[0]))
+    first = min(asking, key=lambda each: each.first or (horizon, ()))
+    return Candidate(
+        bound,
+        shape,
+        demand=united([each.demand for each in asking if each.demand is not None]),
+        cuts=tuple(dict.fromkeys(cut for each in asking for cut in each.cuts)),
+        stale=_stale_together([each.stale for each in asking if each.stale is not None]),
+        first=first.first,
+        first_end=first.first_end,
+        waits=next((draft.outcome for draft in drafts if draft.outcome.outcome is ItemState.PENDING), None),
+    )
+
+
+def _stale_together(stale: Sequence[Stale]) -> Stale | None:
+    if not stale:
+        return None
+    return Stale((), min(each.wrong_from for each in stale), min(each.renew_on for each in stale))
 
 
 def _days_fit(demand: Demand, capabilities: PanelCapabilities) -> bool:

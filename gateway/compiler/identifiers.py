@@ -6,7 +6,7 @@ that this very image holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -22,14 +22,15 @@ from drivers.contract import (
     Refusal,
     is_identifier,
     item_key,
+    set_key,
 )
 from gateway.compiler.options import CompileOptions
-from gateway.compiler.outcome import HELD
+from gateway.compiler.outcome import HELD, weakest
+from gateway.compiler.sets import names_set
 from gateway.compiler.validity import minutes_of
 from gateway.identifiers.identifier import Identifier, Lock
 from gateway.identifiers.own_ids import shown_link_id
 
-_WEAKEST_FIRST = (ItemState.REFUSED, ItemState.PENDING, ItemState.MATERIALISED, ItemState.NARROWED, ItemState.EXACT)
 _DOORS: Mapping[Lock, tuple[int, ...]] = {"first": (0,), "second": (1,), "all": (0, 1)}
 """Where a site names no doors: outputs 0 and 1 are a panel's first and second."""
 _EXACT = ItemOutcome(ItemState.EXACT)
@@ -188,17 +189,31 @@ class _References:
     def __init__(self, image: PanelImage, capabilities: PanelCapabilities) -> None:
         self._image = image
         self._capabilities = capabilities
-        self._known: dict[tuple[str, ...], _Named] = {}
+        self._known: dict[tuple[tuple[str, ...], tuple[str, ...]], _Named] = {}
 
     def to(self, profiles: tuple[str, ...], closed: frozenset[str]) -> _Named:
         live = tuple([profile for profile in profiles if profile not in closed]) if closed else profiles
-        if live not in self._known:
-            self._known[live] = self._named(live)
-        return self._known[live]
+        if (profiles, live) not in self._known:
+            together = names_set(profiles, self._capabilities)
+            self._known[profiles, live] = self._set(profiles, live) if together else self._named(live)
+        return self._known[profiles, live]
+
+    def _set(self, profiles: tuple[str, ...], live: tuple[str, ...]) -> _Named:
+        """Members that the panel refuses for want of a slot of their own are in the set all the same."""
+        image, key = self._image, set_key(profiles)
+        said = [outcome for each in live if (outcome := _of_profile(each, image)).outcome is ItemState.REFUSED]
+        found = image.outcomes.get(key)
+        if found is not None and found.outcome is ItemState.REFUSED:
+            message = f"the time profiles that are named together have no schedule: {found.message}"
+            return _Named(ItemOutcome(ItemState.REFUSED, Reason.PROFILE_NOT_HELD, message, refusal=found.refusal), ())
+        if found is not None:
+            said = [each for each in said if each.refusal is None or each.refusal.reason is not Reason.NO_FREE_SLOT]
+        outcome = replace(weakest((_EXACT, *said, *(() if found is None else (found,)))), renew_at=None)
+        return _Named(outcome, image.allocation.get(key, ())[:1])
 
     def _named(self, live: tuple[str, ...]) -> _Named:
         image, most = self._image, self._capabilities.references
-        outcome = weakest((_EXACT, *(_of_profile(profile, image) for profile in live)))
+        outcome = replace(weakest((_EXACT, *(_of_profile(profile, image) for profile in live))), renew_at=None)
         schedules = tuple(sorted({image.allocation[profile][0] for profile in live if image.allocation.get(profile)}))
         if len(schedules) > most:
             return _Named(_refused("references", f"{len(schedules)} time profiles are named, the panel takes {most}"), None)
@@ -255,14 +270,3 @@ def _refused_by_profile(link_id: str, why: str, refusal: Refusal | None = None) 
 
 def _refused(limit: str, message: str, reason: Reason = Reason.NOT_REPRESENTABLE) -> ItemOutcome:
     return ItemOutcome(ItemState.REFUSED, reason, message, refusal=Refusal(reason, limit, message))
-
-
-def weakest(outcomes: Iterable[ItemOutcome]) -> ItemOutcome:
-    """The first of the weakest, with the earliest end, all cuts and all that is said."""
-    every = tuple(outcomes)
-    weak = min(every, key=lambda outcome: _WEAKEST_FIRST.index(outcome.outcome))
-    ends = [outcome.valid_until for outcome in every if outcome.valid_until is not None]
-    cuts = tuple(dict.fromkeys(cut for outcome in every for cut in outcome.cuts))
-    said = (every[0].message, weak.message if weak.outcome not in HELD else None)
-    messages = tuple(dict.fromkeys(message for message in said if message))
-    return replace(weak, valid_until=min(ends, default=None), renew_at=None, cuts=cuts, message="; ".join(messages) or None)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.schedules.time_profile import Readings, TimeProfile
+from gateway.compiler.together import Compiled
+from gateway.schedules.time_profile import Readings
 
 
 @dataclass(frozen=True, slots=True)
 class BoundProfile:
-    """A profile bound to a panel."""
+    """A profile, or a set of profiles, bound to a panel. A set's generation is another one whenever a member's is."""
 
-    profile: TimeProfile
+    profile: Compiled
     generation: int
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, Reason, Refusal, Slot
@@ -65,3 +66,24 @@ def no_room(capabilities: PanelCapabilities, wanted: int, day: int, plan: DayPla
     """`day` and `plan`: the first that finds no slot. All profiles with the same refusal share one value."""
     message = f"all {capabilities.max_schedules} slots are taken" if wanted == 1 else f"no {wanted} slots are free"
     return refused("max_schedules", message, day, plan, Reason.NO_FREE_SLOT)
+
+
+_WEAKEST_FIRST = (ItemState.REFUSED, ItemState.PENDING, ItemState.MATERIALISED, ItemState.NARROWED, ItemState.EXACT)
+
+
+def weakest(outcomes: Iterable[ItemOutcome]) -> ItemOutcome:
+    """The first of the weakest, with the earliest end and renewal, all cuts and all that is said."""
+    every = tuple(outcomes)
+    weak = min(every, key=lambda outcome: _WEAKEST_FIRST.index(outcome.outcome))
+    ends = [outcome.valid_until for outcome in every if outcome.valid_until is not None]
+    renewals = [outcome.renew_at for outcome in every if outcome.renew_at is not None]
+    cuts = tuple(dict.fromkeys(cut for outcome in every for cut in outcome.cuts))
+    said = (every[0].message, weak.message if weak.outcome not in HELD else None)
+    messages = tuple(dict.fromkeys(message for message in said if message))
+    return replace(
+        weak,
+        valid_until=min(ends, default=None),
+        renew_at=min(renewals, default=None),
+        cuts=cuts,
+        message="; ".join(messages) or None,
+    )

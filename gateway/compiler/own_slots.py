@@ -11,12 +11,13 @@ from gateway.compiler.materialise import Cover, cover
 from gateway.compiler.moment import Moment
 from gateway.compiler.narrowing import Cuts, cut_shapes
 from gateway.compiler.options import CompileOptions
-from gateway.compiler.outcome import SHORT_DAYS, Draft, below_resolution, not_started, nothing_to_hold, refused
+from gateway.compiler.outcome import SHORT_DAYS, Draft, below_resolution, not_started, nothing_to_hold, refused, weakest
 from gateway.compiler.shapes import Coming, Shape, coming_of, grain_of, shape_of
 from gateway.compiler.table import CLOSED, MINUTES, Table, exceeded, weekday
+from gateway.compiler.together import Compiled, ProfileSet
 from gateway.compiler.weekly import forever, starts_at, weekly_table
 from gateway.schedules.local_time import DAY_S
-from gateway.schedules.time_profile import Readings, TimeProfile
+from gateway.schedules.time_profile import Readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,10 @@ class _Found:
     refusal: Draft | None = None
 
 
-def compile_alone(profile: TimeProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Draft:
-    """The best that a panel can hold of one profile."""
+def compile_alone(profile: Compiled, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Draft:
+    """The best that a panel can hold of one profile, or of a set."""
+    if isinstance(profile, ProfileSet) and capabilities.max_slots_per_profile > 1:
+        return _compile_members(profile, capabilities, moment, options)
     found = _found(profile, options.readings, capabilities, moment.day, options.horizon_days, options.narrow)
     if not found.coming.after(moment.second):
         return nothing_to_hold(past=found.coming.before)
@@ -44,7 +47,18 @@ def compile_alone(profile: TimeProfile, capabilities: PanelCapabilities, moment:
     return Draft(outcome_of(found.reach, found.cuts, moment), found.slots)
 
 
-def coming_on(profile: TimeProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Coming:
+def _compile_members(profiles: ProfileSet, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Draft:
+    """The slots of all members, whose union counts; those that the panel cannot hold are closed."""
+    drafts = [compile_alone(member, capabilities, moment, options) for member in profiles.members]
+    slots = tuple([slot for draft in drafts for slot in draft.slots])
+    if len(slots) > capabilities.max_slots_per_profile:
+        return refused("max_slots_per_profile", f"the time profiles that are named together need {len(slots)} slots")
+    told = [draft.outcome for draft in drafts if draft.slots or draft.outcome.outcome is ItemState.PENDING]
+    told = told or [draft.outcome for draft in drafts if draft.holds]
+    return Draft(weakest(told), slots) if told else drafts[0]
+
+
+def coming_on(profile: Compiled, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Coming:
     return coming_of(profile, options.readings, grain_of(capabilities).step, moment.day)
 
 
@@ -80,7 +94,7 @@ def outcome_of(reach: int | None, cuts: tuple[str, ...], moment: Moment) -> Item
 
 @lru_cache(maxsize=8192)
 def _found(
-    profile: TimeProfile,
+    profile: Compiled,
     readings: Readings,
     capabilities: PanelCapabilities,
     today: int,

@@ -3,17 +3,18 @@ weekly pattern. Pure; no zone is left in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 
 from drivers.contract import PanelCapabilities
 from gateway.compiler.table import CLOSED, MINUTES, DayPlan, Interval, day_fits, weekday
+from gateway.compiler.together import Compiled, ProfileSet, United, recurrence_of
 from gateway.schedules.local_time import DAY_S, LAST_DAY, LAST_SECOND
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.rules import LocalRule, longest_gap
-from gateway.schedules.time_profile import Frequency, Readings, TimeProfile
+from gateway.schedules.time_profile import Frequency, Readings
 
 _WINDOWS_SEEN = 8
 """How many windows are examined. Two at most matter for a day: one that began before it, and one that begins on it."""
@@ -81,7 +82,7 @@ class Steady:
 class Shape:
     """`last_day`: no window touches a later day; None where windows go on without end."""
 
-    recurrence: Recurrence
+    recurrence: Recurrence | United
     grain: Grain
     steady: Steady | None
     last_day: int | None
@@ -126,15 +127,16 @@ class Shape:
 
     def ever_asked(self) -> set[tuple[int, DayPlan]]:
         """Weekdays (0 Monday) with the plan that a window which may start in any week gives them; all windows are alike."""
-        rule, step = self.recurrence.rule, self.grain.step
+        return {asked for rule in self.recurrence.rules for asked in self._ever_asked_by(rule)}
+
+    def _ever_asked_by(self, rule: LocalRule) -> Iterator[tuple[int, DayPlan]]:
+        step = self.grain.step
         opens, closes = _up(rule.start_second, 60 * step) * step, (rule.start_second + rule.length) // (60 * step) * step
         days = -(-closes // MINUTES)
-        return {
-            ((start + later) % 7, plan)
-            for start in _start_weekdays(rule)
-            for later in {*range(min(days, 8)), days - 1}
-            if opens < closes and (plan := self.grain.plan([_on_day(opens, closes, later)]))
-        }
+        for start in _start_weekdays(rule):
+            for later in {*range(min(days, 8)), days - 1}:
+                if opens < closes and (plan := self.grain.plan([_on_day(opens, closes, later)])):
+                    yield (start + later) % 7, plan
 
 
 def _up(value: int, step: int) -> int:
@@ -154,7 +156,7 @@ def _asked(window: Interval | None, local_second: int) -> tuple[int, DayPlan]:
     return day, (_on_day(window[0] // 60, _up(window[1], 60), day),)
 
 
-def _coming(recurrence: Recurrence, step: int, today: int) -> Coming:
+def _coming(recurrence: Recurrence | United, step: int, today: int) -> Coming:
     windows: list[Interval] = []
     for window in islice(recurrence.local_windows(today, LAST_DAY), _WINDOWS_SEEN):
         windows.append(window)
@@ -166,16 +168,30 @@ def _coming(recurrence: Recurrence, step: int, today: int) -> Coming:
 
 
 @lru_cache(maxsize=65_536)
-def coming_of(profile: TimeProfile, readings: Readings, step: int, today: int) -> Coming:
+def coming_of(profile: Compiled, readings: Readings, step: int, today: int) -> Coming:
     """`Shape.coming` of a profile for which no shape is needed; `step` is the grain's."""
-    return _coming(Recurrence(profile, readings), step, today)
+    return _coming(recurrence_of(profile, readings), step, today)
 
 
 @lru_cache(maxsize=4096)
-def shape_of(profile: TimeProfile, readings: Readings, grain: Grain) -> Shape:
+def shape_of(profile: Compiled, readings: Readings, grain: Grain) -> Shape:
+    if isinstance(profile, ProfileSet):
+        return _shape_together(
+            [shape_of(member, readings, grain) for member in profile.members], recurrence_of(profile, readings)
+        )
     recurrence = Recurrence(profile, readings)
     rule = recurrence.rule
     return Shape(recurrence, grain, _steady(recurrence), _last_day(rule))
+
+
+def _shape_together(shapes: Sequence[Shape], recurrence: Recurrence | United) -> Shape:
+    """The shape of several together: weekly from the day on from which those without end are and the others are over."""
+    ends = [shape.last_day for shape in shapes if shape.last_day is not None]
+    endless = [shape.steady for shape in shapes if shape.last_day is None]
+    steady = None
+    if endless and all(each is not None and each.last is None for each in endless):
+        steady = Steady(max([*(each.first for each in endless if each is not None), *(end + 1 for end in ends)]), None)
+    return Shape(recurrence, shapes[0].grain, steady, None if endless else max(ends))
 
 
 def fewer(shape: Shape) -> Shape:

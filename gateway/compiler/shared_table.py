@@ -270,7 +270,10 @@ def _place(joint: Joint, panel: Panel) -> dict[str, Placed]:
     numbers, tables = _numbers(joint, panel), joint.tables * len(joint.members) if panel.one_table else joint.tables
     placed: dict[str, Placed] = {}
     for member, table in zip(joint.members, tables, strict=True):
-        chosen = numbers[member.link_id] or ()
+        chosen = numbers[member.link_id]
+        if chosen is None:
+            placed[member.link_id] = Placed(member.bound.generation, _roomless(member, panel))
+            continue
         slot = _slot(member.link_id, table, joint.groups.days if panel.own_days else (), panel.capabilities)
         placed[member.link_id] = Placed(member.bound.generation, _said(member, joint, panel), chosen, dict.fromkeys(chosen, slot))
     return placed
@@ -282,7 +285,7 @@ def _numbers(joint: Joint, panel: Panel) -> Mapping[str, tuple[int, ...] | None]
     promised = [member.link_id for member in joint.members if panel.promised(member)]
     known = {**panel.allocation, **{link_id: panel.held.allocation.get(link_id, ()) for link_id in promised}}
     others = [member.link_id for member in joint.members if member.link_id not in promised]
-    return choose((*promised, *others), lambda *_: 1, {}, known, panel.capabilities, panel.options.taken, {})
+    return choose((*promised, *others), lambda *_: 1, {}, known, panel.capabilities, panel.options.taken, panel.options.kept_for)
 
 
 def _slot(link_id: str, table: Table, days: tuple[tuple[int, ...], ...], capabilities: PanelCapabilities) -> Slot:

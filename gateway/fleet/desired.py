@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from drivers.contract import IDENTIFIER, TIME_PROFILE, split_key
+from drivers.contract import IDENTIFIER, TIME_PROFILE, is_set, split_key
 from gateway.compiler.explain_identifier import first_no
 from gateway.fleet.bindings import Bindings, Targets
 from gateway.fleet.numbers import KnownBy, Numbers
@@ -51,7 +51,8 @@ class Desired:
         self._unkept: dict[str, DesiredItem] = {}
 
     def __contains__(self, key: object) -> bool:
-        return key in self.live or key in self.gone
+        """Whether it was ever asked for; a set of profiles, which nobody asks for, is ours too."""
+        return key in self.live or key in self.gone or (isinstance(key, str) and is_set(key))
 
     def items(self, kind: str = TIME_PROFILE) -> tuple[DesiredItem, ...]:
         """Live ones of a kind, in the order of creation."""

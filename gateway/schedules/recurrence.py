@@ -39,6 +39,10 @@ class Recurrence:
             self._rule = local_rule(self._profile, self._readings)
         return self._rule
 
+    @property
+    def rules(self) -> tuple[LocalRule, ...]:
+        return (self.rule,)
+
     def is_open(self, instant: float) -> bool:
         if not FIRST_INSTANT <= instant < _END:
             return False

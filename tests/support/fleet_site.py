@@ -60,6 +60,7 @@ def one_slot_each(
             outcomes[link_id] = ItemOutcome(ItemState.REFUSED, Reason.NO_FREE_SLOT, refusal=refusal)
             continue
         taken.update(numbers)
+        assert isinstance(each.profile, TimeProfile)
         start = each.profile.date_from % 86_400 // 60
         length = (each.profile.date_to - each.profile.date_from) // 60
         slots[numbers[0]] = Slot((link_id,), (Period(127, start, start + length),))

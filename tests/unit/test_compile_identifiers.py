@@ -10,8 +10,9 @@ import pytest
 
 from drivers.contract import IdentifierSlot, ItemOutcome, ItemState, PanelCapabilities, PanelImage, Reason, Slot, item_key
 from gateway.compiler.compiler import compile_panel
-from gateway.compiler.identifiers import BoundIdentifier, weakest, with_identifiers
+from gateway.compiler.identifiers import BoundIdentifier, with_identifiers
 from gateway.compiler.options import BoundProfile, CompileOptions
+from gateway.compiler.outcome import weakest
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.number import number_of
 from gateway.schedules.time_profile import Frequency, Readings, Repeat, TimeProfile

@@ -167,13 +167,14 @@ def check_together(
     image = compile_panel(bound, capabilities, allocation, now, options, held)
     assert not complaints(image, capabilities, options.taken)
     assert set(image.outcomes) == set(image.allocation) == {each.profile.link_id for each in bound}
-    asked = {each.profile.link_id: Asked(each.profile, options.readings) for each in bound}
-    days = days_of_interest(bound[-1].profile, options.readings, image, now, extra)
+    profiles = [each.profile for each in bound if isinstance(each.profile, TimeProfile)]
+    asked = {each.link_id: Asked(each, options.readings) for each in profiles}
+    days = days_of_interest(profiles[-1], options.readings, image, now, extra)
     first = earliest_minute(options.readings, now)
     minutes = watched(list(asked.values()), image, days, first)
     assert not wider(asked.values(), image, capabilities, minutes)
     here = -(-local_second(options.readings, now) // 60)
     due = [minute for minute in minutes if minute >= here]
-    for each in bound:
-        check_outcome(each.profile, asked[each.profile.link_id], image, capabilities, options.readings, due)
+    for each in profiles:
+        check_outcome(each, asked[each.link_id], image, capabilities, options.readings, due)
     return image

@@ -189,8 +189,12 @@ class Told(MemoryStore):
 class Town:
     """Two panels on wires in virtual time, and a gateway that may die."""
 
-    def __init__(self, timed_ms: float | None) -> None:
-        self.timed_ms = timed_ms
+    def __init__(self, timed_ms: float | None, references: int) -> None:
+        self.timed_ms, self.references = timed_ms, references
+        shipped = load_models(None)[MODEL]
+        self.model = shipped.model_copy(
+            update={"capabilities": shipped.capabilities.model_copy(update={"references": references})}
+        )
         self.clock = VirtualClock(START)
         self.asked = Asked()
         self.store = Told(self.asked)
@@ -200,7 +204,7 @@ class Town:
         self.working: list[asyncio.Task[None]] = []
 
     def _wire(self, name: str) -> PanelWire:
-        kind = SimulatorSettings(latency_ms=0, schedules=4, identifiers=6)
+        kind = SimulatorSettings(latency_ms=0, schedules=4 if self.references > 1 else 8, identifiers=6)
         settings = PanelSettings(id=name, model=MODEL, simulator=kind)
         wire = PanelWire(OpenAccessPanel(settings, self.clock.wall, self.clock.monotonic), self.clock)
 
@@ -235,7 +239,7 @@ class Town:
             rules=rules,
         )
         for name in NAMES:
-            unit = PanelUnit(load_models(None)[MODEL], 1, self.wires[name], self.clock)
+            unit = PanelUnit(self.model, 1, self.wires[name], self.clock)
             await fleet.add_panel(PanelSettings(id=name, model=MODEL), "line", ModbusPanelDriver(unit), drift_share=0.0)
         await fleet.start()
         self.fleet = fleet
@@ -370,9 +374,11 @@ class Town:
                 assert not self.lets_in(name, STRANGER, door, minute), "a stranger opens by a profile of ours"
 
 
-async def live(steps: Sequence[tuple[str, Any, float]], timed_ms: float | None) -> None:
-    """`timed_ms`: what an exchange takes of the line; on a slow one what changes is written in many transactions."""
-    town = Town(timed_ms)
+async def live(steps: Sequence[tuple[str, Any, float]], timed_ms: float | None, references: int) -> None:
+    """`timed_ms`: what an exchange takes of the line; on a slow one what changes is written in many transactions. `references`:
+    with one alone who names several profiles refers to a set.
+    """
+    town = Town(timed_ms, references)
     await town.open()
     await asyncio.sleep(1)
     for what, how, wait in steps:
@@ -388,8 +394,8 @@ async def live(steps: Sequence[tuple[str, Any, float]], timed_ms: float | None) 
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
 )
-@given(st.lists(st.tuples(STEPS, WAITS), min_size=3, max_size=14), st.sampled_from((None, 450.0)))
+@given(st.lists(st.tuples(STEPS, WAITS), min_size=3, max_size=14), st.sampled_from((None, 450.0)), st.sampled_from((4, 1)))
 def test_nobody_is_let_in_whom_the_judge_does_not_let_in(
-    steps: list[tuple[tuple[str, Any], float]], timed_ms: float | None
+    steps: list[tuple[tuple[str, Any], float]], timed_ms: float | None, references: int
 ) -> None:
-    run_virtual(live([(what, how, wait) for (what, how), wait in steps], timed_ms))
+    run_virtual(live([(what, how, wait) for (what, how), wait in steps], timed_ms, references))

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import sha256
 
-from drivers.contract import Allocation, PanelCapabilities, PanelImage
+from drivers.contract import Allocation, PanelCapabilities, PanelImage, is_set
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.compiler.identifiers import BoundIdentifier, with_identifiers
+from gateway.compiler.sets import sets_named
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.panel.entries import Spent
 from gateway.fleet.panel.slots import beside, foreign_identifiers, kept_for, named_by, places, without
@@ -157,7 +158,7 @@ def taking_away(state: PanelState, context: FleetContext, leaving: Collection[st
 
 def unbound(state: PanelState) -> Collection[str]:
     """What the panel holds and nobody asks for."""
-    return [key for key in without(state.held(), state.foreign()).allocation if key not in state.bound]
+    return [key for key in without(state.held(), state.foreign()).allocation if key not in state.bound and not is_set(key)]
 
 
 def is_current(state: PanelState, goal: Goal) -> bool:
@@ -194,7 +195,7 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
             if (identifier := item.identifier) is not None
         },
         state.driver.capabilities,
-        {link_id: numbers for link_id, numbers in state.allocation.items() if link_id in bound},
+        {key: numbers for key, numbers in state.allocation.items() if key in bound or is_set(key)},
         now,
         _options(state, context, foreign, found),
         held,
@@ -231,6 +232,7 @@ def _compile(
     by_age = sorted(wanted, key=_creation)
     profiles = [BoundProfile(each.profile, each.generation) for each in by_age if each.profile is not None]
     identifiers = [identified[each.key] for each in by_age if each.identifier is not None]
+    profiles += sets_named((each.identifier.profiles for each in identifiers), profiles, capabilities)
     schedules = compile_panel(profiles, capabilities, allocation, now, options, held)
     return with_others(with_identifiers(schedules, identifiers, capabilities, allocation, options, held))
 

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from drivers.contract import Allocation, IdentifierSlot, ItemOutcome, PanelCapabilities, PanelImage, Slot, is_identifier
+from drivers.contract import (
+    Allocation,
+    IdentifierSlot,
+    ItemOutcome,
+    PanelCapabilities,
+    PanelImage,
+    Slot,
+    is_identifier,
+    is_set,
+    stored_as,
+)
 from gateway.fleet.numbers import KnownBy
 
 Place = tuple[bool, int]
@@ -84,7 +94,11 @@ def adopt(
     that has exactly the slots read.
     """
     owners = _owners({key: numbers for key, numbers in allocation.items() if not is_identifier(key)})
-    slots = {number: _labelled(number, slot, remembered, owners) for number, slot in read.slots.items()}
+    sets = {
+        stored_as(key): key for keys in (allocation, *(each.allocation for each in remembered)) for key in keys if is_set(key)
+    }
+    named = {number: _by_key(slot, sets) for number, slot in read.slots.items()}
+    slots = {number: _labelled(number, slot, remembered, owners) for number, slot in named.items()}
     held = _allocation(slots, ours)
     holders = {number: key for key, numbers in allocation.items() if is_identifier(key) for number in numbers}
     for number, slot in sorted(read.identifiers.items()):
@@ -109,6 +123,13 @@ def _owners(allocation: Allocation) -> dict[int, tuple[str, ...]]:
         for number in numbers:
             owners[number] = (*owners.get(number, ()), link_id)
     return owners
+
+
+def _by_key(slot: Slot, sets: Mapping[str, str]) -> Slot:
+    """The slot with the keys of sets in place of what panels store for them."""
+    if not sets or sets.keys().isdisjoint(slot.link_ids):
+        return slot
+    return replace(slot, link_ids=tuple(sets.get(each, each) for each in slot.link_ids))
 
 
 def _labelled(number: int, slot: Slot, remembered: Sequence[PanelImage], owners: Mapping[int, tuple[str, ...]]) -> Slot:

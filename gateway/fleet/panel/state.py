@@ -17,6 +17,7 @@ from drivers.contract import (
     PanelImage,
     PanelStatus,
     Reason,
+    is_set,
 )
 from gateway.fleet.numbers import known_by
 from gateway.fleet.panel.commits import ForeignCommits
@@ -151,7 +152,8 @@ class PanelState:
 
     def remembered(self) -> frozenset[str]:
         """Items that the panel has slots for, or may hold, as far as remembered."""
-        return self.former.union(self.allocation, *(image.allocation for image in self.images()))
+        found = self.former.union(self.allocation, *(image.allocation for image in self.images()))
+        return frozenset(key for key in found if not is_set(key))
 
     def may_carry(self, key: str) -> bool:
         """Whether the panel may hold slots of an item.
@@ -218,8 +220,11 @@ class PanelState:
         self.version += 1
 
     def expect(self, key: str, since: float) -> None:
-        """The panel may hold an item that it must not hold: the item leaves unless it is bound."""
-        self.leaving.setdefault(key, since)
+        """The panel may hold an item that it must not hold: the item leaves unless it is bound. A set of profiles comes and goes
+        with the identifiers that name it.
+        """
+        if not is_set(key):
+            self.leaving.setdefault(key, since)
 
     def adopt(self, key: str, since: float) -> bool:
         """An item is asked for the first time: slots that carry it alone are ours from now on. Whether there are any."""
@@ -342,7 +347,7 @@ class PanelState:
         self.note_strangers(ours)
         for key in image.allocation:
             if key not in self.bound:
-                self.leaving.setdefault(key, self._now())
+                self.expect(key, self._now())
 
     def drift(self, changes: Sequence[str]) -> None:
         """It was read to hold something other than it had acknowledged."""

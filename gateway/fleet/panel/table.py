@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason, is_identifier
+from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason, is_identifier, set_key
 from gateway.compiler.explain import Explanation, explain
 from gateway.compiler.explain_identifier import explain_identifier, lets_in
 from gateway.compiler.image import is_open
 from gateway.compiler.outcome import HELD
+from gateway.compiler.sets import names_set, set_generation
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel import clocks
@@ -65,19 +66,34 @@ class Table:
             return False
         if wanted.identifier is None:
             return self._is_referred_to(key)
-        named = (self._state.bound.get(each) for each in wanted.identifier.profiles or ())
-        return all(self._carries(profile) for profile in named if profile is not None)
+        return self._carries_named(wanted.identifier.profiles or ())
 
     def _is_referred_to(self, key: str) -> bool:
         """Whether the identifiers that name a time profile refer to the slot that it has now."""
         image, bound = self._state.images()[0], self._state.bound
-        numbers = image.allocation.get(key)
+        naming = (item for each in self._context.ours.naming(key) if (item := bound.get(each)) is not None)
+        return all(self._refers(item, key) for item in naming if image.generations.get(item.key) == item.generation)
+
+    def _refers(self, item: DesiredItem, key: str) -> bool:
+        """Whether an identifier refers to the slot of a profile that it names, or of the set that this is a member of."""
+        image, named = self._state.images()[0], () if item.identifier is None else item.identifier.profiles or ()
+        together = names_set(named, self._state.driver.capabilities)
+        meant = set_key(named) if together else key
+        numbers, outcome = image.allocation.get(meant), image.outcomes.get(meant)
         if not numbers:
             return True
-        naming = (item for each in self._context.ours.naming(key) if (item := bound.get(each)) is not None)
-        current = (item.key for item in naming if image.generations.get(item.key) == item.generation)
-        slots = (image.identifiers[number] for each in current for number in image.allocation.get(each, ()))
+        if together and outcome is not None and outcome.outcome in HELD and not self._carries_named(named):
+            return False
+        slots = (image.identifiers[number] for number in image.allocation.get(item.key, ()))
         return all(slot.schedules is None or numbers[0] in slot.schedules for slot in slots)
+
+    def _carries_named(self, named: Sequence[str]) -> bool:
+        """Whether all that the panel may hold of these profiles, or of the set of them, is of the present generations."""
+        bound = {each: item for each in named if (item := self._state.bound.get(each)) is not None}
+        if not names_set(named, self._state.driver.capabilities):
+            return all(self._carries(item) for item in bound.values())
+        wanted = set_generation({each: item.generation for each, item in bound.items()})
+        return not bound or all(image.generations.get(set_key(named)) == wanted for image in self._state.images())
 
     def last_result(self, key: str) -> PanelResult:
         """What is told of the items that it held when it was last seen."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from drivers.contract import PanelCapabilities, PanelImage, is_identifier
+from drivers.contract import PanelCapabilities, PanelImage, is_identifier, is_set, named_in
 from gateway.compiler.image import lies_within
 from gateway.fleet.panel.planner import erase, merge, with_sharers
 from gateway.fleet.panel.slots import naming
@@ -26,6 +26,7 @@ def taken_away(
     they would be open without it.
     """
     gone = {link_id for link_id in leaving if known.allocation.get(link_id)}
+    gone |= {key for key in known.allocation if is_set(key) and not gone.isdisjoint(named_in(key))}
     if capabilities.missing_reference != "closed":
         gone |= naming(known, [number for key in gone if not is_identifier(key) for number in known.allocation[key]])
     chosen = with_sharers(known, gone)

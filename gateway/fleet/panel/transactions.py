@@ -189,6 +189,8 @@ class Transactions:
         """One transaction, on the way to `goal` (None: it takes away, whatever is asked). Before its first byte the panel is
         marked as one that may hold either image."""
         await self._keep_spent()
+        if not self._state.certain:  # something happened to the panel while the store wrote
+            return None
         going = losing(self._known(), step.image, self._state.bound)
         failure = await self._retire(going) if going else None
         return failure or await self._transact(step, goal)
@@ -200,6 +202,8 @@ class Transactions:
         failure = await self._transact(Step(emptied, Priority.REVOCATION, frozenset(slots.values())), None)
         if failure is not None:
             return failure
+        if not state.certain:
+            return Failure(Reason.UNEXPECTED_REPLY, "the panel restarted before it was written")
         counts = await state.driver.read_passes(slots, Priority.REVOCATION, None)
         if isinstance(counts, Acknowledgement):
             return failure_of(counts)
@@ -226,6 +230,9 @@ class Transactions:
         if due is not None:
             return due
         await state.wear.begin(contents, plan.wear, narrows=narrows)
+        if not state.certain:  # something happened to the panel while the store wrote
+            state.wear.ended(Outcome.NOT_SENT)
+            return None
         await self._begin(step)
         if goal is not None and goal.may_open and not self._context.may_open():  # since the panel was marked
             state.wear.ended(Outcome.NOT_SENT)
@@ -291,7 +298,8 @@ class Transactions:
             self._context.emit(Revoked(state.id, revoked, max(0.0, now - min(revoked.values()))))
 
     def _count(self, link_id: str, goal: Goal, failure: Failure) -> None:
-        self._tell_refused(self._state.count_refusal(link_id, goal.asked[link_id], failure))
+        if link_id in goal.asked:  # a set of profiles is nobody's item
+            self._tell_refused(self._state.count_refusal(link_id, goal.asked[link_id], failure))
 
     def record(self, goal: Goal) -> None:
         """The panel holds `goal`: what it lacks of what is bound is refused or not due yet."""

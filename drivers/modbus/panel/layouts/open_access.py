@@ -15,7 +15,7 @@ from uuid import UUID
 
 from config.panel_model import PanelModel
 from config.schedule_layouts import OpenAccessIdentifiers, OpenAccessSlots
-from drivers.contract import IdentifierSlot, PanelCapabilities, PanelImage, Period, Slot, Stretch
+from drivers.contract import IdentifierSlot, PanelCapabilities, PanelImage, Period, Slot, Stretch, stored_as
 from drivers.errors import VerifyFailed
 from drivers.modbus.panel.layouts.check_word import check_word
 from drivers.modbus.panel.layouts.layout import NoValues, Read
@@ -48,7 +48,7 @@ def slot_words(number: int, slot: Slot, most_dates: int) -> tuple[int, ...]:
         raise ValueError(f"slot {number}: {len(slot.periods)} periods do not fit")
     if slot.valid_to == 0:
         raise ValueError(f"slot {number}: an end on 1970-01-01 cannot be said")
-    link = struct.unpack(">8H", UUID(slot.link_ids[0]).bytes) if slot.link_ids else (0,) * 8
+    link = struct.unpack(">8H", UUID(stored_as(slot.link_ids[0])).bytes) if slot.link_ids else (0,) * 8
     periods = [word for period in slot.periods for word in (period.days, period.start, period.end)]
     periods += [0] * (3 * _MOST_PERIODS - len(periods))
     valid_to = _OPEN_END if slot.valid_to is None else slot.valid_to
