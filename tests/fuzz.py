@@ -23,7 +23,7 @@ async def main(arguments: list[str]) -> int:
             document = f"{site.url}/gateway/v1/openapi.json"
             process = await asyncio.create_subprocess_exec(
                 *(str(Path(sys.executable).with_name("st")), "run", document, "--auth", "admin:123456"),
-                *("--checks", _CHECKS, "--phases", "coverage,fuzzing", "--seed", "1", "--max-time", str(_SECONDS)),
+                *("--checks", _CHECKS, "--phases", "examples,coverage,fuzzing", "--seed", "1", "--max-time", str(_SECONDS)),
                 *("--exclude-path-regex", "^/api/v0/", "--no-color", "--warnings", "off", *arguments),
                 cwd=folder,
             )

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, SerializeAsAny, field_validator
 
-from gateway.api.models import ABSENT, Absent, LinkItem, Unread, Wire, unread
+from gateway.api.models import ABSENT, LINKED, Absent, LinkItem, Unread, Wire, shown_by, unread
+
+_APARTMENT: Mapping[str, Any] = {
+    "apartment_name": "221b",
+    "apartment_address": {"building": 1, "unit": 0, "floor": 2, "room": 21},
+}
+_FORWARD: Mapping[str, Any] = {"forward_number": 221, "forward_entity_list": ["1001"]}
 
 
 class ApartmentAddress(Wire):
@@ -17,6 +24,8 @@ class ApartmentAddress(Wire):
 
 
 class ApartmentItem(Wire):
+    model_config = shown_by(_APARTMENT)
+
     apartment_address: ApartmentAddress | None = None
     apartment_name: str | None = None
     residents: SerializeAsAny[Unread | Absent] = ABSENT
@@ -28,13 +37,19 @@ class ApartmentItem(Wire):
 
 
 class ForwardItem(Wire):
+    model_config = shown_by(_FORWARD)
+
     forward_number: int | str
     forward_entity_list: list[str] = Field(default_factory=list)
 
 
 class LinkApartment(ApartmentItem, LinkItem):
-    """The link_id comes first."""
+    """An apartment with the link_id that a management system gives it. The link_id comes first."""
+
+    model_config = shown_by({**LINKED, **_APARTMENT})
 
 
 class LinkForward(ForwardItem, LinkItem):
-    """The link_id comes first."""
+    """A call forward with the link_id that a management system gives it. The link_id comes first."""
+
+    model_config = shown_by({**LINKED, **_FORWARD})

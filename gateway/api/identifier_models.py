@@ -8,7 +8,20 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, SerializeAsAny, TypeAdapter, ValidationInfo, field_validator, model_validator
 
 from gateway.api.dialects import WRONG_BODY
-from gateway.api.models import ABSENT, MOMENT, Absent, LinkId, LinkItem, Unread, Wire, refusal, sent, unread
+from gateway.api.models import (
+    ABSENT,
+    LINKED,
+    MOMENT,
+    Absent,
+    LinkId,
+    LinkItem,
+    Unread,
+    Wire,
+    refusal,
+    sent,
+    shown_by,
+    unread,
+)
 from gateway.identifiers.identifier import Lock
 from gateway.identifiers.number import IdentifierType, NotANumber, number_of
 
@@ -81,7 +94,17 @@ class NamedProfiles(Wire):
         return value
 
 
+_IDENTIFIER: dict[str, Any] = {
+    "identifier_owner": {"name": "Sherlock Holmes", "type": "owner"},
+    "identifier_type": "card",
+    "identifier_number": "12345678",
+    "lock": "first",
+}
+
+
 class IdentifierItem(Wire):
+    model_config = shown_by(_IDENTIFIER)
+
     identifier_owner: Owner
     identifier_type: IdentifierType
     identifier_number: str
@@ -115,7 +138,9 @@ class IdentifierItem(Wire):
 
 
 class LinkIdentifier(IdentifierItem, LinkItem):
-    """The link_id comes first."""
+    """An identifier with the link_id that a management system gives it. The link_id comes first."""
+
+    model_config = shown_by({**LINKED, **_IDENTIFIER})
 
 
 def in_one_form(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -119,6 +119,15 @@ class Wire(BaseModel):
     model_config = _STRICT
 
 
+def shown_by(example: Mapping[str, Any]) -> ConfigDict:
+    """The settings of a model, with an example for the OpenAPI document."""
+    return ConfigDict(strict=True, frozen=True, json_schema_extra={"examples": [dict(example)]})
+
+
+LINKED: Mapping[str, Any] = {"link_id": "91c615e3-1040-4815-8ecb-000000000009"}
+"""The part of an example that items with a link_id have beside the others."""
+
+
 class TimeOptions(Wire):
     is_all_day: bool
     date_from: Moment
@@ -237,7 +246,16 @@ class LinkItem(Wire):
         return value
 
 
+_TIME_PROFILE: dict[str, Any] = {
+    "name": "Work week",
+    "time_options": {"is_all_day": False, "date_from": 1793602800, "date_to": 1793635200},
+    "repeat_options": {"repeat_enable": True, "repeat_format": {"repeat_type": "week", "repeat_end": {"format": "never"}}},
+}
+
+
 class TimeProfileItem(Wire):
+    model_config = shown_by(_TIME_PROFILE)
+
     name: str
     time_options: TimeOptions
     repeat_options: RepeatOptions
@@ -251,7 +269,9 @@ class TimeProfileItem(Wire):
 
 
 class LinkTimeProfile(TimeProfileItem, LinkItem):
-    """The link_id comes first."""
+    """A time profile with the link_id that a management system gives it. The link_id comes first."""
+
+    model_config = shown_by({**LINKED, **_TIME_PROFILE})
 
 
 MOMENT: TypeAdapter[int] = TypeAdapter(Moment)

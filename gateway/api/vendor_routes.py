@@ -45,7 +45,8 @@ def vendor_routes() -> tuple[Route, ...]:
 
 def _everybody() -> Iterator[Route]:
     said = "gives a token for `username` and `password` (MD5, hexadecimal), in the query or the body"
-    yield Route("GET", "/api/info", info, "says what the gateway is", Json(Info), is_open=True)
+    for path in ("/api/info", "/info"):
+        yield Route("GET", path, info, "says what the gateway is", Json(Info), is_open=True)
     yield Route("GET", "/login", auth.log_in, said, Json(Token), query=_LOGIN, is_open=True)
     yield Route("POST", "/login", auth.log_in, said, Json(Token), Json(Credentials, partly=True), _LOGIN, is_open=True)
     for method in ("GET", "POST"):

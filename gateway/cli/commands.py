@@ -100,6 +100,11 @@ _STATUS = (
 _ITEMS = ("link_id", "desired_generation", "held_generation", "outcome", "valid_until", "reason", "still_grants_text")
 
 
+def _named(item: Mapping[str, object]) -> object:
+    """An item that was made without a link_id goes by its kind and number."""
+    return item["link_id"] or f"{item['kind']} {item['uid']}"
+
+
 def _shown(value: object) -> object:
     return f"{value:.1f}" if isinstance(value, float) else value
 
@@ -143,7 +148,7 @@ def status(settings: Settings, arguments: argparse.Namespace) -> int:
         say("\n" + "\n".join(warnings))
     items = [item for panel in panels for item in panel.get("items", ())]
     if items:
-        say("\n" + table([_ITEMS, *([item[key] for key in _ITEMS] for item in items)]))
+        say("\n" + table([_ITEMS, *([_named(item), *(item[key] for key in _ITEMS[1:])] for item in items)]))
     return 0
 
 
