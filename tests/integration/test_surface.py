@@ -15,6 +15,7 @@ import pytest
 from simulators.open_access_panel import OpenAccessPanel
 from tests.support.api_server import MD5, vector
 from tests.support.whole_site import WholeSite, whole_site
+from tests.unit.test_fleet_simulated import until
 
 GENERATIONS = ("/api/v0", "/api/v1")
 CALLS = vector("client-calls.json")
@@ -414,3 +415,19 @@ async def test_changes_at_the_same_time_lose_none_of_each_other(site: WholeSite)
     assert shown["identifier_owner"] == {"name": "Irene", "type": "guest"}
     assert (shown["identifier_number"], shown["lock"]) == ("77", "second")
     assert (shown["valid"]["passes"]["max_passes"], shown["valid"]["time"]["from"]) == (3, 60)
+
+
+async def test_a_panel_that_is_away_keeps_no_client_from_its_work(tmp_path: Path) -> None:
+    async with whole_site(tmp_path, deadline_ms=500) as site:
+        for number in ("11", "22"):
+            await site.done("POST", "/api/v1/access/identifier", card(number))
+        site.panel.off()
+        (found,) = (await site.done("GET", "/api/v1/access/identifier/items?identifier_number=22"))["list_items"]
+        assert await site.done("DELETE", f"/api/v1/access/identifier/item/{found['uid']}") == {}
+        await site.done("POST", "/api/v1/access/identifier", card("33"))
+        twice = await site.call("POST", "/api/v1/access/identifier", card("33"))
+        assert (twice.status, twice.json["error"]) == (400, "Identifier with that type and number already exist")
+        assert [lets_in(site.panel, number) for number in ("11", "22", "33")] == [True, True, False]
+        site.panel.on()
+        await site.call("POST", "/gateway/v1/panels/lobby/retry")
+        await until(lambda: [lets_in(site.panel, number) for number in ("11", "22", "33")] == [True, False, True])

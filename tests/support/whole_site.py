@@ -53,7 +53,7 @@ class WholeSite:
 
 
 @asynccontextmanager
-async def whole_site(folder: Path, *, bound: bool = True, port: int = 0) -> AsyncIterator[WholeSite]:
+async def whole_site(folder: Path, *, bound: bool = True, deadline_ms: int = 10_000) -> AsyncIterator[WholeSite]:
     """`bound`: everything is for the panel; else the gateway keeps it for itself."""
     line = ModbusTcpLine.model_validate(_LINE, strict=False)
     settings = Settings(lines=(line,))
@@ -65,7 +65,7 @@ async def whole_site(folder: Path, *, bound: bool = True, port: int = 0) -> Asyn
         gateway = Gateway(
             Settings(
                 site=SiteSettings(name="Lab", timezone=ZONE),
-                http=HttpSettings(port=port),
+                http=HttpSettings(port=0, deadline_ms=deadline_ms),
                 store=StoreSettings(path=folder / "gateway.db"),
                 users=(UserSettings(name="admin", password="123456"),),
                 lines=(line.model_copy(update={"host": place[0], "port": place[1]}),),
