@@ -147,7 +147,8 @@ def _place(path: str, line: Mapping[str, Any], ports: _Once) -> Iterator[Finding
         if mistaken:
             usual = "a line of this kind has another one" if key in line else "is missing"
             yield Finding(f"{path}.{key}", kind.place_mistake.get(key, usual))
-    if kind.one_wire and "port" in line and not wrong["port"] and (first := ports.again((host, port), f"{path}.port")):
+    is_place = isinstance(host, str | None) and isinstance(port, int | str) and not wrong["port"]
+    if kind.one_wire and is_place and (first := ports.again((host, port), f"{path}.port")):
         taken = f"{port} is already used at {first}"
         yield Finding(f"{path}.port", taken if host is None else f"{host}:{taken}: one wire is one line")
 

@@ -188,6 +188,12 @@ CASES = [
         '  model = "waveshare-relay-8ch"\n  simulator = {serial = 5}',
         "lines[0].panels[0].simulator.serial: a waveshare-relay-8ch has no serial number",
     ),
+    (
+        'kind = "modbus-tcp"\nhost = "127.0.0.1"',
+        'kind = "modbus-rtu-tcp"\nhost = ["127.0.0.1"]',
+        "lines[1].host: expected text, got a list",
+    ),
+    ('port = "/dev/ttyUSB0"', "port = {}", "lines[0].port: expected text, got a table"),
 ]
 
 
