@@ -91,8 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     believe.add_argument("--url", help="ask over HTTP, as the first user, in place of the gateway's socket on this machine")
     models = command("models", "list panel models, or check a model file", config=False)
     models.add_argument("--config", type=Path, metavar="FILE", help="configuration whose site.models_dir counts too")
-    models.add_argument("action", nargs="?", choices=["check"])
-    models.add_argument("file", nargs="?", type=Path, metavar="FILE")
+    checked = models.add_subparsers(dest="action", metavar="check FILE").add_parser("check", help="check a model file")
+    checked.add_argument("file", type=Path, metavar="FILE")
+    # argparse takes an option between two optional positionals for the end of both: so `check` is a parser, with the options again.
+    checked.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    checked.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="without effect")
     return parser
 
 
@@ -131,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return of_store(commands.read_settings(read.config), read)
         if getattr(read, "new_store", False):
             store.new_store(commands.read_settings(read.config))
-        return commands.run(read, parser)
+        return commands.run(read)
     except Mistakes as mistakes:
         logs.complain(mistakes.lines)
         return REFUSED if mistakes.is_final and read.command == "serve" else 1

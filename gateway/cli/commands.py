@@ -45,11 +45,11 @@ def read_models(folder: Path | None) -> Mapping[str, PanelModel]:
         raise Mistakes(error.mistakes) from error
 
 
-def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Carry out the command that was read from the command line."""
     name = arguments.command
     if name == "models":
-        return models(arguments, parser)
+        return models(arguments)
     if name == "check":
         return check(arguments.config, as_json=arguments.json, strict=arguments.strict)
     settings = read_settings(arguments.config)
@@ -66,10 +66,8 @@ def run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     return verb(settings, arguments)
 
 
-def models(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def models(arguments: argparse.Namespace) -> int:
     if arguments.action == "check":
-        if arguments.file is None:
-            parser.error("models check: expected a model file")
         return _check_model(arguments.file, as_json=arguments.json)
     folder = read_settings(arguments.config).site.models_dir if arguments.config else None
     rows = model_check.model_rows(read_models(folder))

@@ -1,0 +1,181 @@
+"""What an operator types, in this process: copies of a store, a plan from a store as it lies there, models and checks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.__main__ import main
+from gateway.store.sqlite_schema import open_read_only
+from gateway.store.sqlite_store import SqliteStore
+from tests.support.plain_panel import PLAIN_DAYS
+from tests.support.stores import create, link
+
+SITE = """
+[site]
+timezone = "Europe/Kyiv"
+[store]
+path = "store.db"
+[[users]]
+name = "admin"
+password = "not shown"
+[[lines]]
+id = "annex"
+kind = "modbus-tcp"
+host = "192.0.2.1"
+port = 502
+  [[lines.panels]]
+  id = "lobby"
+  model = "open-access-panel"
+[[bindings]]
+link_id = "*"
+panels = ["lobby"]
+"""
+VECTORS = Path(__file__).parents[1] / "vectors"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    path = tmp_path / "site.toml"
+    path.write_text(SITE)
+    path.chmod(0o600)
+    return path
+
+
+def fill(path: Path, *numbers: int) -> None:
+    """Ask a store, new or not, for these profiles."""
+
+    async def asked() -> None:
+        store = SqliteStore(path)
+        await store.open()
+        await store.put_desired([create(number) for number in numbers], {}, 1.0)
+        await store.close()
+
+    asyncio.run(asked())
+
+
+def held(path: Path) -> set[str]:
+    return set(open_read_only(path).desired)
+
+
+def test_a_backup_is_put_back_and_what_was_there_is_kept(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, copy = site.parent / "store.db", site.parent / "copy.db"
+    fill(store, 1)
+    assert main(["backup", "--config", str(site), str(copy)]) == 0
+    fill(store, 2)
+    assert main(["restore", "--config", str(site), str(copy)]) == 0
+    assert held(store) == {link(1)}
+    _, told = capsys.readouterr().out.splitlines()
+    aside = Path(told.rpartition("; what was there is ")[2])
+    assert held(aside) == {link(1), link(2)}
+
+
+def test_a_backup_replaces_a_file_only_where_it_is_told_to(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(site.parent / "store.db", 1)
+    notes = site.parent / "notes.txt"
+    notes.write_text("not a store")
+    assert main(["backup", "--config", str(site), str(notes)]) == 1
+    assert capsys.readouterr().err == f"{notes}: is there already; --force replaces it\n"
+    assert main(["backup", "--config", str(site), str(notes), "--keep", "2"]) == 1
+    assert notes.read_text() == "not a store"
+    assert main(["backup", "--config", str(site), str(notes), "--force"]) == 0
+    assert held(notes) == {link(1)}
+
+
+def test_copies_are_kept_as_many_as_asked_for(site: Path) -> None:
+    store, copy = site.parent / "store.db", site.parent / "copy.db"
+    for number in range(1, 5):
+        fill(store, number)
+        assert main(["backup", "--config", str(site), str(copy), "--keep", "3"]) == 0
+    kept = [copy, copy.with_name("copy.db.1"), copy.with_name("copy.db.2")]
+    assert [len(held(path)) for path in kept] == [4, 3, 2]
+    assert not copy.with_name("copy.db.3").exists()
+
+
+def test_what_is_no_backup_is_not_restored(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, notes = site.parent / "store.db", site.parent / "notes.txt"
+    fill(store, 1)
+    notes.write_text("not a store")
+    for given in (notes, site.parent / "none.db", store):
+        assert main(["restore", "--config", str(site), str(given)]) == 1
+        assert capsys.readouterr().err.startswith(f"{given}: ")
+        assert held(store) == {link(1)}
+
+
+def test_a_whole_store_is_not_begun_anew(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = site.parent / "store.db"
+    fill(store, 1)
+    assert main(["serve", "--config", str(site), "--new-store"]) == 1
+    assert capsys.readouterr().err.startswith(f"{store}: there is a whole store")
+    assert held(store) == {link(1)}
+
+
+def test_a_plan_tells_what_a_request_would_do_and_does_nothing(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, request = site.parent / "store.db", VECTORS / "examples.json"
+    fill(store, 1)
+    assert main(["plan", "--config", str(site), str(request)]) == 0
+    text = capsys.readouterr().out
+    assert {"link_id", "panel", "outcome", "wire_ms"} <= set(text.split())
+    assert "lobby" in text
+    assert main(["plan", "--config", str(site), "--json", "--panels", "lobby", str(request)]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {panel["panel"] for panel in report["panels"]} == {"lobby"}
+    assert {item["panels"][0]["outcome"] for item in report["items"]} == {"exact", "materialised"}
+    assert held(store) == {link(1)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--panels", "attic", "examples.json"], "panels: attic: no such panel, output or group"),
+        (["none.json"], "No such file or directory"),
+    ],
+)
+def test_a_plan_that_cannot_be_made_says_why(
+    site: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    fill(site.parent / "store.db")
+    assert main(["plan", "--config", str(site), *arguments[:-1], str(VECTORS / arguments[-1])]) == 1
+    assert capsys.readouterr().err == f"{VECTORS / arguments[-1]}: {told}\n"
+
+
+def test_a_request_that_cannot_be_read_is_told_with_its_place(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = site.parent / "request.json"
+    request.write_text('{"list_items": [{"link_id": 7}]}')
+    fill(site.parent / "store.db")
+    assert main(["plan", "--config", str(site), str(request)]) == 1
+    assert capsys.readouterr().err.startswith(f"{request}: list_items[0].link_id: expected ")
+
+
+def test_a_check_counts_and_warns(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--config", str(site)]) == 0
+    assert capsys.readouterr().out == "no mistakes: 1 line, 1 panel, 1 binding rule\n"
+    site.write_text(SITE.replace("not shown", "admin"))
+    assert main(["check", "--config", str(site)]) == 0
+    site.write_text(SITE.replace("port = 502", "port = 502\nparity = 'even'"))
+    assert main(["check", "--config", str(site), "--strict", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out.partition("\n")[2])
+    assert (report["mistakes"], report["lines"], report["panels"]) == ([], 1, 1)
+    (warning,) = report["warnings"]
+    assert warning.startswith("lines[0].parity: ")
+
+
+def test_models_are_listed_with_those_of_the_site(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (site.parent / "models").mkdir()
+    own = site.parent / "models" / "plain.toml"
+    own.write_text(PLAIN_DAYS)
+    site.write_text(SITE.replace('timezone = "Europe/Kyiv"', 'models_dir = "models"'))
+    assert main(["models", "--config", str(site), "--json"]) == 0
+    assert {"plain-days", "ge-a-series"} <= {row["name"] for row in json.loads(capsys.readouterr().out)["models"]}
+    assert main(["models"]) == 0
+    assert "plain-days" not in capsys.readouterr().out
+    assert main(["models", "check", str(own)]) == 0
+    assert capsys.readouterr().out == f"{own}: no mistakes, 1 golden vector holds\n"
+    own.write_text(PLAIN_DAYS.replace("021C", "021D"))
+    assert main(["models", "check", str(own)]) == 1
+    assert capsys.readouterr().err == f"{own}: vectors[0] (Monday 09:00-18:00): address 100: expected 021D, got 021C\n"
+    assert main(["models", "check", "--json", str(own)]) == 1
+    assert len(json.loads(capsys.readouterr().out)["mistakes"]) == 1
