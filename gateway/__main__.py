@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--config", type=Path, metavar="FILE", help="configuration whose site.models_dir counts too")
     checked = models.add_subparsers(dest="action", metavar="check FILE").add_parser("check", help="check a model file")
     checked.add_argument("file", type=Path, metavar="FILE")
-    # argparse takes an option between two optional positionals for the end of both: so `check` is a parser, with the options again.
+    # argparse takes an option between two optional positionals for the end of both: `check` is a parser, with the options again.
     checked.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
     checked.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="without effect")
     return parser
