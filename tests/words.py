@@ -22,11 +22,12 @@ EXEMPT = ("tests/words.py", "tests/unit/test_words.py")
 
 
 class Rule(NamedTuple):
-    """`pattern` is looked for in every text of the kinds `where`: docstring, string, comment, page."""
+    """`pattern` is looked for in every text of the kinds `where`: docstring, string, comment, page. `tests`: in tests, too."""
 
     pattern: re.Pattern[str]
     where: frozenset[str]
     instead: str
+    tests: bool = True
 
 
 class Text(NamedTuple):
@@ -45,8 +46,8 @@ EVERYWHERE = frozenset({"docstring", "string", "comment", "page"})
 PROSE = EVERYWHERE - {"string"}
 
 
-def _rule(pattern: str, where: Iterable[str], instead: str) -> Rule:
-    return Rule(re.compile(pattern), frozenset(where), instead)
+def _rule(pattern: str, where: Iterable[str], instead: str, *, tests: bool = True) -> Rule:
+    return Rule(re.compile(pattern), frozenset(where), instead, tests)
 
 
 RULES = (
@@ -68,7 +69,24 @@ RULES = (
 )
 """Kept everywhere."""
 
-AFTER_THE_PASS: tuple[Rule, ...] = ()
+AFTER_THE_PASS: tuple[Rule, ...] = (
+    _rule(r"\A\s*(?:As|By|With|Without|Those|Until)\b", {"docstring"}, "begin with the noun or the verb", tests=False),
+    _rule(r"\b(?:can|cannot) say\b", EVERYWHERE, "can express (a panel, a word, a period)"),
+    _rule(r"\b(?:is|are|was|were) told as\b", EVERYWHERE, "is reported as"),
+    _rule(r"\bsomething else than\b", EVERYWHERE, "something other than"),
+    _rule(
+        r"\b(?:has|have|had|is|are|was|were|counts?|needed|trusted|work) no more(?=[.,;:]|\Z| and\b| or\b)",
+        EVERYWHERE,
+        "no longer",
+    ),
+    _rule(r"\b(?:[Hh]e|[Hh]is|[Hh]im)\b", EVERYWHERE, "they, their, them; the client, the operator"),
+    _rule(r"\bnot any more\b", EVERYWHERE, "no longer"),
+    _rule(r"\bwants? to be\b", EVERYWHERE, "has to be"),
+    _rule(r"\b(?:writes?|make|may|again) of itself\b", EVERYWHERE, "on its own"),
+    _rule(r"(?:\A|[A-Z0-9]) expected, ", {"string"}, "expected X, got Y"),
+    _rule(r"\b[Ii]nput should be\b(?! \Z)|\bField required\b|\bExtra inputs\b", {"string"}, "expected X, got Y", tests=False),
+    _rule(r"\b(?:store|clock) is (?:not )?believed\b", {"string", "page"}, "trusted"),
+)
 """Kept by the pages; the code keeps them once a pass over it has moved them to RULES."""
 
 
@@ -92,7 +110,7 @@ def _files() -> Iterator[Path]:
 
 def found(texts: Iterable[Text], rules: Iterable[Rule], place: str) -> Iterator[Finding]:
     """What `rules` find in `texts`, which stand in the file `place`."""
-    rules = tuple(rules)
+    rules = tuple(rule for rule in rules if rule.tests or not place.startswith("tests/"))
     for kind, line, text in texts:
         for rule in rules:
             match = rule.pattern.search(text) if kind in rule.where else None

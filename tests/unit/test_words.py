@@ -27,10 +27,21 @@ def test_the_tree_keeps_the_words() -> None:
         ('raise ValueError(f"{place}: numbers are wanted")\n', [("a.py:1", "are wanted")]),
         ("x = 1  # an opening in vain\n", [("a.py:1", "in vain")]),
         ('"""Text of every panel."""\nwanted = {"of": "Of"}\n', []),
+        ('def f():\n    """Until `stop`."""\n', [("a.py:2", "Until")]),
+        ('raise ValueError("the panel cannot say a start")\n', [("a.py:1", "cannot say")]),
+        ('raise ValueError(f"{text} expected, {held} written")\n', [("a.py:1", "expected,")]),
+        ('raise ValueError(f"FF01 expected, {held} written")\n', [("a.py:1", "1 expected,")]),
+        ("x = 1  # a clock that is trusted no more\n", [("a.py:1", "trusted no more")]),
+        ('"""It moves the clock by no more than a step, and is no more than a name."""\n', []),
     ],
 )
 def test_a_word_is_found_where_it_stands(source: str, expected: list[tuple[str, str]]) -> None:
     assert sorted(words(source)) == sorted(expected)
+
+
+def test_a_docstring_of_a_test_may_begin_as_it_likes() -> None:
+    until = python_texts('"""Until `stop`."""\n')
+    assert list(found(until, EVERY, "tests/unit/test_a.py")) == []
 
 
 def test_a_page_may_name_a_word_in_a_list_of_words_to_avoid() -> None:
