@@ -19,7 +19,7 @@ from tests.support.ledger import Ledger
 NEAR_S = 6.0
 """A panel's clock is right within so much; an edge may come as much earlier or later."""
 LATE_S = LEASE_S + 4.0
-"""So long an output may go on when nobody prolongs it."""
+"""How long an output may go on when nobody prolongs it."""
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 View = Mapping[str, Any]
 

@@ -121,7 +121,7 @@ class Disk:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Before a command that shall see it."""
+        """Before a command that is to see it."""
         if self._holder is None:
             return ()
         return "nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", f"--wd={Path.cwd()}"

@@ -71,7 +71,7 @@ class Drawn:
         return {"repeat_type": "custom", "repeat_end": end, "repeat_custom": point}
 
     def person(self, link_id: str) -> Body:
-        """Somebody with a card, some or no hours, one or both doors, for ever or for some hours."""
+        """Somebody with a card, some or no hours, one or both doors, without an end or for some hours."""
         random = self.random
         valid: dict[str, Any] = {}
         if random.random() < 0.3:

@@ -27,7 +27,7 @@ NEAR_S = 6.0
 """A panel's clock is right within so much."""
 _SLOTS: Mapping[str, range] = {"ge-a-series": range(1, 17), "domat-fc013": range(1), "waveshare-relay-8ch": range(0)}
 _GONE_WITHIN_S = 900.0
-"""What is taken away is gone within so long where nothing is wrong: a panel that was away is looked for ever more rarely."""
+"""What is taken away is gone within so long where nothing is wrong: a panel that was away is looked for more and more rarely."""
 _AHEAD = 35
 """Days looked at to find that nothing older is left."""
 HELD = (ItemState.EXACT, ItemState.MATERIALISED)

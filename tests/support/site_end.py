@@ -35,7 +35,7 @@ class SiteEnd:
             if unit.strange and not self._ledger.wanted(name):
                 continue  # nothing was ever asked of it: its maker's table is nobody's business
             unit.strange = unit.struck = False
-            differs = unit.differs({each.link_id: each for each in view.items if _kind(each) == TIME_PROFILE})
+            differs = unit.differs({each.link_id or "": each for each in view.items if _kind(each) == TIME_PROFILE})
             if differs is not None:
                 return f"{name}: {differs}"
         return ""

@@ -56,7 +56,7 @@ class _Store(SqliteStore):
         super().__init__(path, prepare=medium)
 
     def die(self) -> None:
-        """Of its process there is nothing left but files."""
+        """Leave nothing of its process but files."""
         self._closing = True
         for timer in (self._flush_timer, self._mark_timer):
             if timer is not None:

@@ -261,8 +261,8 @@ class Reconciler:
                 self._context.emit(Failed(state.id, failure.reason, failure.message))
         state.gave_up(failure if away is None else state.failure or away)
         self._context.trust.passed_over(state.id)
-        if request_id.get() == self._asked_by and not self._context.trust.awaiting:  # what comes now is done for no request, but for one that came meanwhile
-            self._asked_by = None
+        if request_id.get() == self._asked_by and not self._context.trust.awaiting:
+            self._asked_by = None  # what comes now is done for no request, but for one that came meanwhile
         if not state.identity.checked:
             state.identity.changed()  # who waits to know which unit it is waits no longer
         if failure is None:
