@@ -23,6 +23,12 @@ def _is_log(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _name(node.func.value) in _LOGGERS
 
 
+def _is_choice_of_logging(node: ast.AST) -> bool:
+    """An `if` that decides about nothing but log records."""
+    body = node.body if isinstance(node, ast.If) and not node.orelse else []
+    return bool(body) and all(isinstance(each, ast.Expr) and _is_log(each.value) for each in body)
+
+
 def _is_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and _name(node.test) == "TYPE_CHECKING"
 
@@ -57,6 +63,7 @@ EXCLUSIONS = (
     Exclusion("assertions narrow types for the type checker; nothing is promised by them", lambda n: isinstance(n, ast.Assert)),
     Exclusion("words for people: messages are compared where they matter", lambda n: isinstance(n, ast.JoinedStr)),
     Exclusion("log records: their wording and presence are no behaviour", _is_log),
+    Exclusion("whether there is a log record: the same", _is_choice_of_logging),
     Exclusion("only the type checker runs it", _is_checking),
     Exclusion("a protocol has no behaviour of its own", _is_protocol),
     Exclusion("declarations for the interpreter and the importer", _is_declaration),

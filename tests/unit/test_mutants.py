@@ -54,6 +54,7 @@ def test_what_is_changed(line: str, mutant: tuple[str, str, str]) -> None:
     [
         "assert a < b",
         "LOG.warning('a', extra={'b': a - 1, 'c': 1})",
+        "if not a: LOG.warning('a')",
         "x: int | None = None",
         "'a docstring'",
         "x = f'{a + 1}'",

@@ -41,10 +41,6 @@ class HeldOutput:
     # what it has to do
 
     @property
-    def bound(self) -> bool:
-        return self.number in self._state.outputs
-
-    @property
     def edge(self) -> float | None:
         """The next instant at which a profile opens or closes, after the last `wanted`."""
         return self._profiles.edge
