@@ -243,18 +243,27 @@ async def test_a_backup_that_fails_at_its_end_leaves_no_half_of_one(path: Path) 
     assert [name for name in names(path.parent) if not name.startswith("store.db")] == ["folder"]
 
 
-async def test_so_many_backups_are_kept_the_newest_first(path: Path) -> None:
+@pytest.mark.parametrize("keep", [2, 3])
+async def test_so_many_backups_are_kept_the_newest_first(path: Path, keep: int) -> None:
     copy = path.with_name("copy.db")
     for number in range(1, 6):
         await filled(path, number)
-        backup_file(path, copy, keep=3)
-    kept = [copy, *(copy.with_name(f"copy.db.{number}") for number in (1, 2))]
-    assert [len(open_read_only(each).desired) for each in kept] == [5, 4, 3]
-    assert [name for name in names(path.parent) if name.startswith("copy")] == ["copy.db", "copy.db.1", "copy.db.2"]
+        backup_file(path, copy, keep=keep)
+    kept = [copy, *(copy.with_name(f"copy.db.{number}") for number in range(1, keep))]
+    assert [len(open_read_only(each).desired) for each in kept] == [5, 4, 3][:keep]
+    assert [name for name in names(path.parent) if name.startswith("copy")] == [each.name for each in kept]
     kept[1].write_bytes(b"holidays")
     with pytest.raises(StoreDamaged, match=r"copy\.db\.1"):
-        backup_file(path, copy, keep=3)
+        backup_file(path, copy, keep=keep)
     assert (len(open_read_only(copy).desired), kept[1].read_bytes()) == (5, b"holidays")
+
+
+async def test_half_a_file_that_a_kill_left_is_in_nobodys_way(path: Path) -> None:
+    for name in ("store.db.part", "store.db.mark.part", "store.db.reserve.part"):
+        path.with_name(name).write_bytes(b"half of it")
+    await filled(path, 1)
+    assert (await held(path), (await load(path)).clean) == ([1], True)
+    assert [name for name in names(path.parent) if name.endswith(".part")] == []
 
 
 # media that take nothing

@@ -558,6 +558,7 @@ async def test_waiting_transactions_share_a_commit(tmp_path: Path) -> None:
     statements.clear()
     await asyncio.gather(*[store.put_desired([create(number)], {}, 1.0) for number in range(50)])
     assert statements.count("COMMIT") <= 3
+    assert not any("used_by" in each for each in statements), "who uses it is said once"
     durable = statements.index("COMMIT")
     assert [each for each in statements[:durable] if "synchronous" in each] == ["PRAGMA synchronous = FULL"]
     await store.close()
