@@ -146,7 +146,7 @@ def read_link_id(raw: object, key: str, place: str) -> str:
 
 def _first_mistake(error: ValidationError, place: str, key: str = "list_items") -> ApiError:
     mistake = error.errors(include_url=False)[0]
-    path = mistake["loc"]
+    path = [step if isinstance(step, int) else step.removesuffix("_") for step in mistake["loc"]]  # `from` is a word of Python's
     keys = [step for step in path if isinstance(step, str)]
     vendor, expected = _in_words(mistake, keys[-1] if keys else key)
     seen = "none" if mistake["type"] == "missing" else shown(mistake["input"])

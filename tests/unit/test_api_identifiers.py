@@ -124,6 +124,13 @@ def test_what_would_be_read_as_wider_is_refused(wrong: dict[str, Any]) -> None:
     assert detail.startswith("list_items[0]")
 
 
+@pytest.mark.parametrize("missing", ["from", "to"])
+def test_a_missing_time_is_named_as_the_client_knows_it(missing: str) -> None:
+    time = {key: value for key, value in {"is_permanent": False, "from": 0, "to": 60}.items() if key != missing}
+    said = f"Wrong JSON body: no value for `{missing}`", f"list_items[0].valid.time.{missing}: expected a value, got none"
+    assert refused(card(valid={"time": time})) == said
+
+
 def test_the_older_form_means_the_same() -> None:
     time, passes = {"is_permanent": False, "from": 60, "to": 600}, {"is_permanent": False, "max_passes": 2}
     new = card(valid={"time": time, "passes": passes})
