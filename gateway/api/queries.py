@@ -59,6 +59,10 @@ PARAMETERS: Mapping[str, str] = MappingProxyType(
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _SELECTOR = re.compile(r"(?i:(?:^|[_-])u?ids?$)|[a-z]U?Ids?$|^(?i:filter|sort|order|search|query|where|select)")
+_JOINTS = re.compile(r"__|[^A-Za-z0-9_-]+")
+"""What stands between a field and a part of it, or an operator: `owner.name`, `name__eq`, `name[eq]`, `date_from>`."""
+_WORDS = re.compile(r"[A-Za-z0-9_-]+")
+_FAMILIES = ("identifier", "apartment", "forward", "timeprofile", "linkid", "card", "owner")
 _IDS = ("id", "ids", "uid", "uids", "guid", "uuid", "number", "owner")
 _MODELS: tuple[type[BaseModel], ...] = (
     *(LinkTimeProfile, TimeOptions, RepeatOptions, RepeatFormat),
@@ -110,7 +114,9 @@ def refuse_selectors(query: MultiMapping[str]) -> None:
 
 
 def _selects(key: str) -> bool:
-    return _plain(key) in _NAMES or _SELECTOR.search(key) is not None
+    """Whether a parameter may be meant to choose items, in whatever dialect."""
+    named = any(_plain(part) in _NAMES for part in (key, *_JOINTS.split(key)))
+    return named or _plain(key).startswith(_FAMILIES) or _SELECTOR.search(key) is not None
 
 
 def _unknown(key: str, known: Collection[str]) -> ApiError:
@@ -125,7 +131,7 @@ def _once_each(query: MultiMapping[str], fields: Fields, own: Collection[str]) -
     for key, value in query.items():
         if key in own:
             continue
-        name = key if key in PARAMETERS else names.get(_plain(key))
+        name = key if key in PARAMETERS else names.get(_plain(key)) if _WORDS.fullmatch(key) else None
         if name is None:
             if _selects(key):
                 raise _unknown(key, fields)
