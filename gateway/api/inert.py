@@ -60,13 +60,23 @@ _KINDS: Mapping[type, str] = {
 }
 
 
-def of_right_type(change: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any]:
+def of_right_type(change: Mapping[str, Any], example: Mapping[str, Any], place: str = "body") -> dict[str, Any]:
     """What of a change counts: null counts as absent. What `example` has stays of its type. Raises ApiError."""
-    for key, value in change.items():
-        kind = type(example.get(key))
-        if key in example and value is not None and type(value) is not kind:
-            raise bad_value(f"body.{key}", _KINDS[kind], shown(value), wrong_type(key))
-    return {key: value for key, value in change.items() if value is not None}
+    return {
+        key: _checked(value, example[key], f"{place}.{key}", key) if key in example else value
+        for key, value in change.items()
+        if value is not None
+    }
+
+
+def _checked(value: Any, example: Any, place: str, key: str) -> Any:
+    if type(value) is not type(example):
+        raise bad_value(place, _KINDS[type(example)], shown(value), wrong_type(key))
+    if isinstance(value, dict):
+        return of_right_type(value, example, place)
+    if isinstance(value, list) and example:
+        return [_checked(one, example[0], f"{place}[{index}]", key) for index, one in enumerate(value)]
+    return value
 
 
 def _without_secrets(value: Any) -> Any:

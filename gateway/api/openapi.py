@@ -99,7 +99,9 @@ class _Models:
         self.definitions: Schema = _without_absent(rest.get("$defs", {}))
 
     def of(self, model: Any) -> Schema:
-        return shape_of(model) if isinstance(model, Mapping) else self._made[repr(model)]
+        if not isinstance(model, Mapping):
+            return self._made[repr(model)]
+        return {**shape_of(model), "required": [*model]}
 
     def partly(self, model: Any) -> Schema:
         """Any part may be left out, and all of it may stand in `base`."""
@@ -140,8 +142,7 @@ def shape_of(example: Any) -> Schema:
         case list():
             return {"type": "array"} if not example else {"type": "array", "items": shape_of(example[0])}
         case Mapping():
-            parts = {key: shape_of(value) for key, value in example.items()}
-            return {"type": "object", "properties": parts, "required": [*parts]}
+            return {"type": "object", "properties": {key: shape_of(value) for key, value in example.items()}}
     return {}
 
 

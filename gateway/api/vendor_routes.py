@@ -64,9 +64,10 @@ def _of_kind(family: str, plain: Plain, surface: Surface, link_model: type[Wire]
         yield Route(method, path, plain.delete_many, f"deletes each {said} of `uid_items`", body=Json(UidItems))
     yield from _by_link_id(family, said, surface, link_model)
     for path in (f"{family}/item/{{uid}}", f"{family}/{{uid:[0-9]+}}"):
-        yield Route("GET", path, plain.show, f"shows one {said}", Json(model))
-        yield Route("PATCH", path, plain.change, f"changes one {said}", body=Json(model, partly=True), refuses=(409,))
-        yield Route("DELETE", path, plain.delete, f"deletes one {said}")
+        yield Route("GET", path, plain.show, f"shows one {said}", Json(model), refuses=(404,))
+        changed = Json(model, partly=True)
+        yield Route("PATCH", path, plain.change, f"changes one {said}", body=changed, refuses=(404, 409))
+        yield Route("DELETE", path, plain.delete, f"deletes one {said}", refuses=(404,))
 
 
 def _by_link_id(family: str, said: str, surface: Surface, model: type[Wire]) -> Iterator[Route]:

@@ -175,6 +175,16 @@ async def test_settings_that_cannot_be_are_refused_and_secrets_are_not_kept(serv
     assert (await server.call("GET", "/api/v1/access/general/lock/timeout/1")).json == {"lock_timeout": 5}
 
 
+async def test_what_is_inside_a_setting_keeps_its_type_too(server: ApiServer) -> None:
+    locks = "/api/v1/access/general/lock/type"
+    wrong: list[Any] = [[{"lock_number": "1"}], [5], [{"lock_number": 1}, {"lock_number": True}], {}]
+    for torn in wrong:
+        answer = await server.call("POST", locks, {"locks": torn})
+        assert (answer.status, answer.json["detail"].startswith("body.locks")) == (400, True), torn
+    assert (await server.call("POST", locks, {"locks": [{"type": None, "lock_number": 2, "more": [None]}]})).status == 200
+    assert (await server.call("GET", locks)).json == {"locks": [{"lock_number": 2, "more": [None]}]}
+
+
 async def test_only_logs_are_cleared(server: ApiServer) -> None:
     async def clear(body: Any) -> int:
         return (await server.call("POST", "/api/v1/system/data/clear", body)).status

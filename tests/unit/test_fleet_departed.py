@@ -277,3 +277,20 @@ def test_a_held_output_that_cannot_be_switched_off_goes_on_being_told() -> None:
         assert only(await site.fleet.delete([link(1)])).change is Change.NOT_FOUND
 
     site_of(test)
+
+
+@pytest.mark.parametrize("after_ms", range(0, 60, 3))
+def test_commands_while_a_panel_is_erased_are_no_defect_of_the_gateway(after_ms: int) -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2)])
+        await site.fleet.erase("annex")
+        await site.pass_time(after_ms / 1000)
+        await site.fleet.sync("annex")
+        for _ in range(200):
+            await site.pass_time(0.01)
+            view = site.fleet.panel("annex")
+            assert view is not None
+            assert view.state != "failed", view.last_error
+        assert not site.panels["annex"].slots
+
+    site_of(test)

@@ -71,6 +71,8 @@ class Transactions:
                 return failure
             await self._context.store.put_allocation(state.id, {}, self._context.now())
             state.reserve({})
+        if not state.certain:
+            return Failure(Reason.UNEXPECTED_REPLY, "something happened to the panel while it was erased")
         state.settled({})
         message = f"erased, nothing more is written to it: remove it from the file, or `panel-gateway reinit {state.id}`"
         return Failure(Reason.DEPARTED, message, due=self._context.clock.monotonic() + _LONG_S)
