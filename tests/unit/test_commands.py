@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
+from gateway.ops import logs
 from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.support.plain_panel import PLAIN_DAYS
@@ -35,6 +36,11 @@ link_id = "*"
 panels = ["lobby"]
 """
 VECTORS = Path(__file__).parents[1] / "vectors"
+
+
+@pytest.fixture(autouse=True)
+def _logs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "configure", lambda level: None)
 
 
 @pytest.fixture

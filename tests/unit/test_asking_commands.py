@@ -1,0 +1,135 @@
+"""What an operator types to a running gateway, both in this process: the answers of every command that asks."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from config.loader import load_settings
+from drivers.clock import SystemClock
+from gateway.__main__ import main
+from gateway.app import Gateway
+from gateway.ops import logs
+
+SITE = """
+[http]
+port = 0
+[store]
+path = "store.db"
+[[users]]
+name = "admin"
+password = "right one"
+[[lines]]
+id = "annex"
+kind = "modbus-tcp"
+host = "127.0.0.1"
+port = 9
+  [[lines.panels]]
+  id = "door"
+  model = "open-access-panel"
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    path = tmp_path / "site.toml"
+    path.write_text(SITE)
+    return path
+
+
+@asynccontextmanager
+async def serving(site: Path) -> AsyncIterator[str]:
+    gateway = Gateway(load_settings(site), site, SystemClock())
+    try:
+        yield await gateway.start()
+    finally:
+        await gateway.stop()
+
+
+class Typed:
+    """Types a command against `site`; its status, and what it said."""
+
+    def __init__(self, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._site, self._capsys = site, capsys
+
+    async def __call__(self, command: str, *arguments: str) -> tuple[int, str, str]:
+        status = await asyncio.to_thread(main, [command, "--config", str(self._site), *arguments])
+        said = self._capsys.readouterr()
+        return status, said.out, said.err
+
+
+@pytest.fixture
+def typed(site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Typed:
+    monkeypatch.setattr(logs, "configure", lambda level: None)  # the gateway's records would be the command's words
+    return Typed(site, capsys)
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+async def test_the_status_of_a_panel_that_cannot_be_reached(site: Path, typed: Typed) -> None:
+    async with serving(site) as url:
+        status, out, _ = await typed("status")
+        head, row, *_ = out.splitlines()
+        assert (status, head.split()[:3], row.split()[:2]) == (0, ["panel", "line", "state"], ["door", "annex"])
+        status, out, _ = await typed("status", "door", "--json", "--url", url)
+        assert (status, [panel["id"] for panel in json.loads(out)["panels"]]) == (0, ["door"])
+        status, _, err = await typed("status", "attic")
+        assert (status, err) == (1, f"{site.parent}/store.db: attic: no such panel, output or group\n")
+
+
+async def test_each_verb_is_passed_on_or_refused_with_its_reason(site: Path, typed: Typed) -> None:
+    async with serving(site):
+        for verb in ("sync", "reinit", "retry", "erase"):
+            assert await typed(verb, "door") == (0, f"door: {verb} asked for\n", "")
+        status, out, _ = await typed("sync", "door", "--json")
+        assert (status, json.loads(out)) == (0, {"panel": "door", "action": "sync"})
+        for verb, arguments in (("accept", ["door"]), ("accept", ["door", "--slots"]), ("forget", ["door"])):
+            status, out, err = await typed(verb, *arguments)
+            assert (status, out, err.splitlines()[0].startswith(f"{site.parent}/store.db: ")) == (1, "", True)
+
+
+async def test_a_reload_tells_what_changed_or_every_mistake(site: Path, typed: Typed) -> None:
+    async with serving(site):
+        assert await typed("reload") == (0, "nothing changed\n", "")
+        write(site, SITE + "  timeout_ms = 200\n")
+        assert await typed("reload") == (0, "panel door changed\n", "")
+        status, out, _ = await typed("reload", "--json")
+        assert (status, json.loads(out)["changes"]) == (0, [])
+
+
+async def test_a_clock_is_vouched_for_only_by_somebody_who_says_so(
+    site: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(site):
+        monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+        status, _, err = await typed("trust-clock")
+        assert (status, err.splitlines()[-1]) == (1, "this asks a question: run it on a terminal, or with --yes")
+        status, out, _ = await typed("trust-clock", "--yes")
+        assert (status, out.startswith("trusted until the host boots or its clock is set: ")) == (0, True)
+        status, out, _ = await typed("trust-clock", "--yes", "--json")
+        assert (status, json.loads(out)["clock"]["source"]) == (0, "operator")
+
+
+async def test_a_store_that_is_trusted_anyway_may_be_trusted_again(site: Path, typed: Typed) -> None:
+    async with serving(site):
+        assert await typed("trust-store") == (0, f"{site.parent}/store.db: trusted from now on\n", "")
+
+
+async def test_a_wrong_password_and_an_absent_gateway_are_told(site: Path, typed: Typed) -> None:
+    async with serving(site) as url:
+        write(site, SITE.replace("right one", "wrong one"))
+        status, _, err = await typed("status", "--url", url)
+        assert (status, err.startswith(f"{url}: ")) == (1, True)
+        write(site, SITE.replace('name = "admin"\npassword = "right one"', "").replace("[[users]]", ""))
+        assert await typed("status", "--url", url) == (1, "", "users: the configuration has no user to log in as\n")
+    status, _, err = await typed("reload")
+    assert (status, err.startswith(f"{site.parent}/store.db: no gateway of this store answers (")) == (1, True)
