@@ -90,8 +90,12 @@ class HeldOutput:
 
     @property
     def is_right(self) -> bool:
+        """Whether it is what it has to be; nobody knows while it is asked open and the clock is in question."""
         seen = self.seen is not None and not (self.unread or self.contradicted)
-        return seen and not self.behind and self.seen == self.wanted()
+        return seen and not self.behind and not self._in_question() and self.seen == self.wanted()
+
+    def _in_question(self) -> bool:
+        return self._context.trust.awaiting and self._profiles.is_open(self._context.clock.wall())
 
     @property
     def is_off(self) -> bool:
@@ -100,7 +104,7 @@ class HeldOutput:
 
     def due(self, *, wanted: bool) -> bool:
         """Whether it has to be switched, or its lease prolonged; what may be on is left alone while the clock is in question."""
-        if self._context.trust.awaiting and self.seen is not False and self._profiles.is_open(self._context.clock.wall()):
+        if self.seen is not False and self._in_question():
             return False
         if not wanted or not self.seen:
             return self.seen is not wanted

@@ -165,14 +165,19 @@ class OutputKeeper:
             request_id.set(self._asked_by)
             self._asked_by = None
             self._wake.clear()
+            early = self._is_early()
             self._failure = await self._round()
             self._defects.healed()
-            if not (self._unit_is_open() or self._context.trust.awaiting):
+            if not (early or self._is_early()):  # what became of them in a round that came too early is not what becomes of them
                 self._release(waiting)
             if not self._stopping:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
                         await self._wake.wait()
+
+    def _is_early(self) -> bool:
+        """Whether nothing is switched on yet that may be switched on soon."""
+        return self._unit_is_open() or self._context.trust.awaiting
 
     def _unit_is_open(self) -> bool:
         """Whether it is about to turn out whether the unit is the panel: nothing is switched on before."""
