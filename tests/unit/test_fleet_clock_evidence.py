@@ -10,12 +10,15 @@ import pytest
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.clock import Sync
-from drivers.contract import PanelCapabilities, Reason
+from drivers.contract import ItemState, PanelCapabilities, Reason
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.clock_trust import Rules
+from gateway.fleet.panel.reconciler import Reconciler
+from gateway.fleet.views import RequestItem
+from gateway.schedules.time_profile import Frequency, Repeat
 from gateway.store.contract import ObservedPanel, images
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
-from tests.support.fleet_site import START, FleetSite, item, link
+from tests.support.fleet_site import START, FleetSite, item, link, profile
 from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import VirtualClock, run_virtual
 from tests.unit.compiler_oracle import record
@@ -170,6 +173,37 @@ def test_nothing_is_opened_when_the_clock_steps_while_the_store_writes(capabilit
         await site.close()
 
     run_virtual(main())
+
+
+@MODELS
+@pytest.mark.parametrize("why", ["a clock months ahead", "a store in doubt"])
+def test_the_gateway_does_not_hang_when_a_renewal_is_due_that_it_must_not_make(
+    capabilities: PanelCapabilities, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = [0]
+    attempt = Reconciler._attempt
+
+    async def counted(reconciler: Reconciler) -> None:
+        attempts[0] += 1
+        if attempts[0] > 1000:
+            pytest.fail("it tries without end, and nothing else is done")
+        await attempt(reconciler)
+
+    monkeypatch.setattr(Reconciler, "_attempt", counted)
+
+    async def test(site: FleetSite) -> None:
+        monthly = replace(profile(1), repeat=Repeat(Frequency.MONTH))
+        (report,) = await site.fleet.upsert([RequestItem(monthly, "{}")])
+        assert report.panels[0].outcome is ItemState.MATERIALISED
+        if why == "a store in doubt":
+            site.fleet._context.doubt = "it is older than its mark"
+        else:
+            site.clock.sync = Sync.UNSYNCHRONISED
+        host_steps(site, 350 * DAY)
+        await site.pass_time(600)
+
+    settings = PanelSettings(id="lobby", model="open-access-panel", allow_stale=True)
+    lives(test, capabilities=capabilities, settings=settings)
 
 
 # what is said of a panel meanwhile

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import BindingSettings
+from config.settings import BindingSettings, PanelSettings
 from drivers.clock import Sync
 from drivers.contract import ItemState, PanelCapabilities, Reason
 from gateway.compiler.compiler import compile_panel
@@ -32,6 +32,7 @@ def lives(
     sync: Sync = Sync.SYNCHRONISED,
     capabilities: PanelCapabilities = ACCESS_PANEL,
     source: Any = "auto",
+    settings: PanelSettings | None = None,
 ) -> None:
     """A site on a host whose kernel says `sync`; a panel that stores link_ids, or not, as its model does."""
 
@@ -39,6 +40,7 @@ def lives(
         panels = {name: FakePanel(capabilities, labelled=capabilities is ACCESS_PANEL) for name in names or ("lobby",)}
         site = FleetSite(panels, clock=VirtualClock(START, sync), compile=compile_panel, deadline_s=3.0)
         site.clock_rules = Rules(source, released_at=START - 30 * DAY)
+        site.settings = {} if settings is None else {settings.id: settings}
         await site.open()
         await site.pass_time(1)
         await test(site)

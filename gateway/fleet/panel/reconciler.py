@@ -233,13 +233,15 @@ class Reconciler:
 
     def _next_wall(self) -> float:
         """Nothing is renewed while nothing may be opened: what is due by a wrong time would be due again at once."""
-        image = self.state.image
-        outcomes = [] if image is None else [outcome for outcome in image.outcomes.values() if outcome.renew_at is not None]
-        waiting = [outcome for _, outcome in self.state.verdicts.values() if outcome.renew_at is not None]
-        due = outcomes + waiting if self._context.may_open() else []
-        renewals = [max(outcome.renew_at or 0, self._renewed_at + _RENEWAL_PAUSE_S) for outcome in due]
         clock = [self.inspection.clock_at] if self.state.driver.capabilities.clock != "none" else []
+        renewals = self._renewals() if self._context.may_open() else []  # who may open again wakes the worker
         return min(renewals + clock, default=float("inf"))
+
+    def _renewals(self) -> list[float]:
+        held = [] if self.state.image is None else list(self.state.image.outcomes.values())
+        outcomes = [*held, *(outcome for _, outcome in self.state.verdicts.values())]
+        earliest = self._renewed_at + _RENEWAL_PAUSE_S
+        return [max(outcome.renew_at, earliest) for outcome in outcomes if outcome.renew_at is not None]
 
     # one attempt
 
