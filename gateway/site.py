@@ -102,12 +102,14 @@ class Site:
         todo = difference(self._settings, lines, changed)
         told = list(todo.changes)
         old, staying = _panels(self._settings), {panel.id for _, panel in todo.add_panels}
+        coming = {(line.id, panel.unit, panel.model) for line, panel in todo.add_panels}
         await asyncio.gather(*(self._fleet.rest_panel(panel_id) for panel_id in todo.remove_panels))
         for panel_id in todo.remove_panels:
             line, panel = old[panel_id]
             self._lines[line.id].remove_panel(panel)
             if panel_id not in staying:
-                held = await self._fleet.remove_panel(panel_id)
+                renamed = (line.id, panel.unit, panel.model) in coming
+                held = await self._fleet.remove_panel(panel_id, renamed=renamed)
                 if held:
                     told.append(
                         f"panel {panel_id} still holds {held} profiles: bring it back, or `panel-gateway forget {panel_id}`"

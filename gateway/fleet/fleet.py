@@ -127,6 +127,7 @@ class Fleet:
         await self._housekeeper.tend()
         self._rebind_all()
         self._assignment.expect_gone(self._panels.values())
+        self._tell_departed()
         self._started = True
         self._supervisor.spawn(self._housekeeper.run(), "housekeeping")
         self._supervisor.spawn(self._dispatcher.undurable.run(), "deletions that are not durable")
@@ -217,6 +218,13 @@ class Fleet:
     def departed(self) -> list[Departed]:
         """Panels that have left the configuration and may still hold something."""
         return [each for each in self._assignment.departed() if each.id not in self._coming]
+
+    def _tell_departed(self) -> None:
+        """Tell of the panels that left while nothing ran; the unit at a place that has another panel may be that one by now."""
+        taken = {f"{panel.state.line} {panel.state.settings.unit}" for panel in self._panels.values()}
+        for each in self.departed():
+            if self._coming and each.where not in taken:
+                self._emit(Left(each.id, each.holds))
 
     # what is asked
 
@@ -429,16 +437,19 @@ class Fleet:
         self._looks.leave(panel)
         await panel.rest(grace_s)
 
-    async def remove_panel(self, panel_id: str, grace_s: float = 5.0) -> int:
-        """Let go of a panel; it is left as it is. Returns how many items it may still hold. Raises UnknownPanel."""
+    async def remove_panel(self, panel_id: str, grace_s: float = 5.0, *, renamed: bool = False) -> int:
+        """Let go of a panel; it is left as it is. `renamed`: its place is about to be another panel's, which turns out to be the
+        same unit or not. Returns how many items it may still hold that nobody else is asked for. Raises UnknownPanel.
+        """
         await self.rest_panel(panel_id, grace_s)
         await self._panel(panel_id).leave()
         async with self._context.write_lock:
             self._let_go(self._panel(panel_id))
         self._coming -= {panel_id}
         held = next((each.holds for each in self.departed() if each.id == panel_id), frozenset())
-        if held:
-            self._context.emit(Left(panel_id, held))
+        if not held or renamed:
+            return 0
+        self._context.emit(Left(panel_id, held))
         return len(held)
 
     def _let_go(self, panel: Panel) -> None:

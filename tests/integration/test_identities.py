@@ -80,6 +80,8 @@ async def test_a_panel_that_left_the_file_is_told_until_it_is_forgotten(tmp_path
             assert any("garage still holds 1" in change and "panel-gateway forget garage" in change for change in changes)
             assert await gateway.end() == 0
         async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:
+            told = [each for each in warnings(tmp_path / "log") if "left the configuration" in each["message"]]
+            assert [each["panel"] for each in told] == ["garage"] * 2, "at the reload, and at the next start"
             (entry,) = await client.delete(LINK)
             assert not entry["success"]
             assert [each["reason"] for each in entry["panels"] if not each["success"]] == ["departed"]
@@ -91,4 +93,12 @@ async def test_a_panel_that_left_the_file_is_told_until_it_is_forgotten(tmp_path
             assert (await client.call("GET", "/gateway/v1/panels"))["departed"] == []
             (entry,) = await client.delete(LINK)
             assert entry["extended_info"] == "entity_not_found"
+            await client.upsert(WORK_WEEK)
+            await client.until_in_sync()
+            config.write_text(config.read_text().replace('id = "lobby"', 'id = "hall"').replace('"lobby"', '"hall"'))
+            changes = (await client.call("POST", "/gateway/v1/reload"))["changes"]
+            assert {"panel lobby removed", "panel hall added"} <= set(changes)
+            assert not any("still holds" in change for change in changes), "it has another name, and is where it was"
+            await client.until_in_sync("hall")
+            assert (await client.call("GET", "/gateway/v1/panels"))["departed"] == []
             assert await gateway.end() == 0

@@ -254,6 +254,7 @@ def test_the_same_deletion_again_says_the_same_while_a_panel_that_was_away_still
         seen = site.fleet.panel("annex")
         assert seen is not None
         assert seen.items[0].still_grants_text == "every day 09:00-10:00"
+        assert f"{link(1)} is to be removed, and may still open every day 09:00-10:00" in seen.warnings, "also in the list"
         site.drivers["annex"].back()
         await site.pass_time(10)
         assert only(await site.fleet.delete([link(1)])).change is Change.NOT_FOUND

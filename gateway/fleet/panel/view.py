@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
+from itertools import islice
 
 from drivers.contract import IDENTIFIER, ItemState, PanelImage, Reason, split_key
 from gateway.fleet import views
@@ -20,6 +21,9 @@ from gateway.identifiers.own_ids import is_own_id
 from gateway.store import codec
 
 UidOf = Callable[[str], int | None]
+
+_NAMED = 3
+"""How many items that are to be removed the warnings name."""
 
 
 def view_of(
@@ -81,7 +85,7 @@ def view_of(
         image_hash=_hash(state.image) if uid_of is not None and state.image is not None else None,
         serial=state.identity.serial,
         found_serial=state.identity.found,
-        warnings=tuple(_warnings(state, foreign, reached, now)),
+        warnings=(*_warnings(state, foreign, reached, now), *_still_granting(state, table)),
         items=() if uid_of is None else tuple(_items(state, table, outputs, uid_of)),
     )
 
@@ -145,6 +149,18 @@ def _has_table(state: PanelState) -> bool:
 
 def _last_drift(state: PanelState) -> DriftView | None:
     return None if state.last_drift is None else DriftView(int(state.last_drift[0]), tuple(state.last_drift[1]))
+
+
+def _still_granting(state: PanelState, table: Table) -> Iterator[str]:
+    """What a panel that cannot be brought in step may still open, though it is to be removed."""
+    if state.failure is None and state.unreachable() is None:
+        return
+    for key in islice(state.leaving, _NAMED):
+        text = table.result(key).still_grants_text
+        if text is not None:
+            yield f"{split_key(key)[1]} is to be removed, and may still open {text}"
+    if len(state.leaving) > _NAMED:
+        yield f"{len(state.leaving) - _NAMED} more are to be removed"
 
 
 def _warnings(state: PanelState, foreign: Iterable[ForeignSlot], reached: Reached, now: float) -> Iterator[str]:
