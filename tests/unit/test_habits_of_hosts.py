@@ -183,6 +183,38 @@ async def test_a_pulse_whose_connection_was_cut_is_unconfirmed_and_never_sent_tw
     assert host.done.count(PULSE.pdu()) == 1
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "piece", [b"\0\1\0\0\0\3\1\x83\2", b"\1\x83\2\xc0\xf1", b"\1\3\xfa"], ids=["frames", "RTU frames", "beginnings"]
+)
+async def test_a_host_that_sends_without_end_is_cut_off(kind: Kind, piece: bytes) -> None:
+    """It took the whole loop: other lines and clients waited for seconds, and a stop took half a minute."""
+
+    @dataclass
+    class Flooding(Host):
+        ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+        async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.connections += 1
+            with suppress(OSError):
+                while True:
+                    writer.write(piece * 1000)
+                    await writer.drain()
+            self.ended.set()
+            writer.close()
+
+    host = Flooding()
+    async with bus_to(host, kind, connect_delay_ms=0.0) as bus:
+        with pytest.raises(DriverError):
+            await bus.exchange(1, READ, P)
+        async with asyncio.timeout(10):
+            await host.ended.wait()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await bus.stop(1)
+        assert loop.time() < began + 1
+
+
 class Deaf(VirtualTcpLoop):
     """Modbus TCP that drops what comes within `deaf_s` of a connection."""
 

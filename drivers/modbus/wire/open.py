@@ -22,7 +22,7 @@ from drivers.link import Link
 from drivers.modbus.wire.far_end import FarEnd
 from drivers.modbus.wire.requests import Request
 from drivers.modbus.wire.rtu import LineTiming, RtuLink
-from drivers.modbus.wire.stream import Connect, Outlet, Receiver, far_end_closed
+from drivers.modbus.wire.stream import Connect, Outlet, Receiver, far_end_closed, receive_little
 from drivers.modbus.wire.tcp import TcpLink
 from drivers.name_lookup import NameLookup
 
@@ -175,6 +175,7 @@ class _SocketOutlet:
         self._near = near
         near.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TAKEN_WITHIN_MS)
         near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        receive_little(near)
 
     def heard(self) -> bytes:
         return b""

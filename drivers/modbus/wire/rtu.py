@@ -30,6 +30,11 @@ _OVERHEAD = 3
 """The bytes around the PDU: unit and CRC."""
 _BURST_S = 0.05
 """How far the rest of a reply may lag behind its wire time: USB adapters and device servers pass bytes on in bursts."""
+_MOST_AT_ONCE = 16 * 1024
+_TIMES_AS_FAST = 4
+_MOST_A_SECOND = 50_000
+"""The bytes that a device server may bring: some that it kept, then what the wire behind it can carry, with a margin. The wire
+may be faster than the configuration says, so the least is more than the usual ones carry."""
 _BABBLE_QUIETS = 10
 _BABBLE_MIN_S = 1.0
 _CLOSE_S = 1.0
@@ -73,6 +78,9 @@ class RtuLink:
         """None: not known for this connection."""
         self._defects = Defects(self._broke)
         self._defect: Exception | None = None
+        self._may_come = 0.0
+        """The number of bytes that a device server may bring now, as of `_may_come_at`."""
+        self._may_come_at = 0.0
 
     @property
     def connected(self) -> bool:
@@ -118,7 +126,8 @@ class RtuLink:
         if self._far_end is None or not self._far_end.closes:
             self._echoes = self._timing.local_echo
         # A frame from before may only end now, so the first frame waits for a whole silence.
-        self._busy_until = self._clock.monotonic()
+        self._busy_until = self._may_come_at = self._clock.monotonic()
+        self._may_come = _MOST_AT_ONCE
 
     async def _let_pass(self) -> None:
         """Drop what was still on its way to the closed connection. The next one needs no waiting for quiet: a host may close
@@ -335,6 +344,9 @@ class RtuLink:
     def _arrived(self, data: bytes) -> None:
         now = self._clock.monotonic()
         self._busy_until = max(self._busy_until, now)
+        if self._floods(len(data), now):
+            self._cut_off()
+            return
         exchange = self._exchange
         if exchange is None or not exchange.sent:
             self._overhear(data)
@@ -347,6 +359,24 @@ class RtuLink:
         exchange.hear(data)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("bytes received", extra={**self._facts, "bytes": data.hex()})
+
+    def _floods(self, size: int, now: float) -> bool:
+        """Whether a device server brings more than its wire could: one that does would take the whole loop."""
+        if self._far_end is None:
+            return False
+        rate = max(_MOST_A_SECOND, _TIMES_AS_FAST / self._timing.character_s)
+        self._may_come = min(_MOST_AT_ONCE, self._may_come + (now - self._may_come_at) * rate) - size
+        self._may_come_at = now
+        return self._may_come < 0
+
+    def _cut_off(self) -> None:
+        _log.warning("a device server brings more than its line carries", extra=self._facts)
+        if self._outlet is not None:
+            self._give_up_stream(self._outlet)
+        if self._exchange is not None:
+            said = "more bytes than the line carries"
+            self._exchange.fail(ConnectionLost(said) if self._exchange.sent else BusUnavailable(said))
+        self.on_lost()
 
     def _overhear(self, data: bytes) -> None:
         """Count bytes that no exchange waits for. A whole frame among them means that more may be under way; noise does not."""

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from drivers.defects import Defects
 
+_RECEIVED_AT_ONCE = 8192
+
 
 class Outlet(Protocol):
     """The writing side of an open stream."""
@@ -42,6 +44,12 @@ def far_end_closed(near: socket.socket | None) -> bool:
     poll = select.poll()
     poll.register(near.fileno(), select.POLLRDHUP)
     return bool(poll.poll(0))
+
+
+def receive_little(near: socket.socket | None) -> None:
+    """Let the kernel keep little of what a far end sends: what is received at once holds the loop until it is looked through."""
+    if near is not None:
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVED_AT_ONCE)
 
 
 class Receiver(asyncio.Protocol):

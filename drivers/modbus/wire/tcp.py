@@ -38,7 +38,7 @@ from drivers.link import UnitTiming, WireTally
 from drivers.modbus.wire.codecs import decode_reply
 from drivers.modbus.wire.far_end import FarEnd
 from drivers.modbus.wire.requests import Request
-from drivers.modbus.wire.stream import far_end_closed
+from drivers.modbus.wire.stream import far_end_closed, receive_little
 from drivers.name_lookup import NameLookup
 
 _log = logging.getLogger(__name__)
@@ -229,6 +229,7 @@ class TcpLink:
             self._cut = False
             if await client.connect():
                 self._names.reached(address)
+                receive_little(_near(client))
                 return client
         raise BusUnavailable(f"no connection to {self._host}:{self._port}")
 
