@@ -38,6 +38,7 @@ _VERBS = {
 }
 _EXPLAIN = {
     "link_id": "of a time profile or an identifier",
+    "uid": "the same, of one that was made without a link_id",
     "kind": "`timeprofile` where absent, or `identifier`",
     "at": "Unix seconds, now where absent",
     "panel": "a panel or an output, all bound ones where absent",

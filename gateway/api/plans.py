@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
 from aiohttp import web
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE
@@ -9,11 +13,13 @@ from gateway.api.errors import ApiError, bad_value, shown, unknown_panel
 from gateway.api.items import plan_body
 from gateway.api.reading import read
 from gateway.api.responses import json_in_turns, json_response, json_text
-from gateway.api.services import SERVICES, ApiServices
+from gateway.api.services import SERVICES, ApiServices, FleetService
 from gateway.api.validation import read_link_id
 from gateway.fleet.views import RefusedItem, RequestItem, UnknownPanel
+from gateway.identifiers.own_ids import shown_link_id
 
 _KINDS = {TIME_PROFILE: "time profile", IDENTIFIER: "identifier"}
+_UID = re.compile(r"[0-9]{1,18}")
 
 
 async def plan(request: web.Request) -> web.Response:
@@ -29,20 +35,30 @@ async def plan(request: web.Request) -> web.Response:
 
 
 async def explain(request: web.Request) -> web.Response:
-    """Query `link_id`, `kind` (`timeprofile` where absent, or `identifier`), `at` (Unix seconds, now where absent),
+    """Query `link_id` or `uid`, `kind` (`timeprofile` where absent, or `identifier`), `at` (Unix seconds, now where absent),
     `panel` (all bound ones where absent)."""
     services = request.app[SERVICES]
-    if "link_id" not in request.query:
-        raise bad_value("link_id", "a UUID", "none")
-    link_id = read_link_id(request.query["link_id"], "link_id", "link_id")
-    at = _instant(request.query["at"]) if "at" in request.query else _now(services)
     kind = request.query.get("kind", TIME_PROFILE)
     if kind not in _KINDS:
         raise bad_value("kind", f"one of {', '.join(_KINDS)}", shown(kind))
+    link_id = _asked_id(request.query, services.fleet, kind)
+    at = _instant(request.query["at"]) if "at" in request.query else _now(services)
     report = await services.fleet.explain(link_id, at, request.query.get("panel"), kind)
     if report is None:
         raise ApiError(404, f"{link_id}: no such {_KINDS[kind]}", code="unknown_link_id")
-    return json_response(report)
+    return json_response(replace(report, link_id=shown_link_id(link_id)))
+
+
+def _asked_id(query: Mapping[str, str], fleet: FleetService, kind: str) -> str:
+    if "link_id" in query:
+        return read_link_id(query["link_id"], "link_id", "link_id")
+    if "uid" not in query:
+        raise bad_value("link_id", "a UUID", "none")
+    text = query["uid"]
+    found = fleet.entity(kind, int(text)) if _UID.fullmatch(text) else None
+    if found is None:
+        raise ApiError(404, f"uid: there is no {_KINDS[kind]} {shown(text)}", code="unknown_uid")
+    return found.link_id
 
 
 def _now(services: ApiServices) -> int:

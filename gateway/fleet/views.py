@@ -269,7 +269,7 @@ class ExplainPanel:
 
 @dataclass(frozen=True, slots=True)
 class ExplainReport:
-    link_id: str
+    link_id: str | None
     at: int
     asked: bool
     panels: tuple[ExplainPanel, ...]

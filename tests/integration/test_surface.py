@@ -233,6 +233,9 @@ async def test_profiles_are_attached_and_detached_and_the_last_one_leaves_nothin
             "count": 1,
         }
         assert lets_in(site.panel, number, later)
+        for kind, asked in (("timeprofile", profile), ("identifier", uid)):
+            told = await site.done("GET", f"/gateway/v1/explain?kind={kind}&uid={asked}&at={later}")
+            assert (told["link_id"], told["asked"], told["panels"][0]["held"]) == (None, True, True)
         assert not lets_in(site.panel, number, 1_793_484_000 - 86_400 * 2), "it is bound to the profile's days"
         assert await site.done("DELETE", f"{item}/timeprofile/{profile}") == {}
         never = (await site.done("GET", item))["time_profiles"]

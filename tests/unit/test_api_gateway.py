@@ -126,6 +126,7 @@ async def test_explain(server: ApiServer) -> None:
     held = {"panel": "lobby", "compiled": True, "held": False, "differs_at": "held", "message": "generation 3 asked, 2 held"}
     assert answer.json == {"link_id": ONE, "at": 1_795_450_000, "asked": True, "panels": [held]}
     assert (await server.call("GET", f"{OWN}/explain?link_id={ONE}")).json["at"] == 1_793_484_000
+    assert (await server.call("GET", f"{OWN}/explain?uid=1&at=1795450000")).json["link_id"] == ONE
     other = ONE.replace("0001", "0002")
     for query, status, error in (
         ("", 400, "bad_request"),
@@ -134,6 +135,9 @@ async def test_explain(server: ApiServer) -> None:
         (f"?link_id={ONE}&at=-1", 400, "bad_request"),
         (f"?link_id={ONE}&panel=attic", 404, "unknown_panel"),
         (f"?link_id={other}", 404, "unknown_link_id"),
+        ("?uid=7", 404, "unknown_uid"),
+        ("?uid=one", 404, "unknown_uid"),
+        ("?uid=1&kind=identifier", 404, "unknown_uid"),
     ):
         refused = await server.call("GET", f"{OWN}/explain{query}")
         assert (refused.status, refused.json["error"]) == (status, error), query
