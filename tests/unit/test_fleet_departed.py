@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from config.settings import PanelSettings
 from drivers.contract import Availability, ItemState, Period, Reason, Slot
 from gateway.fleet.results import Change
 from gateway.fleet.views import CannotDo, UnknownPanel
-from tests.support.fake_panel import FakePanel
+from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link
 from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import run_virtual
@@ -280,18 +281,26 @@ def test_a_held_output_that_cannot_be_switched_off_goes_on_being_told() -> None:
     site_of(test)
 
 
-@pytest.mark.parametrize("after_ms", range(0, 60, 3))
-def test_commands_while_a_panel_is_erased_are_no_defect_of_the_gateway(after_ms: int) -> None:
-    async def test(site: FleetSite) -> None:
+@pytest.mark.parametrize(("work", "command"), [("erase", "sync"), ("reinit", "sync"), ("upsert", "sync"), ("upsert", "reinit")])
+def test_commands_while_a_panel_is_written_are_no_defect_of_the_gateway(work: str, command: str) -> None:
+    async def interrupted(after_ms: int) -> None:
+        panel = FakePanel(replace(ACCESS_PANEL, storage="flash"))
+        site = FleetSite({"annex": panel}, store=MemoryStore(commit_s=0.005))
+        await site.open()
         await site.fleet.upsert([item(1), item(2)])
-        await site.fleet.erase("annex")
+        begun = [site.fleet.upsert([item(1, 600), item(3)])] if work == "upsert" else [getattr(site.fleet, work)("annex")]
+        begun = [asyncio.ensure_future(each) for each in begun]
         await site.pass_time(after_ms / 1000)
-        await site.fleet.sync("annex")
-        for _ in range(200):
+        await getattr(site.fleet, command)("annex")
+        for _ in range(40):
             await site.pass_time(0.01)
             view = site.fleet.panel("annex")
             assert view is not None
             assert view.state != "failed", view.last_error
-        assert not site.panels["annex"].slots
+        await asyncio.gather(*begun)
+        await site.pass_time(10)
+        assert bool(panel.slots) != (work == "erase")
+        await site.close()
 
-    site_of(test)
+    for after_ms in range(1, 60, 4):
+        run_virtual(interrupted(after_ms))

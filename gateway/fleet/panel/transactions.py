@@ -20,6 +20,10 @@ _LONGEST_MS = 2000.0
 """Line time of one transaction."""
 
 
+_INTERRUPTED = Failure(Reason.UNEXPECTED_REPLY, "something happened to the panel meanwhile, or somebody asked for a look at it")
+"""It has to be looked at before it is written."""
+
+
 class Transactions:
     """One panel's. `stopped`: no transaction begins any more."""
 
@@ -72,7 +76,7 @@ class Transactions:
             await self._context.store.put_allocation(state.id, {}, self._context.now())
             state.reserve({})
         if not state.certain:
-            return Failure(Reason.UNEXPECTED_REPLY, "something happened to the panel while it was erased")
+            return _INTERRUPTED
         state.settled({})
         message = f"erased, nothing more is written to it: remove it from the file, or `panel-gateway reinit {state.id}`"
         return Failure(Reason.DEPARTED, message, due=self._context.clock.monotonic() + _LONG_S)
@@ -211,7 +215,7 @@ class Transactions:
             return failure_of(counts)
         state.spend(added(state.spent, before, slots, counts))
         await self._keep_spent()
-        return None if state.certain else Failure(Reason.UNEXPECTED_REPLY, "the panel restarted while it was written")
+        return None if state.certain else _INTERRUPTED
 
     async def _keep_spent(self) -> None:
         """Entries that were had are durable before anything is written that lets people in anew. Raises StoreError."""
