@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -68,6 +69,9 @@ class Typed:
 @pytest.fixture
 def typed(site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Typed:
     monkeypatch.setattr(logs, "configure", lambda level: None)  # the gateway's records would be the command's words
+    monkeypatch.setattr(
+        logging.getLogger(), "handlers", []
+    )  # so would what a handler of an earlier test says of its closed stream
     return Typed(site, capsys)
 
 
