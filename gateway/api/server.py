@@ -51,7 +51,9 @@ def _meaning(error: BaseException | None) -> str:
 def _give_up_who_takes_nothing(transport: asyncio.Transport) -> None:
     """The kernel ends a connection that accepts no bytes for so long (tcp(7), TCP_USER_TIMEOUT)."""
     channel = transport.get_extra_info("socket")
-    if channel is not None and channel.family in (socket.AF_INET, socket.AF_INET6):
+    if channel is None or channel.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    with contextlib.suppress(OSError):  # it may have closed already
         channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * TAKEN_WITHIN_S))
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ import pytest
 from config.settings import ModbusRtuTcpLine, ModbusTcpLine
 from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
-from drivers.errors import ConnectionLost, DriverError
+from drivers.errors import BusUnavailable, ConnectionLost, DriverError
 from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.far_end import FarEnd
 from drivers.modbus.wire.open import open_link
@@ -213,6 +216,31 @@ async def test_a_host_that_sends_without_end_is_cut_off(kind: Kind, piece: bytes
         began = loop.time()
         await bus.stop(1)
         assert loop.time() < began + 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("linger", [struct.pack("ii", 0, 0), struct.pack("ii", 1, 0)], ids=["closed", "reset"])
+async def test_a_connection_that_ends_while_it_is_made_ends_no_line(kind: Kind, linger: bytes) -> None:
+    def close_at_once(listening: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listening.accept()
+                near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                near.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        doorman = Thread(target=close_at_once, args=(listening,), daemon=True)
+        doorman.start()
+        settings = kind(id="yard", host="127.0.0.1", port=listening.getsockname()[1], connect_delay_ms=0.0)
+        link = open_link(settings, SystemClock())
+        try:
+            for _ in range(200):
+                with suppress(BusUnavailable):
+                    await link.open()
+        finally:
+            await link.close()
+            listening.shutdown(socket.SHUT_RDWR)
+            doorman.join()
 
 
 class Deaf(VirtualTcpLoop):

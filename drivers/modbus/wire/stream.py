@@ -6,6 +6,7 @@ import asyncio
 import select
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Protocol
 
 from drivers.defects import Defects
@@ -48,8 +49,9 @@ def far_end_closed(near: socket.socket | None) -> bool:
 
 def receive_little(near: socket.socket | None) -> None:
     """Let the kernel keep little of what a far end sends: what is received at once holds the loop until it is looked through."""
-    if near is not None:
-        near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVED_AT_ONCE)
+    with suppress(OSError):  # it may have closed already
+        if near is not None:
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVED_AT_ONCE)
 
 
 class Receiver(asyncio.Protocol):
