@@ -69,9 +69,7 @@ class Typed:
 @pytest.fixture
 def typed(site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Typed:
     monkeypatch.setattr(logs, "configure", lambda level: None)  # the gateway's records would be the command's words
-    monkeypatch.setattr(
-        logging.getLogger(), "handlers", []
-    )  # so would what a handler of an earlier test says of its closed stream
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # handlers of earlier tests would tell of their closed streams
     return Typed(site, capsys)
 
 
