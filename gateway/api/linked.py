@@ -9,12 +9,12 @@ from typing import Any
 
 from aiohttp import web
 
-from drivers.contract import IDENTIFIER, TIME_PROFILE
-from gateway.api import listing
+from drivers.contract import TIME_PROFILE
+from gateway.api import kinds
 from gateway.api.dialects import Dialect
 from gateway.api.errors import bad_value, shown
-from gateway.api.filters import Choice
 from gateway.api.items import read_apartment, read_forward, read_identifier
+from gateway.api.kinds import Kind
 from gateway.api.listing import list_page
 from gateway.api.live import LIVE
 from gateway.api.queries import read_query
@@ -24,18 +24,17 @@ from gateway.api.services import SERVICES
 from gateway.api.validation import ReadItem, delete_body, read_item, upsert_body
 from gateway.fleet.results import LinkReport, PanelResult
 from gateway.identifiers.own_ids import is_own_id
-from gateway.store.contract import APARTMENT, FORWARD, DesiredItem
+from gateway.store.contract import DesiredItem
 
 _DETAIL = ("all", "failed", "none")
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """`read_item` makes one item of the wire's; `choice`: what items are chosen by."""
+    """`read_item` makes one item of the wire's."""
 
-    kind: str
+    kind: Kind
     read_item: ReadItem
-    choice: Choice
 
     async def upsert(self, request: web.Request) -> web.Response:
         detail = _panels_wanted(request)
@@ -48,14 +47,15 @@ class Surface:
         detail = _panels_wanted(request)
         link_ids = await read(request, delete_body)
         once = tuple(dict.fromkeys(link_ids))
-        reports = await request.app[SERVICES].fleet.delete(once, self.kind) if once else ()
+        reports = await request.app[SERVICES].fleet.delete(once, self.kind.name) if once else ()
         by_link_id = {report.link_id: report for report in reports}
         return await _answer([by_link_id[one] for one in link_ids], request.app[LIVE].dialect, detail)
 
     async def list_by_link_id(self, request: web.Request) -> web.Response:
-        query = read_query(request.query, self.choice)
-        items = request.app[SERVICES].fleet.items(self.kind)
-        return json_text(await list_page([one for one in items if not is_own_id(one.link_id)], query, self.choice, _listed))
+        choice = self.kind.choice
+        query = read_query(request.query, choice)
+        items = request.app[SERVICES].fleet.items(self.kind.name)
+        return json_text(await list_page([one for one in items if not is_own_id(one.link_id)], query, choice, _listed))
 
 
 def _listed(item: DesiredItem) -> bytes:
@@ -65,10 +65,10 @@ def _listed(item: DesiredItem) -> bytes:
     return f'{item.body[:-1]},"uid":{item.uid}}}'.encode()
 
 
-TIME_PROFILES = Surface(TIME_PROFILE, read_item, listing.PROFILES)
-IDENTIFIERS = Surface(IDENTIFIER, read_identifier, listing.IDENTIFIERS)
-APARTMENTS = Surface(APARTMENT, read_apartment, listing.APARTMENTS)
-FORWARDS = Surface(FORWARD, read_forward, listing.FORWARDS)
+TIME_PROFILES = Surface(kinds.TIME_PROFILES, read_item)
+IDENTIFIERS = Surface(kinds.IDENTIFIERS, read_identifier)
+APARTMENTS = Surface(kinds.APARTMENTS, read_apartment)
+FORWARDS = Surface(kinds.FORWARDS, read_forward)
 
 
 def _panels_wanted(request: web.Request) -> str:

@@ -58,11 +58,8 @@ def _of_kind(family: str, plain: Plain, surface: Surface, link_model: type[Wire]
     model, said = plain.kind.model, plain.kind.said
     for path in (family, f"{family}/item"):
         yield Route("POST", path, plain.create, f"makes one {said}", Json(Created), Json(model), refuses=(409,))
-    for path in (f"{family}/items", f"{family}/items/list", family):
-        yield Route("GET", path, plain.list, f"lists every {said}", Lists(model, plain.kind.choice))
-    for method, path in (("DELETE", f"{family}/items"), ("POST", f"{family}/items/delete")):
-        yield Route(method, path, plain.delete_many, f"deletes each {said} of `uid_items`", body=Json(UidItems))
-    yield from _by_link_id(family, said, surface, link_model)
+    yield from _of_many(family, plain)
+    yield from _by_link_id(family, surface, link_model)
     for path in (f"{family}/item/{{uid}}", f"{family}/{{uid:[0-9]+}}"):
         yield Route("GET", path, plain.show, f"shows one {said}", Json(model), refuses=(404,))
         changed = Json(model, partly=True)
@@ -70,7 +67,16 @@ def _of_kind(family: str, plain: Plain, surface: Surface, link_model: type[Wire]
         yield Route("DELETE", path, plain.delete, f"deletes one {said}", refuses=(404,))
 
 
-def _by_link_id(family: str, said: str, surface: Surface, model: type[Wire]) -> Iterator[Route]:
+def _of_many(family: str, plain: Plain) -> Iterator[Route]:
+    kind = plain.kind
+    for path in (f"{family}/items", f"{family}/items/list", family):
+        yield Route("GET", path, plain.list, f"lists every {kind.said}", Lists(kind.model, kind.choice))
+    for method, path in (("DELETE", f"{family}/items"), ("POST", f"{family}/items/delete")):
+        yield Route(method, path, plain.delete_many, f"deletes each {kind.said} of `uid_items`", body=Json(UidItems))
+
+
+def _by_link_id(family: str, surface: Surface, model: type[Wire]) -> Iterator[Route]:
+    said, choice = surface.kind.said, surface.kind.choice
     deletes = (f"deletes each {said} of `link_ids`", Json(Results), Json(LinkIds), _PANELS)
     yield Route("POST", f"{family}/link/delete", surface.delete, *deletes)
     for path in (f"{family}/items/link", f"{family}/link"):
@@ -79,7 +85,7 @@ def _by_link_id(family: str, said: str, surface: Surface, model: type[Wire]) -> 
             *(Json(Results), Json(Upsert[model]), _PANELS),  # type: ignore[valid-type]
         )
         yield Route("DELETE", path, surface.delete, *deletes)
-        yield Route("GET", path, surface.list_by_link_id, f"lists every {said} with a link_id", Lists(model, surface.choice))
+        yield Route("GET", path, surface.list_by_link_id, f"lists every {said} with a link_id", Lists(model, choice))
 
 
 def _of_identifiers(family: str) -> Iterator[Route]:
@@ -109,11 +115,8 @@ def _forwards() -> Iterator[Route]:
     yield Route("GET", item, forwards.show, "shows one call forward", Json(ForwardItem))
     yield Route("PATCH", item, forwards.change, "changes one call forward", Json(Created), Json(ForwardItem, partly=True))
     yield Route("DELETE", item, forwards.delete, "deletes one call forward")
-    for path in ("/forward/items", "/forward/items/list", "/forward"):
-        yield Route("GET", path, plain.list, "lists every call forward", Lists(ForwardItem, plain.kind.choice))
-    for method, path in (("DELETE", "/forward/items"), ("POST", "/forward/items/delete")):
-        yield Route(method, path, plain.delete_many, "deletes each call forward of `uid_items`", body=Json(UidItems))
-    yield from _by_link_id("/forward", "call forward", linked.FORWARDS, LinkForward)
+    yield from _of_many("/forward", plain)
+    yield from _by_link_id("/forward", linked.FORWARDS, LinkForward)
 
 
 def _commands() -> Iterator[Route]:
