@@ -62,8 +62,7 @@ class Identification:
     async def _replaced(self, found: str | None) -> Failure | None:
         state, before = self._state, self._state.identity.serial
         await self._keep("serial", found)
-        state.note_lost(PanelImage())
-        state.forget_content()
+        state.another_unit()
         if state.spent:
             await self._keep(ENTRIES, text_of(state.spent))
         await self._recognise(found)

@@ -211,8 +211,7 @@ class Panel:
         await store.put_panel_fact(self.id, "serial", identity.offered, now)
         await store.put_panel_fact(self.id, "stranger", None, now)
         identity.accept()
-        self.state.note_lost(PanelImage())
-        self.state.forget_content()
+        self.state.another_unit()
         if self.state.spent:
             await store.put_panel_fact(self.id, ENTRIES, text_of(self.state.spent), now)
         self._reconciler.sync()

@@ -330,6 +330,11 @@ class PanelState:
         self.commits = replace(self.commits, seen=None)
         self.doubted = bool(self.allocation or self.former)
 
+    def another_unit(self) -> None:
+        """Another unit takes the panel's place: entries that were had on the one before go on counting, its content does not."""
+        self.note_lost(PanelImage())
+        self.forget_content()
+
     def taken_over(self) -> None:
         """What the store had of the panel as something else is over."""
         self.former = frozenset()
