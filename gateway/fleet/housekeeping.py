@@ -23,6 +23,11 @@ _LAW_PERIOD_S = 1800.0
 """How often the time zone database is read."""
 
 
+def pause_s(patience_s: float | None) -> float:
+    """Seconds until the next look at the host's clock. `patience_s`: for how long it waits for panels; None: for none."""
+    return _PERIOD_S if patience_s is None else min(_PERIOD_S, patience_s)
+
+
 class Housekeeper:
     """`time_jumped` is called when the host's clock stepped, came to be trusted or is no longer trusted, `law_changed` with the
     site's zone when it has other rules."""
@@ -57,7 +62,7 @@ class Housekeeper:
     async def run(self) -> None:
         while not self._stopping:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(_PERIOD_S, self._context.trust.patience_s() or _PERIOD_S)):
+                async with asyncio.timeout(pause_s(self._context.trust.patience_s())):
                     await self._wake.wait()
             self._wake.clear()
             await self.tend()

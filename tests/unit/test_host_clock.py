@@ -7,6 +7,7 @@ import pytest
 from drivers.clock import HostMoment, Sync, moment_of
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.host_clock import FACT, ClockTooEarly, ClockTrust, ClockWasSet, PanelClock
+from gateway.fleet.housekeeping import pause_s
 from tests.support.virtual_time import VirtualClock
 
 NOW = 1_800_000_000.0
@@ -174,3 +175,16 @@ def test_a_host_that_was_synchronised_in_this_boot_asks_the_panels_that_it_set()
     assert not trust.may_move("wrong", 3 * DAY)
     trust.heard("other", showing(host, 0, moment_of(host)))
     assert trust.may_move("wrong", 3 * DAY)
+
+
+def test_a_wait_for_silent_panels_that_ends_while_others_are_served_keeps_no_door_closed_for_longer() -> None:
+    """Its last moment may pass between two looks at the clock: then the next look comes at once."""
+    host = Host(Sync.UNKNOWN)
+    trust = begin(host, {})
+    trust.expect("silent")
+    assert 0 < pause_s(trust.patience_s()) <= 2
+    host.passed += 2
+    assert pause_s(trust.patience_s()) == 0
+    trust.pass_over_the_silent()
+    assert not trust.awaiting, "what opens waits no longer"
+    assert pause_s(trust.patience_s()) > 2
