@@ -257,6 +257,7 @@ async def test_a_strangers_slot_with_our_number_is_overwritten_and_its_twins_go(
             panel.write_words(0x4000 + 16 * slot, [*words, ccitt_false(slot, words)])
         panel.write_words(0x0200, [0xC0DE, 2])
         await running.fleet.sync("lobby")
+        await in_state(running, "foreign")
         (report,) = await running.fleet.upsert([person(1, "111", 1)])
         assert report.success, report
         open_at, closed_at = within(1)

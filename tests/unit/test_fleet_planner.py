@@ -20,7 +20,7 @@ from drivers.contract import (
     item_key,
 )
 from gateway.fleet.panel.planner import Step, clearing, closing, opening, paced, single, steps
-from gateway.fleet.panel.slots import adopt, foreign, slots_of
+from gateway.fleet.panel.slots import adopt, foreign, foreign_identifiers, slots_of
 from tests.support.fake_panel import ACCESS_PANEL
 from tests.support.fleet_site import link
 
@@ -181,3 +181,12 @@ def changed(before: PanelImage, after: PanelImage) -> int:
     return sum(before.slots.get(each) != after.slots.get(each) for each in numbers[0]) + sum(
         before.identifiers.get(each) != after.identifiers.get(each) for each in numbers[1]
     )
+
+
+def test_a_number_that_somebody_had_before_is_theirs_by_the_allocation_when_nothing_else_is_remembered() -> None:
+    """The gateway lost its power after a number was changed and before the panel was written."""
+    old = IdentifierSlot(space="card", number=2, schedules=None, outputs=(0,))
+    found = adopt(PanelImage(identifiers={1: old, 4: old}), [], {"identifier:p": (1,)}, set(), lambda number: None)
+    assert found.allocation == {"identifier:p": (1,)}
+    assert foreign_identifiers(found) == {4}
+    assert not found.generations

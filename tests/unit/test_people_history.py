@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from config.panel_model import load_models
@@ -388,6 +388,47 @@ async def live(steps: Sequence[tuple[str, Any, float]], timed_ms: float | None, 
     await town.close()
 
 
+NUMBER_CHANGED_AFTER_A_POWER_CUT: list[tuple[tuple[str, Any], float]] = [
+    (("people", [person_body(5, "1", None, "first", None, None)]), 0.0),
+    (("delete people", [101]), 0.0),
+    (
+        (
+            "people",
+            [
+                person_body(5, "5", None, "first", None, None),
+                person_body(4, "1", [2, 1, 3], "first", None, None),
+                person_body(3, "4", [1], "all", None, None),
+                person_body(1, "2", None, "second", 9, 2),
+            ],
+        ),
+        0.003,
+    ),
+    (("settle", None), 5.0),
+    (("settle", None), 0.02),
+    (("delete people", [101, 105, 102, 104]), 0.0),
+    (("faults", ("gate", ["lost_reply"] * 5)), 0.003),
+    (("die", "crash"), 5.0),
+    (("stranger", ("gate", 7, 3)), 5.0),
+    (("profiles", [profile_body(3, 8), profile_body(2, 6)]), 0.02),
+    (("delete people", [104]), 5.0),
+    (
+        (
+            "people",
+            [
+                person_body(3, "4", [3, 1], "first", None, None),
+                person_body(5, "1", None, "second", 9, None),
+                person_body(4, "4", None, "second", 9, 0),
+                person_body(1, "5", [3], "all", 9, 0),
+            ],
+        ),
+        0.003,
+    ),
+    (("verb", ("gate", "sync")), 0.0),
+]
+"""A panel was not seen without the old number when its owner had another one."""
+
+
+@example(NUMBER_CHANGED_AFTER_A_POWER_CUT, 450.0, 4)
 @settings(
     max_examples=int(os.environ.get("FLEET_EXAMPLES", "40")),
     deadline=None,

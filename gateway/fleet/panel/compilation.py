@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import sha256
 
-from drivers.contract import Allocation, PanelCapabilities, PanelImage, is_set
+from drivers.contract import Allocation, PanelCapabilities, PanelImage, is_identifier, is_set
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.compiler.identifiers import BoundIdentifier, with_identifiers
 from gateway.compiler.sets import sets_named
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.panel.entries import Spent
-from gateway.fleet.panel.slots import beside, foreign_identifiers, kept_for, named_by, places, without
+from gateway.fleet.panel.slots import Place, beside, foreign_identifiers, kept_for, named_by, places, without
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.taking_away import taken_away
 from gateway.identifiers.identifier import Identifier
@@ -95,7 +95,13 @@ def kept_allocation(state: PanelState, fresh: Allocation, ours: Container[str]) 
         for key, numbers in state.allocation.items()
         if key not in allocation and key in ours and state.may_carry(key) and not taken & places({key: numbers})
     }
-    return {**leaving, **allocation}
+    return {**leaving, **{key: (*numbers, *_left_behind(state, key, taken)) for key, numbers in allocation.items()}}
+
+
+def _left_behind(state: PanelState, key: str, taken: Collection[Place]) -> list[int]:
+    """The slots in which the panel may still hold a number that an identifier had before, and which nobody else gets."""
+    found = {number for image in state.images() for number in image.allocation.get(key, ())} if is_identifier(key) else set()
+    return sorted(number for number in found if (True, number) not in taken)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,9 +89,9 @@ def adopt(
 
     A schedule slot carries our link_ids when the panel says so and all of them are in `ours`; where a panel stores none, when
     an image in `remembered` has the same content there, or when `allocation` gives it to somebody. An identifier slot belongs to
-    the `owner` of its number; a number that is nobody's any more is ours where it was remembered there. A damaged slot belongs to
-    whom `allocation` gives it to, whatever it says. Generation and outcome of an item are taken from the first remembered image
-    that has exactly the slots read.
+    the `owner` of its number; a number that is nobody's any more is ours where it was remembered there, or where `allocation`
+    gives the slot to somebody, who has another number by now. A damaged slot belongs to whom `allocation` gives it to, whatever
+    it says. Generation and outcome of an item are taken from the first remembered image that has exactly the slots read.
     """
     owners = _owners({key: numbers for key, numbers in allocation.items() if not is_identifier(key)})
     sets = {
@@ -103,7 +103,7 @@ def adopt(
     holders = {number: key for key, numbers in allocation.items() if is_identifier(key) for number in numbers}
     for number, slot in sorted(read.identifiers.items()):
         holder = holders.get(number) if slot.damaged else None
-        key = holder or owner(slot.known_by) or _remembered_owner(number, slot, remembered)
+        key = holder or owner(slot.known_by) or _remembered_owner(number, slot, remembered) or holders.get(number)
         if key is not None:
             held[key] = (*held.get(key, ()), number)
     image = PanelImage(slots=slots, special_days=read.special_days, allocation=held, identifiers=read.identifiers)
