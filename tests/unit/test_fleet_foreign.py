@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from config.settings import PanelSettings
-from drivers.contract import IDENTIFIER, Availability, IdentifierSlot, PanelImage, Period, Slot, item_key
+from drivers.contract import IDENTIFIER, Availability, IdentifierSlot, PanelCapabilities, PanelImage, Period, Slot, item_key
 from gateway.fleet.events import ForeignFound
 from gateway.fleet.panel.opening import granted_text, granted_until, opening_text
 from gateway.fleet.views import CannotDo, PanelView
@@ -18,6 +18,7 @@ from gateway.ops.metrics import Metrics
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import FleetSite, item
 from tests.support.virtual_time import run_virtual
+from tests.unit.test_fleet_untrusted import MODELS
 
 NIGHT = Slot((), (Period(31, 0, 360),))
 WEEKEND = Slot((), (Period(96, 0, 1440),))
@@ -65,6 +66,27 @@ def test_a_door_that_somebody_else_opened_at_night_is_told_with_its_hours() -> N
         assert b'panel_gateway_panel_state{panel="hall",state="foreign"} 1.0' in metrics.exposition()
 
     lighting(test)
+
+
+@MODELS
+def test_a_table_that_somebody_else_filled_is_told_on_every_model(capabilities: PanelCapabilities) -> None:
+    """Before anything is asked of the panel; known with its content, and an alarm again when that changes."""
+
+    async def main() -> None:
+        first = capabilities.first_id
+        panel = FakePanel(capabilities, labelled=False, slots={first: NIGHT})
+        site = FleetSite({"hall": panel}, rules=())
+        await site.open()
+        await site.pass_time(2)
+        assert (hall(site).state, hall(site).foreign[0].opens) == ("foreign", "Mon-Fri 00:00-06:00")
+        await site.fleet.accept_slots("hall")
+        assert hall(site).state == "in_sync"
+        panel.slots[first] = WEEKEND
+        await look(site)
+        assert hall(site).state == "foreign"
+        await site.close()
+
+    run_virtual(main())
 
 
 def test_what_an_operator_knows_is_no_alarm_until_it_changes() -> None:

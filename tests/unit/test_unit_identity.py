@@ -8,13 +8,16 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from config.settings import BindingSettings, PanelSettings
-from drivers.contract import Availability, ItemState, Period, Reason, Slot
+from drivers.contract import Availability, ItemState, PanelCapabilities, Period, Reason, Slot
+from gateway.compiler.compiler import compile_panel
 from gateway.fleet.panel.identity import Neighbour, judge
+from gateway.fleet.results import Change
 from gateway.fleet.views import CannotDo, PanelView
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import FleetSite, item, link
 from tests.support.virtual_time import run_virtual
 from tests.unit.test_fleet_reconciler import only
+from tests.unit.test_fleet_untrusted import MODELS
 
 RULES = (
     BindingSettings(link_id=link(1), panels=("lobby", "vault")),
@@ -115,6 +118,45 @@ def test_what_is_deleted_is_erased_from_a_stranger_too_and_nothing_else() -> Non
         assert labels == [{link(3)}, {link(2)}]
 
     two_panels(test)
+
+
+def test_a_deletion_that_only_a_stranger_knows_closes_its_door_too() -> None:
+    """The unit came from another site, and one of its slots was never asked for here."""
+
+    async def test(site: FleetSite) -> None:
+        vault = site.panels["vault"]
+        vault.serial, vault.slots = "ANOTHER", {4: Slot((link(9),), (Period(127, 0, 1440),))}
+        await site.fleet.sync("vault")
+        await site.pass_time(5)
+        report = only(await site.fleet.delete([link(9)]))
+        assert (report.change, report.success) == (Change.DELETED, False)
+        assert [each.reason for each in report.panels if each.panel == "vault"] == [Reason.IDENTITY_CHANGED]
+        assert vault.slots == {}
+
+    two_panels(test)
+
+
+@pytest.mark.parametrize("serial", [True, False])
+@MODELS
+def test_three_units_that_changed_places_in_a_circle_open_nothing(capabilities: PanelCapabilities, serial: bool) -> None:
+    async def main() -> None:
+        names = ("lobby", "vault", "roof")
+        site = FleetSite({name: FakePanel(capabilities, labelled=False) for name in names}, compile=compile_panel)
+        for panel in site.panels.values():
+            panel.serial = panel.serial if serial else None
+        site.rules = tuple([BindingSettings(link_id=link(n), panels=(name,)) for n, name in enumerate(names)])
+        await site.open()
+        await site.fleet.upsert([item(n, start=100 + 400 * n) for n in range(3)])
+        await site.pass_time(2)
+        units = [site.panels[name] for name in names]
+        site.panels.update(zip(names, (*units[1:], units[0]), strict=True))
+        before = {name: dict(panel.slots) for name, panel in site.panels.items()}
+        await reboot(site)
+        assert {view.state for view in site.fleet.panels()} == {"identity_changed"}
+        assert before == {name: dict(panel.slots) for name, panel in site.panels.items()}
+        await site.close()
+
+    run_virtual(main())
 
 
 def test_an_empty_unit_with_a_new_number_is_filled_and_told() -> None:

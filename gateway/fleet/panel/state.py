@@ -169,8 +169,10 @@ class PanelState:
 
     @property
     def unread(self) -> bool:
-        """Whether the panel knows by itself whose its slots are, and was not seen whole since the gateway started."""
-        return self.driver.capabilities.stores_link_ids and not self.looked_at
+        """Whether the panel knows by itself whose its slots are, and was not seen whole since the gateway started; a stranger at
+        its place was not."""
+        seen = self.looked_at and self.identity.stranger is None
+        return self.driver.capabilities.stores_link_ids and not seen
 
     @property
     def may_carry_any(self) -> bool:
