@@ -64,7 +64,6 @@ class Housekeeper:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s(self._context.trust.patience_s())):
                     await self._wake.wait()
-            self._wake.clear()
             await self.tend()
             await self._forget()
             await self._read_law()
@@ -74,6 +73,7 @@ class Housekeeper:
         trust = self._context.trust
         trust.look()
         trust.pass_over_the_silent()
+        self._wake.clear()  # what is new is handled now
         if trust.news():
             self._time_jumped()
         try:

@@ -86,6 +86,27 @@ def test_a_request_of_the_first_second_waits_for_the_panels_clocks_and_is_carrie
     run_virtual(main())
 
 
+@pytest.mark.parametrize("deadman", [True, False])
+def test_a_door_that_is_held_open_does_not_close_for_a_second_when_the_gateway_restarts(deadman: bool) -> None:
+    async def main() -> None:
+        relays = replace(RELAYS, output_deadman=deadman)
+        site = believed({"gate": relays, "door": ACCESS_PANEL}, Sync.UNSYNCHRONISED, "auto")
+        settings = PanelSettings(id="gate", model="relays", on_stop="hold", allow_unattended_outputs=True)
+        site.settings["gate"], site.latencies = settings, {"door": 0.5}
+        site.rules = (BindingSettings(link_id="*", panels=("gate:3", "door")),)
+        await site.open()
+        assert (await site.fleet.upsert([item(1, start=NOW_MINUTE - 30, length=200)]))[0].panels[0].success
+        await site.close()
+        site.panels["gate"].readings.clear()
+        await site.open()
+        await site.pass_time(200)
+        assert site.panels["gate"].outputs[3] > site.clock.monotonic()
+        assert not [each for each in site.panels["gate"].readings if " off " in each]
+        await site.close()
+
+    run_virtual(main())
+
+
 @pytest.mark.parametrize("away", ["silent", "another device", "a defect"])
 def test_a_panel_that_cannot_be_asked_keeps_no_site_closed(away: str) -> None:
     async def main() -> None:
