@@ -169,7 +169,7 @@ class PanelState:
 
     @property
     def unread(self) -> bool:
-        """Whether the panel knows by itself whose its slots are, and was not seen whole since the gateway started; a stranger at
+        """Whether the panel knows by itself whose its slots are, and was not seen whole since the gateway started; another unit at
         its place was not."""
         seen = self.looked_at and self.identity.stranger is None
         return self.driver.capabilities.stores_link_ids and not seen
