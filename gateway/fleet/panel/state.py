@@ -169,8 +169,8 @@ class PanelState:
 
     @property
     def unread(self) -> bool:
-        """Whether the panel knows by itself whose its slots are, and was not seen whole since the gateway started, or another unit
-        stands at its place."""
+        """Whether the panel knows by itself whose its slots are, and was not seen whole since the gateway started, or
+        another unit stands at its place."""
         seen = self.looked_at and self.identity.stranger is None
         return self.driver.capabilities.stores_link_ids and not seen
 
