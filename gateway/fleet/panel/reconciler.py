@@ -340,6 +340,7 @@ class Reconciler:
             if failure is not None:
                 return failure
             tickets = self._release_early(tickets)
+            awaited = self._context.trust.awaiting
             goal, before = await self._goal(), state.image
             failure = await self._transactions.write(goal)
             if failure is not None:
@@ -353,7 +354,7 @@ class Reconciler:
                     return failure
                 if state.certain:
                     self._transactions.record(goal)
-                    if not self._context.trust.awaiting:
+                    if not awaited:
                         self._release(tickets if goal.version != state.version else None)
                 break
         if self._context.doubt:
