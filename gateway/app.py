@@ -126,7 +126,8 @@ class Gateway:
         try:
             return await self._start()
         except (StoreDamaged, StoreNewer) as error:
-            raise StoreRefused(str(error)) from error
+            path = self._settings.store.path
+            raise StoreRefused(str(error) if str(path) in str(error) else f"{path}: {error}") from error
         except (StoreError, OSError, ModelError) as error:
             raise CannotStart(str(error)) from error
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.api.dialects import wrong_type
 from gateway.api.errors import ApiError, bad_value, shown
+from gateway.store.codec import Codec, read_fact
 
 FACT = "inert "
 """The key, with the path behind it, of the durable fact of the site that keeps a setting."""
@@ -22,13 +23,16 @@ _log = logging.getLogger(__name__)
 Put = Callable[[str, str], Awaitable[None]]
 
 
+_VALUES: Codec[dict[str, Any]] = Codec(dict[str, Any], "settings")
+
+
 class InertSettings:
     """`facts` are those that the store had at the start; `put` makes one durable and raises StoreError."""
 
     def __init__(self, facts: Mapping[str, str], put: Put) -> None:
         self._put = put
         self._kept: dict[str, dict[str, Any]] = {
-            key.removeprefix(FACT): json.loads(text) for key, text in facts.items() if key.startswith(FACT)
+            key.removeprefix(FACT): read_fact(_VALUES, key, text) for key, text in facts.items() if key.startswith(FACT)
         }
 
     def of(self, path: str) -> Mapping[str, Any]:

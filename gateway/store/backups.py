@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from gateway.store.contract import StoreDamaged, StoreNewer, StoreUnavailable
-from gateway.store.files import beside, locked, replacing, set_aside, sync_folder
+from gateway.store.files import beside, locked, real, replacing, set_aside, sync_folder
 from gateway.store.mark import write_mark
 from gateway.store.sqlite_schema import (
     MIGRATIONS,
@@ -106,9 +106,10 @@ def restore_file(backup: Path, store: Path) -> Path | None:
     """Puts a backup in the place of the store, which is set aside with all that belongs to it: where it is now, None if there
     was none. Until the last step the mark stays, so that a restore that was cut off is noticed."""
     if not backup.is_file():
-        raise StoreUnavailable(f"{backup}: no such file")
+        raise StoreUnavailable(f"{backup}: {'not a file' if backup.exists() else 'no such file'}")
     if store.exists() and os.path.samefile(backup, store):
         raise StoreUnavailable(f"{backup}: is the store itself")
+    store = real(store)
     with translated(store), locked(store):
         _whole(backup)
         with replacing(beside(store, ".restored")) as new:
@@ -129,6 +130,7 @@ def begin_anew(store: Path) -> Path | None:
 
     A whole store is left alone: raises StoreUnavailable.
     """
+    store = real(store)
     with translated(store), locked(store):
         try:
             if is_there(store):

@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError
 
 from drivers.contract import PanelImage
 from gateway.schedules.time_profile import TimeProfile
-from gateway.store.contract import KINDS, ObservedPanel
+from gateway.store.contract import KINDS, ObservedPanel, StoreDamaged
 
 T = TypeVar("T")
 
@@ -44,6 +44,14 @@ class Codec(Generic[T]):
             deepest = max(error.errors(include_url=False), key=lambda found: len(found["loc"]))
             place = ".".join(map(str, (self._name, *deepest["loc"])))
             raise CodecError(f"{place}: {deepest['msg']}") from error
+
+
+def read_fact(codec: Codec[T], whose: str, text: str) -> T:
+    """A fact that the store has kept of something. Raises StoreDamaged where no gateway wrote it so."""
+    try:
+        return codec.decode(text)
+    except CodecError as error:
+        raise StoreDamaged(f"what is kept of {whose} is not readable: {error}") from error
 
 
 CONTENTS: Mapping[str, Codec[Any]] = {kind: Codec(content, content.__name__) for kind, content in KINDS.items()}

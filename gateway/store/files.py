@@ -20,6 +20,11 @@ def beside(store: Path, ending: str) -> Path:
     return store.with_name(store.name + ending)
 
 
+def real(store: Path) -> Path:
+    """The file that a store's path means, beside which its other files lie; a link that leads to no file stays as it is."""
+    return Path(os.path.realpath(store)) if store.is_file() else store.absolute()
+
+
 def take_lock(store: Path) -> int:
     """The descriptor that holds it. Raises StoreInUse, OSError."""
     path = beside(store, ".lock")

@@ -7,6 +7,7 @@ where all that is lost is younger than the mark: at most the last second before 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,8 +35,11 @@ _UNREADABLE = Mark("", 0, 0, 0, "its mark cannot be read")
 
 def read_mark(store: Path) -> Mark | None:
     """None where there is none; one that cannot be read is a doubt. Raises OSError."""
+    mark = beside(store, ".mark")
+    if os.path.lexists(mark) and not mark.is_file():
+        return _UNREADABLE
     try:
-        return _CODEC.decode(beside(store, ".mark").read_text("ascii"))
+        return _CODEC.decode(mark.read_text("ascii"))
     except FileNotFoundError:
         return None
     except (CodecError, UnicodeDecodeError):

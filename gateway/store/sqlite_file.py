@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from gateway.store import sqlite_schema
 from gateway.store.backups import copy_to
 from gateway.store.contract import GenerationConflict, Snapshot, StoreDamaged, StoreError, StoreNewer, StoreUnavailable
-from gateway.store.files import beside, give_room, reserve_room, sync_folder, take_lock
+from gateway.store.files import beside, give_room, real, reserve_room, sync_folder, take_lock
 from gateway.store.mark import Mark, compared, read_mark, write_mark
 from gateway.store.sqlite_schema import Prepare, is_there, mark_of, translated, understood
 
@@ -32,7 +32,7 @@ class StoreFile:
     """Blocking; used from one thread only, but for `path`."""
 
     def __init__(self, path: Path, migrations: Sequence[str], prepare: Prepare | None) -> None:
-        self.path = path.resolve()
+        self.path = real(path)
         self._migrations = migrations
         self._prepare = prepare
         self._lock: int | None = None

@@ -32,7 +32,7 @@ from gateway.store.contract import (
     StoreNewer,
     StoreUnavailable,
 )
-from gateway.store.files import beside, replacing
+from gateway.store.files import beside, real, replacing
 from gateway.store.mark import Mark, compared, read_mark
 
 log = logging.getLogger(__name__)
@@ -184,6 +184,9 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
     findings = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
     if findings != ["ok"]:
         raise StoreDamaged(f"{path}: damaged ({'; '.join(findings)})")
+    added = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('trigger', 'view')")]
+    if added:
+        raise StoreDamaged(f"{path}: somebody added to it: {', '.join(added)}")
 
 
 def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[str]) -> None:
@@ -206,12 +209,22 @@ def boot_id() -> str:
         return str(uuid.uuid4())
 
 
+def _whole_numbers(*values: object) -> None:
+    """Raises StoreDamaged for anything else: columns take values of any type."""
+    odd = [value for value in values if not isinstance(value, int)]
+    if odd:
+        raise StoreDamaged(f"not a whole number: {odd[0]!r}")
+
+
 Row = tuple[str, int, str, int, int, int, str | None, bytes, float]
 
 
 def item_of(row: Row) -> DesiredItem:
     """The item of a row of SELECT_ITEMS."""
     kind, uid, key, sequence, generation, revision, content, body, changed_at = row
+    _whole_numbers(uid, sequence, generation, revision)
+    if kind not in codec.CONTENTS:
+        raise StoreDamaged(f"an item is of a kind that there is not: {kind!r}")
     try:
         decoded = None if content is None else codec.CONTENTS[kind].decode(content)
     except codec.CodecError as error:
@@ -244,7 +257,11 @@ INSERT_ITEM = (
 
 def load(connection: sqlite3.Connection) -> Snapshot:
     """All durable state; an unreadable observation is left out (the panel is read again), anything else is damage."""
-    revision, last_write_at, used_by = connection.execute("SELECT revision, last_write_at, used_by FROM state").fetchone()
+    revision, writes, last_write_at, used_by = connection.execute(
+        "SELECT revision, writes, last_write_at, used_by FROM state"
+    ).fetchone()
+    _whole_numbers(revision, writes)
+    last_write_at = float(last_write_at)
     items = map(item_of, connection.execute(SELECT_ITEMS + " ORDER BY sequence"))
     try:
         allocations = _allocations(connection)
@@ -259,7 +276,7 @@ def load(connection: sqlite3.Connection) -> Snapshot:
         observed=_observed(connection),
         last_write_at=last_write_at,
         clean=used_by in ("", boot_id()),
-        facts=dict(connection.execute("SELECT key, value FROM fact")),
+        facts=_facts(connection),
         panel_facts=_panel_facts(connection),
     )
 
@@ -272,10 +289,20 @@ def _allocations(connection: sqlite3.Connection) -> Mapping[str, Mapping[str, tu
     return allocations
 
 
+def _facts(connection: sqlite3.Connection) -> Mapping[str, str]:
+    return {key: _text(value) for key, value in connection.execute("SELECT key, value FROM fact")}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise StoreDamaged(f"not a text: {value!r}")
+    return value
+
+
 def _panel_facts(connection: sqlite3.Connection) -> Mapping[str, Mapping[str, str]]:
     facts: dict[str, dict[str, str]] = {}
     for panel, key, value in connection.execute("SELECT panel, key, value FROM panel_fact"):
-        facts.setdefault(panel, {})[key] = value
+        facts.setdefault(panel, {})[key] = _text(value)
     return facts
 
 
@@ -295,9 +322,13 @@ EMPTY = Snapshot(revision=0, desired={}, allocations={}, bindings={}, observed={
 def is_there(path: Path) -> bool:
     """Whether there is a store to open; False: a first start. Raises StoreLost, OSError."""
     if path.exists():
-        if path.is_file() and not path.stat().st_size:
+        if not path.is_file():
+            raise StoreDamaged(f"{path}: not a file")
+        if not path.stat().st_size:
             raise StoreLost(f"{path}: the store is empty (0 bytes)")
         return True
+    if path.is_symlink():
+        raise StoreLost(f"{path}: the store is gone, a link there leads to {os.readlink(path)}")
     for ending in (".mark", "-wal"):
         if beside(path, ending).exists():
             raise StoreLost(f"{path}: the store is gone, {beside(path, ending).name} is there")
@@ -316,6 +347,7 @@ def open_read_only(path: Path, migrations: Sequence[str] = MIGRATIONS) -> Snapsh
 
     Raises StoreUnavailable, StoreDamaged, StoreNewer.
     """
+    path = real(path)
     with translated(path), understood(path):
         if not is_there(path):
             return EMPTY

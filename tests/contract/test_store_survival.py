@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sqlite3
 from contextlib import closing
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.contract import StoreDamaged, StoreError, StoreUnavailable
+from gateway.store.backups import restore_file
+from gateway.store.contract import StoreDamaged, StoreError, StoreInUse, StoreUnavailable
 from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.contract.test_store_sqlite import Flushes, load, names
@@ -64,6 +66,56 @@ async def test_a_folder_in_the_place_of_the_store_is_no_store(tmp_path: Path) ->
         await SqliteStore(path).open()
     with pytest.raises(StoreUnavailable, match=r"store\.db"):
         open_read_only(path)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "link to nowhere", "link to itself"])
+async def test_what_stands_in_the_place_of_the_store_and_is_no_file_is_told_at_once(tmp_path: Path, kind: str) -> None:
+    """A pipe would keep the gateway waiting, a link to nowhere would pass for a first start."""
+    path = tmp_path / "store.db"
+    if kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"device": "/dev/zero", "link to nowhere": f"{path}.gone"}.get(kind, str(path)))
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        await SqliteStore(path).open()
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        open_read_only(path)
+    assert names(tmp_path) == ["store.db", "store.db.lock"]
+
+
+async def test_a_mark_that_is_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    await (await filled(path, profiles=3)).close()
+    (tmp_path / "store.db.mark").unlink()
+    os.mkfifo(tmp_path / "store.db.mark")
+    assert open_read_only(path).doubt == "its mark cannot be read"
+
+
+async def test_nothing_is_restored_over_a_link_to_the_store_of_a_running_gateway(tmp_path: Path) -> None:
+    path, backup = tmp_path / "store.db", tmp_path / "backup.db"
+    store = await filled(path, profiles=3)
+    await store.backup(backup)
+    (tmp_path / "link.db").symlink_to(path)
+    with pytest.raises(StoreInUse):
+        restore_file(backup, tmp_path / "link.db")
+    await store.close()
+    restore_file(backup, tmp_path / "link.db")
+    assert len(open_read_only(path).desired) == 3
+
+
+@pytest.mark.parametrize(
+    "added", ["CREATE TRIGGER wipe AFTER UPDATE ON state BEGIN DELETE FROM entity; END", "CREATE VIEW v AS SELECT 1"]
+)
+async def test_a_backup_that_somebody_added_commands_to_is_not_restored(tmp_path: Path, added: str) -> None:
+    path, backup = tmp_path / "store.db", tmp_path / "backup.db"
+    store = await filled(path, profiles=3)
+    await store.backup(backup)
+    await store.close()
+    with closing(sqlite3.connect(backup)) as other, other:
+        other.execute(added)
+    with pytest.raises(StoreDamaged, match="somebody added"):
+        restore_file(backup, path)
+    assert len(open_read_only(path).desired) == 3
 
 
 async def test_a_backup_is_one_file_that_can_be_read_from_a_medium_that_takes_no_writing(tmp_path: Path) -> None:
@@ -162,6 +214,14 @@ async def test_a_damaged_store_is_a_store_error_or_none_at_all(tmp_path: Path, s
         "UPDATE allocation SET slots = x'00'",
         "UPDATE binding SET panels = '{}'",
         "UPDATE binding SET panels = CAST(x'ff' AS TEXT)",
+        "UPDATE entity SET kind = 'cats'",
+        "UPDATE entity SET generation = 'x'",
+        "UPDATE entity SET sequence = 1.5",
+        "UPDATE state SET revision = 'x'",
+        "UPDATE state SET writes = 'x'",
+        "UPDATE state SET last_write_at = 'soon'",
+        "INSERT INTO fact VALUES ('zone', x'ff')",
+        "INSERT INTO panel_fact VALUES ('lobby', 'serial', x'00')",
         "DELETE FROM state",
         "DROP TABLE entity",
         "DROP TABLE panel_fact",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from config.loader import load_settings
+from gateway.store.sqlite_store import SqliteStore
 from tests.support.processes import PROGRAM, run
 
 GOOD = """
@@ -87,7 +89,28 @@ def _newer(folder: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("make", [_text, _other_database, _newer])
+def _pipe(folder: Path) -> None:
+    os.mkfifo(folder / "panel-gateway.db")
+
+
+@pytest.mark.parametrize("fact", ["wear", "entries"])
+def test_what_is_kept_of_a_panel_and_cannot_be_read_is_told_in_one_sentence(folder: Path, fact: str) -> None:
+    """SQLite finds nothing wrong with it."""
+
+    async def fill() -> None:
+        store = SqliteStore(folder / "panel-gateway.db")
+        await store.open()
+        await store.put_panel_fact("door", fact, '{"table": "much"}', 1.0)
+        await store.close()
+
+    asyncio.run(fill())
+    done = serve(folder, GOOD + LINE + '[[lines.panels]]\nid = "door"\nmodel = "open-access-panel"\n')
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"{folder}/panel-gateway.db: what is kept of door is not readable")
+
+
+@pytest.mark.parametrize("make", [_text, _other_database, _newer, _pipe])
 def test_a_store_that_is_refused_is_not_tried_again(folder: Path, make: Callable[[Path], None]) -> None:
     make(folder)
     done = serve(folder)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from drivers.contract import PanelImage, is_identifier
+from drivers.contract import NumberSpace, PanelImage, is_identifier
 from gateway.fleet.numbers import KnownBy, known_by
 from gateway.identifiers.identifier import Identifier
+from gateway.store.codec import Codec, read_fact
 
 FACT = "entries"
 """The durable fact of a panel that keeps `Spent`."""
@@ -18,14 +18,17 @@ Spent = Mapping[str, tuple[KnownBy, int]]
 forgiven."""
 
 
+_KEPT: Codec[Mapping[str, tuple[NumberSpace, int, int, int]]] = Codec(Mapping[str, tuple[NumberSpace, int, int, int]], FACT)
+
+
 def text_of(spent: Spent) -> str:
-    return json.dumps({key: [*number, count] for key, (number, count) in spent.items()}, separators=(",", ":"))
+    return _KEPT.encode({key: (*number, count) for key, (number, count) in spent.items()})
 
 
-def spent_of(text: str | None) -> Spent:
-    if text is None:
-        return {}
-    return {key: ((space, number, digits), count) for key, (space, number, digits, count) in json.loads(text).items()}
+def spent_of(panel: str, text: str | None) -> Spent:
+    """Raises StoreDamaged."""
+    kept = {} if text is None else read_fact(_KEPT, panel, text)
+    return {key: ((space, number, digits), count) for key, (space, number, digits, count) in kept.items()}
 
 
 def limited(image: PanelImage, keys: Collection[str]) -> dict[int, str]:

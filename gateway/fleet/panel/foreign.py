@@ -15,8 +15,10 @@ from gateway.fleet.panel import clocks
 from gateway.fleet.panel.opening import admission_text, opening_text
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.views import CannotDo, ForeignSlot
+from gateway.store.codec import Codec, read_fact
 
 _ACCEPTED, _LEARNED = "known_slots", "known_foreign"
+_SLOTS: Codec[Mapping[str, str]] = Codec(Mapping[str, str], "slots of others")
 _EMPTY = ""
 """The content of a slot that nobody uses."""
 
@@ -31,8 +33,8 @@ class Foreign:
     def __init__(self, state: PanelState, context: FleetContext, facts: Mapping[str, str]) -> None:
         self._state = state
         self._context = context
-        self._accepted = _read(facts.get(_ACCEPTED))
-        self._learned = _read(facts.get(_LEARNED))
+        self._accepted = _read(state.id, facts.get(_ACCEPTED))
+        self._learned = _read(state.id, facts.get(_LEARNED))
         self._told: tuple[ForeignSlot, ...] = ()
 
     def slots(self) -> tuple[ForeignSlot, ...]:
@@ -108,10 +110,9 @@ def _digest(slot: Slot | IdentifierSlot) -> str:
     return sha256(json.dumps(asdict(slot), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _read(text: str | None) -> dict[str, str]:
-    found: dict[str, str] = json.loads(text or "{}")
-    return found
+def _read(panel: str, text: str | None) -> Mapping[str, str]:
+    return {} if text is None else read_fact(_SLOTS, panel, text)
 
 
 def _text(slots: Mapping[str, str]) -> str:
-    return json.dumps(dict(sorted(slots.items())))
+    return _SLOTS.encode(dict(sorted(slots.items())))

@@ -42,7 +42,7 @@ class Panel:
         context: FleetContext,
     ) -> None:
         wear = Wear(settings, driver, context, memory.facts.get(WEAR))
-        identity, spent = Identity(memory.facts), spent_of(memory.facts.get(ENTRIES))
+        identity, spent = Identity(memory.facts), spent_of(settings.id, memory.facts.get(ENTRIES))
         state = self.state = PanelState(
             settings, line, driver, memory.allocation, memory.observed, context.now, wear, memory.former, identity, spent
         )

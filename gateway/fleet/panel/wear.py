@@ -6,17 +6,17 @@ table, one for the clock. What is asked for the first time costs none of it.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 from config.settings import PanelSettings
 from drivers.contract import Outcome, PanelDriver, Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.views import EnduranceView
+from gateway.store.codec import Codec, read_fact
 from gateway.store.contract import StoreError
 
 LOG = logging.getLogger(__name__)
@@ -44,13 +44,11 @@ class Account:
     unobserved: int = 0
     tried: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def text(self) -> str:
-        """The account as the store keeps it."""
-        return json.dumps({one.name: getattr(self, one.name) for one in fields(self)})
-
     def earned(self, writes: float) -> Account:
         return replace(self, table=max(0.0, self.table - writes), clock=max(0.0, self.clock - writes))
+
+
+_ACCOUNT: Codec[Account] = Codec(Account, FACT)
 
 
 class Wear:
@@ -60,7 +58,7 @@ class Wear:
         self._settings = settings
         self._driver = driver
         self._context = context
-        self._account = Account() if kept is None else Account(**json.loads(kept))
+        self._account = Account() if kept is None else read_fact(_ACCOUNT, settings.id, kept)
         self._counted: Mapping[str, int] = driver.write_counts()
         self._at = self._kept_at = context.clock.monotonic()
         self._wrote_at = self._at if self._account.unobserved else None
@@ -73,7 +71,7 @@ class Wear:
     @property
     def fact(self) -> str:
         """What the store keeps of the wear."""
-        return self._account.text
+        return _ACCOUNT.encode(self._account)
 
     @property
     def written(self) -> Mapping[str, int]:
@@ -246,7 +244,7 @@ class Wear:
 
     async def _put(self, account: Account) -> None:
         if self.per_day is not None:
-            await self._context.store.put_panel_fact(self._settings.id, FACT, account.text, self._context.now())
+            await self._context.store.put_panel_fact(self._settings.id, FACT, _ACCOUNT.encode(account), self._context.now())
             self._kept_at = self._context.clock.monotonic()
 
 
