@@ -203,7 +203,7 @@ def _extents(tables: Tables) -> Iterator[Extent]:
     elif tables.clock is not None:
         yield "clock.address", tables.clock.address, len(tables.clock.fields) // 2
     if tables.outputs is not None:
-        for part in ("state", "switch", "lease", "pulse"):
+        for part in ("state", "acts", "pulsing", "switch", "lease", "pulse"):
             found = getattr(tables.outputs, part)
             if found is not None:
                 yield f"outputs.{part}.address", found.address, tables.most("outputs")

@@ -261,9 +261,12 @@ class OutputCommand(Part):
 
 class Outputs(Part):
     """`state`: where output 0 is read, anything but 0 is on; `switch`: on and off; `lease`: on for a time, writing again
-    prolongs; `pulse`: once."""
+    prolongs; `pulse`: once. `acts` and `pulsing`: where `state` only says what was commanded, what output 0 does, and whether
+    a pulse lasts."""
 
     state: Register | None = None
+    acts: Register | None = None
+    pulsing: Register | None = None
     switch: OutputCommand | None = None
     lease: OutputCommand | None = None
     pulse: OutputCommand | None = None

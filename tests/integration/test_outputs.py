@@ -6,13 +6,18 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+import pytest
 
 from config.loader import load_settings
+from simulators.open_access_panel import OpenAccessPanel
 from simulators.panel import SimulatedPanel
 from simulators.site import SimulatedSite
+from simulators.waveshare_relay import WaveshareRelay
 from tests.support.processes import Client, Running, logged_in, run
 
 LINK_ID = "91c615e3-1040-4815-8ecb-000000000001"
@@ -35,7 +40,7 @@ baudrate = 115200
 
   [[lines.panels]]
   id = "gate"
-  model = "waveshare-relay-8ch"
+  model = "{model}"
   poll_ms = 100
   {settings}
 
@@ -46,10 +51,12 @@ panels = ["{bound}"]
 
 
 @asynccontextmanager
-async def board(folder: Path, settings: str = "hold_lease_s = 2", bound: str = "gate:3") -> AsyncIterator[SimulatedPanel]:
+async def board(
+    folder: Path, settings: str = "hold_lease_s = 2", bound: str = "gate:3", model: str = "waveshare-relay-8ch"
+) -> AsyncIterator[SimulatedPanel]:
     """The simulated board; `folder` has the configuration of its gateway."""
     config = folder / "site.toml"
-    config.write_text(CONFIG.format(settings=settings, bound=bound))
+    config.write_text(CONFIG.format(settings=settings, bound=bound, model=model))
     async with SimulatedSite(load_settings(config)) as site:
         yield site.panels["gate"]
 
@@ -110,6 +117,45 @@ async def test_held_while_open_and_fallen_off_when_the_gateway_is_dead(tmp_path:
             assert entry["success"], entry
             assert gate.outputs() == OFF
             assert await running.end() == 0
+
+
+@contextmanager
+def stuck(gate: SimulatedPanel, on: bool) -> Iterator[None]:
+    """Relay 3 stays as it is, whatever its board acknowledges: its coil is burnt out, or its contact is welded."""
+    if isinstance(gate, WaveshareRelay):
+        with patch.object(gate._relays[3], "is_on", lambda: on):
+            yield
+        return
+    assert isinstance(gate, OpenAccessPanel)
+    states = gate._outputs.states
+    with patch.object(gate._outputs, "states", lambda: (*states()[:3], on, *states()[4:])):
+        yield
+
+
+@pytest.mark.parametrize("model", ["waveshare-relay-8ch", "open-access-panel"])
+async def test_a_relay_that_stays_as_it_is_is_neither_held_nor_taken_away(tmp_path: Path, model: str) -> None:
+    async with board(tmp_path, "hold_lease_s = 60", model=model) as gate, gateway(tmp_path) as (running, client):
+        await client.until_in_sync()
+        with stuck(gate, on=False):
+            (entry,) = await client.upsert(open_now())
+            (panel,) = entry["panels"]
+            assert (entry["success"], panel["outcome"], panel["reason"]) == (False, "pending", "verify_failed")
+            writes = gate.traffic.writes
+            await until(lambda: gate.traffic.writes >= writes + 4)
+            (view,) = (await client.call("GET", "/gateway/v1/panels/gate"))["panels"]
+            assert (view["held"], view["items"][0]["reason"]) == (0, "verify_failed")
+        await until(lambda: gate.outputs() == only(3))
+        await client.until_in_sync()
+        with stuck(gate, on=True):
+            (entry,) = await client.delete(LINK_ID)
+            (panel,) = entry["panels"]
+            assert (entry["success"], panel["outcome"], panel["reason"]) == (False, "pending", "verify_failed")
+            writes = gate.traffic.writes
+            await until(lambda: gate.traffic.writes >= writes + 4)
+        await until(lambda: gate.outputs() == OFF)
+        (entry,) = await client.delete(LINK_ID)
+        assert entry["success"] or entry["extended_info"] == "entity_not_found"
+        assert await running.end() == 0
 
 
 async def test_the_closing_edge_closes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from config.panel_model import PanelModel
-from config.panel_parts import CapacityField, IdentityCheck, OutputCommand
+from config.panel_parts import CapacityField, IdentityCheck, OutputCommand, Register
 from drivers.contract import (
     Acknowledgement,
     AvailabilityFeed,
@@ -296,11 +296,27 @@ class OutputDriver:
         return Acknowledgement(Outcome.ACKNOWLEDGED)
 
     async def read_outputs(self, priority: Priority, deadline: float | None) -> tuple[bool, ...] | Acknowledgement:
-        state = self._model.outputs.state if self._model.outputs else None
-        if state is None or not self._capabilities.outputs:
+        """Where a panel shows what an output does beside what it was commanded to do, the first counts."""
+        outputs = self._model.outputs
+        if outputs is None or outputs.state is None or not self._capabilities.outputs:
             return rejected(f"{self._model.name} has no outputs to read")
-        request = read_area(state.area, state.address, self._capabilities.outputs, self._model.addressing)
+        call = Call(priority, deadline)
         try:
-            return tuple(bool(value) for value in await self._unit.exchange(request, Call(priority, deadline)))
+            held = await self._each(outputs.state, call)
+            if outputs.acts is None:
+                return held
+            acts = await self._each(outputs.acts, call)
+            unasked = [on and not wanted for on, wanted in zip(acts, held, strict=True)]
+            if not any(unasked) or outputs.pulsing is None:
+                return acts
+            pulses = await self._each(outputs.pulsing, call)
+            if any(on and not pulse for on, pulse in zip(unasked, pulses, strict=True)):
+                acts = await self._each(outputs.acts, call)  # a pulse may have ended in between
+            return tuple(on and (wanted or not pulse) for on, wanted, pulse in zip(acts, held, pulses, strict=True))
         except DriverError as error:
             return failed(error)
+
+    async def _each(self, register: Register, call: Call) -> tuple[bool, ...]:
+        """Whether each output's register is anything but 0."""
+        request = read_area(register.area, register.address, self._capabilities.outputs, self._model.addressing)
+        return tuple(bool(value) for value in await self._unit.exchange(request, call))
