@@ -69,6 +69,10 @@ def _is_loopback(host: str) -> bool:
 def _store(path: Path) -> Iterator[Finding]:
     if os.path.isdir(path):
         yield Finding("store.path", f"{path} is a folder")
+    elif os.path.exists(path) and not os.path.isfile(path):
+        yield Finding("store.path", f"{path} is not a file")
+    elif os.path.islink(path) and not os.path.exists(path):
+        yield Finding("store.path", f"{path} is a link that leads to no file")
     elif not os.path.isdir(path.parent):
         yield Finding("store.path", f"there is no folder {path.parent}")
 

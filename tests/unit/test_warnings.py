@@ -78,6 +78,7 @@ def test_a_good_file_is_warned_of_nothing(check: Check) -> None:
         ('"store.db"', '"gone/store.db"', "store.path", 4, "there is no folder"),
         ('"store.db"', '"password/store.db"', "store.path", 4, "there is no folder"),
         ('"store.db"', '"/tmp"', "store.path", 4, "/tmp is a folder"),
+        ('"store.db"', '"/dev/null"', "store.path", 4, "/dev/null is not a file"),
         ("19200", "9800", "lines[0].baudrate", 12, "9800 is an odd rate; did you mean 9600?"),
         ("19200", "15000", "lines[0].baudrate", 12, "did you mean 19200?"),
         ("19200", "115000", "lines[0].baudrate", 12, "did you mean 115200?"),
