@@ -27,7 +27,7 @@ Compiled = TimeProfile | ProfileSet
 
 
 class United:
-    """As a Recurrence, of several together."""
+    """The union of several recurrences, asked as one Recurrence is."""
 
     __slots__ = ("_members",)
 
