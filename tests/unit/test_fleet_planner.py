@@ -157,22 +157,38 @@ def test_no_card_is_let_in_by_hours_that_it_has_neither_before_nor_after(
 def test_a_long_change_in_parts_lets_nobody_in_by_other_hours_and_each_part_is_short(
     known: PanelImage, target: PanelImage, most: int
 ) -> None:
-    def fits(before: PanelImage, after: PanelImage) -> bool:
-        return changed(before, after) <= most
+    def load(before: PanelImage, after: PanelImage) -> float:
+        return changed(before, after) / most
 
     for step in steps(known, target, OPEN_WITHOUT):
-        parts = list(paced(known, step, fits))
+        parts = list(paced(known, step, load))
         assert parts[-1].image == step.image
         assert {part.priority for part in parts} == {step.priority}
         assert frozenset[str]().union(*(part.link_ids for part in parts)) == step.link_ids
         nobody_is_let_in_by_other_hours(known, parts, step.image, always_without=False)
         before = known
         for part in parts:
-            assert len(part.link_ids) <= 1 or fits(before, part.image)
+            assert len(part.link_ids) <= 1 or load(before, part.image) <= 1
             before = part.image
-        if fits(known, step.image):
+        if load(known, step.image) <= 1:
             assert parts == [step]
         known = step.image
+
+
+def test_a_fill_of_a_thousand_cards_is_planned_about_once_a_part() -> None:
+    """Whoever is revoked meanwhile waits for what is planned."""
+    cards = {number: IdentifierSlot(space="card", number=number, schedules=None, outputs=(0,)) for number in range(1000)}
+    target = PanelImage(identifiers=cards, allocation={f"identifier:{number:04}": (number,) for number in cards})
+    planned: list[int] = []
+
+    def load(before: PanelImage, after: PanelImage) -> float:
+        planned.append(changed(before, after))
+        return (planned[-1] + 1) / 25
+
+    (step,) = steps(PanelImage(), target, OPEN_WITHOUT)
+    parts = list(paced(PanelImage(), step, load))
+    assert len(parts) <= 45
+    assert sum(planned) <= 1000 + 1100, "the whole once to see how long it is, and each part"
 
 
 def changed(before: PanelImage, after: PanelImage) -> int:

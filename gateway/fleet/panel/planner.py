@@ -103,27 +103,28 @@ def steps(known: PanelImage, target: PanelImage, capabilities: PanelCapabilities
     yield Step(target, Priority.REVOCATION if closed else Priority.GRANT, closed | opened)
 
 
-def paced(known: PanelImage, step: Step, fits: Callable[[PanelImage, PanelImage], bool]) -> Iterator[Step]:
-    """A step in parts that each take little of the line's time. `fits`: whether one transaction may lead from the first image to
-    the second.
+def paced(known: PanelImage, step: Step, load: Callable[[PanelImage, PanelImage], float]) -> Iterator[Step]:
+    """A step in parts that each take little of the line's time. `load`: what one transaction from the first image to the second
+    takes, as a share of what a part may take; a part is as many items as the load of the one before lets expect.
 
     No identifier meets a schedule of which it is neither so before nor so after the step: where both change, it goes first and
     comes back when the schedules are there.
     """
-    if len(step.link_ids) < 2 or fits(known, step.image):
+    if len(step.link_ids) < 2 or (whole := load(known, step.image)) <= 1:
         yield step
         return
     ordered = sorted(step.link_ids, key=lambda key: (is_identifier(key), step.image.allocation.get(key, ()), key))
     schedules = [key for key in ordered if not is_identifier(key)]
     crossing = [key for key in ordered if is_identifier(key) and known.allocation.get(key)] if schedules else []
+    expected = len(ordered) / whole
     for keys, make in ((crossing, _without), (ordered, _with)):
         while keys:
-            count = len(keys)
-            while count > 1 and not fits(known, make(known, step.image, keys[:count])):
-                count = (count + 1) // 2
+            count = max(1, min(len(keys), int(expected)))
+            while (share := load(known, image := make(known, step.image, keys[:count]))) > 1 and count > 1:
+                count = max(1, min(count - 1, int(count / share)))
+            expected = count / share if share else len(keys)
             part, keys = keys[:count], keys[count:]
-            last = make is _with and not keys
-            known = step.image if last else make(known, step.image, part)
+            known = image if keys or make is _without else step.image
             yield Step(known, step.priority, frozenset(part))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 
 from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority, Reason, WritePlan
@@ -103,8 +104,9 @@ class Transactions:
     async def _write_together(self, goal: Goal) -> Failure | None:
         """What is newer goes first once; then openings get their turn, however fast changes follow each other."""
         self._hurried, opened = False, False
-        for step in self._steps(goal):
-            if self._hurried or not self._state.certain:  # something happened to the panel meanwhile
+        planned = self._steps(goal)
+        while (step := await self._following(planned)) is not None:
+            if self._hurried:  # something happened to the panel meanwhile
                 break
             if self._superseded(goal):
                 if not self._in_time(step, goal):
@@ -125,14 +127,21 @@ class Transactions:
         known, capabilities = self._known(), self._state.driver.capabilities
         for step in steps(known, goal.image, capabilities):
             if capabilities.commit_step:
-                yield from paced(known, step, self._is_short)
+                yield from paced(known, step, self._load)
             else:
                 yield step
             known = step.image
 
-    def _is_short(self, known: PanelImage, image: PanelImage) -> bool:
-        wire_ms = self._plan(image, known).wire_ms
-        return wire_ms is None or wire_ms <= _LONGEST_MS
+    async def _following(self, planned: Iterator[Step]) -> Step | None:
+        """The next step, planned in a turn of the loop of its own: who is revoked elsewhere does not wait until a whole site is
+        planned. None: there is none, or something happened to the panel meanwhile."""
+        async with self._context.turn.held(urgent=bool(self._state.leaving)):
+            await asyncio.sleep(0)
+        return next(planned, None) if self._state.certain else None
+
+    def _load(self, known: PanelImage, image: PanelImage) -> float:
+        """The line time of one transaction, as a share of the longest; 0: nobody knows."""
+        return (self._plan(image, known).wire_ms or 0.0) / _LONGEST_MS
 
     def _plan(self, image: PanelImage, known: PanelImage) -> WritePlan:
         """The plan for a step; the last one is made once, though its length is asked before."""
