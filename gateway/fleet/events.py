@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from drivers.contract import TIME_PROFILE, ItemOutcome, Reason
+from drivers.contract import TIME_PROFILE, ItemOutcome, Outcome, Reason
+from drivers.trace import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,39 @@ class OutputSwitched:
     reason: Reason | None
 
 
+DoorAction = Literal["open", "hold", "release", "emergency_open", "emergency_close", "closed"]
+"""`closed`: the time of a hold is over, which nobody commanded just then."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoorCommanded:
+    """A door was commanded, and this became of it: only `acknowledged` says that the panel did it.
+
+    `number`: the door's lock number. `seconds`: for how long it was to be open; None where it was to be closed. `reason`: set
+    unless acknowledged. `asked_by` None: the gateway itself. `remote`: asked in the name of a remote access server.
+    """
+
+    door: str
+    name: str
+    number: int | None
+    panel: str
+    output: int
+    action: DoorAction
+    outcome: Outcome
+    reason: Reason | None
+    seconds: float | None
+    asked_by: Client | None
+    remote: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DoorDenied:
+    """A remote access server told that it lets nobody in at the doors of a lock number, 0: at any. Nothing moved."""
+
+    number: int
+    asked_by: Client | None
+
+
 Event = (
     Asked
     | Bound
@@ -211,6 +246,8 @@ Event = (
     | StoreTrusted
     | Commanded
     | OutputSwitched
+    | DoorCommanded
+    | DoorDenied
 )
 
 Listener = Callable[[Event], None]

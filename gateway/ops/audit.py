@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from drivers.contract import ItemOutcome, split_key
-from drivers.trace import client
+from drivers.trace import Client, client
 from gateway.fleet.events import (
     Asked,
     Bound,
@@ -20,6 +20,8 @@ from gateway.fleet.events import (
     ClockSet,
     ClockVouched,
     Commanded,
+    DoorCommanded,
+    DoorDenied,
     Doubted,
     Drifted,
     Event,
@@ -46,7 +48,10 @@ _NAMED = 20
 
 def who() -> dict[str, str]:
     """The client whose request is being served, as facts of a record; none where there is no such request."""
-    asking = client.get()
+    return _facts_of(client.get())
+
+
+def _facts_of(asking: Client | None) -> dict[str, str]:
     return {} if asking is None else {"user": asking.user, "address": asking.address}
 
 
@@ -106,6 +111,17 @@ def audit(event: Event) -> None:
             _record("operator command", panel=panel, action=action)
         case OutputSwitched(panel, output, on, reason):
             _record("output switched" if reason is None else "output not switched", panel=panel, output=output, on=on)
+        case DoorCommanded():
+            _door(event)
+        case DoorDenied(number, asked_by):
+            _record("door denied", number=number, **_facts_of(asked_by))
+
+
+def _door(event: DoorCommanded) -> None:
+    """One record a command, whatever became of it."""
+    what = {"door": event.door, "panel": event.panel, "output": event.output, "action": event.action}
+    became = {"outcome": event.outcome.value, "reason": event.reason and event.reason.value}
+    _record("door commanded", **what, seconds=event.seconds, **became, **_facts_of(event.asked_by))
 
 
 def _refused(panel: str, outcomes: Mapping[str, ItemOutcome]) -> None:

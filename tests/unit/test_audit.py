@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from drivers.contract import ItemOutcome, ItemState, Reason
+from drivers.contract import ItemOutcome, ItemState, Outcome, Reason
+from drivers.trace import Client
 from gateway.fleet import events
 from gateway.fleet.events import Event
 from gateway.ops.audit import audit
@@ -65,6 +66,15 @@ TOLD: tuple[tuple[Event, int, str, dict[str, object]], ...] = (
     (events.Commanded("gate", "sync"), logging.INFO, "operator command", {"action": "sync"}),
     (events.OutputSwitched("gate", 3, True, None), logging.INFO, "output switched", {"output": 3, "on": True}),
     (events.OutputSwitched("gate", 3, False, Reason.NO_REPLY), logging.INFO, "output not switched", {"on": False}),
+    (
+        events.DoorCommanded(
+            *("front", "Front door", 1, "gate", 3, "open", Outcome.UNCONFIRMED, Reason.NO_REPLY, 5.0, Client("admin", "::1"))
+        ),
+        logging.INFO,
+        "door commanded",
+        {"door": "front", "action": "open", "outcome": "unconfirmed", "reason": "no_reply", "user": "admin", "address": "::1"},
+    ),
+    (events.DoorDenied(2, Client("admin", "::1")), logging.INFO, "door denied", {"number": 2, "user": "admin"}),
 )
 
 
