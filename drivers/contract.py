@@ -568,8 +568,16 @@ class PanelDriver(Protocol):
         """Which outputs are held on; a pulse does not count where the panel tells it apart from what is held."""
         ...
 
+    @property
+    def longest_pulse(self) -> int:
+        """The longest pulse that the panel times itself, in tenths of a second; 0: it times none."""
+        ...
+
     async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
-        """Switch an output on for `tenths_s` tenths of a second. Never repeated on silence: then it is `unconfirmed`."""
+        """Switch an output on for `tenths_s` tenths of a second, at most `longest_pulse`.
+
+        Never sent twice. On silence it is acknowledged where the panel shows that the pulse runs, else `unconfirmed`.
+        """
         ...
 
     def write_counts(self) -> Mapping[str, int]:

@@ -22,6 +22,7 @@ from drivers.contract import (
     Reason,
     Slot,
 )
+from drivers.modbus.wire.requests import Request
 from tests.support.fake_panel import FakeDriver, FakePanel
 from tests.support.panel_wire import panel_on_wire
 from tests.support.virtual_time import VirtualClock, run_virtual
@@ -261,6 +262,72 @@ def test_an_output_that_the_panel_has_not_is_refused(name: str) -> None:
             assert (said.outcome, said.reason) == (Outcome.REJECTED, Reason.PANEL_REJECTED)
 
     keeps(name, promise)
+
+
+@with_outputs
+def test_a_pulse_that_the_panel_cannot_time_is_refused_and_not_shortened(name: str) -> None:
+    async def promise(subject: Subject) -> None:
+        longest = subject.driver.longest_pulse
+        assert longest > 0
+        said = await subject.driver.pulse(2, longest + 1, P, None)
+        assert (said.outcome, said.reason) == (Outcome.REJECTED, Reason.PANEL_REJECTED)
+        assert acknowledged(await subject.driver.pulse(2, longest, P, None))
+
+    keeps(name, promise)
+
+
+@with_outputs
+def test_a_pulse_at_a_panel_that_answers_nothing_is_unconfirmed(name: str) -> None:
+    async def promise(subject: Subject) -> None:
+        assert isinstance(await subject.driver.status(P, None), PanelStatus)
+        subject.silence()
+        said = await subject.driver.pulse(2, 20, P, None)
+        assert (said.outcome, said.reason) == (Outcome.UNCONFIRMED, Reason.NO_REPLY)
+
+    keeps(name, promise)
+
+
+@pytest.mark.parametrize(
+    ("model", "arrives", "outcome"),
+    [
+        ("open-access-panel", True, Outcome.ACKNOWLEDGED),
+        ("open-access-panel", False, Outcome.UNCONFIRMED),
+        ("waveshare-relay-8ch", True, Outcome.UNCONFIRMED),
+    ],
+)
+def test_a_pulse_whose_reply_is_lost_is_sent_once_and_counts_where_the_panel_shows_it(
+    model: str, arrives: bool, outcome: Outcome
+) -> None:
+    """A relay that is on does not say for how long, nor since when: nothing is claimed of it."""
+
+    async def main() -> None:
+        driver, wire = panel_on_wire(model)
+        assert isinstance(await driver.status(P, None), PanelStatus)
+        wire.lose_reply = lambda request: request.writes
+
+        async def on_its_way(request: Request) -> bool:
+            return arrives or not request.writes
+
+        wire.before = on_its_way
+        assert (await driver.pulse(2, 20, P, None)).outcome is outcome
+        assert len(wire.writes()) == 1
+        assert wire.panel.outputs()[2] is arrives
+
+    run_virtual(main())
+
+
+def test_a_shorter_pulse_that_runs_already_is_not_taken_for_the_one_that_was_asked_for() -> None:
+    async def main() -> None:
+        driver, wire = panel_on_wire("open-access-panel")
+        assert acknowledged(await driver.pulse(2, 20, P, None))
+
+        async def writes_are_lost(request: Request) -> bool:
+            return not request.writes
+
+        wire.before = writes_are_lost
+        assert (await driver.pulse(2, 300, P, None)).outcome is Outcome.UNCONFIRMED
+
+    run_virtual(main())
 
 
 @with_outputs

@@ -88,6 +88,9 @@ class FakePanel:
     """Another kind of device stands at its address."""
     outputs: dict[int, float] = field(default_factory=dict)
     """Output -> until when it is on, in the clock's monotonic seconds."""
+    longest_pulse: int = 0x7FFF
+    pulses: list[tuple[int, int]] = field(default_factory=list)
+    """Output and tenths of a second of each pulse it made; it tells them apart from what is held."""
     refuses: set[str] = field(default_factory=set)
     """link_ids whose slots it refuses to take."""
     faults: deque[Fault] = field(default_factory=deque)
@@ -392,11 +395,18 @@ class FakeDriver:
         now = self._clock.monotonic()
         return tuple(self.panel.outputs.get(number, 0.0) > now for number in range(self.panel.capabilities.outputs))
 
+    @property
+    def longest_pulse(self) -> int:
+        return self.panel.longest_pulse
+
     async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
-        if not 0 <= output < self.panel.capabilities.outputs:
-            return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, f"no output {output}")
+        if not 0 <= output < self.panel.capabilities.outputs or tenths_s > self.longest_pulse:
+            return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, f"no such pulse at output {output}")
         failed = await self._turn(priority, deadline)
-        return failed or await self._reading(f"pulse {output} {tenths_s}") or Acknowledgement(Outcome.ACKNOWLEDGED)
+        failed = failed or await self._reading(f"pulse {output} {tenths_s}")
+        if failed is None:
+            self.panel.pulses.append((output, tenths_s))
+        return failed or Acknowledgement(Outcome.ACKNOWLEDGED)
 
     def write_counts(self) -> Mapping[str, int]:
         return {self.panel.capabilities.storage: len(self.panel.transactions)}

@@ -268,6 +268,8 @@ class ToyDriver:
     async def read_outputs(self, priority: Priority, deadline: float | None) -> tuple[bool, ...] | Acknowledgement:
         return self._cannot()
 
+    longest_pulse = 0
+
     async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
         return self._cannot()
 

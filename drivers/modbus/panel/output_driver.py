@@ -55,14 +55,22 @@ def output_request(model: PanelModel, output: int, on: bool, lease_s: int | None
     return None
 
 
-def pulse_request(model: PanelModel, output: int, tenths_s: int) -> Request | None:
-    """The write that pulses an output, never to be repeated; None where the model cannot."""
+def longest_pulse(model: PanelModel) -> int:
+    """In tenths of a second; 0 where the model times no pulses."""
     pulse = model.outputs.pulse if model.outputs else None
-    return None if pulse is None else replace(_timed(model, pulse, output, tenths_s), repeatable=False)
+    return 0 if pulse is None else pulse.max_units * pulse.tenths_per_unit
+
+
+def pulse_request(model: PanelModel, output: int, tenths_s: int) -> Request | None:
+    """The write that pulses an output, never to be repeated; None where the model cannot, or not for so long."""
+    pulse = model.outputs.pulse if model.outputs else None
+    if pulse is None or tenths_s > longest_pulse(model):
+        return None
+    return replace(_timed(model, pulse, output, tenths_s), repeatable=False)
 
 
 def _timed(model: PanelModel, command: OutputCommand, output: int, tenths: int) -> Request:
-    return _command(model, command, output, max(1, min(command.max_units, tenths // command.tenths_per_unit)))
+    return _command(model, command, output, max(1, tenths // command.tenths_per_unit))
 
 
 def _command(model: PanelModel, command: OutputCommand, output: int, value: int) -> Request:
@@ -282,9 +290,30 @@ class OutputDriver:
         request = output_request(self._model, output, on, lease_s)
         return await self._switch(output, request, "switch outputs so", Call(priority, deadline))
 
+    @property
+    def longest_pulse(self) -> int:
+        return longest_pulse(self._model)
+
     async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
-        request = pulse_request(self._model, output, tenths_s)
-        return await self._switch(output, request, "pulse outputs", Call(priority, deadline))
+        request, call = pulse_request(self._model, output, tenths_s), Call(priority, deadline)
+        began = self._unit.clock.monotonic()
+        said = await self._switch(output, request, "pulse outputs so", call)
+        if said.outcome is Outcome.UNCONFIRMED and await self._pulses(output, tenths_s, began, call):
+            return Acknowledgement(Outcome.ACKNOWLEDGED)
+        return said
+
+    async def _pulses(self, output: int, tenths_s: int, began: float, call: Call) -> bool:
+        """Whether the panel shows that an output stays on for as long as a pulse that left after `began` would have it."""
+        left = self._model.outputs.pulsing if self._model.outputs else None
+        if left is None or left.type == "bit":
+            return False
+        request = read_area(left.area, left.address + output, 1, self._model.addressing)
+        try:
+            (shown,) = await self._unit.exchange(request, call)
+        except DriverError:
+            return False
+        passed = 10 * (self._unit.clock.monotonic() - began)
+        return shown > 0 and shown >= tenths_s - passed
 
     async def _switch(self, output: int, request: Request | None, what: str, call: Call) -> Acknowledgement:
         if request is None or not 0 <= output < self._capabilities.outputs:
