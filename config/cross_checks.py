@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
+from config.door_checks import doors
 from config.files import MOST_PASSWORD, read_file
 from config.findings import Finding, did_you_mean
 from config.panel_model import ModelError, PanelModel
+from config.raw_tables import Once, tables
 from config.settings import LINE_KINDS, NAME, LineSettings, PanelSettings, serial_number
 
 Models = Mapping[str, PanelModel] | None
@@ -36,22 +38,15 @@ def cross_checks(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
     yield from _panels(raw, models)
     yield from _groups(raw, panels)
     yield from _bindings(raw, panels)
-
-
-def _tables(raw: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The tables of an array of tables with their paths."""
-    entries = raw.get(key)
-    for index, entry in enumerate(entries if isinstance(entries, list) else []):
-        if isinstance(entry, dict):
-            yield f"{key}[{index}]", entry
+    yield from doors(raw, panels, _unknown)
 
 
 def _line_panels(raw: Mapping[str, Any]) -> Iterator[tuple[type[LineSettings] | None, object, str, Mapping[str, Any]]]:
     """The kind of its line, where a panel is reached, its path, and its table. Lines at a shared place reach the same units."""
-    for line_path, line in _tables(raw, "lines"):
+    for line_path, line in tables(raw, "lines"):
         kind, host, port = _kind(line), line.get("host"), line.get("port")
         shared = kind is not None and not kind.one_wire and isinstance(host, str) and isinstance(port, int)
-        for path, panel in _tables(line, "panels"):
+        for path, panel in tables(line, "panels"):
             yield kind, (host, port) if shared else line_path, f"{line_path}.{path}", panel
 
 
@@ -67,18 +62,6 @@ def _known_panels(raw: Mapping[str, Any], models: Models) -> Panels:
         if isinstance(name, str):
             known[name] = models.get(model) if models is not None and isinstance(model, str) else None
     return known
-
-
-class _Once:
-    """Remembers the first place of each value."""
-
-    def __init__(self) -> None:
-        self._first: dict[object, str] = {}
-
-    def again(self, value: object, path: str) -> str | None:
-        """The place where the value already is; None: it is new."""
-        first = self._first.setdefault(value, path)
-        return None if first == path else first
 
 
 def _site(raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -98,8 +81,8 @@ def _is_zone(name: str) -> bool:
 
 
 def _users(raw: Mapping[str, Any]) -> Iterator[Finding]:
-    names = _Once()
-    for path, user in _tables(raw, "users"):
+    names = Once()
+    for path, user in tables(raw, "users"):
         name = user.get("name")
         if isinstance(name, str) and (first := names.again(name, f"{path}.name")):
             yield Finding(f"{path}.name", f"{name!r} is already used at {first}")
@@ -129,15 +112,15 @@ def _password_file(key: str, path: Path) -> Iterator[Finding]:
 
 
 def _lines(raw: Mapping[str, Any]) -> Iterator[Finding]:
-    ids, ports = _Once(), _Once()
-    for path, line in _tables(raw, "lines"):
+    ids, ports = Once(), Once()
+    for path, line in tables(raw, "lines"):
         name = line.get("id")
         if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):
             yield Finding(f"{path}.id", f"{name!r} is already used at {first}")
         yield from _place(path, line, ports)
 
 
-def _place(path: str, line: Mapping[str, Any], ports: _Once) -> Iterator[Finding]:
+def _place(path: str, line: Mapping[str, Any], ports: Once) -> Iterator[Finding]:
     """A place that no line of this kind can have, or that another line has."""
     kind, host, port = _kind(line), line.get("host"), line.get("port")
     if kind is None:
@@ -165,7 +148,7 @@ def _wrong_port(kind: type[LineSettings], port: object) -> bool:
 
 
 def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
-    ids, units, serials = _Once(), _Once(), _Once()
+    ids, units, serials = Once(), Once(), Once()
     neighbours = Counter(place for _, place, _, _ in _line_panels(raw))
     for kind, place, path, panel in _line_panels(raw):
         name, unit = panel.get("id"), panel.get("unit", 1)
@@ -234,7 +217,7 @@ def _groups(raw: Mapping[str, Any], panels: Panels) -> Iterator[Finding]:
 def _bindings(raw: Mapping[str, Any], panels: Panels) -> Iterator[Finding]:
     groups = raw.get("groups")
     known = {*groups, "all"} if isinstance(groups, dict) else {"all"}
-    for path, rule in _tables(raw, "bindings"):
+    for path, rule in tables(raw, "bindings"):
         link_id, names = rule.get("link_id"), rule.get("panels")
         if isinstance(link_id, str) and link_id != "*" and not _UUID.fullmatch(link_id):
             yield Finding(f"{path}.link_id", "expected a UUID in lower case or *")

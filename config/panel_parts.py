@@ -261,8 +261,8 @@ class OutputCommand(Part):
 
 class Outputs(Part):
     """`state`: where output 0 is read, anything but 0 is on; `switch`: on and off; `lease`: on for a time, writing again
-    prolongs; `pulse`: once. `acts` and `pulsing`: where `state` only says what was commanded, what output 0 does, and for how many
-    tenths of a second its pulse still lasts (of a bit: whether it lasts)."""
+    prolongs; `pulse`: once. `acts` and `pulsing`: where `state` only says what was commanded, what output 0 does, and for how
+    many tenths of a second its pulse still lasts (of a bit: whether it lasts)."""
 
     state: Register | None = None
     acts: Register | None = None

@@ -246,6 +246,28 @@ class BindingSettings(_Settings):
     """Panel ids, `panel:output`, `@group`, `@all`."""
 
 
+class DoorSettings(_Settings):
+    """An output of a panel that people go through."""
+
+    id: Identifier
+    name: Annotated[str, Field(max_length=100)] = ""
+    """The id where it is empty."""
+    panel: str
+    output: int = Field(ge=0, le=9999)
+    number: int | None = Field(None, ge=1, le=8)
+    """The panel API's lock number; None: it is opened by its id only."""
+    pulse_s: float = Field(5, ge=0.1, le=86_400)
+    """How long it is open where a command does not say so."""
+    sensor: int | None = Field(None, ge=0, le=9999)
+    allow_door_hold: bool = False
+    """Time profiles may hold its output."""
+
+    @property
+    def said(self) -> str:
+        """Its name for people."""
+        return self.name or self.id
+
+
 class Settings(_Settings):
     site: SiteSettings = SiteSettings()
     http: HttpSettings = HttpSettings()
@@ -254,3 +276,4 @@ class Settings(_Settings):
     lines: tuple[AnyLine, ...] = ()
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     bindings: tuple[BindingSettings, ...] = ()
+    doors: tuple[DoorSettings, ...] = ()

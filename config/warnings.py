@@ -31,6 +31,9 @@ def warnings_of(settings: Settings, file: Path) -> Iterator[Finding]:
         yield Finding("lines", "there are none: no panel is reached")
     for index, line in enumerate(settings.lines):
         yield from _line(f"lines[{index}]", line)
+    for index, door in enumerate(settings.doors):
+        if door.sensor is not None:
+            yield Finding(f"doors[{index}].sensor", "no panel model has inputs that are read yet: the door has no sensor")
 
 
 def _user(path: str, user: UserSettings, settings: Settings, file: Path) -> Iterator[Finding]:

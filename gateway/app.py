@@ -150,6 +150,7 @@ class Gateway:
             fleet_options(settings, self._released_at),
             rules=settings.bindings,
             groups=settings.groups,
+            doors=settings.doors,
             listeners=(self._metrics.listen, audit),
         )
         self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.holds) for each in self._fleet.departed()})
@@ -317,7 +318,9 @@ class Gateway:
 
     async def _apply(self, wanted: Settings, models: Mapping[str, PanelModel]) -> tuple[str, ...]:
         old, self._settings = self._settings, wanted
+        self._fleet.set_doors(wanted.doors)  # before a panel comes, whose identifiers would open by the doors of before
         changes = await self._site.apply(wanted.lines, models)
+        changes += ("doors changed",) if wanted.doors != old.doors else ()
         if wanted.bindings != old.bindings or wanted.groups != old.groups:
             self._fleet.set_rules(wanted.bindings, wanted.groups)
             changes += ("bindings changed",)

@@ -66,7 +66,8 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     yield Route("GET", f"{OWN}/bindings", bindings.all_bindings, "the bindings that were set through the API", Json(Bindings))
     binding = f"{OWN}/bindings/{{link_id}}"
     yield Route("GET", binding, bindings.one_binding, "one of them", Json(Binding), refuses=(404,))
-    yield Route("PUT", binding, bindings.bind, "replaces the configuration's rules for it", Json(Binding), Json(PanelNames))
+    replaces = "replaces the configuration's rules for it"
+    yield Route("PUT", binding, bindings.bind, replaces, Json(Binding), Json(PanelNames), refuses=(409,))
     yield Route("DELETE", binding, bindings.unbind, "returns to the configuration's rules", Json(Unbound), refuses=(404,))
     yield Route(
         "GET", f"{OWN}/inert", operations.inert_settings, "settings that are kept without effect", Json(InertSettingsAnswer)

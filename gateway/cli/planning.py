@@ -48,7 +48,8 @@ async def plan_offline(
 
 async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: HostClock) -> Fleet:
     """A fleet that knows what the store knows; its lines are never opened."""
-    fleet = Fleet(SqliteStore(settings.store.path), open_read_only(settings.store.path), clock, fleet_options(settings))
+    store, snapshot = SqliteStore(settings.store.path), open_read_only(settings.store.path)
+    fleet = Fleet(store, snapshot, clock, fleet_options(settings), doors=settings.doors)
     await Site(fleet, clock).assemble(settings.lines, models)
     fleet.set_rules(settings.bindings, settings.groups)
     return fleet

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from drivers.contract import (
     IDENTIFIER,
@@ -28,11 +27,9 @@ from gateway.compiler.options import CompileOptions
 from gateway.compiler.outcome import HELD, weakest
 from gateway.compiler.sets import names_set
 from gateway.compiler.validity import minutes_of
-from gateway.identifiers.identifier import Identifier, Lock
+from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.own_ids import shown_link_id
 
-_DOORS: Mapping[Lock, tuple[int, ...]] = {"first": (0,), "second": (1,), "all": (0, 1)}
-"""Where a site names no doors: outputs 0 and 1 are a panel's first and second."""
 _EXACT = ItemOutcome(ItemState.EXACT)
 
 
@@ -140,7 +137,8 @@ def _no_room(capabilities: PanelCapabilities) -> ItemOutcome:
 
 def _draft(bound: BoundIdentifier, references: _References, capabilities: PanelCapabilities, options: CompileOptions) -> _Draft:
     identifier = bound.identifier
-    limit = _limit(identifier, capabilities)
+    outputs = tuple([output for output in options.locks[identifier.lock] if output < capabilities.outputs])
+    limit = _limit(identifier, capabilities, outputs)
     if limit is not None:
         return _Draft(_refused(*limit))
     span = minutes_of(identifier, capabilities, options)
@@ -163,7 +161,7 @@ def _draft(bound: BoundIdentifier, references: _References, capabilities: PanelC
         number=identifier.number.value,
         digits=identifier.number.digits,
         schedules=schedules,
-        outputs=_outputs(identifier.lock, capabilities.outputs),
+        outputs=outputs,
         valid_from=span.first,
         valid_to=span.last,
         passes=passes,
@@ -220,8 +218,8 @@ class _References:
         return _Named(outcome, schedules)
 
 
-def _limit(identifier: Identifier, capabilities: PanelCapabilities) -> tuple[str, str] | None:
-    """The capability that does not suffice, and in words."""
+def _limit(identifier: Identifier, capabilities: PanelCapabilities, outputs: tuple[int, ...]) -> tuple[str, str] | None:
+    """The capability that does not suffice, and in words. `outputs`: what its lock opens at the panel."""
     number = identifier.number
     if not capabilities.max_identifiers:
         return "max_identifiers", "the panel has no readers"
@@ -229,16 +227,11 @@ def _limit(identifier: Identifier, capabilities: PanelCapabilities) -> tuple[str
         return "identifier_types", f"the panel reads no {identifier.type}"
     if number.digits > capabilities.code_digits:
         return "code_digits", f"a code of {number.digits} digits, the panel takes {capabilities.code_digits}"
-    if not _outputs(identifier.lock, capabilities.outputs):
+    if not outputs:
         return "outputs", f"the panel has no {identifier.lock} door"
     if identifier.passes is not None and not capabilities.max_passes:
         return "max_passes", "the panel cannot count entries"
     return None
-
-
-@lru_cache(maxsize=1024)
-def _outputs(lock: Lock, outputs: int) -> tuple[int, ...]:
-    return tuple(output for output in _DOORS[lock] if output < outputs)
 
 
 def _passes(identifier: Identifier, spent: int, capabilities: PanelCapabilities) -> tuple[int | None, str | None]:

@@ -8,6 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from config.settings import DoorSettings
 from drivers.clock import HostClock
 from drivers.contract import PanelCapabilities, PanelImage, Reason
 from gateway.compiler.compiler import BoundProfile, CompileOptions
@@ -80,6 +81,8 @@ class FleetContext:
     """`write_lock` is held by every request that changes items or bindings. `turn`: one panel is compiled in a turn of the loop.
     `beside`: one is compiled beside the loop, in `compiling`: the loop's own threads may all be waiting for something outside.
 
+    `doors`: those of the site; none: it names none.
+
     `deleted`: the keys of tombstones. `neighbours`: all panels. `moved`: told when the unit of a departed panel was met as
     another panel. `readers_changed`: to be called when a panel was found to take identifiers, or to take none.
     `trust`: whether the wall clock is believed. `ask_clocks`: has the clocks of all panels but one read anew, soon.
@@ -97,6 +100,7 @@ class FleetContext:
     readers_changed: Callable[[], None] = lambda: None
     ask_clocks: Callable[[str], None] = lambda panel: None
     doubt: str = ""
+    doors: Sequence[DoorSettings] = ()
     deleted: Collection[str] = ()
     neighbours: Callable[[], Iterable[Neighbour]] = tuple
     moved: Callable[[str, str], Awaitable[None]] = field(default=_nowhere)

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from config.settings import BindingSettings, PanelSettings
+from config.locks import not_for_profiles
+from config.settings import BindingSettings, DoorSettings, PanelSettings
 from drivers.clock import HostClock
 from drivers.contract import IDENTIFIER, TIME_PROFILE, PanelDriver, item_key
 from gateway.compiler.compiler import compile_panel
@@ -63,7 +64,7 @@ __all__ = ["Fleet", "FleetOptions", "RequestItem", "UnknownPanel"]
 class Fleet:
     """`failed` gets the exception of a background task that died: the process must end then.
 
-    `rules` and `groups` are the configuration's; `snapshot` is what `store.open()` returned.
+    `rules`, `groups` and `doors` are the configuration's; `snapshot` is what `store.open()` returned.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Fleet:
         *,
         rules: Sequence[BindingSettings] = (),
         groups: Mapping[str, Sequence[str]] | None = None,
+        doors: Sequence[DoorSettings] = (),
         listeners: Sequence[Listener] = (),
         compile: Compile = compile_panel,
     ) -> None:
@@ -96,6 +98,7 @@ class Fleet:
             readers_changed=self._rebind_all,
             ask_clocks=self._ask_clocks,
             doubt=snapshot.doubt,
+            doors=tuple(doors),
             deleted=self._desired.gone,
             neighbours=self._neighbours,
             moved=self._moved,
@@ -285,9 +288,13 @@ class Fleet:
     async def bind(self, link_id: str, panels: Sequence[str]) -> None:
         """Bind a link_id, whatever has it, in place of the configuration's rules: new panels get it, old ones lose it.
 
-        Raises UnknownPanel and StoreError.
+        Raises UnknownPanel, CannotDo where time profiles do not hold a door among them, and StoreError.
         """
-        self._named(panels)
+        for target in self._named(panels):
+            output = target.output
+            barred = None if output is None else not_for_profiles(self._context.doors, target.panel, output)
+            if barred is not None:
+                raise CannotDo(f"panels: {barred}")
         await self._supervisor.finish(self._bind(link_id, tuple(panels)), "bind")
 
     async def unbind(self, link_id: str) -> bool:
@@ -311,6 +318,13 @@ class Fleet:
         """The configuration's binding rules changed."""
         self._rules, self._groups = tuple(rules), dict(groups)
         self._rebind_all()
+
+    def set_doors(self, doors: Sequence[DoorSettings]) -> None:
+        """The site's doors changed: what identifiers open is compiled anew, and what they may not open any more closes first."""
+        if tuple(doors) != self._context.doors:
+            self._context.doors = tuple(doors)
+            for panel in self._panels.values():
+                panel.doors_changed()
 
     def set_options(self, options: FleetOptions) -> bool:
         """The site's settings changed, or the law of its zone; where profiles read otherwise now, every panel is compiled anew.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from config.settings import BindingSettings, PanelSettings
+from config.settings import BindingSettings, DoorSettings, PanelSettings
 from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, PanelImage, Period, Reason, Refusal, Slot
 from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.fleet.clock_trust import Rules
@@ -79,6 +79,7 @@ class FleetSite:
     store: MemoryStore = field(default_factory=MemoryStore)
     rules: tuple[BindingSettings, ...] = (BindingSettings(link_id="*", panels=("@all",)),)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    doors: tuple[DoorSettings, ...] = ()
     settings: dict[str, PanelSettings] = field(default_factory=dict)
     compile: Compile = one_slot_each
     deadline_s: float = 10.0
@@ -108,6 +109,7 @@ class FleetSite:
             self.options(),
             rules=self.rules,
             groups=self.groups,
+            doors=self.doors,
             compile=self.compile,
             listeners=(self.metrics.listen, self.told.append),
         )

@@ -169,6 +169,27 @@ def test_a_check_counts_and_warns(site: Path, capsys: pytest.CaptureFixture[str]
     assert warning.startswith("lines[0].parity: ")
 
 
+def test_a_check_shows_which_door_is_whose_lock(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (panel,) = [line.split('"')[1] for line in SITE.splitlines() if line.startswith("  id = ")]
+    numbered, nameless = ("front", "number = 3\n"), ("cellar", "sensor = 2\n")
+    doors = [
+        f'[[doors]]\nid = "{name}"\npanel = "{panel}"\noutput = {output}\n{more}'
+        for output, (name, more) in enumerate((numbered, nameless))
+    ]
+    site.write_text(SITE + "".join(doors))
+    assert main(["check", "--config", str(site)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in said[:3]] == [
+        ["door", "number", "panel", "output", "lock", "pulse_s"],
+        ["front", "3", panel, "0", "first", "5"],
+        ["cellar", "-", panel, "1", "-", "5"],
+    ]
+    assert "warning: doors[1].sensor: no panel model has inputs" in said[3]
+    assert main(["check", "--config", str(site), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["doors"]
+    assert told[0] == {"id": "front", "number": 3, "panel": panel, "output": 0, "lock": "first", "pulse_s": 5}
+
+
 def test_models_are_listed_with_those_of_the_site(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (site.parent / "models").mkdir()
     own = site.parent / "models" / "plain.toml"

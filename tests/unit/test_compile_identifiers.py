@@ -110,6 +110,15 @@ def test_what_a_panel_cannot_say_is_refused_by_the_name_of_its_limit(
     assert outcome.refusal.limit == limit
 
 
+@pytest.mark.parametrize(("lock", "outputs"), [("first", (4,)), ("second", None), ("all", (4, 2))])
+def test_a_lock_opens_the_doors_of_the_panel_that_the_site_names_and_no_other(lock: str, outputs: tuple[int, ...] | None) -> None:
+    """Output 9 is a door in the file, and the unit has fewer outputs than that."""
+    locks = {"first": (4,), "second": (9,), "all": (4, 9, 2)}
+    outcome, slot = of(compiled(person("p", lock=lock), locks=locks), "p")
+    assert (None if slot is None else slot.outputs) == outputs
+    assert (outcome.refusal.limit if outcome.refusal else None) == (None if outputs else "outputs")
+
+
 @pytest.mark.parametrize(
     ("start", "end", "minutes"),
     [(0, 0, None), (0, 59, None), (0, 60, (0, 0)), (60, 60, None), (1, 121, (1, 1)), (0, 2**40, (0, 0xFFFF_FFFE))],

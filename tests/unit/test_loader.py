@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.loader import ConfigurationError, check_settings, load_settings
+from config.locks import locks_of
 from config.panel_model import PanelModel, load_models
 from config.settings import LINE_KINDS, LineSettings
 
@@ -104,6 +105,8 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path, models: Mapping
 
 SECOND = '[[lines.panels]]\nid = "{}"\nmodel = "open-access-panel"\nunit = {}'
 
+DOOR = '[[doors]]\nid = "front"\npanel = "lobby"\noutput = 0\n'
+
 CASES = [
     ('timezone = "Europe/Kyiv"', 'timezone = "Europe/Kiew"', "site.timezone: no time zone is named 'Europe/Kiew'"),
     ('timezone = "Europe/Kyiv"', 'timezone = "../etc/passwd"', "site.timezone: no time zone"),
@@ -194,6 +197,27 @@ CASES = [
         "lines[1].host: expected text, got a list",
     ),
     ('port = "/dev/ttyUSB0"', "port = {}", "lines[0].port: expected text, got a table"),
+    ("[groups]", f"{DOOR}panle = 1\n[groups]", "doors[0].panle: unknown key; did you mean 'panel'?"),
+    ("[groups]", f"{DOOR}number = 9\n[groups]", "doors[0].number: expected a number up to 8, got 9"),
+    ("[groups]", f'{DOOR}number = "1"\n[groups]', "doors[0].number: expected a whole number, got '1'"),
+    ("[groups]", f"{DOOR}pulse_s = 0\n[groups]", "doors[0].pulse_s: expected a number from 0.1, got 0"),
+    ("[groups]", '[[doors]]\nid = "front"\npanel = "lobby"\n[groups]', "doors[0].output: is missing"),
+    ("[groups]", f"{DOOR.replace('lobby', 'loby')}[groups]", "doors[0].panel: no panel is named 'loby'; did you mean 'lobby'?"),
+    ("[groups]", f"{DOOR.replace('lobby', 'lobby:1')}[groups]", "doors[0].panel: expected a panel; its output has a key"),
+    ("[groups]", f"{DOOR.replace('= 0', '= 8')}[groups]", "doors[0].output: lobby has outputs 0 to 7"),
+    ("[groups]", f"{DOOR}{DOOR.replace('= 0', '= 1')}[groups]", "doors[1].id: 'front' is already used at doors[0].id"),
+    ("[groups]", f"{DOOR}{DOOR.replace('front', 'back')}[groups]", "doors[1].output: lobby:0 is already the door at doors[0]"),
+    (
+        "[groups]",
+        f"{DOOR}number = 1\n{DOOR.replace('front', 'back').replace('= 0', '= 1')}number = 1\n[groups]",
+        "doors[1].number: 1 is already used at doors[0].number",
+    ),
+    (
+        "[groups]",
+        f"{DOOR.replace('= 0', '= 7')}[groups]",
+        "bindings[0].panels[2]: lobby:7 is the door at doors[0]: time profiles hold it only with its allow_door_hold",
+    ),
+    ("[groups]", f'{DOOR}[groups]\nfire = ["lobby:00"]', "groups.fire[0]: lobby:00 is the door at doors[0]"),
 ]
 
 
@@ -214,6 +238,22 @@ def test_all_mistakes_come_in_one_report(tmp_path: Path, models: Mapping[str, Pa
     mistakes = mistakes_of(tmp_path, text, models)
     for _, _, said in several:
         assert any(mistake.startswith(said) for mistake in mistakes), (said, mistakes)
+
+
+def test_doors_and_what_a_lock_means_at_each_panel(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:
+    """Somebody with a card for `first` would go through another door."""
+    doors = ((3, 4), (1, 7), (None, 0), (2, 5))
+    text = "".join(
+        f'[[doors]]\nid = "d{output}"\npanel = "lobby"\noutput = {output}\nallow_door_hold = true\n'
+        + ("" if number is None else f"number = {number}\n")
+        for number, output in doors
+    )
+    path = tmp_path / "site.toml"
+    path.write_text(GOOD.replace("[groups]", f"{text}[groups]"), encoding="utf-8")
+    settings = load_settings(path, models)
+    assert [(door.said, door.pulse_s) for door in settings.doors[:1]] == [("d4", 5)]
+    assert locks_of(settings.doors, "lobby") == {"first": (7,), "second": (5,), "all": (7, 5, 4)}
+    assert locks_of(settings.doors, "annex-door") == {"first": (), "second": (), "all": ()}
 
 
 def test_the_same_serial_port_twice(tmp_path: Path, models: Mapping[str, PanelModel]) -> None:

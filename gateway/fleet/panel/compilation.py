@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import sha256
 
+from config.locks import locks_of
 from drivers.contract import Allocation, PanelCapabilities, PanelImage, is_identifier, is_set
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.compiler.identifiers import BoundIdentifier, with_identifiers
+from gateway.compiler.options import WITHOUT_DOORS
 from gateway.compiler.sets import sets_named
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.panel.entries import Spent
@@ -58,6 +60,7 @@ def fingerprint(state: PanelState, context: FleetContext) -> str:
         context.options,
         settings.allow_stale,
         tuple(sorted(settings.narrow)),
+        *([tuple(locks_of(context.doors, state.id).items())] if context.doors else ()),
     )
 
 
@@ -221,6 +224,7 @@ def _options(state: PanelState, context: FleetContext, foreign: frozenset[int], 
         narrow=frozenset(settings.narrow),
         taken=foreign | strangers,
         kept_for={**kept_for(found, state.allocation), **dict.fromkeys(strangers)},
+        locks=locks_of(context.doors, state.id) if context.doors else WITHOUT_DOORS,
     )
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
+from config.locks import not_for_profiles
+from config.settings import DoorSettings
 from drivers.contract import PanelCapabilities
 from gateway.concurrency import in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.held_profiles import HeldProfiles
 from gateway.fleet.panel.state import PanelState
 from gateway.schedules.time_profile import Readings
+from gateway.store.contract import DesiredItem
 
 _ON_ITS_WAY_S = 0.25
 """How long a frame may always wait for the line without its lease outlasting the profiles."""
@@ -35,8 +39,8 @@ class HeldOutput:
         self._state = state
         self._context = context
         self._profiles = HeldProfiles()
-        self._followed: tuple[int, Readings] | None = None
-        """The version of what is bound, and the site's readings, as they were taken over last."""
+        self._followed: tuple[int, Readings, Sequence[DoorSettings]] | None = None
+        """The version of what is bound, the site's readings and its doors, as they were taken over last."""
 
     # what it has to do
 
@@ -75,11 +79,17 @@ class HeldOutput:
 
     def _follow(self) -> None:
         """Take over what is bound to the output now, and how the site reads it."""
-        now = (self._state.version, self._context.options.readings)
+        now = (self._state.version, self._context.options.readings, self._context.doors)
         if now != self._followed:
             self._followed = now
-            if self._profiles.follow(self._state.outputs.get(self.number, {}), now[1]):
+            if self._profiles.follow(self.bound, now[1]):
                 self._doubt_lease()
+
+    @property
+    def bound(self) -> Mapping[str, DesiredItem]:
+        """What it is held for: nothing where it is a door that time profiles do not hold."""
+        barred = not_for_profiles(self._context.doors, self._state.id, self.number)
+        return {} if barred else self._state.outputs.get(self.number, {})
 
     # what it does
 

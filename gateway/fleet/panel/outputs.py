@@ -12,6 +12,7 @@ import contextlib
 import math
 from collections.abc import Collection, Mapping
 
+from config.locks import not_for_profiles
 from drivers.contract import Acknowledgement, Outcome, Priority, Reason
 from drivers.trace import request_id
 from gateway.concurrency import Ticket
@@ -124,7 +125,10 @@ class OutputKeeper:
         self.wake()
 
     def refusal(self, output: int) -> tuple[str, str] | None:
-        """Why the gateway does not hold an output: the capability that does not suffice, and a message. None: it does."""
+        """Why time profiles do not hold an output: the capability that does not suffice, and a message. None: they do."""
+        barred = not_for_profiles(self._context.doors, self._state.id, output)
+        if barred is not None:
+            return "outputs", barred
         unattended = self._state.settings.allow_unattended_outputs
         return refusal(self._state.driver.capabilities, output, unattended=unattended)
 
@@ -362,9 +366,8 @@ class OutputKeeper:
         """Which outputs are held is durable before the first is switched on, and until it was seen off."""
         failure = None
         for number, held in [*self._held.items(), *self._out_of_place()]:
-            bound = self._state.outputs.get(number, {})
-            if bound or held.is_off:
-                failure = await self._marks.put(number, bound) or failure
+            if held.bound or held.is_off:
+                failure = await self._marks.put(number, held.bound) or failure
         return failure
 
     async def _switch(self, held: HeldOutput, *, on: bool) -> Failure | None:

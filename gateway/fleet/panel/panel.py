@@ -139,6 +139,11 @@ class Panel:
             self._keeper.wake()
         self._reconciler.wake()
 
+    def doors_changed(self) -> None:
+        """The site's doors changed: what its locks open, and which outputs time profiles may hold."""
+        refresh(self.state, self._context)
+        self.wake()
+
     # entries
 
     def passes_left(self, key: str, identifier: Identifier, asked: int) -> int:
