@@ -95,6 +95,8 @@ class SimulatorSettings(_Settings):
     periods: int = Field(12, ge=1, le=12)
     dates: int = Field(14, ge=0, le=14)
     identifiers: int = Field(512, ge=0, le=768)
+    cards: int = Field(20_000, ge=0, le=100_000)
+    """How many a `uhppote` board holds."""
     outputs: int = Field(8, ge=1, le=8)
     events: int = Field(256, ge=1, le=4096)
     """How many its event log holds; the oldest make room."""
