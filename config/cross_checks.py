@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from config.door_checks import doors
 from config.files import MOST_PASSWORD, read_file
-from config.findings import Finding, did_you_mean
+from config.findings import Finding
+from config.nearest import did_you_mean
 from config.panel_model import ModelError, PanelModel
 from config.raw_tables import Once, tables
 from config.settings import LINE_KINDS, NAME, LineSettings, PanelSettings, serial_number

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import AfterValidator, BaseModel
 from pydantic_core import ErrorDetails
+
+from config.nearest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,6 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.what}" if self.line is None else f"{self.place}: {self.what} (line {self.line})"
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the known name that is nearest, nothing where none is near."""
-    folded = {one.lower(): one for one in known}
-    near = get_close_matches(name.lower(), folded, n=1)
-    return f"; did you mean {folded[near[0]]!r}?" if near else ""
 
 
 def matching(pattern: str, expected: str) -> AfterValidator:

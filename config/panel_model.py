@@ -15,8 +15,9 @@ from typing import Annotated, Any
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from config.files import MOST_MODEL, read_file
-from config.findings import did_you_mean, in_words, location_of, matching
+from config.findings import in_words, location_of, matching
 from config.model_checks import Mistake, Tables, model_checks
+from config.nearest import did_you_mean
 from config.panel_parts import (
     Address,
     Addressing,

@@ -2,28 +2,116 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from base64 import b64encode
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
-
-import aiohttp
+from zoneinfo import ZoneInfo
 
 from config.files import read_password
 from config.settings import Settings, UserSettings
+from gateway.cli.options import Asked
+from gateway.cli.output import Mistakes
+from gateway.cli.reading import read_settings
 from gateway.ops import local_socket
 
 _TIMEOUT_S = 30.0
-_LOCAL = "http://localhost"
 
 
-class GatewayRefused(Exception):
-    """The gateway is not there, or refused; `lines` say what and where."""
+class _Local(HTTPConnection):
+    """HTTP over the socket at a place of the file system."""
 
-    def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
+    def __init__(self, place: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_S)
+        self._place = place
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        with local_socket.address_of(self._place) as address:
+            self.sock.connect(address)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The running gateway of a configuration. Its calls raise Mistakes that name the place."""
+
+    settings: Settings
+    url: str | None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.settings.site.timezone)
+
+    @property
+    def place(self) -> str:
+        return self.url or str(self.settings.store.path)
+
+    def get(self, path: str) -> Any:
+        """The decoded JSON body."""
+        return self.call("GET", path)
+
+    def post(self, path: str, body: object = None) -> Any:
+        return self.call("POST", path, body)
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        with self._answered(method, path, body, {}) as response:
+            return _decoded(response.read())
+
+    def lines(self, path: str, accept: str) -> Iterator[str]:
+        """The lines of an answer as they come."""
+        with self._answered("GET", path, None, {"Accept": accept}) as response:
+            for line in response:
+                yield line.decode("utf-8", "replace").rstrip("\r\n")
+
+    @contextmanager
+    def _answered(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> Iterator[HTTPResponse]:
+        connection, more = self._connection()
+        sent = None if body is None else json.dumps(body).encode()
+        try:
+            connection.request(method, path, sent, {**headers, **more})
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise Mistakes(self._refused(response))
+            yield response
+        except TimeoutError as error:
+            raise Mistakes([f"{self.place}: no answer within {_TIMEOUT_S:g} s"]) from error
+        except (OSError, HTTPException, ValueError) as error:
+            told = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise Mistakes([f"{self.place}: no gateway answers there ({told})"]) from error
+        finally:
+            connection.close()
+
+    def _refused(self, response: HTTPResponse) -> list[str]:
+        body = _decoded(response.read())
+        mistakes = body.get("mistakes") if isinstance(body, dict) else None
+        if mistakes:
+            return list(mistakes)
+        told = (body.get("detail") or body.get("error")) if isinstance(body, dict) else None
+        return [f"{self.place}: {told or f'status {response.status}'}"]
+
+    def _connection(self) -> tuple[HTTPConnection, Mapping[str, str]]:
+        """What to ask on, with the headers that say who asks."""
+        if self.url is None:
+            return _Local(_local_place(self.settings)), {}
+        scheme, _, place = self.url.partition("://")
+        kind = HTTPSConnection if scheme == "https" else HTTPConnection
+        return kind(place, timeout=_TIMEOUT_S), _credentials(self.settings)
+
+
+def running(asked: Asked) -> Running:
+    """Raises Mistakes where the configuration has some."""
+    return Running(read_settings(asked.config), asked.url)
+
+
+def _decoded(body: bytes) -> Any:
+    """Raises ValueError."""
+    return json.loads(body)
 
 
 def _password(user: UserSettings) -> str:
@@ -34,27 +122,15 @@ def _password(user: UserSettings) -> str:
     try:
         return read_password(user.password_file)
     except OSError as error:
-        raise GatewayRefused(f"users[0].password_file: {error.strerror}") from error
+        raise Mistakes([f"users[0].password_file: {error.strerror}"]) from error
 
 
-def _credentials(settings: Settings) -> dict[str, str]:
+def _credentials(settings: Settings) -> Mapping[str, str]:
     if not settings.users:
-        raise GatewayRefused("users: the configuration has no user to log in as")
+        raise Mistakes(["users: the configuration has no user to log in as"])
     user = settings.users[0]
     text = b64encode(f"{user.name}:{_password(user)}".encode()).decode()
     return {"Authorization": f"Basic {text}"}
-
-
-@asynccontextmanager
-async def _session(settings: Settings, url: str | None) -> AsyncIterator[aiohttp.ClientSession]:
-    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
-    async with AsyncExitStack() as stack:
-        if url is not None:
-            session = aiohttp.ClientSession(headers=_credentials(settings), timeout=timeout)
-        else:
-            address = stack.enter_context(local_socket.address_of(_local_place(settings)))
-            session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(address), timeout=timeout)
-        yield await stack.enter_async_context(session)
 
 
 def _local_place(settings: Settings) -> Path:
@@ -62,24 +138,6 @@ def _local_place(settings: Settings) -> Path:
     try:
         return local_socket.answering(store)
     except PermissionError as error:
-        raise GatewayRefused(f"{store}: its gateway answers only root and its own user; --url asks over HTTP instead") from error
+        raise Mistakes([f"{store}: its gateway answers only root and its own user; --url asks over HTTP instead"]) from error
     except OSError as error:
-        raise GatewayRefused(f"{store}: no gateway of this store answers ({error.strerror})") from error
-
-
-async def call(settings: Settings, method: str, path: str, url: str | None = None) -> Any:
-    """One request; the decoded JSON body. Raises GatewayRefused."""
-    place = url or str(settings.store.path)
-    try:
-        async with _session(settings, url) as session, session.request(method, (url or _LOCAL) + path) as response:
-            body = await response.json()
-    except aiohttp.ClientConnectorError as error:
-        raise GatewayRefused(f"{place}: no gateway answers there ({error.strerror})") from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise GatewayRefused(f"{place}: no gateway answers there ({error or type(error).__name__})") from error
-    except TimeoutError as error:
-        raise GatewayRefused(f"{place}: no answer within {_TIMEOUT_S:g} s") from error
-    if response.status >= 400:
-        mistakes = body.get("mistakes")
-        raise GatewayRefused(*(mistakes or (f"{place}: {body.get('detail') or body.get('error') or response.status}",)))
-    return body
+        raise Mistakes([f"{store}: no gateway of this store answers ({error.strerror})"]) from error

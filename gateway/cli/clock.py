@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from config.settings import Settings
-from gateway.cli.output import Mistakes, called, say, say_json
+from gateway.cli.client import running
+from gateway.cli.options import Asked
+from gateway.cli.output import Mistakes, confirmed, say, say_json
 
 
 def clock_lines(clock: Mapping[str, Any]) -> list[str]:
@@ -19,26 +17,17 @@ def clock_lines(clock: Mapping[str, Any]) -> list[str]:
     return reason + [f"{warning['severity']}: {warning['text']}" for warning in clock["warnings"]]
 
 
-def trust_clock(settings: Settings, arguments: argparse.Namespace) -> int:
+def trust_clock(asked: Asked, *, yes: bool) -> int:
     """Shows the time of the gateway's host, and takes somebody's word for it."""
-    clock = called(settings, "GET", "/gateway/v1/clock", arguments.url)["clock"]
-    shown = datetime.fromtimestamp(clock["at"], ZoneInfo(settings.site.timezone))
+    gateway = running(asked)
+    clock = gateway.get("/gateway/v1/clock")["clock"]
+    shown = datetime.fromtimestamp(clock["at"], gateway.zone)
     question = "\n".join([*clock_lines(clock), f"The gateway's host says that it is {shown:%A, %Y-%m-%d %H:%M:%S %Z}."])
-    if not arguments.yes and not _confirmed(f"{question} Is that right? [y/N] "):
+    if not yes and not confirmed(f"{question} Is that right?"):
         raise Mistakes(["the clock is left as it is"])
-    path = f"/gateway/v1/clock/trust?at={clock['at']}&up_s={clock['up_s']}"
-    body = called(settings, "POST", path, arguments.url)
-    if arguments.json:
+    body = gateway.post(f"/gateway/v1/clock/trust?at={clock['at']}&up_s={clock['up_s']}")
+    if asked.as_json:
         say_json(body)
     else:
         say(f"trusted until the host boots or its clock is set: {shown:%Y-%m-%d %H:%M:%S %Z}")
     return 0
-
-
-def _confirmed(question: str) -> bool:
-    """Raises Mistakes where nobody is there to ask."""
-    if not sys.stdin.isatty():
-        raise Mistakes(["this asks a question: run it on a terminal, or with --yes"])
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -9,8 +9,9 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,8 @@ from typing import Any, Protocol
 from config.loader import load_settings
 from config.settings import AnyLine, ModbusRtuLine, Settings
 from gateway import app
+from gateway.cli.output import Mistakes
+from gateway.cli.reading import read_settings
 
 Place = str | tuple[str, int]
 
@@ -70,6 +73,32 @@ async def _started(site: AbstractAsyncContextManager[Simulated], stack: AsyncExi
         place = error.filename2 or error.filename
         told = f"{place}: {error.strerror}" if place else error.strerror
         raise app.CannotStart(f"simulated panels: {told}") from error
+
+
+def run_simulated(
+    config: Path,
+    make: Callable[..., AbstractAsyncContextManager[Simulated]],
+    missing: Callable[[Settings], Collection[str]],
+    control_port: int,
+) -> int:
+    """`missing`: the panels whose model has no simulator, one sentence each. Raises Mistakes."""
+    # Panels know nobody: passwords that are not there yet are the gateway's business.
+    settings = read_settings(config, leave_out=("users",))
+    if lacking := missing(settings):
+        raise Mistakes([f"{config}: {panel}" for panel in lacking])
+    return _run(simulate(settings, partial(make, control_port=control_port)))
+
+
+def run_lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[Simulated]], control_port: int) -> int:
+    """`port`: in place of the example's. Raises Mistakes."""
+    return _run(lab(port, partial(make, control_port=control_port)))
+
+
+def _run(work: Coroutine[Any, Any, int]) -> int:
+    try:
+        return asyncio.run(work)
+    except app.CannotStart as error:
+        raise Mistakes([str(error)], is_final=isinstance(error, app.StoreRefused)) from error
 
 
 async def simulate(settings: Settings, make: Callable[[Settings], AbstractAsyncContextManager[Simulated]]) -> int:

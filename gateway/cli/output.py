@@ -1,15 +1,10 @@
-"""What commands say, and how a mistake ends one."""
+"""What commands say, and how a mistake ends one. Imports nothing of the gateway, so that help and completion need not either."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
-
-from config.settings import Settings
-from gateway.cli import client
 
 
 class Mistakes(Exception):
@@ -26,8 +21,8 @@ def say(text: str) -> None:
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 line`, `2 lines`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """`1 line`, `2 lines`, `1,000 lines`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def note(text: str) -> None:
@@ -39,9 +34,10 @@ def say_json(body: object) -> None:
     say(json.dumps(body, indent=1, ensure_ascii=False))
 
 
-def called(settings: Settings, method: str, path: str, url: str | None) -> Any:
-    """What the running gateway answers. Raises Mistakes."""
-    try:
-        return asyncio.run(client.call(settings, method, path, url))
-    except client.GatewayRefused as error:
-        raise Mistakes(error.lines) from error
+def confirmed(question: str) -> bool:
+    """The answer of the person at the terminal. Raises Mistakes where nobody is there to ask."""
+    if not sys.stdin.isatty():
+        raise Mistakes(["this asks a question: run it on a terminal, or with --yes"])
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pydantic_core import to_jsonable_python
 
 from config.panel_model import PanelModel
 from config.settings import Settings
-from drivers.clock import HostClock
+from drivers.clock import HostClock, SystemClock
+from drivers.contract import ItemState
 from gateway.api.errors import ApiError
 from gateway.api.items import read_any
 from gateway.api.validation import items_of, names_of, object_of
 from gateway.app import fleet_options
+from gateway.cli.output import Mistakes, say, say_json
+from gateway.cli.reading import read_models, read_settings
 from gateway.cli.tables import table
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.views import PlanItemPanel, PlanReport, UnknownPanel
 from gateway.site import Site
+from gateway.store.contract import StoreError
 from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
 
@@ -55,11 +60,6 @@ async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: Ho
     return fleet
 
 
-def as_json(report: PlanReport) -> Any:
-    """The body of `POST /gateway/v1/plan`."""
-    return to_jsonable_python(report)
-
-
 def _told(panel: PlanItemPanel, zone: ZoneInfo) -> str:
     parts = [*panel.cuts, panel.message or "", panel.reason.value if panel.reason else ""]
     until = f"until {datetime.fromtimestamp(panel.valid_until, zone):%Y-%m-%d %H:%M}" if panel.valid_until else ""
@@ -79,3 +79,26 @@ def as_text(report: PlanReport, zone: ZoneInfo) -> str:
     frames = [f"{each.panel}: {frame}" for each in report.panels for frame in each.frames]
     heads = ("link_id", "panel", "outcome", "slots", ""), ("panel", "line", "words", "frames", "bytes", "wire_ms", "commits")
     return "\n\n".join([table([heads[0], *items]), table([heads[1], *panels]), "\n".join(frames)]).rstrip()
+
+
+def plan(config: Path, request: Path, panels: str | None, *, as_json: bool) -> int:
+    """`panels`: those in place of the bindings, comma-separated. Status 1 where something is refused."""
+    settings = read_settings(config)
+    named = tuple(name for name in (panels or "").split(",") if name) or None
+    try:
+        body = request.read_bytes()
+    except OSError as error:
+        raise Mistakes([f"{request}: {error.strerror}"]) from error
+    models = read_models(settings.site.models_dir)
+    try:
+        report = asyncio.run(plan_offline(settings, models, body, named, SystemClock()))
+    except StoreError as error:
+        raise Mistakes([str(error)]) from error
+    except CannotPlan as error:
+        raise Mistakes([f"{request}: {error}"]) from error
+    if as_json:
+        say_json(to_jsonable_python(report))
+    else:
+        say(as_text(report, ZoneInfo(settings.site.timezone)))
+    refused = any(panel.outcome is ItemState.REFUSED for item in report.items for panel in item.panels)
+    return 1 if refused else 0

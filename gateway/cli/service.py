@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
+import asyncio
 import gc
 import sys
+from pathlib import Path
 
-from config.settings import Settings
 from gateway import app
-from gateway.cli.output import called, say, say_json
+from gateway.cli import store
+from gateway.cli.client import running
+from gateway.cli.options import Asked
+from gateway.cli.output import Mistakes, say, say_json
+from gateway.cli.reading import read_settings
 
 
-async def serve(settings: Settings, arguments: argparse.Namespace) -> int:
-    given = {"host": arguments.host, "port": arguments.port}
+def serve(config: Path, host: str | None, port: int | None, *, new_store: bool) -> int:
+    """Runs until it is stopped. `host`, `port`: in place of the configuration's. Raises Mistakes where it cannot start."""
+    settings = read_settings(config)
+    if new_store:
+        store.new_store(settings)
+    given = {"host": host, "port": port}
     http = settings.http.model_copy(update={key: value for key, value in given.items() if value is not None})
 
     def ready(url: str) -> None:
@@ -20,7 +28,10 @@ async def serve(settings: Settings, arguments: argparse.Namespace) -> int:
         say(url)
         sys.stdout.flush()
 
-    return await app.serve(settings, arguments.config, ready, http)
+    try:
+        return asyncio.run(app.serve(settings, config, ready, http))
+    except app.CannotStart as error:
+        raise Mistakes([str(error)], is_final=isinstance(error, app.StoreRefused)) from error
 
 
 def _collect_rarely() -> None:
@@ -30,10 +41,10 @@ def _collect_rarely() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-def reload(settings: Settings, arguments: argparse.Namespace) -> int:
+def reload(asked: Asked) -> int:
     """Waits until the gateway has applied its configuration; what it refuses is raised as Mistakes."""
-    body = called(settings, "POST", "/gateway/v1/reload", arguments.url)
-    if arguments.json:
+    body = running(asked).post("/gateway/v1/reload")
+    if asked.as_json:
         say_json(body)
     else:
         say("\n".join(body["changes"]) or "nothing changed")

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from config.settings import Settings
-from gateway.cli.output import Mistakes, called, note, say
+from gateway.cli.client import running
+from gateway.cli.options import Asked
+from gateway.cli.output import Mistakes, note, say
+from gateway.cli.reading import read_settings
 from gateway.store.backups import backup_file, begin_anew, restore_file
 from gateway.store.contract import StoreError
 
 
-def backup(settings: Settings, arguments: Namespace) -> int:
+def backup(config: Path, target: Path, *, force: bool, keep: int) -> int:
     try:
-        backup_file(settings.store.path, arguments.target, force=arguments.force, keep=arguments.keep)
+        backup_file(read_settings(config).store.path, target, force=force, keep=keep)
     except StoreError as error:
         raise Mistakes([str(error)]) from error
-    say(f"{arguments.target}")
+    say(f"{target}")
     return 0
 
 
-def restore(settings: Settings, arguments: Namespace) -> int:
-    store = settings.store.path
+def restore(config: Path, copy: Path) -> int:
+    store = read_settings(config).store.path
     try:
-        aside = restore_file(arguments.backup, store)
+        aside = restore_file(copy, store)
     except StoreError as error:
         raise Mistakes([str(error)]) from error
-    say(f"{store}: restored from {arguments.backup}" + (f"; what was there is {aside}" if aside else ""))
+    say(f"{store}: restored from {copy}" + (f"; what was there is {aside}" if aside else ""))
     return 0
 
 
@@ -40,14 +42,8 @@ def new_store(settings: Settings) -> None:
         note(f"{settings.store.path}: an empty site from now on; what was there is {aside}")
 
 
-def trust_store(settings: Settings, arguments: Namespace) -> int:
-    called(settings, "POST", "/gateway/v1/store/trust", arguments.url)
-    say(f"{settings.store.path}: trusted from now on")
+def trust_store(asked: Asked) -> int:
+    gateway = running(asked)
+    gateway.post("/gateway/v1/store/trust")
+    say(f"{gateway.settings.store.path}: trusted from now on")
     return 0
-
-
-COMMANDS: Mapping[str, Callable[[Settings, Namespace], int]] = {
-    "backup": backup,
-    "restore": restore,
-    "trust-store": trust_store,
-}

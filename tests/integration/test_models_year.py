@@ -25,7 +25,7 @@ from drivers.clock import SystemClock
 from gateway.__main__ import main
 from gateway.api.validation import read_item
 from gateway.app import Gateway, fleet_options
-from gateway.cli import commands, planning
+from gateway.cli import planning
 from gateway.ops import logs
 from gateway.schedules.time_profile import Readings
 from gateway.store.sqlite_schema import open_read_only
@@ -184,7 +184,7 @@ async def test_what_the_plan_says_is_what_every_panel_does_for_a_year(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with lab(tmp_path) as site:
-        monkeypatch.setattr(commands, "SystemClock", lambda: site.clock)
+        monkeypatch.setattr(planning, "SystemClock", lambda: site.clock)
         monkeypatch.setattr(planning, "fleet_options", partial(fleet_options, released_at=0))  # the year begins before it
         monkeypatch.setattr(logs, "configure", lambda **_: None)
         status, planned = await site.planned(capsys, "--json")

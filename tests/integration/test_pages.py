@@ -91,7 +91,7 @@ def test_every_make_target_exists(page: Page) -> None:
 def test_every_command_exists(page: Page, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    known = set(re.findall(r"(?m)^    ([a-z-]+)(?:  |$)", capsys.readouterr().out))
+    known = set(re.findall(r"(?m)^  ([a-z-]+)(?:  |$)", capsys.readouterr().out))
     assert known >= {"serve", "lab", "backup"}
     written = [*page.spans(), *(block.text for block in page.blocks)]
     named = {name for text in written for name in re.findall(r"panel-gateway ([a-z]+(?:-[a-z]+)*)\b", text)}

@@ -1,0 +1,65 @@
+"""Commands about files: a configuration, a request, a panel model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gateway.cli import options
+from gateway.cli.options import Command, command
+
+
+@command("check", "check --config site.toml", "check --strict")
+@options.config
+@options.as_json
+@click.option("--strict", is_flag=True, help="Exit with status 1 for warnings, too.")
+def check(config: Path, as_json: bool, strict: bool) -> int:
+    """List every mistake in a configuration, and warn of what may surprise."""
+    from gateway.cli import check
+
+    return check.check(config, as_json=as_json, strict=strict)
+
+
+@command("plan", "plan request.json", "plan request.json --panels @doors,gate:3")
+@options.config
+@options.as_json
+@click.argument("request", type=options.FILE, metavar="REQUEST.json")
+@click.option("--panels", help="Panels in place of the bindings, comma-separated: @doors,gate:3.")
+def plan(config: Path, as_json: bool, request: Path, panels: str | None) -> int:
+    """Show what a request would do to every panel; nothing is written."""
+    from gateway.cli import planning
+
+    return planning.plan(config, request, panels, as_json=as_json)
+
+
+class Models(click.Group):
+    """`models` lists, `models check FILE` checks; both take the options, wherever they stand."""
+
+    command_class = Command
+
+
+@click.group("models", cls=Models, invoke_without_command=True, subcommand_metavar="[check FILE]")
+@click.option("--config", type=options.FILE, metavar="FILE", help="Configuration whose site.models_dir counts, too.")
+@options.as_json
+@click.pass_context
+def models(ctx: click.Context, config: Path | None, as_json: bool) -> int:
+    """List panel models, or check a model file."""
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = as_json
+        return 0
+    from gateway.cli import models
+
+    return models.models(config, as_json=as_json)
+
+
+@models.command("check")
+@click.argument("file", type=options.FILE, metavar="FILE")
+@click.option("--config", type=options.FILE, metavar="FILE", help="Without effect.")
+@options.as_json
+@click.pass_obj
+def check_model(before: bool, file: Path, config: Path | None, as_json: bool) -> int:
+    """Validate a model file and run its golden vectors."""
+    from gateway.cli import models
+
+    return models.check_model(file, as_json=as_json or before)

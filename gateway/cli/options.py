@@ -1,0 +1,196 @@
+"""Options that several commands have, and what people type as their values. Imports nothing that takes time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import click
+from click.shell_completion import CompletionItem
+
+from config.nearest import did_you_mean
+
+ENVIRONMENT = "PANEL_GATEWAY_CONFIG"
+INSTALLED = Path("/etc/panel-gateway/panel-gateway.toml")
+_LEVEL = "panel-gateway.log-level"
+P = ParamSpec("P")
+Decorated = Callable[..., int]
+
+
+class Command(click.Command):
+    """A command with examples, each what follows `panel-gateway`."""
+
+    examples: tuple[str, ...] = ()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from gateway.ops import logs
+
+        logs.configure(level=ctx.meta.get(_LEVEL, "info"))
+        return super().invoke(ctx)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write_text(f"panel-gateway {example}")
+
+
+def command(name: str, *examples: str) -> Callable[[Decorated], Command]:
+    """The function's docstring is the command's help."""
+
+    def made(function: Decorated) -> Command:
+        made = click.command(name, cls=Command)(function)
+        made.examples = examples
+        return made
+
+    return made
+
+
+class WholeNumber(click.ParamType[int]):
+    """`expected`: in words, for help and mistakes; `most` None: any number."""
+
+    name = "number"
+
+    def __init__(self, expected: str, least: int, most: int | None = None) -> None:
+        self.expected, self.least, self.most = expected, least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and self.least <= int(text) and (self.most is None or int(text) <= self.most)):
+            self.fail(f"expected {self.expected}, got {text!r}", param, ctx)
+        return int(text)
+
+
+class OneOf(click.Choice[str]):
+    """A word of a few, as they are written."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            self.fail(f"expected one of {', '.join(self.choices)}, got {value!r}{did_you_mean(value, self.choices)}", param, ctx)
+        return str(value)
+
+
+PORT = WholeNumber("a port from 0 to 65535", 0, 65535)
+COUNT = WholeNumber("a whole number from 1", 1)
+FILE = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is told to each command that asks the running gateway. `url` None: its socket on this machine."""
+
+    config: Path
+    url: str | None
+    as_json: bool
+
+
+def _which(ctx: click.Context, _: click.Parameter, given: Path | None) -> Path:
+    """The configuration of this command. One that is there and cannot be read is complained of by those who read it."""
+    if given is not None or ctx.resilient_parsing:
+        return given or INSTALLED
+    try:
+        INSTALLED.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise click.UsageError(
+            f"expected a configuration: --config FILE, or its path in ${ENVIRONMENT} (there is no {INSTALLED})", ctx
+        ) from error
+    except OSError:
+        pass
+    return INSTALLED
+
+
+def _web(ctx: click.Context, param: click.Parameter, given: str | None) -> str | None:
+    """The URL without a slash at its end. Where the scheme is left out it is HTTP."""
+    if given is None or ctx.resilient_parsing:
+        return given
+    url = (given if "://" in given else f"http://{given}").rstrip("/")
+    if not _is_base(url):
+        raise click.BadParameter(f"expected a URL such as http://192.0.2.7:8080, got {given!r}", ctx, param)
+    return url
+
+
+def _is_base(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        right = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return right and parts.scheme in ("http", "https") and url == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
+
+
+config = click.option(
+    "--config",
+    type=FILE,
+    envvar=ENVIRONMENT,
+    callback=_which,
+    metavar="FILE",
+    help=f"Configuration file; else ${ENVIRONMENT}, else {INSTALLED}.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON, for scripts.")
+url = click.option(
+    "--url",
+    callback=_web,
+    metavar="URL",
+    help="Ask over HTTP, as the first user, in place of the gateway's socket on this machine.",
+)
+log_level = click.option(
+    "--log-level",
+    type=OneOf(("debug", "info", "warning", "error")),
+    default="info",
+    expose_value=False,
+    callback=lambda ctx, _, level: ctx.meta.__setitem__(_LEVEL, level),
+    help="The least level of what is logged; debug: frames, too.",
+)
+control_port = click.option(
+    "--control-port", type=PORT, default=0, metavar="PORT", help="Port of the control URL; 0 picks a free one."
+)
+yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def asking(function: Callable[Concatenate[Asked, P], int]) -> Decorated:
+    """A command that asks the running gateway: it is called with an `Asked` first."""
+
+    @config
+    @url
+    @as_json
+    @wraps(function)
+    def asked(config: Path, url: str | None, as_json: bool, *args: P.args, **rest: P.kwargs) -> int:
+        return function(Asked(config, url, as_json), *args, **rest)
+
+    return asked
+
+
+def _named(path: Path, table: str) -> Iterator[str]:
+    """The ids that a configuration gives to its panels, lines or doors; none where it cannot be read."""
+    import tomllib
+
+    try:
+        read = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return
+    lines = read.get("lines", [])
+    found = [panel for line in lines for panel in line.get("panels", [])] if table == "panels" else read.get(table, [])
+    yield from (each["id"] for each in found if isinstance(each.get("id"), str))
+
+
+def completed(table: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Completes ids of `panels`, `lines` or `doors` from the configuration's text."""
+
+    def complete(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+        path = ctx.params.get("config") or Path(os.environ.get(ENVIRONMENT) or INSTALLED)
+        return [CompletionItem(name) for name in _named(path, table) if name.startswith(begun)]
+
+    return complete
+
+
+def panel(*, required: bool = True) -> Callable[[Decorated], Decorated]:
+    """The argument PANEL."""
+    return click.argument("panel", required=required, shell_complete=completed("panels"))

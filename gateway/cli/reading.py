@@ -1,0 +1,27 @@
+"""What commands read of an installation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from config.loader import ConfigurationError, load_settings
+from config.panel_model import ModelError, PanelModel, load_models
+from config.settings import Settings
+from gateway.cli.output import Mistakes
+
+
+def read_settings(path: Path, leave_out: Collection[str] = ()) -> Settings:
+    """The configuration, checked whole but for the tables that are left out. Raises Mistakes."""
+    try:
+        return load_settings(path, leave_out=leave_out)
+    except ConfigurationError as error:
+        raise Mistakes([f"{path}: {mistake}" for mistake in error.mistakes], is_final=error.is_final) from error
+
+
+def read_models(folder: Path | None) -> Mapping[str, PanelModel]:
+    """Shipped and own models. Raises Mistakes."""
+    try:
+        return load_models(folder)
+    except ModelError as error:
+        raise Mistakes(error.mistakes) from error

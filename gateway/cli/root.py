@@ -1,0 +1,127 @@
+"""The command line: which commands there are, and how one ends.
+
+A command is loaded when it is named, and what it does when it is carried out: help and completion import neither the web server
+nor the configuration. Exit status: 0 done, 1 mistakes or refused, 2 usage; `serve` also 78: the configuration's text or the store
+is refused, and a restart does not help. With `--exit-code`, 3 where something is not as asked.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+
+import click
+from click.shell_completion import shell_complete
+
+from config.nearest import did_you_mean
+from gateway.cli.output import Mistakes
+from gateway.release import VERSION
+
+NAME = "panel-gateway"
+COMPLETION = "_PANEL_GATEWAY_COMPLETE"
+REFUSED = 78
+SECTIONS: Mapping[str, Mapping[str, str]] = {
+    "Run": {"serve": "running", "lab": "running", "simulate": "running", "reload": "running"},
+    "Look": {"status": "asking"},
+    "Panels": dict.fromkeys(("sync", "retry", "accept", "reinit", "erase", "forget"), "verbs"),
+    "Configuration": {"check": "files", "plan": "files", "models": "files"},
+    "Store and clock": dict.fromkeys(("backup", "restore", "trust-store", "trust-clock"), "storing"),
+    "Shell": {"completion": "shell", "manual": "shell"},
+}
+"""By the heading in the help: each command, and the module of `gateway.cli.commands` that has it."""
+_HOMES = {name: module for commands in SECTIONS.values() for name, module in commands.items()}
+
+
+class Root(click.Group):
+    """All commands, none of them loaded before it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        home = _HOMES.get(cmd_name)
+        return None if home is None else _loaded(home, cmd_name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _HOMES and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"no such command {args[0]!r}{did_you_mean(args[0], _HOMES)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, names in SECTIONS.items():
+            rows = [(name, found.get_short_help_str(100)) for name in names if (found := self.get_command(ctx, name))]
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+
+def _loaded(home: str, name: str) -> click.Command:
+    found = getattr(import_module(f"gateway.cli.commands.{home}"), name.replace("-", "_"))
+    assert isinstance(found, click.Command), name
+    return found
+
+
+@click.group(
+    NAME,
+    cls=Root,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=f"'{NAME} COMMAND --help' shows the options of a command, with examples.",
+)
+@click.version_option(VERSION, prog_name=NAME, message="%(prog)s %(version)s")
+def root() -> None:
+    """The BAS-IP panel API for the hardware panels of a site."""
+
+
+def run(arguments: Sequence[str] | None, simulators: object) -> int:
+    """Carry out one command; returns the exit status. `simulators`: what `lab` and `simulate` run. Raises SystemExit for help and
+    for mistakes of usage."""
+    if instruction := os.environ.get(COMPLETION):
+        return shell_complete(root, {}, NAME, COMPLETION, instruction)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    ctx: click.Context | None = None
+    try:
+        with root.make_context(NAME, given, obj=simulators) as ctx:
+            return int(root.invoke(ctx) or 0)
+    except click.exceptions.Exit as left:
+        raise SystemExit(left.exit_code) from None
+    except click.ClickException as error:
+        _complain(_wrong(error))
+        raise SystemExit(2) from None
+    except Mistakes as mistakes:
+        _complain(mistakes.lines)
+        return REFUSED if mistakes.is_final and ctx is not None and ctx.invoked_subcommand == "serve" else 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _complain(lines: Iterable[str]) -> None:
+    from gateway.ops.logs import complain
+
+    complain(lines)
+
+
+def _wrong(error: click.ClickException) -> Iterator[str]:
+    """A mistake of usage in one line: the command, the place, what was expected."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        yield error.format_message()
+        return
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    place = "" if ctx is None else f"{ctx.command_path}: "
+    yield place + _said(error, ctx)
+
+
+def _said(error: click.ClickException, ctx: click.Context | None) -> str:
+    if isinstance(error, click.NoSuchOption):
+        known = [] if ctx is None else [name for param in ctx.command.params for name in param.opts]
+        return f"no such option {error.option_name!r}{did_you_mean(error.option_name, [*known, '--help'])}"
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        return f"expected {error.param.make_metavar(ctx or click.Context(root))}, got nothing"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        named = error.param.opts[0] if isinstance(error.param, click.Option) else error.param.human_readable_name
+        return f"{named}: {error.message}"
+    text = error.format_message().rstrip(".")
+    return text[:1].lower() + text[1:]

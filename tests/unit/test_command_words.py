@@ -1,0 +1,137 @@
+"""What a person sees who asks for help, completes a word or mistypes one: at once, in one sentence, without a load of modules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.__main__ import main
+from gateway.cli.options import ENVIRONMENT
+from gateway.cli.root import COMPLETION, SECTIONS, root
+
+HEAVY = ("aiohttp", "asyncio", "pydantic", "prometheus_client", "pymodbus", "config.settings", "config.loader", "gateway.app")
+NAMES = [name for commands in SECTIONS.values() for name in commands]
+_IMPORTED = f"""
+import sys
+from gateway.__main__ import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(*sorted(set(sys.modules) & set({HEAVY!r})), file=sys.stderr)
+"""
+
+
+def imported(*arguments: str, **environment: str) -> tuple[str, list[str]]:
+    """What a command prints, and which of the heavy modules it imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORTED, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+    return done.stdout, done.stderr.split()
+
+
+def completing(words: str, config: Path | None = None) -> dict[str, str]:
+    """What the shell sets while `words` are typed."""
+    known = {} if config is None else {ENVIRONMENT: str(config)}
+    return {COMPLETION: "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1), **known}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["status", "--help"], ["plan", "--help"]], ids=" ".join)
+def test_help_does_not_wait_for_the_service_to_be_loaded(arguments: list[str]) -> None:
+    out, heavy = imported(*arguments)
+    assert (bool(out), heavy) == (True, [])
+
+
+def test_a_word_is_completed_with_the_panels_of_the_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "site.toml"
+    config.write_text('[[lines]]\nid = "a"\n[[lines.panels]]\nid = "lobby"\n[[lines.panels]]\nid = "loft"\n[[lines.panels]]\n')
+    out, heavy = imported(**completing("panel-gateway status lo", config))
+    assert (out.split(), heavy) == (["plain,lobby", "plain,loft"], [])
+    out, _ = imported(**completing("panel-gateway trust-"))
+    assert out.split() == ["plain,trust-store", "plain,trust-clock"]
+    config.write_text("no [ table")
+    out, heavy = imported(**completing("panel-gateway status lo", config))
+    assert (out.split(), heavy) == ([], [])
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_takes_its_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert COMPLETION in script
+    if found := shutil.which(shell):
+        done = subprocess.run([found, "-n"], input=script, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_manual_has_every_command_and_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["manual"]) == 0
+    page = capsys.readouterr().out.replace("\\-", "-")
+    for name in NAMES:
+        command = root.get_command(root.make_context("panel-gateway", ["--help"], resilient_parsing=True), name)
+        assert command is not None
+        assert f"\n.SS {name}" in page
+        assert all(option in page for param in command.params for option in param.opts if option.startswith("-"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_says_what_it_does(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([name, "--help"])
+    shown = capsys.readouterr().out
+    assert left.value.code == 0
+    assert f"Usage: panel-gateway {name}" in shown
+    assert "Examples:" in shown or name == "models"
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("statsu", "panel-gateway: no such command 'statsu'; did you mean 'status'?"),
+        ("status --jsn", "panel-gateway status: no such option '--jsn'; did you mean '--json'?"),
+        ("sync --config x", "panel-gateway sync: expected PANEL, got nothing"),
+        ("sync --config x one two", "panel-gateway sync: got unexpected extra argument (two)"),
+        (
+            "status --config x --url ftp://a",
+            "panel-gateway status: --url: expected a URL such as http://192.0.2.7:8080, got 'ftp://a'",
+        ),
+        ("status --config x --url a:b", "panel-gateway status: --url: expected a URL such as http://192.0.2.7:8080, got 'a:b'"),
+        ("backup --config x --keep 0 y", "panel-gateway backup: --keep: expected a whole number from 1, got '0'"),
+        ("completion sh", "panel-gateway completion: SHELL: expected one of bash, zsh, fish, got 'sh'; did you mean 'zsh'?"),
+        (
+            "lab --log-level loud",
+            "panel-gateway lab: --log-level: expected one of debug, info, warning, error, got 'loud'",
+        ),
+    ],
+)
+def test_a_wrong_word_is_one_sentence_that_says_what_was_expected(
+    typed: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(typed.split())
+    said = capsys.readouterr()
+    assert (left.value.code, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert said.err.startswith(told)
+
+
+def test_without_a_configuration_its_places_are_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    monkeypatch.setattr("gateway.cli.options.INSTALLED", tmp_path / "none.toml")
+    with pytest.raises(SystemExit) as left:
+        main(["status"])
+    told = capsys.readouterr().err
+    assert (left.value.code, "--config FILE" in told, ENVIRONMENT in told, "none.toml" in told) == (2, True, True, True)
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "gone.toml"))
+    assert main(["status"]) == 1
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'gone.toml'}: ")
