@@ -35,6 +35,7 @@ from gateway.ops.audit import audit, who
 from gateway.ops.host_network import host_network
 from gateway.ops.keeping import Keeper
 from gateway.ops.metrics import Metrics
+from gateway.ops.problem_watch import ProblemWatch
 from gateway.ops.serial_number import serial_number
 from gateway.ops.systemd import notify, watchdog_interval_s
 from gateway.release import RELEASED_AT
@@ -156,6 +157,8 @@ class Gateway:
         self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.holds) for each in self._fleet.departed()})
         self._metrics.watch_clock(self._fleet.clock)
         self._metrics.watch_store(self._fleet.store_view)
+        self._problems = ProblemWatch(self._fleet, self._writable.value, path)
+        self._metrics.watch_problems(self._problems.counts)
         self._beside = Supervisor()
         keeper = Keeper(FACT, self._known_addresses, self._store, self._fleet.stamp)
         self._stack.push_async_callback(keeper.keep)
@@ -168,6 +171,7 @@ class Gateway:
         await self._site.apply(settings.lines, self._models(settings))
         await self._fleet.start()
         self._beside.spawn(keeper.run(), "known addresses")
+        self._beside.spawn(self._problems.run(), "problems")
         await listening.start_serving()
         if local is not None:
             await local.start_serving()
@@ -198,6 +202,7 @@ class Gateway:
                 metrics=self._metrics.exposition,
                 trust_store=self._fleet.believe,
                 store=self._fleet.store_view,
+                problems=self._problems.look,
                 known_addresses=self._known_addresses,
             )
         )

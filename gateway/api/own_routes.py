@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.api import bindings, clock, operations, panels, plans
+from gateway.api import bindings, clock, operations, panels, plans, problems
 from gateway.api.identifier_models import LinkIdentifier
 from gateway.api.models import LinkTimeProfile
 from gateway.api.openapi import described
@@ -21,6 +21,7 @@ from gateway.api.shapes import (
     PanelNames,
     Panels,
     PlanBody,
+    Problems,
     Reloaded,
     Trusted,
     Unbound,
@@ -59,6 +60,8 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     trusts = "somebody says that the clock is right"
     yield Route("POST", f"{OWN}/clock/trust", clock.trust, trusts, Json(ClockAnswer), query=seen, refuses=(409,))
     yield Route("GET", f"{OWN}/lines", operations.lines, "the statistics of every line and unit", Json(Lines))
+    wrong = "what is wrong now, the worst first, and what to do about it"
+    yield Route("GET", f"{OWN}/problems", problems.all_problems, wrong, Json(Problems))
     items = Json(PlanBody[LinkTimeProfile | LinkIdentifier])
     yield Route("POST", f"{OWN}/plan", plans.plan, "what an upsert would do to every panel", Json(PlanReport), items)
     explains = "whether an item is open at a moment, as asked and on each panel"

@@ -15,6 +15,7 @@ from gateway.api.known_addresses import KnownAddresses
 from gateway.concurrency import Supervisor
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.panel.departed import Departed
+from gateway.fleet.problems import Problem
 from gateway.fleet.results import LinkReport
 from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision, StoreView
 from gateway.store.contract import DesiredItem
@@ -137,6 +138,7 @@ class ApiServices:
     `trust_store` ends the doubt about the store; raises StoreError. `store` says whether there is one.
     `known_addresses`: those that are remembered over a restart (None: only while it runs).
     `inert` keeps what managers write to devices; `network` tells what the host says of its network.
+    `problems` looks for what is wrong now, the worst first (None: nothing looks).
     `device_serial` is a UUID that stays the same over restarts.
     """
 
@@ -154,6 +156,7 @@ class ApiServices:
     trust_store: Callable[[], Coroutine[Any, Any, None]] | None = None
     known_addresses: KnownAddresses | None = None
     store: Callable[[], StoreView] | None = None
+    problems: Callable[[], Awaitable[Sequence[Problem]]] | None = None
 
 
 SERVICES = web.AppKey("services", ApiServices)

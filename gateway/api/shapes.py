@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, Field
 
 from gateway.fleet.host_clock import ClockView
+from gateway.fleet.problems import Severity
 from gateway.fleet.results import PanelResult
 from gateway.fleet.views import PanelView, StoreView
 
@@ -113,6 +114,24 @@ class ClockAnswer:
 @dataclass(frozen=True, slots=True)
 class Lines:
     lines: list[dict[str, Any]]
+
+
+class ShownProblem(BaseModel):
+    """`panel`, `line`, `link_ids`: left out where it touches none."""
+
+    code: str
+    severity: Severity
+    since: int | None
+    text: str
+    remedy: str
+    command: str
+    panel: str | None = None
+    line: str | None = None
+    link_ids: list[str] = Field(default_factory=list)
+
+
+class Problems(BaseModel):
+    problems: list[ShownProblem]
 
 
 @dataclass(frozen=True, slots=True)

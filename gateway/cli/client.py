@@ -23,6 +23,10 @@ from gateway.ops import local_socket
 _TIMEOUT_S = 30.0
 
 
+class NoGateway(Mistakes):
+    """Nobody answers."""
+
+
 class _Local(HTTPConnection):
     """HTTP over the socket at a place of the file system."""
 
@@ -83,7 +87,7 @@ class Running:
             raise Mistakes([f"{self.place}: no answer within {_TIMEOUT_S:g} s"]) from error
         except (OSError, HTTPException, ValueError) as error:
             told = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise Mistakes([f"{self.place}: no gateway answers there ({told})"]) from error
+            raise NoGateway([f"{self.place}: no gateway answers there ({told})"]) from error
         finally:
             connection.close()
 
@@ -140,4 +144,4 @@ def _local_place(settings: Settings) -> Path:
     except PermissionError as error:
         raise Mistakes([f"{store}: its gateway answers only root and its own user; --url asks over HTTP instead"]) from error
     except OSError as error:
-        raise Mistakes([f"{store}: no gateway of this store answers ({error.strerror})"]) from error
+        raise NoGateway([f"{store}: no gateway of this store answers ({error.strerror})"]) from error

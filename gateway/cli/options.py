@@ -152,6 +152,7 @@ log_level = click.option(
 control_port = click.option(
     "--control-port", type=PORT, default=0, metavar="PORT", help="Port of the control URL; 0 picks a free one."
 )
+exit_code = click.option("--exit-code", is_flag=True, help="Exit with status 3 where something is not as asked.")
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 

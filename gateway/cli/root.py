@@ -24,13 +24,13 @@ COMPLETION = "_PANEL_GATEWAY_COMPLETE"
 REFUSED = 78
 SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Run": {"serve": "running", "lab": "running", "simulate": "running", "reload": "running"},
-    "Look": {"status": "asking"},
+    "Look": {"status": "asking", "doctor": "asking"},
     "Panels": dict.fromkeys(("sync", "retry", "accept", "reinit", "erase", "forget"), "verbs"),
     "Configuration": {"check": "files", "plan": "files", "models": "files"},
     "Store and clock": dict.fromkeys(("backup", "restore", "trust-store", "trust-clock"), "storing"),
     "Shell": {"completion": "shell", "manual": "shell"},
 }
-"""By the heading in the help: each command, and the module of `gateway.cli.commands` that has it."""
+"""Each command under its heading in the help, and the module of `gateway.cli.commands` that has it."""
 _HOMES = {name: module for commands in SECTIONS.values() for name, module in commands.items()}
 
 

@@ -198,6 +198,8 @@ class PanelView:
     """The same, with what they open."""
     foreign_commits: int = 0
     """How often somebody else committed to the panel since the gateway started."""
+    foreign_commit_at: int | None = None
+    """When the last of these was noticed."""
     law_until: int | None = None
     writes: Mapping[str, int] = field(default_factory=dict)
     """Writes that left for storage of limited endurance, ever: e.g. ``{"flash": 3}``."""

@@ -102,6 +102,10 @@ class Metrics:
         """Add whether the store is trusted at the moment of asking, and what it has not taken yet."""
         self._registry.register(_StoreCollector(store))
 
+    def watch_problems(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Add how many problems of each code there were at the last look."""
+        self._registry.register(_ProblemCollector(counts))
+
     def exposition(self) -> bytes:
         """The metrics in the Prometheus text format."""
         return generate_latest(self._registry)
@@ -138,6 +142,20 @@ class _StoreCollector(Collector):
         yield GaugeMetricFamily("panel_gateway_store_trusted", text, value=int(view.doubt is None))
         text = "Deletions that the store has not taken yet"
         yield GaugeMetricFamily("panel_gateway_deletions_not_durable", text, value=view.not_durable)
+
+
+class _ProblemCollector(Collector):
+    def __init__(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        self._counts = counts
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        problems = GaugeMetricFamily("panel_gateway_problems", "What `panel-gateway doctor` tells", labels=["code"])
+        for code, count in self._counts().items():
+            problems.add_metric([code], count)
+        yield problems
 
 
 class _PanelCollector(Collector):

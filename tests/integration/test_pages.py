@@ -23,6 +23,8 @@ from config.settings import HttpSettings, LineSettings, PanelSettings, Simulator
 from drivers.bus.statistics import TrafficStatistics
 from drivers.contract import Availability, ItemState, Outcome, Reason
 from gateway.__main__ import main
+from gateway.cli import doctor
+from gateway.fleet import problems
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.results import PanelResult
 from gateway.fleet.views import EnduranceView, ForeignSlot, ItemView, PanelView, StateWord
@@ -164,8 +166,15 @@ def test_the_gateways_page_has_every_metric() -> None:
     metrics = Metrics()
     metrics.watch(tuple)
     metrics.watch_clock(lambda: ClockView(False, None, None, None, (), 0.0, 0.0))
+    metrics.watch_problems(dict)
     told = re.findall(r"(?m)^# TYPE panel_gateway_(\w+?)(?:_total|_created)? ", metrics.exposition().decode())
     assert {"pushes", "line_up", "clock_warning"} <= set(told) <= GATEWAY.spans()
+
+
+def test_the_gateways_page_has_every_problem() -> None:
+    codes = set(re.findall(r'(?:roblem|made)\(\s*"(\w+)"', inspect.getsource(problems) + inspect.getsource(doctor)))
+    assert codes >= {"panel_away", "line_unavailable", "store_refused"}
+    assert codes <= GATEWAY.spans()
 
 
 def test_the_gateways_page_has_every_record_of_the_audit_trail() -> None:

@@ -88,6 +88,24 @@ async def test_the_status_of_a_panel_that_cannot_be_reached(site: Path, typed: T
         assert (status, err) == (1, f"{site.parent}/store.db: attic: no such panel, output or group\n")
 
 
+async def test_a_doctor_tells_what_is_wrong_and_what_to_do(site: Path, typed: Typed) -> None:
+    async with serving(site):
+        for _ in range(200):
+            status, out, _ = await typed("doctor", "--json", "--exit-code")
+            found = {problem["code"]: problem for problem in json.loads(out)["problems"]}
+            if "panel_away" in found:
+                break
+        assert (status, found["panel_away"]["panel"], found["panel_away"]["line"]) == (3, "door", "annex")
+        status, out, _ = await typed("doctor")
+        assert status == 0
+        assert out.startswith("ERROR panel_away, since ")
+        assert "  $ panel-gateway status door\n" in out
+    status, out, _ = await typed("doctor", "--exit-code")
+    assert (status, out.splitlines()[0]) == (3, "ERROR gateway_not_running")
+    (site.parent / "store.db").write_text("no store")
+    assert (await typed("doctor"))[1].splitlines()[0] == "ERROR store_refused"
+
+
 async def test_each_verb_is_passed_on_or_refused_with_its_reason(site: Path, typed: Typed) -> None:
     async with serving(site):
         for verb in ("sync", "reinit", "retry", "erase"):

@@ -14,3 +14,13 @@ def status(asked: Asked, panel: str | None) -> int:
     from gateway.cli import status
 
     return status.status(asked, panel)
+
+
+@command("doctor", "doctor", "doctor --exit-code")
+@options.asking
+@options.exit_code
+def doctor(asked: Asked, exit_code: bool) -> int:
+    """Tell all that is wrong now, worst first, each with what to do."""
+    from gateway.cli import doctor
+
+    return doctor.doctor(asked, exit_code=exit_code)

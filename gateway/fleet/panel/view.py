@@ -75,6 +75,7 @@ def view_of(
         foreign_identifiers=tuple(sorted(state.foreign_identifiers())),
         foreign=foreign,
         foreign_commits=state.commits.foreign,
+        foreign_commit_at=None if state.commits.last_at is None else int(state.commits.last_at),
         law_until=state.law_until,
         writes=state.wear.written,
         endurance=state.wear.view(),

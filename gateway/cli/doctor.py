@@ -1,0 +1,70 @@
+"""`panel-gateway doctor`: all that is wrong now, worst first, each with what to do. Of a gateway that does not answer, why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from textwrap import fill
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from config.settings import Settings
+from gateway.cli.client import NoGateway, Running, running
+from gateway.cli.options import Asked
+from gateway.cli.output import say, say_json
+from gateway.cli.times import aged
+from gateway.store.contract import StoreError
+from gateway.store.sqlite_schema import open_read_only
+
+NOT_AS_ASKED = 3
+_WIDTH = 100
+_INFO = "info"
+
+
+def doctor(asked: Asked, *, exit_code: bool) -> int:
+    """`exit_code`: status 3 where something is wrong."""
+    gateway = running(asked)
+    found = found_by(gateway)
+    if asked.as_json:
+        say_json({"problems": found})
+    else:
+        say("\n\n".join(told(problem, gateway.zone, time.time()) for problem in found) or "nothing is wrong")
+    return NOT_AS_ASKED if exit_code and any(problem["severity"] != _INFO for problem in found) else 0
+
+
+def found_by(gateway: Running) -> list[Mapping[str, Any]]:
+    """What the gateway says of itself, or why it says nothing. Raises Mistakes."""
+    try:
+        return list(gateway.get("/gateway/v1/problems")["problems"])
+    except NoGateway as absent:
+        if gateway.url is not None:
+            raise
+        return [_absent(gateway.settings, absent.lines[0])]
+
+
+def _absent(settings: Settings, told: str) -> Mapping[str, Any]:
+    try:
+        open_read_only(settings.store.path)
+    except StoreError as error:
+        text = f"the gateway does not run, and its store is refused: {error}"
+        remedy = "put a backup back, or start with an empty site (serve --new-store)"
+        return _problem("store_refused", text, remedy, "panel-gateway restore FILE")
+    text = f"the gateway does not run: {told}. Panels go on with what they hold"
+    return _problem("gateway_not_running", text, "start it; its log says why it ended", "systemctl status panel-gateway")
+
+
+def _problem(code: str, text: str, remedy: str, command: str) -> Mapping[str, Any]:
+    return {"code": code, "severity": "error", "since": None, "text": text, "remedy": remedy, "command": command}
+
+
+def told(problem: Mapping[str, Any], zone: ZoneInfo, now: float) -> str:
+    """A problem for a person, in three or four lines."""
+    return "\n".join(_lines(problem, zone, now))
+
+
+def _lines(problem: Mapping[str, Any], zone: ZoneInfo, now: float) -> Iterator[str]:
+    since = "" if problem["since"] is None else f", since {aged(problem['since'], now, zone)}"
+    yield f"{problem['severity'].upper()} {problem['code']}{since}"
+    yield fill(problem["text"], _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    yield fill(f"what to do: {problem['remedy']}", _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    yield f"  $ {problem['command']}"
