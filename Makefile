@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 PARALLEL := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: lab test long lint unit one slowest coverage hostile fuzz polls bench mutants soak clean
+.PHONY: lab test long lint unit one slowest coverage hostile fuzz polls bench mutants soak soak-site clean
 
 lab: .venv/run.stamp
 	$(BIN)/panel-gateway lab $(ARGS)
@@ -62,6 +62,14 @@ mutants: .venv/test.stamp
 soak: .venv/test.stamp
 	$(BIN)/python -m tests.benchmarks.kill9
 	$(BIN)/python -m tests.benchmarks.soak_line
+
+# A whole site: twenty days in virtual time, then an hour in real processes. SEEDS=1 HOURS=6 MINUTES=5 for a look.
+SEEDS ?= 20
+HOURS ?= 24
+MINUTES ?= 60
+soak-site: .venv/test.stamp
+	$(BIN)/python -m tests.benchmarks.soak_site --seeds $(SEEDS) --hours $(HOURS)
+	$(BIN)/python -m tests.benchmarks.soak_hour --minutes $(MINUTES)
 
 clean:
 	rm -rf .venv .mutants build *.egg-info .coverage*
