@@ -15,6 +15,7 @@ import aiohttp
 from tests.benchmarks.hour_site import ACCESS, LEASE_S, OUTPUTS, TABLES, ZONE
 from tests.judge import seconds_on_wall, wall_clock
 from tests.support.ledger import Ledger
+from tests.support.minutes import DAY
 
 NEAR_S = 6.0
 """A panel's clock is right within so much; an edge may come as much earlier or later."""
@@ -111,12 +112,12 @@ class Judge:
         now = local_second(began)
         for target in (*TABLES, *OUTPUTS):
             wanted = [each for each in self.ledger.wanted(target) if each.link_id not in refused.get(target, ())]
-            for view in (views[target.partition(":")[0]],):
-                found = self._is_open(target, view)
-                due = {any(each.on(at // 86_400) >> at % 86_400 // 60 & 1 for each in wanted) for at in _around(now)}
-                self.counts["compared open" if found else "compared closed"] += 1
-                if found not in due:
-                    self.lies.append(f"{view['clock']} {target} is {'open' if found else 'closed'} at rest")
+            view = views[target.partition(":")[0]]
+            found = self._is_open(target, view)
+            due = {any(each.on(at // DAY) >> at % DAY // 60 & 1 for each in wanted) for at in _around(now)}
+            self.counts["compared open" if found else "compared closed"] += 1
+            if found not in due:
+                self.lies.append(f"{view['clock']} {target} is {'open' if found else 'closed'} at rest")
 
     @staticmethod
     def _is_open(target: str, view: View) -> bool:

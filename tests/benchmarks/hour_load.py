@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from tests.benchmarks.hour_judge import Judge
-from tests.benchmarks.hour_site import ACCESS, EVERYWHERE
+from tests.benchmarks.hour_site import EVERYWHERE
 from tests.judge_access import Body
 from tests.support.chance import Drawn
 from tests.support.ledger import Version, version_of
@@ -18,7 +18,7 @@ from tests.support.processes import Client
 
 PROFILES = "/api/v1/access/timeprofile/items/link"
 PEOPLE = "/api/v1/access/identifier/items/link"
-PAUSE_S = 4.0
+_PAUSE_S = 4.0
 _NOTHING_KEPT = frozenset({"number_taken_by_another_identifier", "bound_time_profile_doesnt_exist"})
 
 
@@ -36,7 +36,7 @@ class Load:
             while True:
                 await self._one(client)
                 await self._claims(client)
-                await asyncio.sleep(random.uniform(0, 2 * PAUSE_S))
+                await asyncio.sleep(random.uniform(0, 2 * _PAUSE_S))
         except aiohttp.ClientError:
             self.counts["requests cut off"] += bool(self._ledger.unsure or self._ledger.unsure_bound)
 
@@ -130,6 +130,3 @@ class Load:
             bodies |= {body["link_id"]: body for body in listed}
         bound = (await client.call("GET", "/gateway/v1/bindings"))["bindings"]
         return list(self._ledger.found(bodies, {each["link_id"]: tuple(each["panels"]) for each in bound}))
-
-
-assert set(ACCESS) <= set(EVERYWHERE)

@@ -41,10 +41,6 @@ class Mishap:
     end: Do
 
 
-async def _nothing() -> None:
-    return
-
-
 class Mishaps:
     """`strike` is told of every panel that something happens to."""
 

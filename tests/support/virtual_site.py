@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Coroutine, Mapping
@@ -122,14 +123,11 @@ class VirtualSite:
         self.restrict(connection)
 
     def set_medium(self, restrict: Callable[[sqlite3.Connection], None]) -> None:
-        """`restrict` is told of every connection, those that are open too."""
+        """`restrict` is told of every connection, of the open one too."""
         self.restrict = restrict
         for connection in self._connections[-1:]:
-            with_open = connection
-            try:
-                restrict(with_open)
-            except sqlite3.ProgrammingError:  # it was closed meanwhile
-                self._connections.clear()
+            with contextlib.suppress(sqlite3.ProgrammingError):  # it was closed meanwhile
+                restrict(connection)
 
     async def kill(self) -> None:
         self.lives += 1
