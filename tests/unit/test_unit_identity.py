@@ -192,7 +192,8 @@ def neighbour(serial: str | None, found: str | None = None, *, departed: bool = 
         ("8", "7", None, (neighbour("8", departed=True),), "which has left the site", False),
         ("8", None, None, (neighbour("8", departed=True),), None, False),
         ("7", "7", None, (neighbour("7"),), None, False),
-        ("8", "7", None, (neighbour("8", "8"),), None, False),
+        ("8", "7", None, (neighbour("8", "8"),), "this is vault's unit", False),
+        ("8", None, None, (neighbour("8", "8"),), None, False),
         ("8", "7", None, (neighbour("9", "9"),), "the panel has 7", True),
         ("7", "7", "7", (), None, False),
         ("8", "8", "7", (), "the configuration says 7", False),
@@ -338,3 +339,10 @@ def test_a_unit_behind_a_connection_that_was_opened_anew_is_not_taken_for_the_pa
         assert len(one.panel.slots) == 2, "also what was not asked for again is there"
 
     two_panels(test)
+
+
+def test_two_units_that_changed_places_under_a_running_gateway_open_nothing_though_one_is_looked_at_first() -> None:
+    """The other panel is still remembered as its unit was read before: that is no second unit with this number."""
+    neighbour = Neighbour("gate", ("open-access-panel", ""), serial="B", found="B", images=())
+    assert judge("B", "A", None, [neighbour]).another is not None
+    assert judge("B", None, None, [neighbour]).another is None, "a panel that is met for the first time"

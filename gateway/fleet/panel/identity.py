@@ -103,10 +103,14 @@ SAME = UnitVerdict()
 
 
 def judge(found: str | None, known: str | None, fixed: str | None, neighbours: Collection[Neighbour]) -> UnitVerdict:
-    """A unit by its serial number alone. `found` None: it has none. `known`: that of the panel, `fixed`: by the configuration."""
+    """A unit by its serial number alone. `found` None: it has none. `known`: that of the panel, `fixed`: by the configuration.
+
+    That two units show one number tells something where the panel has another number: the neighbour may have been read before
+    the two changed places.
+    """
     if fixed is not None:
         return SAME if found == fixed else UnitVerdict(f"{_said(found)}, the configuration says {fixed}")
-    if found == known or met_twice(found, known, neighbours):
+    if found == known or (known is None and met_twice(found, known, neighbours)):
         return SAME
     if found is None:
         return UnitVerdict(f"the unit reports no serial number, the panel has {known}", replaceable=True)
