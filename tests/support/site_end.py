@@ -8,9 +8,10 @@ from random import Random
 from drivers.contract import TIME_PROFILE, ItemState, Reason
 from gateway.fleet.views import ItemView, PanelView
 from simulators.open_access_panel import OpenAccessPanel
+from tests.judge import seconds_on_wall, wall_clock
 from tests.support.ledger import Ledger
 from tests.support.open_minutes import OpenMinutes
-from tests.support.soaked_site import READERS
+from tests.support.soaked_site import READERS, ZONE
 from tests.support.virtual_site import VirtualSite
 
 _AT_REST = ("in_sync", "refused", "foreign")
@@ -51,7 +52,7 @@ class SiteEnd:
         """Whether the panel itself lets a card in at a Unix minute."""
         panel = self._site.panels[name]
         assert isinstance(panel, OpenAccessPanel)
-        local = self._units[name].now() // 60 + minute - int(self._site.right.wall()) // 60
+        local = seconds_on_wall(wall_clock(ZONE, 60 * minute)) // 60
         return panel.would_read("card", number, door, minute, local).granted
 
     def wider(self, random: Random) -> Iterator[str]:

@@ -176,10 +176,12 @@ class Mishaps:
             connection.execute("PRAGMA query_only = 0")
 
         async def begin() -> None:
+            self._site.takes_no_writes = True
             self._site.set_medium(restrict)
 
         async def end() -> None:
             self._site.set_medium(release)
+            self._site.takes_no_writes = False
 
         return Mishap("a full disk" if is_full else "a disk that may only be read", "medium", self._for(30, 2400), begin, end)
 

@@ -123,7 +123,7 @@ class Requests:
                 self._ledger.refused(link_id, None)
             return
         for report in reports:
-            if any(result.reason is Reason.NOT_DURABLE for result in report.panels):
+            if any(result.reason is Reason.NOT_DURABLE for result in report.panels) or self._site.takes_no_writes:
                 self._record.counts["deletions that were not durable"] += 1  # a kill may undo it
             else:
                 self._deleted(report)

@@ -132,6 +132,15 @@ def test_power_goes_about_a_commit_and_only_then(fault: str, commits: int) -> No
     assert sent(bench, rtu(1, read_pdu(4, 10, 3))) == [rtu(1, bytes((4, 6, 0, 1, 0, commits, 0, 0)))]
 
 
+def test_a_panel_that_is_deaf_after_it_saved_has_saved() -> None:
+    bench = only("deaf_after_commit")
+    assert sent(bench, STAGE) == [STAGE]
+    assert sent(bench, COMMIT) == []
+    assert sent(bench, READ) == [], "nor does it hear what comes next"
+    bench.set_faults(Faults())
+    assert sent(bench, rtu(1, read_pdu(4, 11, 1))) == [rtu(1, b"\x04\x02\x00\x01")]
+
+
 def test_somebody_fills_the_panel() -> None:
     bench = responder(fill_up=1.0)
     assert sent(bench, rtu(1, read_pdu(4, 15, 1))) == [rtu(1, bytes((4, 2, 0, 64)))]
