@@ -182,6 +182,8 @@ async def test_after_a_power_cut_observations_are_old(tmp_path: Path, monkeypatc
         (tmp_path / "boot_id").write_text("e14fd1d2-0000-4000-8000-000000000001\n")
         assert not (await load(tmp_path / "store.db")).clean
         assert (await load(tmp_path / "store.db")).clean
+        (tmp_path / "boot_id").write_text("e14fd1d2-0000-4000-8000-000000000002\n")
+        assert (await load(tmp_path / "store.db")).clean, "it was closed before the system went down"
         await killed_writer(tmp_path, 1, 1)
         (tmp_path / "boot_id").unlink()
         assert not (await load(tmp_path / "store.db")).clean
@@ -322,6 +324,27 @@ async def test_another_file_in_its_place_is_not_written(tmp_path: Path) -> None:
     await store.put_desired([create(3)], {}, 1.0)
     await store.close()
     assert list((await load(path)).desired) == [link(1), link(2), link(3)]
+
+
+async def test_a_file_that_stood_in_the_stores_place_for_a_while_is_not_written_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = SqliteStore(path)
+    await store.open()
+    await store.put_desired([create(1)], {}, 1.0)
+    await store.backup(tmp_path / "older")
+    await store.put_desired([create(2)], {}, 1.0)
+    for name in ("store.db", "store.db-wal", "store.db-shm"):
+        (tmp_path / name).rename(tmp_path / f"kept-{name}")
+    shutil.copy(tmp_path / "older", path)
+    with pytest.raises(StoreUnavailable, match="another file"):
+        await store.put_desired([create(3)], {}, 1.0)
+    for name in ("store.db", "store.db-wal", "store.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+        if (tmp_path / f"kept-{name}").exists():
+            (tmp_path / f"kept-{name}").rename(tmp_path / name)
+    await store.put_desired([create(4)], {}, 1.0)
+    await store.close()
+    assert list((await load(path)).desired) == [link(1), link(2), link(4)]
 
 
 # files
