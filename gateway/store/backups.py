@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -61,10 +62,11 @@ def backup_file(source: Path, target: Path, *, force: bool = False, keep: int = 
             raise StoreUnavailable(f"{source}: no store there")
         if target.exists() and os.path.samefile(source, target):
             raise StoreUnavailable(f"{target}: is the store itself")
-    if os.path.lexists(target) and not force:
-        if keep < 2:
-            raise StoreUnavailable(f"{target}: is there already; --force replaces it")
-        _whole(target)
+    if keep < 2 and not force and os.path.lexists(target):
+        raise StoreUnavailable(f"{target}: is there already; --force replaces it")
+    copies = _copies(target) if keep > 1 else []
+    for path in filter(os.path.lexists, copies):
+        _whole(path)
     with translated(source), understood(source), closing(connect_read_only(source)) as connection:
         version_of(connection, source, len(MIGRATIONS))
         check(connection, source)
@@ -73,20 +75,24 @@ def backup_file(source: Path, target: Path, *, force: bool = False, keep: int = 
         else:
             new = beside(target, ".new")
             copy_to(connection, new)
-            _rotate(target, keep)
+            _rotate(copies, keep)
             os.replace(new, target)
 
 
-def _rotate(target: Path, keep: int) -> None:
+def _copies(target: Path) -> list[Path]:
+    """The target, there or not, and the older copies beside it, the newest first."""
+    copies = [target]
+    while os.path.lexists(older := beside(target, f".{len(copies)}")):
+        copies.append(older)
+    return copies
+
+
+def _rotate(copies: Sequence[Path], keep: int) -> None:
     """Give every copy the next number, and delete those from `keep` on."""
-    kept = [target]
-    while (older := beside(target, f".{len(kept)}")).exists():
-        kept.append(older)
-    for number, path in reversed(list(enumerate(kept, 1))):
+    for number, path in reversed(list(enumerate(copies, 1))):
         if path.exists():
-            _whole(path)
             if number < keep:
-                os.replace(path, beside(target, f".{number}"))
+                os.replace(path, beside(copies[0], f".{number}"))
             else:
                 path.unlink()
 

@@ -230,7 +230,7 @@ async def test_a_backup_overwrites_nothing_that_it_did_not_make(path: Path) -> N
     for keep in (1, 2):
         with pytest.raises(StoreError):
             backup_file(path, copy, keep=keep)
-    assert copy.read_bytes() == b"holidays"
+    assert (copy.read_bytes(), [name for name in names(path.parent) if name.startswith("copy")]) == (b"holidays", ["copy.db"])
     backup_file(path, copy, force=True)
     assert await held(copy) == [1]
 
@@ -256,6 +256,7 @@ async def test_so_many_backups_are_kept_the_newest_first(path: Path, keep: int) 
     with pytest.raises(StoreDamaged, match=r"copy\.db\.1"):
         backup_file(path, copy, keep=keep)
     assert (len(open_read_only(copy).desired), kept[1].read_bytes()) == (5, b"holidays")
+    assert [name for name in names(path.parent) if name.startswith("copy")] == [each.name for each in kept], "no half of one"
 
 
 async def test_half_a_file_that_a_kill_left_is_in_nobodys_way(path: Path) -> None:
