@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Literal
 
@@ -59,6 +60,40 @@ def test_what_is_erased_by_an_operator_is_written_anew_at_once() -> None:
         await site.close()
 
     run_virtual(main())
+
+
+def test_what_a_panel_has_earned_since_is_not_lost_by_a_kill() -> None:
+    """Otherwise a gateway that is killed every day would soon write to a panel no more. It is stored once an hour."""
+
+    async def main() -> None:
+        site = spaced(FakePanel(replace(ACCESS_PANEL, endurance=100_000)))
+        await site.open()
+        await site.fleet.upsert([item(1)])
+        await site.fleet.reinit("lobby")
+        await site.pass_time(30 * 60)
+        spent = stored(site)
+        assert spent > 0
+        await site.pass_time(3 * 3600)
+        left = stored(site)
+        assert left < spent
+        await site.fleet.sync("lobby")
+        await site.pass_time(60)
+        assert stored(site) == left, "not with every look"
+        await site.kill()
+        await site.open()
+        await site.pass_time(2)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert view.endurance is not None
+        assert view.endurance.left > 13.69 - spent, "more than right after the erasure"
+        await site.close()
+
+    run_virtual(main())
+
+
+def stored(site: FleetSite) -> float:
+    """Writes of the table that are not earned back, as the store has them."""
+    return float(json.loads(site.store.panel_facts["lobby"]["wear"])["table"])
 
 
 @pytest.mark.parametrize("storage", ["ram", "eeprom"])
