@@ -38,7 +38,7 @@ def day_of(four: bytes) -> int | None:
 
 
 def minute_of(two: bytes) -> int:
-    """As a board reads it: a minute of 60 passes. Raises ValueError."""
+    """The minute of the day as a board reads it: a minute of 60 passes. Raises ValueError."""
     hour, minute = map(_plain, two)
     if minute > 60 or 60 * hour + minute > 1440:
         raise ValueError("a time beyond the day")

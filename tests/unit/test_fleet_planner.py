@@ -176,7 +176,7 @@ def test_a_long_change_in_parts_lets_nobody_in_by_other_hours_and_each_part_is_s
 
 
 def test_a_fill_of_a_thousand_cards_is_planned_about_once_a_part() -> None:
-    """Whoever is revoked meanwhile waits for what is planned."""
+    """A revocation waits for what is planned meanwhile."""
     cards = {number: IdentifierSlot(space="card", number=number, schedules=None, outputs=(0,)) for number in range(1000)}
     target = PanelImage(identifiers=cards, allocation={f"identifier:{number:04}": (number,) for number in cards})
     planned: list[int] = []
