@@ -49,7 +49,6 @@ class Housekeeper:
         self._law_changed = law_changed
         self._wake = asyncio.Event()
         self._stopping = False
-        self._law_read_at = context.clock.monotonic()
 
     def stop(self) -> None:
         self._stopping = True
@@ -60,13 +59,15 @@ class Housekeeper:
         self._wake.set()
 
     async def run(self) -> None:
-        while not self._stopping:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_s(self._context.trust.patience_s())):
-                    await self._wake.wait()
-            await self.tend()
-            await self._forget()
-            await self._read_law()
+        async with asyncio.TaskGroup() as beside:
+            law = beside.create_task(self._follow_law(), name="time zones")
+            while not self._stopping:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s(self._context.trust.patience_s())):
+                        await self._wake.wait()
+                await self.tend()
+                await self._forget()
+            law.cancel()
 
     async def tend(self) -> None:
         """Look at the host's clock, and let all know what is new; what has to be durable is, or is tried again."""
@@ -106,11 +107,14 @@ class Housekeeper:
                 return
             self._desired.forget(link_ids)
 
+    async def _follow_law(self) -> None:
+        """The host's clock goes on being looked at while a medium with the time zone database hangs."""
+        while True:
+            await self._context.clock.sleep(_LAW_PERIOD_S)
+            await self._read_law()
+
     async def _read_law(self) -> None:
-        now = self._context.clock.monotonic()
-        if now - self._law_read_at < _LAW_PERIOD_S:
-            return
-        self._law_read_at, zone = now, self._context.options.readings.zone
+        zone = self._context.options.readings.zone
         try:
             fresh = await in_a_thread(lambda: newest(zone), "time zones")
         except (ZoneInfoNotFoundError, OSError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,8 +13,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from drivers.clock import Sync
 from drivers.contract import Period
 from gateway.compiler.compiler import compile_panel
+from gateway.fleet.clock_trust import Rules
 from gateway.fleet.panel import clocks
 from gateway.fleet.views import RequestItem
 from gateway.schedules.time_profile import Frequency, Repeat
@@ -118,6 +121,25 @@ def test_the_same_rules_under_a_new_date_change_nothing(tmp_path: Path) -> None:
         assert (lobby.transactions, lobby.readings.count("set_clock")) == ([], 0)
         assert site.fleet.clock().warnings == ()
         await site.close()
+
+    run_virtual(main())
+
+
+def test_a_database_that_hangs_hides_no_lost_time_server_and_delays_no_end(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = site_in_kyiv(tmp_path)
+        site.clock_rules = Rules("auto", released_at=START - 86_400)
+        await site.open()
+        (tmp_path / KYIV).unlink()
+        os.mkfifo(tmp_path / KYIV)
+        await site.pass_time(2000)
+        site.clock.sync = Sync.UNSYNCHRONISED
+        await site.pass_time(2 * 86_400)
+        assert "ntp_lost" in [warning.code for warning in site.fleet.clock().warnings]
+        began = site.clock.monotonic()
+        await site.close()
+        assert site.clock.monotonic() - began < 1
+        os.close(os.open(tmp_path / KYIV, os.O_RDWR | os.O_NONBLOCK))  # its reader meets an end
 
     run_virtual(main())
 
