@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from drivers.contract import TIME_PROFILE
+from drivers.contract import TIME_PROFILE, Reason
 from gateway.api import kinds
 from gateway.api.dialects import Dialect
 from gateway.api.errors import bad_value, shown
@@ -86,6 +86,8 @@ async def _answer(reports: Iterable[LinkReport], dialect: Dialect, detail: str) 
 
 def _entry(report: LinkReport, word: str, detail: str) -> dict[str, object]:
     entry: dict[str, object] = {"link_id": report.link_id, "success": report.success, "extended_info": word}
+    if not report.durable:
+        entry["reason"] = Reason.NOT_DURABLE.value
     if detail != "none":
         entry["panels"] = [_panel(one, word) for one in report.panels if detail == "all" or not one.success]
     return entry

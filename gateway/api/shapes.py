@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -36,11 +36,12 @@ class UidItems(BaseModel):
 
 
 class ResultEntry(BaseModel):
-    """`panels`: left out where the query asks for none."""
+    """`reason`: only of a deletion that the store did not take. `panels`: left out where the query asks for none."""
 
     link_id: str
     success: bool
     extended_info: str
+    reason: Literal["not_durable"] | None = None
     panels: list[PanelResult] = Field(default_factory=list)
 
 

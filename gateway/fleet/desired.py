@@ -122,8 +122,8 @@ class Desired:
                 del self._unkept[item.key]
 
     def last_words(self, key: str) -> str:
-        """The wire item that stays with a tombstone: an identifier's, for its number."""
-        return self.live[key].body if split_key(key)[0] == IDENTIFIER else ""
+        """The wire item that stays with a tombstone: an identifier's, for its number. Empty where nothing is asked for."""
+        return self.live[key].body if key in self.live and split_key(key)[0] == IDENTIFIER else ""
 
     def naming(self, link_id: str) -> Collection[str]:
         """The live identifiers that name a time profile."""
@@ -156,7 +156,8 @@ class Desired:
         left.pop(item.key, None)
         self._unkept.pop(item.key, None)
         taken[item.key] = item
-        self._keys[item.kind, item.uid] = item.key
+        if item.uid:
+            self._keys[item.kind, item.uid] = item.key
         return self.rebind(item.key)
 
     def _note_names(self, item: DesiredItem, before: DesiredItem | None = None) -> None:

@@ -74,8 +74,7 @@ class Dispatcher:
             found, pending, unknown = await self._sorted(keys)
             async for key in in_turns(found):
                 concerned[key] = tuple(dict.fromkeys((*self._desired.targets(key), *self._assignment.holders(key))))
-            await self._delete(found)
-            await self._commit([self._change(key, None, "") for key in unknown])
+            await self._delete([self._change(key, None, self._desired.last_words(key)) for key in (*found, *unknown)])
             async for key in in_turns((*pending, *unknown)):
                 concerned[key] = tuple(dict.fromkeys((*self._desired.wanted(key), *self._assignment.holders(key))))
             gone = {key: self._desired.generation(key) for key in (*found, *pending, *unknown)}
@@ -135,13 +134,13 @@ class Dispatcher:
         await self.undurable.keep()
         await self._take_in(await self._context.store.put_desired(changes, {}, self._context.stamp()))
 
-    async def _delete(self, keys: Sequence[str]) -> None:
+    async def _delete(self, deletions: Sequence[DesiredChange]) -> None:
         try:
-            await self._commit([self._change(key, None, self._desired.last_words(key)) for key in keys])
+            await self._commit(deletions)
         except GenerationConflict:
             raise
         except StoreError as refused:
-            await self.undurable.begin(keys, refused)
+            await self.undurable.begin(deletions, refused)
 
     async def _take_in(self, items: Sequence[DesiredItem]) -> None:
         touched = set[str]()

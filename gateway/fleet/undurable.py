@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from drivers.contract import Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import Desired
-from gateway.fleet.results import LinkReport
+from gateway.fleet.results import LinkReport, PanelResult
 from gateway.store.contract import DesiredChange, DesiredItem, StoreError
 
 LOG = logging.getLogger(__name__)
@@ -42,19 +42,17 @@ class Undurable:
     def __contains__(self, key: object) -> bool:
         return key in self._pending
 
-    async def begin(self, keys: Iterable[str], refused: StoreError) -> None:
-        """These live items are deleted from now on, whatever the store says."""
-        live = {key: self._desired.live[key] for key in keys}
-        LOG.error("deletions are not durable: the store refused them", extra={"count": len(live), "error": str(refused)})
-        deletions = {key: self._deletion(item) for key, item in live.items()}
-        self._pending |= deletions
+    async def begin(self, deletions: Sequence[DesiredChange], refused: StoreError) -> None:
+        """These deletions count from now on, whatever the store says: of live items, and of what only panels know."""
+        LOG.error("deletions are not durable: the store refused them", extra={"count": len(deletions), "error": str(refused)})
+        self._pending |= {each.key: each for each in deletions}
         at = self._context.stamp()
-        gone = [(item, item.generation + 1, deletions[key].body) for key, item in live.items()]
-        await self._take_in([replace(one, generation=new, content=None, body=body, changed_at=at) for one, new, body in gone])
+        await self._take_in([self._tombstone(each, at) for each in deletions])
         self._wake.set()
 
-    def _deletion(self, item: DesiredItem) -> DesiredChange:
-        return DesiredChange(item.link_id, item.generation, None, self._desired.last_words(item.key), item.kind)
+    def _tombstone(self, deletion: DesiredChange, at: float) -> DesiredItem:
+        known = self._desired.live.get(deletion.key) or DesiredItem(deletion.link_id, 0, 0, 0, None, "", at, deletion.kind)
+        return replace(known, generation=known.generation + 1, content=None, body=deletion.body, changed_at=at)
 
     async def keep(self) -> None:
         """Makes them durable. Raises StoreError."""
@@ -89,7 +87,12 @@ class Undurable:
         """The answer to a deletion of an item that a restart would forget."""
         if key not in self._pending:
             return report
-        panels = tuple(
-            [replace(each, success=False, reason=Reason.NOT_DURABLE) if each.success else each for each in report.panels]
-        )
-        return replace(report, success=False, panels=panels, durable=False)
+        return replace(report, success=False, panels=tuple(map(_forgotten, report.panels)), durable=False)
+
+
+def _forgotten(result: PanelResult) -> PanelResult:
+    """That a restart forgets the deletion is more than what keeps the panel from it now, which is told in the message."""
+    if result.reason is None:
+        return replace(result, success=False, reason=Reason.NOT_DURABLE)
+    message = ": ".join(filter(None, (result.reason.value, result.message)))
+    return replace(result, reason=Reason.NOT_DURABLE, message=message)

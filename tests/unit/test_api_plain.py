@@ -154,6 +154,17 @@ async def test_a_deletion_that_a_restart_forgets_is_to_be_sent_again() -> None:
         assert answer.status == 503
 
 
+@pytest.mark.parametrize("detail", ["all", "none"])
+async def test_who_deletes_by_link_id_is_told_what_a_restart_forgets_also_where_no_panel_says_so(detail: str) -> None:
+    async with api_server(fleet=Forgetful()) as server:
+        link_id = f"91c615e3-1040-4815-8ecb-{1:012d}"
+        path = "/api/v1/access/timeprofile/items/link"
+        await server.call("POST", path, {"list_items": [{**PROFILE, "link_id": link_id}]})
+        answer = await server.call("DELETE", f"{path}?panels={detail}", {"link_ids": [link_id]})
+        (entry,) = answer.json["result"]
+        assert (entry["success"], entry["extended_info"], entry["reason"]) == (False, "deleted", "not_durable")
+
+
 async def test_settings_that_cannot_be_are_refused_and_secrets_are_not_kept(server: ApiServer) -> None:
     path = "/api/v1/network/ntp"
     for wrong in ({"enabled": "yes"}, {"custom_server": 5}, {"x": "y" * 20_000}):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from drivers.contract import ItemState, Reason
+from drivers.contract import ItemState, Period, Reason, Slot
 from gateway.fleet.results import Change, LinkReport
 from gateway.store.contract import StoreError, StoreFull, StoreUnavailable
 from tests.support.fake_panel import FakePanel
@@ -112,10 +112,52 @@ def test_a_panel_that_is_away_meanwhile_loses_it_when_it_is_back() -> None:
         await site.fleet.upsert([item(1), item(2)])
         site.panels["lobby"].online = False
         site.store.refuse = site.store.refuse_lazy = REFUSALS[1]
-        assert not (await deleted(site, 1)).success
+        report = await deleted(site, 1)
+        assert (report.success, report.durable) == (False, False)
+        assert [(each.outcome, each.reason, each.message) for each in report.panels] == [
+            (ItemState.PENDING, Reason.NOT_DURABLE, "bus_unavailable: the store refused: read-only")
+        ]
         site.drivers["lobby"].back()
         await site.pass_time(400)
         assert site.held("lobby").keys() == {link(2)}
+
+    on_site(test)
+
+
+@pytest.mark.parametrize("away", [("gate",), ("lobby", "gate")], ids="+".join)
+def test_who_deletes_while_a_panel_is_away_is_told_that_a_restart_brings_it_back_there_too(away: tuple[str, ...]) -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        for name in away:
+            site.panels[name].online = False
+        site.store.refuse = REFUSALS[0]
+        report = await deleted(site, 1)
+        assert {each.reason for each in report.panels} == {Reason.NOT_DURABLE}
+        told = {each.panel: (each.outcome, (each.message or "").startswith("no_reply")) for each in report.panels}
+        assert told == {name: ((ItemState.PENDING, True) if name in away else (ItemState.REMOVED, False)) for name in site.panels}
+        site.store.refuse = None
+        await site.pass_time(10)
+        again = await deleted(site, 1)
+        assert (again.durable, {each.reason for each in again.panels if not each.success}) == (True, {Reason.QUARANTINED})
+
+    on_site(test, "lobby", "gate")
+
+
+def test_what_only_a_panel_knows_is_erased_although_nothing_can_be_stored() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        await site.close()
+        site.panels["lobby"].slots[5] = Slot((link(7),), (Period(1, 0, 10),))
+        await site.open()
+        await site.pass_time(20)
+        site.store.refuse = REFUSALS[1]
+        first, second = await site.fleet.delete([link(1), link(7)])
+        assert [(each.change, each.success, each.durable) for each in (first, second)] == [(Change.DELETED, False, False)] * 2
+        assert site.panels["lobby"].slots == {}
+        site.store.refuse = None
+        await site.pass_time(30)
+        assert (await deleted(site, 7)).change is Change.NOT_FOUND
+        assert site.store.desired == {}
 
     on_site(test)
 
