@@ -142,6 +142,8 @@ class FakeDriver:
         """How long what concerns outputs waits for the line, by priority: others are served first."""
         self.quarantined_until: float | None = None
         self.connection = 1
+        self.closes = False
+        """Whether its server closes the connection after each reply."""
         self.hastened = 0
         """How often somebody asked for it to be looked for soon."""
         self._capabilities = replace(panel.capabilities, stores_link_ids=panel.labelled)
@@ -261,6 +263,7 @@ class FakeDriver:
         if not self.panel.online or (self.panel.deaf and self.panel.deaf.popleft()):
             return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
         self.feed.set(Availability.ONLINE)
+        self.connection += self.closes
         self.panel.readings.append(name)
         return None
 

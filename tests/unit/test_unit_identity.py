@@ -341,6 +341,49 @@ def test_a_unit_behind_a_connection_that_was_opened_anew_is_not_taken_for_the_pa
     two_panels(test)
 
 
+@pytest.mark.parametrize("is_asked", [True, False], ids=["held open", "nothing asked"])
+def test_a_unit_behind_a_connection_that_was_opened_anew_is_met_before_a_door_is_held_there(is_asked: bool) -> None:
+    """Nobody asks for anything, the line never counted as down, and both tables are empty."""
+
+    async def main() -> None:
+        rules = tuple(
+            BindingSettings(link_id=link(number), panels=(f"{name}:3",)) for number, name in enumerate(("lobby", "vault"))
+        )
+        site = FleetSite({"lobby": FakePanel(), "vault": FakePanel()}, rules=rules, drift_share=0.02)
+        await site.open()
+        if is_asked:
+            await site.fleet.upsert([item(0, start=0, length=1439)])
+        await site.pass_time(60)
+        one, other = site.drivers["lobby"], site.drivers["vault"]
+        commanded = list(one.panel.outputs)
+        assert commanded == ([3] if is_asked else [])
+        one.panel, other.panel = other.panel, one.panel
+        one.connection, other.connection = 2, 2
+        one.panel.outputs.clear()
+        for _ in range(90):
+            await site.pass_time(1)
+            assert one.panel.outputs == {}, "nobody asked for the vault to be open"
+        assert [each.state for each in site.fleet.panels()] == ["identity_changed", "identity_changed"]
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_a_door_is_held_through_a_server_that_closes_after_each_reply() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel()}, rules=(BindingSettings(link_id=link(1), panels=("lobby:3",)),))
+        await site.open()
+        driver = site.drivers["lobby"]
+        driver.closes = True
+        assert only(await site.fleet.upsert([item(1, start=0, length=1439)])).success
+        for _ in range(200):
+            await site.pass_time(1)
+            assert driver.panel.outputs.get(3, 0.0) > site.clock.monotonic()
+        await site.close()
+
+    run_virtual(main())
+
+
 def test_two_units_that_changed_places_under_a_running_gateway_open_nothing_though_one_is_looked_at_first() -> None:
     """The other panel is still remembered as its unit was read before: that is no second unit with this number."""
     neighbour = Neighbour("gate", ("open-access-panel", ""), serial="B", found="B", images=())

@@ -30,7 +30,7 @@ class Identification:
     async def check(self, priority: Priority) -> Failure | None:
         """Identify the unit by its serial number. A unit without one counts as the panel until its content says otherwise."""
         state, identity = self._state, self._state.identity
-        identity.connection = state.driver.connection
+        identity.connection, identity.asked_at = state.driver.connection, self._context.clock.monotonic()
         said = await state.driver.identity(priority, None)
         if isinstance(said, Acknowledgement):
             identity.forget()

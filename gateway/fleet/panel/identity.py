@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from drivers.contract import PanelImage, Slot
+
+_JUST_NOW_S = 1.0
+"""Ports and cables change places more slowly than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Identity:
         """It was looked at, is the panel, and nothing has happened to it since."""
         self.connection = 0
         """Number of the connection that it was asked on, see `PanelDriver.connection`."""
+        self.asked_at = -math.inf
+        """When it was asked (monotonic)."""
         self.compared = False
         """What it holds was looked at too since then."""
         self.numbered = False
@@ -53,11 +59,20 @@ class Identity:
         """An operator says that the unit is the panel, whatever it holds."""
         self.changed: Callable[[], None] = lambda: None
         """Called when the unit was recognised, or was not."""
+        self.doubted: Callable[[], None] = lambda: None
+        """To be called by who is about to open something, where the unit may be another one by now: it is asked again."""
 
     def facts(self) -> dict[str, str]:
         """What the store keeps of it: facts by key."""
         known = {"serial": self.serial, "stranger": self.stranger, "where": self.where}
         return {key: value for key, value in known.items() if value is not None}
+
+    def is_known(self, connection: int, now: float) -> bool:
+        """Whether the unit that is met on a connection now (monotonic) is the panel.
+
+        A server that closes after each reply has another connection for each exchange: an answer of just now counts for the next.
+        """
+        return self.checked and (self.connection == connection or now < self.asked_at + _JUST_NOW_S)
 
     def drop(self) -> None:
         """What is remembered of a unit is another model's."""

@@ -188,11 +188,21 @@ class OutputKeeper:
     def _unit_is_open(self) -> bool:
         """Whether it is about to turn out whether the unit is the panel: nothing is switched on before."""
         state = self._state
-        known = state.identity.checked or state.identity.stranger is not None
+        known = self._is_known() or state.identity.stranger is not None
         return not known and state.failure is None and state.unreachable() is None
 
+    def _is_known(self) -> bool:
+        """Whether the unit that a command reaches now is the panel."""
+        return self._state.identity.is_known(self._state.driver.connection, self._context.clock.monotonic())
+
+    def _meet_again(self) -> None:
+        """Before anything is switched on or prolonged behind a new connection, the unit is asked who it is."""
+        to_come = (held for held in self._held.values() if not held.behind and held.wanted() and held.due(wanted=True))
+        if self._state.identity.checked and not self._is_known() and any(to_come):
+            self._state.identity.doubted()
+
     def _may_open(self, held: HeldOutput) -> bool:
-        return self._state.identity.checked and not held.runs and not held.behind and held.wanted()
+        return self._is_known() and not held.runs and not held.behind and held.wanted()
 
     def _release(self, waiting: Collection[tuple[Ticket, int]]) -> None:
         self._waiting, leaving = [each for each in self._waiting if each not in waiting], self._waiting
@@ -262,6 +272,7 @@ class OutputKeeper:
 
     async def _hasten(self) -> Failure | None:
         failure = None
+        self._meet_again()
         while not self._opens_what_shall_close() and (urgent := self._urgent()) is not None:
             held, on = urgent
             said = await self._switch(held, on=on)
@@ -318,7 +329,7 @@ class OutputKeeper:
             on = held.wanted()
             if (
                 held.opening
-                or (on and not (held.runs and self._state.identity.checked))
+                or (on and not (held.runs and self._is_known()))
                 or not held.due(wanted=on)
                 or self._failed.get((held.number, on), now) > now
             ):

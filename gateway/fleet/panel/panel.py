@@ -56,7 +56,7 @@ class Panel:
         self._reconciler = Reconciler(state, context, self._foreign)
         self._keeper = OutputKeeper(state, context, memory.marked, memory.facts.get(LEASE))
         self._table = Table(state, context, self._reconciler)
-        state.identity.changed = self._keeper.wake
+        state.identity.changed, state.identity.doubted = self._keeper.wake, self._reconciler.meet_again
         state.retired = "retired" in memory.facts
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         if defect is not None:

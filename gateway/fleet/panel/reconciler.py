@@ -116,6 +116,11 @@ class Reconciler:
             self._transactions.hurry()
         self.measure_clock()
 
+    def meet_again(self) -> None:
+        """Ask the unit who it is, before anything is opened."""
+        self.state.identity.forget()
+        self._look_again()
+
     def measure_clock(self) -> None:
         self.inspection.forget_clock()
         self.wake()
@@ -284,18 +289,19 @@ class Reconciler:
         before = self.state.failure
         return failure.reason is Reason.ENDURANCE_SPENT and (before is None or before.reason is not failure.reason)
 
-    def _meet_again(self) -> None:
-        """Doubt the unit behind a new connection: it may be another one, or the same one after a restart. Once an attempt: a
-        server that closes after each reply would never be known otherwise."""
-        identity = self.state.identity
-        if identity.checked and self.state.driver.connection != identity.connection:
-            identity.forget()
-            self.state.doubt()
-            self.inspection.forget_clock()
+    def _is_met_anew(self) -> bool:
+        """Whether the unit is behind another connection than before: it may be another one, or the same one after a restart.
+
+        Asked once an attempt: a server that closes after each reply would never be known otherwise.
+        """
+        return self.state.identity.checked and self.state.driver.connection != self.state.identity.connection
 
     async def _converge(self) -> Failure | None:
         clock = None
-        self._meet_again()
+        if self._is_met_anew():
+            self.state.identity.forget()
+            self.state.doubt()
+            self.inspection.forget_clock()
         for _ in range(_LOOKS):
             clock = await self._inspect()
             if self.state.certain and (clock is None or self.state.clock_missing):
@@ -446,6 +452,9 @@ class Reconciler:
         state = self.state
         async with self._busy:
             if self._stopping or not state.certain or state.unreachable() is not None or self._wake.is_set() or self._waiting:
+                return
+            if self._is_met_anew():
+                self.meet_again()
                 return
             looking = self._looking = asyncio.create_task(look(Priority.BACKGROUND), name=f"look at {state.id}")
             try:
