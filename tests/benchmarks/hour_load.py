@@ -88,7 +88,7 @@ class Load:
             self._ledger.refused(link_id, version)
             return
         panels = {panel["panel"]: panel for panel in entry["panels"]}
-        if any(panel.get("reason") == "not_durable" for panel in panels.values()):
+        if entry.get("reason") == "not_durable":
             self.counts["deletions that were not durable"] += 1
         else:
             self._ledger.kept(link_id, version)

@@ -7,7 +7,7 @@ A target is a panel (`lobby`) or an output (`relay:3`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.schedules.time_profile import Readings
@@ -79,8 +79,12 @@ class Ledger:
         self._put(link_id, version)
 
     def refused(self, link_id: str, version: Version | None) -> None:
-        """It was answered that nothing is kept: no panel may ever hold it."""
-        self.unsure.pop(link_id, None)
+        """It was answered that nothing is kept: no panel may ever hold it. What was unsure before stays so."""
+        unsure = self.unsure.get(link_id, [])
+        if version in unsure:
+            unsure.remove(version)
+        if not unsure:
+            self.unsure.pop(link_id, None)
         for held in self._may.values():
             if version is not None:
                 held.pop(version, None)
@@ -155,12 +159,13 @@ class Ledger:
         self._may[target] = {each: since for each, since in held.items() if each.link_id != link_id or since is None}
 
     def at_rest(self, target: str) -> None:
-        """The target was found to open nothing but what is asked now."""
+        """The target was said to hold nothing but what is asked now."""
         self._may[target] = {each: None for each, since in self._may.get(target, {}).items() if since is None}
 
-    def is_changing(self, target: str) -> bool:
-        """Whether it may open by anything that is not asked any more."""
-        return any(since is not None for since in self._may.get(target, {}).values())
+    def let_go(self, target: str, versions: Iterable[Version]) -> None:
+        """The target was found to hold none of these older ones."""
+        for version in versions:
+            self._may[target].pop(version, None)
 
     def older(self, target: str, seconds: float) -> list[Version]:
         """What is not asked of it any more for so long, and that it may still hold."""

@@ -30,6 +30,8 @@ _GONE_WITHIN_S = 900.0
 """What is taken away is gone within so long where nothing is wrong: a panel that was away is looked for more and more rarely."""
 _AHEAD = 35
 """Days looked at to find that nothing older is left."""
+_NEXT = 7
+"""Days at which what is held is open; `look` sees no later ones."""
 HELD = (ItemState.EXACT, ItemState.MATERIALISED)
 
 
@@ -155,33 +157,52 @@ class OpenMinutes:
     # rest
 
     def find_rest(self, calm_s: float) -> None:
-        """Nothing older is left where the panel opens, and after a power cut would open, no more than is asked now.
+        """Where nothing is wrong for `calm_s`, what was taken away for so long is gone."""
+        self._find_unheld()
+        if calm_s >= _GONE_WITHIN_S and not self.strange:
+            self._find_late()
+        if self.strange or self.struck:
+            self._find_step()
 
-        `calm_s`: how long nothing has been wrong with it. What was taken away before that has to be gone.
+    def _find_late(self) -> None:
+        """Nothing is open by what is not asked any more for so long."""
+        today, minute = divmod(self.now() // 60, MINUTES)
+        late = set(self._ledger.older(self.name, _GONE_WITHIN_S))
+        held = [each for each in self._ledger.may(self.name) if each not in late]
+        for link_id, slots in self._by_link() if late else ():
+            for day in range(today, today + _AHEAD):
+                may = united(each.on(day) for each in held if link_id in (None, each.link_id))
+                wider = self._kept(slots, day) & span(minute if day == today else 0, MINUTES) & ~may
+                if wider:
+                    self._lie(f"what was taken away is open on day {day - today} {_first(wider)}, {link_id or 'in all'}")
+                    return
+
+    def _find_unheld(self) -> None:
+        """What is not asked any more, and is closed at all of its minutes, is not held.
+
+        What is open at some of them may be held (in part, where a write was cut off), though all that is open is asked now: what
+        is asked now need not be held yet, and may be taken away again.
         """
-        if self._ledger.is_changing(self.name) or self.strange or self.struck:
-            self._find_rest()
-        late = [each for each in self._ledger.older(self.name, min(calm_s, _GONE_WITHIN_S)) if each.asked is not None]
-        if calm_s >= _GONE_WITHIN_S and late and not self.strange:
-            self._lie(f"nothing is wrong for {calm_s:.0f} s, and it still opens by {[each.body for each in late]}")
-
-    def _find_rest(self) -> None:
+        older, links = self._ledger.older(self.name, 0), dict(self._by_link())
         today = self.now() // 60 // MINUTES
-        days = range(today, today + _AHEAD)
-        if isinstance(self.panel, OpenAccessPanel):
-            links = dict(self._by_link())
-            for version in self._ledger.older(self.name, 0):
-                slots, now = links.get(version.link_id, []), self._ledger.present_on(self.name, version.link_id)
-                if version.asked is not None and all(not opened(self.panel, slots, day) & ~now(day) for day in days):
-                    self._ledger.gone(self.name, version.link_id)
-        elif all(not self._kept(day) & ~self._ledger.must_open(self.name, day) for day in days):
-            self._ledger.at_rest(self.name)
-        if all(opened(self.panel, self.slots, day) == self._ledger.must_open(self.name, day) for day in days[1:]):
+
+        def is_held(version: Version) -> bool:
+            slots = links.get(None, links.get(version.link_id, []))
+            return any(version.on(day) & self._kept(slots, day) for day in range(today, today + _NEXT))
+
+        self._ledger.let_go(self.name, [each for each in older if each.asked is not None and not is_held(each)])
+
+    def _find_step(self) -> None:
+        """Whether it opens exactly what is asked."""
+        today = self.now() // 60 // MINUTES
+        days = range(today + 1, today + _AHEAD)
+        if all(opened(self.panel, self.slots, day) == self._ledger.must_open(self.name, day) for day in days):
             self.strange = self.struck = False
 
-    def _kept(self, day: int) -> int:
-        after_cut = united(span(*window) for slot in self.slots for window in self.panel.kept_windows(slot, day))
-        return opened(self.panel, self.slots, day) | after_cut
+    def _kept(self, slots: Iterable[int], day: int) -> int:
+        """What slots open, and would open after a power cut."""
+        after_cut = united(span(*window) for slot in slots for window in self.panel.kept_windows(slot, day))
+        return opened(self.panel, slots, day) | after_cut
 
     def differs(self, items: Mapping[str, ItemView]) -> str | None:
         """At rest, in what it differs from what is asked; None: in nothing. `items`: what was said of each profile, to know which

@@ -134,6 +134,10 @@ class SiteHistory:
         await self.site.kill()
         self._requests.killed()
         await self.site.open()
+        self._compare_lists()
+
+    def _compare_lists(self) -> None:
+        """Nothing is lost, and nothing is there that was never asked; nobody waits for an answer."""
         fleet = self.site.fleet
         listed = {item.link_id: json.loads(item.body) for kind in (TIME_PROFILE, IDENTIFIER) for item in fleet.items(kind)}
         self.record.lies.extend(self.ledger.found(listed, fleet.bindings()))
@@ -153,8 +157,11 @@ class SiteHistory:
         while self._time() < until and not self._found():
             await asyncio.sleep(_SEARCH_S)
             self._look_once()
+            if self._requests.working:
+                continue
+            self._compare_lists()
             differs = self._end.difference()
-            if not differs and not self._requests.working:
+            if not differs:
                 self._measure()
                 self.record.lies.extend(self._end.unlike())
                 return

@@ -11,6 +11,7 @@ from typing import Any
 
 from drivers.clock import Sync
 from simulators.faults import FaultRates, Faults
+from simulators.open_access_panel import OpenAccessPanel
 from tests.support.virtual_site import VirtualSite
 
 Do = Callable[[], Coroutine[Any, Any, None]]
@@ -49,7 +50,9 @@ class Mishaps:
         self._under_way: dict[str, Mishap] = {}
         self._ended: dict[str, float] = {}
         """By what it happened to: when the last one ended."""
-        self._kinds: tuple[Callable[[], Mishap], ...] = (
+        self._replaced: set[str] = set()
+        """Panels whose units were replaced."""
+        self._kinds: tuple[Callable[[], Mishap | None], ...] = (
             *(self._line,) * 5,
             *(self._panel,) * 4,
             self._swap,
@@ -61,7 +64,7 @@ class Mishaps:
     def draw(self) -> Mishap | None:
         """One that may begin now."""
         mishap = self._random.choice(self._kinds)()
-        if mishap.key in self._under_way:
+        if mishap is None or mishap.key in self._under_way:
             return None
         self._under_way[mishap.key] = mishap
         self._counts[mishap.kind] += 1
@@ -126,6 +129,8 @@ class Mishaps:
         kind = self._random.choice(("power", "reset", "off", "clock", "replace", "erase"))
         if kind in ("replace", "erase") and name == "room":
             kind = "power"  # an empty unit opens by the maker's own table
+        if kind == "replace" and "places" in self._under_way:
+            kind = "power"  # an empty unit is the successor of the panel at whose place it stands: that is another one
         panel = self._site.panels[name]
 
         async def begin() -> None:
@@ -140,6 +145,7 @@ class Mishaps:
                 case "clock":
                     panel.oscillator.jump(self._random.choice((-DAY, -HOUR, -90, 90, 1800, HOUR, 3 * DAY)))
                 case "replace":
+                    self._replaced.add(name)
                     panel.off()
                     panel.replace()
                 case _:
@@ -151,14 +157,21 @@ class Mishaps:
         seconds = self._for(5, 1500) if kind in ("off", "replace") else 1.0
         return Mishap(f"a panel: {kind}", f"panel {name}", seconds, begin, end)
 
-    def _swap(self) -> Mishap:
+    def _swap(self) -> Mishap | None:
+        """None: nobody can know yet whose successor an empty unit is, so it has to be filled before it moves."""
         one, other = self._random.sample(_SERIAL, 2)
+        if any(name in self._replaced and not self._is_filled(name) for name in (one, other)):
+            return None
 
         async def exchange() -> None:
             self._strike(one, other)
             self._site.swap(one, other)
 
         return Mishap("two panels that changed places", "places", self._for(60, 3600), exchange, exchange)
+
+    def _is_filled(self, name: str) -> bool:
+        panel = self._site.panels[name]
+        return isinstance(panel, OpenAccessPanel) and bool(panel.used_schedules())
 
     # the host
 
@@ -176,12 +189,10 @@ class Mishaps:
             connection.execute("PRAGMA query_only = 0")
 
         async def begin() -> None:
-            self._site.takes_no_writes = True
             self._site.set_medium(restrict)
 
         async def end() -> None:
             self._site.set_medium(release)
-            self._site.takes_no_writes = False
 
         return Mishap("a full disk" if is_full else "a disk that may only be read", "medium", self._for(30, 2400), begin, end)
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemState, Reason
+from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemState
 from gateway.api.items import read_any
 from gateway.fleet.results import Change, LinkReport, PanelResult
 from gateway.store.contract import StoreError
@@ -123,7 +123,7 @@ class Requests:
                 self._ledger.refused(link_id, None)
             return
         for report in reports:
-            if any(result.reason is Reason.NOT_DURABLE for result in report.panels) or self._site.takes_no_writes:
+            if not report.durable:
                 self._record.counts["deletions that were not durable"] += 1  # a kill may undo it
             else:
                 self._deleted(report)

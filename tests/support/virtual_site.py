@@ -75,8 +75,6 @@ class VirtualSite:
         self.panels: dict[str, SimulatedPanel] = {}
         self.hosts: dict[str, FarHost] = {}
         self.lives = 0
-        self.takes_no_writes = False
-        """Whether the medium is full or read-only: a deletion is not durable, even where no panel was there to be told so of."""
         self.restrict: Callable[[sqlite3.Connection], None] = lambda connection: None
         """What the medium allows to every connection of the store from now on."""
         self._folder = folder
