@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import Literal, cast
 
 import pytest
 
@@ -145,6 +145,63 @@ def test_a_deletion_does_not_wait_behind_writes_that_nobody_saw() -> None:
         panel.faults.clear()
         assert only(await site.fleet.delete([link(1)])).success
         assert link(1) not in site.held("lobby")
+        await site.close()
+
+    run_virtual(main())
+
+
+async def nothing_left() -> FleetSite:
+    """Two profiles are held, and somebody has erased the panel as often as its storage allows."""
+    site = weak()
+    site.drift_share = 0.1
+    await site.open()
+    await site.fleet.upsert([item(1), item(2)])
+    for _ in range(10):
+        site.panels["lobby"].slots.clear()
+        await site.pass_time(60)
+    await site.pass_time(DAY_S / 4)
+    assert site.held("lobby").keys() == {link(1), link(2)}
+    view = site.fleet.panel("lobby")
+    assert view is not None
+    assert view.endurance is not None
+    assert view.endurance.left < 1
+    return site
+
+
+@pytest.mark.parametrize("fault", ["lost_request", "rejected"])
+def test_a_deletion_that_was_cut_off_before_it_was_stored_is_no_repeat(fault: Literal["lost_request", "rejected"]) -> None:
+    """It cost nothing: the door is not open for hours until the next write is earned."""
+
+    async def main() -> None:
+        site = await nothing_left()
+        site.panels["lobby"].faults.extend([fault])
+        assert not only(await site.fleet.delete([link(1)])).success
+        await site.pass_time(10)
+        assert site.held("lobby").keys() == {link(2)}
+        await site.close()
+
+    run_virtual(main())
+
+
+def test_a_deletion_that_did_not_come_true_is_repeated_though_nothing_is_left_ever_more_rarely() -> None:
+    async def main() -> None:
+        site = await nothing_left()
+        panel = site.panels["lobby"]
+        number, slot = next((number, slot) for number, slot in panel.slots.items() if link(1) in slot.link_ids)
+        before = len(panel.transactions)
+        panel.faults.extend(["verify"] * 10_000)
+        await site.fleet.delete([link(1)])
+        tries = []
+        for _ in range(1200):
+            panel.slots[number] = slot
+            await site.pass_time(1)
+            tries.append(len(panel.transactions) - before)
+        assert tries[60] >= 4, "within a minute"
+        assert tries[-1] <= 12, "each pause is twice the one before"
+        panel.faults.clear()
+        panel.slots[number] = slot
+        await site.pass_time(1300)
+        assert site.held("lobby").keys() == {link(2)}
         await site.close()
 
     run_virtual(main())

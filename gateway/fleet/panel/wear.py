@@ -112,7 +112,7 @@ class Wear:
         """When a write that nobody saw carried out may be repeated (the clock's monotonic seconds); None: there is none."""
         if self.per_day is None or not self._account.unobserved:
             return None
-        return self._spaced_until(narrows=True, first=False, spent=False)
+        return self._spaced_until(narrows=True, first=False)
 
     def forgive(self) -> None:
         """An operator asks for another try of what nobody saw carried out."""
@@ -127,30 +127,27 @@ class Wear:
     def due(self, contents: Mapping[str, str], *, narrows: bool, writes: int = 1) -> Failure | None:
         """Why a write of the table has to wait, and until when; None: it may leave now.
 
-        What narrows waits for nothing the first time; what is new waits for `commit_spacing_s` alone.
+        What narrows waits for nothing the first time, and never for the budget; what is new waits for `commit_spacing_s` alone.
         """
         per_day, first, now = self.per_day, self.is_first(contents), self._context.clock.monotonic()
         if per_day is None or (first and narrows):
             return None
         self._earn()
         lacking = self._account.table + writes - self._most(per_day)
-        until = self._spaced_until(narrows=narrows, first=first, spent=lacking > 0)
+        until = self._spaced_until(narrows=narrows, first=first)
         if not first and not narrows and lacking > 0:
             return _spent("table", max(until, self._earned_at(lacking)))
         message = "waits: writes to the panel's storage are spaced"
         return Failure(Reason.DEADLINE_PASSED, message, due=until) if until > now else None
 
-    def _spaced_until(self, *, narrows: bool, first: bool, spent: bool) -> float:
-        """Repeats that nobody saw carried out come ever later. Those that narrow go on when nothing is left, at the pace at
-        which it is earned."""
+    def _spaced_until(self, *, narrows: bool, first: bool) -> float:
+        """Repeats that nobody saw carried out come ever later, at last at the pace at which writes are earned."""
         assert self.per_day is not None
         if self._wrote_at is None:
             return 0.0
         slowest, unobserved, wait = _DAY_S / self.per_day, self._account.unobserved, 0.0
         if not first and unobserved:
             wait = min(slowest, _FIRST_S * 2.0 ** min(unobserved - 1, 30))
-        if not first and narrows and spent:
-            wait = slowest
         return self._wrote_at + max(wait, 0.0 if narrows else self._settings.commit_spacing_s)
 
     def clock_due(self) -> Failure | None:
@@ -203,7 +200,7 @@ class Wear:
         if self.per_day is None:
             return
         cycles = self._count()
-        if outcome is Outcome.NOT_SENT and not cycles:
+        if not cycles and outcome is not Outcome.ACKNOWLEDGED:  # what was cut off before it was stored is still to be tried
             self._account = replace(self._account, tried=self._tried)
             return
         self._wrote_at = self._context.clock.monotonic()
