@@ -159,3 +159,30 @@ def test_a_panel_that_leaves_while_another_is_explained_is_left_out() -> None:
         await site.close()
 
     run_virtual(main())
+
+
+@pytest.mark.parametrize("deleted", [1, 4])
+def test_a_closing_does_not_wait_for_a_lease_that_is_prolonged_again_and_again_on_a_bad_line(deleted: int) -> None:
+    """Nor is a door open by a lease that began after it had to close."""
+    output = {1: 3, 4: 4}[deleted]
+
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1, start=NOW_MINUTE, length=100), item(4, start=NOW_MINUTE, length=100)])
+        driver, panel = site.drivers["gate"], site.panels["gate"]
+        await site.pass_time(29)
+        driver.queued_s = {Priority.REVOCATION: 6.0}
+        await site.pass_time(2)
+        driver.queued_s = {}
+        before = len(panel.readings)
+        asked = asyncio.create_task(site.fleet.delete([link(deleted)]))
+        await site.pass_time(1)
+        assert not is_on(site, output)
+        (report,) = await asked
+        assert report.success
+        assert await seconds_off(site, 20, output) == pytest.approx(20)
+        commanded = [each for each in panel.readings[before:] if each.startswith(f"output {output}")]
+        assert commanded == [f"output {output} off None"]
+        other = 7 - output
+        assert await seconds_off(site, 90, other) == 0, "the other one is held all the same"
+
+    on_relays(test)

@@ -275,11 +275,33 @@ class OutputKeeper:
         self._meet_again()
         while not self._opens_what_shall_close() and (urgent := self._urgent()) is not None:
             held, on = urgent
-            said = await self._switch(held, on=on)
+            said = await (self._prolong(held) if on else self._switch(held, on=False))
             if said is not None:
                 self._failed[held.number, on] = self._context.clock.monotonic() + _RETRY_S
             failure = failure or said
         return failure
+
+    async def _prolong(self, held: HeldOutput) -> Failure | None:
+        """Prolong until anything has to close: that waits for no repetition on a bad line, and nothing is prolonged after it."""
+        prolonging = asyncio.create_task(self._switch(held, on=True))
+        prolonging.add_done_callback(lambda _: self._hurry.set())
+        try:
+            while not prolonging.done() and not self._is_closing():
+                self._hurry.clear()
+                await self._until_hurry()
+        finally:
+            prolonging.cancel()
+            await asyncio.gather(prolonging, return_exceptions=True)
+        return None if prolonging.cancelled() else prolonging.result()
+
+    def _is_closing(self) -> bool:
+        urgent = self._urgent()
+        return urgent is not None and not urgent[1]
+
+    async def _until_hurry(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(_STRIDE_S, self._next_instant())):
+                await self._hurry.wait()
 
     async def _hasten_beside(self, leisure: asyncio.Task[Failure | None]) -> Failure | None:
         """Do what is urgent until `leisure` is over, or what it opens must no longer be open, or it is time to stop."""
@@ -288,9 +310,7 @@ class OutputKeeper:
         while not (leisure.done() or self._stopping or self._opens_what_shall_close()):
             self._hurry.clear()
             failure = await self._hasten() or failure
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(_STRIDE_S, self._next_instant())):
-                    await self._hurry.wait()
+            await self._until_hurry()
         return failure
 
     def _opens_what_shall_close(self) -> bool:
