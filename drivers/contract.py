@@ -280,6 +280,8 @@ class ItemOutcome:
 IDENTIFIER = "identifier"
 TIME_PROFILE = "timeprofile"
 PROFILE_SET = "set"
+DOOR = "door"
+"""What a command opened, by the id of the door: no item, but an output may be on for it."""
 
 
 def item_key(kind: str, link_id: str) -> str:

@@ -20,6 +20,7 @@ from config.settings import HttpSettings, LineSettings, Settings
 from drivers.bus.statistics import LineStatistics
 from drivers.clock import HostClock, SystemClock
 from drivers.factory import BuildLine, build_line
+from gateway.access.doors import Doors
 from gateway.api.connections import Limits
 from gateway.api.inert import InertSettings
 from gateway.api.known_addresses import FACT, KnownAddresses
@@ -154,6 +155,7 @@ class Gateway:
             doors=settings.doors,
             listeners=(self._metrics.listen, audit),
         )
+        self._doors = Doors(self._fleet, self._clock, settings.doors)
         self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.holds) for each in self._fleet.departed()})
         self._metrics.watch_clock(self._fleet.clock)
         self._metrics.watch_store(self._fleet.store_view)
@@ -190,6 +192,7 @@ class Gateway:
         self._app = build_app(
             ApiServices(
                 fleet=self._fleet,
+                doors=self._doors,
                 settings=self._settings,
                 clock=self._clock,
                 reload=self.reload,
@@ -323,6 +326,7 @@ class Gateway:
 
     async def _apply(self, wanted: Settings, models: Mapping[str, PanelModel]) -> tuple[str, ...]:
         old, self._settings = self._settings, wanted
+        self._doors.doors = wanted.doors
         self._fleet.set_doors(wanted.doors)  # before a panel comes, whose identifiers would open by the doors of before
         changes = await self._site.apply(wanted.lines, models)
         changes += ("doors changed",) if wanted.doors != old.doors else ()

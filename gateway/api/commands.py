@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from aiohttp import web
 
-from gateway.api.dialects import WRONG_BODY, WRONG_LOCK
+from gateway.api.dialects import WRONG_BODY
 from gateway.api.errors import ApiError, bad_value, shown
 from gateway.api.filters import Choice, FieldType
 from gateway.api.listing import list_page
@@ -62,12 +62,6 @@ def _refusal(text: str, detail: str) -> Any:
     return refuse
 
 
-async def denied(request: web.Request) -> web.Response:
-    """Nothing moves."""
-    return done()
-
-
-no_door = _refusal(WRONG_LOCK, "no door has a number here yet")
 reboot = _refusal("Reboot is not available", "the gateway is restarted by its host, not by the API")
 password = _refusal(WRONG_BODY, "users and passwords are in the gateway's configuration, where alone they are changed")
 photo = _refusal("Photo is not available", "there is no camera")

@@ -26,6 +26,7 @@ _REFERENCE = "#/components/schemas/{model}"
 _PARAMETERS: Mapping[str, Schema] = {
     **{name: {"type": "integer", "minimum": 1} for name in ("uid", "iuid", "tuid", "auid")},
     "lock": {"type": "integer", "minimum": 1, "maximum": 8},
+    "n": {"type": "integer", "minimum": 0, "maximum": 8},
     "link_id": {"type": "string", "format": "uuid"},
 }
 _ANYWHERE = (400, 403, 408, 413, 415, 429, 500, 503, 507)

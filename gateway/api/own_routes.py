@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.api import bindings, clock, operations, panels, plans, problems
+from gateway.api import bindings, clock, doors, operations, panels, plans, problems
 from gateway.api.identifier_models import LinkIdentifier
 from gateway.api.models import LinkTimeProfile
 from gateway.api.openapi import described
@@ -14,10 +14,14 @@ from gateway.api.shapes import (
     Binding,
     Bindings,
     ClockAnswer,
+    DoorDone,
+    DoorsAnswer,
     Healthy,
+    Held,
     InertSettingsAnswer,
     Lines,
     OnePanel,
+    Opened,
     PanelNames,
     Panels,
     PlanBody,
@@ -76,8 +80,20 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
         "GET", f"{OWN}/inert", operations.inert_settings, "settings that are kept without effect", Json(InertSettingsAnswer)
     )
     yield Route("POST", f"{OWN}/reload", operations.reload, "reads the configuration again", Json(Reloaded), refuses=(422,))
+    yield from _of_doors()
     trusted = "ends the doubt about a store that is older than its mark"
     yield Route("POST", f"{OWN}/store/trust", operations.trust_store, trusted, Json(Trusted), refuses=(404,))
     yield Route("GET", f"{OWN}/openapi.json", described, "this surface and the panel API, as OpenAPI 3.1", Json(dict))
     if metrics:
         yield Route("GET", "/metrics", operations.metrics, "Prometheus' text format", Text("text/plain"))
+
+
+def _of_doors() -> Iterator[Route]:
+    every, one = f"{OWN}/doors", f"{OWN}/doors/{{door}}"
+    yield Route("GET", every, doors.all_doors, "every door with its state", Json(DoorsAnswer))
+    yield Route("GET", one, doors.one_door, "one door", Json(DoorsAnswer), refuses=(404,))
+    failed = (404, 409, 504)
+    opens, holds = "opens a door once, for `seconds` or its own time", "holds a door open for `seconds`"
+    yield Route("POST", f"{one}/open", doors.open_door, opens, Json(DoorDone), Json(Opened, partly=True), refuses=failed)
+    yield Route("POST", f"{one}/hold", doors.hold_door, holds, Json(DoorDone), Json(Held), refuses=failed)
+    yield Route("POST", f"{one}/release", doors.release_door, "ends a hold", Json(DoorDone), refuses=failed)

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from drivers.contract import split_key
+from drivers.contract import DOOR, split_key
 from gateway.api.errors import unknown_panel
 from gateway.api.queries import refuse_selectors
 from gateway.api.responses import json_response
@@ -59,7 +59,8 @@ async def _act(action: str, request: web.Request) -> web.Response:
 
 
 def _left(panel: Departed) -> Left:
-    link_ids = {link_id for key in panel.holds if not is_own_id(link_id := split_key(key)[1])}
+    named = [link_id for kind, link_id in map(split_key, panel.holds) if kind != DOOR]
+    link_ids = {link_id for link_id in named if not is_own_id(link_id)}
     return Left(panel.id, panel.kind[0], panel.serial, sorted(link_ids))
 
 

@@ -46,7 +46,8 @@ Answer = Json | Lists | Text | Empty
 @dataclass(frozen=True, slots=True)
 class Route:
     """One method of one path, below the base of its surface. `does`: one sentence; `refuses`: statuses beside those that
-    every path may answer; `is_open`: it needs no login; `query`: its parameters, with what each of them means."""
+    every path may answer; `is_open`: it needs no login; `acts`: HEAD is not served, since a GET moves something;
+    `query`: its parameters, with what each of them means."""
 
     method: str
     path: str
@@ -58,3 +59,4 @@ class Route:
     status: int = 200
     refuses: tuple[int, ...] = ()
     is_open: bool = False
+    acts: bool = False

@@ -48,7 +48,7 @@ def build_app(services: ApiServices) -> web.Application:
         route, path = one.route, one.path.replace(_PROFILE, _PROFILE_ANYHOW)
         handler = route.handler if route.is_open else guarded(route.handler)
         app.router.add_route(route.method, path, handler, expect_handler=expected)
-        if route.method == "GET":
+        if route.method == "GET" and not route.acts:
             app.router.add_route("HEAD", path, handler, expect_handler=expected)
     app.on_cleanup.append(_close_reading)
     return app

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from config.settings import Settings
 from drivers.clock import Clock
+from gateway.access.doors import Doors
 from gateway.api.inert import InertSettings
 from gateway.api.known_addresses import KnownAddresses
 from gateway.concurrency import Supervisor
@@ -152,6 +153,7 @@ class ApiServices:
     device_serial: str
     inert: InertSettings
     network: Callable[[], Network]
+    doors: Doors
     metrics: Callable[[], bytes] | None = None
     trust_store: Callable[[], Coroutine[Any, Any, None]] | None = None
     known_addresses: KnownAddresses | None = None

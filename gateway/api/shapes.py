@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
+from drivers.contract import Outcome
+from gateway.access.doors import DoorView
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.problems import Severity
 from gateway.fleet.results import PanelResult
@@ -173,6 +175,53 @@ class InertSetting:
 
     path: str
     value: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DoorDone:
+    """What became of a command to a door."""
+
+    door: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class DoorsDone:
+    """What became of a command to several doors: the worst of it is the status."""
+
+    doors: list[DoorDone] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class DoorsAnswer:
+    doors: list[DoorView]
+
+
+class Opened(BaseModel):
+    """`seconds`: from 0.1 to 86400, the door's own time where absent."""
+
+    seconds: float | None = Field(None, ge=0.1, le=86_400)
+
+
+class Held(BaseModel):
+    seconds: int = Field(ge=1, le=86_400)
+
+
+class EmergencyLock(BaseModel):
+    """`lock_number` 0: every door that has a number. `unlock_time` in seconds."""
+
+    lock_number: int = Field(ge=0, le=8)
+    unlock_time: int = Field(ge=1, le=86_400)
+
+
+class EmergencyOpened(BaseModel):
+    locks: list[EmergencyLock] = Field(min_length=1)
+
+
+class EmergencyClosed(BaseModel):
+    """Lock numbers; 0: every door that has one."""
+
+    locks: list[Annotated[int, Field(ge=0, le=8)]] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)

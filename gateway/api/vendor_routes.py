@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from gateway.api import attachments, auth, commands, forwards, linked, shown
+from gateway.api import attachments, auth, commands, doors, forwards, linked, shown
 from gateway.api.device import STATUSES, Status
 from gateway.api.directory_models import ForwardItem, LinkApartment, LinkForward
 from gateway.api.filters import Choice
@@ -16,11 +16,21 @@ from gateway.api.linked import Surface
 from gateway.api.models import LinkTimeProfile, Wire
 from gateway.api.plain import Created, Plain
 from gateway.api.route import Json, Lists, Route, Text
-from gateway.api.shapes import Credentials, LinkIds, Results, Token, UidItems, Upsert
+from gateway.api.shapes import (
+    Credentials,
+    DoorsDone,
+    EmergencyClosed,
+    EmergencyOpened,
+    LinkIds,
+    Results,
+    Token,
+    UidItems,
+    Upsert,
+)
 
 _PANELS: Mapping[str, str] = MappingProxyType({"panels": "`all`, `failed` or `none` of the panels in each entry"})
 _LOGIN: Mapping[str, str] = MappingProxyType({"username": "the user", "password": "the MD5 of the password, in hexadecimal"})
-_UNLOCK: Mapping[str, str] = MappingProxyType({"unlockTime": "seconds"})
+_UNLOCK: Mapping[str, str] = MappingProxyType({"unlockTime": "seconds; the door's own time where absent or 0"})
 _LOG: Mapping[str, str] = MappingProxyType(
     {"locale": "ignored", "from": "Unix seconds or milliseconds", "to": "Unix seconds or milliseconds"}
 )
@@ -39,6 +49,7 @@ def vendor_routes() -> tuple[Route, ...]:
         *_of_kind("/apartment", Plain(APARTMENTS, shown.other), linked.APARTMENTS, LinkApartment),
         *_forwards(),
         *_commands(),
+        *_locks(),
         *(route for status in STATUSES for route in _of_status(status)),
     )
 
@@ -128,14 +139,22 @@ def _commands() -> Iterator[Route]:
     yield Route("GET", "/system/reboot/run", commands.reboot, "refused: the host restarts the gateway")
     yield Route("POST", "/system/debug/call/start", commands.call, "refused: there is no telephony")
     yield Route("GET", "/photo/file", commands.photo, "refused: there is no camera")
-    for way in ("/access/general/lock/open/remote", "/access/general/lock/open/remote/control"):
-        yield Route("GET", f"{way}/accepted/{{number}}", commands.no_door, "opens doors: none has a number yet", query=_UNLOCK)
-        yield Route("GET", f"{way}/denied/{{number}}", commands.denied, "nothing moves", query=_UNLOCK)
-    for verb in ("open", "close"):
-        place = f"/access/general/lock/{verb}/emergency"
-        yield Route("POST", place, commands.no_door, f"{verb}s doors: none has a number yet")
     for path in ("/security/password/admin", "/security/password/web/admin"):
         yield Route("POST", path, commands.password, "refused: passwords are in the configuration")
+
+
+def _locks() -> Iterator[Route]:
+    opens = "opens the door of a lock number once, or for 0 every door that has one"
+    for way, remote in (("/access/general/lock/open/remote", False), ("/access/general/lock/open/remote/control", True)):
+        opened = doors.by_number(remote=remote)
+        yield Route(
+            *("GET", f"{way}/accepted/{{n}}", opened, opens, Json(DoorsDone)), query=_UNLOCK, refuses=(409, 504), acts=True
+        )
+        yield Route("GET", f"{way}/denied/{{n}}", doors.denied, "nothing moves", query=_UNLOCK, acts=True)
+    place, holds = "/access/general/lock/open/emergency", "holds doors open for `unlock_time` seconds"
+    yield Route("POST", place, doors.emergency_open, holds, Json(DoorsDone), Json(EmergencyOpened), refuses=(409, 504))
+    place = "/access/general/lock/close/emergency"
+    yield Route(*("POST", place, doors.emergency_close, "ends that", Json(DoorsDone), Json(EmergencyClosed)), refuses=(409, 504))
 
 
 def _of_status(status: Status) -> Iterator[Route]:

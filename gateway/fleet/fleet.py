@@ -25,6 +25,7 @@ from gateway.fleet.dispatcher import Dispatcher
 from gateway.fleet.events import Bound, ClockJudged, ClockVouched, Commanded, Event, Left, Listener, StoreTrusted
 from gateway.fleet.host_clock import ClockTrust, ClockView
 from gateway.fleet.housekeeping import Housekeeper
+from gateway.fleet.panel.commanded import CommandedOutputs
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.drift import DriftLooks
 from gateway.fleet.panel.identity import Neighbour
@@ -489,6 +490,14 @@ class Fleet:
         """One panel with its items; None: unknown."""
         panel = self._panels.get(panel_id)
         return None if panel is None else panel.view(items=True)
+
+    def commanded(self, panel_id: str) -> CommandedOutputs:
+        """The outputs of a panel, to be commanded. Raises UnknownPanel."""
+        return self._panel(panel_id).commanded
+
+    def tell(self, event: Event) -> None:
+        """Tell the listeners of what was done by the fleet's means."""
+        self._emit(event)
 
     async def sync(self, panel_id: str) -> None:
         """Read the panel and bring it in step. Returns at once. Raises UnknownPanel."""

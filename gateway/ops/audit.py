@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import islice
 
-from drivers.contract import ItemOutcome, split_key
+from drivers.contract import DOOR, ItemOutcome, split_key
 from drivers.trace import Client, client
 from gateway.fleet.events import (
     Asked,
@@ -90,7 +90,7 @@ def audit(event: Event) -> None:
         case Doubted(panel, why):
             _warn("another unit may stand at a panel's place", panel=panel, detail=why)
         case Left(panel, keys):
-            first = sorted({split_key(key)[1] for key in keys})[:_NAMED]
+            first = sorted({link_id for kind, link_id in map(split_key, keys) if kind != DOOR})[:_NAMED]
             _warn("a panel that still holds profiles left the configuration", panel=panel, count=len(keys), link_ids=first)
         case ForeignFound(panel, slots):
             _warn("slots that are not the gateway's are open", panel=panel, slots=dict(slots))

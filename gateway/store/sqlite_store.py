@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from drivers.contract import IDENTIFIER, PROFILE_SET, TIME_PROFILE, Allocation, split_key
+from drivers.contract import DOOR, IDENTIFIER, PROFILE_SET, TIME_PROFILE, Allocation, split_key
 from gateway.concurrency import in_a_thread
 from gateway.store import codec, sqlite_schema
 from gateway.store.backups import backup_file
@@ -101,7 +101,7 @@ def _replace_allocations(connection: sqlite3.Connection, allocations: Mapping[st
 
 
 def _by_kind(allocation: Allocation) -> Mapping[str, Allocation]:
-    kinds: dict[str, dict[str, tuple[int, ...]]] = {TIME_PROFILE: {}, IDENTIFIER: {}, PROFILE_SET: {}}
+    kinds: dict[str, dict[str, tuple[int, ...]]] = {kind: {} for kind in (TIME_PROFILE, IDENTIFIER, PROFILE_SET, DOOR)}
     for key, numbers in allocation.items():
         kind, link_id = split_key(key)
         kinds[kind][link_id] = numbers

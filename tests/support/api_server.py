@@ -17,11 +17,14 @@ from aiohttp import web
 from config.settings import HttpSettings, Settings, SiteSettings, UserSettings
 from drivers.contract import IDENTIFIER, Availability, ItemState, Reason, item_key
 from drivers.trace import request_id
+from gateway.access.doors import Doors
 from gateway.api.inert import InertSettings
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
 from gateway.fleet.clock_trust import ClockWarning
+from gateway.fleet.events import Event
 from gateway.fleet.host_clock import ClockView
+from gateway.fleet.panel.commanded import CommandedOutputs
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.results import Change, LinkReport, PanelResult
 from gateway.fleet.views import (
@@ -115,6 +118,12 @@ class MemoryFleet:
     seen_request_id: str | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
+
+    def commanded(self, panel_id: str) -> CommandedOutputs:
+        raise UnknownPanel(panel_id)
+
+    def tell(self, event: Event) -> None:
+        raise AssertionError("nothing here commands a door")
 
     async def upsert(self, items: Sequence[RequestItem | RefusedItem | Revision]) -> tuple[LinkReport, ...]:
         self.begun.set()
@@ -339,6 +348,7 @@ async def api_server(
         device_serial=SERIAL,
         inert=InertSettings(facts, put),
         network=HostNetwork,
+        doors=Doors(memory, clock),
         metrics=None if metrics is None else lambda: metrics,
     )
     server = ApiServer(build_app(services), memory, clock)

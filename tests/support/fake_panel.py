@@ -88,6 +88,8 @@ class FakePanel:
     """Another kind of device stands at its address."""
     outputs: dict[int, float] = field(default_factory=dict)
     """Output -> until when it is on, in the clock's monotonic seconds."""
+    reply_lost: bool = False
+    """What switches an output arrives, and what it answers does not."""
     longest_pulse: int = 0x7FFF
     pulses: list[tuple[int, int]] = field(default_factory=list)
     """Output and tenths of a second of each pulse it made; it tells them apart from what is held."""
@@ -124,6 +126,9 @@ class FakePanel:
             return None
         passed = [offset_minutes * 60.0 for at, offset_minutes in self.clock_changes if at <= wall]
         return self.clock_offset_s if self.clock_offset_s is None or not passed else passed[-1]
+
+
+_ACKNOWLEDGED = Acknowledgement(Outcome.ACKNOWLEDGED)
 
 
 class FakeDriver:
@@ -387,7 +392,7 @@ class FakeDriver:
         if on:
             self.panel.outputs[output] = float("inf") if lease_s is None else self._clock.monotonic() + lease_s
         await asyncio.sleep(self.reply_s)
-        return Acknowledgement(Outcome.ACKNOWLEDGED)
+        return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY) if self.panel.reply_lost else _ACKNOWLEDGED
 
     async def read_outputs(self, priority: Priority, deadline: float | None) -> tuple[bool, ...] | Acknowledgement:
         failed = await self._turn(priority, deadline)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,16 @@ from typing import Any
 
 import aiohttp
 
-from config.settings import BindingSettings, HttpSettings, ModbusTcpLine, Settings, SiteSettings, StoreSettings, UserSettings
+from config.settings import (
+    BindingSettings,
+    DoorSettings,
+    HttpSettings,
+    ModbusTcpLine,
+    Settings,
+    SiteSettings,
+    StoreSettings,
+    UserSettings,
+)
 from drivers.clock import SystemClock
 from gateway.app import Gateway
 from simulators.open_access_panel import OpenAccessPanel
@@ -51,9 +60,18 @@ class WholeSite:
         assert answer.headers["Content-Type"].startswith("application/json")
         return answer.json
 
+    async def in_sync(self) -> None:
+        """Wait until the panel was looked at and holds what it has to."""
+        for _ in range(2000):
+            if (await self.done("GET", "/gateway/v1/panels/lobby"))["panels"][0]["state"] == "in_sync":
+                return
+        raise AssertionError("the panel never came in step")
+
 
 @asynccontextmanager
-async def whole_site(folder: Path, *, bound: bool = True, deadline_ms: int = 10_000) -> AsyncIterator[WholeSite]:
+async def whole_site(
+    folder: Path, *, bound: bool = True, deadline_ms: int = 10_000, doors: Sequence[DoorSettings] = ()
+) -> AsyncIterator[WholeSite]:
     """`bound`: everything is for the panel; else the gateway keeps it for itself."""
     line = ModbusTcpLine.model_validate(_LINE, strict=False)
     settings = Settings(lines=(line,))
@@ -70,6 +88,7 @@ async def whole_site(folder: Path, *, bound: bool = True, deadline_ms: int = 10_
                 users=(UserSettings(name="admin", password="123456"),),
                 lines=(line.model_copy(update={"host": place[0], "port": place[1]}),),
                 bindings=(BindingSettings(link_id="*", panels=("@all",)),) if bound else (),
+                doors=tuple(doors),
             ),
             None,
             SystemClock(),

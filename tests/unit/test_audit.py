@@ -39,10 +39,10 @@ TOLD: tuple[tuple[Event, int, str, dict[str, object]], ...] = (
     (events.Strange("gate", "why"), logging.WARNING, "another unit stands at a panel's place", {"detail": "why"}),
     (events.Doubted("gate", "why"), logging.WARNING, "another unit may stand at a panel's place", {"detail": "why"}),
     (
-        events.Left("gate", {"identifier:b", "a"}),
+        events.Left("gate", {"identifier:b", "a", "door:front"}),
         logging.WARNING,
         "a panel that still holds profiles left the configuration",
-        {"count": 2, "link_ids": ["a", "b"]},
+        {"count": 3, "link_ids": ["a", "b"]},
     ),
     (
         events.ForeignFound("gate", {3: "every day"}),

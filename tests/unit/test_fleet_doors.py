@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from config.settings import BindingSettings, DoorSettings
-from drivers.contract import ItemState
+from config.settings import BindingSettings, DoorSettings, PanelSettings
+from drivers.contract import ItemState, Outcome, Reason
+from gateway.access.doors import Done, Doors
+from gateway.fleet.events import DoorCommanded
 from gateway.fleet.views import CannotDo
 from simulators.site import SimulatedSite
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
@@ -78,3 +81,211 @@ def test_a_time_profile_holds_a_door_only_where_the_site_allows_it() -> None:
         assert not is_on(site)
 
     on_relays(test, door("front", 3, panel="gate"))
+
+
+# what somebody commands
+
+FRONT = door("front", 3, 1, "gate")
+PEDESTRIAN = DoorSettings(id="wicket", panel="gate", output=5)
+
+
+@dataclass
+class Commanded:
+    """A site with doors at a gate, and who commands them."""
+
+    site: FleetSite
+    doors: Doors = field(init=False)
+
+    @property
+    def panel(self) -> FakePanel:
+        return self.site.panels["gate"]
+
+    def open_for(self, output: int = 3) -> float:
+        """For how many seconds the panel keeps an output on by itself."""
+        return max(0.0, self.panel.outputs.get(output, 0.0) - self.site.clock.monotonic())
+
+    def state(self, which: DoorSettings = FRONT) -> str:
+        return self.doors.view(which).state
+
+    def told(self) -> list[tuple[str, str]]:
+        events = [event for event in self.site.told if isinstance(event, DoorCommanded)]
+        return [(event.action, event.outcome.value) for event in events]
+
+    async def restart(self) -> None:
+        await self.site.open()
+        self.doors = Doors(self.site.fleet, self.site.clock, (FRONT, PEDESTRIAN))
+        await self.site.pass_time(1)
+
+
+def commanding(
+    test: Callable[[Commanded], Awaitable[None]], settings: PanelSettings | None = None, *, deadman: bool = True
+) -> None:
+    async def main() -> None:
+        panel = FakePanel(replace(RELAYS, output_deadman=deadman))
+        site = FleetSite({"gate": panel}, doors=(replace_hold(FRONT), PEDESTRIAN))
+        site.rules = (BindingSettings(link_id=link(1), panels=("gate:3",)),)
+        site.settings["gate"] = settings or PanelSettings(id="gate", model="waveshare-relay-8ch")
+        subject = Commanded(site)
+        await subject.restart()
+        await test(subject)
+        await site.close()
+
+    run_virtual(main())
+
+
+def replace_hold(which: DoorSettings) -> DoorSettings:
+    return which.model_copy(update={"allow_door_hold": True})
+
+
+def outcome(done: Done) -> Outcome:
+    return done.said.outcome
+
+
+def test_a_hold_ends_at_its_time_and_says_so() -> None:
+    async def test(subject: Commanded) -> None:
+        assert outcome(await subject.doors.hold(FRONT, 150)) is Outcome.ACKNOWLEDGED
+        for _ in range(145):
+            assert 0 < subject.open_for() < 60.01
+            assert subject.state() == "held"
+            await subject.site.pass_time(1)
+        await subject.site.pass_time(6)
+        assert (subject.open_for(), subject.state()) == (0, "closed")
+        assert subject.told() == [("hold", "acknowledged"), ("closed", "acknowledged")]
+        assert not subject.site.store.allocations.get("gate:3"), "nothing is remembered of it"
+
+    commanding(test)
+
+
+@pytest.mark.parametrize(("seconds", "killed_after"), [(20, 1), (20, 19), (90, 5), (90, 45), (90, 85), (3600, 100)])
+def test_a_gateway_that_is_killed_lets_go_within_the_holds_time_and_a_later_one_at_once(seconds: int, killed_after: int) -> None:
+    async def test(subject: Commanded) -> None:
+        began = subject.site.clock.monotonic()
+        await subject.doors.hold(FRONT, seconds)
+        await subject.site.pass_time(killed_after)
+        await subject.site.kill()
+        left = seconds - (subject.site.clock.monotonic() - began)
+        assert 0 < subject.open_for() <= min(60, left + 0.05)
+        await subject.restart()
+        assert (subject.open_for(), subject.state()) == (0, "closed"), "a hold is not resumed"
+
+    commanding(test)
+
+
+def test_an_output_that_stays_on_by_itself_is_held_only_where_the_site_says_so_and_never_left_on() -> None:
+    async def refused(subject: Commanded) -> None:
+        assert outcome(await subject.doors.hold(FRONT, 20)) is Outcome.REJECTED
+        assert outcome(await subject.doors.open(FRONT)) is Outcome.ACKNOWLEDGED, "the panel times a pulse itself"
+        assert subject.open_for() == 0
+
+    async def allowed(subject: Commanded) -> None:
+        assert outcome(await subject.doors.hold(FRONT, 20)) is Outcome.ACKNOWLEDGED
+        assert subject.site.store.allocations["gate:3"] == {"door:front": ()}
+        await subject.site.pass_time(19)
+        assert subject.state() == "held"
+        await subject.site.pass_time(2)
+        assert (subject.open_for(), subject.state()) == (0, "closed")
+        await subject.doors.hold(FRONT, 3600)
+        await subject.site.kill()
+        assert subject.open_for() > 3600
+        await subject.restart()
+        assert subject.open_for() == 0
+
+    commanding(refused, deadman=False)
+    settings = PanelSettings(id="gate", model="ge-a-series", allow_unattended_outputs=True)
+    commanding(allowed, settings, deadman=False)
+
+
+def test_a_pulse_longer_than_the_panel_times_is_held_by_leases_and_not_made_up_for() -> None:
+    async def test(subject: Commanded) -> None:
+        subject.panel.longest_pulse = 100
+        assert outcome(await subject.doors.open(FRONT, 10)) is Outcome.ACKNOWLEDGED
+        assert subject.panel.pulses == [(3, 100)]
+        await subject.site.pass_time(11)
+        assert outcome(await subject.doors.open(FRONT, 100)) is Outcome.ACKNOWLEDGED
+        assert (len(subject.panel.pulses), subject.state()) == (1, "open")
+        await subject.site.pass_time(90)
+        assert subject.open_for() > 0
+        await subject.site.pass_time(11)
+        assert (subject.open_for(), subject.state()) == (0, "closed")
+        await subject.doors.open(FRONT, 100)
+        subject.panel.outputs.clear()
+        await subject.site.pass_time(10)
+        assert subject.open_for() == 0, "somebody closed it by hand: a pulse is once"
+        await subject.doors.hold(FRONT, 100)
+        subject.panel.outputs.clear()
+        await subject.site.pass_time(3)
+        assert subject.open_for() > 0, "a hold is until its time"
+
+    commanding(test)
+
+
+def test_a_hold_that_may_have_come_about_is_closed_and_one_that_was_refused_leaves_nothing() -> None:
+    async def test(subject: Commanded) -> None:
+        subject.panel.reply_lost = True
+        assert outcome(await subject.doors.hold(FRONT, 600)) is Outcome.UNCONFIRMED
+        assert subject.open_for() > 0
+        subject.panel.reply_lost = False
+        await subject.site.pass_time(3)
+        assert (subject.open_for(), subject.state()) == (0, "closed")
+        subject.panel.online = False
+        await subject.site.pass_time(3)
+        assert outcome(await subject.doors.hold(FRONT, 600)) is not Outcome.ACKNOWLEDGED
+        assert subject.state() == "unknown"
+        subject.panel.online = True
+        await subject.site.pass_time(30)
+        assert (subject.open_for(), subject.state()) == (0, "closed"), "no door opens late"
+
+    commanding(test)
+
+
+def test_a_release_leaves_a_door_to_the_time_profile_that_holds_it() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.doors.hold(FRONT, 600)
+        await subject.site.fleet.upsert([item(1, start=NOW_MINUTE, length=30)])
+        await subject.site.pass_time(2)
+        assert outcome(await subject.doors.release(FRONT)) is Outcome.ACKNOWLEDGED
+        view = subject.doors.view(FRONT)
+        assert (subject.open_for() > 0, view.state, view.held_by) == (True, "held", None)
+        assert outcome(await subject.doors.open(FRONT, 5)) is Outcome.ACKNOWLEDGED
+        await subject.site.pass_time(8)
+        assert subject.open_for() > 0, "a pulse shortens no hold"
+        await subject.site.fleet.delete([link(1)])
+        await subject.site.pass_time(2)
+        assert (subject.open_for(), subject.state()) == (0, "closed")
+
+    commanding(test)
+
+
+def test_a_profile_that_opens_during_a_hold_keeps_the_door_open_at_its_end() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.site.fleet.upsert([item(1, start=NOW_MINUTE + 1, length=30)])
+        await subject.doors.hold(FRONT, 110)
+        await subject.site.pass_time(130)
+        assert subject.open_for() > 0
+
+    commanding(test)
+
+
+@pytest.mark.parametrize("on_stop", ["off", "hold"])
+def test_a_gateway_that_stops_ends_holds_whatever_it_does_with_the_outputs_of_profiles(on_stop: Literal["off", "hold"]) -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.doors.hold(FRONT, 600)
+        await subject.site.close()
+        assert subject.open_for() == 0
+        assert subject.told()[-1] == ("closed", "acknowledged")
+        await subject.site.open()
+
+    commanding(test, PanelSettings(id="gate", model="waveshare-relay-8ch", on_stop=on_stop))
+
+
+def test_nothing_is_opened_at_a_unit_that_is_not_the_panel() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.site.kill()
+        subject.panel.serial = "ANOTHER"
+        subject.site.settings["gate"] = PanelSettings(id="gate", model="waveshare-relay-8ch", serial="MINE")
+        await subject.restart()
+        for done in (await subject.doors.open(FRONT), await subject.doors.hold(FRONT, 20)):
+            assert (done.said.outcome, done.said.reason) == (Outcome.NOT_SENT, Reason.IDENTITY_CHANGED)
+        assert (subject.panel.pulses, subject.open_for(), subject.state()) == ([], 0, "unknown")
+
+    commanding(test)

@@ -1,13 +1,16 @@
-"""One output held by the gateway: the union of the profiles bound to it, its lease, and what the panel was last seen to do."""
+"""One output held by the gateway: the union of the profiles bound to it, what somebody commanded, its lease, and what the panel
+was last seen to do."""
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from config.locks import not_for_profiles
 from config.settings import DoorSettings
-from drivers.contract import PanelCapabilities
+from drivers.contract import Acknowledgement, PanelCapabilities
 from gateway.concurrency import in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.held_profiles import HeldProfiles
@@ -17,6 +20,20 @@ from gateway.store.contract import DesiredItem
 
 _ON_ITS_WAY_S = 0.25
 """How long a frame may always wait for the line without its lease outlasting the profiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Somebody commanded an output to be open, as the door `key`, until `until` (monotonic seconds).
+
+    `again`: what is off before that is switched on again; else the command is carried out once. `ended` is told what became of
+    the closing at its end.
+    """
+
+    key: str
+    until: float
+    again: bool
+    ended: Callable[[Acknowledgement], None]
 
 
 class HeldOutput:
@@ -34,6 +51,10 @@ class HeldOutput:
         """It acknowledged a command, and no reading has shown since that it did as it was told."""
         self.contradicted = False
         """A reading showed that it did not, and none has agreed since."""
+        self.opened: Opening | None = None
+        """What somebody commanded it to do, beside the profiles."""
+        self.turn = asyncio.Lock()
+        """Held while it is switched."""
         self.commands = 0
         """Begun so far: a reading that began before the last one says nothing of it."""
         self._state = state
@@ -72,10 +93,24 @@ class HeldOutput:
 
     def wanted(self) -> bool:
         """Open, and not about to close before a lease could be over: then what is off stays off."""
+        want = self._profiles_want()  # always asked: it works out the next edge
+        may_be = self._state.identity.stranger is None and not self._state.retired
+        return may_be and (want or self._is_opened())
+
+    def _is_opened(self) -> bool:
+        if self.opened is None or self.is_over:
+            return False
+        return self.seen is True or (self.opened.again and self.lease()[0] != 0)
+
+    def _profiles_want(self) -> bool:
         self._follow()
-        is_open = self._profiles.is_open(self._context.clock.wall())
-        may_be = self._context.closed() is None and self._state.identity.stranger is None and not self._state.retired
-        return is_open and may_be and (self.seen is True or (self._context.may_open() and self.lease()[0] != 0))
+        is_open = self._profiles.is_open(self._context.clock.wall()) and self._context.closed() is None
+        return is_open and (self.seen is True or (self._context.may_open() and self.lease()[0] != 0))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is over for which somebody opened it."""
+        return self.opened is not None and self._context.clock.monotonic() >= self.opened.until
 
     def _follow(self) -> None:
         """Take over what is bound to the output now, and how the site reads it."""
@@ -91,6 +126,11 @@ class HeldOutput:
         barred = not_for_profiles(self._context.doors, self._state.id, self.number)
         return {} if barred else self._state.outputs.get(self.number, {})
 
+    @property
+    def kept_for(self) -> Collection[str]:
+        """The items that it is held for, and the door that somebody opened."""
+        return self.bound.keys() | (set() if self.opened is None or self.is_over else {self.opened.key})
+
     # what it does
 
     @property
@@ -105,7 +145,7 @@ class HeldOutput:
         return seen and not self.behind and not self._in_question() and self.seen == self.wanted()
 
     def _in_question(self) -> bool:
-        return self._context.trust.awaiting and self._profiles.is_open(self._context.clock.wall())
+        return not self._is_opened() and self._context.trust.awaiting and self._profiles.is_open(self._context.clock.wall())
 
     @property
     def is_off(self) -> bool:
@@ -118,20 +158,28 @@ class HeldOutput:
             return False
         if not wanted or not self.seen:
             return self.seen is not wanted
-        return self.prolong_at is not None and self._context.clock.monotonic() >= self.prolong_at
+        return self.prolong_at is not None and (self.is_over or self._context.clock.monotonic() >= self.prolong_at)
 
     def lease(self) -> tuple[int | None, float | None]:
-        """Seconds, and until when the frame may start (monotonic): begun by then, a lease is over when the profiles close, so
+        """Seconds, and until when the frame may start (monotonic): begun by then, a lease is over when it has to close, so
         that a dead gateway does not hold beyond. None: the output does not fall off by itself; 0: no lease is that short.
         """
         wall, now = self._context.clock.wall(), self._context.clock.monotonic()
+        opened = 0.0 if self.opened is None else max(0.0, self.opened.until - now)
         if not self._state.driver.capabilities.output_deadman:
-            return None, None if self.edge is None else now + self.edge - wall
+            return None, None if self.edge is None or opened else now + self.edge - wall
         longest = self._state.settings.hold_lease_s
-        closes = self._profiles.closes_within(wall, 2 * longest)
-        left = 2 * longest if closes is None else closes - wall
+        left = max(opened, self._left_by_profiles(wall, 2 * longest))
         lease = max(0, min(longest, int(left - _ON_ITS_WAY_S)))
         return lease, now + left - lease
+
+    def _left_by_profiles(self, wall: float, most: float) -> float:
+        """For how many seconds, up to `most`, a profile stays open."""
+        self._follow()
+        if self._context.closed() is not None or not self._profiles.is_open(wall):
+            return 0.0
+        closes = self._profiles.closes_within(wall, most)
+        return most if closes is None else closes - wall
 
     def switched(self, *, on: bool, lease: int | None, began: float) -> None:
         """The panel acknowledged a command that began at `began` (monotonic)."""

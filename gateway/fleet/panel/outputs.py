@@ -144,8 +144,7 @@ class OutputKeeper:
             await self._defects.survive(self._live, self._make_safe)
         finally:
             self._release(list(self._waiting))
-        if self._state.settings.on_stop == "off":
-            await self._all_off()
+        await self._all_off(opened_only=self._state.settings.on_stop == "hold")
         with contextlib.suppress(Exception):  # what is not seen to be off stays marked
             await self._unmark()
 
@@ -227,10 +226,10 @@ class OutputKeeper:
         self._release(list(self._waiting))
         return await self._all_off()
 
-    async def _all_off(self) -> bool:
-        """Switch off what is not known to be off; one that cannot be keeps no other on."""
+    async def _all_off(self, *, opened_only: bool = False) -> bool:
+        """Switch off what is not known to be off, or as much of it as somebody opened; one that cannot be keeps no other on."""
         for held in list(self._held.values()):
-            if not held.is_off:
+            if not held.is_off and (held.opened is not None or not opened_only):
                 try:
                     await self._switch(held, on=False)
                 except Exception:  # the log has such an error once a try; here it counts that the output may be on
@@ -248,6 +247,7 @@ class OutputKeeper:
         wall, now = self._context.clock.wall(), self._context.clock.monotonic()
         edges = [held.edge - wall for held in self._held.values() if not held.behind and held.edge is not None]
         dues = [*self._failed.values(), *(held.prolong_at for held in self._held.values() if held.prolong_at is not None)]
+        dues += [held.opened.until for held in self._held.values() if held.opened is not None]
         return max(0.001, min([*edges, *(at - now for at in dues if at > now)], default=math.inf))
 
     # switching
@@ -379,7 +379,9 @@ class OutputKeeper:
             if number not in self._held and self.refusal(number) is None:
                 self._held[number] = HeldOutput(number, self._state, self._context)
         for number, held in list(self._held.items()):
-            if number not in bound and held.is_off and number not in self._marks.outputs:
+            if held.is_over and held.is_off:
+                self._ended(held, Acknowledgement(Outcome.ACKNOWLEDGED))
+            if number not in bound and held.opened is None and held.is_off and number not in self._marks.outputs:
                 del self._held[number]
         if self._held:
             self._holding.set()
@@ -397,17 +399,43 @@ class OutputKeeper:
         """Which outputs are held is durable before the first is switched on, and until it was seen off."""
         failure = None
         for number, held in [*self._held.items(), *self._out_of_place()]:
-            if held.bound or held.is_off:
-                failure = await self._marks.put(number, held.bound) or failure
+            if held.kept_for or held.is_off:
+                failure = await self._marks.put(number, held.kept_for) or failure
         return failure
 
     async def _switch(self, held: HeldOutput, *, on: bool) -> Failure | None:
-        """Switch or prolong. Cut short, the output is in a state that is not known."""
+        """Switch or prolong, for how long is worked out as soon as it is this output's turn."""
+        async with held.turn:
+            lease, deadline = held.lease() if on else (None, None)
+            if lease == 0 or (on and not held.wanted()):
+                return Failure(Reason.DEADLINE_PASSED, "it closes before a lease would end")
+            priority = Priority.GRANT if held.opening else Priority.REVOCATION
+            said = await self.switch(held, on, lease, priority, deadline)
+        if not on or held.is_over:
+            self._ended(held, said)
+        return None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
+
+    @staticmethod
+    def _ended(held: HeldOutput, said: Acknowledgement) -> None:
+        """What somebody opened is over."""
+        opened, held.opened = held.opened, None
+        if opened is not None:
+            opened.ended(said)
+
+    def take(self, held: HeldOutput) -> None:
+        """Look after an output that somebody opened, until it is off."""
+        self._held[held.number] = held
+        self._rouse()
+
+    async def mark(self, held: HeldOutput) -> Failure | None:
+        """What it is kept for is durable."""
+        return await self._marks.put(held.number, held.kept_for)
+
+    async def switch(
+        self, held: HeldOutput, on: bool, lease: int | None, priority: Priority, deadline: float | None
+    ) -> Acknowledgement:
+        """Switch or prolong in `held.turn`. Cut short, the output is in a state that is not known."""
         now, news, before = self._context.clock.monotonic(), held.seen is not on, held.seen
-        lease, deadline = held.lease() if on else (None, None)
-        if lease == 0:
-            return Failure(Reason.DEADLINE_PASSED, "it closes before a lease would end")
-        priority = Priority.GRANT if held.opening else Priority.REVOCATION
         held.seen = on if before is on else None  # while it is under way nobody knows
         held.switching = True
         held.commands += 1
@@ -423,13 +451,13 @@ class OutputKeeper:
             self._context.emit(OutputSwitched(self._state.id, held.number, on, None if acknowledged else said.reason))
         if not acknowledged:
             held.seen = before if said.reason is Reason.DEADLINE_PASSED else None
-            return failure_of(said)
+            return said
         held.switched(on=on, lease=lease, began=now)
         held.unread |= news
         if held.unread:
             self._commanded.set()
         self._release_right()
-        return None
+        return said
 
     # looking
 

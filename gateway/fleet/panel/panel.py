@@ -9,6 +9,7 @@ from config.settings import PanelSettings
 from drivers.contract import Acknowledgement, PanelDriver, PanelImage, Priority
 from gateway.concurrency import Supervisor, end
 from gateway.fleet.context import FleetContext
+from gateway.fleet.panel.commanded import CommandedOutputs
 from gateway.fleet.panel.compilation import fingerprint, refresh
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.entries import FACT as ENTRIES
@@ -55,6 +56,7 @@ class Panel:
         self._foreign = Foreign(state, context, memory.facts)
         self._reconciler = Reconciler(state, context, self._foreign)
         self._keeper = OutputKeeper(state, context, memory.marked, memory.facts.get(LEASE))
+        self.commanded = CommandedOutputs(state, context, self._keeper)
         self._table = Table(state, context, self._reconciler)
         state.identity.changed, state.identity.doubted = self._keeper.wake, self._reconciler.meet_again
         state.retired = "retired" in memory.facts
