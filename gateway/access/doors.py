@@ -57,7 +57,10 @@ class DoorView:
 
 @dataclass(slots=True)
 class _Known:
-    """Of one door. `open_until`: of its last pulse, `doubt_until`: of one that may have come about (monotonic seconds)."""
+    """What is known of one door. Instants are monotonic seconds.
+
+    `open_until`: the end of its last pulse, `doubt_until`: of one that may have come about.
+    """
 
     open_until: float = 0.0
     doubt_until: float = 0.0
@@ -175,5 +178,5 @@ class Doors:
 
 
 def _key(door: DoorSettings) -> str:
-    """By which the store remembers that the door's output may be on."""
+    """The key under which the store remembers that the door's output may be on."""
     return item_key(DOOR, door.id)

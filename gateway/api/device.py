@@ -6,6 +6,7 @@ drop everything.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from config.settings import DoorSettings
 from gateway.api.dialects import WRONG_LOCK
 from gateway.api.errors import bad_value, shown
 from gateway.api.inert import of_right_type
@@ -45,8 +47,9 @@ class Status:
     """The methods that write it."""
 
     async def show(self, request: web.Request) -> web.Response:
+        place = self._place(request)
         true = self.value if self.own is None else self.own(request)
-        return json_response({**true, **(request.app[SERVICES].inert.of(self._place(request)) if self.settable else {})})
+        return json_response({**true, **(request.app[SERVICES].inert.of(place) if self.settable else {})})
 
     async def keep(self, request: web.Request) -> web.Response:
         change = of_right_type(await object_in(request), self.value)
@@ -124,6 +127,23 @@ def _frontend(request: web.Request) -> Shape:
     return {"frontend_version": request.app[LIVE].dialect.frontend_version}
 
 
+def _lock_settings(request: web.Request) -> Shape:
+    doors = request.app[SERVICES].doors.numbered(0)
+    return {"open_all_dtmf": "", "settings": [_LOCK | {"lock_number": door.number, "timeout": _seconds(door)} for door in doors]}
+
+
+def _timeout(request: web.Request) -> Shape:
+    """The time of the door that has the number; 5 seconds where there is none."""
+    found = request.app[SERVICES].doors.numbered(int(request.match_info["lock"]))
+    return {"lock_timeout": _seconds(found[0]) if found else 5}
+
+
+def _seconds(door: DoorSettings) -> int:
+    return math.ceil(door.pulse_s)
+
+
+_LOCK = {"lock_number": 0, "timeout": 5, "delay": 0, "type": "", "pulse_on": 0, "pulse_off": 0, "dtmf_code": ""}
+_LOCK_SETTINGS: Shape = {"open_all_dtmf": "", "settings": [_LOCK]}
 _TIMES: Shape = {"time_unix": 0, "device_time_unix": 0, "timezone": "", "device_timezone": ""}
 _LINK: Shape = {"link_enable": False, "link_url": "", "realtime_logging": False, "heartbeat": False}
 _SERVER: Shape = {"is_enabled": False, "protocol": "http", "settings": {}}
@@ -174,13 +194,13 @@ STATUSES: tuple[Status, ...] = (
     Status("/access/exit/button/toggle", "exit buttons", {"enable": False, "is_enabled": False}),
     Status("/access/freeaccess", "hours without access control", {"enable": False, "days": []}),
     Status("/access/general/lock/type", "kinds of locks", _LOCK_TYPES),
-    Status("/access/general/lock/timeout/{lock}", "how long a lock stays open, in seconds", {"lock_timeout": 5}),
+    Status("/access/general/lock/timeout/{lock}", "how long a lock stays open, in seconds", {"lock_timeout": 5}, _timeout),
     Status("/access/general/lock/delay/{lock}", "how long a lock waits, in seconds", {"lock_delay": 0}),
     Status("/access/general/lock/dtmf/{lock}", "opening by telephone", {"dtmf_code": ""}),
     Status("/access/general/remote/control/settings", "a server that is asked at each card", _CALLBACK),
     Status("/access/general/unlock/card/master", "a card that opens everything", {"master_card": ""}),
     Status("/access/general/unlock/input/code", "a code that opens everything", _CODE),
     Status("/access/general/wiegand/type", "a wire of readers", _NOTHING),
-    Status("/access/locks/settings", "locks", {"open_all_dtmf": "", "settings": []}),
+    Status("/access/locks/settings", "the doors that have a lock number", _LOCK_SETTINGS, _lock_settings),
     Status("/syslog/settings", "a collector of logs", {"enabled": False, "server": ""}),
 )

@@ -40,7 +40,7 @@ async def states(site: WholeSite) -> dict[str, str]:
 
 
 def tenths(site: WholeSite, output: int) -> int:
-    """Of a pulse that runs."""
+    """Tenths of a second that a pulse still lasts."""
     return int.from_bytes(site.panel.handle(bytes((3, 0x02, 0x10 + output, 0, 1)))[2:], "big")
 
 
@@ -203,3 +203,10 @@ async def test_a_gateway_that_stops_lets_go_of_the_doors_it_holds(tmp_path: Path
         assert are_open(site) == [3]
         panel = site.panel
     assert not any(panel.outputs())
+
+
+async def test_settings_of_locks_are_those_of_the_doors(site: WholeSite) -> None:
+    settings = (await site.done("GET", "/api/v1/access/locks/settings"))["settings"]
+    assert [(lock["lock_number"], lock["timeout"], lock["type"]) for lock in settings] == [(1, 5, ""), (2, 2, "")]
+    assert (await site.done("GET", "/api/v1/access/general/lock/timeout/2")) == {"lock_timeout": 2}
+    assert (await site.call("GET", "/api/v1/access/general/lock/timeout/x")).status == 400

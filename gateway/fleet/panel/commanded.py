@@ -1,7 +1,7 @@
 """Outputs that somebody commands: opened for a time, by the panel's own pulse or by leases, and closed.
 
-What becomes of a command is told as it is, once: nothing waits for a panel that is away, and what may have opened a door is
-never sent again. The line's queue takes a command before everything else.
+Nothing waits for a panel that is away, and what may have opened a door is never sent again. The line's queue takes a command
+before everything else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DONE = Acknowledgement(Outcome.ACKNOWLEDGED)
 
 
 class CommandedOutputs:
-    """Those of one panel. `key` is the door's, by which the output is remembered in the store."""
+    """The outputs of one panel. `key`: the door's, under which the store remembers that an output may be on."""
 
     def __init__(self, state: PanelState, context: FleetContext, keeper: OutputKeeper) -> None:
         self._state = state
@@ -115,7 +115,7 @@ class CommandedOutputs:
         return said
 
     def _lease(self, held: HeldOutput, opening: Opening) -> int | None:
-        """As long as it was opened for, where one lease is enough."""
+        """The whole time that it was opened for, where one lease is enough for that."""
         lease, _ = held.lease()
         if lease is None:
             return None
