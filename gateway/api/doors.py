@@ -201,7 +201,11 @@ async def _carried_out(request: web.Request, door: DoorSettings, command: Corout
 
 
 def _named(request: web.Request) -> DoorSettings:
-    name = request.match_info["door"]
+    return door_of(request, request.match_info["door"])
+
+
+def door_of(request: web.Request, name: str) -> DoorSettings:
+    """The door of an id. Raises ApiError."""
     door = _doors(request).door(name)
     if door is None:
         raise ApiError(404, f"{name}: no such door", code="unknown_door")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.api import bindings, clock, doors, operations, panels, plans, problems
+from gateway.api import access, bindings, clock, doors, operations, panels, plans, problems
 from gateway.api.identifier_models import LinkIdentifier
 from gateway.api.models import LinkTimeProfile
 from gateway.api.openapi import described
 from gateway.api.route import Json, Route, Text
 from gateway.api.shapes import (
+    Access,
     Acted,
     Binding,
     Bindings,
@@ -49,6 +50,13 @@ _EXPLAIN = {
     "panel": "a panel or an output, all bound ones where absent",
 }
 
+_ACCESS = {
+    "door": "everybody who may open it",
+    "link_id": "of an identifier: every door that it opens, or whether it opens `door`",
+    "uid": "the same, of one that was made without a link_id",
+    "at": "Unix seconds, now where absent",
+}
+
 
 def own_routes(*, metrics: bool) -> Iterator[Route]:
     yield Route("GET", "/healthz", operations.healthz, "whether the gateway works", Json(Healthy), is_open=True)
@@ -81,6 +89,7 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     )
     yield Route("POST", f"{OWN}/reload", operations.reload, "reads the configuration again", Json(Reloaded), refuses=(422,))
     yield from _of_doors()
+    yield Route("GET", f"{OWN}/access", access.access, "who may open which door", Json(Access), query=_ACCESS, refuses=(404,))
     trusted = "ends the doubt about a store that is older than its mark"
     yield Route("POST", f"{OWN}/store/trust", operations.trust_store, trusted, Json(Trusted), refuses=(404,))
     yield Route("GET", f"{OWN}/openapi.json", described, "this surface and the panel API, as OpenAPI 3.1", Json(dict))

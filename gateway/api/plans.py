@@ -41,15 +41,16 @@ async def explain(request: web.Request) -> web.Response:
     kind = request.query.get("kind", TIME_PROFILE)
     if kind not in _KINDS:
         raise bad_value("kind", f"one of {', '.join(_KINDS)}", shown(kind))
-    link_id = _asked_id(request.query, services.fleet, kind)
-    at = _instant(request.query["at"]) if "at" in request.query else _now(services)
+    link_id = asked_id(request.query, services.fleet, kind)
+    at = asked_instant(request)
     report = await services.fleet.explain(link_id, at, request.query.get("panel"), kind)
     if report is None:
         raise ApiError(404, f"{link_id}: no such {_KINDS[kind]}", code="unknown_link_id")
     return json_response(replace(report, link_id=shown_link_id(link_id)))
 
 
-def _asked_id(query: Mapping[str, str], fleet: FleetService, kind: str) -> str:
+def asked_id(query: Mapping[str, str], fleet: FleetService, kind: str) -> str:
+    """The link_id of the query's `link_id` or `uid`. Raises ApiError."""
     if "link_id" in query:
         return read_link_id(query["link_id"], "link_id", "link_id")
     if "uid" not in query:
@@ -59,6 +60,12 @@ def _asked_id(query: Mapping[str, str], fleet: FleetService, kind: str) -> str:
     if found is None:
         raise ApiError(404, f"uid: there is no {_KINDS[kind]} {shown(text)}", code="unknown_uid")
     return found.link_id
+
+
+def asked_instant(request: web.Request) -> int:
+    """The query's `at` in Unix seconds, now where absent. Raises ApiError."""
+    query = request.query
+    return _instant(query["at"]) if "at" in query else _now(request.app[SERVICES])
 
 
 def _now(services: ApiServices) -> int:

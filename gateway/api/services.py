@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 
-from config.settings import Settings
+from config.settings import DoorSettings, Settings
 from drivers.clock import Clock
 from gateway.access.doors import Doors
 from gateway.api.inert import InertSettings
@@ -19,6 +19,7 @@ from gateway.fleet.panel.departed import Departed
 from gateway.fleet.problems import Problem
 from gateway.fleet.results import LinkReport
 from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision, StoreView
+from gateway.fleet.who import Passage
 from gateway.store.contract import DesiredItem
 
 T = TypeVar("T")
@@ -56,6 +57,8 @@ class FleetService(Protocol):
     async def explain(self, link_id: str, at: int, panel: str | None, kind: str) -> ExplainReport | None:
         """None: the link_id is unknown."""
         ...
+
+    async def passages(self, doors: Sequence[DoorSettings], key: str | None, at: int) -> list[Passage]: ...
 
     def panels(self) -> Iterable[PanelView]: ...
 

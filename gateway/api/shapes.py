@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
-from drivers.contract import Outcome
+from drivers.contract import ItemState, Outcome
 from gateway.access.doors import DoorView
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.problems import Severity
@@ -195,6 +195,27 @@ class DoorsDone:
 @dataclass(frozen=True, slots=True)
 class DoorsAnswer:
     doors: list[DoorView]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Somebody at a door, see `fleet.who.Passage`. `through`: those of the time profiles that have a link_id."""
+
+    door: str
+    link_id: str | None
+    uid: int
+    name: str
+    number: str
+    through: list[str]
+    outcome: ItemState
+    asked: bool
+    held: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    at: int
+    people: list[Admitted]
 
 
 class Opened(BaseModel):

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
 from drivers.contract import PanelCapabilities, PanelImage
 from gateway.compiler.explain import Explanation
 from gateway.compiler.image import is_open
 from gateway.identifiers.identifier import Identifier
 from gateway.schedules.local_time import local_second
-from gateway.schedules.recurrence import Recurrence
-from gateway.schedules.time_profile import Readings, TimeProfile
+from gateway.schedules.time_profile import Readings
 
 
-def first_no(identifier: Identifier, profiles: Iterable[TimeProfile], readings: Readings, at: int) -> str | None:
-    """What first keeps it out at an instant, as asked; None: it is let in. `profiles`: the live ones of those that it names."""
+def first_no(identifier: Identifier, is_open: Callable[[str], bool], at: int) -> str | None:
+    """What first keeps it out at an instant, as asked; None: it is let in. `is_open`: whether a time profile is live and open."""
     start, end = identifier.valid_from, identifier.valid_to
     if (start is not None and at < start) or (end is not None and at >= end):
         return "outside its validity"
     if identifier.passes == 0:
         return "no entries"
-    if identifier.profiles is not None and not any(Recurrence(each, readings).is_open(at) for each in profiles):
+    if identifier.profiles is not None and not any(map(is_open, identifier.profiles)):
         return "none of its time profiles is open"
     return None
 
@@ -49,11 +48,19 @@ def explain_identifier(
     return Explanation(planned, present, None, said)
 
 
-def lets_in(image: PanelImage, capabilities: PanelCapabilities, key: str, unix_minute: int, local_minute: int) -> bool:
-    """Whether a panel that holds `image` lets an identifier in at any door."""
+def lets_in(
+    image: PanelImage,
+    capabilities: PanelCapabilities,
+    key: str,
+    unix_minute: int,
+    local_minute: int,
+    output: int | None = None,
+) -> bool:
+    """Whether a panel that holds `image` lets an identifier in at the door of an output; None: at any."""
     slots = (image.identifiers[number] for number in image.allocation.get(key, ()) if number in image.identifiers)
     return any(
-        (slot.valid_from or 0) <= unix_minute
+        (output is None or output in slot.outputs)
+        and (slot.valid_from or 0) <= unix_minute
         and (slot.valid_to is None or unix_minute <= slot.valid_to)
         and slot.passes != 0
         and (slot.schedules is None or any(_is_open(image, capabilities, each, local_minute) for each in slot.schedules))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE, is_set, split_key
 from gateway.compiler.explain_identifier import first_no
@@ -12,6 +13,7 @@ from gateway.fleet.numbers import KnownBy, Numbers
 from gateway.fleet.target import Target
 from gateway.identifiers.identifier import Identifier
 from gateway.schedules.reading import accepted, is_read_for
+from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import Readings, TimeProfile
 from gateway.store.contract import DesiredItem
 
@@ -69,9 +71,17 @@ class Desired:
 
     def first_no(self, identifier: Identifier, readings: Readings, at: int) -> str | None:
         """What first keeps an identifier out at an instant, as asked; None: it is let in."""
-        named = (self.live.get(link_id) for link_id in identifier.profiles or ())
-        live = [item.profile for item in named if item is not None and item.profile is not None]
-        return first_no(identifier, live, readings, at)
+        return first_no(identifier, self.open_at(readings, at), at)
+
+    def open_at(self, readings: Readings, at: int) -> Callable[[str], bool]:
+        """Whether the time profile of a link_id is live and open at an instant; each is worked out once."""
+
+        @cache
+        def is_open(link_id: str) -> bool:
+            item = self.live.get(link_id)
+            return item is not None and item.profile is not None and Recurrence(item.profile, readings).is_open(at)
+
+        return is_open
 
     def entity(self, kind: str, uid: int) -> DesiredItem | None:
         """An item of this number, or its tombstone."""

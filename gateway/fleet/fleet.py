@@ -55,6 +55,7 @@ from gateway.fleet.views import (
     StoreView,
     UnknownPanel,
 )
+from gateway.fleet.who import Passage, passages
 from gateway.fleet.zone_law import ZoneLaw
 from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem, ObservedPanel, Snapshot, Store
@@ -551,6 +552,10 @@ class Fleet:
         if not self._started:
             self._rebind_all()
         return await self._questions.plan(items, None if panels is None else self._named(panels))
+
+    async def passages(self, doors: Sequence[DoorSettings], key: str | None, at: int) -> list[Passage]:
+        """Who may go through these doors at an instant, see `who`; or (not None) whether the identifier `key` may."""
+        return await passages(doors, key, at, self._desired, self._panels, self._context)
 
     async def explain(self, link_id: str, at: int, panel: str | None, kind: str = TIME_PROFILE) -> ExplainReport | None:
         """Whether an item is open at an instant, as asked and panel by panel. None: unknown link_id. Raises UnknownPanel."""

@@ -12,6 +12,7 @@ import pytest
 
 from config.settings import DoorSettings
 from simulators.faults import FaultRates
+from tests.support.api_server import vector
 from tests.support.whole_site import WholeSite, whole_site
 
 DOORS = (
@@ -210,3 +211,62 @@ async def test_settings_of_locks_are_those_of_the_doors(site: WholeSite) -> None
     assert [(lock["lock_number"], lock["timeout"], lock["type"]) for lock in settings] == [(1, 5, ""), (2, 2, "")]
     assert (await site.done("GET", "/api/v1/access/general/lock/timeout/2")) == {"lock_timeout": 2}
     assert (await site.call("GET", "/api/v1/access/general/lock/timeout/x")).status == 400
+
+
+PROFILE = vector("examples.json")["list_items"][1]
+AT = 1_793_484_000
+"""Any instant."""
+
+
+def card(number: int, lock: str, **more: Any) -> dict[str, Any]:
+    return {
+        "link_id": f"91c615e3-1040-4815-8ecb-{number:012d}",
+        "identifier_owner": {"name": f"person {number}", "type": "owner"},
+        "identifier_type": "card",
+        "identifier_number": str(number),
+        "lock": lock,
+        **more,
+    }
+
+
+async def test_who_may_open_a_door_then_and_which_doors_somebody_may_open(site: WholeSite) -> None:
+    await site.done("POST", "/api/v1/access/timeprofile/items/link", {"list_items": [PROFILE]})
+    within = {"time_profiles": {"link_ids": [PROFILE["link_id"]]}}
+    people = [card(101, "first", **within), card(102, "all"), card(103, "second")]
+    await site.done("POST", "/api/v1/access/identifier/items/link", {"list_items": people})
+    plain = (await site.done("POST", "/api/v1/access/identifier", {**card(104, "first"), "link_id": None}))["uid"]
+
+    async def asked(query: str) -> list[tuple[str, str]]:
+        said = await site.done("GET", f"/gateway/v1/access?{query}")
+        for one in said["people"]:
+            assert (one["asked"], one["held"], one["outcome"]) == (True, True, "exact"), one
+        return [(one["door"], one["number"]) for one in said["people"]]
+
+    begin = PROFILE["time_options"]["date_from"] + 400 * 86_400
+    assert await asked(f"door=yard&at={begin}") == [("yard", "101"), ("yard", "102"), ("yard", "104")]
+    assert await asked(f"door=yard&at={begin - 3600}") == [("yard", "102"), ("yard", "104")]
+    assert await asked(f"door=front&at={begin}") == [("front", "102"), ("front", "103")]
+    assert await asked(f"door=cellar&at={begin}") == [], "it has no number: no lock opens it"
+    assert await asked(f"link_id={people[1]['link_id']}&at={begin}") == [("front", "102"), ("yard", "102")]
+    assert await asked(f"uid={plain}") == [("yard", "104")]
+    (one,) = (await site.done("GET", f"/gateway/v1/access?door=yard&link_id={people[0]['link_id']}&at={begin}"))["people"]
+    assert (one["name"], one["through"], one["link_id"]) == ("person 101", [PROFILE["link_id"]], people[0]["link_id"])
+    for query in ("", "door=attic", "door=yard&at=soon", "link_id=x", "uid=99", "door=yard&when=1"):
+        assert (await site.call("GET", f"/gateway/v1/access?{query}")).status in (400, 404), query
+
+
+async def test_a_card_whose_deletion_did_not_reach_the_panel_is_told_to_open_still(tmp_path: Path) -> None:
+    async with whole_site(tmp_path, doors=DOORS, deadline_ms=500) as site:
+        await site.in_sync()
+        await site.done("POST", "/api/v1/access/identifier/items/link", {"list_items": [card(101, "first"), card(102, "first")]})
+        site.panel.off()
+        await site.done("POST", "/api/v1/access/identifier/link/delete", {"link_ids": [card(101, "first")["link_id"]]})
+        await site.done("POST", "/api/v1/access/identifier/items/link", {"list_items": [card(102, "second"), card(103, "first")]})
+        told = (await site.done("GET", f"/gateway/v1/access?door=yard&at={AT}"))["people"]
+        assert {one["number"]: (one["asked"], one["held"], one["outcome"]) for one in told} == {
+            "101": (False, None, "pending"),
+            "102": (False, True, "pending"),
+            "103": (True, False, "pending"),
+        }, "whether the deletion arrived is not known"
+        (now,) = (await site.done("GET", f"/gateway/v1/access?door=front&at={AT}"))["people"]
+        assert (now["number"], now["asked"], now["held"]) == ("102", True, False)

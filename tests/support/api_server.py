@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from config.settings import HttpSettings, Settings, SiteSettings, UserSettings
+from config.settings import DoorSettings, HttpSettings, Settings, SiteSettings, UserSettings
 from drivers.contract import IDENTIFIER, Availability, ItemState, Reason, item_key
 from drivers.trace import request_id
 from gateway.access.doors import Doors
@@ -41,6 +41,7 @@ from gateway.fleet.views import (
     Revision,
     UnknownPanel,
 )
+from gateway.fleet.who import Passage
 from gateway.ops.host_network import HostNetwork
 from gateway.store.contract import KINDS, DesiredItem, kind_of
 
@@ -186,6 +187,9 @@ class MemoryFleet:
         on_lobby = PlanItemPanel("lobby", ItemState.EXACT, None, (), None, None, 1)
         planned = tuple(PlanItem(item.link_id, (on_lobby,)) for item in items)
         return PlanReport(planned, (PlanPanel("lobby", "rs485-a", 64, ("0110",), 187, 109.4, 1),))
+
+    async def passages(self, doors: Sequence[DoorSettings], key: str | None, at: int) -> list[Passage]:
+        return []
 
     async def explain(self, link_id: str, at: int, panel: str | None, kind: str) -> ExplainReport | None:
         if panel is not None:
