@@ -128,6 +128,10 @@ FIRST_REQUEST = """a first request to paste:
           | python3 -c 'import json,sys; print(json.load(sys.stdin)["token"])')
   curl -s {url}/api/v1/access/timeprofile/items/link -H "Authorization: Bearer $TOKEN" --data '{body}'
 
+a door, opened from afar:
+
+  curl -s -X POST {url}/gateway/v1/doors/{door}/open -H "Authorization: Bearer $TOKEN"
+
 a first person, who comes in during those hours, and their card at a reader:
 
   curl -s {url}/api/v1/access/identifier/items/link -H "Authorization: Bearer $TOKEN" --data '{person}'
@@ -180,6 +184,7 @@ def _first_request(settings: Settings, url: str, control: str) -> str:
         control=control,
         panel=next(panel.id for line in settings.lines for panel in line.panels if panel.model == _READERS),
         card=json.dumps({"type": "card", "number": _CARD, "door": "first"}),
+        door=settings.doors[0].id,
     )
 
 

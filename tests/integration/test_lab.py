@@ -117,6 +117,16 @@ async def test_the_first_person_of_the_lab_is_known_at_the_first_reader(tmp_path
         assert shown["granted"] or shown["reason"] == "schedule_closed", shown
 
 
+async def test_the_first_door_of_the_lab_opens_and_so_does_that_of_a_relay_board(tmp_path: Path) -> None:
+    async with running_lab(tmp_path / "lab.log") as (lab, client, control):
+        pasted = "/gateway/v1" + lab.output.split("/gateway/v1", 1)[1].split()[0]
+        for path, panel in ((pasted, "lobby"), ("/gateway/v1/doors/gate/open", "gate")):
+            while (await client.call("GET", f"/gateway/v1/panels/{panel}"))["panels"][0]["state"] != "in_sync":
+                pass  # the gateway has just started
+            assert (await client.call("POST", path))["outcome"] == "acknowledged"
+            assert (await control.panel(panel))["outputs"][0] is True
+
+
 def _read_slot(program: str, host: str, port: str) -> list[int]:
     """The 64 committed words of slot 0, read by a Modbus master that shares nothing with this project."""
     command = [program, "-m", "tcp", "-p", port, "-a", "1", "-0", "-r", str(0x1000), "-c", "64", "-t", "4:hex", "-1", "-q", host]
