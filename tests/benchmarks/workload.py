@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,8 @@ class SiteText:
     deadline_ms: int = 120_000
     drift_share: float = 0.0
     timeout_ms: float = 300.0
+    doors: bool = False
+    """Output 0 of each panel is a door, named as the panel."""
 
     def toml(self, ports: Mapping[str, int]) -> str:
         """The configuration; lines that have no port yet get one of their own, where nobody listens."""
@@ -65,7 +67,11 @@ class SiteText:
             '[store]\npath = "panel-gateway.db"\n[[users]]\nname = "admin"\npassword = "123456"\n'
         )
         lines = "".join(self._line(f"p{number}", ports) for number in range(self.panels))
-        return head + lines + "".join(map(_binding, self.bindings))
+        return head + lines + "".join(map(_binding, self.bindings)) + "".join(self._doors())
+
+    def _doors(self) -> Iterator[str]:
+        for number in range(self.panels if self.doors else 0):
+            yield f'[[doors]]\nid = "p{number}"\npanel = "p{number}"\noutput = 0\n'
 
     def _line(self, name: str, ports: Mapping[str, int]) -> str:
         return (
