@@ -5,6 +5,7 @@ A command ends with what became of it, and everybody is told: nothing is queued,
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -84,6 +85,16 @@ class Doors:
         """The door of a lock number; of 0 every door that has one, in their order."""
         numbered = [door for door in self.doors if door.number is not None and number in (0, door.number)]
         return sorted(numbered, key=lambda door: door.number or 0)
+
+    async def change(self, doors: Sequence[DoorSettings]) -> None:
+        """Other doors from now on. One that is gone, or is another output now, is let go of where somebody holds it."""
+        staying = {(door.id, door.panel, door.output) for door in doors}
+        gone = [door for door in self.doors if (door.id, door.panel, door.output) not in staying]
+        held = [door for door in gone if (panel := self._panel(door)) is not None and panel.opened(door.output)]
+        self.doors = doors
+        await asyncio.gather(*(self.release(door) for door in held))
+        for door in gone:
+            self._known.pop(door.id, None)
 
     async def open(self, door: DoorSettings, seconds: float | None = None, *, remote: bool = False) -> Done:
         """Open a door once, for its own time where none is said. `remote`: in the name of a remote access server."""

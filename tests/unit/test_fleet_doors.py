@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 
 from config.settings import BindingSettings, DoorSettings, PanelSettings
-from drivers.contract import ItemState, Outcome, Reason
+from drivers.contract import ItemState, Outcome, Priority, Reason
 from gateway.access.doors import Done, Doors
 from gateway.fleet.events import DoorCommanded
 from gateway.fleet.views import CannotDo
@@ -276,6 +276,49 @@ def test_a_gateway_that_stops_ends_holds_whatever_it_does_with_the_outputs_of_pr
         await subject.site.open()
 
     commanding(test, PanelSettings(id="gate", model="waveshare-relay-8ch", on_stop=on_stop))
+
+
+def test_a_command_overtakes_what_waits_for_the_line() -> None:
+    async def test(subject: Commanded) -> None:
+        later = (Priority.REVOCATION, Priority.GRANT, Priority.VERIFICATION, Priority.BACKGROUND)
+        subject.site.drivers["gate"].queued_s = dict.fromkeys(later, 5.0)
+        began = subject.site.clock.monotonic()
+        for done in (await subject.doors.open(FRONT), await subject.doors.hold(FRONT, 20), await subject.doors.release(FRONT)):
+            assert outcome(done) is Outcome.ACKNOWLEDGED
+        assert subject.site.clock.monotonic() - began < 0.1
+        subject.site.drivers["gate"].queued_s = {Priority.OPERATOR: 60.0}
+        assert outcome(await subject.doors.open(FRONT)) is Outcome.NOT_SENT
+        assert subject.site.clock.monotonic() - began < 3, "a door does not open late"
+        subject.site.drivers["gate"].queued_s = {}
+
+    commanding(test)
+
+
+def test_a_door_that_leaves_the_configuration_is_let_go_of_and_one_that_stays_is_held_on() -> None:
+    async def test(subject: Commanded) -> None:
+        for each in (FRONT, PEDESTRIAN):
+            await subject.doors.hold(each, 600)
+        moved = FRONT.model_copy(update={"output": 6})
+        await subject.doors.change((moved, PEDESTRIAN.model_copy(update={"name": "Wicket"})))
+        assert (subject.open_for(), subject.open_for(5) > 0) == (0, True)
+        assert (subject.state(moved), subject.state(PEDESTRIAN)) == ("closed", "held")
+        assert subject.told()[-1] == ("release", "acknowledged")
+
+    commanding(test)
+
+
+def test_a_panel_that_is_leaving_opens_nothing() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.doors.hold(FRONT, 600)
+        await subject.site.fleet.rest_panel("gate")
+        assert subject.open_for() == 0
+        for done in (await subject.doors.open(FRONT), await subject.doors.hold(FRONT, 20)):
+            assert outcome(done) is Outcome.NOT_SENT
+        assert (subject.open_for(), subject.panel.pulses) == (0, [])
+        await subject.site.fleet.remove_panel("gate")
+        assert (outcome(await subject.doors.open(FRONT)), subject.state()) == (Outcome.NOT_SENT, "unknown")
+
+    commanding(test)
 
 
 def test_nothing_is_opened_at_a_unit_that_is_not_the_panel() -> None:

@@ -86,7 +86,7 @@ class CommandedOutputs:
             return Acknowledgement(Outcome.REJECTED, None, Reason.NOT_REPRESENTABLE, f"the panel has no output {output}")
         if state.identity.stranger is not None:
             return Acknowledgement(Outcome.NOT_SENT, None, Reason.IDENTITY_CHANGED, state.identity.stranger)
-        if state.identity.checked and not state.retired:
+        if state.identity.checked and not state.retired and not self._keeper.stopping:
             return None
         state.driver.hasten()
         failure = state.unreachable() or state.failure or AT_WORK

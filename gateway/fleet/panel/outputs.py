@@ -422,6 +422,11 @@ class OutputKeeper:
         if opened is not None:
             opened.ended(said)
 
+    @property
+    def stopping(self) -> bool:
+        """Nothing is looked after any more."""
+        return self._stopping
+
     def take(self, held: HeldOutput) -> None:
         """Look after an output that somebody opened, until it is off."""
         self._held[held.number] = held
