@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from drivers.contract import IDENTIFIER, TIME_PROFILE, PanelImage
+from drivers.contract import DOOR, IDENTIFIER, TIME_PROFILE, PanelImage, item_key
 from gateway.identifiers.directory import Apartment, Forward
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.number import Number
@@ -310,10 +310,14 @@ async def test_an_allocation_replaces_the_panels_whole(make: Callable[[], Store]
     await store.open()
     await store.put_allocation("lobby", {link(1): (0,), link(2): (1,)}, 1.0)
     await store.put_allocation("gate", {link(1): (5,)}, 2.0)
+    await store.put_allocation("gate:3", {link(1): (), item_key(DOOR, "front"): ()}, 3.0)
+    await store.put_allocation("gate:4", {item_key(DOOR, "front"): ()}, 3.0)
+    await store.put_allocation("gate:4", {}, 3.0)
     await store.put_allocation("lobby", {link(2): (0, 1)}, 3.0)
     await store.close()
     async with reopened(make) as snapshot:
-        assert snapshot.allocations == {"lobby": {link(2): (0, 1)}, "gate": {link(1): (5,)}}
+        kept = {name: held for name, held in snapshot.allocations.items() if held}
+        assert kept == {"lobby": {link(2): (0, 1)}, "gate": {link(1): (5,)}, "gate:3": {link(1): (), "door:front": ()}}
         assert snapshot.last_write_at == 3.0
 
 

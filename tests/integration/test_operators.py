@@ -102,6 +102,11 @@ async def test_a_reload_of_a_broken_file_fails_with_every_mistake_and_changes_no
         assert (await ran("reload", "--config", config))[:2] == (0, "panel door removed\npanel gate added\n")
         assert (await ran("reload", "--config", config))[:2] == (0, "nothing changed\n")
         assert '"id": "gate"' in (await ran("status", "--json", "--config", config))[1]
+        door = '[[doors]]\nid = "front"\npanel = "gate"\noutput = 0\n'
+        write(config, SITE.replace('"door"', '"gate"') + door.replace('"gate"', '"gat"'))
+        assert "doors[0].panel: no panel is named 'gat'; did you mean 'gate'?" in (await ran("reload", "--config", config))[2]
+        write(config, SITE.replace('"door"', '"gate"') + door)
+        assert (await ran("reload", "--config", config))[:2] == (0, "doors changed\n")
 
 
 async def test_commands_reach_the_gateway_of_their_own_store(config: Path) -> None:

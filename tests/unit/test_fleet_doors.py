@@ -261,7 +261,8 @@ def test_a_profile_that_opens_during_a_hold_keeps_the_door_open_at_its_end() -> 
         await subject.site.fleet.upsert([item(1, start=NOW_MINUTE + 1, length=30)])
         await subject.doors.hold(FRONT, 110)
         await subject.site.pass_time(130)
-        assert subject.open_for() > 0
+        assert (subject.open_for() > 0, subject.state()) == (True, "held")
+        assert subject.told() == [("hold", "acknowledged")], "nothing closed"
 
     commanding(test)
 
@@ -317,6 +318,22 @@ def test_a_panel_that_is_leaving_opens_nothing() -> None:
         assert (subject.open_for(), subject.panel.pulses) == (0, [])
         await subject.site.fleet.remove_panel("gate")
         assert (outcome(await subject.doors.open(FRONT)), subject.state()) == (Outcome.NOT_SENT, "unknown")
+
+    commanding(test)
+
+
+def test_a_door_opens_also_where_the_time_is_not_known() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.site.close()
+        subject.site.clock.wall_offset -= 100_000
+        await subject.restart()
+        assert not subject.site.fleet.clock().trusted
+        assert outcome(await subject.doors.open(FRONT)) is Outcome.ACKNOWLEDGED
+        assert outcome(await subject.doors.hold(FRONT, 90)) is Outcome.ACKNOWLEDGED
+        await subject.site.pass_time(80)
+        assert subject.open_for() > 0
+        await subject.site.pass_time(15)
+        assert subject.open_for() == 0
 
     commanding(test)
 

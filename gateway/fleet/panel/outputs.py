@@ -411,8 +411,10 @@ class OutputKeeper:
                 return Failure(Reason.DEADLINE_PASSED, "it closes before a lease would end")
             priority = Priority.GRANT if held.opening else Priority.REVOCATION
             said = await self.switch(held, on, lease, priority, deadline)
-        if not on or held.is_over:
+        if not on:
             self._ended(held, said)
+        elif held.is_over:
+            held.opened = None  # a profile goes on with it
         return None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
 
     @staticmethod
