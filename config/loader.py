@@ -38,25 +38,27 @@ class ConfigurationError(Exception):
         return not all(finding.elsewhere for finding in self.findings)
 
 
-def load_settings(path: Path, models: Mapping[str, PanelModel] | None = None, leave_out: Collection[str] = ()) -> Settings:
+def load_settings(
+    path: Path, models: Mapping[str, PanelModel] | None = None, leave_out: Collection[str] = (), folder: Path | None = None
+) -> Settings:
     """`models`: the known panel models by name; None: the shipped ones and those of `site.models_dir`. `leave_out`: tables of
-    the file that are not looked at, as if they were not there.
+    the file that are not looked at, as if they were not there. `folder`: what relative paths are relative to, if not the file's.
 
     Raises ConfigurationError.
     """
-    return _settings(_text(path), path, models, leave_out)
+    return _settings(_text(path), folder or path.parent, models, leave_out)
 
 
 def check_settings(path: Path) -> tuple[Settings, tuple[Finding, ...]]:
     """The settings of a file, and what is allowed there and may surprise. Raises ConfigurationError."""
     text = _text(path)
-    settings = _settings(text, path, None, ())
+    settings = _settings(text, path.parent, None, ())
     return settings, _on_their_lines(warnings_of(settings, path), text)
 
 
-def _settings(text: str, path: Path, models: Mapping[str, PanelModel] | None, leave_out: Collection[str]) -> Settings:
+def _settings(text: str, folder: Path, models: Mapping[str, PanelModel] | None, leave_out: Collection[str]) -> Settings:
     read = {key: value for key, value in _tables(text).items() if key not in leave_out}
-    raw = _placed(read, path.absolute().parent)
+    raw = _placed(read, folder.absolute())
     mistakes: dict[str, Finding] = {}
     settings = _validated(raw, mistakes)
     if models is None:

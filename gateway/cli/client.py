@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.files import read_password
+from config.nearest import did_you_mean
 from config.settings import Settings, UserSettings
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes
@@ -96,8 +97,14 @@ class Running:
         mistakes = body.get("mistakes") if isinstance(body, dict) else None
         if mistakes:
             return list(mistakes)
-        told = (body.get("detail") or body.get("error")) if isinstance(body, dict) else None
-        return [f"{self.place}: {told or f'status {response.status}'}"]
+        told = str(body.get("detail") or body.get("error") or "") if isinstance(body, dict) else ""
+        near = self._near(told) if told and body.get("error") == "unknown_panel" else ""
+        return [f"{self.place}: {told or f'status {response.status}'}{near}"]
+
+    def _near(self, told: str) -> str:
+        """The panel that may be meant where `told` says that there is none of a name."""
+        name = told.removeprefix("panels: ").partition(":")[0]
+        return did_you_mean(name, [panel.id for line in self.settings.lines for panel in line.panels])
 
     def _connection(self) -> tuple[HTTPConnection, Mapping[str, str]]:
         """What to ask on, with the headers that say who asks."""

@@ -153,6 +153,8 @@ control_port = click.option(
     "--control-port", type=PORT, default=0, metavar="PORT", help="Port of the control URL; 0 picks a free one."
 )
 exit_code = click.option("--exit-code", is_flag=True, help="Exit with status 3 where something is not as asked.")
+wait = click.option("--wait", is_flag=True, help="Wait until it is done, a minute at most.")
+when = click.argument("when", nargs=-1, metavar="[WHEN]")
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 

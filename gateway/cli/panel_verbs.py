@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from gateway.cli.client import running
 from gateway.cli.options import Asked
-from gateway.cli.output import say, say_json
+from gateway.cli.output import Mistakes, confirmed, counted, say, say_json
+from gateway.cli.waiting import is_settled, next_second, settled
+
+_QUESTIONS: Mapping[str, str] = {
+    "reinit": "{panel} is erased, and lets nobody in until {items} written again. Go on?",
+    "erase": "{panel} is erased, and lets nobody in any more. Go on?",
+}
 
 
-def act(asked: Asked, panel: str, action: str, query: str = "") -> int:
-    """`action`: a verb of the gateway's own surface."""
-    body = running(asked).post(f"/gateway/v1/panels/{quote(panel, safe='')}/{action}{query}")
+def act(asked: Asked, panel: str, action: str, query: str, *, wait: bool, ask: bool) -> int:
+    """`action`: a verb of the gateway's own surface. `ask`: the person at the terminal, where there is one. With `wait`, status 1
+    where the panel does not hold all that it can after a minute."""
+    gateway, name = running(asked), quote(panel, safe="")
+    if ask and sys.stdin.isatty():
+        desired = gateway.get(f"/gateway/v1/panels/{name}")["panels"][0]["desired"]
+        items = f"{counted(desired, 'item')} {'is' if desired == 1 else 'are'}"
+        if not confirmed(_QUESTIONS[action].format(panel=panel, items=items)):
+            raise Mistakes([f"{panel}: left as it is"])
+    since, off_s = next_second(gateway) if wait else (0, 0.0)
+    time.sleep(off_s)
+    answer = gateway.post(f"/gateway/v1/panels/{name}/{action}{query}")
     if asked.as_json:
-        say_json(body)
-    else:
-        say(f"{body['panel']}: {body['action']} asked for")
+        say_json(answer)
+    elif not wait:
+        say(f"{answer['panel']}: {answer['action']} asked for")
+    if not wait:
+        return 0
+    held = settled(gateway, [panel], since)[panel]
+    if not is_settled(held, since):
+        raise Mistakes(
+            [f"{panel}: {action} is not done after a minute: {held['state']}, {held['last_error'] or 'still at work'}"]
+        )
+    if not asked.as_json:
+        say(f"{panel}: {action} done, it holds {held['held']} of {counted(held['desired'], 'item')}")
     return 0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic_core import to_jsonable_python
@@ -13,20 +16,24 @@ from pydantic_core import to_jsonable_python
 from config.panel_model import PanelModel
 from config.settings import Settings
 from drivers.clock import HostClock, SystemClock
-from drivers.contract import ItemState
+from drivers.contract import IDENTIFIER, ItemState, item_key
 from gateway.api.errors import ApiError
 from gateway.api.items import read_any
 from gateway.api.validation import items_of, names_of, object_of
 from gateway.app import fleet_options
-from gateway.cli.output import Mistakes, say, say_json
+from gateway.cli.doctor import NOT_AS_ASKED
+from gateway.cli.hours import differences, person_parts, profile_parts, profile_text
+from gateway.cli.output import Mistakes, counted, say, say_json
 from gateway.cli.reading import read_models, read_settings
-from gateway.cli.tables import table
 from gateway.fleet.fleet import Fleet
-from gateway.fleet.views import PlanItemPanel, PlanReport, UnknownPanel
+from gateway.fleet.views import PlanItem, PlanItemPanel, PlanPanel, PlanReport, UnknownPanel
 from gateway.site import Site
-from gateway.store.contract import StoreError
+from gateway.store.contract import Snapshot, StoreError
 from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
+
+_NAMED = 3
+"""How many panels are named one by one."""
 
 
 class CannotPlan(Exception):
@@ -34,16 +41,22 @@ class CannotPlan(Exception):
 
 
 async def plan_offline(
-    settings: Settings, models: Mapping[str, PanelModel], request: bytes, panels: Sequence[str] | None, clock: HostClock
+    settings: Settings,
+    models: Mapping[str, PanelModel],
+    request: bytes,
+    panels: Sequence[str] | None,
+    clock: HostClock,
+    stored: Snapshot | None = None,
 ) -> PlanReport:
-    """`request`: the upsert's body, optionally with `panels`; `panels` of the command line come first.
+    """`request`: the upsert's body, optionally with `panels`; `panels` of the command line come first. `stored`: what the store
+    holds, where that was read already.
 
     Raises CannotPlan and StoreError.
     """
     try:
         body = object_of(request)
         items = tuple(items_of(body, read_any))
-        fleet = await _fleet(settings, models, clock)
+        fleet = await _fleet(settings, models, clock, stored or open_read_only(settings.store.path))
         return await fleet.plan(items, panels or (names_of(body) if body.get("panels") is not None else None))
     except ApiError as error:
         raise CannotPlan(f"{error.detail} ({error.vendor})" if error.vendor else str(error.detail)) from error
@@ -51,38 +64,17 @@ async def plan_offline(
         raise CannotPlan(f"panels: {error.name}: no such panel, output or group") from error
 
 
-async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: HostClock) -> Fleet:
+async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: HostClock, stored: Snapshot) -> Fleet:
     """A fleet that knows what the store knows; its lines are never opened."""
-    store, snapshot = SqliteStore(settings.store.path), open_read_only(settings.store.path)
-    fleet = Fleet(store, snapshot, clock, fleet_options(settings), doors=settings.doors)
+    fleet = Fleet(SqliteStore(settings.store.path), stored, clock, fleet_options(settings), doors=settings.doors)
     await Site(fleet, clock).assemble(settings.lines, models)
     fleet.set_rules(settings.bindings, settings.groups)
     return fleet
 
 
-def _told(panel: PlanItemPanel, zone: ZoneInfo) -> str:
-    parts = [*panel.cuts, panel.message or "", panel.reason.value if panel.reason else ""]
-    until = f"until {datetime.fromtimestamp(panel.valid_until, zone):%Y-%m-%d %H:%M}" if panel.valid_until else ""
-    return "; ".join(part for part in (until, *parts) if part)
-
-
-def as_text(report: PlanReport, zone: ZoneInfo) -> str:
-    """The report for a person: one row an item and panel, then one a panel, then the frames."""
-    items = [
-        (item.link_id, panel.panel, panel.outcome.value, panel.slots, _told(panel, zone))
-        for item in report.items
-        for panel in item.panels
-    ]
-    panels = [
-        (each.panel, each.line, each.words, len(each.frames), each.bytes, each.wire_ms, each.commits) for each in report.panels
-    ]
-    frames = [f"{each.panel}: {frame}" for each in report.panels for frame in each.frames]
-    heads = ("link_id", "panel", "outcome", "slots", ""), ("panel", "line", "words", "frames", "bytes", "wire_ms", "commits")
-    return "\n\n".join([table([heads[0], *items]), table([heads[1], *panels]), "\n".join(frames)]).rstrip()
-
-
-def plan(config: Path, request: Path, panels: str | None, *, as_json: bool) -> int:
-    """`panels`: those in place of the bindings, comma-separated. Status 1 where something is refused."""
+def plan(config: Path, request: Path, panels: str | None, *, as_json: bool, frames: bool = False, exit_code: bool = False) -> int:
+    """`panels`: those in place of the bindings, comma-separated. Status 1 where something is refused; with `exit_code` 3, and
+    where something is narrowed, too."""
     settings = read_settings(config)
     named = tuple(name for name in (panels or "").split(",") if name) or None
     try:
@@ -91,7 +83,8 @@ def plan(config: Path, request: Path, panels: str | None, *, as_json: bool) -> i
         raise Mistakes([f"{request}: {error.strerror}"]) from error
     models = read_models(settings.site.models_dir)
     try:
-        report = asyncio.run(plan_offline(settings, models, body, named, SystemClock()))
+        stored = open_read_only(settings.store.path)
+        report = asyncio.run(plan_offline(settings, models, body, named, SystemClock(), stored))
     except StoreError as error:
         raise Mistakes([str(error)]) from error
     except CannotPlan as error:
@@ -99,6 +92,77 @@ def plan(config: Path, request: Path, panels: str | None, *, as_json: bool) -> i
     if as_json:
         say_json(to_jsonable_python(report))
     else:
-        say(as_text(report, ZoneInfo(settings.site.timezone)))
-    refused = any(panel.outcome is ItemState.REFUSED for item in report.items for panel in item.panels)
-    return 1 if refused else 0
+        say("\n".join(_text(report, json.loads(body), stored, ZoneInfo(settings.site.timezone), frames=frames)))
+    outcomes = {panel.outcome for item in report.items for panel in item.panels}
+    if exit_code:
+        return NOT_AS_ASKED if outcomes & {ItemState.REFUSED, ItemState.NARROWED} else 0
+    return 1 if ItemState.REFUSED in outcomes else 0
+
+
+def _text(report: PlanReport, body: Mapping[str, Any], stored: Snapshot, zone: ZoneInfo, *, frames: bool) -> Iterator[str]:
+    """The report for a person: each item with what changes and where, then what each panel is written."""
+    wire = {str(raw.get("link_id", "")).lower(): raw for raw in body["list_items"] if isinstance(raw, dict)}
+    names = {
+        item.link_id: str(json.loads(item.body).get("name") or item.link_id) for item in stored.desired.values() if item.body
+    }
+    names |= {link_id: str(raw.get("name") or link_id) for link_id, raw in wire.items()}
+    for item in report.items:
+        yield changed_text(wire[item.link_id], _before(stored, item.link_id, wire[item.link_id]), zone, names)
+        yield from _outcomes(item, zone)
+    if report.items:
+        yield ""
+    for panel in report.panels:
+        yield _cost(panel)
+        if frames:
+            yield from (f"  {frame}" for frame in panel.frames)
+
+
+def _is_identifier(raw: Mapping[str, Any]) -> bool:
+    return "identifier_type" in {**(raw.get("base") or {}), **raw}
+
+
+def _before(stored: Snapshot, link_id: str, raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What is asked for by the item now; None: nothing that can be compared."""
+    key = item_key(IDENTIFIER, link_id) if _is_identifier(raw) else link_id
+    item = stored.desired.get(key)
+    body = {} if item is None or item.content is None else dict(json.loads(item.body))
+    return body if body.keys() & {"time_options", "identifier_type", "base"} else None
+
+
+def changed_text(raw: Mapping[str, Any], before: Mapping[str, Any] | None, zone: ZoneInfo, names: Mapping[str, str]) -> str:
+    """`Work week: closes 17:00 instead of 18:00`. `names`: of time profiles, by link_id."""
+    if _is_identifier(raw):
+        name, parts = (raw.get("identifier_owner") or {}).get("name"), person_parts(raw, zone, names)
+        new, old = ", ".join(f"{key} {value}" for key, value in parts.items()), before and person_parts(before, zone, names)
+    else:
+        name, parts, new = raw.get("name"), profile_parts(raw, zone), profile_text(raw, zone)
+        old = before and profile_parts(before, zone)
+    said = f"new, {new}" if old is None else differences(old, parts) or "as it is"
+    return f"{name or raw['link_id']}: {said}"
+
+
+def _outcomes(item: PlanItem, zone: ZoneInfo) -> Iterator[str]:
+    """Panels with the same to say stand in one line."""
+    said: dict[str, list[str]] = defaultdict(list)
+    for panel in item.panels:
+        said[_told(panel, zone)].append(panel.panel)
+    for text, panels in said.items():
+        more = f" and {len(panels) - _NAMED} more" if len(panels) > _NAMED else ""
+        yield f"  {', '.join(panels[:_NAMED])}{more}: {text}"
+    if not item.panels:
+        yield "  bound to no panel"
+
+
+def _told(panel: PlanItemPanel, zone: ZoneInfo) -> str:
+    until = f"until {datetime.fromtimestamp(panel.valid_until, zone):%Y-%m-%d %H:%M}" if panel.valid_until else ""
+    parts = [until, *panel.cuts, panel.message or "", panel.reason.value if panel.reason else ""]
+    more = "; ".join(part for part in parts if part)
+    return f"{panel.outcome.value}{f' ({more})' if more else ''}"
+
+
+def _cost(panel: PlanPanel) -> str:
+    """`lobby: 2 words, 1 commit, 47 ms of rs485-a`."""
+    if not panel.frames:
+        return f"{panel.panel}: nothing is written"
+    took = "" if panel.wire_ms is None else f", {panel.wire_ms:.0f} ms"
+    return f"{panel.panel}: {counted(panel.words, 'word')}, {counted(panel.commits, 'commit')}{took} of {panel.line}"

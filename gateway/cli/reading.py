@@ -11,10 +11,10 @@ from config.settings import Settings
 from gateway.cli.output import Mistakes
 
 
-def read_settings(path: Path, leave_out: Collection[str] = ()) -> Settings:
-    """The configuration, checked whole but for the tables that are left out. Raises Mistakes."""
+def read_settings(path: Path, leave_out: Collection[str] = (), folder: Path | None = None) -> Settings:
+    """The configuration, checked whole but for the tables that are left out. `folder`: as if it lay there. Raises Mistakes."""
     try:
-        return load_settings(path, leave_out=leave_out)
+        return load_settings(path, leave_out=leave_out, folder=folder)
     except ConfigurationError as error:
         raise Mistakes([f"{path}: {mistake}" for mistake in error.mistakes], is_final=error.is_final) from error
 

@@ -24,9 +24,9 @@ COMPLETION = "_PANEL_GATEWAY_COMPLETE"
 REFUSED = 78
 SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Run": {"serve": "running", "lab": "running", "simulate": "running", "reload": "running"},
-    "Look": {"status": "asking", "doctor": "asking"},
+    "Look": {"status": "asking", "doctor": "asking", "explain": "asking"},
     "Panels": dict.fromkeys(("sync", "retry", "accept", "reinit", "erase", "forget"), "verbs"),
-    "Configuration": {"check": "files", "plan": "files", "models": "files"},
+    "Items and configuration": dict.fromkeys(("plan", "apply", "check", "diff", "models"), "files"),
     "Store and clock": dict.fromkeys(("backup", "restore", "trust-store", "trust-clock"), "storing"),
     "Shell": {"completion": "shell", "manual": "shell"},
 }

@@ -1,34 +1,110 @@
-"""`panel-gateway status`: what is desired and what the panels hold."""
+"""`panel-gateway status`: what is desired and what the panels hold, as people read it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from gateway.cli.client import running
+from gateway.cli.client import Running, running
 from gateway.cli.clock import clock_lines
+from gateway.cli.directory import Directory, directory
+from gateway.cli.doctor import NOT_AS_ASKED, found_by, told
 from gateway.cli.options import Asked
 from gateway.cli.output import counted, say, say_json
 from gateway.cli.tables import table
+from gateway.cli.times import aged, length, moment
 
-_STATUS = (
-    *("id", "line", "state", "availability"),
-    *("desired", "held", "pending", "refused", "lag_s", "clock_drift_ms", "last_error"),
-)
-_ITEMS = ("link_id", "desired_generation", "held_generation", "outcome", "valid_until", "reason", "still_grants_text")
-
-
-def _named(item: Mapping[str, object]) -> object:
-    """An item that was made without a link_id goes by its kind and number."""
-    return item["link_id"] or f"{item['kind']} {item['uid']}"
+_CLEAR = "\x1b[H\x1b[2J"
+_SHOWN_AT_ONCE = 20
+"""Problems that stand below the table; `doctor` has all."""
 
 
-def _shown(value: object) -> object:
-    return f"{value:.1f}" if isinstance(value, float) else value
+def status(asked: Asked, panel: str | None, *, watch: bool, exit_code: bool, pause: Callable[[float], None] = time.sleep) -> int:
+    """`panel` None: all. `watch`: again every two seconds, until Ctrl-C. `exit_code`: 3 where a panel is not in sync."""
+    gateway = running(asked)
+    while True:
+        body = gateway.get("/gateway/v1/panels" + (f"/{quote(panel, safe='')}" if panel else ""))
+        if asked.as_json:
+            say_json(body)
+        else:
+            said = "\n".join(_told(gateway, body, panel))
+            say((_CLEAR if watch and sys.stdout.isatty() else "") + said)
+        if not watch:
+            return NOT_AS_ASKED if exit_code and any(each["state"] != "in_sync" for each in body["panels"]) else 0
+        sys.stdout.flush()
+        pause(2.0)
+
+
+def _told(gateway: Running, body: Mapping[str, Any], panel: str | None) -> Iterator[str]:
+    zone, now, panels = gateway.zone, body["clock"]["at"], body["panels"]
+    sys.stderr.write("".join(f"{line}\n" for line in [*clock_lines(body["clock"]), *_store_lines(body.get("store"))]))
+    yield table([("panel", "line", "state", "holds", "seen", "not held"), *(_row(each, now, zone) for each in panels)])
+    problems = [each for each in found_by(gateway) if panel in (None, each.get("panel")) or each.get("line") == panels[0]["line"]]
+    for problem in problems[:_SHOWN_AT_ONCE]:
+        yield f"\n{told(problem, zone, now)}"
+    if len(problems) > _SHOWN_AT_ONCE:
+        yield f"\n{len(problems) - _SHOWN_AT_ONCE} more: panel-gateway doctor"
+    if panel is not None:
+        (shown,) = panels
+        yield from ("", *_facts(shown, now, zone))
+        if shown["items"]:
+            names = directory(gateway)
+            yield "\n" + table([_ITEMS, *(_item(item, names, zone) for item in shown["items"])])
+
+
+def _row(panel: Mapping[str, Any], now: float, zone: ZoneInfo) -> tuple[object, ...]:
+    since = moment(panel["away_since"], zone)
+    state = f"away since {since}" if panel["state"] == "away" and since else panel["state"]
+    seen = None if panel["last_seen_at"] is None else f"{length(now - panel['last_seen_at'])} ago"
+    lacking = [f"{panel[what]} {what}" for what in ("pending", "refused") if panel[what]]
+    return panel["id"], panel["line"], state, f"{panel['held']} of {panel['desired']}", seen, ", ".join(lacking) or None
+
+
+_ITEMS = ("item", "outcome", "asked", "until", "why")
+
+
+def _item(item: Mapping[str, Any], names: Directory, zone: ZoneInfo) -> tuple[object, ...]:
+    """An item that is to be removed is `removed` once the panel was seen without it."""
+    outcome = "to be removed" if item["desired_generation"] is None and item["outcome"] == "pending" else item["outcome"]
+    why = [*_why(item), item["still_grants_text"] and f"still open {item['still_grants_text']}"]
+    until = moment(item["valid_until"], zone)
+    return names.named(item), outcome, moment(item["asked_at"], zone), until, "; ".join(filter(None, why)) or None
+
+
+def _why(item: Mapping[str, Any]) -> list[str]:
+    """The reason, and the message where that says more."""
+    reason, message = item["reason"] or "", item["message"] or ""
+    return [message] if message.startswith(reason) or message == reason.replace("_", " ") else [reason, message]
+
+
+def _facts(panel: Mapping[str, Any], now: float, zone: ZoneInfo) -> Iterator[str]:
+    """What else there is to know of one panel, a line each."""
+    yield f"model: {panel['model']}" + (f", serial number {panel['serial']}" if panel["serial"] else "")
+    if panel["last_seen_at"] is not None:
+        holds = f"{panel['held']} of {counted(panel['desired'], 'item')}"
+        yield f"seen: {aged(panel['last_seen_at'], now, zone)}; it holds {holds} as of then"
+    if panel["clock_drift_ms"] is not None:
+        drift = panel["clock_drift_ms"]
+        yield f"clock: {abs(drift)} ms {'ahead of' if drift > 0 else 'behind'} the gateway's"
+    renewals = [item["valid_until"] for item in panel.get("items", ()) if item["valid_until"] is not None]
+    if renewals:
+        yield f"next renewal: before {moment(min(renewals), zone)}"
+    if panel["writes"]:
+        written = ", ".join(f"{storage} written {count:,} times" for storage, count in panel["writes"].items())
+        left = panel["endurance"] and f"; {panel['endurance']['left']:.0f} writes of its own are left today"
+        yield f"storage: {written}{left or ''}"
+    look = panel["full_look"]
+    if look is not None and look["reached_h"] is not None:
+        yield f"look at every word: within {look['reached_h']:g} h; the aim is {look['aim_h']:g} h"
+    for each in panel["foreign"]:
+        kind = "identifier slot" if each["kind"] == "identifier" else "slot"
+        yield f"not the gateway's: {kind} {each['slot']}, open {each['opens'] or 'never'}{', known' if each['known'] else ''}"
+    for warning in panel["warnings"]:
+        yield f"warning: {warning}"
 
 
 def _store_lines(store: Mapping[str, Any] | None) -> Iterator[str]:
@@ -37,39 +113,3 @@ def _store_lines(store: Mapping[str, Any] | None) -> Iterator[str]:
         yield f"the store is not trusted, nothing is opened: {store['doubt']} (`restore FILE` or `trust-store`)"
     if store is not None and store["not_durable"]:
         yield f"deletions that the store has not taken yet, a restart would forget them: {store['not_durable']}"
-
-
-def _looked(panel: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
-    """What was found when every word of a panel was looked at, and how long that took."""
-    look, drift = panel.get("full_look"), panel.get("last_drift")
-    if look is not None and look["reached_h"] is not None:
-        yield f"{panel['id']}: every word it holds was read within {look['reached_h']:g} h; the aim is {look['aim_h']:g} h"
-    if drift is not None:
-        when = datetime.fromtimestamp(drift["at"], zone)
-        yield from (f"{panel['id']}: found at {when:%Y-%m-%d %H:%M:%S}: {change}" for change in drift["changes"])
-
-
-def status(asked: Asked, panel: str | None) -> int:
-    """`panel` None: all."""
-    gateway = running(asked)
-    body = gateway.get("/gateway/v1/panels" + (f"/{quote(panel, safe='')}" if panel else ""))
-    if asked.as_json:
-        say_json(body)
-        return 0
-    panels = body["panels"]
-    told = [*clock_lines(body["clock"]), *_store_lines(body.get("store"))]
-    sys.stderr.write("".join(f"{line}\n" for line in told))
-    say(table([("panel", *_STATUS[1:]), *([_shown(panel[key]) for key in _STATUS] for panel in panels)]))
-    warnings = [text for panel in panels for text in _looked(panel, gateway.zone)]
-    warnings += [f"{panel['id']}: {text}" for panel in panels for text in panel["warnings"]]
-    warnings += [
-        f"{left['id']}: no longer configured, may hold {counted(len(left['link_ids']), 'item')}: "
-        f"`panel-gateway forget {left['id']}`"
-        for left in body.get("departed", ())
-    ]
-    if warnings:
-        say("\n" + "\n".join(warnings))
-    items = [item for panel in panels for item in panel.get("items", ())]
-    if items:
-        say("\n" + table([_ITEMS, *([_named(item), *(item[key] for key in _ITEMS[1:])] for item in items)]))
-    return 0

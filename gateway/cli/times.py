@@ -24,3 +24,8 @@ def length(seconds: float) -> str:
 def aged(at: float, now: float, zone: ZoneInfo) -> str:
     """`2026-11-27 14:03, 3 min ago`."""
     return f"{moment(at, zone)}, {length(now - at)} ago"
+
+
+def now(zone: ZoneInfo) -> datetime:
+    """This machine's clock, in the site's zone."""
+    return datetime.now(zone)

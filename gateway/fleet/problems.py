@@ -134,8 +134,7 @@ def _of_panel(panel: PanelView, now: float) -> Iterator[Problem]:
     is_late = panel.state == "away" or panel.revocation_lag_s >= _PATIENCE_S
     if panel.still_granting and is_late:
         link_ids = _link_ids(item for item in panel.items if item.still_grants is not None)
-        was = "was" if panel.still_granting == 1 else "were"
-        text = f"{panel.id} may still open by {_counted(panel.still_granting, 'item')} that {was} taken away"
+        text = f"{panel.id} may still open by {_counted(panel.still_granting, 'item')} beyond what is asked"
         remedy = "bring the panel back; until then take its door out of use where that matters"
         since = int(now - panel.revocation_lag_s)
         yield made("still_granting", "error", text, remedy, status, since=since, link_ids=link_ids)
@@ -239,13 +238,16 @@ HELPS: Mapping[Reason, str] = {
 def _help(said: str) -> str:
     """`said`: a reason, then perhaps a colon and its message."""
     helps = {reason.value: text for reason, text in HELPS.items()}
-    return next((helps[part] for part in reversed(said.split(": ")) if part in helps), "look at what the panel reports")
+    parts = [part.removeprefix("after ") for part in said.split(": ")]
+    return next((helps[part] for part in reversed(parts) if part in helps), "look at what the panel reports")
 
 
 def _cause(said: str) -> str:
-    """The message without the reason's token; the token in words where there is no message."""
-    token, _, message = said.partition(": ")
-    return message or token.replace("_", " ")
+    """What is said after the reasons' tokens; the last token in words where nothing is."""
+    parts = said.split(": ")
+    tokens = {reason.value for reason in Reason}
+    said_more = [part for part in parts if part.removeprefix("after ") not in tokens]
+    return ": ".join(said_more) or parts[-1].removeprefix("after ").replace("_", " ")
 
 
 def _link_ids(items: Iterable[ItemView]) -> tuple[str, ...]:

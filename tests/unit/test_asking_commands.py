@@ -86,6 +86,9 @@ async def test_the_status_of_a_panel_that_cannot_be_reached(site: Path, typed: T
         assert (status, [panel["id"] for panel in json.loads(out)["panels"]]) == (0, ["door"])
         status, _, err = await typed("status", "attic")
         assert (status, err) == (1, f"{site.parent}/store.db: attic: no such panel, output or group\n")
+        status, _, err = await typed("status", "dor")
+        assert err.endswith("dor: no such panel, output or group; did you mean 'door'?\n")
+        assert (await typed("status", "--exit-code"))[0] == 3
 
 
 async def test_a_doctor_tells_what_is_wrong_and_what_to_do(site: Path, typed: Typed) -> None:

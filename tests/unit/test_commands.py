@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -119,13 +120,36 @@ def test_a_whole_store_is_not_begun_anew(site: Path, capsys: pytest.CaptureFixtu
     assert held(store) == {link(1)}
 
 
+def test_a_changed_configuration_is_told_before_it_is_put_in_place(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new = site.parent / "elsewhere" / "new.toml"
+    new.parent.mkdir()
+    text = SITE.replace('id = "lobby"', 'id = "loft"').replace('["lobby"]', '["loft"]').replace("port = 502", "port = 503")
+    new.write_text(text.replace("not shown", "nor this").replace("[store]", "[http]\nport = 99\n[store]"))
+    assert main(["diff", "--config", str(site), str(new)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "http.port: 99 instead of 8080 (needs a restart)",
+        "users.admin.password: another one instead of another one",
+        "lines.annex.panels.lobby: goes; erase first what lobby may hold",
+        "lines.annex.panels.loft: comes",
+        "lines.annex.port: 503 instead of 502",
+        "bindings.*.panels: without lobby, with loft",
+    ]
+    assert main(["diff", "--config", str(site), str(site)]) == 0
+    assert capsys.readouterr().out == "nothing changes\n"
+    new.write_text(SITE.replace("open-access-panel", "open-acess-panel"))
+    assert main(["diff", "--config", str(site), str(new)]) == 1
+    assert "did you mean 'open-access-panel'?" in capsys.readouterr().err
+
+
 def test_a_plan_tells_what_a_request_would_do_and_does_nothing(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store, request = site.parent / "store.db", VECTORS / "examples.json"
     fill(store, 1)
     assert main(["plan", "--config", str(site), str(request)]) == 0
     text = capsys.readouterr().out
-    assert {"link_id", "panel", "outcome", "wire_ms"} <= set(text.split())
-    assert "lobby" in text
+    assert "Work week: new, every Mon-Fri 09:00-18:00 from 2026-11-02\n  lobby: exact" in text
+    assert re.search(r"(?m)^lobby: \d+ words, 1 commit of annex$", text)
+    assert main(["plan", "--config", str(site), str(request), "--frames", "--exit-code"]) == 0
+    assert re.search(r"(?m)^  [0-9A-F]{16,}$", capsys.readouterr().out)
     assert main(["plan", "--config", str(site), "--json", "--panels", "lobby", str(request)]) == 0
     report = json.loads(capsys.readouterr().out)
     assert {panel["panel"] for panel in report["panels"]} == {"lobby"}

@@ -61,6 +61,9 @@ def test_what_is_wrong_with_a_panel_is_told_with_what_to_do(panel: dict[str, Any
 def test_a_panel_that_is_away_is_told_with_what_it_goes_on_with_and_what_it_still_opens() -> None:
     item = ItemView(LINK, None, 2, ItemState.PENDING, still_grants=2)
     panel = away("lobby", "no_reply: silent", held=9, desired=10, still_granting=1, revocation_lag_s=30, items=(item,))
+    assert (
+        "lobby is away (silent)" in problems(replace(WELL, panels=[away("lobby", "quarantined: after no_reply: silent")]))[0].text
+    )
     gone, opens = problems(replace(WELL, panels=[panel]))
     assert (gone.code, gone.since, gone.remedy) == ("panel_away", int(NOW) - 60, HELPS[Reason.NO_REPLY])
     assert "9 of 10 items" in gone.text

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gateway.cli import options
-from gateway.cli.options import Command, command
+from gateway.cli.options import Asked, Command, command
 
 
 @command("check", "check --config site.toml", "check --strict")
@@ -21,16 +21,39 @@ def check(config: Path, as_json: bool, strict: bool) -> int:
     return check.check(config, as_json=as_json, strict=strict)
 
 
-@command("plan", "plan request.json", "plan request.json --panels @doors,gate:3")
+@command("plan", "plan request.json", "plan request.json --panels @doors,gate:3", "plan request.json --frames")
 @options.config
 @options.as_json
 @click.argument("request", type=options.FILE, metavar="REQUEST.json")
 @click.option("--panels", help="Panels in place of the bindings, comma-separated: @doors,gate:3.")
-def plan(config: Path, as_json: bool, request: Path, panels: str | None) -> int:
+@click.option("--frames", is_flag=True, help="Show every frame that would be written, too.")
+@options.exit_code
+def plan(config: Path, as_json: bool, request: Path, panels: str | None, frames: bool, exit_code: bool) -> int:
     """Show what a request would do to every panel; nothing is written."""
     from gateway.cli import planning
 
-    return planning.plan(config, request, panels, as_json=as_json)
+    return planning.plan(config, request, panels, as_json=as_json, frames=frames, exit_code=exit_code)
+
+
+@command("apply", "apply request.json", "apply request.json --wait")
+@options.asking
+@click.argument("request", type=options.FILE, metavar="REQUEST.json")
+@options.wait
+def apply(asked: Asked, request: Path, wait: bool) -> int:
+    """Do what a request asks for: items of `list_items` are made or changed, those of `link_ids` deleted."""
+    from gateway.cli import applying
+
+    return applying.apply(asked, request, wait=wait)
+
+
+@command("diff", "diff new.toml")
+@options.config
+@click.argument("changed", type=options.FILE, metavar="CONFIG")
+def diff(config: Path, changed: Path) -> int:
+    """Show what a changed configuration would do before it is put in place and reloaded."""
+    from gateway.cli import comparing
+
+    return comparing.diff(config, changed)
 
 
 class Models(click.Group):

@@ -1,0 +1,117 @@
+"""`panel-gateway apply`: does what a request file asks for, and tells what every panel said."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from gateway.cli.client import Running, running
+from gateway.cli.directory import Directory, directory
+from gateway.cli.options import Asked
+from gateway.cli.output import Mistakes, counted, say, say_json
+from gateway.cli.waiting import next_second, settled
+
+_SURFACES = {"timeprofile": "/api/v1/access/timeprofile", "identifier": "/api/v1/access/identifier"}
+
+
+def apply(asked: Asked, request: Path, *, wait: bool) -> int:
+    """Time profiles first, then identifiers, then deletions. Status 1 where a panel did not take something."""
+    items, deleted = _read(request)
+    gateway = running(asked)
+    since, _ = next_second(gateway)
+    known = directory(gateway)
+    results = [*_upserted(gateway, items), *_deleted(gateway, known, deleted)]
+    if wait:
+        waited = {panel["panel"].partition(":")[0] for each in results for panel in each["panels"] if not panel["success"]}
+        settled(gateway, waited, since)
+        now = {name: gateway.get(f"/gateway/v1/panels/{quote(name, safe='')}")["panels"][0]["items"] for name in waited}
+        results = [_after(result, now) for result in results]
+    if asked.as_json:
+        say_json({"result": results})
+    else:
+        say("\n".join(_told(results, _names(items, known))) or f"{request}: nothing is asked for")
+    return 0 if all(result["success"] for result in results) else 1
+
+
+def _read(request: Path) -> tuple[list[Any], list[str]]:
+    """The items, and the link_ids to delete. Raises Mistakes that name the place; the gateway checks the items."""
+    try:
+        body = json.loads(request.read_bytes())
+    except OSError as error:
+        raise Mistakes([f"{request}: {error.strerror}"]) from error
+    except ValueError as error:
+        raise Mistakes([f"{request}: expected JSON: {error}"]) from error
+    parts = [body.get(key, []) if isinstance(body, dict) else None for key in ("list_items", "link_ids")]
+    if (
+        not isinstance(body, dict)
+        or not body.keys() & {"list_items", "link_ids"}
+        or not all(isinstance(part, list) for part in parts)
+    ):
+        raise Mistakes([f"{request}: expected a JSON object with the lists `list_items`, `link_ids` or both"])
+    if body.get("panels") is not None:
+        raise Mistakes([f"{request}: panels: only `plan` takes them; bind items with `panel-gateway bindings set`"])
+    return list(body.get("list_items", [])), [str(link_id) for link_id in body.get("link_ids", [])]
+
+
+def _kind(item: Any) -> str:
+    return "identifier" if isinstance(item, dict) and "identifier_type" in {**(item.get("base") or {}), **item} else "timeprofile"
+
+
+def _upserted(gateway: Running, items: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    for kind, surface in _SURFACES.items():
+        if asked := [item for item in items if _kind(item) == kind]:
+            answer = gateway.post(f"{surface}/items/link", {"list_items": asked})
+            yield from ({**each, "kind": kind} for each in answer["result"])
+
+
+def _deleted(gateway: Running, known: Directory, link_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Identifiers lose their time profiles last. What nobody has is asked for as a time profile, to be told so."""
+    people = {entry.link_id for entry in known.of("identifier")}
+    for kind, surface in reversed(_SURFACES.items()):
+        if asked := [each for each in link_ids if (each.lower() in people) == (kind == "identifier")]:
+            answer = gateway.call("DELETE", f"{surface}/items/link", {"link_ids": asked})
+            yield from ({**each, "kind": kind} for each in answer["result"])
+
+
+def _after(result: dict[str, Any], now: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """The result with what became of it since. `now`: the items of the panels that were waited for."""
+    panels = [
+        panel if panel["success"] else _since(panel, result, now[panel["panel"].partition(":")[0]]) for panel in result["panels"]
+    ]
+    return {**result, "panels": panels, "success": all(panel["success"] for panel in panels)}
+
+
+def _since(panel: dict[str, Any], result: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A panel lists what it is asked for and what it may still hold: what was deleted and is not listed was seen to be gone."""
+    kind = result["kind"]
+    found = [item for item in items if item["link_id"] == result["link_id"] and item.get("kind", "timeprofile") == kind]
+    if not found:
+        return {**panel, "success": True, "outcome": "removed", "reason": None} if result["extended_info"] == "deleted" else panel
+    if all(item["held_generation"] == item["desired_generation"] is not None for item in found):
+        return {**panel, "success": True, "outcome": found[0]["outcome"], "reason": None}
+    return {**panel, **{key: found[0][key] for key in ("outcome", "reason", "message", "still_grants_text")}}
+
+
+def _names(items: Sequence[Any], known: Directory) -> Mapping[str, str]:
+    names = {entry.link_id: entry.shown for entry in known.entries if entry.link_id}
+    for item in items:
+        owner = item.get("identifier_owner") or (item.get("base") or {}).get("identifier_owner") or {}
+        if name := item.get("name") or owner.get("name"):
+            names[str(item["link_id"]).lower()] = name
+    return names
+
+
+def _told(results: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Iterator[str]:
+    for result in results:
+        taken = Counter(bool(panel["success"]) for panel in result["panels"])
+        where = f", taken by {taken[True]} of {counted(len(result['panels']), 'panel')}" if result["panels"] else ""
+        yield f"{names.get(result['link_id'], result['link_id'])}: {result['extended_info'].replace('_', ' ')}{where}"
+        for panel in result["panels"]:
+            if not panel["success"]:
+                why = ": ".join(str(panel[key]) for key in ("reason", "message") if panel.get(key))
+                open_still = f"; still open {panel['still_grants_text']}" if panel.get("still_grants_text") else ""
+                yield f"  {panel['panel']}: {panel['outcome']}, {why}{open_still}"

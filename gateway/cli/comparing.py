@@ -1,0 +1,90 @@
+"""`panel-gateway diff`: what a changed configuration would do, before a reload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.cli.output import say
+from gateway.cli.reading import read_settings
+
+_RESTART = ("http", "store")
+_LINE, _PANEL = re.compile(r"lines\.[^.]+"), re.compile(r"lines\..+\.panels\..+")
+_HIDDEN = ("password",)
+_NAMES = ("id", "name", "link_id", "number")
+
+
+def diff(config: Path, changed: Path) -> int:
+    """`config`: as it is now; `changed` is read as if it lay in its place. Raises Mistakes where one of the two has some."""
+    old, new = (read_settings(path, folder=config.parent).model_dump(mode="json") for path in (config, changed))
+    lines = list(_changes("", old, new))
+    say("\n".join(lines) or "nothing changes")
+    return 0
+
+
+def _changes(place: str, old: Any, new: Any) -> Iterator[str]:
+    """One line a value that is other than before, with its place; what leaves or comes as a whole is one line."""
+    if old == new:
+        return
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple) and _is_keyed([*old, *new]):
+        old, new = _keyed(old), _keyed(new)
+    if _are_names(old, new):
+        parts = (
+            " ".join([word, *(name for name in one if name not in other)])
+            for word, one, other in (("without", old, new), ("with", new, old))
+        )
+        yield f"{place}: " + (", ".join(part for part in parts if " " in part) or "in another order")
+    elif isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*old, *new]):
+            yield from _change(f"{place}.{key}".lstrip("."), key, old, new)
+    else:
+        yield f"{place}: {_shown(place, new)} instead of {_shown(place, old)}{_consequence(place)}"
+
+
+def _change(place: str, key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    if key not in new:
+        left = (
+            [key]
+            if _PANEL.fullmatch(place)
+            else [panel["id"] for panel in old[key].get("panels", ())]
+            if _LINE.fullmatch(place)
+            else []
+        )
+        yield f"{place}: goes" + (f"; erase first what {', '.join(left)} may hold" if left else "")
+    elif key not in old:
+        yield f"{place}: comes"
+    else:
+        yield from _changes(place, old[key], new[key])
+
+
+def _are_names(*lists: Any) -> bool:
+    return all(isinstance(each, list | tuple) and all(isinstance(name, str) for name in each) for each in lists)
+
+
+def _is_keyed(entries: list[Any]) -> bool:
+    return bool(entries) and all(isinstance(entry, dict) and _key(entry) is not None for entry in entries)
+
+
+def _key(entry: Mapping[str, Any]) -> str | None:
+    return next((str(entry[name]) for name in _NAMES if entry.get(name) is not None), None)
+
+
+def _keyed(entries: Any) -> dict[str, Any]:
+    """The entries by the id that each entry has; those with the same one keep their order."""
+    found: dict[str, Any] = {}
+    for entry in entries:
+        key, number = str(_key(entry)), 2
+        while key in found:
+            key, number = f"{_key(entry)}#{number}", number + 1
+        found[key] = entry
+    return found
+
+
+def _shown(place: str, value: Any) -> str:
+    return "another one" if place.rpartition(".")[2] in _HIDDEN else "nothing" if value is None else str(value)
+
+
+def _consequence(place: str) -> str:
+    return " (needs a restart)" if place.partition(".")[0] in _RESTART else ""

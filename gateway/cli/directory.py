@@ -1,0 +1,104 @@
+"""What people call things: time profiles and identifiers by name, number or link_id, as the running gateway lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from config.nearest import did_you_mean
+from gateway.cli.client import Running
+from gateway.cli.output import Mistakes
+
+Kind = Literal["timeprofile", "identifier"]
+_ALL = 1_000_000
+_NOUNS: Mapping[Kind, str] = {"timeprofile": "time profile", "identifier": "person"}
+_SHORTEST = 4
+"""Letters of a link_id or a name that are enough where only one begins so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A time profile or an identifier. `number`: of the identifier, as it was sent; `body`: as the plain surface shows it."""
+
+    kind: Kind
+    uid: int
+    link_id: str | None
+    name: str
+    number: str
+    body: Mapping[str, Any]
+
+    @property
+    def shown(self) -> str:
+        """`Work week`, `Sherlock Holmes (card 12345678)`."""
+        named = self.name or self.link_id or f"{self.kind} {self.uid}"
+        return f"{named} ({self.body['identifier_type']} {self.number})" if self.kind == "identifier" else named
+
+    @property
+    def query(self) -> str:
+        """What names it in a question to the gateway."""
+        return f"kind={self.kind}&" + (f"link_id={self.link_id}" if self.link_id else f"uid={self.uid}")
+
+    def is_called(self, text: str) -> bool:
+        """Whether that is what it is called, in any letter case."""
+        return text.casefold() in {
+            self.name.casefold(),
+            self.number.casefold(),
+            (self.link_id or "").casefold(),
+            f"uid {self.uid}",
+        } - {""}
+
+    def begins(self, text: str) -> bool:
+        return len(text) >= _SHORTEST and any(
+            each.casefold().startswith(text.casefold()) for each in (self.name, self.link_id or "") if each
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    entries: tuple[Entry, ...]
+
+    def of(self, kind: Kind) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.kind == kind)
+
+    def profile_names(self) -> Mapping[str, str]:
+        """The names of time profiles, by link_id."""
+        return {entry.link_id: entry.name for entry in self.of("timeprofile") if entry.link_id and entry.name}
+
+    def named(self, item: Mapping[str, Any]) -> str:
+        """What an item of a panel is called."""
+        kind = item.get("kind", "timeprofile")
+        for entry in self.entries:
+            same = entry.link_id == item["link_id"] if item["link_id"] else entry.uid == item.get("uid")
+            if entry.kind == kind and same:
+                return entry.shown
+        return str(item["link_id"] or f"{kind} {item['uid']}")
+
+    def find(self, text: str, kinds: Iterable[Kind] = ("timeprofile", "identifier")) -> Entry:
+        """Who or what is called so. Raises Mistakes where nobody is, or more than one."""
+        wanted = [entry for kind in kinds for entry in self.of(kind)]
+        found = [entry for entry in wanted if entry.is_called(text)] or [entry for entry in wanted if entry.begins(text)]
+        if len(found) == 1:
+            return found[0]
+        nouns = " or ".join(_NOUNS[kind] for kind in kinds)
+        if not found:
+            near = did_you_mean(text, [called for entry in wanted for called in (entry.name, entry.number) if called])
+            raise Mistakes([f"{text}: no {nouns} is called that{near or ' (expected a name, a number or a link_id)'}"])
+        which = "; ".join(f"{entry.shown} is {entry.link_id or f'uid {entry.uid}'}" for entry in found[:5])
+        raise Mistakes([f"{text}: {len(found)} are called that, expected one: {which}"])
+
+
+def directory(gateway: Running) -> Directory:
+    """Everything that is listed. Raises Mistakes."""
+    profiles = gateway.get(f"/api/v1/access/timeprofile/items/list?limit={_ALL}")["list_items"]
+    people = gateway.get(f"/api/v1/access/identifier/items/list?limit={_ALL}")["list_items"]
+    return Directory((*map(_profile, profiles), *map(_person, people)))
+
+
+def _profile(body: Mapping[str, Any]) -> Entry:
+    return Entry("timeprofile", body["uid"], body["link_id"], body.get("name") or "", "", body)
+
+
+def _person(body: Mapping[str, Any]) -> Entry:
+    name = (body.get("identifier_owner") or {}).get("name") or ""
+    return Entry("identifier", body["uid"], body["link_id"], name, str(body["identifier_number"]), body)

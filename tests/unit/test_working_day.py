@@ -1,0 +1,92 @@
+"""What an operator types in a working day, and what the gateway and its panels say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.working_day import PERSON, WORK_WEEK, Day, day
+
+SHORTER = {**WORK_WEEK, "time_options": {**WORK_WEEK["time_options"], "date_to": WORK_WEEK["time_options"]["date_to"] - 3600}}
+
+
+@pytest.fixture
+async def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Day]:
+    async with day(tmp_path, capsys, monkeypatch) as site:
+        yield site
+
+
+async def test_a_request_file_is_planned_done_and_explained_in_words(typed: Day) -> None:
+    both = typed.request({"list_items": [PERSON, WORK_WEEK]})
+    assert (await typed("apply", both, "--wait"))[:2] == (
+        0,
+        "Work week: created, taken by 1 of 1 panel\nSherlock Holmes: created, taken by 1 of 1 panel\n",
+    )
+    changed = typed.request({"list_items": [SHORTER]})
+    status, out, _ = await typed("plan", changed)
+    assert (status, out.splitlines()[0]) == (0, "Work week: closes 17:00 instead of 18:00")
+    status, out, _ = await typed("explain", "work week", "lobby", "mon", "17:30")
+    assert (status, " as asked it is open\n  lobby: holds what was asked, open" in out) == (0, True)
+    assert (await typed("apply", changed))[0] == 0
+    status, out, _ = await typed("explain", "12345678", "lobby", "mon", "17:30")
+    assert out.startswith("Sherlock Holmes (card 12345678) at Monday ")
+    assert "  lobby: holds what was asked, closed" in out
+    status, _, err = await typed("explain", "Sherlok Holmes")
+    assert (status, err) == (1, "Sherlok Holmes: no time profile or person is called that; did you mean 'Sherlock Holmes'?\n")
+    status, _, err = await typed("explain", "work week", "lobby", "frday", "18:30")
+    assert (status, "did you mean 'friday'?" in err) == (1, True)
+    assert "no panel" not in err
+
+
+async def test_deletions_of_a_file_are_done_and_what_is_unknown_is_said(typed: Day) -> None:
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK, PERSON]})))[0] == 0
+    gone = typed.request({"link_ids": [PERSON["link_id"], WORK_WEEK["link_id"]]})
+    status, out, _ = await typed("apply", gone)
+    assert (status, out.splitlines()) == (
+        0,
+        ["Sherlock Holmes (card 12345678): deleted, taken by 1 of 1 panel", "Work week: deleted, taken by 1 of 1 panel"],
+    )
+    status, out, _ = await typed("apply", gone)
+    assert status == 1
+    assert "entity not found" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "expected JSON: "),
+        ("[]", "expected a JSON object with the lists `list_items`, `link_ids` or both"),
+        ('{"list_items": {}}', "expected a JSON object with the lists"),
+        ('{"list_items": [], "panels": ["lobby"]}', "panels: only `plan` takes them"),
+    ],
+)
+async def test_a_file_that_is_no_request_is_refused_in_one_sentence(typed: Day, text: str, told: str) -> None:
+    path = typed.folder / "request.json"
+    path.write_text(text)
+    status, _, err = await typed("apply", str(path))
+    assert (status, err.startswith(f"{path}: {told}"), len(err.splitlines())) == (1, True, 1)
+
+
+async def test_a_mistake_in_an_item_is_told_with_its_place(typed: Day) -> None:
+    status, _, err = await typed("apply", typed.request({"list_items": [{**WORK_WEEK, "time_options": 7}]}))
+    assert (status, "list_items[0].time_options" in err) == (1, True)
+
+
+async def test_a_panel_that_is_away_is_told_in_the_words_of_a_person(typed: Day) -> None:
+    typed.off("lobby")
+    status, out, _ = await typed("apply", typed.request({"list_items": [WORK_WEEK]}))
+    assert (status, "  lobby: pending, no_reply" in out) == (1, True)
+    status, out, _ = await typed("status", "lobby", "--exit-code")
+    assert status == 3
+    assert "away since 20" in out
+    assert "ERROR panel_away" in out
+    assert "Work week" in out
+    typed.on("lobby")
+    status, out, _ = await typed("sync", "lobby", "--wait")
+    assert (status, out) == (0, "lobby: sync done, it holds 1 of 1 item\n")
+    status, out, _ = await typed("reinit", "lobby", "--wait")
+    assert (status, out) == (0, "lobby: reinit done, it holds 1 of 1 item\n")
+    assert json.loads((await typed("status", "--json"))[1])["panels"][0]["state"] == "in_sync"
