@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.api.errors import ApiError, unknown_panel
+from gateway.api.errors import ApiError, bad_value, shown, unknown_panel
 from gateway.api.queries import refuse_selectors
 from gateway.api.reading import read
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
-from gateway.api.shapes import Binding, Bindings, Unbound
+from gateway.api.shapes import Binding, Bindings, EffectiveBinding, Unbound
 from gateway.api.validation import binding_body, read_link_id
+from gateway.concurrency import in_turns
 from gateway.fleet.views import UnknownPanel
+from gateway.identifiers.own_ids import is_own_id
 
 
 async def all_bindings(request: web.Request) -> web.Response:
+    """The bindings that were set through the API; with `effective=1` every item that has a link_id, with what it is bound to."""
     refuse_selectors(request.query)
-    known = request.app[SERVICES].fleet.bindings()
-    return json_response(Bindings([Binding(link_id, panels) for link_id, panels in known.items()]))
+    fleet, effective = request.app[SERVICES].fleet, request.query.get("effective", "0")
+    if effective not in ("0", "1"):
+        raise bad_value("effective", "1", shown(effective))
+    if effective == "0":
+        return json_response(Bindings([Binding(link_id, panels) for link_id, panels in fleet.bindings().items()]))
+    bound = [each async for each in in_turns(fleet.bound_items()) if not is_own_id(each.item.link_id)]
+    return json_response(
+        Bindings([EffectiveBinding(each.item.link_id, each.panels, each.item.kind, each.source) for each in bound])
+    )
 
 
 async def one_binding(request: web.Request) -> web.Response:

@@ -78,7 +78,9 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     yield Route("POST", f"{OWN}/plan", plans.plan, "what an upsert would do to every panel", Json(PlanReport), items)
     explains = "whether an item is open at a moment, as asked and on each panel"
     yield Route("GET", f"{OWN}/explain", plans.explain, explains, Json(ExplainReport), query=_EXPLAIN, refuses=(404,))
-    yield Route("GET", f"{OWN}/bindings", bindings.all_bindings, "the bindings that were set through the API", Json(Bindings))
+    effective = {"effective": "`1`: what every item is bound to in the end, by the file's rules or by what was set"}
+    bound = "the bindings that were set through the API"
+    yield Route("GET", f"{OWN}/bindings", bindings.all_bindings, bound, Json(Bindings), query=effective)
     binding = f"{OWN}/bindings/{{link_id}}"
     yield Route("GET", binding, bindings.one_binding, "one of them", Json(Binding), refuses=(404,))
     replaces = "replaces the configuration's rules for it"

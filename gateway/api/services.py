@@ -18,7 +18,7 @@ from gateway.fleet.host_clock import ClockView
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.problems import Problem
 from gateway.fleet.results import LinkReport
-from gateway.fleet.views import ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision, StoreView
+from gateway.fleet.views import BoundItem, ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision, StoreView
 from gateway.fleet.who import Passage
 from gateway.store.contract import DesiredItem
 
@@ -100,6 +100,10 @@ class FleetService(Protocol):
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
         """The bindings set through the API, which replace the file's rules."""
+        ...
+
+    def bound_items(self) -> Iterable[BoundItem]:
+        """Every time profile and identifier with the panels that it is for."""
         ...
 
     async def bind(self, link_id: str, panels: Sequence[str]) -> None: ...

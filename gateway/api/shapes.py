@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
-from drivers.contract import ItemState, Outcome
+from drivers.contract import TIME_PROFILE, ItemState, Outcome
 from gateway.access.doors import DoorView
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.problems import Severity
@@ -144,8 +144,16 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class EffectiveBinding(Binding):
+    """What an item is bound to in the end: told with `effective=1` only. `source`: what says so."""
+
+    kind: str = TIME_PROFILE
+    source: Literal["file", "override"] = "file"
+
+
+@dataclass(frozen=True, slots=True)
 class Bindings:
-    bindings: list[Binding]
+    bindings: list[Binding] | list[EffectiveBinding]
 
 
 @dataclass(frozen=True, slots=True)

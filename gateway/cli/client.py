@@ -101,6 +101,10 @@ class Running:
         near = self._near(told) if told and body.get("error") == "unknown_panel" else ""
         return [f"{self.place}: {told or f'status {response.status}'}{near}"]
 
+    def near_line(self, name: str) -> str:
+        """The line that may be meant."""
+        return did_you_mean(name, [line.id for line in self.settings.lines])
+
     def _near(self, told: str) -> str:
         """The panel that may be meant where `told` says that there is none of a name."""
         name = told.removeprefix("panels: ").partition(":")[0]

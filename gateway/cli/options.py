@@ -17,6 +17,7 @@ from config.nearest import did_you_mean
 ENVIRONMENT = "PANEL_GATEWAY_CONFIG"
 INSTALLED = Path("/etc/panel-gateway/panel-gateway.toml")
 _LEVEL = "panel-gateway.log-level"
+_WITH_VALUE = ("--config", "--url")
 P = ParamSpec("P")
 Decorated = Callable[..., int]
 
@@ -37,6 +38,28 @@ class Command(click.Command):
             with formatter.section("Examples"):
                 for example in self.examples:
                     formatter.write_text(f"panel-gateway {example}")
+
+
+class Listing(click.Group):
+    """A group of commands of which `list` is meant where none is named. Options may stand before the command, too."""
+
+    def add(self, added: click.Command) -> click.Command:
+        self.add_command(added)
+        return added
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest, before = list(args), list[str]()
+        while rest and rest[0].startswith("-") and rest[0] not in ctx.help_option_names:
+            before.append(rest.pop(0))
+            if before[-1] in _WITH_VALUE and rest:
+                before.append(rest.pop(0))
+        return super().parse_args(ctx, [*(rest[:1] or ["list"]), *before, *rest[1:]])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands and not ctx.resilient_parsing:
+            expected = f"expected one of {', '.join(self.commands)}, got {args[0]!r}{did_you_mean(args[0], self.commands)}"
+            raise click.UsageError(expected, ctx)
+        return super().resolve_command(ctx, args)
 
 
 def command(name: str, *examples: str) -> Callable[[Decorated], Command]:

@@ -32,9 +32,7 @@ def _page(ctx: click.Context) -> Iterator[str]:
     yield from (".SH NAME", f"{NAME} \\- {_plain(_text(root)).rstrip('.')}")
     yield from (".SH SYNOPSIS", f".B {_plain(NAME)}", ".I COMMAND", "[OPTIONS]", ".SH COMMANDS")
     for name in root.list_commands(ctx):
-        found = root.get_command(ctx, name)
-        assert found is not None, "it was listed"
-        yield from _entry(click.Context(found, info_name=name))
+        yield from _commands(root, ctx, name)
     yield from (".SH EXIT STATUS", _plain(_STATUS))
 
 
@@ -43,6 +41,16 @@ _STATUS = (
     "something is not as asked; serve also 78, where the configuration's text or the store is refused and another start does not "
     "help."
 )
+
+
+def _commands(group: click.Group, ctx: click.Context, name: str, before: str = "") -> Iterator[str]:
+    """A command, and those that belong to it."""
+    found = group.get_command(ctx, name)
+    assert found is not None, "it was listed"
+    yield from _entry(click.Context(found, info_name=before + name))
+    if isinstance(found, click.Group):
+        for each in found.list_commands(ctx):
+            yield from _commands(found, ctx, each, f"{before}{name} ")
 
 
 def _entry(ctx: click.Context) -> Iterator[str]:

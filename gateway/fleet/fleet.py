@@ -20,7 +20,7 @@ from gateway.concurrency import Supervisor
 from gateway.fleet.assignment import Assignment
 from gateway.fleet.bindings import Bindings, Targets
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
-from gateway.fleet.desired import Desired
+from gateway.fleet.desired import OPENING, Desired
 from gateway.fleet.dispatcher import Dispatcher
 from gateway.fleet.events import Bound, ClockJudged, ClockVouched, Commanded, Event, Left, Listener, StoreTrusted
 from gateway.fleet.host_clock import ClockTrust, ClockView
@@ -45,6 +45,7 @@ from gateway.fleet.questions import Questions
 from gateway.fleet.results import LinkReport
 from gateway.fleet.target import read_target
 from gateway.fleet.views import (
+    BoundItem,
     CannotDo,
     ExplainReport,
     PanelView,
@@ -286,6 +287,13 @@ class Fleet:
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
         """The bindings that were set through the API."""
         return dict(self._overrides)
+
+    def bound_items(self) -> Iterator[BoundItem]:
+        """Every time profile and identifier with the panels that it is for, and what says so."""
+        for kind in OPENING:
+            for item in self._desired.items(kind):
+                targets = tuple(map(str, self._desired.targets(item.key)))
+                yield BoundItem(item, targets, "override" if item.link_id in self._overrides else "file")
 
     async def bind(self, link_id: str, panels: Sequence[str]) -> None:
         """Bind a link_id, whatever has it, in place of the configuration's rules: new panels get it, old ones lose it.

@@ -70,6 +70,16 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundItem:
+    """An item with the panels and outputs that it is for. `source`: whether the configuration's rules say so, or what was set
+    through the API."""
+
+    item: DesiredItem
+    panels: tuple[str, ...]
+    source: Literal["file", "override"]
+
+
+@dataclass(frozen=True, slots=True)
 class ItemView:
     link_id: str | None
     """None: it was made without one, see `NumberedView`."""

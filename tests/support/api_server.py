@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from config.settings import DoorSettings, HttpSettings, Settings, SiteSettings, UserSettings
-from drivers.contract import IDENTIFIER, Availability, ItemState, Reason, item_key
+from drivers.contract import IDENTIFIER, TIME_PROFILE, Availability, ItemState, Reason, item_key
 from drivers.trace import request_id
 from gateway.access.doors import Doors
 from gateway.api.inert import InertSettings
@@ -28,6 +28,7 @@ from gateway.fleet.panel.commanded import CommandedOutputs
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.results import Change, LinkReport, PanelResult
 from gateway.fleet.views import (
+    BoundItem,
     ExplainPanel,
     ExplainReport,
     ItemView,
@@ -244,6 +245,12 @@ class MemoryFleet:
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
         return self.bound
+
+    def bound_items(self) -> Iterator[BoundItem]:
+        for kind in (TIME_PROFILE, IDENTIFIER):
+            for item in self.items(kind):
+                own = self.bound.get(item.link_id)
+                yield BoundItem(item, own or ("lobby",), "override" if own else "file")
 
     async def bind(self, link_id: str, panels: Sequence[str]) -> None:
         for name in panels:

@@ -150,6 +150,8 @@ async def test_bindings(server: ApiServer) -> None:
     assert (put.status, put.json) == (200, {"link_id": ONE, "panels": ["@doors", "gate:3"]})
     assert (await server.call("GET", path)).json == put.json
     assert (await server.call("GET", f"{OWN}/bindings")).json == {"bindings": [put.json]}
+    assert (await server.call("GET", f"{OWN}/bindings?effective=1")).json == {"bindings": []}
+    assert (await server.call("GET", f"{OWN}/bindings?effective=yes")).status == 400
     unknown = await server.call("PUT", path, {"panels": ["attic"]})
     assert (unknown.status, unknown.json["error"]) == (400, "unknown_panel")
     assert (await server.call("PUT", path, {})).status == 400

@@ -54,6 +54,39 @@ async def test_deletions_of_a_file_are_done_and_what_is_unknown_is_said(typed: D
     assert "entity not found" in out
 
 
+async def test_what_there_is_is_listed_as_people_call_it(typed: Day) -> None:
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK, PERSON]})))[0] == 0
+    status, out, _ = await typed("profiles")
+    assert (status, out.splitlines()[1].startswith("Work week     every Mon-Fri 09:00-18:00 from 2026-11-02  ")) == (0, True)
+    status, out, _ = await typed("people", "--json")
+    assert (status, [each["uid"] for each in json.loads(out)["list_items"]]) == (0, [1])
+    status, out, _ = await typed("people", "show", "sherlock")
+    assert {"through: Work week", "number: card 12345678"} <= set(out.splitlines())
+    status, out, _ = await typed("profiles", "show", "Work week")
+    assert {"named by: Sherlock Holmes (card 12345678)", "open: every Mon-Fri 09:00-18:00 from 2026-11-02"} <= set(
+        out.splitlines()
+    )
+    status, out, _ = await typed("lines")
+    assert [line.split()[0] for line in out.splitlines()] == ["line", "annex", "lobby", "meeting-room"]
+    status, _, err = await typed("lines", "anex")
+    assert (status, err) == (1, "anex: no such line; did you mean 'annex'?\n")
+
+
+async def test_a_profile_that_is_wrongly_bound_is_seen_and_bound_anew(typed: Day) -> None:
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK]})))[0] == 0
+    _, out, _ = await typed("bindings")
+    assert out.splitlines()[1].split() == ["Work", "week", "lobby", "the", "configuration"]
+    status, out, _ = await typed("bindings", "set", "work week", "lobby", "meeting-room")
+    assert (status, out) == (0, "Work week: bound to lobby, meeting-room in place of the configuration's rules\n")
+    _, out, _ = await typed("bindings", "show", "work week")
+    assert out.splitlines()[1].endswith("lobby, meeting-room  bindings set")
+    status, _, err = await typed("bindings", "set", "work week", "loby")
+    assert (status, "loby: no such panel, output or group; did you mean 'lobby'?" in err) == (1, True)
+    status, out, _ = await typed("bindings", "unset", "work week")
+    assert (status, out) == (0, "Work week: the configuration's rules count again\n")
+    assert (await typed("bindings", "unset", "work week"))[0] == 1
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
