@@ -62,8 +62,13 @@ class Directory:
         return tuple(entry for entry in self.entries if entry.kind == kind)
 
     def profile_names(self) -> Mapping[str, str]:
-        """The names of time profiles, by link_id."""
-        return {entry.link_id: entry.name for entry in self.of("timeprofile") if entry.link_id and entry.name}
+        """The names of time profiles, by link_id and by `uid 7`."""
+        return {
+            key: entry.name
+            for entry in self.of("timeprofile")
+            for key in (entry.link_id, f"uid {entry.uid}")
+            if key and entry.name
+        }
 
     def named(self, item: Mapping[str, Any]) -> str:
         """What an item of a panel is called."""

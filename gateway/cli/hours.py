@@ -41,19 +41,25 @@ def profile_text(body: Mapping[str, Any], zone: ZoneInfo) -> str:
 
 
 def person_parts(body: Mapping[str, Any], zone: ZoneInfo, names: Mapping[str, str]) -> Parts:
-    """What an identifier says. `names`: of time profiles, by link_id."""
+    """What an identifier says. `names`: those of time profiles, by link_id and by `uid 7`."""
     valid = body.get("valid") or {}
     time, passes = valid.get("time") or {}, valid.get("passes") or {}
     bounded = not time.get("is_permanent", True)
     span = [datetime.fromtimestamp(time[key], zone) for key in ("from", "to")] if bounded else []
-    named = (body.get("time_profiles") or {}).get("link_ids") or []
     return {
         "number": f"{body.get('identifier_type')} {body.get('identifier_number')}",
         "lock": str(body.get("lock", "")),
-        "through": ", ".join(names.get(link_id, link_id) for link_id in named) or "always",
+        "through": _through(body.get("time_profiles") or {}, names),
         "valid": " to ".join(f"{each:%Y-%m-%d %H:%M}" for each in span) or "without a limit",
         "entries": "any number" if passes.get("is_permanent", True) else str(passes.get("max_passes") or 0),
     }
+
+
+def _through(named: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """As the gateway shows it (with a count) all are there by uid, and whether none of them means always or never is not told."""
+    uids = [f"uid {uid}" for uid in named.get("uid_items") or ()]
+    keys = uids if "count" in named else [*(named.get("link_ids") or ()), *uids]
+    return ", ".join(names.get(key, key) for key in keys) or ("no time profile" if "count" in named else "always")
 
 
 def differences(old: Parts, new: Parts) -> str:

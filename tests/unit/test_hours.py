@@ -83,5 +83,9 @@ def test_a_person_is_said_in_words() -> None:
         "valid": "2026-11-02 09:00 to 2026-11-02 18:00",
         "entries": "3",
     }
+    shown = {**body, "time_profiles": {"uid_items": [4, 5], "count": 2, "link_ids": ["a"]}}
+    assert person_parts(shown, KYIV, {"uid 4": "Work week"})["through"] == "Work week, uid 5"
+    detached = {**body, "time_profiles": {"uid_items": [], "count": 0, "link_ids": []}}
+    assert person_parts(detached, KYIV, {})["through"] == "no time profile"
     always = person_parts({"identifier_type": "card", "identifier_number": "7", "lock": "all"}, KYIV, {})
     assert (always["through"], always["valid"], always["entries"]) == ("always", "without a limit", "any number")
