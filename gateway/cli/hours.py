@@ -56,7 +56,7 @@ def person_parts(body: Mapping[str, Any], zone: ZoneInfo, names: Mapping[str, st
 
 
 def _through(named: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """As the gateway shows it (with a count) all are there by uid, and whether none of them means always or never is not told."""
+    """The gateway shows all by uid, with a count, and does not tell whether none of them means always or never."""
     uids = [f"uid {uid}" for uid in named.get("uid_items") or ()]
     keys = uids if "count" in named else [*(named.get("link_ids") or ()), *uids]
     return ", ".join(names.get(key, key) for key in keys) or ("no time profile" if "count" in named else "always")

@@ -17,6 +17,7 @@ from config.nearest import did_you_mean
 ENVIRONMENT = "PANEL_GATEWAY_CONFIG"
 INSTALLED = Path("/etc/panel-gateway/panel-gateway.toml")
 _LEVEL = "panel-gateway.log-level"
+_LAST_UNIT = 247
 _WITH_VALUE = ("--config", "--url")
 P = ParamSpec("P")
 Decorated = Callable[..., int]
@@ -90,6 +91,21 @@ class WholeNumber(click.ParamType[int]):
         return int(text)
 
 
+class Units(click.ParamType[range]):
+    """`1-32`, or one number."""
+
+    name = "units"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> range:
+        if isinstance(value, range):
+            return value
+        first, _, last = str(value).partition("-")
+        numbers = [int(text) for text in (first, last or first) if text.isascii() and text.isdigit()]
+        if len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1] <= _LAST_UNIT:
+            self.fail(f"expected units such as 1-32, from 1 to {_LAST_UNIT}, got {value!r}", param, ctx)
+        return range(numbers[0], numbers[1] + 1)
+
+
 class OneOf(click.Choice[str]):
     """A word of a few, as they are written."""
 
@@ -100,6 +116,7 @@ class OneOf(click.Choice[str]):
 
 
 PORT = WholeNumber("a port from 0 to 65535", 0, 65535)
+UNITS = Units()
 COUNT = WholeNumber("a whole number from 1", 1)
 FILE = click.Path(path_type=Path)
 
@@ -156,6 +173,14 @@ config = click.option(
     callback=_which,
     metavar="FILE",
     help=f"Configuration file; else ${ENVIRONMENT}, else {INSTALLED}.",
+)
+config_if_any = click.option(
+    "--config",
+    type=FILE,
+    envvar=ENVIRONMENT,
+    callback=lambda ctx, param, given: given or (INSTALLED if os.access(INSTALLED, os.R_OK) else None),
+    metavar="FILE",
+    help=f"Configuration that names lines and models; else ${ENVIRONMENT}, else {INSTALLED}, else none.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON, for scripts.")
 url = click.option(

@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Lists": dict.fromkeys(("profiles", "people", "bindings", "lines"), "lists"),
     "Panels": dict.fromkeys(("sync", "retry", "accept", "reinit", "erase", "forget"), "verbs"),
     "Items and configuration": dict.fromkeys(("plan", "apply", "check", "diff", "models"), "files"),
+    "Install": dict.fromkeys(("ports", "scan", "init"), "installing"),
     "Store and clock": dict.fromkeys(("backup", "restore", "trust-store", "trust-clock"), "storing"),
     "Shell": {"completion": "shell", "manual": "shell"},
 }
@@ -92,7 +93,7 @@ def run(arguments: Sequence[str] | None, simulators: object) -> int:
     except Mistakes as mistakes:
         _complain(mistakes.lines)
         return REFUSED if mistakes.is_final and ctx is not None and ctx.invoked_subcommand == "serve" else 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,205 @@
+"""`panel-gateway init`: asks for what a site needs, and writes a configuration that `check` accepts and a password file."""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import available_timezones
+
+import click
+
+from config.loader import ConfigurationError, check_settings
+from config.nearest import did_you_mean
+from config.panel_model import load_models
+from config.settings import NAME, AnyModbusLine, ModbusRtuLine
+from drivers.clock import SystemClock
+from gateway.cli.output import Mistakes, say
+from gateway.cli.ports import serial_ports
+from gateway.cli.scanning import Found, candidates_of, how, scanned
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_OWNER_ONLY, _OWNER_AND_SERVICE = 0o600, 0o640
+_SERVICE = "panel-gateway"
+_ZONE_FILE = Path("/etc/timezone")
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    id: str
+    model: str
+    unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    id: str
+    line: AnyModbusLine
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the person at the terminal said."""
+
+    site: str
+    zone: str
+    user: str
+    password_file: str
+    lines: tuple[Line, ...] = field(default=())
+
+
+def init(output: Path) -> int:
+    """Raises Mistakes where nobody is there to ask, or the file is there already."""
+    if not sys.stdin.isatty():
+        raise Mistakes(["this asks questions: run it on a terminal"])
+    secret = output.with_name("admin.password")
+    for path in (output, secret):
+        if path.exists():
+            raise Mistakes([f"{path}: is there already; move it away, or choose another --output"])
+    answers = _asked(secret.name)
+    password = click.prompt(f"Password of {answers.user}", hide_input=True, confirmation_prompt=True)
+    try:
+        for path, text in ((secret, f"{password}\n"), (output, configuration(answers))):
+            _written(path, text)
+    except OSError as error:
+        raise Mistakes([f"{error.filename}: {error.strerror}"]) from error
+    try:
+        _, warnings = check_settings(output)
+    except ConfigurationError as error:
+        raise Mistakes([f"{output}: {mistake}" for mistake in error.mistakes]) from error
+    say(f"{output}: written, and it has no mistakes")
+    for warning in warnings:
+        say(f"  warning: {warning}")
+    say(f"{secret}: the password of {answers.user}, not readable by everybody\nnext: panel-gateway serve --config {output}")
+    return 0
+
+
+def _written(path: Path, text: str) -> None:
+    """A new file for this user alone; one that root makes may be read by the service, too. Raises OSError."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "w", encoding="utf-8") as file:
+        if os.geteuid() == 0:
+            with suppress(KeyError):  # the service's user is made later
+                os.fchown(file.fileno(), 0, grp.getgrnam(_SERVICE).gr_gid)
+                os.fchmod(file.fileno(), _OWNER_AND_SERVICE)
+        file.write(text)
+
+
+# questions
+
+
+def _asked(password_file: str) -> Answers:
+    site = click.prompt("Name of the site", default="Site")
+    zone = _until_right("Time zone", _zone(), _is_zone)
+    lines: list[Line] = []
+    ports = [port.name for port in serial_ports()]
+    if ports:
+        say("serial ports of this machine:\n" + "\n".join(f"  {port}" for port in ports))
+    while place := click.prompt("Line: a serial port or HOST:PORT (Enter: no more)", default="", show_default=False):
+        lines.append(_line(place, len(lines)))
+    user = click.prompt("First user of the HTTP surface", default="admin")
+    return Answers(site, zone, user, password_file, tuple(lines))
+
+
+def _until_right(question: str, default: str, mistake: Callable[[str], str | None]) -> str:
+    while True:
+        answer = str(click.prompt(question, default=default))
+        wrong = mistake(answer)
+        if wrong is None:
+            return answer
+        say(f"{answer}: {wrong}")
+
+
+def _zone() -> str:
+    """What this machine is set to."""
+    try:
+        return _ZONE_FILE.read_text("ascii").strip() or "UTC"
+    except (OSError, UnicodeDecodeError):
+        return "UTC"
+
+
+def _is_zone(name: str) -> str | None:
+    known = available_timezones()
+    return None if name in known else f"no such time zone{did_you_mean(name, known) or ', expected a name such as Europe/Kyiv'}"
+
+
+def _line(place: str, number: int) -> Line:
+    """A line with the panels that answer on it, and those that are added by hand."""
+    name = f"line-{number + 1}"
+    try:
+        candidates = candidates_of(place)
+    except Mistakes as mistakes:
+        say(mistakes.lines[0])
+        return _line(click.prompt("Line: a serial port or HOST:PORT"), number)
+    models = load_models(None)
+    line, found = candidates[0], list[Found]()
+    if click.confirm("Ask the units 1 to 32 on it now? Nothing is written", default=True):
+        try:
+            line, found = asyncio.run(scanned(candidates, range(1, 33), models, SystemClock()))
+        except Mistakes as mistakes:
+            say(mistakes.lines[0])
+        say(f"{how(line)}: units {', '.join(str(each.unit) for each in found) or 'none'} answer")
+    panels = [
+        Panel(_named(f"panel-{number + 1}-{each.unit}", f"unit {each.unit}"), _model(each.models, models), each.unit)
+        for each in found
+    ]
+    while not found and (unit := click.prompt("Unit of a panel (Enter: no more)", default="", show_default=False)):
+        if unit.isascii() and unit.isdigit() and 1 <= int(unit) <= 247:
+            panels.append(Panel(_named(f"panel-{number + 1}-{unit}", f"unit {unit}"), _model((), models), int(unit)))
+        else:
+            say(f"{unit}: expected a number from 1 to 247")
+    return Line(name, line, tuple(panels))
+
+
+def _named(default: str, which: str) -> str:
+    def mistake(name: str) -> str | None:
+        return None if _ID.fullmatch(name) else f"expected {NAME}"
+
+    return _until_right(f"Id of the panel that is {which}", default, mistake)
+
+
+def _model(likely: Sequence[str], models: Collection[str]) -> str:
+    def mistake(name: str) -> str | None:
+        return None if name in models else f"expected one of {', '.join(sorted(models))}{did_you_mean(name, models)}"
+
+    return _until_right("Its model", likely[0] if likely else "open-access-panel", mistake)
+
+
+def configuration(answers: Answers) -> str:
+    """The text of a configuration, with comments for the person who reads it next."""
+    return "\n".join(_text(answers)) + "\n"
+
+
+def _text(answers: Answers) -> Iterator[str]:
+    yield "# Written by `panel-gateway init`. `panel-gateway check` names every mistake, config/README.md describes every key."
+    yield f"\n[site]\nname = {_quoted(answers.site)}\ntimezone = {_quoted(answers.zone)}"
+    yield '\n[http]\nhost = "127.0.0.1"                   # "0.0.0.0": other machines may ask, too\nport = 8080'
+    yield '\n[store]\npath = "panel-gateway.db"           # beside this file; keep backups: `panel-gateway backup FILE`'
+    yield f"\n[[users]]\nname = {_quoted(answers.user)}\npassword_file = {_quoted(answers.password_file)}"
+    for each in answers.lines:
+        yield from _line_text(each)
+    yield '\n[[bindings]]\nlink_id = "*"                       # every item, unless a rule of its own says otherwise'
+    yield 'panels = ["@all"]'
+
+
+def _line_text(each: Line) -> Iterator[str]:
+    line = each.line
+    yield f"\n[[lines]]\nid = {_quoted(each.id)}\nkind = {_quoted(line.kind)}"
+    if isinstance(line, ModbusRtuLine):
+        yield f"port = {_quoted(line.port)}\nbaudrate = {line.baudrate}\nparity = {_quoted(line.parity)}"
+    else:
+        yield f"host = {_quoted(line.host)}\nport = {line.port}"
+    for panel in each.panels:
+        yield f"\n  [[lines.panels]]\n  id = {_quoted(panel.id)}\n  model = {_quoted(panel.model)}\n  unit = {panel.unit}"
+
+
+def _quoted(text: str) -> str:
+    """A basic string of TOML, which escapes as JSON does."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

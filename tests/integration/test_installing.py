@@ -1,0 +1,148 @@
+"""An installer's first hour: which ports there are, who answers on a line, and a configuration to begin with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from config.loader import load_settings
+from gateway.__main__ import main
+from gateway.cli.ports import serial_ports
+from gateway.cli.setting_up import Answers, configuration
+from simulators.site import SimulatedSite
+from tests.support.terminal import on_a_terminal
+
+SITE = """
+[[lines]]
+id = "rs485-a"
+kind = "modbus-rtu"
+port = "rs485-a"
+baudrate = 19200
+  [[lines.panels]]
+  id = "lobby"
+  model = "open-access-panel"
+  unit = 3
+  [[lines.panels]]
+  id = "lights"
+  model = "ge-a-series"
+  unit = 4
+  [[lines.panels]]
+  id = "gate"
+  model = "waveshare-relay-8ch"
+  unit = 6
+[[lines]]
+id = "annex"
+kind = "modbus-tcp"
+host = "127.0.0.1"
+port = 1502
+  [[lines.panels]]
+  id = "annex-door"
+  model = "open-access-panel"
+  unit = 2
+"""
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[SimulatedSite]:
+    config = tmp_path / "site.toml"
+    config.write_text(SITE)
+    async with SimulatedSite(load_settings(config), tcp_port_override={"annex": 0}, pty_dir=tmp_path) as simulated:
+        yield simulated
+
+
+async def scan(*arguments: str) -> int:
+    return await asyncio.to_thread(main, ["scan", *arguments])
+
+
+def place(site: SimulatedSite) -> str:
+    where = site.lines["annex"]
+    return f"{where[0]}:{where[1]}"
+
+
+async def test_a_scan_names_the_units_of_a_line_and_writes_nothing(
+    site: SimulatedSite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await scan("rs485-a", "--config", str(tmp_path / "site.toml"), "--units", "2-6", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["line"]["baudrate"], told["line"]["parity"]) == (19_200, "none")
+    models = {each["unit"]: each["models"] for each in told["units"]}
+    assert (models[3], "ge-a-series" in models[4], "waveshare-relay-8ch" in models[6]) == (["open-access-panel"], True, True)
+    assert await scan(place(site), "--units", "2") == 0
+    assert capsys.readouterr().out.splitlines()[2:] == ["unit  looks like", "2     open-access-panel"]
+    assert [panel.traffic.writes for panel in site.panels.values()] == [0, 0, 0, 0]
+
+
+async def test_a_line_without_units_and_a_place_that_is_none_are_told(
+    site: SimulatedSite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ("--config", str(tmp_path / "site.toml"))
+    for panel in site.panels.values():
+        panel.off()
+    assert await scan("rs485-a", *config, "--units", "3") == 1
+    assert capsys.readouterr().err.startswith("rs485-a: nobody answers as unit 3 to 3 (tried: ")
+    assert await scan("rs485-b", *config) == 1
+    expected = "rs485-b: expected a line: one of rs485-a, annex, a serial port such as /dev/ttyUSB0, or HOST:PORT\n"
+    assert capsys.readouterr().err == expected
+    assert await scan(str(tmp_path / "none"), *config, "--units", "3") == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_ports_have_the_names_that_they_keep(tmp_path: Path) -> None:
+    device, name = tmp_path / "ttyUSB7", tmp_path / "by-id" / "usb-adapter"
+    device.touch()
+    name.parent.mkdir()
+    name.symlink_to(device)
+    (name.parent / "usb-gone").symlink_to(tmp_path / "ttyUSB8")
+    assert [port.name for port in serial_ports(name.parent) if port.device.startswith(str(tmp_path))] == [str(name)]
+    assert main(["ports", "--json"]) == 0
+
+
+async def test_a_first_configuration_is_asked_for_and_right(site: SimulatedSite, tmp_path: Path) -> None:
+    output = tmp_path / "new" / "panel-gateway.toml"
+    output.parent.mkdir()
+    answers = [
+        ("Name of the site", 'The "old" mill'),
+        ("Time zone", "Europe/Kiyv"),
+        ("did you mean 'Europe/Kyiv'?", "Europe/Kyiv"),
+        ("Line: ", "nowhere"),
+        ("expected a line", place(site)),
+        ("Nothing is written", "y"),
+        ("Id of the panel that is unit 2", "front door"),
+        ("letters, digits", "front-door"),
+        ("Its model", ""),
+        ("Line: ", ""),
+        ("First user", ""),
+        ("Password of admin", "a long word"),
+        ("Repeat for confirmation", "a long word"),
+    ]
+    status, shown = await asyncio.to_thread(on_a_terminal, "init", "--output", str(output), answers=answers)
+    assert status == 0, shown
+    settings = load_settings(output)
+    assert (settings.site.name, settings.site.timezone) == ('The "old" mill', "Europe/Kyiv")
+    (panel,) = settings.lines[0].panels
+    assert (panel.id, panel.model, panel.unit) == ("front-door", "open-access-panel", 2)
+    secret = output.with_name("admin.password")
+    assert secret.read_text() == "a long word\n"
+    assert not stat.S_IMODE(os.stat(secret).st_mode) & 0o137
+    assert "a long word" not in shown
+    status, shown = await asyncio.to_thread(on_a_terminal, "init", "--output", str(output))
+    assert (status, shown.startswith(f"{output}: is there already")) == (1, True)
+
+
+def test_nobody_is_asked_where_nobody_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "--output", str(tmp_path / "new.toml")]) == 1
+    assert capsys.readouterr().err == "this asks questions: run it on a terminal\n"
+
+
+@pytest.mark.parametrize("name", ["\x7f\x00", 'a"b\\', "\u2028"])
+def test_any_name_of_a_site_is_written_so_that_it_reads_back(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "site.toml"
+    (tmp_path / "p").write_text("x")
+    path.write_text(configuration(Answers(name, "UTC", "admin", "p")))
+    assert load_settings(path).site.name == name
