@@ -3,8 +3,9 @@
     python -m tests.mutants [--seed N] [--count N] [--area NAME ...] [--at FILE:LINE]
 
 Draws mutants by a seed over the areas (tests/mutants/areas.py), tries each in a copy of the tree against the tests that
-run the changed line, and lists those that no test noticed. Ends with status 1 when fewer than 90 % are noticed. What is
-never changed, and why, stands in tests/mutants/exclusions.py.
+run the changed line, and lists those that no test noticed. The fastest tests come first, those marked `cpu` or `long` are
+left out, and all tests of a mutant together may take a minute of processor time. Ends with status 1 when fewer than 90 % are
+noticed. What is never changed, and why, stands in tests/mutants/exclusions.py.
 """
 
 from __future__ import annotations

@@ -19,7 +19,9 @@ _AT_IMPORT = ""
 
 @dataclass(frozen=True, slots=True)
 class CoverageMap:
-    """`seconds` a test takes; `lines`: file -> line -> tests that run it. `failed`: tests that fail with nothing changed."""
+    """`seconds`: the processor time of a test; `lines`: file -> line -> tests that run it; `failed`: tests that fail with
+    nothing changed.
+    """
 
     seconds: dict[str, float]
     failed: frozenset[str]

@@ -23,12 +23,14 @@ import pytest
 _LIBRARIES = ("aiohttp", "asyncio", "coverage", "hypothesis", "pydantic", "pymodbus.client", "pytest_asyncio", "serial_asyncio")
 _START_S = 60.0
 """For imports and collection, and for the end."""
+_WAITS = 6
+"""A test may last this many times the processor time that it may use: one that waits without end uses none."""
 _MEMORY_BYTES = 6 << 30
 SURVIVED, TIMEOUT = "survived", "timeout"
 
 
 class _Chosen:
-    """Runs these tests only, in this order; SIGALRM ends the process when one takes too long."""
+    """Runs these tests only, in this order; a timer ends the process when one takes too long."""
 
     def __init__(self, limits: dict[str, float], note: Path) -> None:
         self._limits = limits
@@ -41,11 +43,17 @@ class _Chosen:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         self._note.write_text(item.nodeid, encoding="utf-8")
-        signal.setitimer(signal.ITIMER_REAL, self._limits[item.nodeid])
+        _limit(self._limits[item.nodeid])
         try:
             return (yield)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, _START_S)
+            _limit(_START_S)
+
+
+def _limit(seconds: float) -> None:
+    """End this process when it uses so much processor time, or stands still for much longer."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, _WAITS * seconds)
 
 
 def _child(limits: dict[str, float], note: Path) -> int:
@@ -55,7 +63,7 @@ def _child(limits: dict[str, float], note: Path) -> int:
         os.dup2(nowhere.fileno(), 0)
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-    signal.setitimer(signal.ITIMER_REAL, _START_S)
+    _limit(_START_S)
     files = sorted({test.split("::")[0] for test in limits})
     options = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
     return int(pytest.main([*options, *files], plugins=[_Chosen(limits, note)]))
@@ -77,7 +85,8 @@ def _run(limits: dict[str, float], note: Path) -> dict[str, str]:
         os.killpg(child, signal.SIGKILL)
     last = note.read_text(encoding="utf-8")
     if os.WIFSIGNALED(status):
-        return {"end": TIMEOUT if os.WTERMSIG(status) == signal.SIGALRM else f"signal {os.WTERMSIG(status)}", "test": last}
+        ended_by = os.WTERMSIG(status)
+        return {"end": TIMEOUT if ended_by in {signal.SIGALRM, signal.SIGPROF} else f"signal {ended_by}", "test": last}
     code = os.WEXITSTATUS(status)
     ends = {pytest.ExitCode.OK: SURVIVED, pytest.ExitCode.NO_TESTS_COLLECTED: "no tests collected"}
     return {"end": ends.get(pytest.ExitCode(code) if code < 6 else pytest.ExitCode.INTERNAL_ERROR, "failed"), "test": last}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.mutants.coverage_map import CoverageMap
@@ -13,8 +14,10 @@ from tests.mutants.operators import Change
 from tests.mutants.server import SURVIVED
 from tests.mutants.trees import Tree
 
-_TIMES, _MORE_S = 10.0, 10.0
-"""A test may take `_TIMES` times its own time and `_MORE_S` seconds more; a mutant that makes it take longer is noticed."""
+_TIMES, _MORE_S = 5.0, 5.0
+"""A test may use `_TIMES` times its own processor time and `_MORE_S` seconds more; a mutant that makes it use more is noticed."""
+_AT_MOST_S = 60.0
+"""The fastest tests that take so long together have to notice a mutant; what only slower ones would notice has survived."""
 _FASTEST = 12
 """How many tests are run before the files of all others are read."""
 
@@ -43,6 +46,12 @@ class Verdict:
         return self.end not in {SURVIVED, "untested"}
 
 
+def within(budget_s: float, tests: Sequence[str], seconds: Mapping[str, float]) -> list[str]:
+    """The first of them that take no longer than that together, and at least one, where there is one."""
+    ends = itertools.accumulate(seconds[test] for test in tests)
+    return [test for place, (test, end) in enumerate(zip(tests, ends, strict=True)) if place == 0 or end <= budget_s]
+
+
 class Bench:
     """A copy of the tree with the process that runs tests in it. Use it as a context manager."""
 
@@ -65,7 +74,7 @@ class Bench:
 
     def try_out(self, mutant: Mutant, covered: CoverageMap) -> Verdict:
         """Raises RuntimeError when the tests cannot be run at all."""
-        tests = covered.tests_of(mutant.path, mutant.change)
+        tests = within(_AT_MOST_S, covered.tests_of(mutant.path, mutant.change), covered.seconds)
         if not tests:
             return Verdict(mutant, "untested")
         source = (self._tree.path / mutant.path).read_bytes()

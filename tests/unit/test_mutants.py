@@ -12,7 +12,7 @@ from tests.mutants.areas import AREAS, Area, files
 from tests.mutants.coverage_map import CoverageMap, measure
 from tests.mutants.operators import Change, changes_of
 from tests.mutants.trees import ROOT, Tree
-from tests.mutants.trial import Bench, Mutant, Verdict
+from tests.mutants.trial import Bench, Mutant, Verdict, within
 
 
 def made_of(*lines: str) -> set[tuple[str, str, str]]:
@@ -107,6 +107,13 @@ def test_only_tests_that_run_the_line_are_tried_the_fastest_first() -> None:
     assert covered.tests_of("a.py", change_at(1, 1, at_import=True)) == ["fast", "other", "slow"]
 
 
+def test_a_survivor_costs_no_more_than_the_fastest_tests_of_a_minute() -> None:
+    seconds = {"fast": 20.0, "slow": 40.0, "slowest": 70.0}
+    assert within(60.0, ["fast", "slow", "slowest"], seconds) == ["fast", "slow"]
+    assert within(60.0, ["slowest"], seconds) == ["slowest"]
+    assert within(60.0, [], seconds) == []
+
+
 SOURCE = """\
 def doubled(number):
     if number > 100:
@@ -119,14 +126,24 @@ def doubled(number):
 
 def forgotten():
     return doubled(1)
+
+
+def endless(number):
+    while number != 1:
+        number += 0
+    return number
 """
 TESTS = """\
-from small.sums import doubled
+from small.sums import doubled, endless
 
 
 def test_doubled():
     assert doubled(3) == 6
     assert doubled(101) == 100
+
+
+def test_endless():
+    assert endless(1) == 1
 """
 
 
@@ -157,6 +174,7 @@ def test_what_a_test_notices_is_killed_and_what_none_notices_is_listed(small_tre
         "small/sums.py:3  constant: 100 -> 101": "failed",
         "small/sums.py:7  result: total -> None": "failed",
         "small/sums.py:11  result: doubled(1) -> None": "untested",
+        "small/sums.py:15  comparison: number != 1 -> number == 1": "timeout",
     }
     with Bench(small_tree) as bench:
         assert {name: bench.try_out(mutants[name], covered).end for name in ends} == ends
