@@ -119,6 +119,8 @@ def _lines(raw: Mapping[str, Any]) -> Iterator[Finding]:
         if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):
             yield Finding(f"{path}.id", f"{name!r} is already used at {first}")
         yield from _place(path, line, ports)
+        if line.get("transport") == "tcp":
+            yield from _own_hosts(path, line)
 
 
 def _place(path: str, line: Mapping[str, Any], ports: Once) -> Iterator[Finding]:
@@ -137,6 +139,13 @@ def _place(path: str, line: Mapping[str, Any], ports: Once) -> Iterator[Finding]
         yield Finding(f"{path}.port", taken if host is None else f"{host}:{taken}: one wire is one line")
 
 
+def _own_hosts(path: str, line: Mapping[str, Any]) -> Iterator[Finding]:
+    """Behind one host is one controller, unless what it stands for is a broadcast address, which TCP does not know."""
+    homeless = [where for where, panel in _tables(line, "panels") if "host" not in panel]
+    for where in homeless if len(homeless) > 1 else ():
+        yield Finding(f"{path}.{where}.host", "is missing: by TCP each controller of a line has a host of its own")
+
+
 def _wrong_host(kind: type[LineSettings], line: Mapping[str, Any]) -> bool:
     return line.get("host") in (None, "") if "host" in kind.model_fields else "host" in line
 
@@ -153,21 +162,24 @@ def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
     neighbours = Counter(place for _, place, _, _ in _line_panels(raw))
     for kind, place, path, panel in _line_panels(raw):
         name, unit = panel.get("id"), panel.get("unit", 1)
+        by_serial = kind is not None and kind.by_serial
+        if by_serial and "unit" in panel:
+            yield Finding(f"{path}.unit", "a panel of such a line has none: it is found by its serial number")
         if unit == 0 and neighbours[place] > 1:
             yield Finding(f"{path}.unit", "0 is for the only panel of a line: a write to 0 may reach all others")
-        if kind is not None and type(unit) is int and unit not in kind.units:
+        if kind is not None and not by_serial and type(unit) is int and unit not in kind.units:
             yield Finding(f"{path}.unit", f"must be {kind.units_said}")
         if isinstance(name, str) and (first := ids.again(name, f"{path}.id")):
             yield Finding(f"{path}.id", f"{name!r} is already used at {first}")
-        if isinstance(unit, int) and (first := units.again((place, unit), f"{path}.unit")):
+        if not by_serial and isinstance(unit, int) and (first := units.again((place, unit), f"{path}.unit")):
             yield Finding(f"{path}.unit", f"{unit} is taken by {first} on this line")
         serial = panel.get("serial")
         if isinstance(serial, int | str) and (first := serials.again(serial_number(serial), f"{path}.serial")):
             yield Finding(f"{path}.serial", f"{serial} stands at {first} already")
-        yield from _model(path, panel, models)
+        yield from _model(path, panel, models, kind)
 
 
-def _model(path: str, panel: Mapping[str, Any], models: Models) -> Iterator[Finding]:
+def _model(path: str, panel: Mapping[str, Any], models: Models, kind: type[LineSettings] | None) -> Iterator[Finding]:
     name, options = panel.get("model"), panel.get("options", {})
     if models is None or not isinstance(name, str):
         return
@@ -183,6 +195,8 @@ def _model(path: str, panel: Mapping[str, Any], models: Models) -> Iterator[Find
                 key, _, what = mistake.partition(": ")
                 yield Finding(f"{path}.{key}" if key.startswith("options") else f"{path}.options", what if what else key)
         else:
+            if kind is not None and kind.protocol not in ("", model.protocol):
+                yield Finding(f"{path}.model", f"a {name} speaks {model.protocol}, and its line {kind.protocol}")
             yield from _lease(path, panel, model)
             yield from _serial(path, panel, model)
 
@@ -199,7 +213,7 @@ def _lease(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[F
 def _serial(path: str, panel: Mapping[str, Any], model: PanelModel) -> Iterator[Finding]:
     tables = ((path, panel), (f"{path}.simulator", panel.get("simulator")))
     for place, table in tables:
-        if isinstance(table, dict) and "serial" in table and model.counters.serial is None:
+        if isinstance(table, dict) and "serial" in table and not model.has_serial:
             yield Finding(f"{place}.serial", f"a {model.name} has no serial number")
 
 

@@ -200,7 +200,7 @@ def _extents(tables: Tables) -> Iterator[Extent]:
         wall = (tables.registers or {}).get(tables.clock.wall)
         if wall is not None:
             yield "clock.wall", wall.address, _WALL_WORDS
-    elif tables.clock is not None:
+    elif isinstance(tables.clock, FieldsClock):
         yield "clock.address", tables.clock.address, len(tables.clock.fields) // 2
     if tables.outputs is not None:
         for part in ("state", "acts", "pulsing", "switch", "lease", "pulse"):

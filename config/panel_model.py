@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
@@ -106,6 +106,7 @@ class PanelModel(Part):
     name: Annotated[str, matching(r"[a-z0-9][a-z0-9-]{0,63}", "lower-case letters, digits and dashes, at most 64")]
     title: str
     provenance: str
+    protocol: Literal["modbus", "uhppote"] = "modbus"
     addressing: Addressing = Addressing()
     registers: dict[str, Register] = Field(default_factory=dict)
     identity: tuple[IdentityCheck, ...] = ()
@@ -119,6 +120,11 @@ class PanelModel(Part):
     options: dict[str, Option] = Field(default_factory=dict)
     vectors: tuple[Vector, ...] = ()
     _source: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def has_serial(self) -> bool:
+        """Whether a unit tells its serial number."""
+        return self.counters.serial is not None or self.protocol == "uhppote"
 
     def configured(self, options: Mapping[str, OptionValue]) -> PanelModel:
         """The model with a panel's own choice of options. Raises ModelError (`options.name: what`)."""

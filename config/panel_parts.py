@@ -148,6 +148,8 @@ class Capabilities(Part):
     identifier_validity: Literal["none", "day", "minute", "second"] = "none"
     max_passes: int = Field(0, ge=0)
     code_digits: int = Field(0, ge=0)
+    card_bits: int = Field(64, ge=1, le=64)
+    reserved_cards: tuple[int, ...] = ()
 
 
 class Command(Part):
@@ -242,7 +244,13 @@ class UnixTableClock(Part):
     trusted_hours: int = Field(0, ge=0, le=0xFFFF)
 
 
-Clock = Annotated[FieldsClock | UnixTableClock, Field(discriminator="codec")]
+class MessageClock(Part):
+    """Wall clock in a message of the protocol; the gateway owns changes of offset."""
+
+    codec: Literal["message"]
+
+
+Clock = Annotated[FieldsClock | UnixTableClock | MessageClock, Field(discriminator="codec")]
 
 
 class OutputCommand(Part):

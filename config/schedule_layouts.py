@@ -134,7 +134,15 @@ class PeriodTable(Part):
     """Offsets of days since 1970, 0 and 0xFFFF open."""
 
 
-ScheduleLayout = Annotated[OpenAccessSlots | GeSchedules | WeekEvents | PeriodTable, Field(discriminator="layout")]
+class UhppoteProfiles(Part):
+    """Time profiles in messages: three periods on one set of weekdays between two dates, and a link to another profile."""
+
+    layout: Literal["uhppote-profiles"]
+
+
+ScheduleLayout = Annotated[
+    OpenAccessSlots | GeSchedules | WeekEvents | PeriodTable | UhppoteProfiles, Field(discriminator="layout")
+]
 
 
 _OPEN_ACCESS_SLOT = 64
@@ -231,6 +239,10 @@ def layout_misfits(record: Capabilities, layout: ScheduleLayout) -> Iterator[tup
                 wanted["date_range"] = "none"
             if layout.gate == "end":
                 wanted["end_minute"] = "exclusive"
+        case UhppoteProfiles():
+            limits = {"max_periods_per_schedule": 3, "max_special_day_groups": 0}
+            wanted |= {"day_model": "mask_per_schedule", "semantics": "period", "date_range": "required", "link_chain": True}
+            wanted |= {"end_minute": "inclusive"}
     yield from ((name, f"must be {value!r} with this layout") for name, value in wanted.items() if getattr(record, name) != value)
     for name, most in limits.items():
         value = getattr(record, name)

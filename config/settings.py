@@ -6,11 +6,11 @@ Frozen; unknown keys are refused; types are strict (True is no number, "7" is no
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from ipaddress import ip_network
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from config.findings import matching
 
@@ -31,6 +31,11 @@ HostName = Annotated[
     str, Field(max_length=253), matching(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "a host name without a port")
 ]
 """A name without a port."""
+HostAndPort = Annotated[str, matching(r"[0-9.]+:[0-9]{1,5}", "an address and a port, such as 192.0.2.7:60001")]
+
+
+def _ipv4(text: str) -> str:
+    return str(IPv4Address(text))
 
 
 class _Settings(BaseModel):
@@ -153,6 +158,10 @@ class LineSettings(_Settings):
 
     units: ClassVar[Collection[int]] = range(256)
     units_said: ClassVar[str] = "a number from 0 to 255"
+    by_serial: ClassVar[bool] = False
+    """A panel is found by its serial number, which takes the place of the unit."""
+    protocol: ClassVar[str] = ""
+    """The protocol of the panel models that may stand on the line; empty: of any."""
     one_wire: ClassVar[bool] = True
     place_mistake: ClassVar[Mapping[str, str]] = {}
     without_effect: ClassVar[Collection[str]] = ()
@@ -172,6 +181,7 @@ class ModbusLineSettings(LineSettings):
 
     units: ClassVar[Collection[int]] = range(1, 248)
     units_said: ClassVar[str] = "a number from 1 to 247"
+    protocol: ClassVar[str] = "modbus"
     without_effect: ClassVar[Collection[str]] = ("turnaround_ms",)
 
     baudrate: int = Field(9600, ge=300, le=4_000_000)
@@ -234,7 +244,51 @@ class ModbusRtuTcpLine(_ModbusSocketLine):
 
 
 AnyModbusLine = ModbusRtuLine | ModbusTcpLine | ModbusRtuTcpLine
-AnyLine = Annotated[AnyModbusLine, Field(discriminator="kind")]
+
+
+class UhppotePanelSettings(PanelSettings):
+    """A controller. Its unit is its serial number."""
+
+    serial: int = Field(ge=1, lt=1 << 32)
+    unit: int = Field(0, ge=0, lt=1 << 32)
+    host: Annotated[str, Field(min_length=1)] | None = None
+    """Where this controller is; absent: where the line is."""
+    port: int | None = Field(None, ge=1, le=65_535)
+    doors: Literal[1, 2, 4] = 4
+    card_format: Literal["decimal", "wiegand26"] = "decimal"
+    """What readers make of a card: its number, or facility and number side by side."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unit_is_serial(cls, given: object) -> object:
+        return {**given, "unit": given["serial"]} if isinstance(given, dict) and isinstance(given.get("serial"), int) else given
+
+
+class UhppoteLineSettings(LineSettings):
+    """Controllers that share no wire: each is asked by itself, by its serial number."""
+
+    by_serial: ClassVar[bool] = True
+    protocol: ClassVar[str] = "uhppote"
+    one_wire: ClassVar[bool] = False
+    place_mistake: ClassVar[Mapping[str, str]] = {
+        "port": "the port of such a line is a number from 1 to 65535",
+        "host": "is missing: a controller, or a broadcast address by which controllers are found",
+    }
+    without_effect: ClassVar[Collection[str]] = ("guard_ms",)
+
+    kind: Literal["uhppote"] = "uhppote"
+    transport: Literal["udp", "tcp"] = "udp"
+    host: Annotated[str, Field(min_length=1)]
+    port: int = Field(60_000, ge=0, le=65_535)
+    """0 only where a simulator chooses."""
+    bind: Annotated[str, AfterValidator(_ipv4)] | None = None
+    """The address of this machine that requests leave from; absent: the system chooses."""
+    listen: HostAndPort | None = None
+    """Where controllers send their events to, which then go to nobody else; absent: nothing is asked of them."""
+    panels: tuple[UhppotePanelSettings, ...] = ()
+
+
+AnyLine = Annotated[AnyModbusLine | UhppoteLineSettings, Field(discriminator="kind")]
 """Every kind of line: a new protocol adds its own."""
 LINE_KINDS: Mapping[str, type[LineSettings]] = {
     kind.model_fields["kind"].default: kind for kind in get_args(get_args(AnyLine)[0])

@@ -187,11 +187,16 @@ class PanelCapabilities:
     references: int = 0
     """Schedules that one identifier can name."""
     identifier_validity: Literal["none", "day", "minute", "second"] = "none"
-    """How finely a panel can express when an identifier begins and ends to count."""
+    """How finely a panel can express when an identifier begins and ends to count. One that expresses days goes by its own
+    calendar: there an identifier's minutes are those of the panel's wall clock."""
     max_passes: int = 0
     """The most entries that a panel can count down; 0 where it counts none."""
     code_digits: int = 0
     """The most digits of a code."""
+    card_bits: int = 64
+    """The most bits of a card's number."""
+    reserved_cards: tuple[int, ...] = ()
+    """Numbers that no card can have."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -239,8 +244,8 @@ class IdentifierSlot:
     `number`: 64 bits, the integer of a card, the digits of a code as an integer (`digits` counts them), of a plate and a QR code
     the first 8 bytes of the SHA-256 of its normal form in UTF-8. `schedules`: the schedule slots it refers to, in order: it is
     open while one of them is, never where there are none; None: always. `outputs`: the doors it opens. `valid_from` and
-    `valid_to` are inclusive Unix minutes, None where open. `passes`: entries allowed, None: unlimited. `opaque` and `damaged` as
-    a Slot's.
+    `valid_to` are inclusive Unix minutes, None where open; where `identifier_validity` is `day`, they are minutes of the panel's
+    own wall clock. `passes`: entries allowed, None: unlimited. `opaque` and `damaged` as a Slot's.
     """
 
     space: NumberSpace

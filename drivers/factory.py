@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from config.panel_model import PanelModel
-from config.settings import LineSettings, ModbusRtuLine, ModbusRtuTcpLine, ModbusTcpLine, PanelSettings
-from drivers.bus.worker import Bus
+from config.settings import LineSettings, ModbusRtuLine, ModbusRtuTcpLine, ModbusTcpLine, PanelSettings, UhppoteLineSettings
+from drivers.bus.statistics import LineStatistics
 from drivers.clock import Clock
 from drivers.contract import PanelDriver
 from drivers.modbus.line import ModbusLine
+from drivers.uhppote.line import UhppoteLine
+
+
+class LineWork(Protocol):
+    """What carries a line's exchanges: a bus, or several side by side."""
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """From `start` on. Only `stop` ends it: any other end is a defect that the owner has to act on."""
+        ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new and queued requests, and finish within `grace_s` seconds what is on the wire."""
+        ...
+
+    def statistics(self) -> LineStatistics: ...
 
 
 class Line(Protocol):
     """One line with its bus, and the drivers of the panels on it."""
 
     @property
-    def bus(self) -> Bus[Any, Any]:
+    def bus(self) -> LineWork:
         """Not yet started when the line is made."""
         ...
 
@@ -38,5 +57,7 @@ def build_line(settings: LineSettings, clock: Clock) -> Line:
     match settings:
         case ModbusRtuLine() | ModbusTcpLine() | ModbusRtuTcpLine():
             return ModbusLine(settings, clock)
+        case UhppoteLineSettings():
+            return UhppoteLine(settings, clock)
         case _:
             raise TypeError(f"no protocol for lines of kind {settings.kind}")

@@ -10,9 +10,10 @@ from simulators.ge_a_series import GeASeries
 from simulators.open_access_panel import OpenAccessPanel
 from simulators.panel import SimulatedPanel
 from simulators.register_bank import RegisterBank
+from simulators.uhppote_board import UhppoteBoard
 from simulators.waveshare_relay import WaveshareRelay
 
-_WRITTEN: tuple[type[SimulatedPanel], ...] = (OpenAccessPanel, WaveshareRelay, GeASeries, DomatFc013)
+_WRITTEN: tuple[type[SimulatedPanel], ...] = (OpenAccessPanel, WaveshareRelay, GeASeries, DomatFc013, UhppoteBoard)
 MODELS = {model.model: model for model in _WRITTEN}
 
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
-from config.settings import AnyLine, ModbusRtuLine, Settings
+from config.settings import AnyLine, ModbusRtuLine, Settings, UhppoteLineSettings
 from simulators.control import Control
 from simulators.crash import Crashes
 from simulators.faults import FaultRates, Faults
@@ -17,6 +17,7 @@ from simulators.line import SerialLine, TcpLine
 from simulators.models import build_panel
 from simulators.panel import SimulatedPanel
 from simulators.responder import Responder, swap
+from simulators.uhppote_line import BoardLine, BoardResponder
 
 Where = str | tuple[str, int]
 """Where a line listens: a serial line's path, or a TCP line's host and port."""
@@ -103,7 +104,7 @@ class SimulatedSite:
         monotonic = asyncio.get_running_loop().time
         panels = [build_panel(panel, self._wall, monotonic, self._register_banks) for panel in line.panels]
         self.panels.update({panel.id: panel for panel in panels})
-        responder = Responder(panels)
+        responder = BoardResponder(panels) if isinstance(line, UhppoteLineSettings) else Responder(panels)
         responder.set_faults(Faults(self._rates, self._seed + number))
         self.responders[line.id] = responder
         port = self._port(line, responder, crashes)
@@ -111,9 +112,12 @@ class SimulatedSite:
         await port.start()
         self.lines[line.id] = port.where
 
-    def _port(self, line: AnyLine, responder: Responder, crashes: Crashes) -> SerialLine | TcpLine:
+    def _port(self, line: AnyLine, responder: Responder, crashes: Crashes) -> SerialLine | TcpLine | BoardLine:
         if isinstance(line, ModbusRtuLine):
             link = Path(line.port) if self._pty_dir is None else self._pty_dir / line.id
             return SerialLine(line, responder, crashes, link, self._paced)
         port = self._ports.get(line.id, line.port)
+        if isinstance(line, UhppoteLineSettings):
+            own = {(panel.host or line.host, panel.port or port) for panel in line.panels if panel.host or panel.port}
+            return BoardLine(responder, crashes, (line.host, port), own, tcp=line.transport == "tcp")
         return TcpLine(line, responder, crashes, (line.host, port), self._paced)

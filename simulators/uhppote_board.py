@@ -240,7 +240,7 @@ class UhppoteBoard(SimulatedPanel):
             self.tell(reply(0x20, self.unit, self._status(record)), *self.listener)
 
     def _status(self, event: bytes | None = None) -> bytes:
-        """The body of a status reply: with `event`, or with the last one."""
+        """The body of a status with this event, or the last one."""
         last = self.events.get(0xFFFFFFFF) if event is None else event
         relays = sum(1 << door for door, on in enumerate(self.outputs()) if on)
         now = wall_bytes(self._local())

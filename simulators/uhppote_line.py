@@ -48,9 +48,10 @@ class BoardLine:
     """
 
     def __init__(
-        self, responder: BoardResponder, crashes: Crashes, address: Place, places: Collection[Place] = (), *, tcp: bool = False
+        self, responder: Responder, crashes: Crashes, address: Place, places: Collection[Place] = (), *, tcp: bool = False
     ) -> None:
         self.where = address
+        assert isinstance(responder, BoardResponder)
         self.crashes, self.responder = crashes, responder
         self._places, self._tcp = places, tcp
         self._ears: list[asyncio.DatagramTransport] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import replace
 from typing import Generic
 
@@ -45,7 +46,15 @@ _STOPPED_WAITING = "the line was stopped before the reply"
 class Bus(Generic[R, V]):
     """One line and the units on it. All methods belong to one event loop; times are those of `clock.monotonic()`."""
 
-    def __init__(self, settings: LineSettings, link: Link[R, V], clock: Clock, policy: RetryPolicy | None = None) -> None:
+    def __init__(
+        self,
+        settings: LineSettings,
+        link: Link[R, V],
+        clock: Clock,
+        policy: RetryPolicy | None = None,
+        traffic: LineTraffic | None = None,
+    ) -> None:
+        """`traffic`: what counts for several buses of one line; absent: the bus counts for itself."""
         self._settings = settings
         self._link = link
         self._clock = clock
@@ -53,7 +62,7 @@ class Bus(Generic[R, V]):
         self._queue: LineQueue[R, V] = LineQueue(settings.queue_limit)
         self._units: LineUnits[R] = LineUnits(settings, self._policy)
         self._quarantine = self._units.quarantine
-        self._traffic = LineTraffic()
+        self._traffic = traffic or LineTraffic()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._running: Job[R, V] | None = None
@@ -75,9 +84,14 @@ class Bus(Generic[R, V]):
 
     async def start(self) -> None:
         """Start the worker; it opens the line. A line that cannot be opened is not an error here: opening is retried."""
+        self.begin()
+
+    def begin(self) -> asyncio.Task[None]:
+        """`start`, for a caller that cannot wait."""
         self._link.on_lost = self._wake.set
         self._task = asyncio.create_task(self._work(), name=f"line {self._settings.id}", context=for_no_request())
         self._task.add_done_callback(self._ended)
+        return self._task
 
     async def stop(self, grace_s: float) -> None:
         """Refuse new and queued requests, finish the exchange on the wire within `grace_s` seconds, close the line."""
@@ -200,7 +214,11 @@ class Bus(Generic[R, V]):
         return self._link.wire_bytes(request)
 
     def statistics(self) -> LineStatistics:
-        return self._traffic.snapshot(self._clock.monotonic(), self._link.tally, self._queue.depths())
+        return self._traffic.snapshot(self._clock.monotonic(), self._link.tally, self.depths())
+
+    def depths(self) -> Counter[int]:
+        """How many requests wait for each unit."""
+        return self._queue.depths()
 
     # ---- the worker ----
 

@@ -57,11 +57,12 @@ def lets_in(
     output: int | None = None,
 ) -> bool:
     """Whether a panel that holds `image` lets an identifier in at the door of an output; None: at any."""
+    minute = local_minute if capabilities.identifier_validity == "day" else unix_minute
     slots = (image.identifiers[number] for number in image.allocation.get(key, ()) if number in image.identifiers)
     return any(
         (output is None or output in slot.outputs)
-        and (slot.valid_from or 0) <= unix_minute
-        and (slot.valid_to is None or unix_minute <= slot.valid_to)
+        and (slot.valid_from or 0) <= minute
+        and (slot.valid_to is None or minute <= slot.valid_to)
         and slot.passes != 0
         and (slot.schedules is None or any(_is_open(image, capabilities, each, local_minute) for each in slot.schedules))
         for slot in slots

@@ -225,6 +225,8 @@ def _limit(identifier: Identifier, capabilities: PanelCapabilities, outputs: tup
         return "max_identifiers", "the panel has no readers"
     if number.space not in capabilities.identifier_types:
         return "identifier_types", f"the panel reads no {identifier.type}"
+    if number.space == "card" and (number.value >> capabilities.card_bits or number.value in capabilities.reserved_cards):
+        return "identifier_types", f"the panel reads no {identifier.type} with this number"
     if number.digits > capabilities.code_digits:
         return "code_digits", f"a code of {number.digits} digits, the panel takes {capabilities.code_digits}"
     if not outputs:

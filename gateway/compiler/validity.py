@@ -16,7 +16,8 @@ _CUT = "validity_days"
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """The first and the last Unix minute, inclusive; None where it is open. `cuts`: what was narrowed."""
+    """The first and the last minute, inclusive, as an identifier slot has them; None where it is open. `cuts`: what was
+    narrowed."""
 
     first: int | None = None
     last: int | None = None
@@ -39,16 +40,16 @@ def minutes_of(identifier: Identifier, capabilities: PanelCapabilities, options:
 
 
 def _whole_days(first: int, last: int, options: CompileOptions) -> Validity | Refusal:
+    """In minutes of the panel's own wall clock."""
     zone = options.readings.zone
-    begin = instant_of(zone, DAY_S * -(-local_second(zone, 60 * first) // DAY_S))
-    end = instant_of(zone, DAY_S * (local_second(zone, 60 * (last + 1)) // DAY_S))
-    if (begin, end) == (60 * first, 60 * (last + 1)):
-        return Validity(first, last)
-    if _CUT not in options.narrow:
+    begin = -(-local_second(zone, 60 * first) // DAY_S)
+    end = local_second(zone, 60 * (last + 1)) // DAY_S
+    whole = (instant_of(zone, DAY_S * begin), instant_of(zone, DAY_S * end)) == (60 * first, 60 * (last + 1))
+    if not whole and _CUT not in options.narrow:
         return _refusal("a validity that does not begin and end at midnight; `narrow` does not allow cutting it")
     if begin >= end:
         return _refusal("a validity that holds no whole day")
-    return Validity(begin // 60, end // 60 - 1, (_CUT,))
+    return Validity(DAY_S // 60 * begin, DAY_S // 60 * end - 1, () if whole else (_CUT,))
 
 
 def _refusal(message: str) -> Refusal:

@@ -8,15 +8,18 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import TypeAdapter
 
 from config.panel_model import PanelModel, load_models
-from config.settings import AnyLine, PanelSettings, Settings, SimulatorSettings
+from config.settings import AnyLine, PanelSettings, Settings, SimulatorSettings, UhppotePanelSettings
+from drivers.bus.worker import Bus
 from drivers.clock import SystemClock
 from drivers.contract import Acknowledgement, Availability, ClockSetting, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
-from drivers.modbus.line import ModbusBus, ModbusLine
+from drivers.factory import LineWork, build_line
+from drivers.modbus.line import ModbusBus
 from drivers.modbus.panel.layouts import build_layout
 from drivers.modbus.wire.requests import Request
 from simulators.faults import FaultRates
@@ -37,13 +40,14 @@ def guides_model() -> str:
 
 PLAIN = {"plain-days": PLAIN_DAYS, "plain-records": PLAIN_RECORDS, "corner-gate": guides_model()}
 """Models without a simulator: a TOML file each, on a bare bank of registers."""
+BOARD = "uhppote"
 P = Priority.GRANT
 LINE: TypeAdapter[AnyLine] = TypeAdapter(AnyLine)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`line`: `rtu`, `tcp`, or the URL of a real one."""
+    """`line`: one of `lines_of` the model, or the URL of a real one. `unit`: of a controller, its serial number."""
 
     model: str
     line: str
@@ -65,7 +69,7 @@ class Rig:
     case: Case
     model: PanelModel
     driver: PanelDriver
-    bus: ModbusBus
+    bus: LineWork
     line: AnyLine
     panel: SimulatedPanel | None
     site: SimulatedSite | None
@@ -114,7 +118,8 @@ def week(rig: Rig) -> PanelImage:
     slots = {numbers[0]: slot(rig, numbers[0], (Period(31, 540, 1080),))}
     if len(numbers) > 1:
         evening = 1440 if rig.driver.capabilities.last_minute == "24:00" else 1439
-        slots[numbers[-1]] = slot(rig, numbers[-1], (Period(96, 0, 150), Period(48, 1320, evening)))
+        late = 48 if rig.driver.capabilities.day_model == "mask_per_period" else 96
+        slots[numbers[-1]] = slot(rig, numbers[-1], (Period(96, 0, 150), Period(late, 1320, evening)))
     return PanelImage(slots=slots)
 
 
@@ -146,8 +151,7 @@ async def rig_for(case: Case, folder: Path) -> AsyncIterator[Rig]:
             yield rig
         return
     models = load_models(case.models_dir)
-    panel = PanelSettings(id="panel", model=case.model, unit=case.unit)
-    async with _on_line(case, models, panel, _real_line(case), None) as rig:
+    async with _on_line(case, models, _panel(case, case.unit), _real_line(case), None) as rig:
         before = await _tables(rig)
         if any(one.opaque == () for one in before.slots.values()):
             raise CannotPutBack("the panel does not act on its table: a write could not be undone. Bring it into force first")
@@ -173,8 +177,12 @@ async def _restore(rig: Rig, before: PanelImage) -> None:
 async def _tables(rig: Rig) -> PanelImage:
     """What stands in the panel. A driver that is new to it may know better than to take that for lasting."""
 
+    if not isinstance(rig.bus, Bus):
+        return await rig.read()
+    bus = cast("ModbusBus", rig.bus)
+
     async def read(request: Request) -> tuple[int, ...]:
-        return await rig.bus.exchange(rig.case.unit, request, P)
+        return await bus.exchange(rig.case.unit, request, P)
 
     layout = build_layout(rig.model, rig.driver.capabilities)
     return PanelImage() if layout is None else await layout.read(read)
@@ -196,12 +204,9 @@ def _offset(instant: int) -> int:
 async def _simulated(case: Case, folder: Path) -> AsyncIterator[Rig]:
     for name, text in PLAIN.items():
         (folder / f"{name}.toml").write_text(text)
-    panel = PanelSettings(id="panel", model=case.model, unit=7, simulator=SimulatorSettings(latency_ms=0))
-    place = (
-        {"kind": "modbus-rtu", "port": "tty"} if case.line == "rtu" else {"kind": "modbus-tcp", "host": "127.0.0.1", "port": 0}
-    )
-    common = {"id": "line", "baudrate": 115_200, "timeout_ms": 100, "post_timeout_quiet_ms": 0, "panels": (panel,)}
-    line = LINE.validate_python(place | common)
+    panel = _panel(case, 405_419_896 if case.model == BOARD else 7, SimulatorSettings(latency_ms=0))
+    common = {"id": "line", "timeout_ms": 100, "panels": (panel,)}
+    line = LINE.validate_python(_place(case) | common)
     site = SimulatedSite(Settings(lines=(line,)), pty_dir=folder, paced=False, register_banks=tuple(PLAIN))
     async with site:
         _answer_identity(site.panels["panel"], load_models(folder)[case.model])
@@ -209,6 +214,25 @@ async def _simulated(case: Case, folder: Path) -> AsyncIterator[Rig]:
         line = line.model_copy(update={"port": where if isinstance(where, str) else where[1]})
         async with _on_line(case, load_models(folder), panel, line, site) as rig:
             yield rig
+
+
+def lines_of(model: str) -> tuple[str, ...]:
+    return ("udp", "tcp") if model == BOARD else ("rtu", "tcp")
+
+
+def _panel(case: Case, unit: int, simulator: SimulatorSettings | None = None) -> PanelSettings:
+    kind = simulator or SimulatorSettings()
+    if case.model == BOARD:
+        return UhppotePanelSettings(id="panel", model=BOARD, serial=unit, simulator=kind)
+    return PanelSettings(id="panel", model=case.model, unit=unit, simulator=kind)
+
+
+def _place(case: Case) -> dict[str, object]:
+    here = {"host": "127.0.0.1", "port": 0}
+    if case.model == BOARD:
+        return {"kind": "uhppote", "transport": case.line, **here}
+    serial = {"baudrate": 115_200, "post_timeout_quiet_ms": 0}
+    return {"kind": "modbus-rtu", "port": "tty", **serial} if case.line == "rtu" else {"kind": "modbus-tcp", **here, **serial}
 
 
 def _answer_identity(panel: SimulatedPanel, model: PanelModel) -> None:
@@ -230,6 +254,8 @@ def _real_line(case: Case) -> AnyLine:
             {"id": "line", "kind": "modbus-rtu", "port": url.path}
             | {name: int(value) if value.isdigit() else value for name, value in options.items()}
         )
+    if url.scheme == "uhppote":
+        return LINE.validate_python({"id": "line", "kind": "uhppote", "host": url.hostname, "port": url.port or 60_000})
     kind = {"tcp": "modbus-tcp", "rtu-tcp": "modbus-rtu-tcp"}[url.scheme]
     return LINE.validate_python({"id": "line", "kind": kind, "host": url.hostname, "port": url.port or 502})
 
@@ -239,7 +265,7 @@ async def _on_line(
     case: Case, models: Mapping[str, PanelModel], panel: PanelSettings, line: AnyLine, site: SimulatedSite | None
 ) -> AsyncIterator[Rig]:
     clock = SystemClock()
-    made = ModbusLine(line, clock)
+    made = build_line(line, clock)
     await made.bus.start()
     try:
         driver = made.add_panel(panel, models)

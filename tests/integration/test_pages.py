@@ -19,7 +19,16 @@ import pytest
 from pydantic import BaseModel
 
 from config.panel_model import load_models
-from config.settings import HttpSettings, LineSettings, PanelSettings, SimulatorSettings, SiteSettings, StoreSettings
+from config.settings import (
+    HttpSettings,
+    LineSettings,
+    PanelSettings,
+    SimulatorSettings,
+    SiteSettings,
+    StoreSettings,
+    UhppoteLineSettings,
+    UhppotePanelSettings,
+)
 from drivers.bus.statistics import TrafficStatistics
 from drivers.contract import Availability, ItemState, Outcome, Reason
 from gateway.__main__ import main
@@ -129,7 +138,10 @@ def _ran(shell: str, curl: str, text: str, control: str) -> subprocess.Completed
     )
 
 
-@pytest.mark.parametrize("model", [SiteSettings, LineSettings, PanelSettings], ids=lambda model: model.__name__)
+CONFIGURED = [SiteSettings, LineSettings, PanelSettings, UhppoteLineSettings, UhppotePanelSettings]
+
+
+@pytest.mark.parametrize("model", CONFIGURED, ids=lambda model: model.__name__)
 def test_the_reference_has_every_key_of_the_configuration(model: type[BaseModel]) -> None:
     missing = set(model.model_fields) - CONFIG.spans() - {"panels"}
     assert not missing

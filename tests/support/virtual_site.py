@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from config.panel_model import load_models
-from config.settings import ModbusTcpLine, Settings
+from config.settings import ModbusRtuLine, ModbusRtuTcpLine, Settings
 from gateway.app import fleet_options
 from gateway.fleet.fleet import Fleet
 from gateway.ops.metrics import Metrics
@@ -84,7 +84,7 @@ class VirtualSite:
         for line in settings.lines:
             panels = [build_panel(each, self.right.wall, loop.time) for each in line.panels]
             self.panels.update({each.id: each for each in panels})
-            baudrate = None if isinstance(line, ModbusTcpLine) else line.baudrate
+            baudrate = line.baudrate if isinstance(line, ModbusRtuLine | ModbusRtuTcpLine) else None
             self.hosts[line.id] = loop.hosts[int(line.port)] = FarHost(Responder(panels), baudrate)
 
     @property

@@ -132,11 +132,12 @@ def test_a_validity_is_rounded_inwards(start: int, end: int, minutes: tuple[int,
 def test_whole_days_are_cut_inwards_only_where_the_site_allows_it() -> None:
     days = replace(PANEL, identifier_validity="day")
     midnight = 1_793_570_400  # 2026-11-02T00:00 in Kyiv
+    day = midnight // 86_400 + 1
     bound = person("p", valid_from=midnight - 3600, valid_to=midnight + 86_400 + 60)
     outcome, slot = of(compiled(bound, panel=days), "p")
     assert (outcome.outcome, outcome.cuts) == (ItemState.NARROWED, ("validity_days",))
     assert slot is not None
-    assert (slot.valid_from, slot.valid_to) == (midnight // 60, midnight // 60 + 1439)
+    assert (slot.valid_from, slot.valid_to) == (1440 * day, 1440 * day + 1439), "minutes of the panel's own wall clock"
     outcome, slot = of(compiled(bound, panel=days, narrow=frozenset()), "p")
     assert (outcome.outcome, slot) == (ItemState.REFUSED, None)
     inside = person("p", valid_from=midnight + 60, valid_to=midnight + 3600)

@@ -138,7 +138,7 @@ CASES = [
     (
         'kind = "modbus-rtu"',
         'kind = "modbus"',
-        "lines[0].kind: expected one of 'modbus-rtu', 'modbus-tcp', 'modbus-rtu-tcp', got",
+        "lines[0].kind: expected one of 'modbus-rtu', 'modbus-tcp', 'modbus-rtu-tcp', 'uhppote', got",
     ),
     ('port = "/dev/ttyUSB0"', "port = 3", "lines[0].port: a serial line's port is a device path"),
     ('port = "/dev/ttyUSB0"', "port = 3.5", "lines[0].port: expected text, got a number"),

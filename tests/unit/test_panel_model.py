@@ -15,7 +15,8 @@ from drivers.modbus.panel.output_driver import capabilities_of
 from gateway.cli.model_check import check_model_file, check_vectors, model_rows
 from tests.support.plain_panel import PLAIN_DAYS, PLAIN_RECORDS
 
-SHIPPED = ("domat-fc013", "ge-a-series", "open-access-panel", "waveshare-relay-8ch")
+REGISTERS = ("domat-fc013", "ge-a-series", "open-access-panel", "waveshare-relay-8ch")
+SHIPPED = tuple(sorted((*REGISTERS, "uhppote")))
 BOARD = """
 name = "board"
 title = "A board"
@@ -41,7 +42,7 @@ def test_the_shipped_models() -> None:
     assert tuple(sorted(load_models(None))) == SHIPPED
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", REGISTERS)
 def test_shipped_vectors_hold(name: str) -> None:
     model = load_models(None)[name]
     assert check_vectors(model) == ()
@@ -102,7 +103,8 @@ def mistakes_of(text: str) -> tuple[str, ...]:
         (("[capabilities]", "[capabilities"), "not TOML: "),
         (
             ("[capabilities]", '[schedule]\nlayout = "rings"\n[capabilities]'),
-            "schedule.layout: expected one of 'open-access-slots', 'ge-schedules', 'week-events', 'period-table', got 'rings'",
+            "schedule.layout: expected one of 'open-access-slots', 'ge-schedules', 'week-events', 'period-table', "
+            "'uhppote-profiles', got 'rings'",
         ),
     ],
 )

@@ -33,7 +33,6 @@ CAPTURED: list[tuple[str, Request, str]] = [
         "17 88 00 00 c0 e9 29 18 1d 20 26 04 01 20 26 12 29 01 01 00 01 00 01 01 08 30 09 45 11 35 13 15 14 01 17 59 00",
     ),
     ("get a profile", messages.get_profile(29), "17 98 00 00 c0 e9 29 18 1d"),
-    ("clear all profiles", messages.clear_profiles(), "17 8a 00 00 c0 e9 29 18 55 aa aa 55"),
     (
         "put a card",
         messages.put_card(PERSON),
@@ -51,14 +50,12 @@ OPINIONS: list[tuple[str, Request, Any]] = [
         encode.set_time_profile_request(SERIAL, 29, date(2026, 4, 1), date(2026, 12, 29), *DAYS, *TIMES, 0),
     ),
     ("get a profile", messages.get_profile(29), encode.get_time_profile_request(SERIAL, 29)),
-    ("clear all profiles", messages.clear_profiles(), encode.delete_all_time_profiles_request(SERIAL)),
     (
         "put a card",
         messages.put_card(PERSON),
         encode.put_card_request(SERIAL, 10_058_400, date(2026, 1, 1), date(2026, 12, 31), 1, 29, 0, 1, 7531),
     ),
     ("delete a card", messages.delete_card(10_058_400), encode.delete_card_request(SERIAL, 10_058_400)),
-    ("delete all cards", messages.delete_cards(), encode.delete_cards_request(SERIAL)),
     ("count cards", messages.count_cards(), encode.get_cards_request(SERIAL)),
     ("get a card", messages.get_card(10_058_400), encode.get_card_request(SERIAL, 10_058_400)),
     ("get a card by index", messages.get_card_at(7), encode.get_card_by_index_request(SERIAL, 7)),

@@ -12,8 +12,6 @@ from datetime import date, timedelta
 SIZE = 64
 BODY = 8
 """Where the body begins, behind start byte, function, two zeros and the serial number."""
-MAGIC = bytes.fromhex("55aaaa55")
-"""Accompanies what cannot be taken back."""
 _START = 0x17
 _START_OF_NEW_EVENTS = 0x19
 """Firmware 6.62 begins the events that it sends unasked with this byte."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from drivers.uhppote.wire.frames import (
     GET_STATUS,
-    MAGIC,
     Reply,
     Request,
     day_bytes,
@@ -129,11 +128,6 @@ def get_profile(profile_id: int) -> Request:
     return Request(0x98, u8(profile_id))
 
 
-def clear_profiles() -> Request:
-    """Every card that names a profile is let in from then on: cards go first."""
-    return Request(0x8A, MAGIC, writes=True)
-
-
 def read_profile(reply: Reply) -> tuple[int, Profile] | None:
     """The profile and its number; None: it is not defined."""
     body = reply.body
@@ -159,12 +153,12 @@ def delete_card(card: int) -> Request:
     return Request(0x52, u32(card), writes=True)
 
 
-def delete_cards() -> Request:
-    return Request(0x54, MAGIC, writes=True)
-
-
 def count_cards() -> Request:
     return Request(0x58)
+
+
+def number_of_cards(reply: Reply) -> int:
+    return number(reply.body[:4])
 
 
 def get_card(card: int) -> Request:

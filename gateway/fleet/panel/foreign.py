@@ -42,13 +42,16 @@ class Foreign:
         image, now = self._state.image, self._context.now()
         if image is None:
             return ()
-        today = clocks.local_minute(self._context.options.readings.zone, now) // 1440
+        minute = clocks.local_minute(self._context.options.readings.zone, now)
+        today, by_days = minute // 1440, self._state.driver.capabilities.identifier_validity == "day"
         schedules = [number for number in sorted(self._state.foreign()) if number in image.slots]
         identifiers = sorted(self._state.foreign_identifiers())
         return (
             *[self._schedule(number, image.slots[number], opening_text(image, [number], today)) for number in schedules],
             *[
-                self._identifier(number, image.identifiers[number], admission_text(image, number, today, int(now) // 60))
+                self._identifier(
+                    number, image.identifiers[number], admission_text(image, number, today, minute if by_days else int(now) // 60)
+                )
                 for number in identifiers
             ],
         )

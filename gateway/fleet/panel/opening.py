@@ -53,10 +53,13 @@ def granted_text(image: PanelImage, key: str) -> str | None:
     return "; ".join(dict.fromkeys(text for text in said if text is not None)) or None
 
 
-def admission_text(image: PanelImage, number: int, today: int, unix_minute: int) -> str | None:
-    """When an identifier slot lets somebody in from a moment on, and where: `always (card, outputs 0, 1)`. None: never."""
+def admission_text(image: PanelImage, number: int, today: int, minute: int) -> str | None:
+    """When an identifier slot lets somebody in from a moment on, and where: `always (card, outputs 0, 1)`. None: never.
+
+    `minute`: as the slot counts them.
+    """
     slot = image.identifiers[number]
-    over = slot.valid_to is not None and slot.valid_to < unix_minute
+    over = slot.valid_to is not None and slot.valid_to < minute
     if over or slot.passes == 0 or not slot.outputs:
         return None
     when = "always" if slot.schedules is None else opening_text(image, _schedules(image, slot.schedules), today)

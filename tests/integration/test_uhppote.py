@@ -1,0 +1,157 @@
+"""UHPPOTE controllers through the HTTP port: real UDP and TCP to simulated boards, and who comes in at their doors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import pytest
+
+from config.settings import (
+    BindingSettings,
+    HttpSettings,
+    Settings,
+    SiteSettings,
+    StoreSettings,
+    UhppoteLineSettings,
+    UhppotePanelSettings,
+    UserSettings,
+)
+from drivers.clock import SystemClock
+from gateway.app import Gateway
+from simulators.faults import FaultRates
+from simulators.site import SimulatedSite
+from simulators.uhppote_board import UhppoteBoard
+from tests.support.processes import Client, logged_in
+
+EXAMPLES = json.loads((Path(__file__).parents[1] / "vectors" / "examples.json").read_text())
+WORK_WEEK: dict[str, Any] = EXAMPLES["list_items"][8]
+LINK = WORK_WEEK["link_id"]
+ENTRANCE, CELLAR = 405_419_896, 303_986_753
+CARD = 10_058_400
+DAY = 86_400
+NOW = time.time()
+WEDNESDAY = int(NOW) // DAY + (2 - int(NOW) // DAY - 3) % 7
+"""A Wednesday that is today or comes within a week, as a day since 1970."""
+
+
+class Site:
+    def __init__(self, client: Client, simulated: SimulatedSite) -> None:
+        self.client, self.simulated = client, simulated
+
+    def board(self, name: str) -> UhppoteBoard:
+        return cast("UhppoteBoard", self.simulated.panels[name])
+
+    def lets_in(self, name: str, hour: int, door: int = 0, card: int = CARD) -> str:
+        return self.board(name).decide(card, door, DAY * WEDNESDAY + 3600 * hour)
+
+    def writes(self) -> int:
+        return sum(board.traffic.writes for board in self.simulated.panels.values())
+
+
+@asynccontextmanager
+async def gateway_with(
+    folder: Path, transport: Literal["udp", "tcp"] = "udp", host: str = "127.0.0.1", **panel: Any
+) -> AsyncIterator[Site]:
+    boards = [
+        UhppotePanelSettings(id="entrance", model="uhppote", serial=ENTRANCE, **panel),
+        UhppotePanelSettings(id="cellar", model="uhppote", serial=CELLAR, doors=2),
+    ]
+    line = UhppoteLineSettings(id="boards", transport=transport, host=host, port=0, timeout_ms=100, panels=tuple(boards))
+    async with SimulatedSite(Settings(lines=(line,))) as simulated:
+        place = simulated.lines["boards"]
+        settings = Settings(
+            site=SiteSettings(timezone="Europe/Kyiv", clock_source="host"),
+            http=HttpSettings(port=0),
+            store=StoreSettings(path=folder / "gateway.db"),
+            users=(UserSettings(name="admin", password="123456"),),
+            bindings=(BindingSettings(link_id="*", panels=("entrance", "cellar")),),
+            lines=(line.model_copy(update={"port": place[1]}),),
+        )
+        gateway = Gateway(settings, None, SystemClock())
+        try:
+            url = await gateway.start()
+            async with logged_in(url) as client:
+                yield Site(client, simulated)
+        finally:
+            await gateway.stop()
+
+
+def person(number: int = CARD, lock: str = "first") -> dict[str, Any]:
+    return {
+        "link_id": f"91c615e3-1040-4815-8ecb-{number:012d}",
+        "identifier_owner": {"name": "Ada", "type": "owner"},
+        "identifier_type": "card",
+        "identifier_number": str(number),
+        "lock": lock,
+        "time_profiles": {"link_ids": [LINK]},
+    }
+
+
+async def put(client: Client, *items: dict[str, Any]) -> list[dict[str, Any]]:
+    said = await client.call("POST", "/api/v1/access/identifier/items/link", {"list_items": list(items)})
+    return list(said["result"])
+
+
+@pytest.mark.parametrize(("transport", "host"), [("udp", "127.0.0.1"), ("tcp", "127.0.0.1"), ("udp", "127.255.255.255")])
+async def test_a_profile_and_a_card_reach_the_boards_and_leave_them(
+    tmp_path: Path, transport: Literal["udp", "tcp"], host: str
+) -> None:
+    async with gateway_with(tmp_path, transport, host) as site:
+        (told,) = await site.client.upsert(WORK_WEEK)
+        assert [(each["panel"], each["success"]) for each in told["panels"]] == [("entrance", True), ("cellar", True)]
+        (told,) = await put(site.client, person())
+        assert told["success"], told
+        assert {site.lets_in(name, 12) for name in ("entrance", "cellar")} == {"granted"}
+        assert {site.lets_in(name, 22) for name in ("entrance", "cellar")} == {"schedule_closed"}
+        assert site.lets_in("entrance", 12, door=1) == "not_this_door"
+        assert site.lets_in("entrance", 12, card=CARD + 1) == "unknown"
+        written = site.writes()
+        assert (await site.client.upsert(WORK_WEEK))[0]["success"]
+        assert (await put(site.client, person()))[0]["success"]
+        assert site.writes() == written, "the same again is nothing to write"
+        (gone,) = await site.client.delete(LINK)
+        assert gone["success"]
+        assert site.lets_in("entrance", 12) in ("unknown", "schedule_closed")
+        (line,) = (await site.client.call("GET", "/gateway/v1/lines"))["lines"]
+        assert (line["kind"], sorted(unit["unit"] for unit in line["units"])) == ("uhppote", [CELLAR, ENTRANCE])
+
+
+async def test_a_profile_that_vanishes_from_a_board_lets_nobody_in_for_long(tmp_path: Path) -> None:
+    async with gateway_with(tmp_path) as site:
+        await site.client.upsert(WORK_WEEK)
+        await put(site.client, person())
+        site.board("entrance").profiles.records.clear()
+        assert site.lets_in("entrance", 3) == "granted", "as on the board"
+        await site.client.call("POST", "/gateway/v1/panels/entrance/sync", {}, status=202)
+        async with asyncio.timeout(10):
+            while (site.lets_in("entrance", 3), site.lets_in("entrance", 12)) != ("schedule_closed", "granted"):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+async def test_a_silent_board_costs_the_other_nothing_and_is_found_again(tmp_path: Path) -> None:
+    async with gateway_with(tmp_path) as site:
+        site.board("cellar").off()
+        (told,) = await site.client.upsert(WORK_WEEK)
+        assert [(each["panel"], each["success"]) for each in told["panels"]] == [("entrance", True), ("cellar", False)]
+        site.board("cellar").on()
+        async with asyncio.timeout(20):
+            while not site.board("cellar").profiles.records:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+async def test_lost_replies_are_asked_for_again(tmp_path: Path) -> None:
+    async with gateway_with(tmp_path) as site:
+        site.simulated.set_faults("boards", FaultRates(lose=0.05, duplicate=0.1), seed=7)
+        (told,) = await site.client.upsert(WORK_WEEK)
+        (put_one,) = await put(site.client, person(lock="all"))
+        site.simulated.set_faults("boards", FaultRates(), seed=7)
+        assert told["success"], told
+        assert put_one["success"], put_one
+        (line,) = (await site.client.call("GET", "/gateway/v1/lines"))["lines"]
+        assert line["retries"] > 0
