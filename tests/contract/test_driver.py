@@ -23,6 +23,7 @@ from drivers.contract import (
     Slot,
 )
 from drivers.modbus.wire.requests import Request
+from tests.support.board_wire import board_on_wire
 from tests.support.fake_panel import FakeDriver, FakePanel
 from tests.support.panel_wire import panel_on_wire
 from tests.support.virtual_time import VirtualClock, run_virtual
@@ -30,6 +31,9 @@ from tests.support.virtual_time import VirtualClock, run_virtual
 P = Priority.GRANT
 LINK = "91c615e3-1040-4815-8ecb-000000000009"
 MODELS = ["open-access-panel", "ge-a-series", "domat-fc013", "waveshare-relay-8ch"]
+BOARD = "uhppote"
+"""It has no commit to be counted, no leases (a door that is held stays open), and opens a door for its own time only: the tests
+of these are not for it, here and in `test_panel_models.py`."""
 NOON = ClockSetting(instant=1_793_620_800, offset_minutes=120)
 T = TypeVar("T")
 
@@ -69,15 +73,28 @@ def real(model: str) -> Subject:
     return Subject(driver, silence, wire.clock)
 
 
+def controller() -> Subject:
+    driver, wire = board_on_wire()
+
+    def silence() -> None:
+        wire.before = lambda request: False
+
+    return Subject(driver, silence, wire.clock)
+
+
+def subject_of(name: str) -> Subject:
+    return fake() if name == "fake" else controller() if name == BOARD else real(name)
+
+
 def keeps(name: str, promise: Callable[[Subject], Awaitable[None]]) -> None:
     async def main() -> None:
-        await promise(fake() if name == "fake" else real(name))
+        await promise(subject_of(name))
 
     run_virtual(main())
 
 
-every_driver = pytest.mark.parametrize("name", ["fake", *MODELS])
-with_schedules = pytest.mark.parametrize("name", ["fake", *MODELS[:3]])
+every_driver = pytest.mark.parametrize("name", ["fake", *MODELS, BOARD])
+with_schedules = pytest.mark.parametrize("name", ["fake", *MODELS[:3], BOARD])
 with_outputs = pytest.mark.parametrize("name", ["fake", "open-access-panel", "waveshare-relay-8ch"])
 
 

@@ -129,6 +129,16 @@ def test_a_validity_is_rounded_inwards(start: int, end: int, minutes: tuple[int,
     assert (None if slot is None else (slot.valid_from, slot.valid_to)) == minutes
 
 
+@pytest.mark.parametrize(("number", "held"), [("4294967294", True), ("4294967296", False), ("16777215", False), ("0", False)])
+def test_a_card_number_that_the_panel_cannot_have_is_refused_and_never_cut(number: str, held: bool) -> None:
+    panel = replace(PANEL, card_bits=32, reserved_cards=(0, 0x00FF_FFFF, 0xFFFF_FFFF))
+    outcome, slot = of(compiled(person("p", number), panel=panel), "p")
+    assert (slot is not None) == held
+    if not held:
+        assert outcome.refusal is not None
+        assert outcome.refusal.limit == "identifier_types"
+
+
 def test_whole_days_are_cut_inwards_only_where_the_site_allows_it() -> None:
     days = replace(PANEL, identifier_validity="day")
     midnight = 1_793_570_400  # 2026-11-02T00:00 in Kyiv

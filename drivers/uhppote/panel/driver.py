@@ -128,9 +128,9 @@ class UhppoteDriver(DeviceDriver):
     async def _carry_out(self, step: Step, progress: _Progress, call: Call) -> None:
         """One write, and the reading that proves it. Raises DriverError."""
         urgent = call.finished() if progress.acted else call
+        step = await self._with_pin(step, urgent)
         if self._giving_way and not progress.acted:
             raise GaveWay("something more urgent waits")
-        step = await self._with_pin(step, urgent)
         try:
             done = await self._board.ask(step.write(), read_done, urgent)
         except (NotSent, PanelException):
