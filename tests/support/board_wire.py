@@ -22,7 +22,8 @@ class BoardWire:
     """Keeps every request that was sent. An exchange takes as long as `takes_s` says."""
 
     def __init__(self, board: UhppoteBoard, clock: VirtualClock) -> None:
-        self.board, self.clock = board, clock
+        self.board = self.panel = board
+        self.clock = clock
         self.sent: list[Request] = []
         self.before: Callable[[Request], bool] = lambda request: True
         """Called before a request reaches the board; False: it does not reach it, and no reply comes."""

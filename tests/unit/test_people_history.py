@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from config.panel_model import load_models
 from config.settings import BindingSettings, PanelSettings, SimulatorSettings
-from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemState
+from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemState, PanelDriver
 from drivers.modbus.panel.driver import ModbusPanelDriver
 from drivers.modbus.panel.unit import PanelUnit
 from drivers.modbus.wire.requests import Request
@@ -203,7 +203,7 @@ class Town:
         self.fleet: Fleet | None = None
         self.working: list[asyncio.Task[None]] = []
 
-    def _wire(self, name: str) -> PanelWire:
+    def _wire(self, name: str) -> Any:
         kind = SimulatorSettings(latency_ms=0, schedules=4 if self.references > 1 else 8, identifiers=6)
         settings = PanelSettings(id=name, model=MODEL, simulator=kind)
         wire = PanelWire(OpenAccessPanel(settings, self.clock.wall, self.clock.monotonic), self.clock)
@@ -239,10 +239,13 @@ class Town:
             rules=rules,
         )
         for name in NAMES:
-            unit = PanelUnit(self.model, 1, self.wires[name], self.clock)
-            await fleet.add_panel(PanelSettings(id=name, model=MODEL), "line", ModbusPanelDriver(unit), drift_share=0.0)
+            await fleet.add_panel(*self._panel(name), drift_share=0.0)
         await fleet.start()
         self.fleet = fleet
+
+    def _panel(self, name: str) -> tuple[PanelSettings, str, PanelDriver]:
+        unit = PanelUnit(self.model, 1, self.wires[name], self.clock)
+        return PanelSettings(id=name, model=MODEL), "line", ModbusPanelDriver(unit)
 
     async def close(self) -> None:
         assert self.fleet is not None
@@ -267,7 +270,7 @@ class Town:
                 number, names = how
                 self._start(self._bind(link(number), names))
             case "power":
-                self.panel(how).power_cut()
+                self.wires[how].panel.power_cut()
             case "stranger":
                 self._intrude(*how)
             case "verb":
@@ -371,14 +374,20 @@ class Town:
                     said, found = judge.lets_in("card", number, door, minute), self.lets_in(name, number, door, minute)
                     assert said or not found, (name, number, door, minute, "wider than asked")
                     assert found or not (said and number in exact), (name, number, door, minute, "less than exact")
-                assert not self.lets_in(name, STRANGER, door, minute), "a stranger opens by a profile of ours"
+                assert not self.lets_in_stranger(name, door, minute), "a stranger opens by a profile of ours"
+
+    def lets_in_stranger(self, name: str, door: int, minute: int) -> bool:
+        return self.lets_in(name, STRANGER, door, minute)
 
 
 async def live(steps: Sequence[tuple[str, Any, float]], timed_ms: float | None, references: int) -> None:
     """`timed_ms`: what an exchange takes of the line; on a slow one what changes is written in many transactions. `references`:
     with one alone who names several profiles refers to a set.
     """
-    town = Town(timed_ms, references)
+    await live_in(Town(timed_ms, references), steps)
+
+
+async def live_in(town: Town, steps: Sequence[tuple[str, Any, float]]) -> None:
     await town.open()
     await asyncio.sleep(1)
     for what, how, wait in steps:
