@@ -4,6 +4,7 @@ and since together; at rest everybody whom the judge lets in. UHPPOTE_EXAMPLES s
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.support.board_wire import BoardWire
 from tests.support.virtual_time import run_virtual
 from tests.unit.test_people_history import (
     BINDINGS,
+    DAY,
     FAULT,
     NAMES,
     NUMBERS,
@@ -140,3 +142,24 @@ async def live(steps: list[tuple[tuple[str, Any], float]]) -> None:
 def test_nobody_is_let_in_by_a_board_whom_the_judge_does_not_let_in(steps: list[tuple[tuple[str, Any], float]]) -> None:
     assert set(SERIALS) == set(NAMES)
     run_virtual(live(steps))
+
+
+def test_who_loses_a_card_does_not_wait_for_hundreds_who_get_one() -> None:
+    async def main() -> None:
+        town = Boards()
+        for wire in town.wires.values():
+            wire.board.cards.most, wire.takes_s = 20_000, lambda request: 0.005
+        await town.open()
+        await town.do("people", [person_body(1, "1", None, "first", None, None)])
+        await town.settle()
+        await town.do("people", [person_body(number, str(number), None, "first", None, None) for number in range(10, 610)])
+        await asyncio.sleep(1)
+        at = town.clock.monotonic()
+        await town.do("delete people", [101])
+        while any(town.lets_in(name, "1", 0, DAY // 60) for name in NAMES):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        assert town.clock.monotonic() - at < 4, "a fill takes six seconds of such a line"
+        await town.settle()
+        await town.close()
+
+    run_virtual(main())

@@ -19,6 +19,8 @@ from gateway.store.contract import ObservedPanel, StoreError
 _LONG_S = 300.0
 _LONGEST_MS = 2000.0
 """Line time of one transaction."""
+_MOST_FRAMES = 300
+"""Frames of one transaction where there is no line to time."""
 
 
 _INTERRUPTED = Failure(Reason.UNEXPECTED_REPLY, "something happened to the panel meanwhile, or somebody asked for a look at it")
@@ -122,11 +124,11 @@ class Transactions:
         return None
 
     def _steps(self, goal: Goal) -> Iterator[Step]:
-        """Each long enough for the line that a revocation never waits for a long fill; only a panel that commits stays whole in
-        between."""
+        """Each short enough for the line that a revocation never waits for a long fill; only a panel that commits, or whose
+        schedules mean nothing without identifiers, stays whole in between."""
         known, capabilities = self._known(), self._state.driver.capabilities
         for step in steps(known, goal.image, capabilities):
-            if capabilities.commit_step:
+            if capabilities.commit_step or capabilities.references:
                 yield from paced(known, step, self._load)
             else:
                 yield step
@@ -140,8 +142,9 @@ class Transactions:
         return next(planned, None) if self._state.certain else None
 
     def _load(self, known: PanelImage, image: PanelImage) -> float:
-        """The line time of one transaction, as a share of the longest; 0: nobody knows."""
-        return (self._plan(image, known).wire_ms or 0.0) / _LONGEST_MS
+        """The line time of one transaction, or where nobody knows it its frames, as a share of the most."""
+        plan = self._plan(image, known)
+        return len(plan.frames) / _MOST_FRAMES if plan.wire_ms is None else plan.wire_ms / _LONGEST_MS
 
     def _plan(self, image: PanelImage, known: PanelImage) -> WritePlan:
         """The plan for a step; the last one is made once, though its length is asked before."""
