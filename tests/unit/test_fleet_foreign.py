@@ -198,6 +198,13 @@ def test_what_a_card_still_opens_is_told_with_its_hours(slots: list[IdentifierSl
     assert (granted_text(image, CARD), granted_until(image, CARD, ZoneInfo("UTC"))) == (said, until)
 
 
+def test_a_validity_in_the_panels_own_days_ends_at_midnight_of_the_site() -> None:
+    image = PanelImage({}, (), {CARD: (0,)}, identifiers={0: card(schedules=None, valid_to=1440 * 20_760 - 1)})
+    midnight = 1_793_570_400 + 86_400  # of 2026-11-03 in Kyiv, the day after day 20759
+    assert granted_until(image, CARD, ZoneInfo("Europe/Kyiv"), by_days=True) == midnight
+    assert granted_until(image, CARD, ZoneInfo("Europe/Kyiv")) == 86_400 * 20_760
+
+
 @pytest.mark.parametrize(
     ("slot", "said"),
     [

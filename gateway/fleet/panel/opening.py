@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from drivers.contract import IdentifierSlot, PanelImage, Period, Slot, is_identifier
 from gateway.compiler.table import SPECIAL
 from gateway.fleet.results import PanelResult
-from gateway.schedules.local_time import date_of
+from gateway.schedules.local_time import DAY_S, date_of
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WEEK = (1 << SPECIAL) - 1
@@ -32,10 +32,11 @@ def opening_until(image: PanelImage, numbers: Collection[int], zone: ZoneInfo) -
     return int(datetime.combine(date_of(last) + timedelta(days=1), time(), zone).timestamp())
 
 
-def granting(said: PanelResult, found: Sequence[PanelImage], key: str, zone: ZoneInfo) -> PanelResult:
-    """A result with what `found`, all that a panel may hold of an older generation of an item, still opens."""
+def granting(said: PanelResult, found: Sequence[PanelImage], key: str, zone: ZoneInfo, *, by_days: bool = False) -> PanelResult:
+    """A result with what `found`, all that a panel may hold of an older generation of an item, still opens. `by_days`: the panel
+    expresses an identifier's validity in days of its own."""
     texts = [granted_text(image, key) for image in found]
-    untils = [granted_until(image, key, zone) for image in found]
+    untils = [granted_until(image, key, zone, by_days=by_days) for image in found]
     return replace(
         said,
         still_grants=min(image.generations.get(key, 0) for image in found),
@@ -67,16 +68,18 @@ def admission_text(image: PanelImage, number: int, today: int, minute: int) -> s
     return None if when is None else f"{when} ({slot.space}, {doors})"
 
 
-def granted_until(image: PanelImage, key: str, zone: ZoneInfo) -> int | None:
+def granted_until(image: PanelImage, key: str, zone: ZoneInfo, *, by_days: bool = False) -> int | None:
     """The instant from which the slots of an item are never open again. None: there is none, or nobody knows."""
     if not is_identifier(key):
         return opening_until(image, image.allocation[key], zone)
-    ends = [_end(image, image.identifiers[number], zone) for number in image.allocation[key]]
+    ends = [_end(image, image.identifiers[number], zone, by_days) for number in image.allocation[key]]
     return None if None in ends else max((end for end in ends if end is not None), default=None)
 
 
-def _end(image: PanelImage, slot: IdentifierSlot, zone: ZoneInfo) -> int | None:
+def _end(image: PanelImage, slot: IdentifierSlot, zone: ZoneInfo, by_days: bool) -> int | None:
     valid_to = None if slot.valid_to is None else 60 * (slot.valid_to + 1)
+    if valid_to is not None and by_days:
+        valid_to = int(datetime.combine(date_of(valid_to // DAY_S), time(), zone).timestamp())
     opening = None if slot.schedules is None else opening_until(image, _schedules(image, slot.schedules), zone)
     return min((end for end in (valid_to, opening) if end is not None), default=None)
 

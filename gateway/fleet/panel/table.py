@@ -125,7 +125,8 @@ class Table:
     def _granting(self, said: PanelResult, key: str) -> PanelResult:
         """The result with what the panel may still open for an item."""
         found = self._granted(key)
-        return granting(said, found, key, self._context.options.readings.zone) if found else said
+        by_days = self._state.driver.capabilities.identifier_validity == "day"
+        return granting(said, found, key, self._context.options.readings.zone, by_days=by_days) if found else said
 
     def _lacking(self, wanted: DesiredItem) -> ItemOutcome:
         """Why the panel does not hold it, as far as known."""
