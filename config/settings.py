@@ -77,6 +77,10 @@ class HttpSettings(_Settings):
 
 class StoreSettings(_Settings):
     path: Path = Path("panel-gateway.db")
+    event_days: int = Field(90, ge=1, le=36_500)
+    """Events are kept for this many days."""
+    event_limit: int = Field(1_000_000, ge=1, le=100_000_000)
+    """The oldest events beyond this number are dropped."""
 
 
 class UserSettings(_Settings):

@@ -31,6 +31,7 @@ from gateway.concurrency import Remembered, Supervisor, in_a_thread
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
+from gateway.journal.journal import Journal, Retention
 from gateway.ops import descriptors, local_socket
 from gateway.ops.audit import audit, who
 from gateway.ops.host_network import host_network
@@ -144,6 +145,10 @@ class Gateway:
         self._stack.push_async_callback(self._store.close)
         self._serial = await serial_number(self._store, snapshot, path, is_new=is_new)
         self._known_addresses = KnownAddresses(self._clock, snapshot.facts.get(FACT, ""))
+        store = settings.store
+        self._journal = Journal(
+            self._store, snapshot, lambda: self._fleet.stamp(), Retention(store.event_days, store.event_limit)
+        )
         self._writable = Remembered(self._store.writable, self._clock, _WRITABLE_S)
         self._fleet = Fleet(
             self._store,
@@ -153,7 +158,7 @@ class Gateway:
             rules=settings.bindings,
             groups=settings.groups,
             doors=settings.doors,
-            listeners=(self._metrics.listen, audit),
+            listeners=(self._metrics.listen, audit, self._journal.listen),
         )
         self._doors = Doors(self._fleet, self._clock, settings.doors)
         self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.holds) for each in self._fleet.departed()})
@@ -165,10 +170,12 @@ class Gateway:
         keeper = Keeper(FACT, self._known_addresses, self._store, self._fleet.stamp)
         self._stack.push_async_callback(keeper.keep)
         self._stack.push_async_callback(self._beside.stop, 0)
+        self._stack.push_async_callback(self._end_journal)
         self._inert = InertSettings(snapshot.facts, self._keep)
         self._site = Site(self._fleet, self._clock, self._build)
         self._stack.push_async_callback(lambda: self._site.stop(self._left()))
         self._stack.push_async_callback(lambda: self._fleet.stop(self._left() - WIRES_S))
+        self._writing = self._beside.spawn(self._journal.run(), "journal")
         listening, local = await self._bind()
         await self._site.apply(settings.lines, self._models(settings))
         await self._fleet.start()
@@ -183,6 +190,11 @@ class Gateway:
         self._bound = True
         host, port = listening.sockets[0].getsockname()[:2]
         return _url(host, port)
+
+    async def _end_journal(self) -> None:
+        """What was told until now is made durable."""
+        self._journal.stop()
+        await asyncio.wait([self._writing])
 
     async def _keep(self, key: str, value: str) -> None:
         await self._store.put_fact(key, value, self._fleet.stamp())
@@ -207,6 +219,7 @@ class Gateway:
                 store=self._fleet.store_view,
                 problems=self._problems.look,
                 known_addresses=self._known_addresses,
+                journal=self._journal,
             )
         )
         http = self._settings.http

@@ -20,6 +20,7 @@ from gateway.api.middleware import ADDRESS, SENDER
 from gateway.api.origins import Credentials, Sender, credentials_of
 from gateway.api.responses import json_response
 from gateway.api.server import Protocol
+from gateway.api.services import SERVICES
 from gateway.api.sessions import Sessions
 from gateway.api.shapes import Token
 from gateway.api.throttle import AT_ONCE, EACH_S, NOBODY, Throttle
@@ -77,6 +78,14 @@ def _admitted(request: web.Request) -> Client | None:
     return None if user is None else Client(user, request[ADDRESS])
 
 
+def is_still_admitted(request: web.Request) -> bool:
+    """Whether the client of a request that goes on could begin it now: its session has not ended, its user was not removed."""
+    try:
+        return _admitted(request) is not None
+    except ApiError:
+        return False
+
+
 def _holder(request: web.Request, token: str) -> str | None:
     """Whose token it is. A token that was valid once is not counted as a guess, nor is one from before a restart: 401 tells the
     client to log in.
@@ -122,11 +131,19 @@ async def log_in(request: web.Request) -> web.Response:
     if not isinstance(name, str) or not isinstance(md5_hex, str) or not name or not md5_hex:
         raise ApiError(400, vendor=PARAMETERS_MISSED)
     sessions = request.app[SESSIONS]
-    if not _attempt(request, name, "login", lambda: sessions.users.knows_digest(name, md5_hex)):
+    right = _attempt(request, name, "login", lambda: sessions.users.knows_digest(name, md5_hex))
+    _tell(request, "successful_login_api_call" if right else "incorrect_login_api_call", sessions.users.shown(name))
+    if not right:
         raise ApiError(400, vendor=WRONG_LOGIN)
     _mark(request, admitted=True)
     _logger.info("successful_login_api_call", extra={"remote": request[ADDRESS], "user": name})
     return json_response(Token(sessions.begin(name)))
+
+
+def _tell(request: web.Request, kind: str, user: str) -> None:
+    journal = request.app[SERVICES].journal
+    if journal is not None:
+        journal.tell(kind, user=user, address=request[ADDRESS])
 
 
 async def _login_parameters(request: web.Request) -> dict[str, object]:

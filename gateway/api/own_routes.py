@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.api import access, bindings, clock, doors, operations, panels, plans, problems
+from gateway.api import access, bindings, clock, doors, events, operations, panels, plans, problems
 from gateway.api.identifier_models import LinkIdentifier
 from gateway.api.models import LinkTimeProfile
 from gateway.api.openapi import described
@@ -58,6 +58,13 @@ _ACCESS = {
 }
 
 
+_EVENTS = {
+    "after": "the id of the last event that is known; absent: from the first one, live from now on",
+    "kinds": "kinds of events with `,` between them, all where absent",
+    "limit": "events at most, 1000 where absent; not for live ones",
+}
+
+
 def own_routes(*, metrics: bool) -> Iterator[Route]:
     yield Route("GET", "/healthz", operations.healthz, "whether the gateway works", Json(Healthy), is_open=True)
     yield Route("GET", "/readyz", operations.readyz, "whether the gateway can do what it is asked", Json(Healthy), is_open=True)
@@ -89,6 +96,8 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     yield Route(
         "GET", f"{OWN}/inert", operations.inert_settings, "settings that are kept without effect", Json(InertSettingsAnswer)
     )
+    told = "events as JSON lines; with `Accept: text/event-stream` live, and `Last-Event-ID` continues"
+    yield Route("GET", f"{OWN}/events", events.events, told, Text(events.LINES), query=_EVENTS, refuses=(404,))
     yield Route("POST", f"{OWN}/reload", operations.reload, "reads the configuration again", Json(Reloaded), refuses=(422,))
     yield from _of_doors()
     yield Route("GET", f"{OWN}/access", access.access, "who may open which door", Json(Access), query=_ACCESS, refuses=(404,))

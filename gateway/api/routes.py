@@ -50,6 +50,7 @@ def build_app(services: ApiServices) -> web.Application:
         app.router.add_route(route.method, path, handler, expect_handler=expected)
         if route.method == "GET" and not route.acts:
             app.router.add_route("HEAD", path, handler, expect_handler=expected)
+    app.on_shutdown.append(_end_streams)
     app.on_cleanup.append(_close_reading)
     return app
 
@@ -61,6 +62,13 @@ def everything(*, metrics: bool) -> Iterator[Served]:
     for base in _BASES:
         yield from (Served(base + route.path, route) for route in vendor)
     yield from (Served(route.path, route) for route in own_routes(metrics=metrics))
+
+
+async def _end_streams(app: web.Application) -> None:
+    """Streams have no end of their own."""
+    journal = app[SERVICES].journal
+    if journal is not None:
+        journal.close()
 
 
 async def _close_reading(app: web.Application) -> None:

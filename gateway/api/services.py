@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +21,7 @@ from gateway.fleet.results import LinkReport
 from gateway.fleet.views import BoundItem, ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision, StoreView
 from gateway.fleet.who import Passage
 from gateway.store.contract import DesiredItem
+from gateway.store.events import EventQuery, SiteEvent
 
 T = TypeVar("T")
 
@@ -113,6 +114,34 @@ class FleetService(Protocol):
         ...
 
 
+class JournalService(Protocol):
+    """The journal as the API sees it. Calls that read or drop raise StoreError."""
+
+    @property
+    def last(self) -> int:
+        """The id of the last event."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """The greatest id of an event that was dropped."""
+        ...
+
+    def tell(self, kind: str, panel: str | None = None, **facts: object) -> None: ...
+
+    async def page(self, query: EventQuery) -> Sequence[SiteEvent]: ...
+
+    async def count(self, query: EventQuery) -> int: ...
+
+    def follow(self, place: int, silence_s: float) -> AsyncGenerator[Sequence[SiteEvent], None]: ...
+
+    def close(self) -> None:
+        """All that follow end."""
+        ...
+
+    async def clear(self) -> None: ...
+
+
 class Network(Protocol):
     """What the host says of its network; empty where it does not say."""
 
@@ -145,6 +174,7 @@ class ApiServices:
     `lines` gives the body of `/gateway/v1/lines`, `metrics` the Prometheus text of `/metrics` (None: no such path).
     `trust_store` ends the doubt about the store; raises StoreError. `store` says whether there is one.
     `known_addresses`: those that are remembered over a restart (None: only while it runs).
+    `journal`: the events of the site (None: none are kept).
     `inert` keeps what managers write to devices; `network` tells what the host says of its network.
     `problems` looks for what is wrong now, the worst first (None: nothing looks).
     `device_serial` is a UUID that stays the same over restarts.
@@ -166,6 +196,7 @@ class ApiServices:
     known_addresses: KnownAddresses | None = None
     store: Callable[[], StoreView] | None = None
     problems: Callable[[], Awaitable[Sequence[Problem]]] | None = None
+    journal: JournalService | None = None
 
 
 SERVICES = web.AppKey("services", ApiServices)

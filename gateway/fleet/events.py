@@ -77,6 +77,28 @@ class Drifted:
 
 
 @dataclass(frozen=True, slots=True)
+class Repaired:
+    """The panel holds again all that it must hold, after it had drifted."""
+
+    panel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The panel cannot be spoken to."""
+
+    panel: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """The panel can be spoken to again."""
+
+    panel: str
+
+
+@dataclass(frozen=True, slots=True)
 class Restarted:
     """The panel was seen to have restarted."""
 
@@ -232,6 +254,9 @@ Event = (
     | Failed
     | Refused
     | Drifted
+    | Repaired
+    | Away
+    | Back
     | Restarted
     | Replaced
     | Strange

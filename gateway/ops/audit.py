@@ -14,6 +14,8 @@ from drivers.contract import DOOR, ItemOutcome, split_key
 from drivers.trace import Client, client
 from gateway.fleet.events import (
     Asked,
+    Away,
+    Back,
     Bound,
     ClockJudged,
     ClockMeasured,
@@ -32,6 +34,7 @@ from gateway.fleet.events import (
     OutputSwitched,
     Pushed,
     Refused,
+    Repaired,
     Replaced,
     Restarted,
     Revoked,
@@ -81,6 +84,12 @@ def audit(event: Event) -> None:
             _refused(panel, outcomes)
         case Drifted(panel, changes):
             _record("panel drifted", panel=panel, count=len(changes), changes=list(changes[:_NAMED]))
+        case Repaired(panel):
+            _record("panel repaired", panel=panel)
+        case Away(panel, reason):
+            _warn("panel away", panel=panel, reason=reason.value)
+        case Back(panel):
+            _record("panel back", panel=panel)
         case Restarted(panel):
             _record("panel restarted", panel=panel)
         case Replaced(panel, before, now):

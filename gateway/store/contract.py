@@ -19,6 +19,7 @@ from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemOutcome, PanelIdentit
 from gateway.identifiers.directory import Apartment, Forward
 from gateway.identifiers.identifier import Identifier
 from gateway.schedules.time_profile import TimeProfile
+from gateway.store.events import EventQuery, SiteEvent
 
 WAYS_ON = "restore a backup (`panel-gateway restore FILE`) or begin with an empty site (`panel-gateway serve --new-store`)"
 
@@ -238,6 +239,10 @@ class Snapshot:
     doubt: str = ""
     """Why this may be older than what was asked and acknowledged: the log was lost, an older copy was put there. Empty: it is
     not. Until `trust` nothing must be opened by it, and what it does not know may be somebody's."""
+    last_event: int = 0
+    """The id of the last event; 0: there never was one."""
+    events_dropped: int = 0
+    """The greatest id of an event that was dropped."""
 
 
 class Store(Protocol):
@@ -286,6 +291,28 @@ class Store(Protocol):
 
     async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float) -> None:
         """Durable: keeps a small fact of a panel, whether the site has it or not; None: drops it."""
+        ...
+
+    async def put_events(
+        self, events: Sequence[SiteEvent], positions: Mapping[str, tuple[str, str]], at: float
+    ) -> tuple[SiteEvent, ...]:
+        """Durable, all or nothing: keeps events in this order, and with them facts of panels (key and value), which say how far
+        the panel's own log was read. Returns the events with their ids."""
+        ...
+
+    async def drop_events(self, before: float, most: int, at: float) -> tuple[int, int]:
+        """Durable: drops events that were stored before an instant, and the oldest beyond `most`; some of them a call.
+
+        Returns how many it dropped, and the greatest id that was ever dropped.
+        """
+        ...
+
+    async def events(self, query: EventQuery) -> tuple[SiteEvent, ...]:
+        """One page of the events that a query asks for. Writing does not wait for it."""
+        ...
+
+    async def count_events(self, query: EventQuery) -> int:
+        """How many events there are on all pages of a query."""
         ...
 
     async def put_observed(self, panel: str, observed: ObservedPanel) -> None:

@@ -46,6 +46,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # is up, its page cache has every commit, also one that no disk was waited for.
 # entity.key: the link_id, or a random UUID where there is none. content: NULL in a tombstone. forgotten: which uid a link_id
 # had whose tombstone is gone; made again, it has it again. state.identity: of this store and its copies.
+# journal: the id of the last event, how many events there are, and the greatest id that was dropped.
 MIGRATIONS: tuple[str, ...] = (
     """
     PRAGMA application_id = 1346847060;
@@ -85,6 +86,16 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE panel_fact (
         panel TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (panel, key)) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, category TEXT NOT NULL, priority TEXT NOT NULL,
+        panel TEXT, facts TEXT NOT NULL);
+    CREATE INDEX event_by_time ON event (at);
+    CREATE TABLE journal (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        last_id INTEGER NOT NULL, kept INTEGER NOT NULL, dropped INTEGER NOT NULL);
+    INSERT INTO journal VALUES (1, 0, 0, 0);
     """,
 )
 
@@ -262,6 +273,8 @@ def load(connection: sqlite3.Connection) -> Snapshot:
     ).fetchone()
     _whole_numbers(revision, writes)
     last_write_at = float(last_write_at)
+    [(last_event, kept, dropped)] = connection.execute("SELECT last_id, kept, dropped FROM journal").fetchall()
+    _whole_numbers(last_event, kept, dropped)
     items = map(item_of, connection.execute(SELECT_ITEMS + " ORDER BY sequence"))
     try:
         allocations = _allocations(connection)
@@ -278,6 +291,8 @@ def load(connection: sqlite3.Connection) -> Snapshot:
         clean=used_by in ("", boot_id()),
         facts=_facts(connection),
         panel_facts=_panel_facts(connection),
+        last_event=last_event,
+        events_dropped=dropped,
     )
 
 

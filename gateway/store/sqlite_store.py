@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from drivers.contract import DOOR, IDENTIFIER, PROFILE_SET, TIME_PROFILE, Allocation, split_key
 from gateway.concurrency import in_a_thread
-from gateway.store import codec, sqlite_schema
+from gateway.store import codec, sqlite_events, sqlite_schema
 from gateway.store.backups import backup_file
 from gateway.store.contract import (
     DesiredChange,
@@ -33,6 +33,7 @@ from gateway.store.contract import (
     images,
     to_be_read,
 )
+from gateway.store.events import EventQuery, SiteEvent
 from gateway.store.sqlite_file import REFUSED, StoreFile, Work
 from gateway.store.sqlite_schema import INSERT_ITEM, MIGRATIONS, Prepare, content_of
 
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OBSERVED_DELAY_S = 0.5
+_READ_AT_ONCE = 4
+"""How many questions about events are answered at once."""
 MARK_S = 1.0
 """The least time between two writes of the mark beside the store."""
 SELECT_HELD = "SELECT sequence, generation, content IS NULL, uid FROM entity WHERE kind = ? AND key = ?"
@@ -133,6 +136,7 @@ class SqliteStore:
         self._file = StoreFile(path, migrations, prepare)
         self._thread: ThreadPoolExecutor | None = None
         self._closing = False
+        self._reading = asyncio.Semaphore(_READ_AT_ONCE)
         self._waiting: list[_Waiting] = []
         self._committing: asyncio.Future[list[Any]] | None = None
         self._observed: dict[str, ObservedPanel] = {}
@@ -249,6 +253,37 @@ class SqliteStore:
             _touch(connection, at)
 
         await self._durably(work)
+
+    async def put_events(
+        self, events: Sequence[SiteEvent], positions: Mapping[str, tuple[str, str]], at: float
+    ) -> tuple[SiteEvent, ...]:
+        def work(connection: sqlite3.Connection) -> tuple[SiteEvent, ...]:
+            kept = sqlite_events.insert(connection, events, positions, at)
+            _touch(connection, at)
+            return kept
+
+        return tuple(await self._durably(work))
+
+    async def drop_events(self, before: float, most: int, at: float) -> tuple[int, int]:
+        def work(connection: sqlite3.Connection) -> tuple[int, int]:
+            done = sqlite_events.drop(connection, before, most)
+            _touch(connection, at)
+            return done
+
+        gone, dropped = await self._durably(work)
+        return gone, dropped
+
+    async def events(self, query: EventQuery) -> tuple[SiteEvent, ...]:
+        return await self._read_beside(partial(sqlite_events.select, self._file.path, query))
+
+    async def count_events(self, query: EventQuery) -> int:
+        return await self._read_beside(partial(sqlite_events.count, self._file.path, query))
+
+    async def _read_beside(self, read: Callable[[], T]) -> T:
+        """Read in a thread and over a connection of its own."""
+        self._refuse_when_closed()
+        async with self._reading:
+            return await in_a_thread(read, "events")
 
     async def put_observed(self, panel: str, observed: ObservedPanel) -> None:
         self._refuse_when_closed()

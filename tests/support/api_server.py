@@ -20,7 +20,7 @@ from drivers.trace import request_id
 from gateway.access.doors import Doors
 from gateway.api.inert import InertSettings
 from gateway.api.routes import build_app, build_runner
-from gateway.api.services import ApiServices, ReloadReport
+from gateway.api.services import ApiServices, JournalService, ReloadReport
 from gateway.fleet.clock_trust import ClockWarning
 from gateway.fleet.events import Event
 from gateway.fleet.host_clock import ClockView
@@ -329,7 +329,11 @@ def settings(max_body: int = 1024 * 1024, users: tuple[UserSettings, ...] = ()) 
 
 @asynccontextmanager
 async def api_server(
-    given: Settings | None = None, *, fleet: MemoryFleet | None = None, metrics: bytes | None = None
+    given: Settings | None = None,
+    *,
+    fleet: MemoryFleet | None = None,
+    metrics: bytes | None = None,
+    journal: JournalService | None = None,
 ) -> AsyncIterator[ApiServer]:
     clock = OwnedClock()
     memory = fleet or MemoryFleet()
@@ -361,6 +365,7 @@ async def api_server(
         network=HostNetwork,
         doors=Doors(memory, clock),
         metrics=None if metrics is None else lambda: metrics,
+        journal=journal,
     )
     server = ApiServer(build_app(services), memory, clock)
     served.append(server)

@@ -20,6 +20,7 @@ from gateway.store.contract import (
     images,
     to_be_read,
 )
+from gateway.store.events import EventQuery, SiteEvent, matching, next_ids
 
 LAZY_S = 0.5
 """What is observed is filed within so long."""
@@ -44,6 +45,8 @@ class MemoryStore:
         self.facts: dict[str, str] = {}
         self.panel_facts: dict[str, dict[str, str]] = {}
         self.observed: dict[str, ObservedPanel] = {}
+        self.kept_events: list[SiteEvent] = []
+        self._last_event = self._events_dropped = 0
         self.history: list[tuple[str, TimeProfile | None]] = []
         """Every change of what is desired, in order, as it was asked for."""
         self.changed: Callable[[str, TimeProfile | None], None] = lambda link_id, profile: None
@@ -81,6 +84,8 @@ class MemoryStore:
             doubt=self.doubt,
             facts=dict(self.facts),
             panel_facts={panel: dict(facts) for panel, facts in self.panel_facts.items() if facts},
+            last_event=self._last_event,
+            events_dropped=self._events_dropped,
         )
 
     def crash(self, *, lose_lazy: bool) -> None:
@@ -197,6 +202,38 @@ class MemoryStore:
         await self._commit()
         self.last_write_at = at
         _put(self.panel_facts.setdefault(panel, {}), key, value)
+
+    async def put_events(
+        self, events: Sequence[SiteEvent], positions: Mapping[str, tuple[str, str]], at: float
+    ) -> tuple[SiteEvent, ...]:
+        await self._commit()
+        self.last_write_at = at
+        ids = next_ids(self._last_event, at, len(events))
+        kept = tuple([replace(event, id=number) for number, event in zip(ids, events, strict=True)])
+        self.kept_events += kept
+        self._last_event = kept[-1].id if kept else self._last_event
+        for panel, (key, value) in positions.items():
+            _put(self.panel_facts.setdefault(panel, {}), key, value)
+        return kept
+
+    async def drop_events(self, before: float, most: int, at: float) -> tuple[int, int]:
+        await self._commit()
+        self.last_write_at = at
+        fresh = [event for event in self.kept_events if event.id >= before * 1000]
+        left = fresh[max(0, len(fresh) - most) :]
+        gone = len(self.kept_events) - len(left)
+        if gone:
+            self.kept_events = left
+            self._events_dropped = left[0].id - 1 if left else self._last_event
+        return gone, self._events_dropped
+
+    async def events(self, query: EventQuery) -> tuple[SiteEvent, ...]:
+        self._refuse_when_closed()
+        return tuple(matching(self.kept_events, query)[query.skip :][: query.limit])
+
+    async def count_events(self, query: EventQuery) -> int:
+        self._refuse_when_closed()
+        return len(matching(self.kept_events, query))
 
     async def put_observed(self, panel: str, observed: ObservedPanel) -> None:
         self._refuse_when_closed()

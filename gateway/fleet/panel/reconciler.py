@@ -14,7 +14,7 @@ from drivers.contract import PanelImage, Priority, Reason, is_identifier
 from drivers.trace import request_id
 from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
-from gateway.fleet.events import Failed
+from gateway.fleet.events import Away, Back, Failed
 from gateway.fleet.panel.backoff import back_off_s
 from gateway.fleet.panel.compilation import (
     Goal,
@@ -199,12 +199,15 @@ class Reconciler:
         async for availability in self.state.driver.availability:
             self.state.reached(away=availability in UNREACHABLE)
             if availability in UNREACHABLE:
+                if not away:
+                    self._context.emit(Away(self.state.id, UNREACHABLE[availability]))
                 away = True
                 self.state.identity.forget()
                 if not self._busy.locked():  # an attempt settles it when it knows why it ended
                     self._release()
             elif away:
                 away = False
+                self._context.emit(Back(self.state.id))
                 self._look_again()
 
     def _look_again(self) -> None:

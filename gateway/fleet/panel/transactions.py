@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority, Reason, WritePlan
 from gateway.fleet.context import FleetContext
-from gateway.fleet.events import Pushed, Refused, Revoked
+from gateway.fleet.events import Pushed, Refused, Repaired, Revoked
 from gateway.fleet.panel.compilation import Goal
 from gateway.fleet.panel.entries import FACT, added, losing, text_of, without_entries
 from gateway.fleet.panel.failure import CLOCK_NOT_SET, Failure, failure_of
@@ -321,7 +321,10 @@ class Transactions:
 
     def record(self, goal: Goal) -> None:
         """The panel holds `goal`: what it lacks of what is bound is refused or not due yet."""
+        drifted = self._state.drifted
         self._tell_refused(self._state.settled(goal.asked))
+        if drifted:
+            self._context.emit(Repaired(self._state.id))
         self._state.wear.forget({**self._state.bound, **self._state.leaving})
 
     def _tell_refused(self, fresh: Mapping[str, ItemOutcome]) -> None:

@@ -1,0 +1,129 @@
+"""`/gateway/v1/events`: events as JSON lines, page by page, or live as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Collection, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.api.auth import is_still_admitted
+from gateway.api.errors import ApiError, bad_value, shown
+from gateway.api.middleware import ADDRESS, PROTECTION
+from gateway.api.responses import json_bytes
+from gateway.api.services import SERVICES, JournalService
+from gateway.concurrency import in_turns
+from gateway.journal.kinds import KINDS
+from gateway.store.contract import StoreError
+from gateway.store.events import EventQuery, SiteEvent
+
+LINES = "application/x-ndjson"
+STREAM = "text/event-stream"
+TAKEN_WITHIN_S = 20.0
+"""How long a reader of the stream may take nothing before it is cut off; what it missed it gets when it comes again."""
+_SILENCE_S = 15.0
+"""After this long without an event a stream shows that it is still there, and looks whether its reader may still read."""
+_LAST_ID = "Last-Event-ID"
+_MOST, _DEFAULT = 10_000, 1000
+_PARAMETERS = ("after", "kinds", "limit")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """`after` None: nothing was said; `kinds` None: all."""
+
+    after: int | None
+    kinds: Collection[str] | None
+    limit: int
+
+
+def journal_of(request: web.Request) -> JournalService:
+    """Raises ApiError where no events are kept."""
+    journal = request.app[SERVICES].journal
+    if journal is None:
+        raise ApiError(404, "no events are kept")
+    return journal
+
+
+def object_of_event(event: SiteEvent) -> dict[str, object]:
+    """An event as the gateway's own surface shows it, and as webhooks carry it."""
+    shown = {"id": event.id, "at": event.at, "kind": event.kind, "category": event.category, "panel": event.panel}
+    return {**event.facts, **shown}
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    journal, asked = journal_of(request), _asked(request)
+    if STREAM in request.headers.get("Accept", ""):
+        return await _stream(request, journal, asked)
+    page = await journal.page(EventQuery(after=asked.after or 0, kinds=asked.kinds, limit=asked.limit))
+    body = b"".join([json_bytes(object_of_event(event)) + b"\n" async for event in in_turns(page)])
+    return web.Response(body=body, content_type=LINES, charset="utf-8")
+
+
+def _asked(request: web.Request) -> _Asked:
+    for name, values in ((name, request.query.getall(name)) for name in request.query):
+        if name not in _PARAMETERS:
+            raise bad_value(name, f"one of the parameters {', '.join(_PARAMETERS)}", "another one")
+        if len(values) > 1:
+            raise bad_value(name, "one value", "several")
+    kinds = [kind for kind in request.query.get("kinds", "").split(",") if kind]
+    for kind in kinds:
+        if kind not in KINDS:
+            raise bad_value("kinds", "kinds of events with `,` between them", shown(kind))
+    continued = _number(_LAST_ID, request.headers.get(_LAST_ID, ""))
+    after = _number("after", request.query.get("after", "")) if continued is None else continued
+    limit = _number("limit", request.query.get("limit", ""))
+    if limit is not None and not 1 <= limit <= _MOST:
+        raise bad_value("limit", f"a number from 1 to {_MOST}", shown(limit))
+    return _Asked(after, kinds or None, limit or _DEFAULT)
+
+
+def _number(place: str, text: str) -> int | None:
+    if not text:
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise bad_value(place, "the id of an event, a whole number" if place != "limit" else "a whole number", shown(text))
+    return int(text)
+
+
+async def _stream(request: web.Request, journal: JournalService, asked: _Asked) -> web.StreamResponse:
+    """Live until the reader goes, stalls or may no longer read, or the gateway stops."""
+    response = web.StreamResponse(headers={**PROTECTION, "Content-Type": f"{STREAM}; charset=utf-8"})
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    place = journal.last if asked.after is None else asked.after
+    try:
+        await _write(response, b"retry: 3000\n\n")
+        async with aclosing(journal.follow(place, _SILENCE_S)) as followed:
+            async for some in followed:
+                if not some and not is_still_admitted(request):
+                    break
+                await _write(response, _chunk(some, asked.kinds))
+    except TimeoutError:
+        _log.warning("a reader of events takes nothing, and is cut off", extra={"remote": request[ADDRESS]})
+        if request.transport is not None:
+            request.transport.abort()
+    except StoreError as error:
+        _log.warning("a stream of events ends, its reader may come again", extra={"error": str(error)})
+    except ConnectionError:
+        pass  # it has gone
+    return response
+
+
+async def _write(response: web.StreamResponse, chunk: bytes) -> None:
+    """Raises TimeoutError where nothing is taken for too long."""
+    async with asyncio.timeout(TAKEN_WITHIN_S):
+        await response.write(chunk)
+
+
+def _chunk(some: Sequence[SiteEvent], kinds: Collection[str] | None) -> bytes:
+    """The bytes of these events on a stream; without any a comment, which readers pass over."""
+    chosen = (event for event in some if kinds is None or event.kind in kinds)
+    return b"".join([b"id: %d\ndata: %b\n\n" % (event.id, json_bytes(object_of_event(event))) for event in chosen]) or b":\n\n"

@@ -1,0 +1,257 @@
+"""The one writer of a site's events: it makes them durable in batches, then tells those that follow.
+
+A follower has a place (the id of the last event it took), not a queue: one that stalls holds back nobody and costs no memory.
+What it missed is read from the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from bisect import bisect_right
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+
+from gateway.fleet.events import Event
+from gateway.journal.kinds import KINDS
+from gateway.journal.own import own_events
+from gateway.store.contract import Snapshot, Store, StoreError
+from gateway.store.events import EventQuery, SiteEvent
+
+_log = logging.getLogger(__name__)
+
+GATHER_S = 0.1
+"""How long events wait for others that are made durable together with them."""
+_AGAIN_S = 1.0
+_RETENTION_S = 60.0
+_DAY_S = 86_400.0
+_AT_ONCE = 2000
+_MOST_WAITING = 10_000
+"""The gateway's own events that wait while the store takes none. Panels keep theirs themselves."""
+_RECENT = 4096
+PAGE = 500
+"""How many events a follower is given at once."""
+
+Positions = Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Handed:
+    """What somebody waits for to be durable."""
+
+    events: Sequence[SiteEvent]
+    positions: Positions
+    kept: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Events are kept for `days`, and at most `limit` of them."""
+
+    days: int
+    limit: int
+
+
+class Journal:
+    """`now`: Unix seconds, to be asked only once the fleet has begun. `run` is to be run until `stop`."""
+
+    def __init__(self, store: Store, snapshot: Snapshot, now: Callable[[], float], retention: Retention) -> None:
+        self.retention = retention
+        self._store = store
+        self._now = now
+        self._own: deque[SiteEvent] = deque()
+        self._lost = 0
+        self._handed: deque[_Handed] = deque()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._recent: list[SiteEvent] = []
+        self._all_since = self.last = snapshot.last_event
+        """All events with a greater id than the first of these are in `_recent`."""
+        self.dropped = snapshot.events_dropped
+        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._closed = False
+
+    # what happens
+
+    def listen(self, event: Event) -> None:
+        """See `gateway.fleet.events`."""
+        for one in own_events(event, self._now()):
+            self._add(one)
+
+    def tell(self, kind: str, panel: str | None = None, **facts: object) -> None:
+        """Something happened at the gateway just now."""
+        self._add(SiteEvent(self._now(), kind, panel, facts))
+
+    def _add(self, event: SiteEvent) -> None:
+        if len(self._own) >= _MOST_WAITING:
+            self._own.popleft()
+            self._lost += 1
+        self._own.append(event)
+        self._wake.set()
+
+    async def keep(self, events: Sequence[SiteEvent], positions: Positions) -> None:
+        """Events of panels, in order, and up to where their logs are read: durable when this returns. Raises StoreError."""
+        handed = _Handed(events, positions, asyncio.get_running_loop().create_future())
+        self._handed.append(handed)
+        self._wake.set()
+        await handed.kept
+
+    # the writer
+
+    async def run(self) -> None:
+        """Make durable what happens, until `stop`; drop what is too old."""
+        loop = asyncio.get_running_loop()
+        retain_at = loop.time()
+        while not self._stopping:
+            pause = self._write_next if self._own or self._handed else self._rest
+            await pause()
+            if loop.time() >= retain_at:
+                await self._retain()
+                retain_at = loop.time() + _RETENTION_S
+        await self._write()
+
+    async def _write_next(self) -> None:
+        await asyncio.sleep(GATHER_S)
+        if not await self._write():
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _rest(self) -> None:
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_RETENTION_S):
+                await self._wake.wait()
+
+    def stop(self) -> None:
+        """Nothing comes any more; what waits is made durable, and `run` ends."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _write(self) -> bool:
+        """Make one batch durable; False: the store takes none now."""
+        own, handed = self._take_own(), self._take_handed()
+        events = [*own, *(event for each in handed for event in each.events)]
+        positions = {panel: at for each in handed for panel, at in each.positions.items()}
+        if not events and not positions:
+            return True
+        try:
+            kept = await self._store.put_events([_labelled(event) for event in events], positions, self._now())
+        except StoreError as error:
+            self._own.extendleft(reversed(own))
+            _answer(handed, error)
+            _log.warning("events not kept yet", extra={"count": len(events), "error": str(error)})
+            return False
+        self._publish(kept)
+        _answer(handed, None)
+        return True
+
+    def _take_own(self) -> list[SiteEvent]:
+        taken = [self._own.popleft() for _ in range(min(len(self._own), _AT_ONCE))]
+        if taken and self._lost:
+            taken.insert(0, SiteEvent(taken[0].at, "events_lost", None, {"count": self._lost, "why": "the store took none"}))
+            self._lost = 0
+        return taken
+
+    def _take_handed(self) -> list[_Handed]:
+        taken: list[_Handed] = []
+        size = 0
+        while self._handed and size < _AT_ONCE:
+            each = self._handed.popleft()
+            if not each.kept.done():  # who handed it in may have gone
+                taken.append(each)
+                size += len(each.events)
+        return taken
+
+    async def _retain(self) -> None:
+        gone, now = 1, self._now()
+        before = now - self.retention.days * _DAY_S
+        try:
+            while gone:
+                gone, self.dropped = await self._store.drop_events(before, self.retention.limit, now)
+        except StoreError as error:
+            _log.warning("old events kept", extra={"error": str(error)})
+
+    async def clear(self) -> None:
+        """Drop all events. Raises StoreError."""
+        gone = 1
+        while gone:
+            gone, self.dropped = await self._store.drop_events(float("inf"), self.retention.limit, self._now())
+        self._recent, self._all_since = [], self.last
+
+    # those that read
+
+    def _publish(self, events: Sequence[SiteEvent]) -> None:
+        if not events:
+            return
+        self._recent += events
+        self.last = events[-1].id
+        if len(self._recent) > 2 * _RECENT:
+            del self._recent[:-_RECENT]
+            self._all_since = self._recent[0].id - 1
+        self._notify()
+
+    def _notify(self) -> None:
+        news, self._news = self._news, asyncio.get_running_loop().create_future()
+        news.set_result(None)
+
+    async def page(self, query: EventQuery) -> Sequence[SiteEvent]:
+        """Raises StoreError."""
+        return await self._store.events(query)
+
+    async def count(self, query: EventQuery) -> int:
+        """How many events there are on all pages. Raises StoreError."""
+        return await self._store.count_events(query)
+
+    async def after(self, place: int, limit: int = PAGE) -> Sequence[SiteEvent]:
+        """The next events behind a place, in order; none: there are none yet. Raises StoreError."""
+        if place < self._all_since:
+            return await self._store.events(EventQuery(after=place, limit=limit))
+        first = bisect_right(self._recent, place, key=attrgetter("id"))
+        return self._recent[first : first + limit]
+
+    async def follow(self, place: int, silence_s: float) -> AsyncGenerator[Sequence[SiteEvent], None]:
+        """All events behind a place, some at once, as they happen, until `close`; none after `silence_s` seconds without any.
+
+        Where some of them were dropped meanwhile, an `events_lost` comes first, with the id of the last one of them. Raises
+        StoreError.
+        """
+        if 0 < place < self.dropped:
+            yield [lost_before(self.dropped, self._now())]
+            place = self.dropped
+        while not self._closed:
+            news = self._news
+            events = await self.after(place)
+            if events:
+                place = events[-1].id
+                yield events
+                continue
+            done, _ = await asyncio.wait([news], timeout=silence_s)
+            if not done:
+                yield ()
+
+    def close(self) -> None:
+        """All that follow end."""
+        self._closed = True
+        self._notify()
+
+
+def lost_before(place: int, at: float) -> SiteEvent:
+    """Told to a reader in place of events that were dropped before it took them."""
+    return _labelled(SiteEvent(at, "events_lost", None, {"why": "they were dropped before they were read"}, id=place))
+
+
+def _labelled(event: SiteEvent) -> SiteEvent:
+    kind = KINDS[event.kind]
+    return replace(event, category=kind.category, priority=kind.priority)
+
+
+def _answer(handed: Sequence[_Handed], error: StoreError | None) -> None:
+    for each in handed:
+        if each.kept.done():
+            continue
+        if error is None:
+            each.kept.set_result(None)
+        else:
+            each.kept.set_exception(error)

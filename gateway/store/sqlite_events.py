@@ -1,0 +1,112 @@
+"""The events of a site in the embedded store. Blocking; writing is called inside the store's transactions, reading beside
+them.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gateway.store.events import EventQuery, SiteEvent, newest_first, next_ids
+from gateway.store.sqlite_schema import connect_read_only, translated, understood
+
+_INSERT = "INSERT INTO event (id, at, kind, category, priority, panel, facts) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_POSITION = "INSERT OR REPLACE INTO panel_fact (panel, key, value) VALUES (?, ?, ?)"
+_DROP_BEFORE = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id < ? ORDER BY id LIMIT ?)"
+_DROP_OLDEST = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?)"
+_NOTE_DROPPED = "UPDATE journal SET kept = kept - ?, dropped = coalesce((SELECT min(id) - 1 FROM event), last_id)"
+_SELECT = "SELECT id, at, kind, category, priority, panel, facts FROM event WHERE"
+_COUNT = "SELECT count(*) FROM event WHERE"
+_AT_ONCE = 10_000
+"""How many are dropped in one transaction: what is asked for meanwhile waits for it."""
+_CLAUSES = (("since", "at >= ?"), ("until", "at <= ?"))
+
+
+def insert(
+    connection: sqlite3.Connection, events: Sequence[SiteEvent], positions: Mapping[str, tuple[str, str]], at: float
+) -> tuple[SiteEvent, ...]:
+    [(last,)] = connection.execute("SELECT last_id FROM journal").fetchall()
+    kept = tuple(replace(event, id=number) for number, event in zip(next_ids(last, at, len(events)), events, strict=True))
+    connection.executemany(_INSERT, map(_row, kept))
+    connection.executemany(_POSITION, [(panel, key, value) for panel, (key, value) in positions.items()])
+    if kept:
+        connection.execute("UPDATE journal SET last_id = ?, kept = kept + ?", (kept[-1].id, len(kept)))
+    return kept
+
+
+def _row(event: SiteEvent) -> tuple[object, ...]:
+    facts = json.dumps(event.facts, ensure_ascii=True, separators=(",", ":"))
+    return (event.id, event.at, event.kind, event.category, event.priority, event.panel, facts)
+
+
+def drop(connection: sqlite3.Connection, before: float, most: int) -> tuple[int, int]:
+    """Drop what was stored before an instant and the oldest beyond `most`, some of it a call.
+
+    Returns how many were dropped, and the greatest id that ever was.
+    """
+    gone = connection.execute(_DROP_BEFORE, (int(min(before * 1000, 2**62)), _AT_ONCE)).rowcount
+    [(kept,)] = connection.execute("SELECT kept FROM journal").fetchall()
+    gone += connection.execute(_DROP_OLDEST, (max(0, min(kept - gone - most, _AT_ONCE)),)).rowcount
+    if gone:
+        connection.execute(_NOTE_DROPPED, (gone,))
+    return gone, bounds(connection)[1]
+
+
+def bounds(connection: sqlite3.Connection) -> tuple[int, int]:
+    """The id of the last event, and the greatest that was dropped."""
+    [(last, dropped)] = connection.execute("SELECT last_id, dropped FROM journal").fetchall()
+    return int(last), int(dropped)
+
+
+def select(path: Path, query: EventQuery) -> tuple[SiteEvent, ...]:
+    """One page. Raises StoreError."""
+    order = ", ".join([f"{column} {_direction(down)}" for column, down in (*query.order, ("id", newest_first(query)))])
+    with translated(path), understood(path), closing(connect_read_only(path)) as connection:
+        where, values = _where(connection, query)
+        statement = " ".join([_SELECT, where, "ORDER BY", order, "LIMIT ? OFFSET ?"])
+        return tuple([_event(row) for row in connection.execute(statement, (*values, query.limit, query.skip))])
+
+
+def count(path: Path, query: EventQuery) -> int:
+    """How many there are on all pages. Raises StoreError."""
+    with translated(path), understood(path), closing(connect_read_only(path)) as connection:
+        if query == EventQuery(order=query.order, skip=query.skip, limit=query.limit):
+            [(total,)] = connection.execute("SELECT kept FROM journal").fetchall()
+        else:
+            where, values = _where(connection, query)
+            [(total,)] = connection.execute(" ".join([_COUNT, where]), values).fetchall()
+        return int(total)
+
+
+def _where(connection: sqlite3.Connection, query: EventQuery) -> tuple[str, list[Any]]:
+    parts: list[str] = ["id > ?"]
+    values: list[Any] = [query.after]
+    for name, clause in _CLAUSES:
+        if (bound := getattr(query, name)) is not None:
+            parts.append(clause)
+            values.append(bound)
+    if query.kinds is not None:
+        parts.append(f"kind IN ({', '.join('?' * len(query.kinds))})")
+        values += query.kinds
+    if (chosen := query.chosen) is not None:
+
+        def is_chosen(at: float, kind: str, category: str, priority: str) -> bool:
+            return chosen(SiteEvent(at, kind, category=category, priority=priority))
+
+        connection.create_function("is_chosen", 4, is_chosen)
+        parts.append("is_chosen(at, kind, category, priority)")
+    return " AND ".join(parts), values
+
+
+def _direction(down: bool) -> str:
+    return "DESC" if down else "ASC"
+
+
+def _event(row: tuple[Any, ...]) -> SiteEvent:
+    number, at, kind, category, priority, panel, facts = row
+    return SiteEvent(at, kind, panel, json.loads(facts), category, priority, number)

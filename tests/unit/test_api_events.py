@@ -1,0 +1,190 @@
+"""Who reads the events of a site over HTTP gets each once and in order, live or later, however slowly others read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from gateway.api import events
+from gateway.journal.journal import Journal, Retention
+from gateway.store.events import SiteEvent
+from tests.support.api_server import BASIC, MD5, ApiServer, api_server
+from tests.support.memory_store import MemoryStore
+
+NOW = 1_793_484_000.0
+PATH = "/gateway/v1/events"
+PULSE = [SiteEvent(NOW, "output_on", "gate", {"output": 3}), SiteEvent(NOW + 5, "output_off", "gate", {"output": 3})]
+
+
+class Told(logging.Handler):
+    """Notices the record that a reader was cut off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = asyncio.Event()
+        logging.getLogger("gateway.api.events").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "cut off" in record.getMessage():
+            self.told.set()
+            logging.getLogger("gateway.api.events").removeHandler(self)
+
+
+@asynccontextmanager
+async def site() -> AsyncIterator[tuple[ApiServer, Journal]]:
+    store = MemoryStore()
+    journal = Journal(store, await store.open(), lambda: NOW, Retention(90, 10_000))
+    running = asyncio.create_task(journal.run())
+    async with api_server(journal=journal) as server:
+        yield server, journal
+    journal.stop()
+    await running
+    await store.close()
+
+
+def lines(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+async def stream(
+    server: ApiServer, count: int, query: str = "", begun: asyncio.Event | None = None, headers: Mapping[str, str] | None = None
+) -> Sequence[Any]:
+    """The first `count` events of a stream; what happens after `begun` is set is in it."""
+    found: list[Any] = []
+    asked = {"Accept": "text/event-stream", "Authorization": BASIC, **(headers or {})}
+    async with server.session.get(server.url + PATH + query, headers=asked) as response:
+        assert response.status == 200
+        assert response.content_type == "text/event-stream"
+        if begun is not None:
+            begun.set()
+        number = None
+        async for raw in response.content:
+            name, _, value = raw.decode().rstrip("\n").partition(": ")
+            if name == "id":
+                number = int(value)
+            elif name == "data":
+                found.append(json.loads(value))
+                assert found[-1]["id"] == number
+                if len(found) == count:
+                    break
+    return found
+
+
+async def test_events_are_listed_as_json_lines_from_a_place_on() -> None:
+    async with site() as (server, journal):
+        await journal.keep(PULSE, {})
+        answer = await server.call("GET", PATH)
+        assert answer.headers["Content-Type"] == "application/x-ndjson; charset=utf-8"
+        first, second = lines(answer.text)
+        assert first == {
+            "id": first["id"],
+            "at": NOW,
+            "kind": "output_on",
+            "category": "info",
+            "panel": "gate",
+            "output": 3,
+        }
+        assert lines((await server.call("GET", f"{PATH}?after={first['id']}")).text) == [second]
+        assert lines((await server.call("GET", f"{PATH}?kinds=output_off,panel_away")).text) == [second]
+        assert lines((await server.call("GET", f"{PATH}?limit=1")).text) == [first]
+        assert (await server.call("GET", f"{PATH}?after={second['id']}")).text == ""
+        assert (await server.call("HEAD", PATH, Accept="text/event-stream")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ("kinds=output_onn", "kinds: "),
+        ("kind=output_on", "kind: "),
+        ("after=x", "after: "),
+        ("after=1&after=2", "after: "),
+        ("limit=0", "limit: "),
+        ("limit=10001", "limit: "),
+    ],
+)
+async def test_a_question_that_is_not_understood_is_refused_and_not_answered_with_everything(query: str, place: str) -> None:
+    async with site() as (server, _):
+        answer = await server.call("GET", f"{PATH}?{query}")
+        assert answer.status == 400
+        assert answer.json["detail"].startswith(place)
+
+
+async def test_events_are_for_those_who_are_logged_in() -> None:
+    async with site() as (server, _):
+        assert (await server.call("GET", PATH, authorization=None)).status == 401
+
+
+async def test_a_stream_tells_what_happens_from_now_on_and_goes_on_where_it_was_cut() -> None:
+    async with site() as (server, journal):
+        await journal.keep(PULSE, {})
+        begun = asyncio.Event()
+        reading = asyncio.create_task(stream(server, 2, begun=begun))
+        await begun.wait()
+        await journal.keep(PULSE, {})
+        first, second = await reading
+        assert [first["kind"], second["kind"]] == ["output_on", "output_off"]
+        again = await stream(server, 1, "?after=0", headers={"Last-Event-ID": str(first["id"])})
+        assert again == [second]
+        assert [event["kind"] for event in await stream(server, 2, "?after=0&kinds=output_off")] == ["output_off"] * 2
+
+
+async def test_a_reader_that_stalls_is_cut_off_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "TAKEN_WITHIN_S", 0.3)
+    large = [SiteEvent(NOW, "output_on", "gate", {"detail": "x" * 20_000})] * 400
+    async with site() as (server, journal):
+        stalled = socket.socket()
+        stalled.setblocking(False)
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(stalled, ("127.0.0.1", server.port))
+        head = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {BASIC}\r\nAccept: text/event-stream\r\n\r\n"
+        await loop.sock_sendall(stalled, head.encode())
+        assert await loop.sock_recv(stalled, 12) == b"HTTP/1.1 200"
+        begun, told = asyncio.Event(), Told()
+        reading = asyncio.create_task(stream(server, 400, begun=begun))
+        await begun.wait()
+        await journal.keep(large, {})
+        assert len(await reading) == 400
+        async with asyncio.timeout(5):
+            await told.told.wait()
+        stalled.close()
+
+
+async def test_a_stream_ends_with_the_session_that_it_was_begun_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_SILENCE_S", 0.05)
+    async with site() as (server, _):
+        login = f"/api/v1/login?username=admin&password={MD5}"
+        token = (await server.call("GET", login, authorization=None)).json["token"]
+        bearer = f"Bearer {token}"
+        begun = asyncio.Event()
+        reading = asyncio.create_task(stream(server, 1000, begun=begun, headers={"Authorization": bearer}))
+        await begun.wait()
+        await server.call("GET", "/api/v1/logout", authorization=bearer)
+        async with asyncio.timeout(5):
+            await reading
+
+
+async def test_logins_right_and_wrong_are_events_without_a_password() -> None:
+    async with site() as (server, journal):
+        await server.call("GET", f"/api/v1/login?username=admin&password={MD5}", authorization=None)
+        await server.call("GET", "/api/v1/login?username=admin&password=wrong", authorization=None)
+        await journal.keep([], {"gate": ("log", "1")})
+        told = (await server.call("GET", PATH)).text
+        assert [event["kind"] for event in lines(told)] == ["successful_login_api_call", "incorrect_login_api_call"]
+        assert [event["user"] for event in lines(told)] == ["admin", "admin"]
+        assert "wrong" not in told
+
+
+async def test_a_gateway_that_stops_ends_its_streams() -> None:
+    async with site() as (server, _):
+        begun = asyncio.Event()
+        reading = asyncio.create_task(stream(server, 1, begun=begun))
+        await begun.wait()
+    assert await reading == []

@@ -1,0 +1,174 @@
+"""What happens at a site is told once, in order and durably; who does not read holds back nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+
+from drivers.contract import ItemOutcome, ItemState, Reason
+from gateway.fleet import events
+from gateway.journal import journal as journals
+from gateway.journal.journal import Journal, Retention
+from gateway.journal.kinds import KINDS
+from gateway.journal.own import own_events
+from gateway.store.contract import StoreFull
+from gateway.store.events import EventQuery, SiteEvent
+from tests.support.memory_store import MemoryStore
+from tests.support.virtual_time import run_virtual
+
+NOW = 1_800_000_000.0
+
+
+@asynccontextmanager
+async def kept_in(store: MemoryStore, retention: Retention | None = None) -> AsyncIterator[Journal]:
+    made = Journal(store, await store.open(), lambda: NOW, retention or Retention(90, 1000))
+    running = asyncio.create_task(made.run())
+    yield made
+    made.stop()
+    await running
+    await store.close()
+
+
+async def some(journal: Journal, place: int, count: int) -> list[SiteEvent]:
+    """The next `count` events that a follower is given."""
+    found: list[SiteEvent] = []
+    async with aclosing(journal.follow(place, 3600)) as followed:
+        async for each in followed:
+            found += each
+            if len(found) >= count:
+                break
+    return found
+
+
+def kinds(found: Sequence[SiteEvent]) -> list[str]:
+    return [event.kind for event in found]
+
+
+def test_what_happens_is_durable_in_order_and_told_to_who_follows() -> None:
+    async def scene() -> None:
+        store = MemoryStore()
+        async with kept_in(store) as journal:
+            following = asyncio.create_task(some(journal, journal.last, 3))
+            await asyncio.sleep(1)
+            journal.listen(events.Back("gate"))
+            await journal.keep(
+                [SiteEvent(5.0, "output_on", "gate"), SiteEvent(6.0, "output_off", "gate")], {"gate": ("log", "2")}
+            )
+            assert kinds(store.kept_events) == ["panel_back", "output_on", "output_off"]
+            assert store.panel_facts == {"gate": {"log": "2"}}
+            assert await following == store.kept_events
+            assert (store.kept_events[1].category, store.kept_events[1].priority) == ("info", "low")
+
+    run_virtual(scene())
+
+
+def test_the_last_words_before_a_stop_are_kept() -> None:
+    async def scene() -> None:
+        store = MemoryStore()
+        async with kept_in(store) as journal:
+            journal.tell("panel_back", "gate")
+        assert kinds(store.kept_events) == ["panel_back"]
+
+    run_virtual(scene())
+
+
+def test_a_follower_misses_nothing_however_late_it_comes_back() -> None:
+    """What is no longer in memory is read from the store."""
+
+    async def scene(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(journals, "_RECENT", 2)
+        monkeypatch.setattr(journals, "PAGE", 3)
+        store = MemoryStore()
+        async with kept_in(store) as journal:
+            for number in range(20):
+                await journal.keep([SiteEvent(float(number), "output_on", "gate")], {})
+            assert [event.at for event in await some(journal, 0, 20)] == [float(number) for number in range(20)]
+        async with kept_in(store) as journal:
+            place = store.kept_events[9].id
+            assert [event.at for event in await some(journal, place, 10)] == [float(number) for number in range(10, 20)]
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_virtual(scene(monkeypatch))
+
+
+def test_a_full_store_loses_no_event_of_a_panel_and_tells_how_many_of_the_gateways_own() -> None:
+    async def scene(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(journals, "_MOST_WAITING", 3)
+        store = MemoryStore()
+        async with kept_in(store) as journal:
+            store.refuse = StoreFull("full")
+            with pytest.raises(StoreFull):
+                await journal.keep([SiteEvent(1.0, "output_on", "gate")], {"gate": ("log", "1")})
+            for name in "abcde":
+                journal.tell("panel_back", name)
+            await asyncio.sleep(10)
+            store.refuse = None
+            await asyncio.sleep(10)
+            assert kinds(store.kept_events) == ["events_lost", *["panel_back"] * 3]
+            assert store.kept_events[0].facts["count"] == 2
+            assert [event.panel for event in store.kept_events[1:]] == ["c", "d", "e"]
+            assert store.panel_facts.get("gate") is None
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_virtual(scene(monkeypatch))
+
+
+def test_who_comes_back_after_events_were_dropped_is_told_so() -> None:
+    async def scene() -> None:
+        store = MemoryStore()
+        async with kept_in(store, Retention(90, 2)) as journal:
+            for number in range(4):
+                await journal.keep([SiteEvent(float(number), "output_on", "gate")], {})
+            seen = store.kept_events[0].id
+            await asyncio.sleep(120)
+            assert [event.at for event in store.kept_events] == [2.0, 3.0]
+            found = await some(journal, seen, 3)
+            assert kinds(found) == ["events_lost", "output_on", "output_on"]
+            assert found[0].id < found[1].id
+            await journal.clear()
+            assert await journal.count(EventQuery()) == 0
+            assert list(await journal.after(0)) == []
+
+    run_virtual(scene())
+
+
+def test_a_follower_that_waits_ends_when_the_gateway_stops() -> None:
+    async def scene() -> None:
+        async with kept_in(MemoryStore()) as journal:
+            following = asyncio.create_task(some(journal, 0, 1))
+            await asyncio.sleep(1)
+            journal.close()
+            assert await following == []
+
+    run_virtual(scene())
+
+
+TOLD: tuple[tuple[events.Event, str, dict[str, object]], ...] = (
+    (events.Away("gate", Reason.QUARANTINED), "panel_away", {"reason": "quarantined"}),
+    (events.Back("gate"), "panel_back", {}),
+    (events.Replaced("gate", "1", "2"), "panel_replaced", {"serial": "2"}),
+    (events.ClockSet("gate", None, "unset", "9:00"), "clock_set", {"before": "unset", "now": "9:00"}),
+    (events.ClockSet("gate", Reason.PANEL_REJECTED, "unset", "9:00"), "clock_not_set", {"reason": "panel_rejected"}),
+    (events.Drifted("gate", ["slot 3"] * 30), "drift_found", {"count": 30, "changes": ["slot 3"] * 20}),
+    (events.Repaired("gate"), "drift_repaired", {}),
+    (
+        events.Refused("gate", {"identifier:a": ItemOutcome(ItemState.REFUSED, Reason.NO_FREE_SLOT)}),
+        "item_refused",
+        {"count": 1, "reasons": {"no_free_slot": 1}, "items": [{"kind": "identifier", "link_id": "a"}]},
+    ),
+)
+
+
+@pytest.mark.parametrize(("event", "kind", "facts"), TOLD)
+def test_the_gateways_own_events_are_in_the_journal(event: events.Event, kind: str, facts: dict[str, object]) -> None:
+    (told,) = own_events(event, NOW)
+    assert (told.at, told.kind, told.panel) == (NOW, kind, "gate")
+    assert facts.items() <= told.facts.items()
+    assert kind in KINDS
+
+
+def test_what_concerns_the_audit_trail_alone_is_no_event() -> None:
+    assert list(own_events(events.Bound("a", None), NOW)) == []
