@@ -17,6 +17,7 @@ from config.panel_parts import (
     CapacityField,
     Clock,
     Counters,
+    EventLog,
     FieldsClock,
     IdentityCheck,
     Option,
@@ -35,7 +36,7 @@ _LAST = 0xFFFF
 _WORD = ("bit", "u16", "i16")
 _NUMBER = (*_WORD, "u32")
 _ANY = (*_NUMBER, "hex")
-_WALL_WORDS, _TABLE_WORDS = 6, 10
+_WALL_WORDS, _TABLE_WORDS, _START_WORDS, _EVENT_WORDS = 6, 10, 2, 8
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ class Tables(BaseModel):
     write: Good[WritePlanRules] = WritePlanRules()
     clock: Good[Clock] = None
     outputs: Good[Outputs] = None
+    events: Good[EventLog] = None
     options: Good[dict[str, Good[Option]]] = Field(default_factory=dict)
 
     @classmethod
@@ -114,6 +116,8 @@ def _named(tables: Tables) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
         yield "schedule.in_use", tables.schedule.in_use, ("u16",)
     if isinstance(tables.clock, UnixTableClock):
         yield "clock.wall", tables.clock.wall, ("u16",)
+    if tables.events is not None:
+        yield "events.last", tables.events.last, ("u32",)
 
 
 def _names(tables: Tables) -> Iterator[Mistake]:
@@ -151,6 +155,8 @@ def _record(tables: Tables, given: Collection[str]) -> Iterator[Mistake]:
         yield "outputs", "a model with outputs has an [outputs] table, one without has none"
     if (record.clock == "none") != ("clock" not in given):
         yield "clock", "a model whose clock can be written has a [clock] table, one without has none"
+    if (record.event_log > 0) != ("events" in given):
+        yield "events", "a model with an event log has an [events] table, one without has none"
 
 
 def _layout(tables: Tables) -> Iterator[Mistake]:
@@ -207,6 +213,9 @@ def _extents(tables: Tables) -> Iterator[Extent]:
             found = getattr(tables.outputs, part)
             if found is not None:
                 yield f"outputs.{part}.address", found.address, tables.most("outputs")
+    if tables.events is not None:
+        yield "events.start", tables.events.start, _START_WORDS
+        yield "events.window", tables.events.window, _EVENT_WORDS * tables.events.events
 
 
 def _write_extents(write: WritePlanRules) -> Iterator[Extent]:

@@ -25,6 +25,7 @@ from config.panel_parts import (
     CapacityField,
     Clock,
     Counters,
+    EventLog,
     IdentityCheck,
     Option,
     Outputs,
@@ -117,6 +118,7 @@ class PanelModel(Part):
     write: WritePlanRules = WritePlanRules()
     clock: Clock | None = None
     outputs: Outputs | None = None
+    events: EventLog | None = None
     options: dict[str, Option] = Field(default_factory=dict)
     vectors: tuple[Vector, ...] = ()
     _source: dict[str, Any] = PrivateAttr(default_factory=dict)

@@ -150,6 +150,7 @@ class Capabilities(Part):
     code_digits: int = Field(0, ge=0)
     card_bits: int = Field(64, ge=1, le=64)
     reserved_cards: tuple[int, ...] = ()
+    event_log: int = Field(0, ge=0)
 
 
 class Command(Part):
@@ -278,6 +279,28 @@ class Outputs(Part):
     switch: OutputCommand | None = None
     lease: OutputCommand | None = None
     pulse: OutputCommand | None = None
+
+
+LoggedKind = Literal["granted", "denied", "output_on", "output_off", "restarted", "clock_set", "committed"]
+
+
+class EventLog(Part):
+    """The panel's log of events. `last`: the register with the sequence number of its last event; `start`: two words, from which
+    sequence number on the window shows events; `window`: where they are read, `events` of them.
+
+    An event is 8 words: sequence number (2; 0: no event), Unix time (2; 0: the clock is unset), kind, identifier slot, output,
+    reason; `none` stands for no slot or output.
+    """
+
+    last: str
+    start: Address
+    window: Address
+    events: int = Field(ge=1, le=15)
+    kinds: dict[str, LoggedKind]
+    """Kind number (as text) -> what happened."""
+    reasons: dict[str, Annotated[str, Field(pattern=r"^[a-z_]+$")]] = Field(default_factory=dict)
+    """Reason number (as text) -> why nobody was let in, one word."""
+    none: Word = 0xFFFF
 
 
 class Option(Part):

@@ -197,6 +197,8 @@ class PanelCapabilities:
     """The most bits of a card's number."""
     reserved_cards: tuple[int, ...] = ()
     """Numbers that no card can have."""
+    event_log: int = 0
+    """Events that the panel keeps until they are read; 0: it keeps none."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -440,6 +442,46 @@ class ClockSetting:
     changes: tuple[tuple[int, int], ...] = ()
 
 
+class LoggedKind(Enum):
+    """What a panel's log tells of."""
+
+    GRANTED = "granted"
+    DENIED = "denied"
+    OUTPUT_ON = "output_on"
+    OUTPUT_OFF = "output_off"
+    RESTARTED = "restarted"
+    CLOCK_SET = "clock_set"
+    COMMITTED = "committed"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """One entry of a panel's own log. `sequence` rises by one from each to the next, and is never 0.
+
+    `instant`: by the panel's clock, None while that is unset. `slot`: the identifier slot that was met, `output`: the output
+    (and the reader that belongs to it), None where there is none. `why`: for what reason it let nobody in, as the model file
+    names it.
+    """
+
+    sequence: int
+    kind: LoggedKind
+    instant: int | None = None
+    slot: int | None = None
+    output: int | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """A part of a panel's log: `events` in order, and the sequence number of its `last` event (0: it never had one) as read
+    before them. `serial`: of the unit whose log it is, as in PanelIdentity, None where it has none."""
+
+    last: int
+    events: tuple[LoggedEvent, ...] = ()
+    serial: str | None = None
+
+
 class AvailabilityFeed(Protocol):
     """A level with a wake-up: `current` now, iteration yields it at once and at every change."""
 
@@ -529,6 +571,12 @@ class PanelDriver(Protocol):
         self, slots: Collection[int], priority: Priority, deadline: float | None
     ) -> Mapping[int, int] | Acknowledgement:
         """How many entries each of these identifier slots has had; without those that the panel does not count."""
+        ...
+
+    async def read_log(self, first: int | None, priority: Priority, deadline: float | None) -> LogPage | Acknowledgement:
+        """The events of the panel's log from the sequence number `first` on, as many as one reading has; those that the panel has
+        dropped are missing, and the page begins with a later one. None: only where the log ends. Reading takes nothing away.
+        """
         ...
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:

@@ -159,6 +159,7 @@ class Gateway:
             groups=settings.groups,
             doors=settings.doors,
             listeners=(self._metrics.listen, audit, self._journal.listen),
+            keep_events=self._journal.keep,
         )
         self._doors = Doors(self._fleet, self._clock, settings.doors)
         self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.holds) for each in self._fleet.departed()})

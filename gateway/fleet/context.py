@@ -22,7 +22,8 @@ from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.results import Aggregate
 from gateway.identifiers.identifier import Identifier
 from gateway.schedules.time_profile import Readings
-from gateway.store.contract import Store
+from gateway.store.contract import DesiredItem, Store
+from gateway.store.events import SiteEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,17 @@ class Ours(Protocol):
         """What first keeps an identifier out at an instant, as asked; None: it is let in."""
         ...
 
+    def item(self, key: str) -> DesiredItem | None:
+        """What is asked for by a key, or its tombstone."""
+        ...
+
     def owner(self, number: KnownBy) -> str | None:
         """The identifier that has a number, or had it when it was deleted."""
         ...
+
+
+KeepEvents = Callable[[Sequence[SiteEvent], Mapping[str, tuple[str, str]]], Awaitable[None]]
+"""Makes events of panels durable, in order, and with them facts of panels (key and value). Raises StoreError."""
 
 
 class Compile(Protocol):
@@ -97,6 +106,7 @@ class FleetContext:
     compile: Compile
     ours: Ours
     trust: ClockTrust
+    keep_events: KeepEvents
     readers_changed: Callable[[], None] = lambda: None
     ask_clocks: Callable[[str], None] = lambda panel: None
     doubt: str = ""

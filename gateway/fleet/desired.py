@@ -88,6 +88,10 @@ class Desired:
         key = self._keys.get((kind, uid))
         return None if key is None else self.live.get(key) or self.gone.get(key)
 
+    def item(self, key: str) -> DesiredItem | None:
+        """What is asked for by a key, or its tombstone."""
+        return self.live.get(key) or self.gone.get(key)
+
     def uid_of(self, key: str) -> int | None:
         known = self.live.get(key) or self.gone.get(key)
         return None if known is None else known.uid

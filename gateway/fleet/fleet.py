@@ -19,7 +19,7 @@ from gateway.compiler.compiler import compile_panel
 from gateway.concurrency import Supervisor
 from gateway.fleet.assignment import Assignment
 from gateway.fleet.bindings import Bindings, Targets
-from gateway.fleet.context import Compile, FleetContext, FleetOptions
+from gateway.fleet.context import Compile, FleetContext, FleetOptions, KeepEvents
 from gateway.fleet.desired import OPENING, Desired
 from gateway.fleet.dispatcher import Dispatcher
 from gateway.fleet.events import Bound, ClockJudged, ClockVouched, Commanded, Event, Left, Listener, StoreTrusted
@@ -60,6 +60,7 @@ from gateway.fleet.who import Passage, passages
 from gateway.fleet.zone_law import ZoneLaw
 from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem, ObservedPanel, Snapshot, Store
+from gateway.store.events import SiteEvent
 
 __all__ = ["Fleet", "FleetOptions", "RequestItem", "UnknownPanel"]
 
@@ -67,6 +68,7 @@ __all__ = ["Fleet", "FleetOptions", "RequestItem", "UnknownPanel"]
 class Fleet:
     """`failed` gets the exception of a background task that died: the process must end then.
 
+    `keep_events`: makes events of panels durable; the store itself where absent.
     `rules`, `groups` and `doors` are the configuration's; `snapshot` is what `store.open()` returned.
     """
 
@@ -82,6 +84,7 @@ class Fleet:
         doors: Sequence[DoorSettings] = (),
         listeners: Sequence[Listener] = (),
         compile: Compile = compile_panel,
+        keep_events: KeepEvents | None = None,
     ) -> None:
         self._listeners = tuple(listeners)
         self._snapshot = snapshot if snapshot.clean else doubted(snapshot)
@@ -97,6 +100,7 @@ class Fleet:
             options=options,
             compile=compile,
             ours=self._desired,
+            keep_events=keep_events or self._keep_events,
             trust=ClockTrust(clock, options.clock, snapshot.facts, snapshot.last_write_at),
             readers_changed=self._rebind_all,
             ask_clocks=self._ask_clocks,
@@ -203,6 +207,10 @@ class Fleet:
             return
         panel.begin(self._supervisor)
         self._looks.begin(panel.state.line)
+
+    async def _keep_events(self, events: Sequence[SiteEvent], facts: Mapping[str, tuple[str, str]]) -> None:
+        """Where nobody else takes care of events, the store has them."""
+        await self._context.store.put_events(events, facts, self._context.stamp())
 
     def _emit(self, event: Event) -> None:
         for listen in self._listeners:

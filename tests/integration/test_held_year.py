@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,7 @@ from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.wear import Wear
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import DesiredItem, ObservedPanel
+from gateway.store.events import SiteEvent
 from simulators.waveshare_relay import WaveshareRelay
 from tests.judge import seconds_on_wall, wall_clock
 from tests.support.memory_store import MemoryStore
@@ -101,6 +103,10 @@ class Board:
         self._looking = None
 
 
+async def keep_nothing(events: Sequence[SiteEvent], facts: Mapping[str, tuple[str, str]]) -> None:
+    """Outputs have no log."""
+
+
 def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock, store: MemoryStore) -> OutputKeeper:
     driver = OutputDriver(PanelUnit(load_models(None)[board.settings.model], 1, wire, clock))
     context = FleetContext(
@@ -110,6 +116,7 @@ def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock, store: MemoryS
         options=FleetOptions(READINGS, clock=Rules(released_at=0)),
         compile=compile_panel,
         ours=Desired({}, Bindings({}, {}, (), {})),
+        keep_events=keep_nothing,
         trust=ClockTrust(clock, Rules(released_at=0), {}, 0),
         write_lock=asyncio.Lock(),
     )

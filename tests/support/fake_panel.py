@@ -18,6 +18,7 @@ from drivers.contract import (
     Acknowledgement,
     Availability,
     ClockSetting,
+    LogPage,
     Outcome,
     PanelCapabilities,
     PanelIdentity,
@@ -302,6 +303,9 @@ class FakeDriver:
         self, slots: Collection[int], priority: Priority, deadline: float | None
     ) -> Mapping[int, int] | Acknowledgement:
         return {}
+
+    async def read_log(self, first: int | None, priority: Priority, deadline: float | None) -> LogPage | Acknowledgement:
+        return LogPage(0)
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         failed = await self._reading("quick_look", priority, deadline)

@@ -19,6 +19,7 @@ from drivers.contract import (
     Acknowledgement,
     AvailabilityFeed,
     ClockSetting,
+    LogPage,
     Outcome,
     PanelCapabilities,
     PanelIdentity,
@@ -234,6 +235,9 @@ class ToyDriver:
         self, slots: Collection[int], priority: Priority, deadline: float | None
     ) -> Mapping[int, int] | Acknowledgement:
         return {}
+
+    async def read_log(self, first: int | None, priority: Priority, deadline: float | None) -> LogPage | Acknowledgement:
+        return LogPage(0)
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         held = await self.read_back(priority, deadline)

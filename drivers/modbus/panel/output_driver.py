@@ -13,6 +13,7 @@ from drivers.contract import (
     Acknowledgement,
     AvailabilityFeed,
     ClockSetting,
+    LogPage,
     Outcome,
     PanelCapabilities,
     PanelIdentity,
@@ -23,6 +24,7 @@ from drivers.contract import (
     WritePlan,
 )
 from drivers.errors import DriverError, PanelException, WrongDevice
+from drivers.modbus.panel.event_log import known_serial, read_log
 from drivers.modbus.panel.named import read_area
 from drivers.modbus.panel.restarts import Reading
 from drivers.modbus.panel.set_clock import ClockWriter
@@ -76,11 +78,6 @@ def _timed(model: PanelModel, command: OutputCommand, output: int, tenths: int) 
 def _command(model: PanelModel, command: OutputCommand, output: int, value: int) -> Request:
     write = write_coil if command.function == "coil" else write_register
     return write(command.address - model.addressing.base + output, value)
-
-
-def _serial(text: str) -> str | None:
-    """The serial number; None for a device that was never given one: all zeros, or all ones."""
-    return None if set(text) in ({"0"}, {"F"}) else text
 
 
 def _registers_of(field: CapacityField) -> tuple[str, ...]:
@@ -173,6 +170,14 @@ class OutputDriver:
     ) -> Mapping[int, int] | Acknowledgement:
         return {}
 
+    async def read_log(self, first: int | None, priority: Priority, deadline: float | None) -> LogPage | Acknowledgement:
+        if self._model.events is None:
+            return rejected(f"{self._model.name} keeps no events")
+        try:
+            return await read_log(self._unit, self._model.events, first, Call(priority, deadline))
+        except DriverError as error:
+            return failed(error)
+
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         return not image.slots
 
@@ -236,7 +241,7 @@ class OutputDriver:
         except DriverError as error:
             return failed(error)
         return PanelIdentity(
-            serial=_serial(facts.text(counters.serial)) if counters.serial else None,
+            serial=known_serial(facts.text(counters.serial)) if counters.serial else None,
             commit_count=facts.number(counters.commits) if counters.commits else None,
         )
 

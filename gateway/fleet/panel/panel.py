@@ -14,6 +14,8 @@ from gateway.fleet.panel.compilation import fingerprint, refresh
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.entries import FACT as ENTRIES
 from gateway.fleet.panel.entries import forgiven, limited, spent_of, text_of
+from gateway.fleet.panel.event_reader import FACT as LOG
+from gateway.fleet.panel.event_reader import EventReader
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.identity import Identity, Neighbour
 from gateway.fleet.panel.marks import FACT as LEASE
@@ -54,7 +56,9 @@ class Panel:
         refresh(state, context)
         self._context = context
         self._foreign = Foreign(state, context, memory.facts)
-        self._reconciler = Reconciler(state, context, self._foreign)
+        self._events = EventReader(state, context, memory.facts.get(LOG))
+        self._reconciler = Reconciler(state, context, self._foreign, self._events)
+        self._events.report = self._reconciler.report
         self._keeper = OutputKeeper(state, context, memory.marked, memory.facts.get(LEASE))
         self.commanded = CommandedOutputs(state, context, self._keeper)
         self._table = Table(state, context, self._reconciler)
@@ -75,12 +79,14 @@ class Panel:
         self._tasks = (
             supervisor.spawn(self._reconciler.run(), f"panel {self.id}"),
             supervisor.spawn(self._keeper.run(), f"outputs of {self.id}"),
+            supervisor.spawn(self._events.run(), f"events of {self.id}"),
         )
 
     def stop(self) -> None:
         """No new work; what is under way ends soon."""
         self._reconciler.stop()
         self._keeper.stop()
+        self._events.stop()
 
     async def rest(self, grace_s: float) -> None:
         """Stop; what is under way may end within `grace_s` seconds. Once is enough."""
@@ -231,7 +237,9 @@ class Panel:
         """What the store keeps of it besides what was observed."""
         state, lease = self.state, self._keeper.lease
         facts = state.identity.facts() | self._foreign.facts() | {WEAR: state.wear.fact, ENTRIES: text_of(state.spent)}
-        return facts if lease is None else facts | {LEASE: lease}
+        log = self._events.fact
+        known = {LEASE: lease, LOG: log}
+        return facts | {key: value for key, value in known.items() if value is not None}
 
     def departed(self) -> Departed:
         """The panel as it is remembered when it leaves the site."""

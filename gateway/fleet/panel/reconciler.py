@@ -28,6 +28,7 @@ from gateway.fleet.panel.compilation import (
     used,
 )
 from gateway.fleet.panel.defects import Defects
+from gateway.fleet.panel.event_reader import EventReader
 from gateway.fleet.panel.failure import CLOCK_NOT_SET, STORE_DOUBTED, Failure
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.inspection import Inspection
@@ -44,11 +45,11 @@ _LOOKS = 3
 
 
 class Reconciler:
-    def __init__(self, state: PanelState, context: FleetContext, foreign: Foreign) -> None:
+    def __init__(self, state: PanelState, context: FleetContext, foreign: Foreign, events: EventReader) -> None:
         self.state = state
         self._context = context
         self.inspection = Inspection(state, context, foreign)
-        self._transactions = Transactions(state, context)
+        self._transactions = Transactions(state, context, events)
         self._defects = Defects(state.id, "its schedules", context)
         self._wake = asyncio.Event()
         self._busy = asyncio.Lock()

@@ -10,6 +10,7 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Pushed, Refused, Repaired, Revoked
 from gateway.fleet.panel.compilation import Goal
 from gateway.fleet.panel.entries import FACT, added, losing, text_of, without_entries
+from gateway.fleet.panel.event_reader import EventReader
 from gateway.fleet.panel.failure import CLOCK_NOT_SET, Failure, failure_of
 from gateway.fleet.panel.planner import Step, clearing, merge, opening, paced, revokes, single, steps, with_sharers
 from gateway.fleet.panel.state import PanelState
@@ -30,8 +31,9 @@ _INTERRUPTED = Failure(Reason.UNEXPECTED_REPLY, "something happened to the panel
 class Transactions:
     """One panel's. `stopped`: no transaction begins any more."""
 
-    def __init__(self, state: PanelState, context: FleetContext) -> None:
+    def __init__(self, state: PanelState, context: FleetContext, events: EventReader) -> None:
         self.stopped = False
+        self._events = events
         self._state = state
         self._context = context
         self._singly = False
@@ -240,33 +242,24 @@ class Transactions:
         state = self._state
         known = self._known()
         plan, self._planned = self._plan(step.image, known), None
-        if plan.empty:
+        due = None if plan.empty else state.wear.due(self._contents(step), narrows=revokes(known, step))
+        failure = due or await self._events.prepare(known, step.image, step.priority)
+        if failure is not None:
+            return failure
+        if plan.empty and state.certain:
+            self._events.ended(None)
             state.restate(step.image)
-            return None
-        contents, narrows = self._contents(step), revokes(known, step)
-        due = state.wear.due(contents, narrows=narrows)
-        if due is not None:
-            return due
-        await state.wear.begin(contents, plan.wear, narrows=narrows)
-        if not state.certain:  # something happened to the panel while the store wrote
-            state.wear.ended(Outcome.NOT_SENT)
-            return None
-        await self._begin(step)
-        if goal is not None and goal.may_open and not self._context.may_open():  # since the panel was marked
-            state.wear.ended(Outcome.NOT_SENT)
-            state.not_sent()
+        if plan.empty:
             return None
         began = self._context.clock.monotonic()
-        self._opening = step.priority is Priority.GRANT
         try:
-            said = await state.driver.apply(plan, step.priority, None)
-        except BaseException:  # cut short, or ended by a defect: nobody knows how far it came
-            state.wear.ended(Outcome.NOT_SENT)
-            state.doubt()
+            said = await self._carry_out(plan, step, goal, narrows=revokes(known, step))
+        except BaseException:
+            self._events.ended(Outcome.UNCONFIRMED)
             raise
-        finally:
-            self._opening = False
-        state.wear.ended(said.outcome)
+        self._events.ended(Outcome.NOT_SENT if said is None else said.outcome)
+        if said is None:
+            return None
         if said.outcome is Outcome.ACKNOWLEDGED:
             self._hurried = False
             state.acknowledged(self._context.now())
@@ -278,6 +271,30 @@ class Transactions:
         failure, asked = failure_of(said), {} if goal is None else goal.asked
         state.postponed({link_id: asked[link_id] for link_id in step.link_ids if link_id in asked}, failure)
         return failure
+
+    async def _carry_out(self, plan: WritePlan, step: Step, goal: Goal | None, *, narrows: bool) -> Acknowledgement | None:
+        """None: something happened meanwhile, and nothing left the gateway."""
+        state = self._state
+        await state.wear.begin(self._contents(step), plan.wear, narrows=narrows)
+        if not state.certain:  # something happened to the panel while the store wrote
+            state.wear.ended(Outcome.NOT_SENT)
+            return None
+        await self._begin(step)
+        if goal is not None and goal.may_open and not self._context.may_open():  # since the panel was marked
+            state.wear.ended(Outcome.NOT_SENT)
+            state.not_sent()
+            return None
+        self._opening = step.priority is Priority.GRANT
+        try:
+            said = await state.driver.apply(plan, step.priority, None)
+        except BaseException:  # cut short, or ended by a defect: nobody knows how far it came
+            state.wear.ended(Outcome.NOT_SENT)
+            state.doubt()
+            raise
+        finally:
+            self._opening = False
+        state.wear.ended(said.outcome)
+        return said
 
     async def _begin(self, step: Step) -> None:
         """The panel may hold either image from now on. What revokes waits for no store; else raises StoreError, nothing begun."""

@@ -1,0 +1,230 @@
+"""Reads one panel's log of events, behind everything urgent, and hands on what it tells, once each and with the right person."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from drivers.contract import (
+    Acknowledgement,
+    LoggedEvent,
+    LoggedKind,
+    LogPage,
+    Outcome,
+    PanelImage,
+    Priority,
+    is_identifier,
+)
+from gateway.fleet.context import FleetContext
+from gateway.fleet.panel.failure import Failure, failure_of
+from gateway.fleet.panel.holders import HandOver, Holders, Person, person_of, slots_of
+from gateway.fleet.panel.log_place import LogPlace, Lost, first_of, kind_of, met, place_of, taken
+from gateway.fleet.panel.state import PanelState
+from gateway.store.contract import StoreError
+from gateway.store.events import SiteEvent
+
+LOG = logging.getLogger(__name__)
+
+FACT = "log"
+"""The durable fact of a panel that says how far its log was read, and who held slots then."""
+POLL_S = 2.0
+_DEFECT_S = 60.0
+_PAGES = 4
+"""Pages that are made durable together."""
+
+
+class EventReader:
+    """One panel's. `fact`: what the store has of it. `report` is told of a defect."""
+
+    def __init__(self, state: PanelState, context: FleetContext, fact: str | None) -> None:
+        self._state = state
+        self._context = context
+        facts = {} if fact is None else json.loads(fact)
+        self._place: LogPlace | None = place_of(facts) if facts else None
+        self._holders = Holders(facts)
+        self._keeping = asyncio.Lock()
+        self._handing: HandOver | None = None
+        self._stopping = False
+        self.report: Callable[[Exception], None] = lambda defect: None
+
+    @property
+    def fact(self) -> str | None:
+        return None if self._place is None else self._fact_of(self._place)
+
+    def _fact_of(self, place: LogPlace) -> str:
+        return json.dumps(place.facts() | self._holders.facts(), separators=(",", ":"))
+
+    @property
+    def _has_log(self) -> bool:
+        return self._state.driver.capabilities.event_log > 0
+
+    async def run(self) -> None:
+        """Read every few seconds, until `stop`."""
+        while not self._stopping and self._has_log:
+            pause_s = POLL_S
+            try:
+                await self.read()
+            except StoreError as error:
+                LOG.warning("events are left in the panel", extra={"panel": self._state.id, "error": str(error)})
+            except Exception as defect:
+                self.report(defect)
+                pause_s = _DEFECT_S
+            await self._context.clock.sleep(pause_s)
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    # reading
+
+    async def read(self) -> None:
+        """Read what is new. Raises StoreError: then it is read again."""
+        unit = self._unit()
+        if unit is None:
+            return
+        settled = self._holders.settled() if self._state.certain else None
+        end = await self._state.driver.read_log(None, Priority.BACKGROUND, None)
+        if isinstance(end, Acknowledgement) or self._unit() != unit:
+            return
+        await self._meet(end)
+        while self._place is not None and self._place.taken < end.last and not self._stopping:
+            if not await self._read_on(self._place, end, unit):
+                return
+        if settled and self._place is not None:
+            self._holders.caught_up(settled)
+            async with self._keeping:
+                await self._keep(self._place, ())
+
+    async def _meet(self, end: LogPage) -> None:
+        """Find out whether the log that ends so is the one that was read before."""
+        async with self._keeping:
+            place, lost = met(self._place, end)
+            if place == self._place:
+                return
+            if self._place is None or place.serial != self._place.serial:
+                self._holders = Holders()
+            await self._keep(place, () if lost is None else (lost,))
+
+    async def _read_on(self, place: LogPlace, end: LogPage, unit: object) -> bool:
+        """Some pages, made durable together; False: nothing more can be read now."""
+        found: list[LoggedEvent | Lost] = []
+        reached, checked = place, False
+        for _ in range(_PAGES):
+            page = await self._state.driver.read_log(first_of(reached, checked=checked), Priority.BACKGROUND, None)
+            if isinstance(page, Acknowledgement) or self._unit() != unit or page.serial != place.serial:
+                break
+            before, (reached, news) = reached, taken(reached, page)
+            found += news
+            checked = reached.taken > before.taken
+            if not checked or reached.taken >= end.last:
+                break
+        if reached == place:
+            return False
+        async with self._keeping:
+            await self._keep(reached, found)
+        return True
+
+    async def _keep(self, place: LogPlace, found: Sequence[LoggedEvent | Lost]) -> None:
+        """Make events durable together with the place; only then they count as read. Raises StoreError."""
+        owners = self._owners()
+        events = [self._told(place, each, owners) for each in found]
+        await self._context.keep_events(events, {self._state.id: (FACT, self._fact_of(place))})
+        self._place = place
+        self._holders.taken(place.taken)
+
+    def _unit(self) -> object | None:
+        """Which unit answers on which connection; None: nobody, or another one than the panel."""
+        state, identity = self._state, self._state.identity
+        known = identity.checked and identity.stranger is None and state.unreachable() is None
+        if not known or not self._has_log or identity.connection != state.driver.connection:
+            return None
+        return (identity.connection, identity.serial)
+
+    # what it means
+
+    def _told(self, place: LogPlace, found: LoggedEvent | Lost, owners: Mapping[int, str]) -> SiteEvent:
+        panel, now = self._state.id, self._context.now()
+        if isinstance(found, Lost):
+            self._holders.missed()
+            return SiteEvent(now, "events_lost", panel, {"count": found.count, "why": found.why})
+        if found.kind is LoggedKind.COMMITTED:
+            self._holders.committed(found.sequence)
+        facts: dict[str, Any] = {"sequence": found.sequence}
+        for name in ("output", "slot"):
+            if (value := getattr(found, name)) is not None:
+                facts[name] = value
+        if found.why is not None:
+            facts["reason"] = found.why
+        if found.instant is None:
+            facts["clock"] = "unset"
+        if found.slot is not None and found.sequence > place.strange:
+            person = self._holders.of(found.slot, found.sequence, self._person(owners.get(found.slot)))
+            if person is not None:
+                facts["identifier"] = person
+        return SiteEvent(now if found.instant is None else found.instant, kind_of(found), panel, facts)
+
+    def _owners(self) -> Mapping[int, str]:
+        """Who has each slot by what the panel holds, or may hold; else by what the store has given out."""
+        given = {slot: key for key, slots in self._state.allocation.items() if is_identifier(key) for slot in slots}
+        for image in reversed(self._state.images()):
+            given |= slots_of(image)
+        return given
+
+    def _person(self, key: str | None) -> Person | None:
+        return None if key is None else person_of(self._context.ours.item(key))
+
+    # slots that change hands
+
+    async def prepare(self, before: PanelImage, after: PanelImage, priority: Priority) -> Failure | None:
+        """A transaction is about to begin: who held a slot until then is durable before somebody else gets it.
+
+        What takes away waits for neither panel nor store. Raises StoreError.
+        """
+        if not self._has_log or not (before.identifiers or after.identifiers):
+            return None
+        had, gets = slots_of(before), slots_of(after)
+        persons = {
+            slot: person for slot, key in had.items() if gets.get(slot) != key and (person := self._person(key)) is not None
+        }
+        self._holders.free({slot: person for slot, person in persons.items() if slot not in gets})
+        handed: dict[int, Person | None] = {
+            slot: person
+            for slot, key in gets.items()
+            if had.get(slot) != key and (person := persons.get(slot) or self._holders.last(slot)) is not None
+        }
+        return await self._hand_over(handed, priority) if handed or self._place is None else None
+
+    async def _hand_over(self, handed: Mapping[int, Person | None], priority: Priority) -> Failure | None:
+        end = await self._state.driver.read_log(None, priority, None)
+        urgent = priority is Priority.REVOCATION
+        if isinstance(end, Acknowledgement) and not urgent:
+            return failure_of(end)
+        try:
+            if isinstance(end, LogPage):
+                await self._meet(end)
+            else:
+                handed = dict.fromkeys(handed)  # whose events come next is not certain
+            if handed and self._place is not None:
+                after = end.last if isinstance(end, LogPage) else self._place.taken
+                self._handing = self._holders.hand_over(after, handed)
+                async with self._keeping:
+                    await self._keep(self._place, ())
+        except StoreError:
+            if not urgent:
+                self.ended(Outcome.NOT_SENT)
+                raise
+        return None
+
+    def ended(self, outcome: Outcome | None) -> None:
+        """What `prepare` was told of is over; None: nothing had to be written for it."""
+        handing, self._handing = self._handing, None
+        if handing is None:
+            return
+        if outcome in (Outcome.NOT_SENT, Outcome.REJECTED):
+            self._holders.withdraw(handing)
+        else:
+            handing.over = True
+            if outcome is None:
+                handing.at = handing.after + 1

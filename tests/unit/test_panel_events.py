@@ -1,0 +1,187 @@
+"""Everybody who showed a card is told of once, in the panel's order and by the right name; what cannot be told is told so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from gateway.journal.kinds import KINDS
+from gateway.store.contract import StoreFull
+from gateway.store.events import SiteEvent
+from tests.support.event_site import PANEL, EventSite
+from tests.support.fleet_site import START
+from tests.support.virtual_time import run_virtual
+
+CARDS = ("access_granted_by_valid_identifier", "access_denied_by_not_valid_identifier", "access_denied_by_unknown_card")
+
+
+def played(scene: Callable[[EventSite], Coroutine[Any, Any, None]], slots: int = 4, log: int = 256) -> EventSite:
+    """A scene with an open site, and some seconds for its end."""
+
+    async def play() -> EventSite:
+        site = EventSite(slots, log)
+        await site.open()
+        await asyncio.sleep(1)
+        await scene(site)
+        await asyncio.sleep(10)
+        await site.close()
+        return site
+
+    return run_virtual(play())
+
+
+def cards(site: EventSite) -> list[tuple[str, str | None]]:
+    """What happened at the readers: kind, and whom it names."""
+    return [(event.kind, owner(event)) for event in site.told if event.kind in CARDS]
+
+
+def owner(event: SiteEvent) -> str | None:
+    person = event.facts.get("identifier")
+    return None if person is None else str(person["owner"])
+
+
+GRANTED, NOT_VALID, UNKNOWN = CARDS
+
+
+def test_a_card_is_told_of_once_with_its_person_door_and_time() -> None:
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        site.show(1)
+        site.show(9)
+
+    site = played(scene)
+    assert cards(site) == [(GRANTED, "person 1"), (UNKNOWN, None)]
+    granted = next(event for event in site.told if event.kind == GRANTED)
+    assert granted.panel == PANEL
+    assert 0 <= granted.at - START < 60
+    person = granted.facts["identifier"]
+    assert (person["number"], person["type"], person["uid"], granted.facts["output"]) == ("1", "card", 1, 0)
+    denied = next(event for event in site.told if event.kind == UNKNOWN)
+    assert denied.facts["reason"] == "unknown"
+    assert "identifier" not in denied.facts
+    assert {event.kind for event in site.told} <= KINDS.keys()
+    assert {"output_on", "panel_committed", "panel_clock_set"} <= {event.kind for event in site.told}
+
+
+def test_a_slot_that_somebody_else_has_by_now_names_who_had_it_then() -> None:
+    """The gateway reads every two seconds: one person comes in and leaves for good, and the next one has the slot."""
+
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        assert site.show(1)
+        await site.dismiss(1)
+        assert not site.show(1)
+        await site.admit(2)
+        assert site.show(2)
+
+    assert cards(played(scene, slots=1)) == [(GRANTED, "person 1"), (UNKNOWN, None), (GRANTED, "person 2")]
+
+
+def test_a_slot_that_changed_hands_while_nobody_read_names_each_of_them() -> None:
+    """The gateway dies between the change and the reading."""
+
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        await asyncio.sleep(5)
+        assert site.show(1)
+        await site.dismiss(1)
+        await site.admit(2)
+        assert site.show(2)
+        await site.kill(lose_lazy=True)
+        await site.open()
+
+    site = played(scene, slots=1)
+    assert cards(site) == [(GRANTED, "person 1"), (GRANTED, "person 2")]
+
+
+def test_a_gateway_that_dies_reads_on_where_it_was() -> None:
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        for _ in range(3):
+            site.show(1)
+            await site.kill(lose_lazy=False)
+            site.show(1)
+            await site.open()
+            await asyncio.sleep(5)
+
+    site = played(scene)
+    assert cards(site) == [(GRANTED, "person 1")] * 6
+    sequences = [event.facts["sequence"] for event in site.told if "sequence" in event.facts]
+    assert sequences == sorted(set(sequences))
+
+
+def test_events_that_the_panel_dropped_are_counted_as_lost() -> None:
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        await asyncio.sleep(5)
+        await site.kill(lose_lazy=False)
+        for _ in range(30):
+            site.show(1)
+        await site.open()
+
+    site = played(scene, log=20)
+    lost = next(event for event in site.told if event.kind == "events_lost")
+    numbers = [event.facts["sequence"] for event in site.told if "sequence" in event.facts]
+    assert lost.facts["count"] + len(numbers) == numbers[-1]
+    assert [each for each in cards(site) if each != (GRANTED, "person 1")] == []
+
+
+def test_a_log_that_began_anew_is_told_and_read_from_its_beginning() -> None:
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        site.show(1)
+        await asyncio.sleep(5)
+        site.panel.restore()
+        await asyncio.sleep(60)
+        site.show(1)
+
+    site = played(scene)
+    assert cards(site) == [(GRANTED, "person 1")] * 2
+    (lost,) = [event for event in site.told if event.kind == "events_lost"]
+    assert lost.facts["count"] is None
+
+
+def test_another_unit_names_nobody_by_what_it_logged_before_it_was_the_panel() -> None:
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        site.show(1)
+        await asyncio.sleep(5)
+        site.replace_unit()
+        for _ in range(2):
+            site.panel.read("card", "1", 0)
+        await asyncio.sleep(60)
+        assert site.show(1)
+
+    site = played(scene)
+    assert cards(site) == [(GRANTED, "person 1"), (NOT_VALID, None), (NOT_VALID, None), (GRANTED, "person 1")]
+    assert [event.facts["why"] for event in site.told if event.kind == "events_lost"] == ["another unit keeps its own log"]
+
+
+def test_a_store_that_is_full_leaves_the_events_in_the_panel() -> None:
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        await asyncio.sleep(5)
+        before = len(site.told)
+        site.store.refuse = StoreFull("full")
+        site.show(1)
+        await asyncio.sleep(20)
+        assert len(site.told) == before
+        site.store.refuse = None
+
+    assert cards(played(scene)) == [(GRANTED, "person 1")]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 1.5, 2.5])
+def test_who_comes_and_goes_at_any_moment_is_named(seconds: float) -> None:
+    async def scene(site: EventSite) -> None:
+        for person in (1, 2, 3):
+            await site.admit(person)
+            await asyncio.sleep(seconds)
+            assert site.show(person)
+            await asyncio.sleep(seconds)
+            await site.dismiss(person)
+
+    assert cards(played(scene, slots=1)) == [(GRANTED, f"person {person}") for person in (1, 2, 3)]
