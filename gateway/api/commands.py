@@ -7,46 +7,11 @@ from typing import Any, NoReturn
 from aiohttp import web
 
 from gateway.api.dialects import WRONG_BODY
-from gateway.api.errors import ApiError, bad_value, shown
-from gateway.api.filters import Choice, FieldType
+from gateway.api.errors import ApiError
+from gateway.api.filters import Choice
 from gateway.api.listing import list_page
-from gateway.api.plain import done, object_in
 from gateway.api.queries import read_query
 from gateway.api.responses import json_text
-
-_KEYS = ("data_types", "clear_fields")
-_LOGS = ["logs"]
-LOG_PARAMETERS = ("locale", "from", "to")
-LOG = Choice(
-    {
-        "timestamp": FieldType.of_number(lambda event: int(event["timestamp"]), "timestamp"),
-        "category": FieldType.of_text(lambda event: str(event["category"])),
-        "priority": FieldType.of_text(lambda event: str(event["priority"])),
-    }
-)
-
-
-async def clear(request: web.Request) -> web.Response:
-    """Logs only, in either dialect: there are none yet, so that nothing is left of them."""
-    body = await object_in(request)
-    asked = [body[key] for key in _KEYS if key in body]
-    if not asked or any(each != _LOGS for each in asked):
-        raise bad_value("body", f'{" or ".join(_KEYS)} with ["logs"], which is all that may be cleared', shown(_seen(asked)))
-    return done()
-
-
-def _seen(asked: list[Any]) -> object:
-    return asked[0] if asked else None
-
-
-async def log(request: web.Request) -> web.Response:
-    """Events are not kept yet."""
-    for name in ("from", "to"):
-        text = request.query.get(name, "").strip()
-        if text and not (text.isascii() and text.isdigit() and len(text) <= 15):
-            raise bad_value(name, "a time in Unix seconds or milliseconds", shown(text))
-    query = read_query(request.query, LOG, LOG_PARAMETERS)
-    return json_text(await list_page((), query, LOG, lambda event: b""))
 
 
 async def nothing_listed(request: web.Request) -> web.Response:

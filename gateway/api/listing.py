@@ -123,8 +123,13 @@ async def list_page(items: Iterable[Any], query: ListQuery, choice: Choice, show
     for field, descending in reversed(query.order):
         chosen.sort(key=choice.names[field].read, reverse=descending)
     first = (query.page_number - 1) * query.limit
-    page = b",".join([shown(one) async for one in in_turns(chosen[first : first + query.limit])])
-    return b'{"list_items":[%b],"list_option":%b}' % (page, json_bytes(_envelope(len(chosen), query, choice.fields)))
+    page = [shown(one) async for one in in_turns(chosen[first : first + query.limit])]
+    return page_of(page, len(chosen), query, choice)
+
+
+def page_of(items: Iterable[bytes], total: int, query: ListQuery, choice: Choice) -> bytes:
+    """The response body of one page. `items`: the JSON of each; `total`: how many there are on all pages."""
+    return b'{"list_items":[%b],"list_option":%b}' % (b",".join(items), json_bytes(_envelope(total, query, choice.fields)))
 
 
 def _envelope(total: int, query: ListQuery, fields: Fields) -> ListOption:

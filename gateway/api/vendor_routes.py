@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from gateway.api import attachments, auth, commands, doors, forwards, linked, shown
+from gateway.api import attachments, auth, commands, doors, forwards, linked, logs, shown
 from gateway.api.device import STATUSES, Status
 from gateway.api.directory_models import ForwardItem, LinkApartment, LinkForward
 from gateway.api.filters import Choice
@@ -132,10 +132,10 @@ def _forwards() -> Iterator[Route]:
 
 def _commands() -> Iterator[Route]:
     for path in ("/log/items", "/log/list"):
-        yield Route("GET", path, commands.log, "lists events: none are kept yet", Lists(dict, commands.LOG), query=_LOG)
+        yield Route("GET", path, logs.log, "lists events, the newest first", Lists(logs.LogItem, logs.CHOICE), query=_LOG)
     yield Route("GET", "/security/ipcam", commands.nothing_listed, "lists cameras: there are none", Lists(dict, Choice({})))
     clears = {"data_types": ["logs"], "clear_fields": ["logs"]}
-    yield Route("POST", "/system/data/clear", commands.clear, "clears logs, and nothing else", body=Json(clears, partly=True))
+    yield Route("POST", "/system/data/clear", logs.clear, "clears logs, and nothing else", body=Json(clears, partly=True))
     yield Route("GET", "/system/reboot/run", commands.reboot, "refused: the host restarts the gateway")
     yield Route("POST", "/system/debug/call/start", commands.call, "refused: there is no telephony")
     yield Route("GET", "/photo/file", commands.photo, "refused: there is no camera")

@@ -37,6 +37,7 @@ from gateway.fleet import problems
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.results import PanelResult
 from gateway.fleet.views import EnduranceView, ForeignSlot, ItemView, PanelView, StateWord
+from gateway.journal.kinds import KINDS
 from gateway.ops import audit
 from gateway.ops.metrics import Metrics
 from simulators.faults import FaultRates
@@ -187,6 +188,10 @@ def test_the_gateways_page_has_every_problem() -> None:
     codes = set(re.findall(r'(?:roblem|made)\(\s*"(\w+)"', inspect.getsource(problems) + inspect.getsource(doctor)))
     assert codes >= {"panel_away", "line_unavailable", "store_refused"}
     assert codes <= GATEWAY.spans()
+
+
+def test_the_gateways_page_has_every_kind_of_event() -> None:
+    assert KINDS.keys() <= GATEWAY.spans()
 
 
 def test_the_gateways_page_has_every_record_of_the_audit_trail() -> None:

@@ -20,7 +20,7 @@ from drivers.trace import request_id
 from gateway.access.doors import Doors
 from gateway.api.inert import InertSettings
 from gateway.api.routes import build_app, build_runner
-from gateway.api.services import ApiServices, JournalService, ReloadReport
+from gateway.api.services import ApiServices, ReloadReport
 from gateway.fleet.clock_trust import ClockWarning
 from gateway.fleet.events import Event
 from gateway.fleet.host_clock import ClockView
@@ -43,8 +43,10 @@ from gateway.fleet.views import (
     UnknownPanel,
 )
 from gateway.fleet.who import Passage
+from gateway.journal.journal import Journal, Retention
 from gateway.ops.host_network import HostNetwork
 from gateway.store.contract import KINDS, DesiredItem, kind_of
+from tests.support.memory_store import MemoryStore
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 SERIAL = "5f0c2a4e-7f5c-4d0e-9b1a-0d6f1f6f0001"
@@ -279,7 +281,8 @@ class Answer:
 class ApiServer:
     """A client of the served surface; requests carry Basic credentials unless told otherwise."""
 
-    def __init__(self, app: web.Application, fleet: MemoryFleet, clock: OwnedClock) -> None:
+    def __init__(self, app: web.Application, fleet: MemoryFleet, clock: OwnedClock, journal: Journal) -> None:
+        self.journal = journal
         self.app = app
         self.fleet = fleet
         self.clock = clock
@@ -333,7 +336,7 @@ async def api_server(
     *,
     fleet: MemoryFleet | None = None,
     metrics: bytes | None = None,
-    journal: JournalService | None = None,
+    events: MemoryStore | None = None,
 ) -> AsyncIterator[ApiServer]:
     clock = OwnedClock()
     memory = fleet or MemoryFleet()
@@ -345,6 +348,8 @@ async def api_server(
         facts[key] = value
 
     served: list[ApiServer] = []
+    store = events or MemoryStore()
+    journal = Journal(store, await store.open(), clock.wall, Retention(90, 10_000))
 
     async def reload() -> ReloadReport:
         return served[0].reload_report
@@ -367,11 +372,15 @@ async def api_server(
         metrics=None if metrics is None else lambda: metrics,
         journal=journal,
     )
-    server = ApiServer(build_app(services), memory, clock)
+    server = ApiServer(build_app(services), memory, clock, journal)
     served.append(server)
     runner = await server.start()
+    writing = asyncio.create_task(journal.run())
     async with aiohttp.ClientSession() as server.session:
         try:
             yield server
         finally:
             await runner.cleanup()
+            journal.stop()
+            await writing
+            await store.close()

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from gateway.api import events
-from gateway.journal.journal import Journal, Retention
+from gateway.journal.journal import Journal
 from gateway.store.events import SiteEvent
 from tests.support.api_server import BASIC, MD5, ApiServer, api_server
-from tests.support.memory_store import MemoryStore
 
 NOW = 1_793_484_000.0
 PATH = "/gateway/v1/events"
@@ -39,14 +38,8 @@ class Told(logging.Handler):
 
 @asynccontextmanager
 async def site() -> AsyncIterator[tuple[ApiServer, Journal]]:
-    store = MemoryStore()
-    journal = Journal(store, await store.open(), lambda: NOW, Retention(90, 10_000))
-    running = asyncio.create_task(journal.run())
-    async with api_server(journal=journal) as server:
-        yield server, journal
-    journal.stop()
-    await running
-    await store.close()
+    async with api_server() as server:
+        yield server, server.journal
 
 
 def lines(text: str) -> list[Any]:
