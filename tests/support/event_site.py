@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -39,6 +40,22 @@ class Shown:
     owner: str
 
 
+class Noting(MemoryStore):
+    """Notes of every event which unit's log it was read from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[tuple[int, SiteEvent]] = []
+
+    async def put_events(
+        self, events: Sequence[SiteEvent], positions: Mapping[str, tuple[str, str]], at: float
+    ) -> tuple[SiteEvent, ...]:
+        kept = await super().put_events(events, positions, at)
+        serial = int(json.loads(positions[PANEL][1])["serial"], 16)
+        self.noted += [(serial, event) for event in kept]
+        return kept
+
+
 @dataclass
 class EventSite:
     """`slots`: how many identifiers the panel holds; `log`: how many events."""
@@ -46,7 +63,7 @@ class EventSite:
     slots: int = 4
     log: int = 256
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(START))
-    store: MemoryStore = field(default_factory=MemoryStore)
+    store: Noting = field(default_factory=Noting)
     shown: list[Shown] = field(default_factory=list)
     lost_requests: int = 0
     """How many of the next requests reach nobody."""

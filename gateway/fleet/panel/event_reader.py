@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from config.settings import serial_number
 from drivers.contract import (
     Acknowledgement,
     LoggedEvent,
@@ -16,6 +17,7 @@ from drivers.contract import (
     Outcome,
     PanelImage,
     Priority,
+    Reason,
     is_identifier,
 )
 from gateway.fleet.context import FleetContext
@@ -34,6 +36,7 @@ POLL_S = 2.0
 _DEFECT_S = 60.0
 _PAGES = 4
 """Pages that are made durable together."""
+_ANOTHER = Failure(Reason.UNEXPECTED_REPLY, "another unit answers than the one that was looked at")
 
 
 class EventReader:
@@ -49,6 +52,8 @@ class EventReader:
         self._handing: HandOver | None = None
         self._stopping = False
         self.report: Callable[[Exception], None] = lambda defect: None
+        self.look_again: Callable[[], None] = lambda: None
+        """Called where another unit answers than the one that was looked at."""
 
     @property
     def fact(self) -> str | None:
@@ -86,7 +91,7 @@ class EventReader:
             return
         settled = self._holders.settled() if self._state.certain else None
         end = await self._state.driver.read_log(None, Priority.BACKGROUND, None)
-        if isinstance(end, Acknowledgement) or self._unit() != unit:
+        if isinstance(end, Acknowledgement) or self._unit() != unit or not self._is_panels(end):
             return
         await self._meet(end)
         while self._place is not None and self._place.taken < end.last and not self._stopping:
@@ -141,6 +146,15 @@ class EventReader:
         if not known or not self._has_log or identity.connection != state.driver.connection:
             return None
         return (identity.connection, identity.serial)
+
+    def _is_panels(self, page: LogPage) -> bool:
+        """Whether the unit that answered is the panel by its number; where it is not, the panel is looked at anew."""
+        identity = self._state.identity
+        if page.serial is None or serial_number(page.serial) == identity.serial:
+            return True
+        identity.forget()
+        self.look_again()
+        return False
 
     # what it means
 
@@ -202,8 +216,10 @@ class EventReader:
         if isinstance(end, Acknowledgement) and not urgent:
             return failure_of(end)
         try:
-            if isinstance(end, LogPage):
+            if isinstance(end, LogPage) and self._is_panels(end):
                 await self._meet(end)
+            elif not urgent:
+                return _ANOTHER
             else:
                 handed = dict.fromkeys(handed)  # whose events come next is not certain
             if handed and self._place is not None:

@@ -59,6 +59,7 @@ class Panel:
         self._events = EventReader(state, context, memory.facts.get(LOG))
         self._reconciler = Reconciler(state, context, self._foreign, self._events)
         self._events.report = self._reconciler.report
+        self._events.look_again = self._reconciler.check
         self._keeper = OutputKeeper(state, context, memory.marked, memory.facts.get(LEASE))
         self.commanded = CommandedOutputs(state, context, self._keeper)
         self._table = Table(state, context, self._reconciler)
