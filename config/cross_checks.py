@@ -141,7 +141,7 @@ def _place(path: str, line: Mapping[str, Any], ports: Once) -> Iterator[Finding]
 
 def _own_hosts(path: str, line: Mapping[str, Any]) -> Iterator[Finding]:
     """Behind one host is one controller, unless what it stands for is a broadcast address, which TCP does not know."""
-    homeless = [where for where, panel in _tables(line, "panels") if "host" not in panel]
+    homeless = [where for where, panel in tables(line, "panels") if "host" not in panel]
     for where in homeless if len(homeless) > 1 else ():
         yield Finding(f"{path}.{where}.host", "is missing: by TCP each controller of a line has a host of its own")
 

@@ -10,7 +10,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from config.panel_model import PanelModel
-from config.settings import AnyModbusLine, ModbusRtuLine, ModbusRtuTcpLine, ModbusTcpLine, PanelSettings, Settings
+from config.settings import (
+    AnyModbusLine,
+    ModbusRtuLine,
+    ModbusRtuTcpLine,
+    ModbusTcpLine,
+    PanelSettings,
+    Settings,
+    UhppoteLineSettings,
+)
 from drivers.clock import Clock, SystemClock
 from drivers.contract import PanelStatus, Priority
 from drivers.errors import BusUnavailable, CorruptReply, DriverError, PanelException, StillWorking, UnexpectedReply
@@ -41,7 +49,8 @@ class Found:
 def scan(config: Path | None, line: str, units: range, *, as_json: bool) -> int:
     """`line`: the id of a line of `config`, a serial port, or HOST:PORT. Status 1 where nobody answers."""
     settings = None if config is None else read_settings(config, leave_out=("users",))
-    known = {each.id: each for each in settings.lines} if settings is not None else {}
+    lines = () if settings is None else settings.lines
+    known = {each.id: each for each in lines if not isinstance(each, UhppoteLineSettings)}
     candidates = candidates_of(line, known)
     if settings is not None:
         _refuse_beside(settings)

@@ -33,6 +33,8 @@ from drivers.uhppote.wire.messages import (
 
 NORMALLY_OPEN, NORMALLY_CLOSED, CONTROLLED = 1, 2, 3
 """The modes of a door."""
+_LONGEST_PULSE = 2550
+"""Tenths of a second: the delay of a door is a byte of seconds."""
 _DAY_S = 86_400
 _ATTEMPTS = 3
 _TOLERANCE_S = 2
@@ -159,6 +161,10 @@ class DeviceDriver:
             if await self._door(output, call.finished()) != wanted:
                 raise VerifyFailed(f"door {output + 1} reads back otherwise than it was set")
         return Acknowledgement(Outcome.ACKNOWLEDGED)
+
+    @property
+    def longest_pulse(self) -> int:
+        return _LONGEST_PULSE
 
     async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
         """The controller opens a door for its own delay: another time than that is refused."""

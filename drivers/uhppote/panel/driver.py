@@ -14,6 +14,7 @@ from drivers.clock import Clock
 from drivers.contract import (
     Acknowledgement,
     IdentifierSlot,
+    LogPage,
     Outcome,
     PanelCapabilities,
     PanelImage,
@@ -23,7 +24,7 @@ from drivers.contract import (
     WritePlan,
 )
 from drivers.errors import DriverError, GaveWay, NotSent, PanelException, VerifyFailed
-from drivers.uhppote.panel.board import Board, Call, Wire, failed
+from drivers.uhppote.panel.board import Board, Call, Wire, failed, rejected
 from drivers.uhppote.panel.cards import CARD_BITS, NO_CARDS, card_of, controllers_number, slot_of
 from drivers.uhppote.panel.device import DeviceDriver
 from drivers.uhppote.panel.profiles import Found, found_at, same
@@ -249,6 +250,9 @@ class UhppoteDriver(DeviceDriver):
         if known.opaque is not None:
             return slot_of(card, image.slots, self._format).opaque == known.opaque
         return card_of(known, self._format) == replace(card, pin=0)
+
+    async def read_log(self, first: int | None, priority: Priority, deadline: float | None) -> LogPage | Acknowledgement:
+        return rejected("the events of this controller are not read")
 
     async def read_passes(
         self, slots: Collection[int], priority: Priority, deadline: float | None
