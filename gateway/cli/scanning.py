@@ -185,7 +185,8 @@ def _is_told(model: PanelModel) -> bool:
 
 async def _models(line: ModbusLine, unit: int, models: Mapping[str, PanelModel]) -> tuple[str, ...]:
     found = []
-    for name in sorted(models, key=lambda each: (not _is_told(models[each]), each)):
+    spoken = [name for name, model in models.items() if model.protocol == "modbus"]
+    for name in sorted(spoken, key=lambda each: (not _is_told(models[each]), each)):
         panel = PanelSettings(id="scan", model=name, unit=unit)
         said = await line.add_panel(panel, models).status(Priority.OPERATOR, None)
         line.remove_panel(panel)

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 
 
 def notify(state: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Send `state` (for example ``READY=1``); False when no service manager listens."""
+    """Send `state` (for example ``READY=1``); False when no service manager listens, or takes nothing now."""
     address = environment.get("NOTIFY_SOCKET")
     if not address:
         return False
     name = "\0" + address[1:] if address.startswith("@") else address
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
         try:
-            channel.sendto(state.encode(), name)
+            channel.sendto(state.encode(), socket.MSG_DONTWAIT, name)
         except OSError:
             return False
     return True

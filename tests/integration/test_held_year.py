@@ -122,6 +122,7 @@ def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock, store: MemoryS
     )
     wear = Wear(board.settings, driver, context, None)
     state = PanelState(board.settings, "line", driver, {}, ObservedPanel(), clock.wall, wear)
+    state.identity.connection = driver.connection
     state.identity.recognised(None)
     state.outputs = {OUTPUT: {each.link_id: DesiredItem(each.link_id, n, 1, 1, each, "", 0.0) for n, each in enumerate(PROFILES)}}
     return OutputKeeper(state, context, {})

@@ -175,11 +175,11 @@ async def test_status_is_asked_of_the_running_gateway(tmp_path: Path) -> None:
         asked = await asyncio.create_subprocess_exec(*command, "lobby", stdout=asyncio.subprocess.PIPE)
         told, _ = await asked.communicate()
         assert asked.returncode == 0
-        heading, lobby, _, columns, item = told.decode().splitlines()
-        assert heading.split()[:4] == ["panel", "line", "state", "availability"]
-        assert lobby.split()[:4] == ["lobby", "rs485-a", "in_sync", "online"]
-        assert columns.split()[0] == "link_id"
-        assert item.split()[:4] == [WORK_WEEK["link_id"], "1", "1", "exact"]
+        heading, lobby, *_, columns, item = told.decode().splitlines()
+        assert heading.split()[:4] == ["panel", "line", "state", "holds"]
+        assert lobby.split()[:6] == ["lobby", "rs485-a", "in_sync", "1", "of", "1"]
+        assert columns.split()[:2] == ["item", "outcome"]
+        assert item.split("  ")[:2] == [WORK_WEEK["name"], "exact"]
         assert await gateway.end() == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +51,7 @@ class EventReader:
         self._holders = Holders(facts)
         self._keeping = asyncio.Lock()
         self._handing: HandOver | None = None
-        self._stopping = False
+        self._stopped = asyncio.Event()
         self.report: Callable[[Exception], None] = lambda defect: None
         self.look_again: Callable[[], None] = lambda: None
         """Called where another unit answers than the one that was looked at."""
@@ -68,7 +69,7 @@ class EventReader:
 
     async def run(self) -> None:
         """Read every few seconds, until `stop`."""
-        while not self._stopping and self._has_log:
+        while not self._stopped.is_set() and self._has_log:
             pause_s = POLL_S
             try:
                 await self.read()
@@ -77,10 +78,12 @@ class EventReader:
             except Exception as defect:
                 self.report(defect)
                 pause_s = _DEFECT_S
-            await self._context.clock.sleep(pause_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._stopped.wait()
 
     def stop(self) -> None:
-        self._stopping = True
+        self._stopped.set()
 
     # reading
 
@@ -94,7 +97,7 @@ class EventReader:
         if isinstance(end, Acknowledgement) or self._unit() != unit or not self._is_panels(end):
             return
         await self._meet(end)
-        while self._place is not None and self._place.taken < end.last and not self._stopping:
+        while self._place is not None and self._place.taken < end.last and not self._stopped.is_set():
             if not await self._read_on(self._place, end, unit):
                 return
         if settled and self._place is not None:
