@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -117,6 +118,34 @@ async def test_held_while_open_and_fallen_off_when_the_gateway_is_dead(tmp_path:
             assert entry["success"], entry
             assert gate.outputs() == OFF
             assert await running.end() == 0
+
+
+@pytest.mark.parametrize("model", ["waveshare-relay-8ch", "open-access-panel"])
+async def test_a_door_that_a_killed_gateway_held_is_closed_by_the_next_one_at_once(tmp_path: Path, model: str) -> None:
+    async with board(tmp_path, "hold_lease_s = 60", bound="gate", model=model) as gate:
+        config = tmp_path / "site.toml"
+        config.write_text(config.read_text() + '[[doors]]\nid = "barrier"\npanel = "gate"\noutput = 3\nnumber = 1\n')
+        async with gateway(tmp_path) as (running, client):
+            await client.until_in_sync()
+            before = gate.traffic.writes
+            await client.call("POST", "/gateway/v1/doors/barrier/hold", {"seconds": 3600})
+            await until(lambda: 3 in marked(tmp_path))
+            assert (gate.outputs(), gate.traffic.writes) == (only(3), before + 1)
+            assert await running.end(signal.SIGKILL) == -signal.SIGKILL
+        assert gate.outputs() == only(3), "its lease has a while to go"
+        async with gateway(tmp_path) as (running, client):
+            await until(lambda: gate.outputs() == OFF)
+            (door,) = (await client.call("GET", "/gateway/v1/doors"))["doors"]
+            assert door["held_by"] is None
+            await until(lambda: marked(tmp_path) == [])
+            assert await running.end() == 0
+
+
+def marked(folder: Path) -> list[int]:
+    """The outputs of the gate that the store says may be on for a door."""
+    with closing(sqlite3.connect(f"file:{folder / 'panel-gateway.db'}?mode=ro", uri=True)) as store:
+        rows = store.execute("SELECT panel FROM allocation WHERE kind = 'door' AND slots LIKE '%barrier%'").fetchall()
+    return [int(name.partition(":")[2]) for (name,) in rows]
 
 
 @contextmanager
