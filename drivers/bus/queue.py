@@ -35,16 +35,13 @@ class Job(Generic[R, V]):
     """The error of the last attempt that left."""
     unconfirmed: Unconfirmed | None = None
     """The latest attempt whose bytes left without a trustworthy answer."""
-    timer: asyncio.TimerHandle | None = None
 
     def succeed(self, values: V) -> None:
-        self._disarm()
         if not self.future.done():
             self.future.set_result(values)
 
     def fail(self, error: DriverError) -> None:
         """End the job with the error that is true of all its attempts."""
-        self._disarm()
         if self.future.done():
             return
         truth = verdict(self.request.writes, self.unconfirmed, error)
@@ -56,11 +53,6 @@ class Job(Generic[R, V]):
 
     def too_late(self, instant: float) -> bool:
         return self.deadline is not None and instant >= self.deadline
-
-    def _disarm(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
 
 
 def unwatched(unit: int, request: R, now: float) -> Job[R, Any]:

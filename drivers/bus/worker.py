@@ -147,14 +147,16 @@ class Bus(Generic[R, V]):
             raise DeadlinePassed("the deadline passed before the request was queued")
         job: Job[R, V] = Job(unit, request, priority, deadline, now, loop.create_future(), request_id.get())
         self._queue.put(job)
-        if deadline is not None:
-            job.timer = loop.call_later(deadline - now, self._expire, job)
+        timer = None if deadline is None else loop.call_later(deadline - now, self._expire, job)
         self._wake.set()
         try:
             return await job.future
         except asyncio.CancelledError:
-            self._withdraw(job)
+            self._queue.discard(job)
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _admit(self, unit: int, priority: Priority) -> None:
         if self._stopping or self._task is None or self._task.done():
@@ -176,12 +178,6 @@ class Bus(Generic[R, V]):
             job.fail(DeadlinePassed("the deadline passed while the request waited"))
         else:
             job.fail(BusUnavailable("the line did not open before the deadline"))
-
-    def _withdraw(self, job: Job[R, V]) -> None:
-        if job.timer is not None:
-            job.timer.cancel()
-        if not job.running:
-            self._queue.discard(job)
 
     # ---- what is known ----
 
