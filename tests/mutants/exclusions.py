@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_LOGGERS = frozenset({"LOG", "log", "logging", "warnings"})
+_LOGGERS = frozenset({"log", "logging", "warnings"})
 _SILENT_KEYWORDS = frozenset({"name", "strict", "daemon", "extra", "exc_info", "maxsize"})
 _DECLARATIONS = frozenset({"__slots__", "__all__", "__match_args__"})
 
@@ -20,7 +20,11 @@ class Exclusion:
 
 
 def _is_log(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _name(node.func.value) in _LOGGERS
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and _name(node.func.value).strip("_").lower() in _LOGGERS
+    )
 
 
 def _is_choice_of_logging(node: ast.AST) -> bool:

@@ -6,12 +6,12 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.mutants.coverage_map import CoverageMap
 from tests.mutants.operators import Change
-from tests.mutants.server import SURVIVED
+from tests.mutants.server import IMPORTED_ANEW, SURVIVED
 from tests.mutants.trees import Tree
 
 _TIMES, _MORE_S = 5.0, 5.0
@@ -53,16 +53,24 @@ def within(budget_s: float, tests: Sequence[str], seconds: Mapping[str, float]) 
 
 
 class Bench:
-    """A copy of the tree with the process that runs tests in it. Use it as a context manager."""
+    """A copy of the tree with the processes that run tests in it. Use it as a context manager.
 
-    def __init__(self, tree: Tree) -> None:
+    Most mutants are tried by a process that has imported the test files already; what runs at import by one that has not.
+    """
+
+    def __init__(self, tree: Tree, tests: Iterable[str]) -> None:
         self._tree = tree
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.mutants.server"],
-            cwd=tree.path,
-            env={**tree.environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+        self._warm = self._server(*sorted({test.split("::")[0] for test in tests}))
+        self._cold = self._server()
+
+    def _server(self, *files: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.mutants.server", *files],
+            cwd=self._tree.path,
+            env={**self._tree.environment(), "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
         )
 
@@ -70,38 +78,44 @@ class Bench:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.communicate()
+        self._warm.communicate()
+        self._cold.communicate()
 
     def try_out(self, mutant: Mutant, covered: CoverageMap) -> Verdict:
         """Raises RuntimeError when the tests cannot be run at all."""
         tests = within(_AT_MOST_S, covered.tests_of(mutant.path, mutant.change), covered.seconds)
         if not tests:
             return Verdict(mutant, "untested")
-        source = (self._tree.path / mutant.path).read_bytes()
-        with self._tree.holding(mutant.path, mutant.change.applied(source)):
+        changed = mutant.change.applied((self._tree.path / mutant.path).read_bytes())
+        if not mutant.change.at_import:
+            verdict = self._judged(mutant, tests, covered, {mutant.path: changed.decode()})
+            if verdict.end != IMPORTED_ANEW:
+                return verdict
+        with self._tree.holding(mutant.path, changed):
             return self._judged(mutant, tests, covered)
 
-    def _judged(self, mutant: Mutant, tests: list[str], covered: CoverageMap) -> Verdict:
+    def _judged(self, mutant: Mutant, tests: list[str], covered: CoverageMap, warm: Mapping[str, str] | None = None) -> Verdict:
         """The fastest tests by themselves: what they notice costs no reading of the other tests' files. A test that fails has to
         fail twice: one that trips over a busy machine kills nothing."""
         waiting = [part for part in (tests[:_FASTEST], tests[_FASTEST:]) if part]
         while waiting:
             part = waiting.pop(0)
-            end, test = self.run(part, covered)
-            if end == "failed" and test and self.run([test], covered)[0] == SURVIVED:
+            end, test = self.run(part, covered, warm)
+            if end == "failed" and test and self.run([test], covered, warm)[0] == SURVIVED:
                 waiting = [rest for rest in (part[part.index(test) + 1 :], *waiting) if rest]
             elif end != SURVIVED:
                 return Verdict(mutant, end, test)
         return Verdict(mutant, SURVIVED)
 
-    def run(self, tests: Sequence[str], covered: CoverageMap) -> tuple[str, str]:
-        """How the run of these tests ended, and the last one that began."""
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
+    def run(self, tests: Sequence[str], covered: CoverageMap, warm: Mapping[str, str] | None = None) -> tuple[str, str]:
+        """How the run of these tests ended, and the last one that began. `warm`: the file that is a mutant, and its text."""
+        server = self._cold if warm is None else self._warm
+        assert server.stdin is not None
+        assert server.stdout is not None
         job = [(test, _MORE_S + _TIMES * covered.seconds[test]) for test in tests]
-        self._server.stdin.write(json.dumps(job) + "\n")
-        self._server.stdin.flush()
-        said = self._server.stdout.readline()
+        server.stdin.write(json.dumps([job, warm or {}]) + "\n")
+        server.stdin.flush()
+        said = server.stdout.readline()
         if not said or (answer := json.loads(said))["end"] == "no tests collected":
             raise RuntimeError(f"{tests[0]} and {len(tests) - 1} more tests could not be run in {self._tree.path}")
         return answer["end"], answer["test"]

@@ -55,6 +55,7 @@ def test_what_is_changed(line: str, mutant: tuple[str, str, str]) -> None:
         "assert a < b",
         "LOG.warning('a', extra={'b': a - 1, 'c': 1})",
         "if not a: LOG.warning('a')",
+        "_log.info('a', extra={'b': a - 1})",
         "x: int | None = None",
         "'a docstring'",
         "x = f'{a + 1}'",
@@ -176,7 +177,7 @@ def test_what_a_test_notices_is_killed_and_what_none_notices_is_listed(small_tre
         "small/sums.py:11  result: doubled(1) -> None": "untested",
         "small/sums.py:15  comparison: number != 1 -> number == 1": "timeout",
     }
-    with Bench(small_tree) as bench:
+    with Bench(small_tree, covered.seconds) as bench:
         assert {name: bench.try_out(mutants[name], covered).end for name in ends} == ends
     assert (small_tree.path / "small" / "sums.py").read_bytes() == before
 
