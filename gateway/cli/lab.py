@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Coroutine, Mapping
@@ -20,8 +21,9 @@ from typing import Any, Protocol
 from config.loader import load_settings
 from config.settings import AnyLine, ModbusRtuLine, Settings
 from gateway import app
-from gateway.cli.output import Mistakes
+from gateway.cli.output import Mistakes, counted
 from gateway.cli.reading import read_settings
+from gateway.fleet.bindings import Bindings
 
 Place = str | tuple[str, int]
 
@@ -57,7 +59,15 @@ def _listing(settings: Settings, simulated: Simulated) -> str:
         for line in settings.lines
         if not isinstance(line, ModbusRtuLine) and simulated.lines[line.id][0] != line.host
     ]
-    return "\n".join(["simulated panels:", *rows, *moved, f"control URL: {simulated.control_url}"])
+    head = f"{counted(len(rows), 'simulated panel')}, {len(_bound(settings))} of them bound:"
+    return "\n".join([head, *rows, *moved, f"control URL: {simulated.control_url}"])
+
+
+def _bound(settings: Settings) -> frozenset[str]:
+    """The panels that the configuration's rules bind something to."""
+    panels = [panel.id for line in settings.lines for panel in line.panels]
+    rules = Bindings(dict.fromkeys(panels), settings.groups, settings.bindings, {})
+    return frozenset(target.panel for rule in settings.bindings for target in rules.resolve(rule.link_id))
 
 
 def _print(text: str) -> None:
@@ -176,6 +186,36 @@ _READERS = "open-access-panel"
 """The model of the panel at which the first card is shown."""
 
 
+LAST = """what to try:
+
+  curl -s -X POST {control}/panels/{panel}/off      # a panel falls silent; /on brings it back
+  panel-gateway status --config {config} --url {url}
+  panel-gateway doctor --config {config} --url {url}
+  panel-gateway explain 'Work week' {panel} mon 9:00 --config {config} --url {url}
+
+control URL: {control}
+"""
+
+
+def _again_on_enter(text: str, stack: AsyncExitStack) -> None:
+    """Print it once more whenever somebody at the terminal asks for it."""
+    if not sys.stdin.isatty():
+        return
+    loop = asyncio.get_running_loop()
+
+    def pressed() -> None:
+        if os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
+            return  # in the background: the line is for the shell, and to read it would stop the lab
+        if sys.stdin.readline():
+            _print(text)
+        else:
+            loop.remove_reader(sys.stdin)
+
+    loop.add_reader(sys.stdin, pressed)
+    stack.callback(loop.remove_reader, sys.stdin)
+    _print("Enter prints this again, Ctrl-C stops the lab")
+
+
 def _first_request(settings: Settings, url: str, control: str) -> str:
     return FIRST_REQUEST.format(
         url=url,
@@ -196,7 +236,7 @@ async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[
     with TemporaryDirectory(prefix="panel-gateway-lab-") as folder:
         example = resources.files("config.examples").joinpath("lab.toml")
         with resources.as_file(example) as path:
-            settings = load_settings(path)
+            settings, config = load_settings(path), path
         http = settings.http if port is None else settings.http.model_copy(update={"port": port})
         store = settings.store.model_copy(update={"path": Path(folder) / "panel-gateway.db"})
         free = {line.id: 0 for line in settings.lines if not isinstance(line, ModbusRtuLine)}
@@ -209,6 +249,10 @@ async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[
                 _print(f"panel gateway: {url}")
                 _print(_listing(wired, simulated))
                 _print(_first_request(wired, url, simulated.control_url))
+                panel = wired.lines[0].panels[0].id
+                last = LAST.format(url=url, control=simulated.control_url, panel=panel, config=config)
+                _print(last)
+                _again_on_enter(last, stack)
 
             serving = asyncio.create_task(app.serve(wired, None, ready))
             ends: set[asyncio.Future[Any]] = {serving, simulated.failed}
@@ -217,4 +261,14 @@ async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[
                 serving.cancel()
                 await asyncio.wait({serving})
                 return 1  # leaving the simulated site raises the crash
-            return serving.result()
+            return _result(serving)
+
+
+def _result(serving: asyncio.Task[int]) -> int:
+    """Raises CannotStart, with what helps where the port is taken."""
+    try:
+        return serving.result()
+    except app.CannotStart as error:
+        if str(error).startswith("http: cannot listen"):
+            raise app.CannotStart(f'{error}; try: make lab ARGS="--port 0" (or panel-gateway lab --port 0)') from error
+        raise

@@ -129,7 +129,9 @@ def test_a_taken_port_ends_the_lab_in_one_line() -> None:
         assert len(told.err.splitlines()) == 1
         told = _ran("lab", "--port", str(port))
     assert told.status == 1
-    assert told.err.splitlines()[-1].startswith(f"http: cannot listen at 127.0.0.1:{port}: ")
+    (last,) = told.err.splitlines()[-1:]
+    assert last.startswith(f"http: cannot listen at 127.0.0.1:{port}: ")
+    assert last.endswith('; try: make lab ARGS="--port 0" (or panel-gateway lab --port 0)')
 
 
 def test_a_plan_blames_the_store_and_not_the_request(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ import aiohttp
 
 from tests.support.processes import Client, Running, logged_in, run
 from tests.support.skips import tool
+from tests.support.terminal import CTRL_C, on_a_terminal
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 EXAMPLES: list[dict[str, Any]] = json.loads((VECTORS / "examples.json").read_text())["list_items"]
@@ -171,3 +173,13 @@ async def test_interrupting_the_lab_stops_all_of_it(tmp_path: Path) -> None:
         assert entry["success"], entry
         assert await lab.end(signal.SIGINT) == 0
     assert "Traceback" not in (tmp_path / "lab.log").read_text()
+
+
+def test_what_to_try_is_printed_last_and_again_on_enter() -> None:
+    answers = [("Enter prints this again", ""), ("control URL", CTRL_C)]
+    status, shown = on_a_terminal("lab", "--port", "0", answers=answers)
+    assert status == 0
+    assert "\n12 simulated panels, 8 of them bound:\n" in shown
+    url = re.findall(r"panel gateway: (http://\S+)", shown)[0]
+    assert len(re.findall(f"panel-gateway status --config \\S+lab.toml --url {url}\n", shown)) == 2
+    assert len(re.findall(r"curl -s -X POST http://\S+/panels/lobby/off ", shown)) == 2

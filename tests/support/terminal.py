@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+CTRL_C = "\x03"
 PROGRAM = Path(sys.executable).with_name("panel-gateway")
 
 
@@ -20,14 +23,22 @@ def on_a_terminal(
     ours, theirs = pty.openpty()
     known = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", **(environment or {})}
     with os.fdopen(theirs, "rb", buffering=0) as terminal:
-        process = subprocess.Popen([PROGRAM, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, env=known)
+        process = subprocess.Popen(
+            [PROGRAM, *arguments],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env=known,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
     shown, place = "", 0
     try:
         for prompt, text in answers:
             while prompt not in shown[place:]:
                 shown += _some(ours, shown)
             place = len(shown)
-            os.write(ours, f"{text}\n".encode())
+            os.write(ours, text.encode() if text == CTRL_C else f"{text}\n".encode())
         with suppress(EOFError):
             while True:
                 shown += _some(ours, shown)
