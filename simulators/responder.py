@@ -28,7 +28,7 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reply:
+class Reply:
     panel: SimulatedPanel
     unit: int
     pdu: bytes
@@ -91,7 +91,7 @@ class Responder:
                 panel.traffic.bytes_in += size
                 panel.handle(pdu)
 
-    def _reply(self, unit: int, pdu: bytes, size: int) -> _Reply | None:
+    def _reply(self, unit: int, pdu: bytes, size: int) -> Reply | None:
         panel = self.at(unit)
         if panel is None or not self._present(panel):
             return None
@@ -100,10 +100,10 @@ class Responder:
             return None
         panel.traffic.bytes_in += size
         if fault is None:
-            return _Reply(panel, unit, panel.handle(pdu), panel.latency_s, None)
+            return Reply(panel, unit, panel.handle(pdu), panel.latency_s, None)
         return self._faulty(panel, pdu, fault)
 
-    def _faulty(self, panel: SimulatedPanel, pdu: bytes, fault: str) -> _Reply | None:
+    def _faulty(self, panel: SimulatedPanel, pdu: bytes, fault: str) -> Reply | None:
         if self._strike(panel, fault):
             return None
         reply_pdu = self._refusal(pdu) if fault == "refuse" else panel.handle(pdu)
@@ -113,7 +113,7 @@ class Responder:
             self._leave(panel)
         if fault in _SILENT:
             return None
-        reply = _Reply(panel, panel.unit, reply_pdu, panel.latency_s + self._extra_s(fault), fault)
+        reply = Reply(panel, panel.unit, reply_pdu, panel.latency_s + self._extra_s(fault), fault)
         return self._untrue(reply)
 
     def _strike(self, panel: SimulatedPanel, fault: str) -> bool:
@@ -143,7 +143,7 @@ class Responder:
             return self.faults.random.random() * rates.delay_ms / 1000
         return rates.late_ms / 1000 if fault == "late" else 0.0
 
-    def _untrue(self, reply: _Reply) -> _Reply:
+    def _untrue(self, reply: Reply) -> Reply:
         if reply.fault == "foreign_unit":
             return replace(reply, unit=self._other_unit(reply))
         if reply.fault == "wrong_echo" and reply.pdu[0] in WRITES:
@@ -154,14 +154,14 @@ class Responder:
             return replace(reply, pdu=bytes((reply.pdu[0], reply.pdu[1] - less)) + reply.pdu[2:-less])
         return reply
 
-    def _other_unit(self, reply: _Reply) -> int:
+    def _other_unit(self, reply: Reply) -> int:
         """A neighbour's unit id, except where it would take the reply for a request to it: then an id that no panel here has."""
         neighbours = [unit for unit in self.panels if unit != reply.unit]
         if neighbours and len(reply.pdu) != _LOOKS_LIKE_A_REQUEST:
             return self.faults.random.choice(neighbours)
         return self.faults.random.choice([unit for unit in range(1, 248) if unit not in self.panels])
 
-    def _travel(self, reply: _Reply, frame: bytes, checked: bool) -> list[Sending]:
+    def _travel(self, reply: Reply, frame: bytes, checked: bool) -> list[Sending]:
         """`checked`: the framing has a check sum, and bytes may be damaged under way."""
         fault, faults = reply.fault, self.faults
         if fault in ("truncate", "cut"):

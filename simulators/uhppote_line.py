@@ -8,7 +8,8 @@ from collections.abc import Collection
 from typing import cast
 
 from simulators.crash import Crashes
-from simulators.responder import Responder, Sending
+from simulators.panel import SimulatedPanel
+from simulators.responder import Reply, Responder, Sending
 from simulators.uhppote_board import UhppoteBoard
 from simulators.uhppote_bytes import FRAME, u32, u32_at
 
@@ -34,8 +35,12 @@ class BoardResponder(Responder):
         told = u32(reply.unit ^ 1 if reply.fault == "foreign_unit" else reply.panel.unit)
         return self._travel(reply, reply.pdu[:4] + told + reply.pdu[8:], checked=True)
 
+    def _faulty(self, panel: SimulatedPanel, pdu: bytes, fault: str) -> Reply | None:
+        """A question cannot be refused in this protocol: its answer is late instead."""
+        return super()._faulty(panel, pdu, "delay" if fault == "refuse" and not panel.makes_durable(pdu) else fault)
+
     def _refusal(self, pdu: bytes) -> bytes:
-        """The board does not do it, and says so where its answer has room for that."""
+        """The board does not do it, and says so."""
         return pdu[:8] + bytes(FRAME - 8)
 
 
