@@ -196,7 +196,7 @@ def _model(path: str, panel: Mapping[str, Any], models: Models, kind: type[LineS
                 yield Finding(f"{path}.{key}" if key.startswith("options") else f"{path}.options", what if what else key)
         else:
             if kind is not None and kind.protocol not in ("", model.protocol):
-                yield Finding(f"{path}.model", f"a {name} speaks {model.protocol}, and its line {kind.protocol}")
+                yield Finding(f"{path}.model", f"{name} speaks {model.protocol}, and this line {kind.protocol}")
             yield from _lease(path, panel, model)
             yield from _serial(path, panel, model)
 

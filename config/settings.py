@@ -254,7 +254,7 @@ class UhppotePanelSettings(PanelSettings):
     """A controller. Its unit is its serial number."""
 
     serial: int = Field(ge=1, lt=1 << 32)
-    unit: int = Field(0, ge=0, lt=1 << 32)
+    unit: int = 0
     host: Annotated[str, Field(min_length=1)] | None = None
     """Where this controller is; absent: where the line is."""
     port: int | None = Field(None, ge=1, le=65_535)

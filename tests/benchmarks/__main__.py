@@ -15,7 +15,19 @@ from collections.abc import Callable
 
 from tests.benchmarks.rows import Row, table
 
-MODULES = ("schedules", "line_use", "one_item", "fan_out", "many_panels", "people", "doors", "scale", "hostile", "command_line")
+MODULES = (
+    "schedules",
+    "line_use",
+    "one_item",
+    "fan_out",
+    "many_panels",
+    "people",
+    "doors",
+    "uhppote",
+    "scale",
+    "hostile",
+    "command_line",
+)
 
 
 def entry(name: str) -> Callable[[bool], list[Row]]:

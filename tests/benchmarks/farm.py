@@ -13,6 +13,7 @@ from typing import Any
 from config.settings import Settings
 from simulators.responder import Responder, Sending
 from simulators.site import SimulatedSite
+from simulators.uhppote_line import BoardResponder
 
 PRELOADED = ["simulators.site", "gateway.app", "gateway.__main__"]
 """Imported once, in the process that all others are forked from."""
@@ -36,8 +37,16 @@ class _Tap:
     def __init__(self, name: str, responder: Responder) -> None:
         self.name = name
         self.frames: list[Frame] = []
+        if isinstance(responder, BoardResponder):
+            self._datagram = responder.datagram
+            vars(responder)["datagram"] = self._heard
+            return
         self._inner = responder.tcp
         vars(responder)["tcp"] = self._tcp
+
+    def _heard(self, frame: bytes) -> list[Sending]:
+        self.frames.append((monotonic(), frame))
+        return self._datagram(frame)
 
     def _tcp(self, transaction: int, unit: int, pdu: bytes) -> list[Sending]:
         self.frames.append((monotonic(), pdu))

@@ -82,6 +82,24 @@ class SiteText:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class BoardsText(SiteText):
+    """A site of UHPPOTE boards instead, a line each, so that each can be in any process."""
+
+    def _line(self, name: str, ports: Mapping[str, int]) -> str:
+        number = int(name[1:])
+        return (
+            f'[[lines]]\nid = "{name}"\nkind = "uhppote"\nhost = "127.0.0.1"\nport = {ports.get(name, number + 1)}\n'
+            f"drift_share = {self.drift_share}\ntimeout_ms = {self.timeout_ms}\n"
+            f'  [[lines.panels]]\n  id = "{name}"\n  model = "uhppote"\n  serial = {board_serial(name)}\n'
+            f"  simulator = {{ latency_ms = {self.latency_ms} }}\n"
+        )
+
+
+def board_serial(name: str) -> int:
+    return 405_000_001 + int(name[1:])
+
+
 def _binding(rule: tuple[str, Sequence[str]]) -> str:
     link, panels = rule
     names = ", ".join(f'"{name}"' for name in panels)

@@ -1,0 +1,94 @@
+"""Events by their index, on a simulated board: none twice, none left out but those that the board has dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from config.settings import SimulatorSettings
+from drivers.contract import Priority
+from drivers.errors import UnexpectedReply
+from drivers.uhppote.panel.board import Board, Call
+from drivers.uhppote.panel.events import PAGE, events_from, last_index
+from drivers.uhppote.wire.frames import Reply, Request
+from tests.support.board_wire import SERIAL, BoardWire, board_on_wire
+from tests.support.virtual_time import run_virtual
+
+NOW = Call(Priority.BACKGROUND, None)
+Test = Callable[[Board, BoardWire], Awaitable[None]]
+
+
+def on_board(test: Test, events: int = 256) -> None:
+    async def main() -> None:
+        _, wire = board_on_wire(simulator=SimulatorSettings(latency_ms=0, events=events))
+        await test(Board(SERIAL, wire), wire)
+
+    run_virtual(main())
+
+
+def swipe(wire: BoardWire, *cards: int) -> None:
+    for card in cards:
+        wire.board.read("card", str(card), 0)
+
+
+async def read_on(board: Board, taken: int) -> list[int]:
+    """The cards of all events behind the one that was taken last."""
+    cards: list[int] = []
+    last = await last_index(board, NOW)
+    while taken < last and (page := await events_from(board, taken + 1, last, NOW)):
+        assert len(page) <= PAGE
+        assert [event.index for event in page] == list(range(page[0].index, page[0].index + len(page)))
+        cards += [event.card for event in page]
+        taken = page[-1].index
+    return cards
+
+
+def test_every_event_is_read_once_however_many_pages_there_are() -> None:
+    async def test(board: Board, wire: BoardWire) -> None:
+        assert await last_index(board, NOW) == 0
+        assert await read_on(board, 0) == []
+        swipe(wire, *range(100, 140))
+        assert await read_on(board, 0) == [*range(100, 140)]
+        swipe(wire, 7)
+        assert await read_on(board, 40) == [7]
+        assert await read_on(board, 41) == []
+
+    on_board(test)
+
+
+def test_reading_goes_on_at_the_oldest_event_that_is_left() -> None:
+    async def test(board: Board, wire: BoardWire) -> None:
+        swipe(wire, *range(100, 121))
+        (first, *_) = await events_from(board, 1, 21, NOW)
+        assert (first.index, first.card) == (7, 106), "as many as were dropped is told by the index"
+        assert await read_on(board, 0) == [*range(106, 121)]
+
+    on_board(test, events=16)
+
+
+def test_what_an_event_tells() -> None:
+    async def test(board: Board, wire: BoardWire) -> None:
+        swipe(wire, 9)
+        (event,) = await events_from(board, 1, 1, NOW)
+        assert (event.granted, event.door, event.reason, event.card) == (False, 1, 6, 9)
+        local = wire.board.local_second()
+        assert local is not None
+        assert event.at == divmod(int(local), 86_400)
+
+    on_board(test)
+
+
+def test_an_event_in_the_place_of_another_is_no_answer() -> None:
+    async def test(board: Board, wire: BoardWire) -> None:
+        swipe(wire, 1, 2, 3)
+        asked = wire.exchange
+
+        async def another(unit: int, request: Request, priority: Priority, deadline: float | None = None) -> Reply:
+            return await asked(unit, Request(request.function, b"\x02\x00\x00\x00"), priority, deadline)
+
+        vars(wire)["exchange"] = another
+        with pytest.raises(UnexpectedReply):
+            await events_from(board, 1, 3, NOW)
+
+    on_board(test)
