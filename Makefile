@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 PARALLEL := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: lab test long lint unit one slowest coverage hostile fuzz polls bench mutants soak soak-site clean
+.PHONY: lab test long lint unit one slowest coverage hostile fuzz polls boards bench mutants soak soak-site clean
 
 lab: .venv/run.stamp
 	$(BIN)/panel-gateway lab $(ARGS)
@@ -51,6 +51,11 @@ fuzz: .venv/fuzz.stamp
 # 200 calls a second for ten minutes; ARGS=--seconds=60 for a look.
 polls: .venv/test.stamp
 	$(BIN)/python -m tests.benchmarks.polls $(ARGS)
+
+# UHPPOTE boards at length: 500 random profiles for every day of two years, 500 histories, 30,000 exchanges; some five minutes.
+boards: .venv/test.stamp
+	UHPPOTE_DAYS=all UHPPOTE_PROFILES=500 UHPPOTE_EXAMPLES=500 $(BIN)/pytest --timeout 1800 $(ARGS) \
+		tests/unit/test_uhppote_years.py tests/unit/test_uhppote_people.py tests/contract/test_uhppote_soak.py
 
 bench: .venv/test.stamp
 	$(BIN)/python -m tests.benchmarks $(ARGS)

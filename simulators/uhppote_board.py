@@ -138,7 +138,7 @@ class UhppoteBoard(SimulatedPanel):
 
     def replace(self, serial: int | None = None) -> None:
         self.restore()
-        self.unit = self.serial = self.unit + 1 if serial is None else serial
+        self.unit = self.serial = self.unit + 1 if serial is None else serial & 0xFFFFFFFF
 
     # ---- profiles and cards ----
 

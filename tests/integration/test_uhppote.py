@@ -24,7 +24,6 @@ from config.settings import (
 )
 from drivers.clock import SystemClock
 from gateway.app import Gateway
-from simulators.faults import FaultRates
 from simulators.site import SimulatedSite
 from simulators.uhppote_board import UhppoteBoard
 from tests.support.processes import Client, logged_in
@@ -143,15 +142,3 @@ async def test_a_silent_board_costs_the_other_nothing_and_is_found_again(tmp_pat
         async with asyncio.timeout(20):
             while not site.board("cellar").profiles.records:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-
-
-async def test_lost_replies_are_asked_for_again(tmp_path: Path) -> None:
-    async with gateway_with(tmp_path) as site:
-        site.simulated.set_faults("boards", FaultRates(lose=0.05, duplicate=0.1), seed=7)
-        (told,) = await site.client.upsert(WORK_WEEK)
-        (put_one,) = await put(site.client, person(lock="all"))
-        site.simulated.set_faults("boards", FaultRates(), seed=7)
-        assert told["success"], told
-        assert put_one["success"], put_one
-        (line,) = (await site.client.call("GET", "/gateway/v1/lines"))["lines"]
-        assert line["retries"] > 0
