@@ -120,7 +120,7 @@ def _numbers(
         if key not in chosen and own is not None:
             chosen[key] = own
             used.add(own)
-    free = iter([number for number in slots if number not in used and number not in held.identifiers and number not in reserved])
+    free = (number for number in slots if number not in used and number not in held.identifiers and number not in reserved)
     for key in wanted:
         if key not in chosen and (number := next(free, None)) is not None:
             chosen[key] = number

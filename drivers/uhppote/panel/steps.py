@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from drivers.contract import IdentifierSlot, PanelImage, Slot
+from drivers.contract import IdentifierSlot, NumberSpace, PanelImage, Slot
 from drivers.uhppote.panel.cards import CardFormat, card_of, controllers_number
 from drivers.uhppote.panel.profiles import CLOSED, profile_of, same
 from drivers.uhppote.wire.frames import Reply, Request
@@ -76,6 +76,7 @@ class DeleteCard:
 
 
 Step = PutProfile | PutCard | DeleteCard
+KnownBy = tuple[NumberSpace, int, int]
 
 
 def steps_between(known: PanelImage, target: PanelImage, card_format: CardFormat) -> tuple[Step, ...]:
@@ -88,12 +89,13 @@ def steps_between(known: PanelImage, target: PanelImage, card_format: CardFormat
         for number in known.slots.keys() | target.slots.keys()
         if not same(known.slots.get(number), target.slots.get(number))
     }
-    before, after = _cards(known, card_format), _cards(target, card_format)
+    before, after = _cards_beside(target, known), _cards_beside(known, target)
     gone, first, last = [], [], []
-    for number in sorted(before.keys() | after.keys()):
-        old, new = before.get(number), after.get(number)
+    for each in sorted(before.keys() | after.keys()):
+        old, new = before.get(each), after.get(each)
         if _same_card(old, new, card_format):
             continue
+        number = controllers_number(old or after[each], card_format)
         if new is None:
             gone.append(DeleteCard(number))
         elif old is None or changed.intersection((*(old.schedules or ()), *(new.schedules or ()))):
@@ -105,8 +107,10 @@ def steps_between(known: PanelImage, target: PanelImage, card_format: CardFormat
     return (*gone, *first, *_closings(known, target, changed), *_profiles(known, target, changed), *last)
 
 
-def _cards(image: PanelImage, card_format: CardFormat) -> dict[int, IdentifierSlot]:
-    return {controllers_number(slot, card_format): slot for slot in image.identifiers.values()}
+def _cards_beside(other: PanelImage, image: PanelImage) -> dict[KnownBy, IdentifierSlot]:
+    """The cards of an image by their numbers, but for those that are in the other one as they are."""
+    differing = (slot for place, slot in image.identifiers.items() if other.identifiers.get(place) != slot)
+    return {slot.known_by: slot for slot in differing}
 
 
 def _same_card(one: IdentifierSlot | None, other: IdentifierSlot | None, card_format: CardFormat) -> bool:

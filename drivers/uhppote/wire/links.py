@@ -71,8 +71,8 @@ class BoardLink(ABC):
         await self.close()
         try:
             address = (await self._names.addresses())[0]
-            self._moves = address != self._host or is_broadcast((address, self._port))
             self._peer = await self._reach((address, self._port))
+            self._moves = self._peer != (self._host, self._port)
         except OSError as error:
             raise BusUnavailable(f"{self._host}:{self._port}: {error.strerror or error}") from error
         self._missed = 0
