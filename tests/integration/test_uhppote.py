@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -26,6 +27,7 @@ from drivers.clock import SystemClock
 from gateway.app import Gateway
 from simulators.site import SimulatedSite
 from simulators.uhppote_board import UhppoteBoard
+from tests.judge import seconds_on_wall, wall_clock
 from tests.support.processes import Client, logged_in
 
 EXAMPLES = json.loads((Path(__file__).parents[1] / "vectors" / "examples.json").read_text())
@@ -33,6 +35,7 @@ WORK_WEEK: dict[str, Any] = EXAMPLES["list_items"][8]
 LINK = WORK_WEEK["link_id"]
 ENTRANCE, CELLAR = 405_419_896, 303_986_753
 CARD = 10_058_400
+KYIV = ZoneInfo("Europe/Kyiv")
 DAY = 86_400
 NOW = time.time()
 WEDNESDAY = int(NOW) // DAY + (2 - int(NOW) // DAY - 3) % 7
@@ -65,7 +68,7 @@ async def gateway_with(
     async with SimulatedSite(Settings(lines=(line,))) as simulated:
         place = simulated.lines["boards"]
         settings = Settings(
-            site=SiteSettings(timezone="Europe/Kyiv", clock_source="host"),
+            site=SiteSettings(timezone=KYIV.key, clock_source="host"),
             http=HttpSettings(port=0),
             store=StoreSettings(path=folder / "gateway.db"),
             users=(UserSettings(name="admin", password="123456"),),
@@ -106,6 +109,7 @@ async def test_a_profile_and_a_card_reach_the_boards_and_leave_them(
         assert [(each["panel"], each["success"]) for each in told["panels"]] == [("entrance", True), ("cellar", True)]
         (told,) = await put(site.client, person())
         assert told["success"], told
+        assert abs((site.board("entrance").local_second() or 0) - seconds_on_wall(wall_clock(KYIV, int(time.time())))) <= 5
         assert {site.lets_in(name, 12) for name in ("entrance", "cellar")} == {"granted"}
         assert {site.lets_in(name, 22) for name in ("entrance", "cellar")} == {"schedule_closed"}
         assert site.lets_in("entrance", 12, door=1) == "not_this_door"

@@ -12,7 +12,7 @@ import pytest
 from config.settings import PanelSettings
 from drivers.contract import IDENTIFIER, Availability, IdentifierSlot, PanelCapabilities, PanelImage, Period, Slot, item_key
 from gateway.fleet.events import ForeignFound
-from gateway.fleet.panel.opening import granted_text, granted_until, opening_text
+from gateway.fleet.panel.opening import admission_text, granted_text, granted_until, opening_text
 from gateway.fleet.views import CannotDo, PanelView
 from gateway.ops.metrics import Metrics
 from tests.support.fake_panel import FakePanel
@@ -196,6 +196,24 @@ def test_what_a_card_still_opens_is_told_with_its_hours(slots: list[IdentifierSl
     }
     image = PanelImage(schedules, (), {CARD: tuple(range(len(slots)))}, identifiers=dict(enumerate(slots)))
     assert (granted_text(image, CARD), granted_until(image, CARD, ZoneInfo("UTC"))) == (said, until)
+
+
+STRANGERS = {7: Slot((), (Period(4, 0, 60),), link=8), 8: Slot((), (Period(1, 60, 120),))}
+"""Somebody else's schedules on a panel that stores no link_ids."""
+
+
+@pytest.mark.parametrize(
+    ("slot", "said"),
+    [
+        (card(schedules=(7,)), "Wed 00:00-01:00; Mon 01:00-02:00 (card, output 0)"),
+        (card(schedules=(8,)), "Mon 01:00-02:00 (card, output 0)"),
+        (card(schedules=(9,)), None),
+        (card(schedules=(9,), opaque=(1, 2)), "at times that the gateway cannot read (card, output 0)"),
+    ],
+)
+def test_a_card_of_somebody_else_is_told_with_the_hours_of_somebody_elses_slots(slot: IdentifierSlot, said: str | None) -> None:
+    image = PanelImage(STRANGERS, identifiers={0: replace(slot, outputs=(0,))})
+    assert admission_text(image, 0, 0, 0) == said
 
 
 def test_a_validity_in_the_panels_own_days_ends_at_midnight_of_the_site() -> None:

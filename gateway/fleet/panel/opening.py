@@ -15,6 +15,7 @@ from gateway.schedules.local_time import DAY_S, date_of
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WEEK = (1 << SPECIAL) - 1
+_UNREADABLE = "at times that the gateway cannot read"
 
 
 def opening_text(image: PanelImage, numbers: Collection[int], today: int = 0) -> str | None:
@@ -50,7 +51,7 @@ def granted_text(image: PanelImage, key: str) -> str | None:
     if not is_identifier(key):
         return opening_text(image, image.allocation[key])
     slots = [slot for number in image.allocation[key] if (slot := image.identifiers[number]).passes != 0]
-    said = ["always" if slot.schedules is None else opening_text(image, _schedules(image, slot.schedules)) for slot in slots]
+    said = [_hours_text(image, slot) for slot in slots]
     return "; ".join(dict.fromkeys(text for text in said if text is not None)) or None
 
 
@@ -63,9 +64,15 @@ def admission_text(image: PanelImage, number: int, today: int, minute: int) -> s
     over = slot.valid_to is not None and slot.valid_to < minute
     if over or slot.passes == 0 or not slot.outputs:
         return None
-    when = "always" if slot.schedules is None else opening_text(image, _schedules(image, slot.schedules), today)
+    when = _hours_text(image, slot, today)
     doors = f"output{'s' if len(slot.outputs) > 1 else ''} {', '.join(map(str, slot.outputs))}"
     return None if when is None else f"{when} ({slot.space}, {doors})"
+
+
+def _hours_text(image: PanelImage, slot: IdentifierSlot, today: int = 0) -> str | None:
+    if slot.opaque is not None and not slot.damaged:
+        return _UNREADABLE
+    return "always" if slot.schedules is None else opening_text(image, _schedules(image, slot.schedules), today)
 
 
 def granted_until(image: PanelImage, key: str, zone: ZoneInfo, *, by_days: bool = False) -> int | None:
@@ -77,6 +84,8 @@ def granted_until(image: PanelImage, key: str, zone: ZoneInfo, *, by_days: bool 
 
 
 def _end(image: PanelImage, slot: IdentifierSlot, zone: ZoneInfo, by_days: bool) -> int | None:
+    if slot.opaque is not None and not slot.damaged:
+        return None
     valid_to = None if slot.valid_to is None else 60 * (slot.valid_to + 1)
     if valid_to is not None and by_days:
         valid_to = int(datetime.combine(date_of(valid_to // DAY_S), time(), zone).timestamp())
@@ -85,9 +94,16 @@ def _end(image: PanelImage, slot: IdentifierSlot, zone: ZoneInfo, by_days: bool)
 
 
 def _schedules(image: PanelImage, named: Iterable[int]) -> list[int]:
-    """A reference stands for every slot with the link_id of the one it names."""
-    link_ids = {link_id for number in named if number in image.slots for link_id in image.slots[number].link_ids}
-    return [number for number, slot in image.slots.items() if link_ids.intersection(slot.link_ids)]
+    """A reference stands for the slot that it names, those that are linked to it, and every slot with its link_id."""
+    waiting, chosen = [number for number in named if number in image.slots], dict[int, None]()
+    while waiting:
+        number = waiting.pop()
+        if number not in chosen and number in image.slots:
+            chosen[number] = None
+            link = image.slots[number].link
+            waiting += [] if link is None else [link]
+    link_ids = {link_id for number in chosen for link_id in image.slots[number].link_ids}
+    return [number for number, slot in image.slots.items() if number in chosen or link_ids.intersection(slot.link_ids)]
 
 
 def _groups(slot: Slot, image: PanelImage) -> Sequence[Sequence[int]]:
@@ -112,7 +128,7 @@ def _last_day(slot: Slot, image: PanelImage) -> int | None:
 
 def _slot_text(slot: Slot, image: PanelImage, today: int) -> str | None:
     if slot.opaque is not None and not slot.damaged:
-        return "at times that the gateway cannot read"
+        return _UNREADABLE
     if slot.valid_to is not None and slot.valid_to < today:
         return None
     parts = []
