@@ -26,7 +26,14 @@ from config.panel_parts import (
     UnixTableClock,
     WritePlanRules,
 )
-from config.schedule_layouts import OpenAccessSlots, ScheduleLayout, layout_extents, layout_faults, layout_misfits
+from config.schedule_layouts import (
+    OpenAccessSlots,
+    ScheduleLayout,
+    UhppoteProfiles,
+    layout_extents,
+    layout_faults,
+    layout_misfits,
+)
 
 Mistake = tuple[str, str]
 Extent = tuple[str, int, int]
@@ -155,7 +162,8 @@ def _record(tables: Tables, given: Collection[str]) -> Iterator[Mistake]:
         yield "outputs", "a model with outputs has an [outputs] table, one without has none"
     if (record.clock == "none") != ("clock" not in given):
         yield "clock", "a model whose clock can be written has a [clock] table, one without has none"
-    if (record.event_log > 0) != ("events" in given):
+    in_messages = isinstance(tables.schedule, UhppoteProfiles)
+    if not in_messages and (record.event_log > 0) != ("events" in given):
         yield "events", "a model with an event log has an [events] table, one without has none"
 
 

@@ -151,6 +151,7 @@ class Capabilities(Part):
     card_bits: int = Field(64, ge=1, le=64)
     reserved_cards: tuple[int, ...] = ()
     event_log: int = Field(0, ge=0)
+    log_names: Literal["slot", "number"] = "slot"
 
 
 class Command(Part):

@@ -199,6 +199,8 @@ class PanelCapabilities:
     """Numbers that no card can have."""
     event_log: int = 0
     """Events that the panel keeps until they are read; 0: it keeps none."""
+    log_names: Literal["slot", "number"] = "slot"
+    """What an event says of an identifier: its slot, or the number that was shown."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -452,6 +454,10 @@ class LoggedKind(Enum):
     RESTARTED = "restarted"
     CLOCK_SET = "clock_set"
     COMMITTED = "committed"
+    EXIT_BUTTON = "exit_button"
+    DOOR_OPENED = "door_opened"
+    DOOR_CLOSED = "door_closed"
+    OPEN_TOO_LONG = "open_too_long"
     OTHER = "other"
 
 
@@ -461,7 +467,8 @@ class LoggedEvent:
 
     `instant`: by the panel's clock, None while that is unset. `slot`: the identifier slot that was met, `output`: the output
     (and the reader that belongs to it), None where there is none. `why`: for what reason it let nobody in, as the model file
-    names it.
+    names it. A panel that logs wall time in place of instants says `local_second`, since 1970-01-01T00:00 of its own clock; one
+    that logs what was shown in place of slots says the `card` (capability `log_names`).
     """
 
     sequence: int
@@ -470,6 +477,8 @@ class LoggedEvent:
     slot: int | None = None
     output: int | None = None
     why: str | None = None
+    local_second: int | None = None
+    card: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

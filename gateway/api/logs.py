@@ -111,7 +111,8 @@ def log_item(event: SiteEvent) -> LogItem:
 def model_of(event: SiteEvent) -> LogModel:
     """Who and where, as far as it is known."""
     person = cast("Mapping[str, Any]", event.facts.get("identifier") or {})
-    number, kind = str(person.get("number", "")), str(person.get("type", ""))
+    number = str(person.get("number", event.facts.get("number", "")))
+    kind = str(person.get("type", "card" if "number" in event.facts else ""))
     card = number if kind in ("card", "ukey") else ""
     return LogModel(lock_of(event), str(person.get("owner", "")), number, card, "", kind)
 

@@ -146,3 +146,39 @@ async def test_a_silent_board_costs_the_other_nothing_and_is_found_again(tmp_pat
         async with asyncio.timeout(20):
             while not site.board("cellar").profiles.records:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
+
+
+async def kinds(client: Client, wanted: int) -> list[dict[str, Any]]:
+    """The events of doors, once there are this many."""
+    async with asyncio.timeout(20):
+        while True:
+            async with client.session.get(f"{client.url}/gateway/v1/events", headers=client.headers) as response:
+                told = [json.loads(line) for line in (await response.text()).splitlines()]
+            found = [each for each in told if each["kind"].startswith("access_")]
+            if len(found) >= wanted:
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def test_who_was_let_in_and_who_was_not_is_told_by_name_and_number(tmp_path: Path) -> None:
+    async with gateway_with(tmp_path) as site:
+        await put(site.client, {**person(), "time_profiles": {"link_ids": []}})
+        board = site.board("entrance")
+        assert board.read("card", str(CARD), 0).granted
+        assert not board.read("card", str(CARD), 1).granted
+        assert not board.read("card", "77", 0).granted
+        granted, denied, unknown = await kinds(site.client, 3)
+        assert (granted["kind"], granted["identifier"]["owner"], granted["output"]) == (
+            "access_granted_by_valid_identifier",
+            "Ada",
+            0,
+        )
+        assert (denied["kind"], denied["identifier"]["owner"], denied["output"]) == (
+            "access_denied_by_not_valid_identifier",
+            "Ada",
+            1,
+        )
+        assert (unknown["kind"], unknown["number"]) == ("access_denied_by_unknown_card", "77")
+        assert abs(granted["at"] - time.time()) < 30, "by the board's own clock"
+        log = await site.client.call("GET", "/api/v1/log/items?filter_field=category&filter_value=access&limit=10")
+        assert {item["info"]["model"]["number"] for item in log["list_items"]} == {str(CARD), "77"}

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from config.settings import SimulatorSettings
-from drivers.contract import Priority
+from drivers.contract import Acknowledgement, LoggedKind, LogPage, Priority
 from drivers.errors import UnexpectedReply
 from drivers.uhppote.panel.board import Board, Call
 from drivers.uhppote.panel.events import PAGE, events_from, last_index
@@ -92,3 +92,24 @@ def test_an_event_in_the_place_of_another_is_no_answer() -> None:
             await events_from(board, 1, 3, NOW)
 
     on_board(test)
+
+
+def test_the_log_is_read_as_every_panels() -> None:
+    async def main() -> None:
+        driver, wire = board_on_wire(card_format="wiegand26")
+        end = await driver.read_log(None, Priority.BACKGROUND, None)
+        assert end == LogPage(0, (), f"{SERIAL:X}")
+        wire.board.read("card", str(0x7B_1234), 1)
+        wire.board.power_cut()
+        page = await driver.read_log(1, Priority.BACKGROUND, None)
+        assert isinstance(page, LogPage)
+        denied, restarted = page.events
+        assert (denied.kind, denied.why, denied.output, denied.card) == (LoggedKind.DENIED, "no_privilege", 1, 0x7B_1234)
+        assert (denied.instant, denied.slot) == (None, None)
+        assert denied.local_second == int(wire.board.local_second() or 0)
+        assert (restarted.kind, restarted.card, page.last) == (LoggedKind.RESTARTED, None, 2)
+        assert (await driver.read_log(3, Priority.BACKGROUND, None)) == LogPage(2, (), f"{SERIAL:X}")
+        wire.before = lambda request: False
+        assert isinstance(await driver.read_log(None, Priority.BACKGROUND, None), Acknowledgement)
+
+    run_virtual(main())

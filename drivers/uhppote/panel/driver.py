@@ -24,9 +24,10 @@ from drivers.contract import (
     WritePlan,
 )
 from drivers.errors import DriverError, GaveWay, NotSent, PanelException, VerifyFailed
-from drivers.uhppote.panel.board import Board, Call, Wire, failed, rejected
+from drivers.uhppote.panel.board import Board, Call, Wire, failed
 from drivers.uhppote.panel.cards import CARD_BITS, NO_CARDS, card_of, controllers_number, slot_of
 from drivers.uhppote.panel.device import DeviceDriver
+from drivers.uhppote.panel.events import events_from, last_index, logged
 from drivers.uhppote.panel.profiles import Found, found_at, same
 from drivers.uhppote.panel.steps import DeleteCard, PutCard, PutProfile, Step, steps_between
 from drivers.uhppote.wire.messages import (
@@ -252,7 +253,13 @@ class UhppoteDriver(DeviceDriver):
         return card_of(known, self._format) == replace(card, pin=0)
 
     async def read_log(self, first: int | None, priority: Priority, deadline: float | None) -> LogPage | Acknowledgement:
-        return rejected("the events of this controller are not read")
+        call = Call(priority, deadline)
+        try:
+            last = await last_index(self._board, call)
+            events = () if first is None or first > last else await events_from(self._board, max(1, first), last, call)
+        except DriverError as error:
+            return failed(error)
+        return LogPage(last, tuple(logged(event, self._format) for event in events), f"{self._board.serial:X}")
 
     async def read_passes(
         self, slots: Collection[int], priority: Priority, deadline: float | None

@@ -21,6 +21,7 @@ from drivers.contract import (
     Reason,
     is_identifier,
 )
+from gateway.compiler.moment import instant_of
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.failure import Failure, failure_of
 from gateway.fleet.panel.holders import HandOver, Holders, Person, person_of, slots_of
@@ -66,6 +67,11 @@ class EventReader:
     @property
     def _has_log(self) -> bool:
         return self._state.driver.capabilities.event_log > 0
+
+    @property
+    def _names_numbers(self) -> bool:
+        """Whether events say who is meant whatever becomes of slots."""
+        return self._state.driver.capabilities.log_names == "number"
 
     async def run(self) -> None:
         """Read every few seconds, until `stop`."""
@@ -174,13 +180,37 @@ class EventReader:
                 facts[name] = value
         if found.why is not None:
             facts["reason"] = found.why
-        if found.instant is None:
+        instant = self._instant(found)
+        if instant is None:
             facts["clock"] = "unset"
-        if found.slot is not None and found.sequence > place.strange:
-            person = self._holders.of(found.slot, found.sequence, self._person(owners.get(found.slot)))
+        owner = None if found.card is None else self._context.ours.owner(("card", found.card, 0))
+        if found.sequence > place.strange:
+            person = self._shown(owner, instant)
+            if found.slot is not None:
+                person = self._holders.of(found.slot, found.sequence, self._person(owners.get(found.slot)))
             if person is not None:
                 facts["identifier"] = person
-        return SiteEvent(now if found.instant is None else found.instant, kind_of(found), panel, facts)
+        if found.card is not None and owner is None:
+            facts["number"] = str(found.card)
+        unknown = found.card is not None and owner is None
+        return SiteEvent(now if instant is None else instant, kind_of(found, unknown=unknown), panel, facts)
+
+    def _instant(self, found: LoggedEvent) -> int | None:
+        if found.local_second is None:
+            return found.instant
+        return instant_of(self._context.options.readings.zone, found.local_second)
+
+    def _shown(self, owner: str | None, instant: int | None) -> Person | None:
+        """The person whose number was shown: who has it, if that has not changed since; who had it last, if nobody has it now."""
+        item = None if owner is None else self._context.ours.item(owner)
+        if item is None or (item.content is not None and (instant is None or instant < int(item.changed_at) - self._slack_s)):
+            return None
+        return person_of(item)
+
+    @property
+    def _slack_s(self) -> int:
+        """How far the panel's clock may be behind."""
+        return self._state.settings.clock_bound_s
 
     def _owners(self) -> Mapping[int, str]:
         """Who has each slot by what the panel holds, or may hold; else by what the store has given out."""
@@ -201,6 +231,8 @@ class EventReader:
         """
         if not self._has_log or not (before.identifiers or after.identifiers):
             return None
+        if self._names_numbers:
+            return await self._hand_over({}, priority) if self._place is None else None
         had, gets = slots_of(before), slots_of(after)
         persons = {
             slot: person for slot, key in had.items() if gets.get(slot) != key and (person := self._person(key)) is not None

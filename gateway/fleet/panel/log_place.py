@@ -38,7 +38,8 @@ def place_of(facts: Mapping[str, Any]) -> LogPlace:
 
 
 def mark_of(event: LoggedEvent) -> tuple[object, ...]:
-    return (event.instant, event.kind.value, event.slot, event.output, event.why)
+    said = (event.instant, event.kind.value, event.slot, event.output, event.why)
+    return said if event.local_second is None else (*said, event.local_second, event.card)
 
 
 def met(place: LogPlace | None, end: LogPage) -> tuple[LogPlace, Lost | None]:
@@ -96,13 +97,17 @@ _KINDS: Mapping[LoggedKind, str] = MappingProxyType(
         LoggedKind.RESTARTED: "panel_restarted",
         LoggedKind.CLOCK_SET: "panel_clock_set",
         LoggedKind.COMMITTED: "panel_committed",
+        LoggedKind.EXIT_BUTTON: "lock_was_opened_by_exit_btn",
+        LoggedKind.DOOR_OPENED: "door_sensor_was_opened",
+        LoggedKind.DOOR_CLOSED: "door_sensor_was_closed",
+        LoggedKind.OPEN_TOO_LONG: "lock_is_opened_too_long",
         LoggedKind.OTHER: "panel_event",
     }
 )
 
 
-def kind_of(event: LoggedEvent) -> str:
-    """The kind of the site's event that an entry of a panel's log is."""
+def kind_of(event: LoggedEvent, *, unknown: bool = False) -> str:
+    """The kind of the site's event that an entry of a panel's log is. `unknown`: nobody has the number that was shown."""
     if event.kind is LoggedKind.DENIED:
-        return _UNKNOWN if event.why == "unknown" else _NOT_VALID
+        return _UNKNOWN if unknown or event.why == "unknown" else _NOT_VALID
     return _KINDS[event.kind]
