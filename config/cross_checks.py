@@ -17,6 +17,7 @@ from config.door_checks import doors
 from config.files import MOST_PASSWORD, read_file
 from config.findings import Finding
 from config.nearest import did_you_mean
+from config.outbound_checks import manager, webhooks
 from config.panel_model import ModelError, PanelModel
 from config.raw_tables import Once, tables
 from config.settings import LINE_KINDS, NAME, LineSettings, PanelSettings, serial_number
@@ -40,6 +41,8 @@ def cross_checks(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
     yield from _groups(raw, panels)
     yield from _bindings(raw, panels)
     yield from doors(raw, panels, _unknown)
+    yield from webhooks(raw)
+    yield from manager(raw)
 
 
 def _line_panels(raw: Mapping[str, Any]) -> Iterator[tuple[type[LineSettings] | None, object, str, Mapping[str, Any]]]:

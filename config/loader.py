@@ -104,16 +104,20 @@ def _placed(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(raw.get("site"), dict) and "models_dir" in raw["site"]:
         raw = {**raw, "site": {**raw["site"], "models_dir": _joined(folder, raw["site"]["models_dir"])}}
     if isinstance(raw.get("users"), list):
-        raw = {**raw, "users": [_user_placed(user, folder) for user in raw["users"]]}
+        raw = {**raw, "users": [_secret_placed(user, "password_file", folder) for user in raw["users"]]}
+    if isinstance(raw.get("webhooks"), list):
+        raw = {**raw, "webhooks": [_secret_placed(each, "secret_file", folder) for each in raw["webhooks"]]}
+    if "manager" in raw:
+        raw = {**raw, "manager": _secret_placed(raw["manager"], "password_file", folder)}
     if isinstance(raw.get("lines"), list):
         raw = {**raw, "lines": [_line_placed(line, folder) for line in raw["lines"]]}
     return raw
 
 
-def _user_placed(user: Any, folder: Path) -> Any:
-    if isinstance(user, dict) and "password_file" in user:
-        return {**user, "password_file": _joined(folder, user["password_file"])}
-    return user
+def _secret_placed(table: Any, key: str, folder: Path) -> Any:
+    if isinstance(table, dict) and key in table:
+        return {**table, key: _joined(folder, table[key])}
+    return table
 
 
 def _line_placed(line: Any, folder: Path) -> Any:

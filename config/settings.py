@@ -328,6 +328,25 @@ class DoorSettings(_Settings):
         return self.name or self.id
 
 
+class WebhookSettings(_Settings):
+    """Where events are sent, signed. `kinds`: none named: all."""
+
+    url: str
+    secret_file: Path
+    """A file with the key of the signature on one line."""
+    kinds: tuple[str, ...] = ()
+
+
+class ManagerSettings(_Settings):
+    """A manager that the gateway reports to as a device does."""
+
+    is_enabled: bool = False
+    url: str
+    password_file: Path | None = None
+    is_logging_enabled: bool = True
+    is_heartbeat_enabled: bool = True
+
+
 class Settings(_Settings):
     site: SiteSettings = SiteSettings()
     http: HttpSettings = HttpSettings()
@@ -337,3 +356,5 @@ class Settings(_Settings):
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     bindings: tuple[BindingSettings, ...] = ()
     doors: tuple[DoorSettings, ...] = ()
+    webhooks: tuple[WebhookSettings, ...] = ()
+    manager: ManagerSettings | None = None

@@ -32,6 +32,7 @@ from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.journal.journal import Journal, Retention
+from gateway.journal.receivers import Receivers
 from gateway.ops import descriptors, local_socket
 from gateway.ops.audit import audit, who
 from gateway.ops.host_network import host_network
@@ -167,19 +168,22 @@ class Gateway:
         self._metrics.watch_store(self._fleet.store_view)
         self._problems = ProblemWatch(self._fleet, self._writable.value, path)
         self._metrics.watch_problems(self._problems.counts)
+        self._receivers = Receivers(self._journal, self._store, snapshot.facts, self._clock, self._fleet.stamp)
         self._beside = Supervisor()
         keeper = Keeper(FACT, self._known_addresses, self._store, self._fleet.stamp)
         self._stack.push_async_callback(keeper.keep)
         self._stack.push_async_callback(self._beside.stop, 0)
+        self._writing = self._beside.spawn(self._journal.run(), "journal")
         self._stack.push_async_callback(self._end_journal)
+        self._stack.push_async_callback(self._receivers.stop)
         self._inert = InertSettings(snapshot.facts, self._keep)
         self._site = Site(self._fleet, self._clock, self._build)
         self._stack.push_async_callback(lambda: self._site.stop(self._left()))
         self._stack.push_async_callback(lambda: self._fleet.stop(self._left() - WIRES_S))
-        self._writing = self._beside.spawn(self._journal.run(), "journal")
         listening, local = await self._bind()
         await self._site.apply(settings.lines, self._models(settings))
         await self._fleet.start()
+        await self._receivers.apply(settings.webhooks)
         self._beside.spawn(keeper.run(), "known addresses")
         self._beside.spawn(self._problems.run(), "problems")
         await listening.start_serving()
@@ -271,7 +275,7 @@ class Gateway:
     async def wait(self, stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
         """Wait until `stop` is set; raises what a background task, or a task reported by `failed`, died of."""
         stopping = asyncio.create_task(stop.wait())
-        fatal = (self._fleet.failed, self._site.failed, self._beside.failed, failed)
+        fatal = (self._fleet.failed, self._site.failed, self._beside.failed, self._receivers.failed, failed)
         try:
             ends: set[asyncio.Future[Any]] = {stopping, *fatal}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -288,6 +292,7 @@ class Gateway:
             for text, failed in (
                 ("a background task died", self._fleet.failed),
                 ("a background task died", self._beside.failed),
+                ("a background task died", self._receivers.failed),
                 ("a line's worker died", self._site.failed),
             )
             if failed.done()
@@ -347,6 +352,8 @@ class Gateway:
         if wanted.bindings != old.bindings or wanted.groups != old.groups:
             self._fleet.set_rules(wanted.bindings, wanted.groups)
             changes += ("bindings changed",)
+        if await self._receivers.apply(wanted.webhooks):
+            changes += ("webhooks changed",)
         follows_law = self._fleet.set_options(fleet_options(wanted, self._released_at))
         if wanted.site != old.site:
             changes += ("site changed",)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from config.event_kinds import KINDS
 from gateway.api.auth import is_still_admitted
 from gateway.api.errors import ApiError, bad_value, shown
 from gateway.api.middleware import ADDRESS, PROTECTION
 from gateway.api.responses import json_bytes
 from gateway.api.services import SERVICES, JournalService
 from gateway.concurrency import in_turns
-from gateway.journal.kinds import KINDS
+from gateway.journal.shape import shown_event
 from gateway.store.contract import StoreError
 from gateway.store.events import EventQuery, SiteEvent
 
@@ -51,18 +52,12 @@ def journal_of(request: web.Request) -> JournalService:
     return journal
 
 
-def object_of_event(event: SiteEvent) -> dict[str, object]:
-    """An event as the gateway's own surface shows it, and as webhooks carry it."""
-    shown = {"id": event.id, "at": event.at, "kind": event.kind, "category": event.category, "panel": event.panel}
-    return {**event.facts, **shown}
-
-
 async def events(request: web.Request) -> web.StreamResponse:
     journal, asked = journal_of(request), _asked(request)
     if STREAM in request.headers.get("Accept", ""):
         return await _stream(request, journal, asked)
     page = await journal.page(EventQuery(after=asked.after or 0, kinds=asked.kinds, limit=asked.limit))
-    body = b"".join([json_bytes(object_of_event(event)) + b"\n" async for event in in_turns(page)])
+    body = b"".join([json_bytes(shown_event(event)) + b"\n" async for event in in_turns(page)])
     return web.Response(body=body, content_type=LINES, charset="utf-8")
 
 
@@ -126,4 +121,4 @@ async def _write(response: web.StreamResponse, chunk: bytes) -> None:
 def _chunk(some: Sequence[SiteEvent], kinds: Collection[str] | None) -> bytes:
     """The bytes of these events on a stream; without any a comment, which readers pass over."""
     chosen = (event for event in some if kinds is None or event.kind in kinds)
-    return b"".join([b"id: %d\ndata: %b\n\n" % (event.id, json_bytes(object_of_event(event))) for event in chosen]) or b":\n\n"
+    return b"".join([b"id: %d\ndata: %b\n\n" % (event.id, json_bytes(shown_event(event))) for event in chosen]) or b":\n\n"

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from config.event_kinds import KINDS, EventKind
 from drivers.trace import client
 from gateway.api.errors import bad_value, shown
 from gateway.api.events import journal_of
@@ -18,7 +19,6 @@ from gateway.api.plain import done, object_in
 from gateway.api.queries import read_query
 from gateway.api.responses import json_bytes, json_text
 from gateway.concurrency import in_turns
-from gateway.journal.kinds import KINDS, EventKind
 from gateway.store.events import Column, EventQuery, SiteEvent
 
 PARAMETERS = ("locale", "from", "to")

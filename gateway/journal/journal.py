@@ -15,8 +15,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
+from config.event_kinds import KINDS
 from gateway.fleet.events import Event
-from gateway.journal.kinds import KINDS
 from gateway.journal.own import own_events
 from gateway.store.contract import Snapshot, Store, StoreError
 from gateway.store.events import EventQuery, SiteEvent
@@ -210,6 +210,11 @@ class Journal:
             return await self._store.events(EventQuery(after=place, limit=limit))
         first = bisect_right(self._recent, place, key=attrgetter("id"))
         return self._recent[first : first + limit]
+
+    async def beyond(self, place: int) -> None:
+        """Wait until there is an event behind a place."""
+        while self.last <= place:
+            await asyncio.wait([self._news])
 
     async def follow(self, place: int, silence_s: float) -> AsyncGenerator[Sequence[SiteEvent], None]:
         """All events behind a place, some at once, as they happen, until `close`; none after `silence_s` seconds without any.

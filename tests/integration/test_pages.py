@@ -18,6 +18,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from config.event_kinds import KINDS
 from config.panel_model import load_models
 from config.settings import (
     HttpSettings,
@@ -28,6 +29,7 @@ from config.settings import (
     StoreSettings,
     UhppoteLineSettings,
     UhppotePanelSettings,
+    WebhookSettings,
 )
 from drivers.bus.statistics import TrafficStatistics
 from drivers.contract import Availability, ItemState, Outcome, Reason
@@ -37,7 +39,6 @@ from gateway.fleet import problems
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.results import PanelResult
 from gateway.fleet.views import EnduranceView, ForeignSlot, ItemView, PanelView, StateWord
-from gateway.journal.kinds import KINDS
 from gateway.ops import audit
 from gateway.ops.metrics import Metrics
 from simulators.faults import FaultRates
@@ -151,6 +152,10 @@ def test_the_reference_has_every_key_of_the_configuration(model: type[BaseModel]
 @pytest.mark.parametrize(("section", "model"), [("http", HttpSettings), ("store", StoreSettings)])
 def test_the_reference_has_every_key_of_a_section(section: str, model: type[BaseModel]) -> None:
     assert {f"{section}.{name}" for name in model.model_fields} <= CONFIG.spans()
+
+
+def test_the_reference_has_every_key_of_a_webhook() -> None:
+    assert WebhookSettings.model_fields.keys() <= CONFIG.spans()
 
 
 def test_the_defaults_of_the_reference_are_those_of_the_code() -> None:

@@ -8,11 +8,11 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
+from config.event_kinds import KINDS
 from drivers.contract import ItemOutcome, ItemState, Reason
 from gateway.fleet import events
 from gateway.journal import journal as journals
 from gateway.journal.journal import Journal, Retention
-from gateway.journal.kinds import KINDS
 from gateway.journal.own import own_events
 from gateway.store.contract import StoreFull
 from gateway.store.events import EventQuery, SiteEvent

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.journal.kinds import KINDS
+from config.event_kinds import KINDS
 from gateway.store.contract import StoreFull
 from gateway.store.events import SiteEvent
 from tests.support.event_site import PANEL, EventSite

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -59,7 +59,3 @@ KINDS: Mapping[str, EventKind] = MappingProxyType(
         "events_cleared": EventKind("system", "medium", "The log was cleared"),
     }
 )
-
-
-def of_category(category: str) -> Collection[str]:
-    return [name for name, kind in KINDS.items() if kind.category == category]

@@ -1,0 +1,118 @@
+"""Hands events on to one receiver: in order, at least once, with back-off, from where it was before a restart.
+
+The events that wait are in the store. Where more than `MOST_WAITING` do, the oldest are passed over, and the receiver is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Protocol
+
+from gateway.fleet.panel.backoff import back_off_s
+from gateway.journal.journal import Journal
+from gateway.store.contract import StoreError
+from gateway.store.events import EventQuery, SiteEvent
+
+_log = logging.getLogger(__name__)
+
+MOST_WAITING = 10_000
+BATCH = 100
+_KEEP_EVERY_S = 1.0
+_LOST = "events_lost"
+
+
+class NotTaken(Exception):
+    """The receiver did not take what was sent; the text says why, and holds no secret."""
+
+
+class Send(Protocol):
+    """Sends some events; raises NotTaken. What it was given once may be given again."""
+
+    async def __call__(self, events: Sequence[SiteEvent]) -> None: ...
+
+
+Keep = Callable[[str, str], Awaitable[None]]
+"""Makes a fact of the site durable: key and value. Raises StoreError."""
+
+
+class Outbox:
+    """`name`: of the receiver, for logs and events. `fact`: the key of the site's fact that keeps its place; `place`: the last
+    event that it took, None: it is new, and gets what happens from now on. `kinds` None: all; `events_lost` is for everybody.
+    """
+
+    def __init__(
+        self, name: str, fact: str, place: int | None, kinds: Collection[str] | None, journal: Journal, keep: Keep, send: Send
+    ) -> None:
+        self.name = name
+        self._fact = fact
+        self._place = journal.last if place is None else place
+        self._kept = place
+        self._kinds = None if kinds is None else frozenset(kinds) | {_LOST}
+        self._journal = journal
+        self._keep = keep
+        self._send = send
+        self._failures = 0
+        self._kept_at = 0.0
+
+    async def run(self) -> None:
+        """Send what happens, without end."""
+        while True:
+            try:
+                await self._go_on()
+            except StoreError as error:
+                _log.warning("events are not handed on", extra={"receiver": self.name, "error": str(error)})
+                await asyncio.sleep(_KEEP_EVERY_S)
+
+    async def _go_on(self) -> None:
+        self._note_dropped()
+        events = await self._journal.after(self._place, BATCH)
+        if not events:
+            await self._keep_place(now=True)
+            await self._journal.beyond(self._place)
+            return
+        chosen = [event for event in events if self._kinds is None or event.kind in self._kinds]
+        try:
+            if chosen:
+                await self._send(chosen)
+        except NotTaken as error:
+            await self._failed(error)
+            return
+        self._failures, self._place = 0, events[-1].id
+        await self._keep_place(now=False)
+
+    async def _failed(self, error: NotTaken) -> None:
+        """Wait longer each time. Raises StoreError."""
+        if not self._failures:
+            _log.warning("events are not taken", extra={"receiver": self.name, "error": str(error)})
+        self._failures += 1
+        await self._pass_over()
+        await asyncio.sleep(back_off_s(self.name, self._failures))
+
+    async def _pass_over(self) -> None:
+        """Where too many events wait the oldest are lost to this receiver. Raises StoreError."""
+        count = await self._journal.count(EventQuery(after=self._place, kinds=self._kinds)) - MOST_WAITING
+        if count > 0:
+            query = EventQuery(after=self._place, kinds=self._kinds, skip=count - 1, limit=1)
+            (last,) = await self._journal.page(query)
+            self._place = last.id
+            self._tell_lost(count, "too many waited for it")
+
+    def _note_dropped(self) -> None:
+        if self._place < self._journal.dropped:
+            self._place = self._journal.dropped
+            self._tell_lost(None, "they were dropped before it took them")
+
+    def _tell_lost(self, count: int | None, why: str) -> None:
+        _log.warning("events are lost to a receiver", extra={"receiver": self.name, "count": count, "reason": why})
+        self._journal.tell(_LOST, receiver=self.name, count=count, why=why)
+
+    async def _keep_place(self, *, now: bool) -> None:
+        """The place is durable soon: what was sent since is sent again after a power cut. Raises StoreError."""
+        loop = asyncio.get_running_loop()
+        if self._kept == self._place or (not now and loop.time() - self._kept_at < _KEEP_EVERY_S):
+            return
+        place = self._place
+        await self._keep(self._fact, str(place))
+        self._kept, self._kept_at = place, loop.time()

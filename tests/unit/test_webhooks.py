@@ -1,0 +1,213 @@
+"""A server that is told of events gets each in order and signed, however often it fails, hangs or is gone, and over restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from config.settings import WebhookSettings
+from drivers.clock import SystemClock
+from gateway.journal import outbox, webhooks
+from gateway.journal.journal import Journal, Retention
+from gateway.journal.receivers import Receivers
+from gateway.store.events import SiteEvent
+from tests.support.memory_store import MemoryStore
+
+SECRET = "a secret"
+NOW = 1_793_484_000.0
+
+
+@dataclass
+class Receiver:
+    """A real HTTP server. `answers`: statuses of the next requests, then 200; 0: it never answers."""
+
+    url: str = ""
+    answers: list[int] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
+    """What it took."""
+    refused: int = 0
+    headers: list[dict[str, str]] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    _came: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        status = self.answers.pop(0) if self.answers else 200
+        if not status:
+            await self.over.wait()
+        async with self._came:
+            if status == 200:
+                self.bodies.append(json.loads(body))
+                self.headers.append({**request.headers})
+                at, code = (part.partition("=")[2] for part in request.headers[webhooks.SIGNATURE].split(","))
+                expected = hmac.new(SECRET.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
+                assert hmac.compare_digest(code, expected)
+            else:
+                self.refused += 1
+            self._came.notify_all()
+        return web.Response(status=status, headers={"Location": self.url})
+
+    @property
+    def events(self) -> list[Any]:
+        return [event for body in self.bodies for event in body["events"]]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [event["n"] for event in self.events if "n" in event]
+
+    async def until(self, met: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10), self._came:
+            await self._came.wait_for(met)
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    app = web.Application()
+    app.router.add_post("/hook", receiver.take)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    yield receiver
+    receiver.over.set()
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def gateway(store: MemoryStore, *hooks: WebhookSettings) -> AsyncIterator[tuple[Journal, Receivers]]:
+    snapshot = await store.open()
+    journal = Journal(store, snapshot, lambda: NOW, Retention(90, 100_000))
+    writing = asyncio.create_task(journal.run())
+    receivers = Receivers(journal, store, snapshot.facts, SystemClock(), lambda: NOW)
+    await receivers.apply(hooks)
+    yield journal, receivers
+    await receivers.stop()
+    journal.stop()
+    await writing
+    await store.close()
+
+
+def numbered(*numbers: int) -> list[SiteEvent]:
+    return [SiteEvent(NOW, "output_on" if number % 2 else "output_off", "gate", {"n": number}) for number in numbers]
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "back_off_s", lambda name, failures: 0.01)
+
+
+def hook(receiver: Receiver, folder: Path, *kinds: str) -> WebhookSettings:
+    secret = folder / "secret"
+    secret.write_text(f"{SECRET}\n")
+    return WebhookSettings(url=receiver.url, secret_file=secret, kinds=kinds)
+
+
+async def test_events_come_in_order_signed_and_as_the_own_surface_shows_them(tmp_path: Path) -> None:
+    async with serving() as receiver, gateway(MemoryStore(), hook(receiver, tmp_path)) as (journal, _):
+        await journal.keep(numbered(1, 2), {})
+        await journal.keep(numbered(3), {})
+        await receiver.until(lambda: len(receiver.events) >= 3)
+        assert receiver.numbers == [1, 2, 3]
+        first = receiver.events[0]
+        assert (first["kind"], first["panel"], first["at"], first["category"]) == ("output_on", "gate", NOW, "info")
+        assert first["id"] < receiver.events[1]["id"]
+        assert receiver.headers[0]["Content-Type"] == "application/json"
+
+
+async def test_what_is_refused_is_sent_again_and_nothing_overtakes_it(tmp_path: Path) -> None:
+    async with serving() as receiver, gateway(MemoryStore(), hook(receiver, tmp_path)) as (journal, _):
+        receiver.answers = [500, 302, 404, 503]
+        await journal.keep(numbered(1), {})
+        await receiver.until(lambda: receiver.refused >= 2)
+        await journal.keep(numbered(2), {})
+        await receiver.until(lambda: len(receiver.numbers) >= 2)
+        assert receiver.numbers == [1, 2]
+        assert receiver.refused == 4
+
+
+async def test_a_server_that_never_answers_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "ANSWERED_WITHIN_S", 0.2)
+    async with serving() as receiver, gateway(MemoryStore(), hook(receiver, tmp_path)) as (journal, _):
+        receiver.answers = [0, 0]
+        await journal.keep(numbered(1), {})
+        await receiver.until(lambda: bool(receiver.numbers))
+        assert receiver.numbers == [1]
+
+
+async def test_a_restart_loses_nothing_and_a_new_webhook_gets_no_history(tmp_path: Path) -> None:
+    store = MemoryStore()
+    async with gateway(store) as (journal, _):
+        await journal.keep(numbered(1), {})
+    async with serving() as receiver:
+        async with gateway(store, hook(receiver, tmp_path)) as (journal, _):
+            await journal.keep(numbered(2), {})
+            await receiver.until(lambda: bool(receiver.numbers))
+            receiver.answers = [500] * 10_000
+            await journal.keep(numbered(3, 4), {})
+            await receiver.until(lambda: receiver.refused > 0)
+        store.crash(lose_lazy=True)
+        receiver.answers = []
+        async with gateway(store, hook(receiver, tmp_path)) as (journal, _):
+            await journal.keep(numbered(5), {})
+            await receiver.until(lambda: 5 in receiver.numbers)
+    assert sorted(set(receiver.numbers)) == [2, 3, 4, 5]
+    assert receiver.numbers[-3:] == [3, 4, 5]
+
+
+async def test_only_the_kinds_that_were_named_are_sent(tmp_path: Path) -> None:
+    async with serving() as receiver, gateway(MemoryStore(), hook(receiver, tmp_path, "output_on")) as (journal, _):
+        await journal.keep(numbered(1, 2, 3), {})
+        await receiver.until(lambda: len(receiver.numbers) >= 2)
+        assert receiver.numbers == [1, 3]
+
+
+async def test_a_server_that_is_gone_for_long_loses_the_oldest_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MOST_WAITING", 5)
+    async with serving() as receiver, gateway(MemoryStore(), hook(receiver, tmp_path)) as (journal, _):
+        receiver.answers = [500] * 3
+        await journal.keep(numbered(*range(20)), {})
+        await receiver.until(lambda: 19 in receiver.numbers)
+        assert receiver.numbers == [15, 16, 17, 18, 19]
+        await receiver.until(lambda: receiver.events[-1]["kind"] == "events_lost")
+        lost = receiver.events[-1]
+        assert (lost["count"], lost["receiver"], lost["why"]) == (15, "webhook 127.0.0.1", "too many waited for it")
+
+
+async def test_a_reload_ends_one_webhook_and_leaves_another_alone(tmp_path: Path) -> None:
+    async with serving() as one, serving() as other:
+        kept, gone = hook(one, tmp_path), hook(other, tmp_path)
+        async with gateway(MemoryStore(), kept, gone) as (journal, receivers):
+            await journal.keep(numbered(1), {})
+            await one.until(lambda: bool(one.numbers))
+            await other.until(lambda: bool(other.numbers))
+            assert not await receivers.apply([kept, gone])
+            assert await receivers.apply([kept])
+            await journal.keep(numbered(2), {})
+            await one.until(lambda: 2 in one.numbers)
+            assert other.numbers == [1]
+
+
+async def test_a_secret_that_cannot_be_read_sends_nothing_unsigned(tmp_path: Path) -> None:
+    async with serving() as receiver:
+        settings = hook(receiver, tmp_path)
+        settings.secret_file.unlink()
+        async with gateway(MemoryStore(), settings) as (journal, _):
+            await journal.keep(numbered(1), {})
+            await journal.keep(numbered(2), {})
+            assert receiver.bodies == []
+            hook(receiver, tmp_path)
+            await receiver.until(lambda: len(receiver.numbers) == 2)
