@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, cast
 
 from aiohttp import web
 
-from config.event_kinds import KINDS, EventKind
 from drivers.trace import client
 from gateway.api.errors import bad_value, shown
 from gateway.api.events import journal_of
@@ -18,8 +15,10 @@ from gateway.api.listing import page_of
 from gateway.api.plain import done, object_in
 from gateway.api.queries import read_query
 from gateway.api.responses import json_bytes, json_text
+from gateway.api.services import SERVICES
 from gateway.concurrency import in_turns
-from gateway.store.events import Column, EventQuery, SiteEvent
+from gateway.journal.vendor_form import log_item
+from gateway.store.events import Column, EventQuery
 
 PARAMETERS = ("locale", "from", "to")
 _MS_FROM = 100_000_000_000
@@ -38,41 +37,6 @@ _COLUMNS: Mapping[str, Column] = MappingProxyType({"timestamp": "at", "category"
 _NEWEST_FIRST: tuple[tuple[Column, bool], ...] = (("at", True),)
 
 
-@dataclass(frozen=True, slots=True)
-class LogName:
-    key: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class LogModel:
-    """`lock`: the number of the door, 0 where there is none."""
-
-    lock: int = 0
-    owner: str = ""
-    number: str = ""
-    card: str = ""
-    apartment_address: str = ""
-    type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LogInfo:
-    text: str = ""
-    model: LogModel = field(default_factory=LogModel)
-
-
-@dataclass(frozen=True, slots=True)
-class LogItem:
-    """`timestamp`: Unix milliseconds."""
-
-    timestamp: int
-    category: str
-    priority: str
-    name: LogName
-    info: LogInfo
-
-
 async def log(request: web.Request) -> web.Response:
     """The newest events first, unless an order is asked for."""
     journal = journal_of(request)
@@ -87,7 +51,8 @@ async def log(request: web.Request) -> web.Response:
         limit=said.limit,
     )
     total, page = await journal.count(query), await journal.page(query)
-    items = [json_bytes(log_item(event)) async for event in in_turns(page)]
+    doors = request.app[SERVICES].doors.doors
+    items = [json_bytes(log_item(event, doors)) async for event in in_turns(page)]
     return json_text(page_of(items, total, said, CHOICE))
 
 
@@ -99,44 +64,6 @@ def _instant(request: web.Request, name: str) -> float | None:
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise bad_value(name, "a time in Unix seconds or milliseconds", shown(text))
     return int(text) / 1000 if int(text) >= _MS_FROM else float(text)
-
-
-def log_item(event: SiteEvent) -> LogItem:
-    """An event in the vendor's form."""
-    kind = KINDS.get(event.kind, EventKind("system", "low", event.kind))
-    name = LogName(event.kind, kind.text)
-    return LogItem(int(event.at * 1000), event.category, event.priority, name, LogInfo(_text(event), model_of(event)))
-
-
-def model_of(event: SiteEvent) -> LogModel:
-    """Who and where, as far as it is known."""
-    person = cast("Mapping[str, Any]", event.facts.get("identifier") or {})
-    number = str(person.get("number", event.facts.get("number", "")))
-    kind = str(person.get("type", "card" if "number" in event.facts else ""))
-    card = number if kind in ("card", "ukey") else ""
-    return LogModel(lock_of(event), str(person.get("owner", "")), number, card, "", kind)
-
-
-def lock_of(event: SiteEvent) -> int:
-    output = event.facts.get("output")
-    lock = event.facts.get("lock", 0 if output is None else output + 1)
-    return lock if isinstance(lock, int) else 0
-
-
-def _text(event: SiteEvent) -> str:
-    return ", ".join(_parts(event))
-
-
-def _parts(event: SiteEvent) -> Iterator[str]:
-    if event.panel is not None:
-        yield event.panel
-    model = model_of(event)
-    yield from (part for part in (model.owner, model.number) if part)
-    if model.lock:
-        yield f"lock {model.lock}"
-    for name in ("reason", "why", "count", "user", "address", "detail"):
-        if event.facts.get(name) is not None:
-            yield str(event.facts[name]).replace("_", " ")
 
 
 async def clear(request: web.Request) -> web.Response:

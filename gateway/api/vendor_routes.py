@@ -27,6 +27,7 @@ from gateway.api.shapes import (
     UidItems,
     Upsert,
 )
+from gateway.journal.vendor_form import LogItem
 
 _PANELS: Mapping[str, str] = MappingProxyType({"panels": "`all`, `failed` or `none` of the panels in each entry"})
 _LOGIN: Mapping[str, str] = MappingProxyType({"username": "the user", "password": "the MD5 of the password, in hexadecimal"})
@@ -132,7 +133,7 @@ def _forwards() -> Iterator[Route]:
 
 def _commands() -> Iterator[Route]:
     for path in ("/log/items", "/log/list"):
-        yield Route("GET", path, logs.log, "lists events, the newest first", Lists(logs.LogItem, logs.CHOICE), query=_LOG)
+        yield Route("GET", path, logs.log, "lists events, the newest first", Lists(LogItem, logs.CHOICE), query=_LOG)
     yield Route("GET", "/security/ipcam", commands.nothing_listed, "lists cameras: there are none", Lists(dict, Choice({})))
     clears = {"data_types": ["logs"], "clear_fields": ["logs"]}
     yield Route("POST", "/system/data/clear", logs.clear, "clears logs, and nothing else", body=Json(clears, partly=True))

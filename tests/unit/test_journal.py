@@ -9,7 +9,8 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from config.event_kinds import KINDS
-from drivers.contract import ItemOutcome, ItemState, Reason
+from drivers.contract import ItemOutcome, ItemState, Outcome, Reason
+from drivers.trace import Client
 from gateway.fleet import events
 from gateway.journal import journal as journals
 from gateway.journal.journal import Journal, Retention
@@ -168,6 +169,38 @@ def test_the_gateways_own_events_are_in_the_journal(event: events.Event, kind: s
     assert (told.at, told.kind, told.panel) == (NOW, kind, "gate")
     assert facts.items() <= told.facts.items()
     assert kind in KINDS
+
+
+def commanded(
+    action: events.DoorAction, outcome: Outcome = Outcome.ACKNOWLEDGED, *, remote: bool = False
+) -> events.DoorCommanded:
+    reason = None if outcome is Outcome.ACKNOWLEDGED else Reason.NO_REPLY
+    place = ("front", "Front door", 2, "gate", 3)
+    return events.DoorCommanded(*place, action, outcome, reason, 5.0, Client("ann", "::1"), remote)
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        (commanded("open"), "access_granted_by_api_call"),
+        (commanded("open", remote=True), "access_granted_by_remote_server_api_call"),
+        (commanded("open", Outcome.UNCONFIRMED), "door_command_failed"),
+        (commanded("hold"), "door_held_open"),
+        (commanded("closed"), "door_hold_ended"),
+        (commanded("emergency_open"), "emergency_lock_is_opened"),
+        (commanded("emergency_close"), "emergency_lock_is_closed"),
+    ],
+)
+def test_a_door_counts_as_opened_only_where_the_panel_said_so(event: events.DoorCommanded, kind: str) -> None:
+    (told,) = own_events(event, NOW)
+    assert (told.kind, told.panel, told.facts["lock"], told.facts["user"]) == (kind, "gate", 2, "ann")
+    assert told.facts.get("reason") == (event.reason and "no_reply")
+    assert kind in KINDS
+
+
+def test_a_refusal_in_the_name_of_a_remote_server_is_told() -> None:
+    (told,) = own_events(events.DoorDenied(1, None), NOW)
+    assert (told.kind, told.facts) == ("access_denied_by_remote_server_api_call", {"lock": 1})
 
 
 def test_what_concerns_the_audit_trail_alone_is_no_event() -> None:
