@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import cast
 
+import pytest
+
 from config.settings import SimulatorSettings
 from drivers.contract import (
     Acknowledgement,
@@ -318,6 +320,36 @@ def test_a_clock_that_needs_its_table_again_is_due() -> None:
         status = await driver.status(P, None)
         assert isinstance(status, PanelStatus)
         assert status.clock is None
+
+    run_virtual(run())
+
+
+@pytest.mark.parametrize(("model", "address"), [("open-access-panel", 0x0100), ("ge-a-series", 50_035), ("domat-fc013", 49)])
+def test_a_clock_is_never_set_to_the_time_of_a_write_that_a_bad_line_lost(model: str, address: int) -> None:
+    """A line that repeats the same words would set the time of their first try."""
+
+    async def run() -> None:
+        driver, wire = panel_on_wire(model)
+        tries: list[Request] = []
+
+        async def lost_at_first(request: Request) -> bool:
+            if request.writes and request.address == address:
+                tries.append(request)
+                if len(tries) == 1:
+                    await wire.clock.sleep(10)
+                    return False
+            return True
+
+        wire.before = lost_at_first
+        wire.panel.oscillator.jump(-600)
+        assert (await driver.set_clock(ClockSetting(int(wire.clock.wall()), 0), P, None)).outcome is Outcome.ACKNOWLEDGED
+        assert len(tries) == 2
+        assert not any(request.repeatable for request in tries)
+        status = await driver.status(P, None)
+        assert isinstance(status, PanelStatus)
+        assert status.clock is not None
+        day, second = status.clock
+        assert abs(day * 86_400 + second - wire.clock.wall()) <= 2
 
     run_virtual(run())
 

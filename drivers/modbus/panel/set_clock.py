@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from config.panel_parts import FieldsClock, UnixTableClock
 from drivers.contract import ClockSetting
-from drivers.errors import VerifyFailed
+from drivers.errors import Unconfirmed, VerifyFailed
 from drivers.modbus.panel.clock_words import (
     TABLE_WORDS,
     WALL_WORDS,
@@ -66,20 +66,26 @@ class ClockWriter:
     async def write(self, setting: ClockSetting, call: Call) -> None:
         """Set the clock and verify it. Raises DriverError.
 
-        A frame that waited long in the line's queue carries an old time: it is written again with that wait added.
+        A frame that waited long in the line's queue carries an old time: it is written again with that wait added. For the same
+        reason the line never repeats one: what became of it is read, and the time of then is written.
         """
         started = self._unit.clock.monotonic()
-        lead = 0.0
+        lead, lost = 0.0, None
         for _ in range(_ATTEMPTS):
             asked = self._unit.clock.monotonic()
             now = setting.instant + asked - started
             self.settings_written |= await prepare(self._unit, _BEFORE_CLOCK, call)
-            await self._unit.exchange(self._request(setting, round(now + lead)), call)
-            lead = self._unit.clock.monotonic() - asked
+            request = replace(self._request(setting, round(now + lead)), repeatable=False)
+            try:
+                await self._unit.exchange(request, call)
+            except Unconfirmed as error:
+                lead, lost = 0.0, error
+            else:
+                lead, lost = self._unit.clock.monotonic() - asked, None
             if await self._took(setting, started, call):
                 self._set_at = self._unit.clock.monotonic()
                 return
-        raise VerifyFailed("the panel's clock does not show the time that was set")
+        raise lost or VerifyFailed("the panel's clock does not show the time that was set")
 
     def _request(self, setting: ClockSetting, instant: int) -> Request:
         codec, base = self._unit.model.clock, self._unit.model.addressing.base
