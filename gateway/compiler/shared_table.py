@@ -66,6 +66,7 @@ def _all_as_held(profiles: Sequence[BoundProfile], moment: Moment, options: Comp
     link_ids = {bound.profile.link_id for bound in profiles}
     return (
         set(held.outcomes) == link_ids == set(held.generations)
+        and _placed(held) <= link_ids
         and not options.taken.intersection(held.slots)
         and not _due(profiles, moment, held)
         and all(acknowledged(bound, held) for bound in profiles)
@@ -245,9 +246,13 @@ def _still(member: Candidate, reach: int, panel: Panel) -> bool:
 
 def _nothing_new(joint: Joint, panel: Panel) -> bool:
     """Whether the tables that the panel holds are the desired ones."""
-    placed = {link_id for link_id, numbers in panel.held.allocation.items() if numbers and link_id in panel.held.generations}
     wanted = {member.link_id for member in joint.members}
-    return not panel.due and bool(wanted) and placed == wanted and all(map(panel.promised, joint.members))
+    return not panel.due and bool(wanted) and _placed(panel.held) == wanted and all(map(panel.promised, joint.members))
+
+
+def _placed(held: PanelImage) -> set[str]:
+    """Whose slots the panel holds, those too of which it is not known what they are."""
+    return {link_id for link_id, numbers in held.allocation.items() if numbers}
 
 
 def _unmoved(joint: Joint, candidates: Sequence[Candidate], drafts: Mapping[str, Draft], panel: Panel) -> PanelImage:

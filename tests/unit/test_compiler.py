@@ -333,3 +333,21 @@ def test_an_explanation_of_what_is_not_compiled() -> None:
     refused = compiled(bound(monthly), DOMAT)
     found = explain(monthly, READINGS, at("2026-11-02T10:00"), refused, PanelImage(), DOMAT)
     assert (found.compiled, found.held, found.differs_at) == (None, False, "compiled")
+
+
+@pytest.mark.parametrize("others", [(), ("b",)], ids=["alone", "beside another"])
+@pytest.mark.parametrize("capabilities", [OPEN_PANEL, GE, DOMAT])
+def test_what_leaves_goes_though_nobody_can_tell_what_is_in_its_slot(
+    capabilities: PanelCapabilities, others: tuple[str, ...]
+) -> None:
+    """A write to it was cut off: its slot reads as nothing that was ever asked for."""
+    held = compiled(bound(*(weekly(each) for each in ("a", *others))), capabilities)
+    (number,) = held.allocation["a"]
+    slots = {**held.slots, number: replace(held.slots[number], periods=(), opaque=(1, 2, 3))}
+    known = () if capabilities is DOMAT else others
+    outcomes, generations = {each: held.outcomes[each] for each in known}, {each: held.generations[each] for each in known}
+    cut_off = replace(held, slots=slots, outcomes=outcomes, generations=generations)
+    image = compiled(bound(*map(weekly, others)), capabilities, held=cut_off)
+    assert "a" not in image.allocation
+    assert all(slot.opaque is None and "a" not in slot.link_ids for slot in image.slots.values())
+    assert set(image.allocation) == set(others)
