@@ -22,6 +22,7 @@ from simulators.panel import SimulatedPanel
 from tests.judge import seconds_on_wall, wall_clock
 from tests.support.ledger import MINUTES, Ledger, Version
 from tests.support.minutes import opened, span, united
+from tests.support.worn_cells import worn_cells
 
 NEAR_S = 6.0
 """A panel's clock is right within so much."""
@@ -44,7 +45,7 @@ class OpenMinutes:
     def __init__(self, panel: SimulatedPanel, ledger: Ledger, zone: ZoneInfo, right: Callable[[], float]) -> None:
         self.panel, self.lies, self.counts = panel, list[str](), Counter[str]()
         self.strange = self.struck = panel.model == "domat-fc013"
-        self.cells: Counter[str] = Counter()
+        self.cells = worn_cells(panel)
         """Writes to its storage, by cell."""
         self._ledger, self._zone, self._right = ledger, zone, right
         self._seen: tuple[object, ...] = ()
@@ -52,7 +53,6 @@ class OpenMinutes:
 
         def watched(pdu: bytes) -> bytes:
             shown = self._error()
-            self._count(pdu)
             reply = handle(pdu)
             if pdu[0] in WRITES:
                 self._written(shown)
@@ -238,20 +238,8 @@ class OpenMinutes:
 
     # storage
 
-    def _count(self, pdu: bytes) -> None:
-        """Which cells a request writes."""
-        if self.panel.makes_durable(pdu):
-            self.cells.update(_words(pdu) if self.panel.model == "domat-fc013" else ("commit",))
-        elif isinstance(self.panel, OpenAccessPanel) and pdu[0] in WRITES and pdu[1] == 2 and pdu[2] in (2, 3):
-            self.cells[f"erase {pdu[1:].hex()}"] += 1
-
     def most_written(self) -> int:
         return max(self.cells.values(), default=0)
-
-
-def _words(pdu: bytes) -> Iterable[str]:
-    first = int.from_bytes(pdu[1:3], "big")
-    return (str(first + number) for number in range(1 if pdu[0] == 6 else int.from_bytes(pdu[3:5], "big")))
 
 
 def _first(mask: int) -> str:

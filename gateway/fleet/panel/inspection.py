@@ -160,7 +160,7 @@ class Inspection:
         due = state.wear.due({}, narrows=bool(state.leaving))
         if due is not None:
             return due
-        await state.wear.begin({}, {}, narrows=bool(state.leaving))
+        await state.wear.begin({}, {state.driver.capabilities.storage: 1}, narrows=bool(state.leaving))
         said = await state.driver.save(priority, None)
         state.wear.ended(said.outcome)
         return None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
