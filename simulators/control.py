@@ -9,7 +9,7 @@ be empty or `{"serial": …}`, a number or hexadecimal text; without one the uni
 `POST /panels/{id}/read` shows an identifier to a reader: `{"type": "card", "number": "1234", "door": "first"}`. Types and
 numbers are the panel API's; a door is `first` (reader 0), `second` (reader 1) or a reader's number from 0 on. The answer is
 `{"granted": true, "reason": "granted"}`, or false with the panel's objection: `unknown`, `clock_not_set`, `not_valid_now`,
-`no_passes`, `schedule_closed`, `not_this_door`.
+`no_passes`, `schedule_closed`, `not_this_door`. With `ago_s` it was that long ago (seconds): it is logged then and nothing moves.
 
 `POST /lines/{id}/faults` takes `{"seed": 1, "rates": {"lose": 0.1}}`; rates that are not named are 0, so `{}` ends all faults.
 
@@ -47,6 +47,7 @@ _ACTIONS: dict[str, Callable[[SimulatedPanel], None]] = {
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,16}")
 _DOORS = {"first": 0, "second": 1}
 _SERIALS = 1 << 64
+_LONGEST_AGO_S = 7 * 86_400
 
 
 class Unusable(ValueError):
@@ -104,9 +105,9 @@ def parse_faults(data: bytes) -> Faults:
         raise Unusable(str(error)) from error
 
 
-def parse_reading(data: bytes) -> tuple[str, str, int]:
-    """The type, number and reader. Raises BadRequest."""
-    body = _usable(data, ("type", "number", "door"))
+def parse_reading(data: bytes) -> tuple[str, str, int, float | None]:
+    """The type, number and reader, and how long ago it was (seconds; None: now). Raises BadRequest."""
+    body = _usable(data, ("type", "number", "door", "ago_s"))
     for key in ("type", "number"):
         if not isinstance(body.get(key), str):
             raise BadRequest(f"{key}: expected a string")
@@ -115,7 +116,10 @@ def parse_reading(data: bytes) -> tuple[str, str, int]:
         door = _DOORS.get(door)
     if isinstance(door, bool) or not isinstance(door, int):
         raise BadRequest("door: first, second, or a reader's number from 0 on")
-    return body["type"], body["number"], door
+    ago_s = body.get("ago_s")
+    if ago_s is not None and (isinstance(ago_s, bool) or not isinstance(ago_s, int | float) or not 0 <= ago_s <= _LONGEST_AGO_S):
+        raise BadRequest(f"ago_s: expected seconds, at most {_LONGEST_AGO_S}")
+    return body["type"], body["number"], door, ago_s
 
 
 def parse_serial(data: bytes) -> int | None:
@@ -201,9 +205,10 @@ class Control:
 
     async def _read(self, request: web.Request) -> web.Response:
         panel = self._panel(request)
-        kind, number, door = parse_reading(await request.read())
+        kind, number, door, ago_s = parse_reading(await request.read())
         try:
-            return web.json_response(asdict(panel.read(kind, number, door)))
+            reading = panel.read(kind, number, door) if ago_s is None else panel.read_earlier(kind, number, door, ago_s)
+            return web.json_response(asdict(reading))
         except CannotRead as error:
             raise BadRequest(str(error)) from error
 

@@ -290,6 +290,14 @@ class OpenAccessPanel(SimulatedPanel):
         self._catch_up()
         return Reading(granted, decision.name.lower())
 
+    def read_earlier(self, kind: str, number: str, door: int, ago_s: float) -> Reading:
+        key, now, local = self._shown(kind, number, door), self._clock.unix(), self.local_second()
+        was_open = () if local is None else self._open_at(int(local - ago_s) // 60)
+        slot, decision = self._readers.decide(key, door, None if now is None else now - ago_s, was_open)
+        granted = decision is Decision.GRANTED
+        self.record_event(EventKind.GRANTED if granted else EventKind.DENIED, slot, door, decision.value, ago_s)
+        return Reading(granted, decision.name.lower())
+
     def would_read(self, kind: str, number: str, door: int, unix_minute: int, local_minute: int) -> Reading:
         """What it would answer if its clock said so; nothing is counted, moved or logged. Raises CannotRead."""
         key = self._shown(kind, number, door)

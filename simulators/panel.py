@@ -133,6 +133,12 @@ class SimulatedPanel(ABC):
         """
         raise CannotRead(f"{self.model} has no readers")
 
+    def read_earlier(self, kind: str, number: str, door: int, ago_s: float) -> Reading:
+        """Show an identifier `ago_s` seconds ago: logged with that time and decided by what the panel holds now. Nothing is
+        counted and nothing moves. Raises CannotRead.
+        """
+        raise CannotRead(f"{self.model} logs nothing that was earlier")
+
     def details(self) -> dict[str, object]:
         """Further facts about this model, for JSON."""
         return {}

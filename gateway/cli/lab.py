@@ -21,8 +21,10 @@ from typing import Any, Protocol
 from config.loader import load_settings
 from config.settings import AnyLine, ModbusRtuLine, Settings
 from gateway import app
+from gateway.cli.lab_people import NotFilled, fill
 from gateway.cli.output import Mistakes, counted
 from gateway.cli.reading import read_settings
+from gateway.concurrency import Supervisor
 from gateway.fleet.bindings import Bindings
 
 Place = str | tuple[str, int]
@@ -99,9 +101,11 @@ def run_simulated(
     return _run(simulate(settings, partial(make, control_port=control_port)))
 
 
-def run_lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[Simulated]], control_port: int) -> int:
-    """`port`: in place of the example's. Raises Mistakes."""
-    return _run(lab(port, partial(make, control_port=control_port)))
+def run_lab(
+    port: int | None, make: Callable[..., AbstractAsyncContextManager[Simulated]], control_port: int, people: int = 0
+) -> int:
+    """`port`: in place of the example's; `people`: how many there are from the start, with a day's events. Raises Mistakes."""
+    return _run(lab(port, partial(make, control_port=control_port), people))
 
 
 def _run(work: Coroutine[Any, Any, int]) -> int:
@@ -228,7 +232,15 @@ def _first_request(settings: Settings, url: str, control: str) -> str:
     )
 
 
-async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[Simulated]]) -> int:
+async def _filled(settings: Settings, url: str, control: str, people: int) -> None:
+    """A lab that cannot be filled goes on without people."""
+    try:
+        _print(await fill(settings, url, control, people))
+    except NotFilled as error:
+        sys.stderr.write(f"people: {error}\n")
+
+
+async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[Simulated]], people: int = 0) -> int:
     """Simulated panels and a gateway from `config/examples/lab.toml`, with all they write in a directory that goes away.
 
     Raises CannotStart, and what crashed in a simulated panel or in the gateway.
@@ -253,11 +265,15 @@ async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[
                 last = LAST.format(url=url, control=simulated.control_url, panel=panel, config=config)
                 _print(last)
                 _again_on_enter(last, stack)
+                if people:
+                    beside.spawn(_filled(wired, url, simulated.control_url, people), "people")
 
+            beside = Supervisor()
             serving = asyncio.create_task(app.serve(wired, None, ready))
-            ends: set[asyncio.Future[Any]] = {serving, simulated.failed}
+            ends: set[asyncio.Future[Any]] = {serving, simulated.failed, beside.failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if simulated.failed.done():
+            await beside.stop(0)
+            if simulated.failed.done() or beside.failed.done():
                 serving.cancel()
                 await asyncio.wait({serving})
                 return 1  # leaving the simulated site raises the crash

@@ -1,5 +1,6 @@
 """What a person sees who runs the lab and follows the README: the whole main job, through the real ports."""
 
+import asyncio
 import copy
 import json
 import re
@@ -117,6 +118,30 @@ async def test_the_first_person_of_the_lab_is_known_at_the_first_reader(tmp_path
         assert (entry["success"], entry["extended_info"], by_panel["lobby"]) == (True, "created", "exact"), entry
         shown = await control.read("lobby", json.loads(lab.output.rsplit("--data '", 1)[1].split("'", 1)[0]))
         assert shown["granted"] or shown["reason"] == "schedule_closed", shown
+
+
+async def test_a_lab_with_people_has_a_day_of_events_to_look_at(tmp_path: Path) -> None:
+    log = tmp_path / "lab.log"
+    async with (
+        run("lab", "--port", "0", "--people", "6", log=log, ready="their day at the readers") as lab,
+        logged_in(lab.url) as client,
+    ):
+        items = (await client.call("GET", "/api/v1/access/identifier/items?limit=100"))["list_items"]
+        assert len(items) == 6
+        assert {each["identifier_type"] for each in items} == {"card"}
+        async with asyncio.timeout(20):
+            while True:
+                told = await client.call("GET", "/api/v1/log/items?filter_field=category&filter_value=access&limit=100")
+                if len(told["list_items"]) >= 25:
+                    break
+                await asyncio.sleep(0.2)
+        assert len(told["list_items"]) == 25
+        keys = {each["name"]["key"] for each in told["list_items"]}
+        assert keys >= {"access_granted_by_valid_identifier", "access_denied_by_unknown_card"}
+        named = [each for each in told["list_items"] if each["info"]["model"]["owner"]]
+        assert len(named) == 24
+        times = [each["timestamp"] for each in told["list_items"]]
+        assert 3600_000 < max(times) - min(times) <= 86_400_000
 
 
 async def test_the_first_door_of_the_lab_opens_and_so_does_that_of_a_relay_board(tmp_path: Path) -> None:

@@ -460,3 +460,16 @@ def test_committed_words_are_those_of_the_last_good_commit(data: st.DataObject) 
             assert door.holding(0x4000 + 16 * slot, 16) == held.get(("identifier", slot), (0,) * 16)
             assert door.holding(0xC000 + 16 * slot, 16) == (held | staged).get(("identifier", slot), (0,) * 16)
         assert door.facts(17) == (len(staged),)
+
+
+def test_a_reading_of_earlier_is_logged_with_its_time_decided_by_that_hour_and_moves_nothing() -> None:
+    door = Door()
+    door.hold(identifier(0, CARD, 1234, references=(0,)), schedules=[schedule(0, ONE, MONDAYS)])
+    assert door.reads() == "schedule_closed"
+    assert door.panel.read_earlier("card", "1234", 0, 86_400.0).granted
+    assert not any(door.coils())
+    assert door.last_event()[0] == 1
+    granted = [words for words in door.events() if words[4] == 1]
+    assert granted[-1][2] << 16 | granted[-1][3] == TUESDAY_10 - 86_400
+    with pytest.raises(CannotRead):
+        door.panel.read_earlier("face", "1", 0, 60.0)

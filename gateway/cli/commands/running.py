@@ -38,16 +38,17 @@ def serve(config: Path, new_store: bool, host: str | None, port: int | None) -> 
     return service.serve(config, host, port, new_store=new_store)
 
 
-@command("lab", "lab", "lab --port 0")
+@command("lab", "lab", "lab --port 0", "lab --people 50")
 @click.option("--port", type=options.PORT, metavar="PORT", help="Port of the gateway; 0 picks a free one.")
+@click.option("--people", type=click.IntRange(0, 400), default=0, metavar="N", help="Fill the site with N people and their day.")
 @options.control_port
 @options.log_level
 @click.pass_obj
-def lab(simulators: Simulators, port: int | None, control_port: int) -> int:
+def lab(simulators: Simulators, port: int | None, people: int, control_port: int) -> int:
     """Run a gateway with simulated panels, nothing else to set up."""
     from gateway.cli import lab
 
-    return lab.run_lab(port, simulators.site, control_port)
+    return lab.run_lab(port, simulators.site, control_port, people)
 
 
 @command("simulate", "simulate --config site.toml")
