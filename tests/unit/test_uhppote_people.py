@@ -163,3 +163,23 @@ def test_who_loses_a_card_does_not_wait_for_hundreds_who_get_one() -> None:
         await town.close()
 
     run_virtual(main())
+
+
+def test_an_event_never_names_who_got_the_number_after_it() -> None:
+    async def main() -> None:
+        town = Boards()
+        await town.open()
+        await town.do("people", [person_body(1, "1", None, "first", None, None), person_body(2, "2", None, "first", None, None)])
+        await town.settle()
+        for card in ("1", "2"):
+            town.board("lobby").read("card", card, 0)
+        await town.do("people", [person_body(1, "3", None, "first", None, None), person_body(3, "1", None, "first", None, None)])
+        await asyncio.sleep(10)
+        town.board("lobby").read("card", "1", 0)
+        await asyncio.sleep(3)
+        await town.settle()
+        told = [event for event in town.store.kept_events if event.kind.startswith("access_")]
+        assert [each.facts.get("identifier", {}).get("owner") for each in told] == ["person 1", "person 2", "person 3"]
+        await town.close()
+
+    run_virtual(main())

@@ -49,7 +49,7 @@ class EventReader:
         self._context = context
         facts = {} if fact is None else json.loads(fact)
         self._place: LogPlace | None = place_of(facts) if facts else None
-        self._holders = Holders(facts)
+        self._holders = Holders(facts, commits=not self._names_numbers)
         self._keeping = asyncio.Lock()
         self._handing: HandOver | None = None
         self._stopped = asyncio.Event()
@@ -118,7 +118,7 @@ class EventReader:
             if place == self._place:
                 return
             if self._place is None or place.serial != self._place.serial:
-                self._holders = Holders()
+                self._holders = Holders(commits=not self._names_numbers)
             await self._keep(place, () if lost is None else (lost,))
 
     async def _read_on(self, place: LogPlace, end: LogPage, unit: object) -> bool:
@@ -183,16 +183,13 @@ class EventReader:
         instant = self._instant(found)
         if instant is None:
             facts["clock"] = "unset"
-        owner = None if found.card is None else self._context.ours.owner(("card", found.card, 0))
-        if found.sequence > place.strange:
-            person = self._shown(owner, instant)
-            if found.slot is not None:
-                person = self._holders.of(found.slot, found.sequence, self._person(owners.get(found.slot)))
-            if person is not None:
-                facts["identifier"] = person
-        if found.card is not None and owner is None:
+        met = found.card if self._names_numbers else found.slot
+        person = None if met is None else self._holders.of(met, found.sequence, self._person(owners.get(met)))
+        if person is not None and found.sequence > place.strange:
+            facts["identifier"] = person
+        unknown = found.card is not None and person is None and self._context.ours.owner(("card", found.card, 0)) is None
+        if unknown:
             facts["number"] = str(found.card)
-        unknown = found.card is not None and owner is None
         return SiteEvent(now if instant is None else instant, kind_of(found, unknown=unknown), panel, facts)
 
     def _instant(self, found: LoggedEvent) -> int | None:
@@ -200,24 +197,18 @@ class EventReader:
             return found.instant
         return instant_of(self._context.options.readings.zone, found.local_second)
 
-    def _shown(self, owner: str | None, instant: int | None) -> Person | None:
-        """The person whose number was shown: who has it, if that has not changed since; who had it last, if nobody has it now."""
-        item = None if owner is None else self._context.ours.item(owner)
-        if item is None or (item.content is not None and (instant is None or instant < int(item.changed_at) - self._slack_s)):
-            return None
-        return person_of(item)
-
-    @property
-    def _slack_s(self) -> int:
-        """How far the panel's clock may be behind."""
-        return self._state.settings.clock_bound_s
-
     def _owners(self) -> Mapping[int, str]:
-        """Who has each slot by what the panel holds, or may hold; else by what the store has given out."""
+        """Who has each slot (or number, where events name these) by what the panel holds, or may hold; else by what the store has
+        given out."""
         given = {slot: key for key, slots in self._state.allocation.items() if is_identifier(key) for slot in slots}
+        given = {} if self._names_numbers else given
         for image in reversed(self._state.images()):
-            given |= slots_of(image)
+            given |= self._held(image)
         return given
+
+    def _held(self, image: PanelImage) -> dict[int, str]:
+        held = slots_of(image)
+        return {image.identifiers[slot].number: key for slot, key in held.items()} if self._names_numbers else held
 
     def _person(self, key: str | None) -> Person | None:
         return None if key is None else person_of(self._context.ours.item(key))
@@ -231,9 +222,7 @@ class EventReader:
         """
         if not self._has_log or not (before.identifiers or after.identifiers):
             return None
-        if self._names_numbers:
-            return await self._hand_over({}, priority) if self._place is None else None
-        had, gets = slots_of(before), slots_of(after)
+        had, gets = self._held(before), self._held(after)
         persons = {
             slot: person for slot, key in had.items() if gets.get(slot) != key and (person := self._person(key)) is not None
         }

@@ -1,4 +1,5 @@
 """Who held the identifier slots of a panel at the place up to which its log was read: an event names the person of its time.
+Where a panel logs numbers in place of slots, all this is said of numbers.
 
 A hand-over is known here before it is written to the panel. It takes effect where the log shows the commit that carried it, so
 that neither a late reading nor a restart of the gateway gives one person's event to another.
@@ -75,8 +76,10 @@ class Settled:
 class Holders:
     """What is known of slots that changed hands. Reading the same events again changes nothing."""
 
-    def __init__(self, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """`facts`: what an earlier run kept; nothing that was written then is under way any more."""
+    def __init__(self, facts: Mapping[str, Any] = MappingProxyType({}), *, commits: bool = True) -> None:
+        """`facts`: what an earlier run kept; nothing that was written then is under way any more. `commits`: the log shows them;
+        where it does not, what comes behind the beginning of a hand-over may be either's."""
+        self._commits = commits
         self._freed: dict[int, Person] = dict(facts.get("freed", ()))
         self._handed = [HandOver(after, dict(before), at, over=True) for after, before, at in facts.get("handed", ())]
 
@@ -88,7 +91,7 @@ class Holders:
         """The person of a slot when an event happened; `now`: who has it at present."""
         for each in self._handed:
             if slot in each.before and (each.at is None or sequence < each.at):
-                return each.before[slot]
+                return each.before[slot] if self._commits or sequence <= each.after else None
         return self._freed.get(slot) if now is None else now
 
     def last(self, slot: int) -> Person | None:
