@@ -637,6 +637,14 @@ class PanelDriver(Protocol):
         """The longest pulse that the panel times itself, in tenths of a second; 0: it times none."""
         ...
 
+    async def time_pulses(self, tenths_s: Mapping[int, int], priority: Priority, deadline: float | None) -> Acknowledgement:
+        """Have the panel open each of these outputs for this many tenths of a second where it opens one by a time of its own.
+
+        That is at a card, and by `pulse`, which refuses any other time. Nothing to do where it is told with each pulse; what it
+        cannot have is left out.
+        """
+        ...
+
     async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
         """Switch an output on for `tenths_s` tenths of a second, at most `longest_pulse`.
 

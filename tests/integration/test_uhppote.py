@@ -15,6 +15,7 @@ import pytest
 
 from config.settings import (
     BindingSettings,
+    DoorSettings,
     HttpSettings,
     Settings,
     SiteSettings,
@@ -74,6 +75,11 @@ async def gateway_with(
             users=(UserSettings(name="admin", password="123456"),),
             bindings=(BindingSettings(link_id="*", panels=("entrance", "cellar")),),
             lines=(line.model_copy(update={"port": place[1]}),),
+            doors=(
+                DoorSettings(id="front", panel="entrance", output=0, number=1, pulse_s=7),
+                DoorSettings(id="side", panel="entrance", output=1, number=2),
+                DoorSettings(id="cellar", panel="cellar", output=0, number=3),
+            ),
         )
         gateway = Gateway(settings, None, SystemClock())
         try:
@@ -182,3 +188,19 @@ async def test_who_was_let_in_and_who_was_not_is_told_by_name_and_number(tmp_pat
         assert abs(granted["at"] - time.time()) < 30, "by the board's own clock"
         log = await site.client.call("GET", "/api/v1/log/items?filter_field=category&filter_value=access&limit=10")
         assert {item["info"]["model"]["number"] for item in log["list_items"]} == {str(CARD), "77"}
+
+
+async def test_a_door_opens_for_its_own_time_and_no_other(tmp_path: Path) -> None:
+    async with gateway_with(tmp_path) as site:
+        await site.client.upsert(WORK_WEEK)
+        board = site.board("entrance")
+        async with asyncio.timeout(10):
+            while board.delays_s[:2] != [7, 5]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        opened = await site.client.call("POST", "/gateway/v1/doors/front/open", {})
+        assert (opened["outcome"], board.outputs()) == ("acknowledged", (True, False, False, False))
+        refused = await site.client.call("POST", "/gateway/v1/doors/side/open", {"seconds": 3}, status=409)
+        assert refused["error"] == "refused"
+        held = await site.client.call("POST", "/gateway/v1/doors/side/hold", {"seconds": 3}, status=409)
+        assert held["error"] == "refused"
+        assert board.outputs() == (True, False, False, False)

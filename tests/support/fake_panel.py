@@ -411,6 +411,9 @@ class FakeDriver:
     def longest_pulse(self) -> int:
         return self.panel.longest_pulse
 
+    async def time_pulses(self, tenths_s: Mapping[int, int], priority: Priority, deadline: float | None) -> Acknowledgement:
+        return Acknowledgement(Outcome.ACKNOWLEDGED)
+
     async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
         if not 0 <= output < self.panel.capabilities.outputs or tenths_s > self.longest_pulse:
             return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, f"no such pulse at output {output}")

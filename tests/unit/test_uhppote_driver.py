@@ -272,6 +272,26 @@ def test_a_door_opens_once_for_the_time_that_the_board_has_for_it() -> None:
     on_board(test)
 
 
+def test_the_time_of_a_door_is_written_once_with_its_mode_as_it_is_and_another_is_refused() -> None:
+    async def test(driver: UhppoteDriver, wire: BoardWire) -> None:
+        wire.board.modes[1] = 2
+        times = {0: 50, 1: 90, 2: 5, 3: 2560, 7: 50}
+        assert (await driver.time_pulses(times, P, None)).outcome is Outcome.ACKNOWLEDGED
+        assert (wire.board.delays_s, wire.board.modes) == ([5, 9, 5, 5], [3, 2, 3, 3])
+        wire.sent.clear()
+        assert (await driver.time_pulses(times, P, None)).outcome is Outcome.ACKNOWLEDGED
+        assert wire.sent == [], "what was seen to be so is not asked for again"
+        wire.board.modes[1] = 3
+        assert (await driver.pulse(1, 50, P, None)).outcome is Outcome.REJECTED
+        assert (await driver.pulse(1, 90, P, None)).outcome is Outcome.ACKNOWLEDGED
+        wire.board.delays_s[1] = 4
+        assert (await driver.pulse(1, 90, P, None)).outcome is Outcome.REJECTED
+        assert (await driver.time_pulses(times, P, None)).outcome is Outcome.ACKNOWLEDGED
+        assert wire.board.delays_s[1] == 9
+
+    on_board(test)
+
+
 def test_a_hold_is_a_mode_of_the_door_and_its_end_leaves_other_modes_alone() -> None:
     async def test(driver: UhppoteDriver, wire: BoardWire) -> None:
         assert (await driver.set_output(0, True, 30, P, None)).outcome is Outcome.REJECTED

@@ -299,6 +299,9 @@ class OutputDriver:
     def longest_pulse(self) -> int:
         return longest_pulse(self._model)
 
+    async def time_pulses(self, tenths_s: Mapping[int, int], priority: Priority, deadline: float | None) -> Acknowledgement:
+        return Acknowledgement(Outcome.ACKNOWLEDGED)
+
     async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
         request, call = pulse_request(self._model, output, tenths_s), Call(priority, deadline)
         began = self._unit.clock.monotonic()

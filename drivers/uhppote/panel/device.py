@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from config.settings import UhppotePanelSettings
 from drivers.clock import Clock
@@ -48,6 +49,8 @@ class DeviceDriver:
         self._doors = panel.doors
         self._board = board
         self._clock = clock
+        self._timed: dict[int, int] = {}
+        """Tenths of a second for which outputs were seen to open."""
 
     @property
     def availability(self) -> AvailabilityFeed:
@@ -156,11 +159,33 @@ class DeviceDriver:
         """The end of a hold leaves a door alone that is not held."""
         door = await self._door(output, call)
         if on != (door.mode == NORMALLY_OPEN):
-            wanted = Door(door.door, NORMALLY_OPEN if on else CONTROLLED, door.delay_s)
-            await self._board.ask(set_door(wanted), read_door, call)
-            if await self._door(output, call.finished()) != wanted:
-                raise VerifyFailed(f"door {output + 1} reads back otherwise than it was set")
+            await self._set_door(replace(door, mode=NORMALLY_OPEN if on else CONTROLLED), call)
         return Acknowledgement(Outcome.ACKNOWLEDGED)
+
+    async def _set_door(self, wanted: Door, call: Call) -> None:
+        """Set a door and verify it. Raises DriverError."""
+        await self._board.ask(set_door(wanted), read_door, call)
+        if await self._board.ask(get_door(wanted.door), read_door, call.finished()) != wanted:
+            raise VerifyFailed(f"door {wanted.door} reads back otherwise than it was set")
+
+    async def time_pulses(self, tenths_s: Mapping[int, int], priority: Priority, deadline: float | None) -> Acknowledgement:
+        call = Call(priority, deadline)
+        try:
+            for output, tenths in tenths_s.items():
+                known = self._timed.get(output) == tenths or output >= self._doors
+                if not known and tenths % 10 == 0 and 10 <= tenths <= _LONGEST_PULSE:
+                    await self._time(output, tenths, call)
+        except DriverError as error:
+            return failed(error)
+        return Acknowledgement(Outcome.ACKNOWLEDGED)
+
+    async def _time(self, output: int, tenths: int, call: Call) -> None:
+        """The mode of the door stays as it is. Raises DriverError."""
+        door = await self._door(output, call)
+        wanted = replace(door, delay_s=tenths // 10)
+        if door != wanted:
+            await self._set_door(wanted, call)
+        self._timed[output] = tenths
 
     @property
     def longest_pulse(self) -> int:
@@ -173,6 +198,8 @@ class DeviceDriver:
         call = Call(priority, deadline)
         try:
             door = await self._door(output, call)
+            if 10 * door.delay_s != self._timed.get(output):
+                self._timed.pop(output, None)  # somebody else set it: it is timed anew at the next look
             if 10 * door.delay_s != tenths_s:
                 return rejected(f"door {door.door} opens for {door.delay_s} s, not for {tenths_s / 10:g} s")
             if not await self._board.ask(open_door(door.door), read_done, call):

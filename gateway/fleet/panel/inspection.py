@@ -83,6 +83,9 @@ class Inspection:
         foreign = 0 if self._status is None else self._state.committed(self._status)
         if foreign:
             self._context.emit(ForeignCommitted(self._state.id, foreign))
+        tenths = {door.output: round(10 * door.pulse_s) for door in self._context.doors if door.panel == self._state.id}
+        if tenths:  # where that fails, it is tried again at the next look: a door that opens for another time opens for nobody
+            await self._state.driver.time_pulses(tenths, priority, None)
         return await self._count(priority)
 
     async def _seen_whole(self) -> None:
