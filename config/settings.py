@@ -31,7 +31,22 @@ HostName = Annotated[
     str, Field(max_length=253), matching(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "a host name without a port")
 ]
 """A name without a port."""
-HostAndPort = Annotated[str, matching(r"[0-9.]+:[0-9]{1,5}", "an address and a port, such as 192.0.2.7:60001")]
+
+
+def _listener(text: str) -> str:
+    """Raises ValueError."""
+    host, _, port = text.rpartition(":")
+    try:
+        given = not IPv4Address(host).is_unspecified and 1 <= int(port) <= 65_535
+    except ValueError:
+        given = False
+    if not given:
+        raise ValueError("expected an address of this machine and a port, such as 192.0.2.7:60001")
+    return text
+
+
+Listener = Annotated[str, AfterValidator(_listener)]
+"""Where somebody else is to send something."""
 
 
 def _ipv4(text: str) -> str:
@@ -287,7 +302,7 @@ class UhppoteLineSettings(LineSettings):
     """0 only where a simulator chooses."""
     bind: Annotated[str, AfterValidator(_ipv4)] | None = None
     """The address of this machine that requests leave from; absent: the system chooses."""
-    listen: HostAndPort | None = None
+    listen: Listener | None = None
     """Where controllers send their events to, which then go to nobody else; absent: nothing is asked of them."""
     panels: tuple[UhppotePanelSettings, ...] = ()
 

@@ -7,11 +7,15 @@ Unix seconds, UTC. Slot numbers are the panel's own, as its map counts them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Literal, Protocol
 from uuid import NAMESPACE_OID, uuid5
+
+
+def nothing() -> None:
+    """Is called where nobody asked to be told."""
 
 
 class Outcome(Enum):
@@ -510,7 +514,11 @@ class PanelDriver(Protocol):
 
     Reads that fail return an Acknowledgement instead of their value, with `image` None and the reason. `deadline` is in
     seconds of the injected clock's monotonic time; None means none.
+
+    `on_news` is called when the panel tells by itself that its log has grown, if it ever does: it may wake somebody, not more.
     """
+
+    on_news: Callable[[], None]
 
     @property
     def capabilities(self) -> PanelCapabilities:

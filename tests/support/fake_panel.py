@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -136,6 +136,7 @@ class FakeDriver:
     """See `drivers.contract.PanelDriver`."""
 
     def __init__(self, panel: FakePanel, clock: Clock, *, latency_s: float = 0.01) -> None:
+        self.on_news: Callable[[], None] = lambda: None
         self.panel = panel
         self.feed = Feed()
         self._clock = clock

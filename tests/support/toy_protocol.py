@@ -168,6 +168,7 @@ class ToyDriver:
     """See `drivers.contract.PanelDriver`."""
 
     def __init__(self, bus: ToyBus, unit: int) -> None:
+        self.on_news: Callable[[], None] = lambda: None
         self._bus, self._unit = bus, unit
         self._availability = bus.availability(unit)
 

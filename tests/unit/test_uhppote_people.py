@@ -47,6 +47,7 @@ class Boards(Town):
 
     def __init__(self) -> None:
         super().__init__(None, 1)
+        self.drivers: dict[str, UhppoteDriver] = {}
         self.model = MODEL.model_copy(update={"capabilities": MODEL.capabilities.model_copy(update={"max_schedules": 6})})
 
     def _settings(self, name: str) -> UhppotePanelSettings:
@@ -74,7 +75,8 @@ class Boards(Town):
 
     def _panel(self, name: str) -> tuple[PanelSettings, str, PanelDriver]:
         settings = self._settings(name)
-        return settings, "boards", UhppoteDriver(settings, self.model, self.wires[name], self.clock)
+        self.drivers[name] = UhppoteDriver(settings, self.model, self.wires[name], self.clock)
+        return settings, "boards", self.drivers[name]
 
     def board(self, name: str) -> UhppoteBoard:
         board = self.wires[name].panel
@@ -180,6 +182,27 @@ def test_an_event_never_names_who_got_the_number_after_it() -> None:
         await town.settle()
         told = [event for event in town.store.kept_events if event.kind.startswith("access_")]
         assert [each.facts.get("identifier", {}).get("owner") for each in told] == ["person 1", "person 2", "person 3"]
+        await town.close()
+
+    run_virtual(main())
+
+
+def test_an_event_that_the_board_tells_of_is_read_at_once() -> None:
+    async def main() -> None:
+        town = Boards()
+        await town.open()
+        await town.do("people", [person_body(1, "1", None, "first", None, None)])
+        await town.settle()
+        await asyncio.sleep(10)
+        for at_once in (True, False):
+            town.store.kept_events.clear()
+            town.board("lobby").read("card", "1", 0)
+            if at_once:
+                town.drivers["lobby"].on_news()
+            await asyncio.sleep(0.3)
+            assert [each.kind for each in town.store.kept_events] == ["access_granted_by_valid_identifier"] * at_once
+            await asyncio.sleep(2.1)
+        assert town.store.kept_events
         await town.close()
 
     run_virtual(main())

@@ -73,7 +73,7 @@ CASES = [
     ("doors = 4", "doors = 4\n  unit = 7", "lines[0].panels[0].unit: a panel of such a line has none"),
     ('transport = "udp"', 'transport = "tls"', "lines[0].transport: expected 'udp' or 'tcp', got 'tls'"),
     ('transport = "udp"', 'bind = "lan0"', "lines[0].bind: expected 4 octets"),
-    ('transport = "udp"', 'listen = "60001"', "lines[0].listen: expected an address and a port"),
+    ('transport = "udp"', 'listen = "60001"', "lines[0].listen: expected an address of this machine and a port"),
     ('host = "192.168.1.255"\n', "", "lines[0].host: is missing: a controller, or a broadcast address"),
     ("port = 60000", 'port = "/dev/ttyS0"', "lines[0].port: the port of such a line is a number from 1 to 65535"),
     ("port = 60000", "baudrate = 9600", "lines[0].baudrate: unknown key"),

@@ -4,7 +4,7 @@ of boards that have outputs only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from config.panel_model import PanelModel
@@ -22,6 +22,7 @@ from drivers.contract import (
     Priority,
     Stretch,
     WritePlan,
+    nothing,
 )
 from drivers.errors import DriverError, PanelException, WrongDevice
 from drivers.modbus.panel.event_log import known_serial, read_log
@@ -94,6 +95,7 @@ class OutputDriver:
     """See `drivers.contract.PanelDriver`. Without schedules every image is the empty one."""
 
     def __init__(self, unit: PanelUnit) -> None:
+        self.on_news: Callable[[], None] = nothing
         self._unit = unit
         self._model = unit.model
         self._capabilities = capabilities_of(unit.model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -22,6 +22,7 @@ from drivers.contract import (
     Slot,
     Stretch,
     WritePlan,
+    nothing,
 )
 from drivers.errors import DriverError, GaveWay, NotSent, PanelException, VerifyFailed
 from drivers.uhppote.panel.board import Board, Call, Wire, failed
@@ -38,15 +39,19 @@ from drivers.uhppote.wire.messages import (
     count_cards,
     get_card,
     get_card_at,
+    get_listener,
     get_profile,
     number_of_cards,
     read_card,
     read_done,
+    read_listener,
+    set_listener,
 )
 
 _log = logging.getLogger(__name__)
 
 _PROFILES = frozenset(range(FIRST_PROFILE, LAST_PROFILE + 1))
+Listener = tuple[str, int]
 _CARDS_FROM = 1 << 8
 """Where cards begin among the stretches: behind all profiles."""
 
@@ -60,8 +65,13 @@ class _Progress:
 class UhppoteDriver(DeviceDriver):
     """See `drivers.contract.PanelDriver`. One plan is applied at a time."""
 
-    def __init__(self, panel: UhppotePanelSettings, model: PanelModel, wire: Wire, clock: Clock) -> None:
+    def __init__(
+        self, panel: UhppotePanelSettings, model: PanelModel, wire: Wire, clock: Clock, listener: Listener | None = None
+    ) -> None:
+        """`listener`: address and port that the controller sends its events to; None: it is left as it is."""
         super().__init__(panel, Board(panel.serial, wire), clock)
+        self.on_news: Callable[[], None] = nothing
+        self._listener, self._is_listener = listener, listener is None
         self._format = panel.card_format
         self._whole = replace(
             PanelCapabilities(**model.capabilities.model_dump()),
@@ -255,11 +265,26 @@ class UhppoteDriver(DeviceDriver):
     async def read_log(self, first: int | None, priority: Priority, deadline: float | None) -> LogPage | Acknowledgement:
         call = Call(priority, deadline)
         try:
+            if first is None and not self._is_listener:
+                await self._be_listener(call)
             last = await last_index(self._board, call)
             events = () if first is None or first > last else await events_from(self._board, max(1, first), last, call)
         except DriverError as error:
             return failed(error)
         return LogPage(last, tuple(logged(event, self._format) for event in events), f"{self._board.serial:X}")
+
+    async def _be_listener(self, call: Call) -> None:
+        """Have events sent here, where they are not yet. A controller that does not take it is read as before.
+
+        Raises DriverError.
+        """
+        assert self._listener is not None
+        wanted = (*self._listener, 0)
+        if await self._board.ask(get_listener(), read_listener, call) != wanted:
+            await self._board.ask(set_listener(*wanted), read_done, call)
+            if await self._board.ask(get_listener(), read_listener, call.finished()) != wanted:
+                _log.warning("events are sent to somebody else", extra={"panel_unit": self._board.serial})
+        self._is_listener = True
 
     async def read_passes(
         self, slots: Collection[int], priority: Priority, deadline: float | None

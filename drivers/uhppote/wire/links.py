@@ -60,6 +60,11 @@ class BoardLink(ABC):
         self._missed = 0
 
     @property
+    def address(self) -> str | None:
+        """Where the controller answers from; None: that is not known now."""
+        return None if self._peer is None else self._peer[0]
+
+    @property
     def connected(self) -> bool:
         return self._peer is not None
 

@@ -52,7 +52,7 @@ class EventReader:
         self._holders = Holders(facts, commits=not self._names_numbers)
         self._keeping = asyncio.Lock()
         self._handing: HandOver | None = None
-        self._stopped = asyncio.Event()
+        self._stopped, self._woken = asyncio.Event(), asyncio.Event()
         self.report: Callable[[Exception], None] = lambda defect: None
         self.look_again: Callable[[], None] = lambda: None
         """Called where another unit answers than the one that was looked at."""
@@ -74,8 +74,10 @@ class EventReader:
         return self._state.driver.capabilities.log_names == "number"
 
     async def run(self) -> None:
-        """Read every few seconds, until `stop`."""
+        """Read every few seconds, and when the panel tells of something new, until `stop`."""
+        self._state.driver.on_news = self._woken.set
         while not self._stopped.is_set() and self._has_log:
+            self._woken.clear()
             pause_s = POLL_S
             try:
                 await self.read()
@@ -86,10 +88,11 @@ class EventReader:
                 pause_s = _DEFECT_S
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
-                    await self._stopped.wait()
+                    await self._woken.wait()
 
     def stop(self) -> None:
         self._stopped.set()
+        self._woken.set()
 
     # reading
 
