@@ -288,3 +288,30 @@ async def test_a_board_that_would_stay_on_is_held_only_where_that_is_allowed(tmp
         (entry,) = await client.upsert(open_now())
         assert entry["success"], entry
         assert gate.outputs() == only(3)
+
+
+async def test_a_relay_whose_board_left_the_file_while_it_was_away_is_told_until_it_is_forgotten(tmp_path: Path) -> None:
+    async with (
+        board(tmp_path, 'on_stop = "hold"\n  allow_unattended_outputs = true') as gate,
+        gateway(tmp_path) as (running, client),
+    ):
+        config = tmp_path / "site.toml"
+        (entry,) = await client.upsert(open_now())
+        assert entry["success"]
+        assert gate.outputs() == only(3)
+        gate.off()
+        whole = config.read_text()
+        config.write_text(
+            whole[: whole.index("  [[lines.panels]]")] + whole[whole.index("[[bindings]]") :].replace("gate:3", "@all")
+        )
+        changes = (await client.call("POST", "/gateway/v1/reload"))["changes"]
+        assert any("gate" in change and "panel-gateway forget gate" in change for change in changes), changes
+        (entry,) = await client.delete(LINK_ID)
+        assert [(each["panel"], each["reason"]) for each in entry["panels"]] == [("gate:3", "departed")]
+        assert not entry["success"]
+        (left,) = (await client.call("GET", "/gateway/v1/panels"))["departed"]
+        assert (left["id"], left["link_ids"]) == ("gate", [LINK_ID])
+        assert gate.outputs() == only(3), "nobody can close it"
+        await client.call("POST", "/gateway/v1/panels/gate/forget", status=202)
+        assert (await client.call("GET", "/gateway/v1/panels"))["departed"] == []
+        assert await running.end() == 0
