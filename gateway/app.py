@@ -32,6 +32,8 @@ from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.journal.journal import Journal, Retention
+from gateway.journal.manager import Manager
+from gateway.journal.manager_settings import ManagerChoice, ManagerLink
 from gateway.journal.receivers import Receivers
 from gateway.ops import descriptors, local_socket
 from gateway.ops.audit import audit, who
@@ -168,7 +170,8 @@ class Gateway:
         self._metrics.watch_store(self._fleet.store_view)
         self._problems = ProblemWatch(self._fleet, self._writable.value, path)
         self._metrics.watch_problems(self._problems.counts)
-        self._receivers = Receivers(self._journal, self._store, snapshot.facts, self._clock, self._fleet.stamp)
+        self._receivers = Receivers(self._journal, self._store, snapshot.facts, self._clock, self._fleet.stamp, self._device_of)
+        self._manager = ManagerChoice(snapshot.facts, settings.manager, self._put_or_drop, self._receivers.manage)
         self._beside = Supervisor()
         keeper = Keeper(FACT, self._known_addresses, self._store, self._fleet.stamp)
         self._stack.push_async_callback(keeper.keep)
@@ -184,6 +187,7 @@ class Gateway:
         await self._site.apply(settings.lines, self._models(settings))
         await self._fleet.start()
         await self._receivers.apply(settings.webhooks)
+        await self._receivers.manage(self._manager.current())
         self._beside.spawn(keeper.run(), "known addresses")
         self._beside.spawn(self._problems.run(), "problems")
         await listening.start_serving()
@@ -201,8 +205,14 @@ class Gateway:
         self._journal.stop()
         await asyncio.wait([self._writing])
 
-    async def _keep(self, key: str, value: str) -> None:
+    def _device_of(self, link: ManagerLink) -> Manager:
+        return Manager(link, self._serial, lambda: self._doors.doors)
+
+    async def _put_or_drop(self, key: str, value: str | None) -> None:
         await self._store.put_fact(key, value, self._fleet.stamp())
+
+    async def _keep(self, key: str, value: str) -> None:
+        await self._put_or_drop(key, value)
 
     async def _bind(self) -> tuple[asyncio.Server, asyncio.Server | None]:
         """The port and the local socket are taken before a line is opened; nobody is answered yet. Raises CannotStart."""
@@ -225,6 +235,7 @@ class Gateway:
                 problems=self._problems.look,
                 known_addresses=self._known_addresses,
                 journal=self._journal,
+                manager=self._manager,
             )
         )
         http = self._settings.http
@@ -354,6 +365,9 @@ class Gateway:
             changes += ("bindings changed",)
         if await self._receivers.apply(wanted.webhooks):
             changes += ("webhooks changed",)
+        if wanted.manager != old.manager:
+            changes += ("manager changed",)
+        await self._manager.reconfigure(wanted.manager)
         follows_law = self._fleet.set_options(fleet_options(wanted, self._released_at))
         if wanted.site != old.site:
             changes += ("site changed",)

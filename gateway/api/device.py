@@ -43,8 +43,6 @@ class Status:
     own: Callable[[web.Request], Shape] | None = None
     settable: bool = True
     is_open: bool = False
-    methods: tuple[str, ...] = ("POST",)
-    """The methods that write it."""
 
     async def show(self, request: web.Request) -> web.Response:
         place = self._place(request)
@@ -145,8 +143,6 @@ def _seconds(door: DoorSettings) -> int:
 _LOCK = {"lock_number": 0, "timeout": 5, "delay": 0, "type": "", "pulse_on": 0, "pulse_off": 0, "dtmf_code": ""}
 _LOCK_SETTINGS: Shape = {"open_all_dtmf": "", "settings": [_LOCK]}
 _TIMES: Shape = {"time_unix": 0, "device_time_unix": 0, "timezone": "", "device_timezone": ""}
-_LINK: Shape = {"link_enable": False, "link_url": "", "realtime_logging": False, "heartbeat": False}
-_SERVER: Shape = {"is_enabled": False, "protocol": "http", "settings": {}}
 _LANGUAGES: Shape = {"current_language": "en", "all_supported_languages": ["en"]}
 _LOCK_TYPES: Shape = {"locks": [{"lock_number": 1, "type": ""}, {"lock_number": 2, "type": ""}]}
 _ABOUT: Shape = {each.name: False if each.type == "bool" else "" for each in fields(Info)}
@@ -166,8 +162,6 @@ STATUSES: tuple[Status, ...] = (
     Status("/network/ntp", "time servers", {"enabled": False, "use_default": False, "custom_server": ""}),
     Status("/network/settings", "the gateway's address", _NETWORK, _network),
     Status("/network/mac", "the gateway's hardware address", {"mac_address": ""}, _mac, settable=False),
-    Status("/network/management/link", "the manager, as older clients say it", _LINK),
-    Status("/network/management/server", "the manager", _SERVER, methods=("PUT", "POST")),
     Status("/network/management/server/certificate", "the manager's certificate", {"uploaded": False}, settable=False),
     Status("/sip/status", "there is no telephony", {"sip_status": ""}, settable=False, is_open=True),
     Status("/frontend/version", "as in `/api/info`", {"frontend_version": ""}, _frontend, settable=False),

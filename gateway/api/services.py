@@ -20,6 +20,7 @@ from gateway.fleet.problems import Problem
 from gateway.fleet.results import LinkReport
 from gateway.fleet.views import BoundItem, ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision, StoreView
 from gateway.fleet.who import Passage
+from gateway.journal.manager_settings import ManagerLink
 from gateway.store.contract import DesiredItem
 from gateway.store.events import EventQuery, SiteEvent
 
@@ -142,6 +143,20 @@ class JournalService(Protocol):
     async def clear(self) -> None: ...
 
 
+class ManagerService(Protocol):
+    """The manager that the gateway reports to. Calls that change it raise StoreError."""
+
+    def current(self) -> ManagerLink: ...
+
+    async def say(self, link: ManagerLink) -> None:
+        """Counts until `unsay`."""
+        ...
+
+    async def unsay(self) -> None:
+        """The configuration counts again."""
+        ...
+
+
 class Network(Protocol):
     """What the host says of its network; empty where it does not say."""
 
@@ -197,6 +212,7 @@ class ApiServices:
     store: Callable[[], StoreView] | None = None
     problems: Callable[[], Awaitable[Sequence[Problem]]] | None = None
     journal: JournalService | None = None
+    manager: ManagerService | None = None
 
 
 SERVICES = web.AppKey("services", ApiServices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from gateway.api import attachments, auth, commands, doors, forwards, linked, logs, shown
+from gateway.api import attachments, auth, commands, doors, forwards, linked, logs, manager, shown
 from gateway.api.device import STATUSES, Status
 from gateway.api.directory_models import ForwardItem, LinkApartment, LinkForward
 from gateway.api.filters import Choice
@@ -50,6 +50,7 @@ def vendor_routes() -> tuple[Route, ...]:
         *_of_kind("/apartment", Plain(APARTMENTS, shown.other), linked.APARTMENTS, LinkApartment),
         *_forwards(),
         *_commands(),
+        *_managers(),
         *_locks(),
         *(route for status in STATUSES for route in _of_status(status)),
     )
@@ -158,8 +159,20 @@ def _locks() -> Iterator[Route]:
     yield Route(*("POST", place, doors.emergency_close, "ends that", Json(DoorsDone), Json(EmergencyClosed)), refuses=(409, 504))
 
 
+def _managers() -> Iterator[Route]:
+    server, link = "/network/management/server", "/network/management/link"
+    counts = "names the manager to report to, until it is deleted"
+    with_password = {**manager.SERVER, "settings": {**manager.SERVER["settings"], "password": ""}}
+    yield Route("GET", server, manager.server, "the manager, without its password", Json(dict(manager.SERVER)))
+    for method in ("PUT", "POST"):
+        yield Route(method, server, manager.set_server, counts, body=Json(with_password, partly=True))
+    yield Route("DELETE", server, manager.unset, "the configuration names the manager again")
+    yield Route("GET", link, manager.link, "the manager, as older clients say it", Json(dict(manager.LINK)))
+    yield Route("POST", link, manager.set_link, counts, body=Json({**manager.LINK, "link_password": ""}, partly=True))
+
+
 def _of_status(status: Status) -> Iterator[Route]:
     yield Route("GET", status.path, status.show, status.does, Json(status.value), is_open=status.is_open)
     kept = "kept and shown again, without effect"
-    for method in status.methods if status.settable else ():
-        yield Route(method, status.path, status.keep, kept, body=Json(status.value, partly=True))
+    if status.settable:
+        yield Route("POST", status.path, status.keep, kept, body=Json(status.value, partly=True))

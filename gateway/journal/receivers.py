@@ -3,76 +3,115 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from config.settings import WebhookSettings
 from drivers.clock import Clock
 from gateway.concurrency import Supervisor, end
 from gateway.journal.journal import Journal
+from gateway.journal.manager import PREFIX as MANAGER
+from gateway.journal.manager import Manager
+from gateway.journal.manager import fact_of as manager_fact_of
+from gateway.journal.manager_settings import ManagerLink
 from gateway.journal.outbox import Outbox
 from gateway.journal.webhooks import PREFIX, Webhook, fact_of, name_of
 from gateway.store.contract import Store, StoreError
 
+_PREFIXES = (PREFIX, MANAGER)
+
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    webhook: Webhook
-    task: asyncio.Task[None]
+    sender: Webhook | Manager
+    tasks: tuple[asyncio.Task[None], ...]
 
 
 class Receivers:
-    """`facts`: the site's facts at the start; `stamp`: the time to give to a durable write."""
+    """`facts`: the site's facts at the start; `stamp`: the time to give to a durable write. `manager_of` makes the device side of
+    a manager.
+    """
 
     def __init__(
-        self, journal: Journal, store: Store, facts: Mapping[str, str], clock: Clock, stamp: Callable[[], float]
+        self,
+        journal: Journal,
+        store: Store,
+        facts: Mapping[str, str],
+        clock: Clock,
+        stamp: Callable[[], float],
+        manager_of: Callable[[ManagerLink], Manager],
     ) -> None:
         self._journal = journal
         self._store = store
-        self._places = {key: int(value) for key, value in facts.items() if key.startswith(PREFIX) and value.isdigit()}
+        self._places = {key: int(value) for key, value in facts.items() if key.startswith(_PREFIXES) and value.isdigit()}
         self._clock = clock
         self._stamp = stamp
         self._supervisor = Supervisor()
         self.failed = self._supervisor.failed
         self._running: dict[WebhookSettings, _Running] = {}
+        self._manager_of = manager_of
+        self._link = ManagerLink()
+        self._managed: _Running | None = None
 
     async def apply(self, webhooks: Sequence[WebhookSettings]) -> bool:
         """Begin and end until these are served; whether anything changed."""
         leaving, coming = self._running.keys() - set(webhooks), set(webhooks) - self._running.keys()
         for webhook in leaving:
             await self._end(self._running.pop(webhook))
-        known = {fact_of(webhook) for webhook in webhooks}
-        for fact in [fact for fact in self._places if fact not in known]:
-            await self._forget(fact)
+        await self._forget_but({fact_of(webhook) for webhook in webhooks}, PREFIX)
         for webhook in coming:
             self._begin(webhook)
         return bool(leaving or coming)
+
+    async def manage(self, link: ManagerLink) -> None:
+        """Report to another manager, or in another way, from now on."""
+        if link == self._link:
+            return
+        self._link, before = link, self._managed
+        self._managed = None
+        if before is not None:
+            await self._end(before)
+        await self._forget_but({manager_fact_of(link)} if link.url else set(), MANAGER)
+        if link.is_used:
+            self._managed = self._begin_to_report(link)
+
+    def _begin_to_report(self, link: ManagerLink) -> _Running:
+        manager, fact = self._manager_of(link), manager_fact_of(link)
+        tasks = []
+        if link.is_logging_enabled:
+            outbox = Outbox(manager.name, fact, self._places.get(fact), None, self._journal, self._keep, manager)
+            tasks.append(self._supervisor.spawn(outbox.run(), manager.name))
+        if link.is_heartbeat_enabled:
+            tasks.append(self._supervisor.spawn(manager.beat(), f"heartbeat to the {manager.name}"))
+        return _Running(manager, tuple(tasks))
 
     def _begin(self, settings: WebhookSettings) -> None:
         webhook, fact = Webhook(settings, self._clock.wall), fact_of(settings)
         kinds = settings.kinds or None
         outbox = Outbox(name_of(settings), fact, self._places.get(fact), kinds, self._journal, self._keep, webhook)
-        self._running[settings] = _Running(webhook, self._supervisor.spawn(outbox.run(), outbox.name))
+        self._running[settings] = _Running(webhook, (self._supervisor.spawn(outbox.run(), outbox.name),))
 
     async def _keep(self, fact: str, place: str) -> None:
         await self._store.put_fact(fact, place, self._stamp())
         self._places[fact] = int(place)
 
-    async def _forget(self, fact: str) -> None:
-        """One that comes back later is a new one."""
-        del self._places[fact]
-        try:
-            await self._store.put_fact(fact, None, self._stamp())
-        except StoreError:
-            return  # the next start finds it again
+    async def _forget_but(self, known: Collection[str], prefix: str) -> None:
+        """A receiver that comes back later is a new one."""
+        for fact in [fact for fact in self._places if fact.startswith(prefix) and fact not in known]:
+            del self._places[fact]
+            with contextlib.suppress(StoreError):  # the next start finds it again
+                await self._store.put_fact(fact, None, self._stamp())
 
     @staticmethod
     async def _end(running: _Running) -> None:
-        await end([running.task], 0)
-        await running.webhook.close()
+        await end(running.tasks, 0)
+        await running.sender.close()
 
     async def stop(self) -> None:
-        for running in self._running.values():
+        managed = [] if self._managed is None else [self._managed]
+        for running in (*self._running.values(), *managed):
             await self._end(running)
         self._running.clear()
+        self._managed = None
         self.failed.cancel()

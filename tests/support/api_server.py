@@ -44,6 +44,7 @@ from gateway.fleet.views import (
 )
 from gateway.fleet.who import Passage
 from gateway.journal.journal import Journal, Retention
+from gateway.journal.manager_settings import ManagerChoice, ManagerLink
 from gateway.ops.host_network import HostNetwork
 from gateway.store.contract import KINDS, DesiredItem, kind_of
 from tests.support.memory_store import MemoryStore
@@ -281,8 +282,10 @@ class Answer:
 class ApiServer:
     """A client of the served surface; requests carry Basic credentials unless told otherwise."""
 
-    def __init__(self, app: web.Application, fleet: MemoryFleet, clock: OwnedClock, journal: Journal) -> None:
-        self.journal = journal
+    def __init__(
+        self, app: web.Application, fleet: MemoryFleet, clock: OwnedClock, journal: Journal, manager: ManagerChoice
+    ) -> None:
+        self.journal, self.manager = journal, manager
         self.app = app
         self.fleet = fleet
         self.clock = clock
@@ -347,6 +350,16 @@ async def api_server(
             raise memory.broken
         facts[key] = value
 
+    async def put_or_drop(key: str, value: str | None) -> None:
+        if memory.broken is not None:
+            raise memory.broken
+        facts.pop(key, None)
+        if value is not None:
+            facts[key] = value
+
+    async def managed(link: ManagerLink) -> None:
+        """Nobody reports to anybody."""
+
     served: list[ApiServer] = []
     store = events or MemoryStore()
     journal = Journal(store, await store.open(), clock.wall, Retention(90, 10_000))
@@ -357,6 +370,7 @@ async def api_server(
     async def ready() -> tuple[str, ...]:
         return served[0].wrong
 
+    manager = ManagerChoice(facts, None, put_or_drop, managed)
     services = ApiServices(
         fleet=memory,
         settings=given or settings(),
@@ -371,8 +385,9 @@ async def api_server(
         doors=Doors(memory, clock),
         metrics=None if metrics is None else lambda: metrics,
         journal=journal,
+        manager=manager,
     )
-    server = ApiServer(build_app(services), memory, clock, journal)
+    server = ApiServer(build_app(services), memory, clock, journal, manager)
     served.append(server)
     runner = await server.start()
     writing = asyncio.create_task(journal.run())

@@ -19,6 +19,8 @@ from config.settings import WebhookSettings
 from drivers.clock import SystemClock
 from gateway.journal import outbox, webhooks
 from gateway.journal.journal import Journal, Retention
+from gateway.journal.manager import Manager
+from gateway.journal.manager_settings import ManagerLink
 from gateway.journal.receivers import Receivers
 from gateway.store.events import SiteEvent
 from tests.support.memory_store import MemoryStore
@@ -85,12 +87,16 @@ async def serving() -> AsyncIterator[Receiver]:
     await runner.cleanup()
 
 
+def nobody(link: ManagerLink) -> Manager:
+    return Manager(link, "serial", tuple)
+
+
 @asynccontextmanager
 async def gateway(store: MemoryStore, *hooks: WebhookSettings) -> AsyncIterator[tuple[Journal, Receivers]]:
     snapshot = await store.open()
     journal = Journal(store, snapshot, lambda: NOW, Retention(90, 100_000))
     writing = asyncio.create_task(journal.run())
-    receivers = Receivers(journal, store, snapshot.facts, SystemClock(), lambda: NOW)
+    receivers = Receivers(journal, store, snapshot.facts, SystemClock(), lambda: NOW, nobody)
     await receivers.apply(hooks)
     yield journal, receivers
     await receivers.stop()

@@ -1,0 +1,91 @@
+"""Which manager the gateway reports to: what the API said last, until it takes that back; then what the configuration says."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from config.files import read_password
+from config.settings import ManagerSettings
+
+FACT = "manager"
+"""The durable fact of the site that keeps what the API said."""
+Protocol = Literal["http", "mqtt"]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerLink:
+    """`url`: of the manager, empty where none was named yet. The default: nobody said anything."""
+
+    is_enabled: bool = False
+    protocol: Protocol = "http"
+    url: str = ""
+    password: str = field(default="", repr=False)
+    is_logging_enabled: bool = False
+    is_heartbeat_enabled: bool = False
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is anybody to report to. How MQTT carries it is not known."""
+        return self.is_enabled and self.protocol == "http" and bool(self.url)
+
+
+class ManagerChoice:
+    """`facts`: the site's at the start; `put` makes one durable, None drops it, and raises StoreError. `changed` is called after
+    each change.
+    """
+
+    def __init__(
+        self,
+        facts: Mapping[str, str],
+        file: ManagerSettings | None,
+        put: Callable[[str, str | None], Awaitable[None]],
+        changed: Callable[[ManagerLink], Awaitable[None]],
+    ) -> None:
+        self._file = file
+        self._put = put
+        self._changed = changed
+        self._said = ManagerLink(**json.loads(facts[FACT])) if FACT in facts else None
+
+    @property
+    def by_api(self) -> bool:
+        """Whether the API said what counts now."""
+        return self._said is not None
+
+    def current(self) -> ManagerLink:
+        return self._said or _of_file(self._file)
+
+    async def say(self, link: ManagerLink) -> None:
+        """Counts until `unsay`, also over a restart. Raises StoreError."""
+        if link != self._said:
+            await self._put(FACT, json.dumps(asdict(link), separators=(",", ":")))
+            self._said = link
+            await self._changed(self.current())
+
+    async def unsay(self) -> None:
+        """From now on the configuration counts. Raises StoreError."""
+        if self._said is not None:
+            await self._put(FACT, None)
+            self._said = None
+            await self._changed(self.current())
+
+    async def reconfigure(self, file: ManagerSettings | None) -> None:
+        """The configuration was read again."""
+        self._file = file
+        await self._changed(self.current())
+
+
+def _of_file(settings: ManagerSettings | None) -> ManagerLink:
+    if settings is None:
+        return ManagerLink()
+    password = ""
+    try:
+        password = "" if settings.password_file is None else read_password(settings.password_file)
+    except (OSError, UnicodeDecodeError) as error:
+        _log.error("the manager's password is not readable", extra={"error": type(error).__name__})
+    logging_on, heartbeat = settings.is_logging_enabled, settings.is_heartbeat_enabled
+    return ManagerLink(settings.is_enabled, "http", settings.url, password, logging_on, heartbeat)

@@ -1,0 +1,263 @@
+"""A manager hears of every event in order, over its own failures and restarts of the gateway; nobody reads its password here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from config.settings import ManagerSettings
+from drivers.clock import SystemClock
+from gateway.journal import manager, outbox
+from gateway.journal.journal import Journal, Retention
+from gateway.journal.manager import Manager
+from gateway.journal.manager_settings import ManagerChoice, ManagerLink
+from gateway.journal.receivers import Receivers
+from gateway.store.events import SiteEvent
+from tests.support.api_server import ApiServer, api_server
+from tests.support.memory_store import MemoryStore
+
+NOW = 1_793_484_000.0
+SERVER, LINK = "/api/v1/network/management/server", "/api/v0/network/management/link"
+
+
+@dataclass
+class FakeManager:
+    """A real HTTP server. A token counts until `forget`; `refuses` answers 500 to pushes."""
+
+    url: str = ""
+    logins: list[Any] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)
+    pongs: int = 0
+    refuses: int = 0
+    _token: str = ""
+    _came: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def forget(self) -> None:
+        self._token = ""
+
+    async def login(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if body["password"] != "secret":
+            return web.json_response({"error": "no"}, status=400)
+        self.logins.append(body)
+        self._token = f"token-{len(self.logins)}"
+        return web.json_response({"token": self._token})
+
+    async def logs(self, request: web.Request) -> web.Response:
+        if self.refuses:
+            self.refuses -= 1
+            return web.Response(status=500)
+        return await self._noted(request, (await request.json())["events"])
+
+    async def pong(self, request: web.Request) -> web.Response:
+        return await self._noted(request, None)
+
+    async def _noted(self, request: web.Request, events: Any) -> web.Response:
+        if not self._token or request.headers.get("Authorization") != f"Bearer {self._token}":
+            return web.Response(status=401)
+        async with self._came:
+            self.pongs += events is None
+            self.events += events or ()
+            self._came.notify_all()
+        return web.json_response({})
+
+    @property
+    def codes(self) -> list[str]:
+        return [event["code"] for event in self.events]
+
+    async def until(self, met: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10), self._came:
+            await self._came.wait_for(met)
+
+
+@asynccontextmanager
+async def managing() -> AsyncIterator[FakeManager]:
+    fake = FakeManager()
+    app = web.Application()
+    app.router.add_post("/api/v0/devices/login", fake.login)
+    app.router.add_put("/api/v0/devices/logs", fake.logs)
+    app.router.add_post("/api/v0/devices/pong", fake.pong)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield fake
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def gateway(store: MemoryStore, link: ManagerLink) -> AsyncIterator[tuple[Journal, Receivers]]:
+    snapshot = await store.open()
+    journal = Journal(store, snapshot, lambda: NOW, Retention(90, 100_000))
+    writing = asyncio.create_task(journal.run())
+    receivers = Receivers(
+        journal, store, snapshot.facts, SystemClock(), lambda: NOW, lambda given: Manager(given, "a-serial", tuple)
+    )
+    await receivers.manage(link)
+    yield journal, receivers
+    await receivers.stop()
+    journal.stop()
+    await writing
+    await store.close()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (outbox, manager):
+        monkeypatch.setattr(module, "back_off_s", lambda name, failures: 0.01)
+    monkeypatch.setattr(manager, "PONG_S", 0.05)
+
+
+def linked(fake: FakeManager, *, heartbeat: bool = False, password: str = "secret") -> ManagerLink:
+    return ManagerLink(True, "http", fake.url, password, is_logging_enabled=True, is_heartbeat_enabled=heartbeat)
+
+
+ANN = {"link_id": None, "uid": 1, "type": "card", "number": "4711", "owner": "Ann", "apartment_link_id": None}
+CARD = SiteEvent(NOW, "access_granted_by_valid_identifier", "lobby", {"identifier": ANN, "output": 1})
+AWAY, BACK = SiteEvent(NOW, "panel_away", "gate"), SiteEvent(NOW, "panel_back", "gate")
+
+
+async def test_events_are_told_as_devices_tell_them_after_a_login() -> None:
+    async with managing() as fake, gateway(MemoryStore(), linked(fake)) as (journal, _):
+        await journal.keep([CARD, AWAY], {})
+        await fake.until(lambda: len(fake.events) >= 2)
+        assert fake.logins == [{"login": "a-serial", "password": "secret"}]
+        assert fake.events[0] == {
+            "created_at": 1_793_484_000_000,
+            "category": "access",
+            "code": "access_granted_by_valid_identifier",
+            "info": {"lock": 2, "owner": "Ann", "number": "4711", "card": "4711", "type": "card"},
+        }
+        assert fake.codes == ["access_granted_by_valid_identifier", "panel_away"]
+
+
+async def test_a_manager_that_fails_and_forgets_its_tokens_gets_everything_in_order() -> None:
+    store = MemoryStore()
+    async with managing() as fake:
+        async with gateway(store, linked(fake)) as (journal, _):
+            fake.refuses = 3
+            await journal.keep([AWAY], {})
+            await fake.until(lambda: len(fake.events) >= 1)
+            fake.forget()
+            await journal.keep([BACK], {})
+            await fake.until(lambda: len(fake.events) >= 2)
+            assert len(fake.logins) == 2
+            fake.refuses = 10_000
+            await journal.keep([CARD], {})
+        store.crash(lose_lazy=True)
+        fake.refuses = 0
+        async with gateway(store, linked(fake)):
+            await fake.until(lambda: CARD.kind in fake.codes)
+    assert list(dict.fromkeys(fake.codes)) == ["panel_away", "panel_back", CARD.kind]
+
+
+async def test_a_heartbeat_goes_on_by_itself_and_ends_with_the_link() -> None:
+    async with managing() as fake, gateway(MemoryStore(), linked(fake, heartbeat=True)) as (_, receivers):
+        await fake.until(lambda: fake.pongs >= 2)
+        fake.forget()
+        await fake.until(lambda: fake.pongs >= 4)
+        await receivers.manage(ManagerLink())
+        before = fake.pongs
+        await receivers.manage(linked(fake))
+        assert fake.pongs == before
+
+
+async def test_a_wrong_password_tells_nothing() -> None:
+    async with managing() as fake, gateway(MemoryStore(), linked(fake, password="wrong")) as (journal, receivers):
+        await journal.keep([AWAY], {})
+        await journal.keep([AWAY], {})
+        assert fake.events == []
+        await receivers.manage(linked(fake))
+        await journal.keep([BACK], {})
+        await fake.until(lambda: "panel_back" in fake.codes)
+
+
+# what the API says of it
+
+
+async def test_what_the_api_says_counts_until_it_is_deleted_then_the_file(tmp_path: Any) -> None:
+    changed: list[ManagerLink] = []
+    facts: dict[str, str] = {}
+
+    async def put(key: str, value: str | None) -> None:
+        facts.pop(key, None)
+        if value is not None:
+            facts[key] = value
+
+    async def note(link: ManagerLink) -> None:
+        changed.append(link)
+
+    secret = tmp_path / "secret"
+    secret.write_text("from the file\n")
+    file = ManagerSettings(is_enabled=True, url="https://file.example", password_file=secret)
+    choice = ManagerChoice(facts, file, put, note)
+    assert (choice.current().url, choice.current().password) == ("https://file.example", "from the file")
+    said = ManagerLink(True, "http", "https://api.example", "p")
+    await choice.say(said)
+    again = ManagerChoice(facts, file, put, note)
+    assert again.current() == said
+    await again.reconfigure(file)
+    await again.unsay()
+    assert [link.url for link in changed] == ["https://api.example", "https://api.example", "https://file.example"]
+    assert ManagerChoice(facts, None, put, note).current() == ManagerLink()
+    assert "from the file" not in repr(choice.current())
+
+
+async def say(server: ApiServer, path: str, body: Any, method: str = "PUT") -> int:
+    return (await server.call(method, path, body)).status
+
+
+async def test_both_generations_set_one_manager_and_no_answer_holds_its_password() -> None:
+    async with api_server() as server:
+        settings = {"url": "https://manager.example", "password": "hunter2", "is_logging_enabled": True}
+        assert await say(server, SERVER, {"is_enabled": True, "protocol": "http", "settings": settings}) == 200
+        shown = await server.call("GET", SERVER)
+        assert shown.json == {
+            "is_enabled": True,
+            "protocol": "http",
+            "settings": {"url": "https://manager.example", "is_logging_enabled": True, "is_heartbeat_enabled": True},
+        }
+        older = await server.call("GET", LINK)
+        assert older.json["link_url"] == "https://manager.example"
+        assert "hunter2" not in shown.text + older.text
+        assert await say(server, LINK, {"link_enable": False, "heartbeat": False}, "POST") == 200
+        shown = await server.call("GET", SERVER)
+        assert (shown.json["is_enabled"], shown.json["settings"]["is_heartbeat_enabled"]) == (False, False)
+        assert (await server.call("DELETE", SERVER)).json == {}
+        assert (await server.call("GET", SERVER)).json["settings"]["url"] == ""
+
+
+async def test_a_password_never_goes_to_another_place_than_it_was_said_for() -> None:
+    async with api_server() as server:
+        settings = {"url": "https://manager.example", "password": "hunter2"}
+        await say(server, SERVER, {"is_enabled": True, "settings": settings})
+        assert server.manager.current().password == "hunter2"
+        await say(server, SERVER, {"settings": {"is_logging_enabled": False}})
+        assert server.manager.current().password == "hunter2"
+        await say(server, SERVER, {"settings": {"url": "https://elsewhere.example"}})
+        assert server.manager.current().password == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"is_enabled": "yes"},
+        {"protocol": "ftp"},
+        {"settings": []},
+        {"settings": {"url": "manager.example"}},
+        {"settings": {"url": "http://"}},
+        {"settings": {"url": "http://a/" + "x" * 3000}},
+        {"settings": {"password": 5}},
+    ],
+)
+async def test_a_manager_that_cannot_be_is_refused_and_changes_nothing(body: Any) -> None:
+    async with api_server() as server:
+        assert await say(server, SERVER, body) == 400
+        assert server.manager.current() == ManagerLink()
