@@ -39,6 +39,7 @@ from gateway.ops import descriptors, local_socket
 from gateway.ops.audit import audit, who
 from gateway.ops.host_network import host_network
 from gateway.ops.keeping import Keeper
+from gateway.ops.loop_lag import LoopLag
 from gateway.ops.metrics import Metrics
 from gateway.ops.problem_watch import ProblemWatch
 from gateway.ops.serial_number import serial_number
@@ -173,6 +174,9 @@ class Gateway:
         self._receivers = Receivers(self._journal, self._store, snapshot.facts, self._clock, self._fleet.stamp, self._device_of)
         self._manager = ManagerChoice(snapshot.facts, settings.manager, self._put_or_drop, self._receivers.manage)
         self._beside = Supervisor()
+        lag = LoopLag()
+        self._metrics.watch_loop(lag.worst_s)
+        self._beside.spawn(lag.run(), "loop lag")
         keeper = Keeper(FACT, self._known_addresses, self._store, self._fleet.stamp)
         self._stack.push_async_callback(keeper.keep)
         self._stack.push_async_callback(self._beside.stop, 0)

@@ -211,6 +211,8 @@ class PanelView:
     foreign_commit_at: int | None = None
     """When the last of these was noticed."""
     law_until: int | None = None
+    valid_until: int | None = None
+    """When the first item ends that the panel holds as dates, unless it is renewed; None: there is none."""
     writes: Mapping[str, int] = field(default_factory=dict)
     """Writes that left for storage of limited endurance, ever: e.g. ``{"flash": 3}``."""
     endurance: EnduranceView | None = None

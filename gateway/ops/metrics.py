@@ -102,6 +102,11 @@ class Metrics:
         """Add whether the store is trusted at the moment of asking, and what it has not taken yet."""
         self._registry.register(_StoreCollector(store))
 
+    def watch_loop(self, lag_s: Callable[[], float]) -> None:
+        """Add how late the event loop was at most within the last minute."""
+        text = "How late the event loop was at most within a minute"
+        Gauge("panel_gateway_loop_lag_seconds", text, registry=self._registry).set_function(lag_s)
+
     def watch_problems(self, counts: Callable[[], Mapping[str, int]]) -> None:
         """Add how many problems of each code there were at the last look."""
         self._registry.register(_ProblemCollector(counts))
@@ -175,6 +180,11 @@ class _PanelCollector(Collector):
             for view in views:
                 family.add_metric([view.id], value(view))
             yield family
+        ends = GaugeMetricFamily("panel_gateway_valid_until_seconds", "When what is held as dates ends first", labels=["panel"])
+        for view in views:
+            if view.valid_until is not None:
+                ends.add_metric([view.id], view.valid_until)
+        yield ends
         text = "Items that a panel which left the configuration may still hold"
         left = GaugeMetricFamily("panel_gateway_departed_items", text, labels=["panel"])
         for panel, count in self._departed().items():

@@ -36,6 +36,19 @@ def test_the_unit_file_is_valid(unit_copy: Path) -> None:
     assert "panel-gateway" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["panel-gateway-backup.service", "panel-gateway-backup.timer"])
+def test_the_nightly_copy_is_a_valid_unit_and_hardened(tmp_path: Path, name: str) -> None:
+    for unit in UNIT.parent.glob("*backup*"):
+        (tmp_path / unit.name).write_text(re.sub(r"(?m)^(Exec\w+)=\S+", r"\1=/bin/true", unit.read_text()))
+    done = _analyze("verify", "--man=no", str(tmp_path / name))
+    assert (done.returncode, "panel-gateway" in done.stderr) == (0, False), done.stderr
+    if name.endswith(".service"):
+        said = _analyze("security", "--offline=true", "--no-pager", str(tmp_path / name)).stdout
+        found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+        assert found
+        assert float(found[1]) <= 2.0
+
+
 def test_the_unit_is_hardened(unit_copy: Path) -> None:
     done = _analyze("security", "--offline=true", "--no-pager", str(unit_copy))
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)

@@ -77,6 +77,7 @@ def view_of(
         foreign_commits=state.commits.foreign,
         foreign_commit_at=None if state.commits.last_at is None else int(state.commits.last_at),
         law_until=state.law_until,
+        valid_until=None if state.image is None else _first_end(state.image),
         writes=state.wear.written,
         endurance=state.wear.view(),
         full_look=FullLookView(state.settings.full_look_h, reached.hours, reached.ended_at) if _has_table(state) else None,
@@ -89,6 +90,10 @@ def view_of(
         warnings=(*_warnings(state, foreign, reached, now), *_still_granting(state, table)),
         items=() if uid_of is None else tuple(_items(state, table, outputs, uid_of)),
     )
+
+
+def _first_end(image: PanelImage) -> int | None:
+    return min((each.valid_until for each in image.outcomes.values() if each.valid_until is not None), default=None)
 
 
 def _items(state: PanelState, table: Table, outputs: Mapping[int, Place], uid_of: UidOf) -> Iterator[ItemView]:
