@@ -422,7 +422,9 @@ class FakeDriver:
         failed = failed or await self._reading(f"pulse {output} {tenths_s}")
         if failed is None:
             self.panel.pulses.append((output, tenths_s))
-        return failed or Acknowledgement(Outcome.ACKNOWLEDGED)
+            if self.panel.reply_lost:
+                return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
+        return failed or _ACKNOWLEDGED
 
     def write_counts(self) -> Mapping[str, int]:
         return {self.panel.capabilities.storage: len(self.panel.transactions)}

@@ -238,6 +238,45 @@ def test_a_hold_that_may_have_come_about_is_closed_and_one_that_was_refused_leav
     commanding(test)
 
 
+def test_a_pulse_that_may_have_come_about_leaves_the_door_unknown_for_its_time_and_is_sent_once() -> None:
+    async def test(subject: Commanded) -> None:
+        subject.panel.reply_lost = True
+        assert outcome(await subject.doors.open(FRONT, 8)) is Outcome.UNCONFIRMED
+        subject.panel.reply_lost = False
+        assert subject.state() == "unknown"
+        await subject.site.pass_time(9)
+        assert (subject.panel.pulses, subject.state()) == ([(3, 80)], "closed")
+
+    commanding(test)
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_behind_a_new_connection_a_door_opens_once_the_unit_there_is_known_to_be_the_panel(another: bool) -> None:
+    """A host that hangs up on idle connections would let nobody in; two readers that changed places would let in anybody."""
+
+    async def test(subject: Commanded) -> None:
+        await subject.site.pass_time(5)
+        subject.site.drivers["gate"].connection += 1
+        if another:
+            subject.panel.serial = "ANOTHER"
+        expected = Outcome.NOT_SENT if another else Outcome.ACKNOWLEDGED
+        assert outcome(await subject.doors.open(FRONT)) is expected
+        assert subject.panel.pulses == ([] if another else [(3, 50)])
+
+    settings = PanelSettings(id="gate", model="open-access-panel", on_replacement="ask")
+    commanding(test, settings)
+
+
+def test_the_first_command_after_a_start_waits_until_the_panel_was_met() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.site.close()
+        await subject.site.open()
+        doors = Doors(subject.site.fleet, subject.site.clock, (FRONT,))
+        assert outcome(await doors.open(FRONT)) is Outcome.ACKNOWLEDGED
+
+    commanding(test)
+
+
 def test_a_release_leaves_a_door_to_the_time_profile_that_holds_it() -> None:
     async def test(subject: Commanded) -> None:
         await subject.doors.hold(FRONT, 600)
@@ -254,6 +293,17 @@ def test_a_release_leaves_a_door_to_the_time_profile_that_holds_it() -> None:
         assert (subject.open_for(), subject.state()) == (0, "closed")
 
     commanding(test)
+
+
+def test_a_profile_that_opens_within_the_only_lease_of_a_hold_leaves_no_gap_at_its_end() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.site.fleet.upsert([item(1, start=NOW_MINUTE + 1, length=30)])
+        await subject.doors.hold(FRONT, 90)
+        for _ in range(1000):
+            assert subject.open_for() > 0
+            await subject.site.pass_time(0.1)
+
+    commanding(test, PanelSettings(id="gate", model="waveshare-relay-8ch", hold_lease_s=200))
 
 
 def test_a_profile_that_opens_during_a_hold_keeps_the_door_open_at_its_end() -> None:

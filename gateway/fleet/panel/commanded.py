@@ -7,14 +7,14 @@ before everything else.
 from __future__ import annotations
 
 import asyncio
-import math
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable
 
 from drivers.contract import Acknowledgement, Outcome, Priority, Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.failure import AT_WORK
-from gateway.fleet.panel.held_output import HeldOutput, Opening, refusal
+from gateway.fleet.panel.held_output import ON_ITS_WAY_S, HeldOutput, Opening, refusal
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.state import PanelState
 
@@ -31,6 +31,11 @@ class CommandedOutputs:
         self._context = context
         self._keeper = keeper
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._met = asyncio.Event()
+
+    def met(self) -> None:
+        """It turned out whether the unit is the panel."""
+        self._met.set()
 
     def is_on(self, output: int) -> bool | None:
         """Whether the gateway keeps an output on; None: that is not known."""
@@ -47,7 +52,7 @@ class CommandedOutputs:
         """Open an output once. Longer than the panel times itself, or where the gateway holds it already, by leases."""
         deadline, tenths = self._deadline(), round(10 * seconds)
         async with self._turns[output]:
-            denied = self._denied(output)
+            denied = await self._denied(output, deadline)
             if denied is not None:
                 return denied
             driver = self._state.driver
@@ -61,7 +66,7 @@ class CommandedOutputs:
         deadline = self._deadline()
         async with self._turns[output]:
             until = self._context.clock.monotonic() + seconds
-            return self._denied(output) or await self._open(output, Opening(key, until, True, ended), deadline)
+            return await self._denied(output, deadline) or await self._open(output, Opening(key, until, True, ended), deadline)
 
     async def release(self, output: int) -> Acknowledgement:
         """End what somebody opened by leases. A time profile that holds the output goes on."""
@@ -79,18 +84,27 @@ class CommandedOutputs:
     def _deadline(self) -> float:
         return self._context.clock.monotonic() + PATIENCE_S
 
-    def _denied(self, output: int) -> Acknowledgement | None:
+    async def _denied(self, output: int, deadline: float) -> Acknowledgement | None:
         """Why nothing is sent: an address is no identity, and a panel that is away opens nothing later."""
         state = self._state
         if not 0 <= output < state.driver.capabilities.outputs:
             return Acknowledgement(Outcome.REJECTED, None, Reason.NOT_REPRESENTABLE, f"the panel has no output {output}")
-        if state.identity.stranger is not None:
-            return Acknowledgement(Outcome.NOT_SENT, None, Reason.IDENTITY_CHANGED, state.identity.stranger)
-        if state.identity.checked and not state.retired and not self._keeper.stopping:
+        if self._keeper.unit_is_open():
+            await self._meet(deadline)
+        if self._keeper.is_known() and not state.retired and not self._keeper.stopping:
             return None
         state.driver.hasten()
         failure = state.unreachable() or state.failure or AT_WORK
         return Acknowledgement(Outcome.NOT_SENT, None, failure.reason, failure.message)
+
+    async def _meet(self, deadline: float) -> None:
+        """Wait until it turns out whether the unit is the panel; behind a new connection it is asked."""
+        self._met.clear()
+        if self._state.identity.checked:
+            self._state.identity.doubted()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, deadline - self._context.clock.monotonic())):
+                await self._met.wait()
 
     async def _open(self, output: int, opening: Opening, deadline: float) -> Acknowledgement:
         capabilities, settings = self._state.driver.capabilities, self._state.settings
@@ -119,5 +133,5 @@ class CommandedOutputs:
         lease, _ = held.lease()
         if lease is None:
             return None
-        asked = math.ceil(opening.until - self._context.clock.monotonic())
-        return max(lease, min(asked, self._state.settings.hold_lease_s))
+        asked = int(opening.until - self._context.clock.monotonic() + ON_ITS_WAY_S)
+        return max(1, lease, min(asked, self._state.settings.hold_lease_s))

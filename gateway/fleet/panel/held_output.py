@@ -18,7 +18,7 @@ from gateway.fleet.panel.state import PanelState
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import DesiredItem
 
-_ON_ITS_WAY_S = 0.25
+ON_ITS_WAY_S = 0.25
 """How long a frame may always wait for the line without its lease outlasting the profiles."""
 
 
@@ -34,6 +34,11 @@ class Opening:
     until: float
     again: bool
     ended: Callable[[Acknowledgement], None]
+
+    @property
+    def takes_over_at(self) -> float:
+        """When a profile that is open takes over (monotonic seconds): leases of whole seconds may end so much earlier."""
+        return self.until - 1 - 2 * ON_ITS_WAY_S
 
 
 class HeldOutput:
@@ -127,6 +132,11 @@ class HeldOutput:
         return {} if barred else self._state.outputs.get(self.number, {})
 
     @property
+    def passes_on(self) -> bool:
+        """Whether it is so near to that time that a profile which is open has to take over, without a gap."""
+        return self.opened is not None and self._context.clock.monotonic() >= self.opened.takes_over_at
+
+    @property
     def kept_for(self) -> Collection[str]:
         """The items that it is held for, and the door that somebody opened."""
         return self.bound.keys() | (set() if self.opened is None or self.is_over else {self.opened.key})
@@ -158,7 +168,9 @@ class HeldOutput:
             return False
         if not wanted or not self.seen:
             return self.seen is not wanted
-        return self.prolong_at is not None and (self.is_over or self._context.clock.monotonic() >= self.prolong_at)
+        if self.prolong_at is None:
+            return False
+        return self._context.clock.monotonic() >= self.prolong_at or (self.passes_on and self._profiles_want())
 
     def lease(self) -> tuple[int | None, float | None]:
         """Seconds, and until when the frame may start (monotonic): begun by then, a lease is over when it has to close, so
@@ -170,7 +182,7 @@ class HeldOutput:
             return None, None if self.edge is None or opened else now + self.edge - wall
         longest = self._state.settings.hold_lease_s
         left = max(opened, self._left_by_profiles(wall, 2 * longest))
-        lease = max(0, min(longest, int(left - _ON_ITS_WAY_S)))
+        lease = max(0, min(longest, int(left - ON_ITS_WAY_S)))
         return lease, now + left - lease
 
     def _left_by_profiles(self, wall: float, most: float) -> float:

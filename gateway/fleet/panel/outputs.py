@@ -182,26 +182,26 @@ class OutputKeeper:
 
     def _is_early(self) -> bool:
         """Whether nothing is switched on yet that may be switched on soon."""
-        return self._unit_is_open() or self._context.trust.awaiting
+        return self.unit_is_open() or self._context.trust.awaiting
 
-    def _unit_is_open(self) -> bool:
+    def unit_is_open(self) -> bool:
         """Whether it is about to turn out whether the unit is the panel: nothing is switched on before."""
         state = self._state
-        known = self._is_known() or state.identity.stranger is not None
+        known = self.is_known() or state.identity.stranger is not None
         return not known and state.failure is None and state.unreachable() is None
 
-    def _is_known(self) -> bool:
+    def is_known(self) -> bool:
         """Whether the unit that a command reaches now is the panel."""
         return self._state.identity.is_known(self._state.driver.connection, self._context.clock.monotonic())
 
     def _meet_again(self) -> None:
         """Before anything is switched on or prolonged behind a new connection, the unit is asked who it is."""
         to_come = (held for held in self._held.values() if not held.behind and held.wanted() and held.due(wanted=True))
-        if self._state.identity.checked and not self._is_known() and any(to_come):
+        if self._state.identity.checked and not self.is_known() and any(to_come):
             self._state.identity.doubted()
 
     def _may_open(self, held: HeldOutput) -> bool:
-        return self._is_known() and not held.runs and not held.behind and held.wanted()
+        return self.is_known() and not held.runs and not held.behind and held.wanted()
 
     def _release(self, waiting: Collection[tuple[Ticket, int]]) -> None:
         self._waiting, leaving = [each for each in self._waiting if each not in waiting], self._waiting
@@ -247,7 +247,8 @@ class OutputKeeper:
         wall, now = self._context.clock.wall(), self._context.clock.monotonic()
         edges = [held.edge - wall for held in self._held.values() if not held.behind and held.edge is not None]
         dues = [*self._failed.values(), *(held.prolong_at for held in self._held.values() if held.prolong_at is not None)]
-        dues += [held.opened.until for held in self._held.values() if held.opened is not None]
+        opened = [held.opened for held in self._held.values() if held.opened is not None]
+        dues += [at for each in opened for at in (each.takes_over_at, each.until)]
         return max(0.001, min([*edges, *(at - now for at in dues if at > now)], default=math.inf))
 
     # switching
@@ -349,7 +350,7 @@ class OutputKeeper:
             on = held.wanted()
             if (
                 held.opening
-                or (on and not (held.runs and self._is_known()))
+                or (on and not (held.runs and self.is_known()))
                 or not held.due(wanted=on)
                 or self._failed.get((held.number, on), now) > now
             ):
@@ -413,7 +414,7 @@ class OutputKeeper:
             said = await self.switch(held, on, lease, priority, deadline)
         if not on:
             self._ended(held, said)
-        elif held.is_over:
+        elif held.passes_on:
             held.opened = None  # a profile goes on with it
         return None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
 

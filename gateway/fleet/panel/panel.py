@@ -63,7 +63,7 @@ class Panel:
         self._keeper = OutputKeeper(state, context, memory.marked, memory.facts.get(LEASE))
         self.commanded = CommandedOutputs(state, context, self._keeper)
         self._table = Table(state, context, self._reconciler)
-        state.identity.changed, state.identity.doubted = self._keeper.wake, self._reconciler.meet_again
+        state.identity.changed, state.identity.doubted = self._met, self._reconciler.meet_again
         state.retired = "retired" in memory.facts
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         if defect is not None:
@@ -72,6 +72,10 @@ class Panel:
     @property
     def id(self) -> str:
         return self.state.id
+
+    def _met(self) -> None:
+        self._keeper.wake()
+        self.commanded.met()
 
     # its life
 
