@@ -150,9 +150,7 @@ class Gateway:
         self._serial = await serial_number(self._store, snapshot, path, is_new=is_new)
         self._known_addresses = KnownAddresses(self._clock, snapshot.facts.get(FACT, ""))
         store = settings.store
-        self._journal = Journal(
-            self._store, snapshot, lambda: self._fleet.stamp(), Retention(store.event_days, store.event_limit)
-        )
+        self.journal = Journal(self._store, snapshot, lambda: self._fleet.stamp(), Retention(store.event_days, store.event_limit))
         self._writable = Remembered(self._store.writable, self._clock, _WRITABLE_S)
         self._fleet = Fleet(
             self._store,
@@ -162,8 +160,8 @@ class Gateway:
             rules=settings.bindings,
             groups=settings.groups,
             doors=settings.doors,
-            listeners=(self._metrics.listen, audit, self._journal.listen),
-            keep_events=self._journal.keep,
+            listeners=(self._metrics.listen, audit, self.journal.listen),
+            keep_events=self.journal.keep,
         )
         self._doors = Doors(self._fleet, self._clock, settings.doors)
         self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.holds) for each in self._fleet.departed()})
@@ -171,7 +169,7 @@ class Gateway:
         self._metrics.watch_store(self._fleet.store_view)
         self._problems = ProblemWatch(self._fleet, self._writable.value, path)
         self._metrics.watch_problems(self._problems.counts)
-        self._receivers = Receivers(self._journal, self._store, snapshot.facts, self._clock, self._fleet.stamp, self._device_of)
+        self._receivers = Receivers(self.journal, self._store, snapshot.facts, self._clock, self._fleet.stamp, self._device_of)
         self._manager = ManagerChoice(snapshot.facts, settings.manager, self._put_or_drop, self._receivers.manage)
         self._beside = Supervisor()
         lag = LoopLag()
@@ -180,7 +178,7 @@ class Gateway:
         keeper = Keeper(FACT, self._known_addresses, self._store, self._fleet.stamp)
         self._stack.push_async_callback(keeper.keep)
         self._stack.push_async_callback(self._beside.stop, 0)
-        self._writing = self._beside.spawn(self._journal.run(), "journal")
+        self._writing = self._beside.spawn(self.journal.run(), "journal")
         self._stack.push_async_callback(self._end_journal)
         self._stack.push_async_callback(self._receivers.stop)
         self._inert = InertSettings(snapshot.facts, self._keep)
@@ -206,7 +204,7 @@ class Gateway:
 
     async def _end_journal(self) -> None:
         """What was told until now is made durable."""
-        self._journal.stop()
+        self.journal.stop()
         await asyncio.wait([self._writing])
 
     def _device_of(self, link: ManagerLink) -> Manager:
@@ -238,7 +236,7 @@ class Gateway:
                 store=self._fleet.store_view,
                 problems=self._problems.look,
                 known_addresses=self._known_addresses,
-                journal=self._journal,
+                journal=self.journal,
                 manager=self._manager,
             )
         )

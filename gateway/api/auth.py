@@ -6,12 +6,14 @@ import binascii
 import contextlib
 import logging
 from base64 import b64decode
+from collections import OrderedDict
 from collections.abc import Callable
-from math import ceil
+from math import ceil, inf
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from drivers.clock import Clock
 from drivers.trace import Client, client
 from gateway.api.bodies import read_body
 from gateway.api.dialects import LOG_IN, PARAMETERS_MISSED, WRONG_LOGIN
@@ -29,6 +31,8 @@ from gateway.api.validation import parse
 _LARGEST_LOGIN = 4096
 _THIS_MACHINE = "local"
 _LOGIN_S = 10.0
+_TOLD_EACH_S = 60.0
+_MOST_TOLD = 1024
 _logger = logging.getLogger(__name__)
 
 SESSIONS = web.AppKey("sessions", Sessions)
@@ -140,9 +144,31 @@ async def log_in(request: web.Request) -> web.Response:
     return json_response(Token(sessions.begin(name)))
 
 
+class ToldLogins:
+    """Remembers which logins the journal has lately: a client that logs in before every call would push out all others."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+
+    def is_news(self, kind: str, user: str, address: str) -> bool:
+        """Whether this was not told within the last minute."""
+        key, now = (kind, user, address), self._clock.monotonic()
+        if now - self._told.get(key, -inf) < _TOLD_EACH_S:
+            return False
+        self._told[key] = now
+        self._told.move_to_end(key)
+        if len(self._told) > _MOST_TOLD:
+            self._told.popitem(last=False)
+        return True
+
+
+LOGINS = web.AppKey("logins", ToldLogins)
+
+
 def _tell(request: web.Request, kind: str, user: str) -> None:
     journal = request.app[SERVICES].journal
-    if journal is not None:
+    if journal is not None and request.app[LOGINS].is_news(kind, user, request[ADDRESS]):
         journal.tell(kind, user=user, address=request[ADDRESS])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Collection, Sequence
+from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -27,10 +28,12 @@ STREAM = "text/event-stream"
 TAKEN_WITHIN_S = 20.0
 """How long a reader of the stream may take nothing before it is cut off; what it missed it gets when it comes again."""
 _SILENCE_S = 15.0
-"""After this long without an event a stream shows that it is still there, and looks whether its reader may still read."""
+"""After this long without an event a stream shows that it is there; this often it looks whether its reader may still read."""
 _LAST_ID = "Last-Event-ID"
 _MOST, _DEFAULT = 10_000, 1000
 _PARAMETERS = ("after", "kinds", "limit")
+_COMMENT = b":\n\n"
+_REMEMBERED = 16
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _log = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ class _Asked:
     """`after` None: nothing was said; `kinds` None: all."""
 
     after: int | None
-    kinds: Collection[str] | None
+    kinds: frozenset[str] | None
     limit: int
 
 
@@ -76,7 +79,7 @@ def _asked(request: web.Request) -> _Asked:
     limit = _number("limit", request.query.get("limit", ""))
     if limit is not None and not 1 <= limit <= _MOST:
         raise bad_value("limit", f"a number from 1 to {_MOST}", shown(limit))
-    return _Asked(after, kinds or None, limit or _DEFAULT)
+    return _Asked(after, frozenset(kinds) or None, limit or _DEFAULT)
 
 
 def _number(place: str, text: str) -> int | None:
@@ -97,10 +100,14 @@ async def _stream(request: web.Request, journal: JournalService, asked: _Asked) 
     try:
         await _write(response, b"retry: 3000\n\n")
         async with aclosing(journal.follow(place, _SILENCE_S)) as followed:
+            loop, chunks = asyncio.get_running_loop(), request.app[CHUNKS]
+            look_at = loop.time() + _SILENCE_S
             async for some in followed:
-                if not some and not is_still_admitted(request):
-                    break
-                await _write(response, _chunk(some, asked.kinds))
+                if loop.time() >= look_at:
+                    if not is_still_admitted(request):
+                        break
+                    look_at = loop.time() + _SILENCE_S
+                await _write(response, chunks.of(some, asked.kinds))
     except TimeoutError:
         _log.warning("a reader of events takes nothing, and is cut off", extra={"remote": request[ADDRESS]})
         if request.transport is not None:
@@ -118,7 +125,25 @@ async def _write(response: web.StreamResponse, chunk: bytes) -> None:
         await response.write(chunk)
 
 
-def _chunk(some: Sequence[SiteEvent], kinds: Collection[str] | None) -> bytes:
-    """The bytes of these events on a stream; without any a comment, which readers pass over."""
-    chosen = (event for event in some if kinds is None or event.kind in kinds)
-    return b"".join([b"id: %d\ndata: %b\n\n" % (event.id, json_bytes(shown_event(event))) for event in chosen]) or b":\n\n"
+class Chunks:
+    """The bytes of events on a stream. Readers that are in step are given the same ones, which are made once."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[int, int, frozenset[str] | None], bytes] = OrderedDict()
+
+    def of(self, some: Sequence[SiteEvent], kinds: frozenset[str] | None) -> bytes:
+        """A comment, which readers pass over, where there is no event to show."""
+        if not some:
+            return _COMMENT
+        key = (some[0].id, some[-1].id, kinds)
+        made = self._made.get(key)
+        if made is None:
+            chosen = (event for event in some if kinds is None or event.kind in kinds)
+            lines = [b"id: %d\ndata: %b\n\n" % (event.id, json_bytes(shown_event(event))) for event in chosen]
+            made = self._made[key] = b"".join(lines) or _COMMENT
+            if len(self._made) > _REMEMBERED:
+                self._made.popitem(last=False)
+        return made
+
+
+CHUNKS = web.AppKey("chunks", Chunks)

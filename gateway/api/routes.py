@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from gateway.api.addresses import Proxies
-from gateway.api.auth import SESSIONS, THROTTLE, guarded
+from gateway.api.auth import LOGINS, SESSIONS, THROTTLE, ToldLogins, guarded
 from gateway.api.bodies import IN_WORK, ROOM, Room, expected
 from gateway.api.connections import Connections, Limits
 from gateway.api.errors import errors_as_json
+from gateway.api.events import CHUNKS, Chunks
 from gateway.api.live import LIVE, live_of
 from gateway.api.middleware import PROXIES, SITES, acceptable, identified, recorded, server_logger
 from gateway.api.openapi import DOCUMENT, Document, Served
@@ -42,6 +43,8 @@ def build_app(services: ApiServices) -> web.Application:
     app[LIVE] = live_of(services.settings)
     app[SESSIONS] = Sessions(Users(services.settings.users), services.clock)
     app[UNDISTURBED] = Supervisor()
+    app[CHUNKS] = Chunks()
+    app[LOGINS] = ToldLogins(services.clock)
     served = tuple(everything(metrics=services.metrics is not None))
     app[DOCUMENT] = Document(served)
     for one in served:

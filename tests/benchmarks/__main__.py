@@ -23,6 +23,7 @@ MODULES = (
     "many_panels",
     "people",
     "doors",
+    "events",
     "uhppote",
     "scale",
     "hostile",

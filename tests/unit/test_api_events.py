@@ -175,6 +175,15 @@ async def test_logins_right_and_wrong_are_events_without_a_password() -> None:
         assert "wrong" not in told
 
 
+async def test_a_client_that_logs_in_before_every_call_is_told_of_once_a_minute() -> None:
+    async with site() as (server, journal):
+        for seconds in (0, 30, 45):
+            server.clock.now += seconds
+            await server.call("GET", f"/api/v1/login?username=admin&password={MD5}", authorization=None)
+        await journal.keep([], {"gate": ("log", "1")})
+        assert len(lines((await server.call("GET", PATH)).text)) == 2
+
+
 async def test_a_gateway_that_stops_ends_its_streams() -> None:
     async with site() as (server, _):
         begun = asyncio.Event()
