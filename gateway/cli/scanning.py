@@ -28,6 +28,7 @@ from drivers.modbus.wire.open import open_link
 from drivers.modbus.wire.requests import read_holding_registers
 from gateway.cli.output import Mistakes, counted, note, say, say_json
 from gateway.cli.reading import read_models, read_settings
+from gateway.cli.searching import line_of, search
 from gateway.cli.tables import table
 from gateway.ops import local_socket
 
@@ -47,9 +48,12 @@ class Found:
 
 
 def scan(config: Path | None, line: str, units: range, *, as_json: bool) -> int:
-    """`line`: the id of a line of `config`, a serial port, or HOST:PORT. Status 1 where nobody answers."""
+    """`line`: the id of a line of `config`, a serial port, HOST:PORT, or uhppote:HOST. Status 1 where nobody answers."""
     settings = None if config is None else read_settings(config, leave_out=("users",))
     lines = () if settings is None else settings.lines
+    controllers = line_of(line, lines)
+    if controllers is not None:
+        return search(controllers, as_json=as_json)
     known = {each.id: each for each in lines if not isinstance(each, UhppoteLineSettings)}
     candidates = candidates_of(line, known)
     if settings is not None:
@@ -97,7 +101,7 @@ def _candidates(line: str, known: Mapping[str, AnyModbusLine]) -> Iterator[AnyMo
         host, _, port = line.rpartition(":")
         if not (host and port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
             names = f"one of {', '.join(known)}, " if known else ""
-            raise Mistakes([f"{line}: expected a line: {names}a serial port such as /dev/ttyUSB0, or HOST:PORT"])
+            raise Mistakes([f"{line}: expected a line: {names}a serial port such as /dev/ttyUSB0, HOST:PORT, or uhppote:HOST"])
         yield ModbusTcpLine(id="scan", host=host, port=int(port), connect_delay_ms=0)
         yield ModbusRtuTcpLine(id="scan", host=host, port=int(port), connect_delay_ms=0)
 

@@ -87,7 +87,7 @@ async def test_a_line_without_units_and_a_place_that_is_none_are_told(
     assert await scan("rs485-a", *config, "--units", "3") == 1
     assert capsys.readouterr().err.startswith("rs485-a: nobody answers as unit 3 to 3 (tried: ")
     assert await scan("rs485-b", *config) == 1
-    expected = "rs485-b: expected a line: one of rs485-a, annex, a serial port such as /dev/ttyUSB0, or HOST:PORT\n"
+    expected = "rs485-b: expected a line: one of rs485-a, annex, a serial port such as /dev/ttyUSB0, HOST:PORT, or uhppote:HOST\n"
     assert capsys.readouterr().err == expected
     assert await scan(str(tmp_path / "none"), *config, "--units", "3") == 1
     assert len(capsys.readouterr().err.splitlines()) == 1

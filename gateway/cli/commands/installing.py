@@ -19,13 +19,16 @@ def ports(as_json: bool) -> int:
     return ports.ports(as_json=as_json)
 
 
-@command("scan", "scan rs485-a", "scan /dev/ttyUSB0 --units 1-8", "scan 192.0.2.10:502")
+@command("scan", "scan rs485-a", "scan /dev/ttyUSB0 --units 1-8", "scan 192.0.2.10:502", "scan uhppote:192.0.2.255")
 @options.config_if_any
 @options.as_json
 @click.argument("line", shell_complete=options.completed("lines"))
 @click.option("--units", type=options.UNITS, default="1-32", show_default=True, metavar="FROM-TO", help="Which units to ask.")
 def scan(config: Path | None, as_json: bool, line: str, units: range) -> int:
-    """Find the units that answer on a line, at which rate and parity, and what models they look like. Nothing is written."""
+    """Find the units that answer on a line, at which rate and parity, and what models they look like. Nothing is written.
+
+    With uhppote:HOST, or a line of that kind: the controllers that answer a broadcast, and the block to paste for them.
+    """
     from gateway.cli import scanning
 
     return scanning.scan(config, line, units, as_json=as_json)
