@@ -64,8 +64,16 @@ def _known_panels(raw: Mapping[str, Any], models: Models) -> Panels:
     for *_, panel in _line_panels(raw):
         name, model = panel.get("id"), panel.get("model")
         if isinstance(name, str):
-            known[name] = models.get(model) if models is not None and isinstance(model, str) else None
+            found = models.get(model) if models is not None and isinstance(model, str) else None
+            known[name] = None if found is None else _with_doors(found, panel.get("doors"))
     return known
+
+
+def _with_doors(model: PanelModel, doors: object) -> PanelModel:
+    """The model with as many outputs as this panel of it says to have."""
+    if type(doors) is not int:
+        return model
+    return model.model_copy(update={"capabilities": model.capabilities.model_copy(update={"outputs": doors})})
 
 
 def _site(raw: Mapping[str, Any]) -> Iterator[Finding]:

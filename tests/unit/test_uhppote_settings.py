@@ -115,3 +115,14 @@ def test_by_tcp_each_controller_has_a_host_of_its_own(tmp_path: Path) -> None:
 def test_a_key_that_says_nothing_to_controllers_is_warned_of(tmp_path: Path) -> None:
     _, warnings = check_settings(written(tmp_path, GOOD.replace("port = 60000", "port = 60000\nguard_ms = 5")))
     assert any(str(warning).startswith("lines[0].guard_ms") for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    "more",
+    ['[[doors]]\nid = "d"\npanel = "entrance"\noutput = 2\n', '[[bindings]]\nlink_id = "*"\npanels = ["entrance:2"]\n'],
+    ids=["a door", "a binding"],
+)
+def test_a_door_that_the_board_does_not_have_is_told(tmp_path: Path, more: str) -> None:
+    assert load_settings(written(tmp_path, GOOD + more))
+    with pytest.raises(ConfigurationError, match="entrance has outputs 0 to 1"):
+        load_settings(written(tmp_path, GOOD.replace("doors = 4", "doors = 2") + more))
