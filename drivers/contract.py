@@ -253,7 +253,8 @@ class IdentifierSlot:
     the first 8 bytes of the SHA-256 of its normal form in UTF-8. `schedules`: the schedule slots it refers to, in order: it is
     open while one of them is, never where there are none; None: always. `outputs`: the doors it opens. `valid_from` and
     `valid_to` are inclusive Unix minutes, None where open; where `identifier_validity` is `day`, they are minutes of the panel's
-    own wall clock. `passes`: entries allowed, None: unlimited. `opaque` and `damaged` as a Slot's.
+    own wall clock. `passes`: entries allowed, None: unlimited. `pinned`: the panel asks for a PIN that somebody else gave it.
+    `opaque` and `damaged` as a Slot's.
     """
 
     space: NumberSpace
@@ -266,6 +267,7 @@ class IdentifierSlot:
     passes: int | None = None
     opaque: tuple[int, ...] | None = None
     damaged: bool = False
+    pinned: bool = False
 
     @property
     def known_by(self) -> tuple[NumberSpace, int, int]:

@@ -77,6 +77,7 @@ def with_identifiers(
     drafts = {bound.key: _draft(bound, references, capabilities, options) for bound in wanted}
     placed = {key: draft.slot for key, draft in drafts.items() if draft.slot is not None}
     numbers = _numbers(placed, capabilities, allocation, held)
+    pinned = {slot.known_by for slot in held.identifiers.values() if slot.pinned}
     outcomes, generations, places = dict(image.outcomes), dict(image.generations), dict(image.allocation)
     identifiers: dict[int, IdentifierSlot] = {}
     for bound, (key, draft) in zip(wanted, drafts.items(), strict=True):
@@ -85,7 +86,9 @@ def with_identifiers(
         outcomes[key] = _no_room(capabilities) if roomless else draft.outcome
         places[key] = () if number is None else (number,)
         if number is not None and draft.slot is not None:
-            identifiers[number] = draft.slot
+            has_pin = draft.slot.known_by in pinned
+            identifiers[number] = replace(draft.slot, pinned=True) if has_pin else draft.slot
+            outcomes[key] = _with_pin(draft.outcome) if has_pin else draft.outcome
         if number is not None or (draft.outcome.outcome in HELD and not roomless):
             generations[key] = bound.generation
     return replace(
@@ -125,6 +128,11 @@ def _numbers(
         if key not in chosen and (number := next(free, None)) is not None:
             chosen[key] = number
     return chosen
+
+
+def _with_pin(outcome: ItemOutcome) -> ItemOutcome:
+    said = "the panel asks for the PIN that it has for this card"
+    return replace(outcome, message=said if outcome.message is None else f"{outcome.message}; {said}")
 
 
 def _no_room(capabilities: PanelCapabilities) -> ItemOutcome:

@@ -154,6 +154,20 @@ async def test_a_silent_board_costs_the_other_nothing_and_is_found_again(tmp_pat
                 await asyncio.sleep(0.02)
 
 
+async def test_a_card_that_is_found_with_a_pin_keeps_it_and_says_so(tmp_path: Path) -> None:
+    async with gateway_with(tmp_path) as site:
+        record = CARD.to_bytes(4, "little") + bytes.fromhex("20000101 20991231 01 00 00 00 6b1d00 00")
+        assert site.board("entrance").cards.put(record)
+        await site.client.call("POST", "/gateway/v1/panels/entrance/sync", {}, status=202)
+        async with asyncio.timeout(10):
+            while not (await site.client.panels())["entrance"].get("foreign"):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        (told,) = await put(site.client, {**person(), "lock": "second", "time_profiles": {"link_ids": []}})
+        said = {each["panel"]: each.get("message") or "" for each in told["panels"]}
+        assert "PIN" in said["entrance"]
+        assert site.board("entrance").cards.get(CARD)[12:19] == bytes.fromhex("00 01 00 00 6b1d00")
+
+
 async def kinds(client: Client, wanted: int) -> list[dict[str, Any]]:
     """The events of doors, once there are this many."""
     async with asyncio.timeout(20):

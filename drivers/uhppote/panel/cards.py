@@ -71,7 +71,11 @@ def slot_of(card: Card, defined: Container[int], card_format: CardFormat) -> Ide
     named = tuple(each for each in access if each != ALWAYS)
     outputs = tuple(door for door, each in enumerate(card.doors) if each != NO_ACCESS)
     slot = IdentifierSlot(
-        space="card", number=number_of(card.card, card_format), schedules=None if access == [ALWAYS] else named, outputs=outputs
+        space="card",
+        number=number_of(card.card, card_format),
+        schedules=None if access == [ALWAYS] else named,
+        outputs=outputs,
+        pinned=card.pin != 0,
     )
     plain = len(access) == 1 and all(each in defined for each in named) and not card.first_card
     if not plain or card.first_day is None or card.last_day is None:
