@@ -176,6 +176,42 @@ def test_a_restart_in_the_middle_of_a_change_is_neither_built_upon_nor_saved(fra
     run_virtual(run())
 
 
+@pytest.mark.parametrize("second", [1, 2, 3, 5, 8, 13])
+def test_a_controller_that_restarts_twice_in_the_middle_of_a_change_opens_nothing_that_nobody_asked_for(second: int) -> None:
+    """The first restart ends the storing; the next one brings old times back below values that are on."""
+    hours = ((0, 13), (666, 700)), ((228, 1128),)
+    old, new = (PanelImage(slots={0: Slot((LINK,), tuple(Period(127, *each) for each in windows))}) for windows in hours)
+    allowed = {minute for windows in hours for each in windows for minute in range(*each)}
+
+    async def run(first: int) -> bool:
+        """Returns whether the change was over before the first restart."""
+        driver, wire = panel_on_wire("domat-fc013")
+        read = await driver.read_back(P, None)
+        assert isinstance(read, PanelImage)
+        assert done(await driver.apply(driver.plan(old, read), P, None))
+        panel, writes = domat(wire), 0
+        await wire.clock.sleep(60)
+
+        async def before(request: Request) -> bool:
+            nonlocal writes
+            opened = {m for day in range(7) for start, end in panel.day_windows(0, MONDAY + day) for m in range(start, end)}
+            assert opened <= allowed, sorted(opened - allowed)
+            writes += request.writes
+            if request.writes and writes in (first, first + second):
+                panel.reset()
+            return True
+
+        wire.before = before
+        await driver.apply(driver.plan(new, old), P, None)
+        assert isinstance(await driver.read_back(P, None), PanelImage)
+        return writes < first
+
+    first = 1
+    while not run_virtual(run(first)):
+        first += 1
+    assert first > 14
+
+
 def test_what_a_restart_left_of_a_change_is_taken_back_before_it_is_read() -> None:
     """The line fails, and the panel restarts before it is asked again; then somebody else's word stands in it."""
 

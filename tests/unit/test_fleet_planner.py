@@ -19,7 +19,7 @@ from drivers.contract import (
     Slot,
     item_key,
 )
-from gateway.fleet.panel.planner import Step, clearing, closing, opening, paced, single, steps
+from gateway.fleet.panel.planner import Step, clearing, closing, opening, paced, revokes, single, steps
 from gateway.fleet.panel.slots import adopt, foreign, foreign_identifiers, slots_of
 from tests.support.fake_panel import ACCESS_PANEL
 from tests.support.fleet_site import link
@@ -206,3 +206,13 @@ def test_a_number_that_somebody_had_before_is_theirs_by_the_allocation_when_noth
     assert found.allocation == {"identifier:p": (1,)}
     assert foreign_identifiers(found) == {4}
     assert not found.generations
+
+
+def test_whoever_replaces_what_nobody_knows_takes_something_away() -> None:
+    """A write that was cut off left words in a table that no image tells: putting that right waits for no budget."""
+    left = PanelImage({0: Slot((), opaque=(1, 2, 3))})
+    wanted = PanelImage({0: Slot((LINKS[0],), (Period(127, 0, 600),))}, (), {LINKS[0]: (0,)}, {LINKS[0]: 1}, {LINKS[0]: EXACT})
+    assert revokes(left, Step(wanted, Priority.GRANT, frozenset(LINKS[:1])))
+    assert not revokes(PanelImage(), Step(wanted, Priority.GRANT, frozenset(LINKS[:1])))
+    beside = replace(wanted, slots={**wanted.slots, 9: STRANGER})
+    assert not revokes(PanelImage({9: STRANGER}), Step(beside, Priority.GRANT, frozenset(LINKS[:1])))

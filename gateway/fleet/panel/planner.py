@@ -38,11 +38,15 @@ def opening(known: PanelImage, target: PanelImage) -> frozenset[str]:
 
 
 def revokes(known: PanelImage, step: Step) -> bool:
-    """Whether a transaction takes something away, or replaces it by another generation; not so where it renews or opens."""
+    """Whether a transaction takes something away, or replaces it by another generation; not so where it renews or opens.
+
+    A slot that is nobody's, since a write to it was cut off, may open anything: replacing it takes that away.
+    """
     if not step.link_ids:
         return step.priority is Priority.REVOCATION
-    after = step.image
-    return any(
+    after, ours = step.image, places(known.allocation)
+    unknown = any((False, number) not in ours and after.slots.get(number) != slot for number, slot in known.slots.items())
+    return unknown or any(
         not after.allocation.get(link_id) or after.generations.get(link_id) != known.generations.get(link_id)
         for link_id in step.link_ids
         if known.allocation.get(link_id)

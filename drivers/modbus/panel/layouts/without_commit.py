@@ -90,9 +90,10 @@ class Writer:
             yield replace(step, relies=volatile and len(self.requests) > 1)
 
     def _is_volatile(self) -> bool:
-        """Whether a restart both loses what is not saved and can be noticed."""
-        counters = self._model.counters
-        return self._model.write.save is not None and (counters.resets is not None or counters.uptime_s is not None)
+        """Whether a restart both loses what is not saved, or the bit without which nothing is stored, and can be noticed."""
+        counters, rules = self._model.counters, self._model.write
+        loses = rules.save is not None or any(setting.when == "always" for setting in rules.prepare)
+        return loses and (counters.resets is not None or counters.uptime_s is not None)
 
     def _watched(self) -> frozenset[int]:
         """The indices of requests before which the panel's counters are read."""
