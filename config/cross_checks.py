@@ -14,10 +14,9 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from config.door_checks import doors
-from config.files import MOST_PASSWORD, read_file
 from config.findings import Finding
 from config.nearest import did_you_mean
-from config.outbound_checks import manager, webhooks
+from config.outbound_checks import manager, secret_file, webhooks
 from config.panel_model import ModelError, PanelModel
 from config.raw_tables import Once, tables
 from config.settings import LINE_KINDS, NAME, LineSettings, PanelSettings, serial_number
@@ -106,21 +105,7 @@ def _users(raw: Mapping[str, Any]) -> Iterator[Finding]:
         elif user.get("password") == "":
             yield Finding(f"{path}.password", "is empty")
         elif isinstance(user.get("password_file"), str):
-            yield from _password_file(f"{path}.password_file", Path(user["password_file"]))
-
-
-def _password_file(key: str, path: Path) -> Iterator[Finding]:
-    try:
-        text = read_file(path, MOST_PASSWORD).decode().rstrip("\r\n")
-    except FileNotFoundError:
-        yield Finding(key, f"there is no file {path}; it must hold the password, on one line", elsewhere=True)
-    except OSError as error:
-        yield Finding(key, f"{path} is not readable: {error.strerror}", elsewhere=True)
-    except UnicodeDecodeError:
-        yield Finding(key, f"{path} is not UTF-8 text")
-    else:
-        if not text or "\n" in text:
-            yield Finding(key, f"{path} must hold one line, the password")
+            yield from secret_file(f"{path}.password_file", Path(user["password_file"]), "the password")
 
 
 def _lines(raw: Mapping[str, Any]) -> Iterator[Finding]:

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from config.settings import SimulatorSettings
+from drivers.calls import Call
 from drivers.contract import Acknowledgement, LoggedKind, LogPage, Priority
 from drivers.errors import UnexpectedReply
-from drivers.uhppote.panel.board import Board, Call
+from drivers.uhppote.panel.board import Board
 from drivers.uhppote.panel.events import PAGE, events_from, last_index
 from drivers.uhppote.wire.frames import Reply, Request
 from tests.support.board_wire import SERIAL, BoardWire, board_on_wire

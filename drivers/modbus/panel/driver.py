@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from drivers.calls import Call, failed
 from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, Priority, Stretch, WritePlan
 from drivers.errors import DriverError, GaveWay, NotSent, PanelException, Unconfirmed, UnexpectedReply, VerifyFailed
 from drivers.modbus.panel.in_force import put_in_force
@@ -22,7 +23,7 @@ from drivers.modbus.panel.output_driver import OutputDriver
 from drivers.modbus.panel.prepare import When, prepare, stands
 from drivers.modbus.panel.restarts import Reading, went_on
 from drivers.modbus.panel.steps import EFFECTLESS, Check, StepKind, Transaction, WriteStep
-from drivers.modbus.panel.unit import Call, PanelUnit, failed, worn_by
+from drivers.modbus.panel.unit import PanelUnit, worn_by
 from drivers.modbus.panel.words import reads, write_words
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_registers
 

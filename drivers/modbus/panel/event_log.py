@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from config.panel_parts import EventLog
+from drivers.calls import Call
 from drivers.contract import LoggedEvent, LoggedKind, LogPage
 from drivers.errors import UnexpectedReply
 from drivers.modbus.panel.named import joined
-from drivers.modbus.panel.unit import Call, PanelUnit
+from drivers.modbus.panel.unit import PanelUnit
 from drivers.modbus.wire.requests import read_holding_registers, write_registers
 
 _WORDS = 8

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from drivers.calls import Call
 from drivers.contract import PanelImage
 from drivers.errors import VerifyFailed
 from drivers.modbus.panel.clock_words import Wall
 from drivers.modbus.panel.layouts.layout import Layout
 from drivers.modbus.panel.set_clock import ClockWriter
-from drivers.modbus.panel.unit import Call, PanelUnit
+from drivers.modbus.panel.unit import PanelUnit
 from drivers.modbus.wire.requests import Request
 
 _ATTEMPTS = 3

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 
 from config.panel_model import PanelModel
 from config.panel_parts import CapacityField, IdentityCheck, OutputCommand, Register
+from drivers.calls import Call, failed, rejected
 from drivers.contract import (
     Acknowledgement,
     AvailabilityFeed,
@@ -29,7 +30,7 @@ from drivers.modbus.panel.event_log import known_serial, read_log
 from drivers.modbus.panel.named import read_area
 from drivers.modbus.panel.restarts import Reading
 from drivers.modbus.panel.set_clock import ClockWriter
-from drivers.modbus.panel.unit import Call, Facts, PanelUnit, failed, rejected
+from drivers.modbus.panel.unit import Facts, PanelUnit
 from drivers.modbus.wire.requests import Request, write_coil, write_register
 
 _ON, _OFF = 0xFF00, 0x0000

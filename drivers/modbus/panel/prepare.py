@@ -7,7 +7,8 @@ from typing import Literal
 
 from config.panel_model import PanelModel
 from config.panel_parts import BitSetting
-from drivers.modbus.panel.unit import Call, PanelUnit
+from drivers.calls import Call
+from drivers.modbus.panel.unit import PanelUnit
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_register
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from config.panel_parts import FieldsClock, UnixTableClock
+from drivers.calls import Call
 from drivers.contract import ClockSetting
 from drivers.errors import Unconfirmed, VerifyFailed
 from drivers.modbus.panel.clock_words import (
@@ -21,7 +22,7 @@ from drivers.modbus.panel.clock_words import (
 )
 from drivers.modbus.panel.named import joined, read_area
 from drivers.modbus.panel.prepare import When, prepare, stands
-from drivers.modbus.panel.unit import Call, PanelUnit
+from drivers.modbus.panel.unit import PanelUnit
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_registers
 
 _OF_CLOCK: tuple[When, ...] = ("clock",)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from config.panel_model import PanelModel
 from config.panel_parts import Area, Busy
+from drivers.calls import Call
 from drivers.clock import Clock
-from drivers.contract import Acknowledgement, AvailabilityFeed, Outcome, PanelImage, Priority
-from drivers.errors import DeadlinePassed, DriverError, NotSent, PanelException
+from drivers.contract import AvailabilityFeed, Priority
+from drivers.errors import DeadlinePassed, NotSent, PanelException
 from drivers.modbus.panel.named import named_reads, number, text
 from drivers.modbus.wire.requests import REGISTER_WRITES, Request
 
@@ -39,18 +40,6 @@ class Wire(Protocol):
     def wire_bytes(self, request: Request) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """How urgent an exchange is, and until when it may start (monotonic seconds, None: no limit)."""
-
-    priority: Priority
-    deadline: float | None
-
-    def finished(self) -> Call:
-        """The same call without a deadline, for work that has begun and must be finished."""
-        return Call(self.priority, None)
-
-
 class Facts:
     """The words of named registers as they were read."""
 
@@ -72,16 +61,6 @@ def worn_by(model: PanelModel, request: Request) -> Mapping[str, int]:
         return {}
     first = request.address + model.addressing.base
     return {f"{storage}:{address}": 1 for address in range(first, first + request.count)}
-
-
-def failed(error: DriverError, image: PanelImage | None = None) -> Acknowledgement:
-    """An error as the value that leaves the driver."""
-    return Acknowledgement(error.outcome, image, error.reason, str(error))
-
-
-def rejected(message: str, error: DriverError | None = None) -> Acknowledgement:
-    reason = PanelException.reason if error is None else error.reason
-    return Acknowledgement(Outcome.REJECTED, None, reason, message)
 
 
 class PanelUnit:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from drivers.contract import Acknowledgement, AvailabilityFeed, Outcome, PanelImage, Priority, Reason
-from drivers.errors import CorruptReply, DriverError
+from drivers.calls import Call
+from drivers.contract import AvailabilityFeed, Priority
+from drivers.errors import CorruptReply
 from drivers.uhppote.wire.frames import Reply, Request
 
 T = TypeVar("T")
@@ -30,27 +30,6 @@ class Wire(Protocol):
     def frame(self, unit: int, request: Request) -> bytes: ...
 
     def wire_bytes(self, request: Request) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """How urgent an exchange is, and until when it may start (monotonic seconds, None: no limit)."""
-
-    priority: Priority
-    deadline: float | None
-
-    def finished(self) -> Call:
-        """The same call without a deadline, for work that has begun and must be finished."""
-        return Call(self.priority, None)
-
-
-def failed(error: DriverError, image: PanelImage | None = None) -> Acknowledgement:
-    """An error as the value that leaves the driver."""
-    return Acknowledgement(error.outcome, image, error.reason, str(error))
-
-
-def rejected(message: str) -> Acknowledgement:
-    return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, message)
 
 
 class Board:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from config.settings import UhppotePanelSettings
+from drivers.calls import Call, failed, rejected
 from drivers.clock import Clock
 from drivers.contract import (
     Acknowledgement,
@@ -17,7 +18,7 @@ from drivers.contract import (
     Priority,
 )
 from drivers.errors import DriverError, PanelException, Unconfirmed, VerifyFailed
-from drivers.uhppote.panel.board import Board, Call, failed, rejected
+from drivers.uhppote.panel.board import Board
 from drivers.uhppote.wire.messages import (
     Door,
     get_device,

@@ -10,6 +10,7 @@ from functools import partial
 
 from config.panel_model import PanelModel
 from config.settings import UhppotePanelSettings
+from drivers.calls import Call, failed
 from drivers.clock import Clock
 from drivers.contract import (
     Acknowledgement,
@@ -25,7 +26,7 @@ from drivers.contract import (
     nothing,
 )
 from drivers.errors import DriverError, GaveWay, NotSent, PanelException, VerifyFailed
-from drivers.uhppote.panel.board import Board, Call, Wire, failed
+from drivers.uhppote.panel.board import Board, Wire
 from drivers.uhppote.panel.cards import CARD_BITS, NO_CARDS, card_of, controllers_number, slot_of
 from drivers.uhppote.panel.device import DeviceDriver
 from drivers.uhppote.panel.events import events_from, last_index, logged

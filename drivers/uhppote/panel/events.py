@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from drivers.calls import Call
 from drivers.contract import LoggedEvent, LoggedKind
 from drivers.errors import UnexpectedReply
-from drivers.uhppote.panel.board import Board, Call
+from drivers.uhppote.panel.board import Board
 from drivers.uhppote.panel.cards import CardFormat, number_of
 from drivers.uhppote.wire.messages import FIRST_EVENT, LAST_EVENT, OVERWRITTEN, Event, get_event, read_event
 
