@@ -28,8 +28,8 @@ from gateway.identifiers.identifier import Identifier
 from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem
 
-AT_ONCE = 64
-"""Profiles that are compiled for one panel in one turn: some 0.15 s at the very most."""
+AT_ONCE = 12
+"""Profiles that are compiled for one panel in one turn: some 30 ms at the very most."""
 
 _STEP_BACK_S = 60.0
 """A wall clock that is set back by less makes nothing that was compiled wrong: panels hold whole minutes."""
