@@ -23,7 +23,11 @@ from tests.unit.compiler_oracle import record
 
 DAY = 86_400
 DOMAT, GE, OPEN = (replace(record(name), clock="rw") for name in ("domat-fc013", "ge-a-series", "open-access-panel"))
-MODELS = pytest.mark.parametrize("capabilities", [OPEN, GE, DOMAT], ids=["open-access-panel", "ge-a-series", "domat-fc013"])
+MODELS = pytest.mark.parametrize(
+    "capabilities",
+    [OPEN, GE, DOMAT, record("uhppote")],
+    ids=["open-access-panel", "ge-a-series", "domat-fc013", "uhppote"],
+)
 
 
 def lives(
