@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -46,18 +47,20 @@ class Requests:
         self._record.counts[f"requests: {kind}"] += 1
         match kind:
             case "hours":
-                self._start(self._upsert([drawn.profile(each) for each in chosen]), chosen)
+                self._start(partial(self._upsert, [drawn.profile(each) for each in chosen]), chosen)
             case "people":
-                self._start(self._upsert([drawn.person(each) for each in chosen]), chosen)
+                self._start(partial(self._upsert, [drawn.person(each) for each in chosen]), chosen)
             case "bind":
-                self._start(self._bind(chosen[0]), chosen[:1])
+                self._start(partial(self._bind, chosen[0]), chosen[:1])
             case _:
-                self._start(self._delete(chosen, TIME_PROFILE if kind == "delete" else IDENTIFIER), chosen)
+                self._start(partial(self._delete, chosen, TIME_PROFILE if kind == "delete" else IDENTIFIER), chosen)
 
-    def _start(self, work: Coroutine[Any, Any, None], links: Sequence[str]) -> None:
+    def _start(self, work: Callable[[], Coroutine[Any, Any, None]], links: Sequence[str]) -> None:
+        """A kill may come before it has begun."""
+
         async def until_done() -> None:
             try:
-                await work
+                await work()
             finally:
                 self._busy.difference_update(links)
 
