@@ -105,7 +105,10 @@ def _users(raw: Mapping[str, Any]) -> Iterator[Finding]:
         elif user.get("password") == "":
             yield Finding(f"{path}.password", "is empty")
         elif isinstance(user.get("password_file"), str):
-            yield from secret_file(f"{path}.password_file", Path(user["password_file"]), "the password")
+            # version 0.1.0 started with a password of blanks, so that is a warning, no mistake
+            yield from secret_file(
+                f"{path}.password_file", Path(user["password_file"]), "the password", lambda text: text.rstrip("\r\n")
+            )
 
 
 def _lines(raw: Mapping[str, Any]) -> Iterator[Finding]:

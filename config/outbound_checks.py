@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,9 +56,10 @@ def _url(key: str, url: str) -> Iterator[Finding]:
         yield Finding(key, mistake)
 
 
-def secret_file(key: str, path: Path, what: str) -> Iterator[Finding]:
+def secret_file(key: str, path: Path, what: str, secret_in: Callable[[str], str] = password_in) -> Iterator[Finding]:
+    """`secret_in`: what of the file's text is the secret."""
     try:
-        text = password_in(read_file(path, MOST_PASSWORD).decode())
+        text = secret_in(read_file(path, MOST_PASSWORD).decode())
     except FileNotFoundError:
         yield Finding(key, f"there is no file {path}; it must hold {what}, on one line", elsewhere=True)
     except OSError as error:
