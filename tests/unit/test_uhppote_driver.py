@@ -95,13 +95,28 @@ def test_a_card_whose_profile_is_missing_is_not_taken_for_ours() -> None:
     async def test(driver: UhppoteDriver, wire: BoardWire) -> None:
         await hold(driver, BOTH, PanelImage())
         del wire.board.profiles.records[2]
-        assert await driver.quick_look(BOTH, P, None) is False
         held = await read(driver)
         (found,) = [slot for slot in held.identifiers.values() if slot.number == 7]
         assert found.opaque is not None
         assert found.schedules == (2,), "its number is given to nobody"
         first = driver.plan(replace(BOTH, identifiers={1: BOB}), held).frames[0]
         assert first[1] == DELETE, "the card goes before the profile comes back"
+
+    on_board(test)
+
+
+def test_a_look_that_misses_a_profile_shuts_its_cards_out_at_once() -> None:
+    async def test(driver: UhppoteDriver, wire: BoardWire) -> None:
+        await hold(driver, BOTH, PanelImage())
+        await read(driver)
+        wire.board.profiles.records.clear()
+        day = 86_400 * 20_800
+        assert wire.board.decide(7, 0, day) == "granted", "as on the board"
+        wire.sent.clear()
+        assert await driver.quick_look(BOTH, P, None) is False
+        assert wire.board.decide(7, 0, day) == "schedule_closed"
+        assert wire.functions() == [0x98, 0x88]
+        assert (await hold(driver, BOTH, await read(driver))).outcome is Outcome.ACKNOWLEDGED
 
     on_board(test)
 

@@ -30,7 +30,7 @@ from drivers.uhppote.panel.board import Board, Wire
 from drivers.uhppote.panel.cards import CARD_BITS, NO_CARDS, card_of, controllers_number, slot_of
 from drivers.uhppote.panel.device import DeviceDriver
 from drivers.uhppote.panel.events import events_from, last_index, logged
-from drivers.uhppote.panel.profiles import Found, found_at, same
+from drivers.uhppote.panel.profiles import CLOSED, Found, found_at, same
 from drivers.uhppote.panel.steps import DeleteCard, PutCard, PutProfile, Step, steps_between
 from drivers.uhppote.wire.messages import (
     DELETED,
@@ -47,6 +47,7 @@ from drivers.uhppote.wire.messages import (
     read_done,
     read_listener,
     set_listener,
+    set_profile,
 )
 
 _log = logging.getLogger(__name__)
@@ -216,18 +217,23 @@ class UhppoteDriver(DeviceDriver):
         return found
 
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
-        """Every profile that is used, or was not seen to be free; and how many cards there are."""
+        """Every profile that is used, or was not seen to be free, whatever the first ones show; and how many cards there are."""
         call = Call(priority, deadline)
         try:
-            for number in sorted(image.slots.keys() | _PROFILES - self._free):
-                if not await self._profile_stands(image, number, call):
+            async with self._writing:
+                numbers = sorted(image.slots.keys() | _PROFILES - self._free)
+                if not all([await self._profile_stands(image, number, call) for number in numbers]):
                     return False
-            return await self._board.ask(count_cards(), number_of_cards, call) == len(image.identifiers)
+                return await self._board.ask(count_cards(), number_of_cards, call) == len(image.identifiers)
         except DriverError as error:
             return failed(error)
 
     async def _profile_stands(self, image: PanelImage, number: int, call: Call) -> bool:
-        return same((await self._profile(number, call)).slot, image.slots.get(number))
+        found = await self._profile(number, call)
+        if number in image.slots and not found.is_there:
+            # Cards that name it are let in now. A closed profile in its place shuts them out at once, before any of them is read.
+            await self._board.ask(set_profile(number, CLOSED), read_done, Call(Priority.REVOCATION, None))
+        return same(found.slot, image.slots.get(number))
 
     async def _profile(self, number: int, call: Call) -> Found:
         found = await self._board.ask(get_profile(number), partial(found_at, number), call)
