@@ -189,6 +189,8 @@ class Told(MemoryStore):
 class Town:
     """Two panels on wires in virtual time, and a gateway that may die."""
 
+    at_rest: tuple[str, ...] = ("in_sync", "refused")
+
     def __init__(self, timed_ms: float | None, references: int) -> None:
         self.timed_ms, self.references = timed_ms, references
         shipped = load_models(None)[MODEL]
@@ -346,7 +348,7 @@ class Town:
         for _ in range(400):
             await asyncio.sleep(1)
             views = [self.fleet.panel(name) for name in NAMES]
-            if all(view is not None and view.state in ("in_sync", "refused") for view in views):
+            if all(view is not None and view.state in self.at_rest for view in views):
                 break
         else:
             raise AssertionError(f"the panels do not come to rest: {views}")

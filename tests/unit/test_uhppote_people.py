@@ -43,7 +43,9 @@ CARDS = 5
 
 
 class Boards(Town):
-    """Two boards that keep six profiles for us."""
+    """Two boards that keep six profiles for us. A stranger's card that a board lets in always is an alarm of its own."""
+
+    at_rest = ("in_sync", "refused", "foreign")
 
     def __init__(self) -> None:
         super().__init__(None, 1)
