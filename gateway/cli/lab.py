@@ -196,6 +196,7 @@ LAST = """what to try:
   panel-gateway status --config {config} --url {url}
   panel-gateway doctor --config {config} --url {url}
   panel-gateway explain 'Work week' {panel} mon 9:00 --config {config} --url {url}
+  panel-gateway who {door} mon 9:00 --config {config} --url {url}
 
 control URL: {control}
 """
@@ -262,7 +263,7 @@ async def lab(port: int | None, make: Callable[..., AbstractAsyncContextManager[
                 _print(_listing(wired, simulated))
                 _print(_first_request(wired, url, simulated.control_url))
                 panel = wired.lines[0].panels[0].id
-                last = LAST.format(url=url, control=simulated.control_url, panel=panel, config=config)
+                last = LAST.format(url=url, control=simulated.control_url, panel=panel, door=wired.doors[0].id, config=config)
                 _print(last)
                 _again_on_enter(last, stack)
                 if people:

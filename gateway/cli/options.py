@@ -118,6 +118,7 @@ class OneOf(click.Choice[str]):
 PORT = WholeNumber("a port from 0 to 65535", 0, 65535)
 UNITS = Units()
 COUNT = WholeNumber("a whole number from 1", 1)
+SECONDS = WholeNumber("whole seconds from 1 to 86400", 1, 86_400)
 FILE = click.Path(path_type=Path)
 
 

@@ -25,6 +25,7 @@ REFUSED = 78
 SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Run": {"serve": "running", "lab": "running", "simulate": "running", "reload": "running"},
     "Look": {"status": "asking", "doctor": "asking", "explain": "asking"},
+    "Doors": dict.fromkeys(("who", "where", "when", "doors", "open", "hold", "release", "events"), "doors"),
     "Lists": dict.fromkeys(("profiles", "people", "bindings", "lines"), "lists"),
     "Panels": dict.fromkeys(("sync", "retry", "accept", "reinit", "erase", "forget"), "verbs"),
     "Items and configuration": dict.fromkeys(("plan", "apply", "check", "diff", "models"), "files"),

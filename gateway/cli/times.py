@@ -13,6 +13,11 @@ def moment(at: float | None, zone: ZoneInfo) -> str | None:
     return None if at is None else f"{datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M}"
 
 
+def second(at: float, zone: ZoneInfo) -> str:
+    """`2026-11-27 14:03:09`."""
+    return f"{datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M:%S}"
+
+
 def length(seconds: float) -> str:
     """`40 s`, `3 min`, `5 h`, `12 d`: whole ones, rounded down."""
     for least, unit_s, unit in _STEPS:

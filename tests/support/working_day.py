@@ -49,6 +49,12 @@ timeout_ms = 100
 [[bindings]]
 link_id = "*"
 panels = ["lobby"]
+[[doors]]
+id = "front"
+name = "Front door"
+panel = "lobby"
+output = 0
+number = 1
 """
 WORK_WEEK = json.loads((VECTORS / "examples.json").read_text())["list_items"][8]
 PERSON = {

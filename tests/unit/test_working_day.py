@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -123,3 +124,43 @@ async def test_a_panel_that_is_away_is_told_in_the_words_of_a_person(typed: Day)
     status, out, _ = await typed("reinit", "lobby", "--wait")
     assert (status, out) == (0, "lobby: reinit done, it holds 1 of 1 item\n")
     assert json.loads((await typed("status", "--json"))[1])["panels"][0]["state"] == "in_sync"
+
+
+async def test_who_may_come_in_when_and_where_is_asked_in_words(typed: Day) -> None:
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK, PERSON]}), "--wait"))[0] == 0
+    status, out, _ = await typed("who", "front", "mon", "9:30")
+    head, _, _, row = out.splitlines()
+    assert (status, head.endswith(": 1 person may open it"), row.split("  ")[0]) == (0, True, "Sherlock Holmes")
+    assert "Work week" in row
+    status, out, _ = await typed("who", "1", "sat", "9:30")
+    assert out.splitlines()[0].endswith(": 0 people may open it")
+    status, out, _ = await typed("where", "sherlock", "mon", "9:30")
+    assert (status, "Front door  lobby" in out) == (0, True)
+    status, out, _ = await typed("where", "Work week", "mon", "9:30")
+    assert (status, "who has it may open 1 door" in out, "Front door  lobby" in out) == (0, True, True)
+    status, out, _ = await typed("when", "12345678", "front", "--days", "7")
+    assert (status, out.count("09:00-18:00"), "lobby: exact" in out) == (0, 5, True)
+    status, _, err = await typed("who", "frnt")
+    assert (status, err) == (1, "frnt: no such door; did you mean 'front'?\n")
+
+
+async def test_a_door_is_opened_held_and_released_and_an_away_panel_opens_nothing(typed: Day) -> None:
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK]}), "--wait"))[0] == 0
+    for arguments, done in (
+        (["open", "front"], "Front door: opened, acknowledged by lobby\n"),
+        (["hold", "Front door", "60"], "Front door: held open for 60 s, acknowledged by lobby\n"),
+    ):
+        assert (await typed(*arguments))[:2] == (0, done)
+    _, out, _ = await typed("doors")
+    assert out.splitlines()[1].split()[:6] == ["front", "Front", "door", "1", "lobby:0", "held"]
+    assert (await typed("release", "front"))[:2] == (0, "Front door: released, acknowledged by lobby\n")
+    told: list[str] = []
+    async with asyncio.timeout(30):
+        while told != ["door_held_open"]:  # events are kept in batches
+            status, out, _ = await typed("events", "--kinds", "door_held_open", "--json")
+            told = [json.loads(line)["kind"] for line in out.splitlines()]
+    status, out, _ = await typed("events", "--last", "50")
+    assert (status, "door held open" in out) == (0, True)
+    typed.off("lobby")
+    status, _, err = await typed("open", "front")
+    assert (status, len(err.splitlines())) == (1, 1)

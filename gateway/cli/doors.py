@@ -1,0 +1,70 @@
+"""`doors`, and what opens, holds and releases one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from config.nearest import did_you_mean
+from gateway.cli.client import Running, running
+from gateway.cli.options import Asked
+from gateway.cli.output import Mistakes, say, say_json
+from gateway.cli.tables import table
+from gateway.cli.times import length, moment
+
+_DOORS = "/gateway/v1/doors"
+Door = Mapping[str, Any]
+
+
+def find_door(gateway: Running, text: str) -> Door:
+    """The door that is called so: by its id, its name or its number. Raises Mistakes."""
+    every = gateway.get(_DOORS)["doors"]
+    found = [door for door in every if text.casefold() in (door["id"].casefold(), door["name"].casefold(), str(door["number"]))]
+    if len(found) == 1:
+        return dict(found[0])
+    if found:
+        raise Mistakes(
+            [f"{text}: {len(found)} doors are called that, expected the id of one: {', '.join(each['id'] for each in found)}"]
+        )
+    if not every:
+        raise Mistakes([f"{text}: the configuration has no [[doors]]"])
+    called = [name for door in every for name in (door["id"], door["name"])]
+    near = did_you_mean(text, called) or f" (there are {', '.join(door['id'] for door in every[:10])})"
+    raise Mistakes([f"{text}: no such door{near}"])
+
+
+def doors(asked: Asked, name: str | None) -> int:
+    """`name` None: every door."""
+    gateway = running(asked)
+    found = gateway.get(_DOORS)["doors"] if name is None else [find_door(gateway, name)]
+    if asked.as_json:
+        say_json({"doors": found})
+        return 0
+    heads = ("door", "name", "number", "panel", "state", "held by", "last command")
+    rows = [
+        (
+            *(door["id"], door["name"], door["number"], f"{door['panel']}:{door['output']}", door["state"], door["held_by"]),
+            moment(door["last_event_at"], gateway.zone),
+        )
+        for door in found
+    ]
+    say(table([heads, *rows]))
+    return 0
+
+
+def command(asked: Asked, name: str, action: str, seconds: float | None) -> int:
+    """`action`: open, hold or release. Raises Mistakes where the panel did not acknowledge: nothing is repeated."""
+    gateway = running(asked)
+    door = find_door(gateway, name)
+    body = {} if seconds is None else {"seconds": seconds}
+    answer = gateway.post(f"{_DOORS}/{quote(door['id'], safe='')}/{action}", body)
+    if asked.as_json:
+        say_json(answer)
+    else:
+        lasts = "" if seconds is None else f" for {length(seconds)}"
+        say(f"{door['name']}: {_DONE[action]}{lasts}, {answer['outcome']} by {door['panel']}")
+    return 0
+
+
+_DONE = {"open": "opened", "hold": "held open", "release": "released"}

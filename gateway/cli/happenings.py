@@ -1,0 +1,58 @@
+"""`panel-gateway events`: what happened, with --follow as it happens."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from gateway.cli.client import Running, running
+from gateway.cli.options import Asked
+from gateway.cli.output import say
+from gateway.cli.times import second
+
+_EVENTS = "/gateway/v1/events"
+_BESIDE = ("id", "at", "kind", "category", "panel")
+_MOST = 10_000
+
+
+def events(asked: Asked, *, follow: bool, kinds: str | None, last: int) -> int:
+    """The `last` events, oldest first. `follow`: then each as it happens, until Ctrl-C."""
+    gateway = running(asked)
+    chosen = {"kinds": kinds} if kinds else {}
+    seen = 0
+    for event in _newest(gateway, chosen, last):
+        seen = event["id"]
+        _tell(event, gateway.zone, as_json=asked.as_json)
+    if follow:
+        sys.stdout.flush()
+        for line in gateway.lines(f"{_EVENTS}?{urlencode({**chosen, 'after': seen})}", "text/event-stream"):
+            if line.startswith("data: "):
+                _tell(json.loads(line.removeprefix("data: ")), gateway.zone, as_json=asked.as_json)
+                sys.stdout.flush()
+    return 0
+
+
+def _newest(gateway: Running, chosen: Mapping[str, str], last: int) -> list[dict[str, Any]]:
+    """Pages are read on from the oldest event: the surface has no other order."""
+    found: list[dict[str, Any]] = []
+    after = 0
+    while True:
+        lines = gateway.lines(f"{_EVENTS}?{urlencode({**chosen, 'after': after, 'limit': _MOST})}", "application/x-ndjson")
+        page = [json.loads(line) for line in lines if line]
+        found = [*found, *page][-last:]
+        if len(page) < _MOST:
+            return found
+        after = page[-1]["id"]
+
+
+def _tell(event: Mapping[str, Any], zone: ZoneInfo, *, as_json: bool) -> None:
+    if as_json:
+        say(json.dumps(event, ensure_ascii=False))
+        return
+    facts = " ".join(f"{name}={value}" for name, value in event.items() if name not in _BESIDE and value not in (None, ""))
+    place = event.get("panel") or "-"
+    say(f"{second(event['at'], zone)}  {place:16} {event['kind'].replace('_', ' ')}  {facts}".rstrip())
