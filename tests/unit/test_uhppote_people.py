@@ -43,7 +43,7 @@ CARDS = 5
 
 
 class Boards(Town):
-    """Two boards that keep six profiles for us. A stranger's card that a board lets in always is an alarm of its own."""
+    """Two boards that keep six profiles for us. Another master's card that a board lets in always is an alarm of its own."""
 
     at_rest = ("in_sync", "refused", "foreign")
 
