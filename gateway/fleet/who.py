@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from config.locks import locks_of
@@ -44,25 +44,24 @@ async def passages(
     Who was deleted and may still be let in is among them. Entries that were had are left out of account.
     """
     is_open = desired.open_at(context.options.readings, at)
-    found = []
+    found: list[Passage] = []
     for door in doors:
         panel = panels.get(door.panel)
         if panel is None:
             continue
         state = panel.state
-        keys: Sequence[str] = [*state.bound, *state.leaving] if key is None else [key]
+        keys = dict.fromkeys([*state.bound, *state.leaving] if key is None else [key])
         async for each in in_turns(filter(is_identifier, keys)):
             item = desired.live.get(each) or desired.gone.get(each)
             if item is not None and (each in state.bound or each in state.leaving):
-                passage = _passage(door, item, panel, at, is_open, context)
-                if passage.asked or passage.held or (passage.held is None and each in state.leaving):
-                    found.append(passage)
+                found += _passage(door, item, panel, at, is_open, context)
     return found
 
 
 def _passage(
     door: DoorSettings, item: DesiredItem, panel: Panel, at: int, is_open: Callable[[str], bool], context: FleetContext
-) -> Passage:
+) -> Iterator[Passage]:
+    """One; none where they may not go through, asked or held, as far as known."""
     state, identifier = panel.state, item.identifier
     asked = (
         identifier is not None
@@ -72,6 +71,7 @@ def _passage(
     )
     local = local_second(context.options.readings.zone, at) // 60
     answers = {lets_in(image, state.driver.capabilities, item.key, at // 60, local, door.output) for image in state.images()}
-    held = answers.pop() if len(answers) == 1 else None
-    named = () if identifier is None else identifier.profiles or ()
-    return Passage(door, item, asked, held, tuple(filter(is_open, named)), panel.place(None).result(item.key).outcome)
+    if asked or True in answers or (not answers and item.key in state.leaving):
+        held = answers.pop() if len(answers) == 1 else None
+        named = () if identifier is None else identifier.profiles or ()
+        yield Passage(door, item, asked, held, tuple(filter(is_open, named)), panel.place(None).result(item.key).outcome)
