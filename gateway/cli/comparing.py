@@ -19,9 +19,23 @@ _NAMES = ("id", "name", "link_id", "number")
 def diff(config: Path, changed: Path) -> int:
     """`config`: as it is now; `changed` is read as if it lay in its place. Raises Mistakes where one of the two has some."""
     old, new = (read_settings(path, folder=config.parent).model_dump(mode="json") for path in (config, changed))
-    lines = list(_changes("", old, new))
+    lines = [*_changes("", old, new), *_unbound(old, new)]
     say("\n".join(lines) or "nothing changes")
     return 0
+
+
+def _unbound(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """New panels to which nothing is bound: they stay empty."""
+    before = set(_panels(old))
+    named = {name for rule in new["bindings"] for name in rule["panels"]}
+    named |= {member for group, members in new["groups"].items() if f"@{group}" in named for member in members}
+    for panel in _panels(new):
+        if panel not in before and "@all" not in named and panel not in {name.partition(":")[0] for name in named}:
+            yield f"{panel}: nothing is bound to it; name it in [[bindings]] or in a group that is bound"
+
+
+def _panels(settings: Mapping[str, Any]) -> Iterator[str]:
+    yield from (panel["id"] for line in settings["lines"] for panel in line["panels"])
 
 
 def _changes(place: str, old: Any, new: Any) -> Iterator[str]:
@@ -54,7 +68,10 @@ def _change(place: str, key: str, old: Mapping[str, Any], new: Mapping[str, Any]
         )
         yield f"{place}: goes" + (f"; erase first what {', '.join(left)} may hold" if left else "")
     elif key not in old:
-        yield f"{place}: comes"
+        panels = (
+            [panel["id"] for panel in new[key].get("panels", ())] if isinstance(new[key], dict) and _LINE.fullmatch(place) else []
+        )
+        yield f"{place}: comes" + (f" with {', '.join(panels)}" if panels else "")
     else:
         yield from _changes(place, old[key], new[key])
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from textwrap import fill
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.settings import Settings
 from gateway.cli.client import NoGateway, Running, running
+from gateway.cli.directory import directory
 from gateway.cli.options import Asked
 from gateway.cli.output import say, say_json
 from gateway.cli.times import aged
@@ -17,7 +17,8 @@ from gateway.store.contract import StoreError
 from gateway.store.sqlite_schema import open_read_only
 
 NOT_AS_ASKED = 3
-_WIDTH = 100
+_NAMED = 5
+"""How many items a problem names."""
 _INFO = "info"
 
 
@@ -28,7 +29,8 @@ def doctor(asked: Asked, *, exit_code: bool) -> int:
     if asked.as_json:
         say_json({"problems": found})
     else:
-        say("\n\n".join(told(problem, gateway.zone, time.time()) for problem in found) or "nothing is wrong")
+        names = names_for(found, gateway)
+        say("\n\n".join(told(problem, gateway.zone, time.time(), names) for problem in found) or "nothing is wrong")
     return NOT_AS_ASKED if exit_code and any(problem["severity"] != _INFO for problem in found) else 0
 
 
@@ -46,7 +48,7 @@ def _absent(settings: Settings, told: str) -> Mapping[str, Any]:
     try:
         open_read_only(settings.store.path)
     except StoreError as error:
-        text = f"the gateway does not run, and its store is refused: {error}"
+        text = f"the gateway does not run, and its store is refused: {str(error).partition('; restore a backup')[0]}"
         remedy = "put a backup back, or start with an empty site (serve --new-store)"
         return _problem("store_refused", text, remedy, "panel-gateway restore FILE")
     text = f"the gateway does not run: {told}. Panels go on with what they hold"
@@ -57,14 +59,24 @@ def _problem(code: str, text: str, remedy: str, command: str) -> Mapping[str, An
     return {"code": code, "severity": "error", "since": None, "text": text, "remedy": remedy, "command": command}
 
 
-def told(problem: Mapping[str, Any], zone: ZoneInfo, now: float) -> str:
-    """A problem for a person, in three or four lines."""
-    return "\n".join(_lines(problem, zone, now))
+def told(problem: Mapping[str, Any], zone: ZoneInfo, now: float, names: Mapping[str, str]) -> str:
+    """A problem for a person, in four or five lines. `names`: of items, by link_id."""
+    return "\n".join(_lines(problem, zone, now, names))
 
 
-def _lines(problem: Mapping[str, Any], zone: ZoneInfo, now: float) -> Iterator[str]:
+def names_for(problems: Iterable[Mapping[str, Any]], gateway: Running) -> Mapping[str, str]:
+    """The names of what the problems touch; the gateway is asked only where they touch something."""
+    if not any(problem.get("link_ids") for problem in problems):
+        return {}
+    return {entry.link_id: entry.shown for entry in directory(gateway).entries if entry.link_id}
+
+
+def _lines(problem: Mapping[str, Any], zone: ZoneInfo, now: float, names: Mapping[str, str]) -> Iterator[str]:
     since = "" if problem["since"] is None else f", since {aged(problem['since'], now, zone)}"
     yield f"{problem['severity'].upper()} {problem['code']}{since}"
-    yield fill(problem["text"], _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-    yield fill(f"what to do: {problem['remedy']}", _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    yield f"  {problem['text']}"
+    if touched := [names.get(link_id, link_id) for link_id in problem.get("link_ids", ())]:
+        more = f" and {len(touched) - _NAMED} more" if len(touched) > _NAMED else ""
+        yield f"  items: {', '.join(touched[:_NAMED])}{more}"
+    yield f"  what to do: {problem['remedy']}"
     yield f"  $ {problem['command']}"

@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 from gateway.cli.client import Running, running
 from gateway.cli.clock import clock_lines
 from gateway.cli.directory import Directory, directory
-from gateway.cli.doctor import NOT_AS_ASKED, found_by, told
+from gateway.cli.doctor import NOT_AS_ASKED, found_by, names_for, told
 from gateway.cli.options import Asked
 from gateway.cli.output import counted, say, say_json
 from gateway.cli.tables import table
 from gateway.cli.times import aged, length, moment
+from gateway.fleet.problems import cause
 
 _CLEAR = "\x1b[H\x1b[2J"
 _SHOWN_AT_ONCE = 20
@@ -43,17 +44,25 @@ def _told(gateway: Running, body: Mapping[str, Any], panel: str | None) -> Itera
     zone, now, panels = gateway.zone, body["clock"]["at"], body["panels"]
     sys.stderr.write("".join(f"{line}\n" for line in [*clock_lines(body["clock"]), *_store_lines(body.get("store"))]))
     yield table([("panel", "line", "state", "holds", "seen", "not held"), *(_row(each, now, zone) for each in panels)])
-    problems = [each for each in found_by(gateway) if panel in (None, each.get("panel")) or each.get("line") == panels[0]["line"]]
+    problems = [each for each in found_by(gateway) if panel is None or _concerns(each, panels[0])]
+    names = names_for(problems, gateway)
     for problem in problems[:_SHOWN_AT_ONCE]:
-        yield f"\n{told(problem, zone, now)}"
+        yield f"\n{told(problem, zone, now, names)}"
     if len(problems) > _SHOWN_AT_ONCE:
         yield f"\n{len(problems) - _SHOWN_AT_ONCE} more: panel-gateway doctor"
     if panel is not None:
         (shown,) = panels
         yield from ("", *_facts(shown, now, zone))
         if shown["items"]:
-            names = directory(gateway)
-            yield "\n" + table([_ITEMS, *(_item(item, names, zone) for item in shown["items"])])
+            known = directory(gateway)
+            yield "\n" + table([_ITEMS, *(_item(item, known, zone) for item in shown["items"])])
+
+
+def _concerns(problem: Mapping[str, Any], panel: Mapping[str, Any]) -> bool:
+    """Whether it is this panel's, its line's, or everybody's."""
+    if problem.get("panel") is not None:
+        return bool(problem["panel"] == panel["id"])
+    return problem.get("line") in (None, panel["line"])
 
 
 def _row(panel: Mapping[str, Any], now: float, zone: ZoneInfo) -> tuple[object, ...]:
@@ -77,7 +86,7 @@ def _item(item: Mapping[str, Any], names: Directory, zone: ZoneInfo) -> tuple[ob
 
 def _why(item: Mapping[str, Any]) -> list[str]:
     """The reason, and the message where that says more."""
-    reason, message = item["reason"] or "", item["message"] or ""
+    reason, message = item["reason"] or "", cause(item["message"] or "")
     return [message] if message.startswith(reason) or message == reason.replace("_", " ") else [reason, message]
 
 
@@ -103,8 +112,6 @@ def _facts(panel: Mapping[str, Any], now: float, zone: ZoneInfo) -> Iterator[str
     for each in panel["foreign"]:
         kind = "identifier slot" if each["kind"] == "identifier" else "slot"
         yield f"not the gateway's: {kind} {each['slot']}, open {each['opens'] or 'never'}{', known' if each['known'] else ''}"
-    for warning in panel["warnings"]:
-        yield f"warning: {warning}"
 
 
 def _store_lines(store: Mapping[str, Any] | None) -> Iterator[str]:

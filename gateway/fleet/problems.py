@@ -46,9 +46,9 @@ class Problem:
         """What makes it the same problem at another look."""
         return self.code, self.panel, self.line
 
-    def begun(self, at: float) -> Problem:
+    def begun(self, at: float | None) -> Problem:
         """The same, with `at` where it does not say itself since when it is."""
-        return self if self.since is not None else replace(self, since=int(at))
+        return self if self.since is not None or at is None else replace(self, since=int(at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ class Known:
 def problems(known: Known) -> tuple[Problem, ...]:
     """The worst first, then in the order of the panels."""
     down = _lines_down(known.panels)
+    if not known.clock.trusted:
+        known = replace(known, panels=[replace(panel, last_error=_beside_clock(panel.last_error)) for panel in known.panels])
     found = [*_of_host(known), *(_line(line, there) for line, there in down.items())]
     for panel in known.panels:
         found += (each for each in _of_panel(panel, known.at) if each.code != "panel_away" or panel.line not in down)
@@ -97,6 +99,11 @@ def _of_host(known: Known) -> Iterator[Problem]:
         yield Problem(f"clock_{warning.code}", warning.severity, warning.text, remedy, "timedatectl timesync-status")
 
 
+def _beside_clock(error: str | None) -> str | None:
+    """The clocks of panels wait for the host's: that is one problem."""
+    return None if (error or "").partition(":")[0] == Reason.CLOCK_NOT_SET.value else error
+
+
 def _lines_down(panels: Iterable[PanelView]) -> Mapping[str, Sequence[PanelView]]:
     """Lines with several panels of which none can be reached: that is one problem."""
     by_line: dict[str, list[PanelView]] = defaultdict(list)
@@ -111,7 +118,7 @@ def _is_cut_off(panel: PanelView) -> bool:
 
 def _line(line: str, panels: Sequence[PanelView]) -> Problem:
     names = ", ".join(panel.id for panel in panels)
-    text = f"{line} is out of reach ({_cause(panels[0].away_reason or '')}): {names} {_go_on(panels)}"
+    text = f"{line} is out of reach ({cause(panels[0].away_reason or '')}): {names} {_go_on(panels)}"
     since = min((panel.away_since for panel in panels if panel.away_since is not None), default=None)
     remedy = HELPS[Reason.BUS_UNAVAILABLE]
     return Problem("line_unavailable", "error", text, remedy, "panel-gateway lines", since=since, line=line)
@@ -140,7 +147,7 @@ def _of_panel(panel: PanelView, now: float) -> Iterator[Problem]:
         yield made("still_granting", "error", text, remedy, status, since=since, link_ids=link_ids)
     if panel.refused:
         refused = [item for item in panel.items if item.outcome is ItemState.REFUSED]
-        why = ", ".join(sorted({item.reason.value for item in refused if item.reason is not None}))
+        why = "; ".join(sorted({item.message or (item.reason.value if item.reason else "") for item in refused} - {""}))
         text = f"{panel.id} cannot hold {_counted(panel.refused, 'item')}" + (f": {why}" if why else "")
         asked_at = min((item.asked_at for item in refused if item.asked_at is not None), default=None)
         remedy = "change the items, or bind them to other panels; `retry` tries them again"
@@ -149,6 +156,7 @@ def _of_panel(panel: PanelView, now: float) -> Iterator[Problem]:
         why = panel.last_error or "the gateway is still working on it"
         text = f"{panel.id} does not hold {_counted(panel.pending, 'item')} yet: {why}"
         yield made("items_pending", "warning", text, _help(why), status, since=int(now - panel.lag_s))
+    yield from _of_unit(panel)
     yield from _of_others(panel, now)
     yield from _of_wear(panel)
 
@@ -158,21 +166,21 @@ def _of_state(panel: PanelView, status: str) -> Iterator[Problem]:
     why = panel.last_error or ""
     if panel.state == "away":
         reason = panel.away_reason or ""
-        text = f"{panel.id} is away ({_cause(reason)}): it {_go_on([panel])}"
+        text = f"{panel.id} is away ({cause(reason)}): it {_go_on([panel])}"
         yield made("panel_away", "error", text, _help(reason), status, since=panel.away_since)
     elif panel.state == "identity_changed":
-        text = f"another unit stands at the place of {panel.id}: nothing is opened on it. {_cause(why)}"
+        text = f"another unit stands at the place of {panel.id}: nothing is opened on it. {cause(why)}"
         remedy = "check the wiring and the ports; where the unit is meant to be there, accept it"
         yield made("identity_changed", "error", text, remedy, f"panel-gateway accept {panel.id}")
     elif panel.state == "wrong_device":
-        text = f"what answers at the address of {panel.id} is no {panel.model}: nothing is written to it. {_cause(why)}"
+        text = f"what answers at the address of {panel.id} is no {panel.model}: nothing is written to it. {cause(why)}"
         remedy = "correct `model` and `unit` of the panel in the configuration, or the wiring; then have it read again"
         yield made("wrong_device", "error", text, remedy, "panel-gateway reload")
     elif panel.state == "failed":
         text = f"a defect of the gateway ended the work for {panel.id}: {why}. It is tried again by itself"
         yield made("panel_failed", "error", text, HELPS[Reason.FAILED], "journalctl -p err -u panel-gateway")
     elif why.partition(":")[0] == Reason.CLOCK_NOT_SET.value:
-        text = f"the clock of {panel.id} is not right, nothing is opened on it: {_cause(why)}"
+        text = f"the clock of {panel.id} is not right, nothing is opened on it: {cause(why)}"
         yield made("panel_clock_not_set", "error", text, HELPS[Reason.CLOCK_NOT_SET], f"panel-gateway sync {panel.id}")
 
 
@@ -196,6 +204,14 @@ def _of_others(panel: PanelView, now: float) -> Iterator[Problem]:
         remedy = "find out who changes the panel beside the gateway"
         severity: Severity = "info" if panel.state in _SETTLED else "warning"
         yield made("panel_changed", severity, text, remedy, f"panel-gateway status {panel.id}", since=drift.at)
+
+
+def _of_unit(panel: PanelView) -> Iterator[Problem]:
+    if panel.identity_note is not None and panel.state not in ("identity_changed", "wrong_device"):
+        holds = f"holds {panel.held:,} of {_counted(panel.desired, 'item')}"
+        text = f"{panel.id}: {panel.identity_note}. It is treated as the panel, and {holds}"
+        remedy = "nothing where somebody replaced the unit; else check the wiring"
+        yield _at(panel)("unit_replaced", "info", text, remedy, f"panel-gateway status {panel.id}")
 
 
 def _of_wear(panel: PanelView) -> Iterator[Problem]:
@@ -242,7 +258,7 @@ def _help(said: str) -> str:
     return next((helps[part] for part in reversed(parts) if part in helps), "look at what the panel reports")
 
 
-def _cause(said: str) -> str:
+def cause(said: str) -> str:
     """What is said after the reasons' tokens; the last token in words where nothing is."""
     parts = said.split(": ")
     tokens = {reason.value for reason in Reason}
@@ -264,8 +280,10 @@ class Beginnings:
 
     _first: dict[tuple[str, str | None, str | None], Problem] = field(default_factory=dict)
 
-    def seen(self, found: Iterable[Problem], at: float) -> tuple[tuple[Problem, ...], tuple[Problem, ...], tuple[Problem, ...]]:
-        """All of them with their beginnings, those that are new, and those that are over."""
+    def seen(
+        self, found: Iterable[Problem], at: float | None
+    ) -> tuple[tuple[Problem, ...], tuple[Problem, ...], tuple[Problem, ...]]:
+        """All of them with their beginnings, those that are new, and those that are over. `at` None: no clock is trusted."""
         before = self._first
         told = tuple(each.begun((before[each.key].since or at) if each.key in before else at) for each in found)
         self._first = {each.key: each for each in told}

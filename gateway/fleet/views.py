@@ -231,6 +231,8 @@ class PanelView:
     """Serial number of the unit that the panel is."""
     found_serial: str | None = None
     """The serial number of the unit that answered last; None: not read since something happened to it, or it reports none."""
+    identity_note: str | None = None
+    """What there is to know of the unit that was taken for the panel: it replaced another one, or may not be the same."""
     warnings: tuple[str, ...] = ()
     items: tuple[ItemView, ...] = ()
 

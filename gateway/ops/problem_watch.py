@@ -36,7 +36,8 @@ class ProblemWatch:
         """What is wrong now, the worst first."""
         async with self._looking:
             known = await self._known()
-            self.last, new, over = self._beginnings.seen(problems(known), known.at)
+            at = known.at if known.clock.trusted else None
+            self.last, new, over = self._beginnings.seen(problems(known), at)
         for problem in new:
             _log.log(_LEVELS[problem.severity], "problem", extra={**_facts(problem), "remedy": problem.remedy})
         for problem in over:

@@ -11,7 +11,7 @@ from tests.integration.test_service import WORK_WEEK, simulated
 from tests.support.processes import logged_in, run
 
 
-def _fill(file: Path) -> None:
+def fill(file: Path) -> None:
     with file.open("ab", buffering=0) as full:
         for block in (65536, 4096, 512, 1):
             try:
@@ -43,7 +43,7 @@ async def test_a_full_store_is_507_and_recovers_by_itself(tmp_path: Path) -> Non
             (entry,) = await client.upsert(_named(1))
             assert entry["success"], entry
             inside = Path(f"/proc/{gateway.process.pid}/root{folder}")
-            _fill(inside / "filler")
+            fill(inside / "filler")
             writes = {name: panel.traffic.writes for name, panel in site.panels.items()}
             items = [_named(number) for number in range(2, 200)]
             path = "/api/v1/access/timeprofile/items/link"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from config.loader import load_settings
-from drivers.clock import SystemClock
+from drivers.clock import HostClock, SystemClock
 from gateway.__main__ import main
 from gateway.app import Gateway
 from gateway.ops import logs
@@ -46,6 +46,7 @@ timeout_ms = 100
   id = "meeting-room"
   model = "domat-fc013"
   unit = 2
+  known_foreign = [0]
 [[bindings]]
 link_id = "*"
 panels = ["lobby"]
@@ -56,7 +57,20 @@ panel = "lobby"
 output = 0
 number = 1
 """
-WORK_WEEK = json.loads((VECTORS / "examples.json").read_text())["list_items"][8]
+CELLAR = """
+[[lines]]
+id = "cellar"
+kind = "modbus-tcp"
+host = "127.0.0.1"
+port = {port}
+timeout_ms = 100
+  [[lines.panels]]
+  id = "garage"
+  model = "open-access-panel"
+"""
+"""Another line, with a panel that nothing is bound to."""
+EXAMPLES = json.loads((VECTORS / "examples.json").read_text())["list_items"]
+WORK_WEEK = EXAMPLES[8]
 PERSON = {
     "link_id": "91c615e3-1040-4815-8ecb-000000000101",
     "identifier_owner": {"name": "Sherlock Holmes", "type": "owner"},
@@ -74,6 +88,27 @@ class Day:
     folder: Path
     simulated: SimulatedSite
     capsys: pytest.CaptureFixture[str]
+    clock: HostClock
+    gateway: Gateway | None = None
+
+    async def start(self) -> None:
+        config = self.folder / "site.toml"
+        self.gateway = Gateway(load_settings(config), config, self.clock)
+        await self.gateway.start()
+
+    async def stop(self) -> None:
+        stopped, self.gateway = self.gateway, None
+        if stopped is not None:
+            await stopped.stop()
+
+    async def until(self, panel: str, *states: str) -> None:
+        """Until the panel is in one of these states."""
+        async with asyncio.timeout(30):
+            while True:
+                seen = json.loads((await self("status", panel, "--json"))[1])["panels"][0]
+                if seen["state"] in states:
+                    return
+                await asyncio.sleep(0.05)
 
     async def __call__(self, command: str, *arguments: str) -> tuple[int, str, str]:
         status = await asyncio.to_thread(main, [command, "--config", str(self.folder / "site.toml"), *arguments])
@@ -93,18 +128,27 @@ class Day:
 
 
 @asynccontextmanager
-async def day(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Day]:
-    """A site at work; its configuration and store lie in `folder`."""
+async def day(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    cellar: bool = False,
+    clock: HostClock | None = None,
+) -> AsyncIterator[Day]:
+    """A site at work; its configuration and store lie in `folder`. `cellar`: with a second line from the beginning."""
     monkeypatch.setattr(logs, "configure", lambda level: None)  # the gateway's records would be the commands' words
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     config = folder / "site.toml"
-    config.write_text(SITE.format(port=502))
-    async with SimulatedSite(load_settings(config), tcp_port_override={"annex": 0}) as simulated:
-        place = simulated.lines["annex"]
-        config.write_text(SITE.format(port=place[1]))
-        gateway = Gateway(load_settings(config), config, SystemClock())
+    config.write_text(SITE.format(port=502) + CELLAR.format(port=503))
+    async with SimulatedSite(load_settings(config), tcp_port_override={"annex": 0, "cellar": 0}) as simulated:
+        ports = {name: int(str(place[1])) for name, place in simulated.lines.items()}
+        whole = SITE.format(port=ports["annex"]) + CELLAR.format(port=ports["cellar"])
+        (folder / "whole.toml").write_text(whole)
+        config.write_text(whole if cellar else SITE.format(port=ports["annex"]))
+        site = Day(folder, simulated, capsys, clock or SystemClock())
         try:
-            await gateway.start()
-            yield Day(folder, simulated, capsys)
+            await site.start()
+            yield site
         finally:
-            await gateway.stop()
+            await site.stop()

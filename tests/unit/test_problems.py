@@ -42,6 +42,7 @@ def test_nothing_is_told_where_nothing_is_wrong() -> None:
         ({"state": "failed", "last_error": "failed: ZeroDivisionError"}, "panel_failed", "ZeroDivisionError", "journalctl"),
         ({"last_error": "clock_not_set: it stands"}, "panel_clock_not_set", "it stands", "sync lobby"),
         ({"foreign": (ForeignSlot(7, "at any time", False),)}, "foreign_open", "slot 7 is open at any time", "status lobby"),
+        ({"identity_note": "replaced: serial number 1 before, 2 now"}, "unit_replaced", "2 now", "status lobby"),
         ({"foreign_commit_at": int(NOW) - 90}, "foreign_commits", "another master", "status lobby"),
         ({"last_drift": DriftView(int(NOW) - 9, ("slot 4 was erased",))}, "panel_changed", "slot 4 was erased", "status lobby"),
         ({"endurance": EnduranceView(10_000, 9, 5.0, 0.5)}, "endurance_spent", "storage of lobby", "status lobby"),
@@ -81,12 +82,12 @@ def test_a_line_that_is_cut_is_one_problem_and_a_panel_of_it_is_not_another() ->
 def test_items_that_a_panel_cannot_hold_are_named_with_their_reasons() -> None:
     items = [
         ItemView(LINK, 1, None, ItemState.REFUSED, reason=Reason.NO_FREE_SLOT, asked_at=1700),
-        ItemView(None, 1, None, ItemState.REFUSED, reason=Reason.NOT_REPRESENTABLE, asked_at=1600),
+        ItemView(None, 1, None, ItemState.REFUSED, reason=Reason.NOT_REPRESENTABLE, message="a yearly rule", asked_at=1600),
         ItemView("other", 1, 1, ItemState.EXACT, asked_at=1500),
     ]
     (problem,) = told(refused=2, items=tuple(items))
     assert (problem.code, problem.severity, problem.since, problem.link_ids) == ("items_refused", "warning", 1600, (LINK,))
-    assert problem.text == "lobby cannot hold 2 items: no_free_slot, not_representable"
+    assert problem.text == "lobby cannot hold 2 items: a yearly rule; no_free_slot"
 
 
 def test_what_was_put_right_is_no_warning_and_is_forgotten_after_a_day() -> None:
@@ -95,6 +96,13 @@ def test_what_was_put_right_is_no_warning_and_is_forgotten_after_a_day() -> None
     (problem,) = told(last_drift=DriftView(int(NOW) - 9, ("slot 4",)), state="drifted")
     assert (problem.severity, problem.text.endswith("It is not put right yet")) == ("warning", True)
     assert told(last_drift=DriftView(int(NOW) - 90_000, ("slot 4",)), foreign_commit_at=int(NOW) - 90_000) == []
+
+
+def test_clocks_that_wait_for_the_hosts_are_one_problem_and_begin_at_no_time() -> None:
+    panel = replace(VIEW, last_error="clock_not_set: the gateway's clock is not trusted")
+    (problem,) = problems(replace(WELL, panels=[panel], clock=replace(WELL.clock, trusted=False, reason="it was set back")))
+    assert problem.code == "clock_not_trusted"
+    assert Beginnings().seen([problem], None)[0][0].since is None
 
 
 def test_the_worst_comes_first_and_the_host_before_its_panels() -> None:

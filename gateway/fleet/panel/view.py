@@ -87,6 +87,7 @@ def view_of(
         image_hash=_hash(state.image) if uid_of is not None and state.image is not None else None,
         serial=state.identity.serial,
         found_serial=state.identity.found,
+        identity_note=state.identity.note,
         warnings=(*_warnings(state, foreign, reached, now), *_still_granting(state, table)),
         items=() if uid_of is None else tuple(_items(state, table, outputs, uid_of)),
     )
