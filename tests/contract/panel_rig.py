@@ -217,7 +217,8 @@ async def _simulated(case: Case, folder: Path) -> AsyncIterator[Rig]:
 
 
 def lines_of(model: str) -> tuple[str, ...]:
-    return ("udp", "tcp") if model == BOARD else ("rtu", "tcp")
+    """The simulated lines that the suite runs on. A board's driver sees no difference between its two."""
+    return ("udp",) if model == BOARD else ("rtu", "tcp")
 
 
 def _panel(case: Case, unit: int, simulator: SimulatorSettings | None = None) -> PanelSettings:
