@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 PARALLEL := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: lab test long lint unit one slowest coverage hostile fuzz polls boards bench mutants soak soak-site clean
+.PHONY: lab test long lint unit one slowest coverage hostile fuzz polls boards bench mutants soak soak-site deb deb-trial clean
 
 lab: .venv/run.stamp
 	$(BIN)/panel-gateway lab $(ARGS)
@@ -75,6 +75,14 @@ MINUTES ?= 60
 soak-site: .venv/test.stamp
 	$(BIN)/python -m tests.benchmarks.soak_site --seeds $(SEEDS) --hours $(HOURS)
 	$(BIN)/python -m tests.benchmarks.soak_hour --minutes $(MINUTES)
+
+# A Debian package in build/; needs python3-venv and dpkg-dev.
+deb:
+	sh config/debian/build.sh
+
+# The package's life in a fresh Debian 12, as root; needs mmdebstrap, too. Some six minutes.
+deb-trial:
+	sh config/debian/trial.sh
 
 clean:
 	rm -rf .venv .mutants build *.egg-info .coverage*

@@ -1,0 +1,55 @@
+#!/bin/sh
+# Makes build/panel-gateway_VERSION_ARCH.deb from the tree that it lies in: a virtual environment of Debian's own Python, and what belongs
+# to it. Needs python3-venv and dpkg-dev; installs from the package index that pip is set to.
+#   TREE=DIR   the source to package, this one where absent; the packaging is always this folder's
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+tree=${TREE:-$(cd "$here/../.." && pwd)}
+units=$here/../systemd
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$tree/pyproject.toml")
+arch=$(dpkg --print-architecture)
+build=${BUILD:-$(cd "$here/../.." && pwd)/build}
+root=$build/debian
+program=/usr/lib/panel-gateway
+
+rm -rf "$root" && mkdir -p "$root/DEBIAN" "$root/usr/lib" "$root/usr/bin" "$root/etc/panel-gateway" "$root/usr/lib/systemd/system"
+/usr/bin/python3 -m venv "$root$program"
+"$root$program/bin/pip" install --quiet --disable-pip-version-check --no-compile --constraint "$tree/constraints.txt" "$tree"
+"$root$program/bin/pip" uninstall --quiet --yes pip setuptools 2>/dev/null || true
+find "$root" -name __pycache__ -type d -prune -exec rm -rf {} +
+rm -f "$root$program"/bin/[Aa]ctivate*
+grep -rlI "$root$program" "$root$program" | xargs -r sed -i "s|$root$program|$program|g"
+ln -s "../lib/panel-gateway/bin/panel-gateway" "$root/usr/bin/panel-gateway"
+
+for unit in "$units"/*.service "$units"/*.timer; do
+    sed "s|/opt/panel-gateway/bin/panel-gateway|/usr/bin/panel-gateway|; s|/opt/panel-gateway|$program|" "$unit" \
+        >"$root/usr/lib/systemd/system/$(basename "$unit")"
+done
+install -m 0640 "$tree/config/examples/appliance.toml" "$root/etc/panel-gateway/panel-gateway.toml"
+echo /etc/panel-gateway/panel-gateway.toml >"$root/DEBIAN/conffiles"
+
+doc=$root/usr/share/doc/panel-gateway
+mkdir -p "$doc"
+{ echo "Upstream: the panel gateway's authors"; echo; cat "$tree/LICENSE"; } >"$doc/copyright"
+printf 'panel-gateway (%s) stable; urgency=medium\n\n  * See %s/share/doc/panel-gateway/CHANGELOG.md.\n\n -- %s  %s\n' \
+    "$version" "$program" "The panel-gateway authors <maintainers@panel-gateway.invalid>" "$(date -R)" |
+    gzip -9n >"$doc/changelog.gz"
+run() { PYTHONPATH="$(echo "$root$program"/lib/python3*/site-packages)" /usr/bin/python3 -m gateway "$@"; }
+if run manual >"$build/manual" 2>/dev/null; then
+    mkdir -p "$root/usr/share/man/man1" && gzip -9nc "$build/manual" >"$root/usr/share/man/man1/panel-gateway.1.gz"
+fi
+if run completion bash >"$build/completion" 2>/dev/null; then
+    install -D -m 0644 "$build/completion" "$root/usr/share/bash-completion/completions/panel-gateway"
+    run completion zsh >"$build/completion" && install -D -m 0644 "$build/completion" "$root/usr/share/zsh/vendor-completions/_panel-gateway"
+    run completion fish >"$build/completion" && install -D -m 0644 "$build/completion" "$root/usr/share/fish/vendor_completions.d/panel-gateway.fish"
+fi
+find "$root" -name __pycache__ -type d -prune -exec rm -rf {} +
+
+size=$(du -ks --exclude=DEBIAN "$root" | cut -f1)
+sed "s/@VERSION@/$version/; s/@ARCH@/$arch/; s/@SIZE@/$size/" "$here/control" >"$root/DEBIAN/control"
+for script in preinst postinst prerm postrm; do
+    sed "s/@VERSION@/$version/" "$here/$script" >"$root/DEBIAN/$script" && chmod 0755 "$root/DEBIAN/$script"
+done
+find "$root" -path "$root/DEBIAN" -prune -o -type d -exec chmod 0755 {} +
+chmod 0750 "$root/etc/panel-gateway"
+dpkg-deb --root-owner-group --build "$root" "$build/panel-gateway_${version}_$arch.deb"
