@@ -199,6 +199,11 @@ def test_the_gateways_page_has_every_kind_of_event() -> None:
     assert KINDS.keys() <= GATEWAY.spans()
 
 
+@pytest.mark.parametrize("answer", sorted((ROOT / "tests" / "vectors" / "situations").iterdir()), ids=lambda path: path.stem)
+def test_the_gateways_page_shows_what_commands_really_print(answer: Path) -> None:
+    assert f"```text\n{answer.read_text('utf-8')}```\n" in GATEWAY.text
+
+
 def test_the_gateways_page_has_every_record_of_the_audit_trail() -> None:
     records = set(re.findall(r'"([a-z\']+(?: [a-z\']+)+)"', inspect.getsource(audit)))
     assert {"panel acknowledged", "host clock not trusted", "panel cannot hold it"} <= records <= GATEWAY.spans()
