@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.terminal import on_a_terminal
 from tests.support.working_day import PERSON, WORK_WEEK, Day, day
 
 SHORTER = {**WORK_WEEK, "time_options": {**WORK_WEEK["time_options"], "date_to": WORK_WEEK["time_options"]["date_to"] - 3600}}
@@ -164,3 +165,16 @@ async def test_a_door_is_opened_held_and_released_and_an_away_panel_opens_nothin
     typed.off("lobby")
     status, _, err = await typed("open", "front")
     assert (status, len(err.splitlines())) == (1, 1)
+
+
+async def test_what_erases_a_panel_is_asked_about_on_a_terminal(typed: Day) -> None:
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK]}), "--wait"))[0] == 0
+    config = str(typed.folder / "site.toml")
+    question = "lobby is erased, and lets nobody in until 1 item is written again. Go on? [y/N]"
+    for answer, ended, said in (("n", 1, "lobby: left as it is"), ("y", 0, "lobby: reinit asked for")):
+        status, shown = await asyncio.to_thread(
+            on_a_terminal, "reinit", "lobby", "--config", config, answers=[(question, answer)]
+        )
+        assert (status, said in shown) == (ended, True)
+    status, shown = await asyncio.to_thread(on_a_terminal, "reinit", "lobby", "--yes", "--config", config)
+    assert (status, shown) == (0, "lobby: reinit asked for\n")
