@@ -202,7 +202,11 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
 
 def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[str]) -> None:
     """All missing steps in one transaction."""
-    steps = "\n".join(
+    early = ""
+    if version == 2 and _has_table(connection, "desired"):
+        # The last commits of 0.1.0 had a second schema of their own: the first one with facts, which are learnt again.
+        version, early = 1, "DROP TABLE fact;\nDROP TABLE panel_fact;\n"
+    steps = early + "\n".join(
         f"{script};\nPRAGMA user_version = {step};" for step, script in enumerate(migrations[version:], version + 1)
     )
     try:
@@ -210,6 +214,10 @@ def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[s
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)).fetchone() is not None
 
 
 def boot_id() -> str:

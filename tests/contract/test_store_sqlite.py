@@ -429,6 +429,26 @@ def from_version_1(path: Path) -> None:
         old.executescript(V1.read_text("utf-8"))
 
 
+async def test_a_store_of_the_last_days_of_0_1_0_is_migrated_too(tmp_path: Path) -> None:
+    """Its second schema was the first one with tables of facts."""
+    path = tmp_path / "store.db"
+    from_version_1(path)
+    before = await asyncio.to_thread(open_read_only, path)
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            """
+            CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+            CREATE TABLE panel_fact (
+                panel TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (panel, key)) WITHOUT ROWID;
+            INSERT INTO fact VALUES ('clock', '{}');
+            PRAGMA user_version = 2;
+            """
+        )
+    assert (await asyncio.to_thread(open_read_only, path)).desired == before.desired
+    snapshot = await load(path)
+    assert (snapshot.desired, snapshot.allocations, snapshot.facts) == (before.desired, before.allocations, {})
+
+
 async def test_a_store_of_0_1_0_is_migrated_and_a_copy_kept(tmp_path: Path) -> None:
     path, kept = tmp_path / "store.db", tmp_path / "store.db.v1.bak"
     from_version_1(path)
