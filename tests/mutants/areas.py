@@ -23,6 +23,13 @@ _FLEET_TESTS = (
     "tests/unit/test_model_changed.py",
     "tests/unit/test_output_readings.py",
     "tests/unit/test_taking_away.py",
+    "tests/unit/test_held_profiles.py",
+    "tests/unit/test_metrics.py",
+    "tests/unit/test_outcome_table.py",
+    "tests/unit/test_people*.py",
+    "tests/unit/test_request_ids.py",
+    "tests/unit/test_units_on_sockets.py",
+    "tests/unit/test_whole_look.py",
 )
 
 AREAS = (
