@@ -7,6 +7,8 @@ import contextlib
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.hostile.site import DIGEST, LINK, Attacked, attacked, closed, head, long_half
 
 IDLE = 1500
@@ -40,6 +42,7 @@ async def _end_s(connection: Connection) -> float:
     return loop.time() - began
 
 
+@pytest.mark.long
 async def test_a_header_or_a_login_that_does_not_come_to_its_end_is_cut_off(tmp_path: Path) -> None:
     halves = {
         "request line": b"GET /api/in",

@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from config.loader import load_settings
 from simulators.panel import SimulatedPanel
 from simulators.site import SimulatedSite
 from tests.benchmarks.workload import item
 from tests.support.processes import logged_in, run
+
+pytestmark = pytest.mark.long
 
 PROFILES = 60
 OPEN_S = 6

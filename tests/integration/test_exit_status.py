@@ -19,6 +19,8 @@ from config.loader import load_settings
 from gateway.store.sqlite_store import SqliteStore
 from tests.support.processes import PROGRAM, run
 
+pytestmark = pytest.mark.long
+
 GOOD = """
 [http]
 port = 0

@@ -4,7 +4,7 @@ import pytest
 
 from tests.benchmarks.kill9 import run
 
-pytestmark = pytest.mark.cpu
+pytestmark = [pytest.mark.cpu, pytest.mark.long]
 
 
 async def test_nothing_that_was_answered_is_lost_and_no_slot_is_doubled() -> None:

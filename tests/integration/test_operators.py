@@ -17,6 +17,8 @@ import pytest
 
 from tests.support.processes import PROGRAM, Running, run
 
+pytestmark = pytest.mark.long
+
 SITE = """
 [http]
 port = 0

@@ -9,7 +9,7 @@ import pytest
 from tests.support.site_history import SiteHistory
 from tests.support.virtual_site import run_site
 
-pytestmark = pytest.mark.cpu
+pytestmark = [pytest.mark.cpu, pytest.mark.long]
 
 
 def test_no_door_opens_wider_than_asked_while_a_whole_site_fails_and_nothing_is_lost_when_it_works_again(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.views import RequestItem
 from gateway.schedules.time_profile import Frequency, Repeat
@@ -29,6 +31,7 @@ def test_a_body_that_says_the_same_in_other_words_is_listed_as_it_was_sent_last(
     on_site(test)
 
 
+@pytest.mark.long
 def test_a_new_name_moves_no_word_not_even_of_dates_compiled_long_ago() -> None:
     async def main() -> None:
         site = FleetSite({"lobby": FakePanel(), "gate": FakePanel()}, compile=compile_panel)

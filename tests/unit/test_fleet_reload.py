@@ -340,6 +340,7 @@ def test_plan_and_explain_of_panels_outputs_and_strangers() -> None:
     run_virtual(main())
 
 
+@pytest.mark.long
 def test_what_is_written_as_dates_is_renewed_long_before_it_ends() -> None:
     async def main() -> None:
         site = FleetSite({"lobby": FakePanel()}, compile=compile_panel)

@@ -165,6 +165,7 @@ def small_tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path / "copy", "1", like=project)
 
 
+@pytest.mark.long
 def test_what_a_test_notices_is_killed_and_what_none_notices_is_listed(small_tree: Tree) -> None:
     area = Area("small", ("small/sums.py",), ("tests/test_*.py",))
     before = (small_tree.path / "small" / "sums.py").read_bytes()
