@@ -13,8 +13,14 @@ root=$build/debian
 program=/usr/lib/panel-gateway
 
 rm -rf "$root" && mkdir -p "$root/DEBIAN" "$root/usr/lib" "$root/usr/bin" "$root/etc/panel-gateway" "$root/usr/lib/systemd/system"
+# A copy: what an earlier build left in the tree (build/lib) would be installed, too.
+copy=$build/source
+rm -rf "$copy" && mkdir -p "$copy"
+tar -C "$tree" --exclude=./build --exclude=./.venv --exclude=./.git -c . | tar -C "$copy" -x
 /usr/bin/python3 -m venv "$root$program"
-"$root$program/bin/pip" install --quiet --disable-pip-version-check --no-compile --constraint "$tree/constraints.txt" "$tree"
+"$root$program/bin/pip" install --quiet --disable-pip-version-check --no-compile --constraint "$tree/constraints.txt" "$copy"
+rm -rf "$copy"
+find "$root$program" -name direct_url.json -delete # it names the folder of the build
 "$root$program/bin/pip" uninstall --quiet --yes pip setuptools 2>/dev/null || true
 find "$root" -name __pycache__ -type d -prune -exec rm -rf {} +
 rm -f "$root$program"/bin/[Aa]ctivate*

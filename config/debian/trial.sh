@@ -58,13 +58,17 @@ call POST /api/v1/access/timeprofile/items/link --data '{"list_items": [{"link_i
 stopped
 
 inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb"
-[ -s "$root/var/lib/panel-gateway/before-$version.db" ] || fail "the store was not copied before the upgrade"
+[ -s "$root/var/lib/panel-gateway/of-0.1.0.db" ] || fail "the store was not copied before the upgrade"
 [ "$(inside panel-gateway --version)" = "panel-gateway $version" ] || fail "the program was not upgraded"
 inside panel-gateway check
 [ -s "$root/usr/share/man/man1/panel-gateway.1.gz" ] || fail "there is no manual page"
 started
 call GET '/api/v1/access/timeprofile/items/list?page_number=1&limit=10' | grep -q "Work week" || fail "the upgrade lost the store"
 stopped
+
+before=$(cksum <"$root/var/lib/panel-gateway/of-0.1.0.db")
+inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb"
+[ "$(cksum <"$root/var/lib/panel-gateway/of-0.1.0.db")" = "$before" ] || fail "installing it again replaced the older store's copy"
 
 if inside dpkg -i "/tmp/panel-gateway_0.1.0_$arch.deb" 2>"$work/said"; then fail "the downgrade was not refused"; fi
 grep -q "is installed, and 0.1.0 may not read its store" "$work/said" || { cat "$work/said" >&2; fail "the refusal says nothing"; }
