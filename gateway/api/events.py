@@ -98,7 +98,8 @@ async def _stream(request: web.Request, journal: JournalService, asked: _Asked) 
         return response
     place = journal.last if asked.after is None else asked.after
     try:
-        await _write(response, b"retry: 3000\n\n")
+        # With its place from the start: a reader that is cut off before its first event goes on from here.
+        await _write(response, b"retry: 3000\nid: %d\n\n" % place)
         async with aclosing(journal.follow(place, _SILENCE_S)) as followed:
             loop, chunks = asyncio.get_running_loop(), request.app[CHUNKS]
             look_at = loop.time() + _SILENCE_S
@@ -132,7 +133,7 @@ class Chunks:
         self._made: OrderedDict[tuple[int, int, frozenset[str] | None], bytes] = OrderedDict()
 
     def of(self, some: Sequence[SiteEvent], kinds: frozenset[str] | None) -> bytes:
-        """A comment, which readers pass over, where there is no event to show."""
+        """A comment, which readers pass over, where nothing happened; the place alone where none of it is to be shown."""
         if not some:
             return _COMMENT
         key = (some[0].id, some[-1].id, kinds)
@@ -140,7 +141,7 @@ class Chunks:
         if made is None:
             chosen = (event for event in some if kinds is None or event.kind in kinds)
             lines = [b"id: %d\ndata: %b\n\n" % (event.id, json_bytes(shown_event(event))) for event in chosen]
-            made = self._made[key] = b"".join(lines) or _COMMENT
+            made = self._made[key] = b"".join(lines) or b"id: %d\n\n" % some[-1].id
             if len(self._made) > _REMEMBERED:
                 self._made.popitem(last=False)
         return made

@@ -128,6 +128,19 @@ async def test_a_stream_tells_what_happens_from_now_on_and_goes_on_where_it_was_
         assert [event["kind"] for event in await stream(server, 2, "?after=0&kinds=output_off")] == ["output_off"] * 2
 
 
+async def test_a_reader_that_is_cut_off_before_its_first_event_misses_none() -> None:
+    async with site() as (server, journal):
+        await journal.keep(PULSE, {})
+        last = journal.last
+        headers = {"Accept": "text/event-stream", "Authorization": BASIC}
+        async with server.session.get(server.url + PATH, headers=headers) as response:
+            told = [(await response.content.readline()).decode().strip() for _ in range(2)]
+        assert told == ["retry: 3000", f"id: {last}"]
+        await journal.keep(PULSE, {})
+        found = await stream(server, 2, headers={"Last-Event-ID": str(last)})
+        assert [event["kind"] for event in found] == ["output_on", "output_off"]
+
+
 async def test_a_reader_that_stalls_is_cut_off_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "TAKEN_WITHIN_S", 0.3)
     large = [SiteEvent(NOW, "output_on", "gate", {"detail": "x" * 20_000})] * 400
