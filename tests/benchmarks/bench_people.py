@@ -16,6 +16,7 @@ PEOPLE = "/api/v1/access/identifier/items/link"
 _WRITES = frozenset({6, 16})
 _COMMIT = bytes((16, 2, 0, 0, 2, 4, 0xC0, 0xDE))
 _CLEAR = bytes((6, 2, 3))
+_STAGED = bytes((16, 0x40))
 _SLOT_BYTES = 32
 _LOOKS = 1200
 
@@ -98,8 +99,11 @@ async def _revoke(count: int, panels: int, latency_ms: float) -> list[Row]:
         written((await ready.client.call("POST", PEOPLE, {"list_items": [lost]}))["result"])
         ready.farm.frames()
         giving = asyncio.create_task(ready.client.call("POST", PEOPLE, {"list_items": people}))
-        for _ in range(_LOOKS):  # until the panels are being written
-            if sum(map(len, ready.farm.frames().values())) >= panels:
+        written_to: set[str] = set()
+        for _ in range(_LOOKS):  # until the panels are being written; logs and clocks are read all the time
+            sent = ready.farm.frames()
+            written_to |= {name for name, taken in sent.items() if any(pdu.startswith(_STAGED) for _, pdu in taken)}
+            if len(written_to) == panels:
                 break
             await asyncio.sleep(0.05)
         began = perf_counter()

@@ -20,6 +20,7 @@ from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
 from gateway.schedules.time_profile import Readings
+from gateway.store.contract import ObservedPanel
 from simulators.open_access_panel import OpenAccessPanel
 from tests.support.fleet_site import START, link
 from tests.support.memory_store import MemoryStore
@@ -28,6 +29,7 @@ from tests.support.virtual_time import VirtualClock, run_virtual
 
 MODEL = "open-access-panel"
 EXCHANGE_S = 0.02
+STORE_S = 0.2
 COMMIT = 0x0200
 
 
@@ -56,9 +58,17 @@ class Hall:
         return sum(address == COMMIT and values[0] == 0xC0DE for address, values in self.wire.writes())
 
 
+class SlowStore(MemoryStore):
+    """Keeps what a panel may hold as slowly as a disk for which many wait."""
+
+    async def put_observed(self, panel: str, observed: ObservedPanel) -> None:
+        await asyncio.sleep(STORE_S)
+        await super().put_observed(panel, observed)
+
+
 @asynccontextmanager
-async def hall() -> AsyncIterator[Hall]:
-    clock, store = VirtualClock(START), MemoryStore()
+async def hall(store: MemoryStore | None = None) -> AsyncIterator[Hall]:
+    clock, store = VirtualClock(START), store or MemoryStore()
     settings = PanelSettings(id="hall", model=MODEL, simulator=SimulatorSettings(latency_ms=0))
     wire = PanelWire(OpenAccessPanel(settings, clock.wall, clock.monotonic), clock)
     wire.exchange_s = EXCHANGE_S
@@ -86,6 +96,43 @@ def test_a_card_is_taken_away_in_the_middle_of_a_long_fill_and_the_answer_does_n
             assert not filling.done()
             assert all(each.success for each in await filling)
             assert all(map(site.lets_in, range(2, 402)))
+
+    run_virtual(test())
+
+
+def test_a_card_is_taken_away_while_a_long_fill_waits_for_the_store_and_nothing_of_the_fill_goes_first() -> None:
+    async def test() -> None:
+        async with hall(SlowStore()) as site:
+            await site.fleet.upsert([card(1)])
+            filling = asyncio.create_task(site.fleet.upsert([card(number) for number in range(2, 402)]))
+            await asyncio.sleep(1.5 * STORE_S)
+            began, written = site.clock.monotonic(), len(site.wire.writes())
+            (report,) = await site.fleet.delete([link(1001)], IDENTIFIER)
+            assert report.success, report
+            assert not site.lets_in(1)
+            assert len(site.wire.writes()) == written + 1
+            assert site.clock.monotonic() - began <= 2 * STORE_S + 4 * EXCHANGE_S
+            assert all(each.success for each in await filling)
+            assert all(map(site.lets_in, range(2, 402)))
+
+    run_virtual(test())
+
+
+def test_who_asks_again_while_a_card_is_being_taken_away_does_not_wait_for_a_long_fill_either() -> None:
+    async def test() -> None:
+        async with hall() as site:
+            await site.fleet.upsert([card(1)])
+            filling = asyncio.create_task(site.fleet.upsert([card(number) for number in range(2, 402)]))
+            await asyncio.sleep(15 * EXCHANGE_S)
+            first = asyncio.create_task(site.fleet.delete([link(1001)], IDENTIFIER))
+            await asyncio.sleep(EXCHANGE_S)
+            assert not first.done()
+            (report,) = await site.fleet.delete([link(1001)], IDENTIFIER)
+            assert report.success
+            assert (await first)[0].success
+            assert not site.lets_in(1)
+            assert not filling.done()
+            await filling
 
     run_virtual(test())
 

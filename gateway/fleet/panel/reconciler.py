@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 
 from drivers.contract import PanelImage, Priority, Reason, is_identifier
 from drivers.trace import request_id
@@ -50,6 +50,7 @@ class Reconciler:
         self._context = context
         self.inspection = Inspection(state, context, foreign)
         self._transactions = Transactions(state, context, events)
+        self._transactions.stepped = self._release_early
         self._defects = Defects(state.id, "its schedules", context)
         self._wake = asyncio.Event()
         self._busy = asyncio.Lock()
@@ -82,7 +83,7 @@ class Reconciler:
         possible.
         """
         away = self.state.unreachable()
-        if self._stopping or self._defects.resting:
+        if self._stopping or self._defects.resting or enough():
             ticket.settled()
         elif away is not None:
             self.state.gave_up(away)
@@ -344,12 +345,11 @@ class Reconciler:
         """Write until the panel holds its target. What is asked meanwhile counts at once: the newest wins."""
         state = self.state
         while state.certain and not self._stopping:
-            tickets = len(self._tickets)
+            tickets = tuple(self._tickets)
             request_id.set(self._asked_by)
             failure = await self._take_away()
             if failure is not None:
                 return failure
-            tickets = self._release_early(tickets)
             awaited = self._context.trust.awaiting
             goal, before = await self._goal(), state.image
             failure = await self._transactions.write(goal)
@@ -415,22 +415,20 @@ class Reconciler:
             await self._context.store.put_allocation(state.id, allocation, self._context.stamp())
             state.reserve(allocation)
 
-    def _release_early(self, count: int) -> int:
-        """Settle those of the first `count` tickets for which enough is done. Returns how many are left of them."""
-        early = [each for each in self._tickets[:count] if each[1]()]
-        self._tickets = [each for each in self._tickets if each not in early]
-        for ticket, _ in early:
-            ticket.settled()
-        return count - len(early)
+    def _release_early(self) -> None:
+        """Settle the tickets for which enough is done."""
+        self._settle([each for each in self._tickets if each[1]()])
 
-    def _release(self, count: int | None = None) -> None:
-        """Settle the first `count` tickets; None: all. Those that are left want another attempt."""
-        settled = self._tickets[:count]
-        self._tickets = self._tickets[len(settled) :]
-        for ticket, _ in settled:
-            ticket.settled()
+    def _release(self, tickets: Collection[tuple[Ticket, Enough]] | None = None) -> None:
+        """Settle these tickets; None: all. Those that are left want another attempt."""
+        self._settle(self._tickets if tickets is None else [each for each in self._tickets if each in tickets])
         if self._tickets:
             self._wake.set()
+
+    def _settle(self, tickets: Collection[tuple[Ticket, Enough]]) -> None:
+        self._tickets = [each for each in self._tickets if each not in tickets]
+        for ticket, _ in tickets:
+            ticket.settled()
 
     # in the background
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority, Reason, WritePlan
 from gateway.fleet.context import FleetContext
@@ -33,6 +33,8 @@ class Transactions:
 
     def __init__(self, state: PanelState, context: FleetContext, events: EventReader) -> None:
         self.stopped = False
+        self.stepped: Callable[[], None] = lambda: None
+        """Called where the panel holds one more image on the way to what is asked."""
         self._events = events
         self._state = state
         self._context = context
@@ -40,7 +42,7 @@ class Transactions:
         self._gave_way = False
         """Whether the last image was left for a newer one before it was whole."""
         self._opening = False
-        """A transaction is under way that takes nothing away."""
+        """A transaction is prepared or under way that takes nothing away."""
         self._hurried = False
         """It was asked to give way to one that does."""
         self._kept: ObservedPanel | None = None
@@ -54,6 +56,7 @@ class Transactions:
         if not self._state.certain:
             return None
         self._state.compiled(goal.compiled_at)
+        self._hurried = False
         return await (self._write_singly(goal) if self._singly else self._write_together(goal))
 
     def hurry(self) -> None:
@@ -107,7 +110,7 @@ class Transactions:
 
     async def _write_together(self, goal: Goal) -> Failure | None:
         """What is newer goes first once; then openings get their turn, however fast changes follow each other."""
-        self._hurried, opened = False, False
+        opened = False
         planned = self._steps(goal)
         while (step := await self._following(planned)) is not None:
             if self._hurried:  # something happened to the panel meanwhile
@@ -239,6 +242,13 @@ class Transactions:
             self._kept_spent = spent
 
     async def _transact(self, step: Step, goal: Goal | None) -> Failure | None:
+        self._opening = step.priority is Priority.GRANT
+        try:
+            return await self._prepared(step, goal)
+        finally:
+            self._opening = False
+
+    async def _prepared(self, step: Step, goal: Goal | None) -> Failure | None:
         state = self._state
         known = self._known()
         plan, self._planned = self._plan(step.image, known), None
@@ -249,6 +259,7 @@ class Transactions:
         if plan.empty and state.certain:
             self._events.ended(None)
             state.restate(step.image)
+            self.stepped()
         if plan.empty:
             return None
         began = self._context.clock.monotonic()
@@ -264,6 +275,7 @@ class Transactions:
             self._hurried = False
             state.acknowledged(self._context.now())
             self._tell(step, known, plan.words, self._context.clock.monotonic() - began)
+            self.stepped()
             return None
         self._doubt(said)
         if self._hurried and said.outcome is Outcome.NOT_SENT:
@@ -280,19 +292,17 @@ class Transactions:
             state.wear.ended(Outcome.NOT_SENT)
             return None
         await self._begin(step)
-        if goal is not None and goal.may_open and not self._context.may_open():  # since the panel was marked
+        closed_since = goal is not None and goal.may_open and not self._context.may_open()
+        if closed_since or self._hurried:  # since the panel was marked
             state.wear.ended(Outcome.NOT_SENT)
             state.not_sent()
             return None
-        self._opening = step.priority is Priority.GRANT
         try:
             said = await state.driver.apply(plan, step.priority, None)
         except BaseException:  # cut short, or ended by a defect: nobody knows how far it came
             state.wear.ended(Outcome.NOT_SENT)
             state.doubt()
             raise
-        finally:
-            self._opening = False
         state.wear.ended(said.outcome)
         return said
 
