@@ -13,7 +13,7 @@ from gateway.cli.client import Running, running
 from gateway.cli.directory import Directory, directory
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, counted, say, say_json
-from gateway.cli.waiting import next_second, settled
+from gateway.cli.waiting import answered, next_second, settled
 
 _SURFACES = {"timeprofile": "/api/v1/access/timeprofile", "identifier": "/api/v1/access/identifier"}
 
@@ -64,7 +64,7 @@ def _kind(item: Any) -> str:
 def _upserted(gateway: Running, items: Sequence[Any]) -> Iterator[dict[str, Any]]:
     for kind, surface in _SURFACES.items():
         if asked := [item for item in items if _kind(item) == kind]:
-            answer = gateway.post(f"{surface}/items/link", {"list_items": asked})
+            answer = answered(gateway, "POST", f"{surface}/items/link", {"list_items": asked})
             yield from ({**each, "kind": kind} for each in answer["result"])
 
 
@@ -73,7 +73,7 @@ def _deleted(gateway: Running, known: Directory, link_ids: Sequence[str]) -> Ite
     people = {entry.link_id for entry in known.of("identifier")}
     for kind, surface in reversed(_SURFACES.items()):
         if asked := [each for each in link_ids if (each.lower() in people) == (kind == "identifier")]:
-            answer = gateway.call("DELETE", f"{surface}/items/link", {"link_ids": asked})
+            answer = answered(gateway, "DELETE", f"{surface}/items/link", {"link_ids": asked})
             yield from ({**each, "kind": kind} for each in answer["result"])
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +25,8 @@ from drivers.link import UnitTiming
 from drivers.modbus.line import ModbusLine
 from drivers.modbus.wire.open import open_link
 from drivers.modbus.wire.requests import read_holding_registers
-from gateway.cli.output import Mistakes, counted, note, say, say_json
+from gateway.cli.output import Mistakes, counted, say, say_json
+from gateway.cli.progress import progress
 from gateway.cli.reading import read_models, read_settings
 from gateway.cli.searching import line_of, search
 from gateway.cli.tables import table
@@ -132,10 +132,9 @@ async def scanned(
     best: tuple[AnyModbusLine, list[Found]] = (candidates[0], [])
     refused: list[str] = []
     for line in candidates:
-        if sys.stderr.isatty():
-            note(f"asking {counted(len(units), 'unit')}: {how(line)}")
         try:
-            heard = await _answering(line, units, clock)
+            with progress(how(line), len(units)) as reached:
+                heard = await _answering(line, units, clock, reached)
         except BusUnavailable as error:
             refused.append(f"{how(line)}: {error}")
             continue
@@ -148,12 +147,13 @@ async def scanned(
     return best
 
 
-async def _answering(line: AnyModbusLine, units: Collection[int], clock: Clock) -> list[Found]:
+async def _answering(line: AnyModbusLine, units: Collection[int], clock: Clock, reached: Callable[[int], None]) -> list[Found]:
     """Raises BusUnavailable."""
     link, found = open_link(line, clock), []
     await link.open()
     try:
-        for unit in units:
+        for done, unit in enumerate(units):
+            reached(done)
             try:
                 await link.exchange(unit, _ASK, UnitTiming(0.0, _TIMEOUT_S), probe=True)
                 found.append(Found(unit))
@@ -167,6 +167,7 @@ async def _answering(line: AnyModbusLine, units: Collection[int], clock: Clock) 
                 continue
             if not link.connected:
                 await link.open()
+        reached(len(units))
     finally:
         await link.close()
     return found

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from gateway.cli.client import Running
-from gateway.cli.output import note
+from gateway.cli.output import Mistakes
+from gateway.cli.progress import progress
 
 _PATIENCE_S = 60.0
 _PAUSE_S = 0.25
@@ -27,17 +30,38 @@ def settled(
 ) -> Mapping[str, Panel]:
     """The panels as they are once each of them was seen from `since` on and holds all that it can, or when a minute is over."""
     until = time.monotonic() + _PATIENCE_S
-    told = ""
-    while True:
-        there = {each["id"]: each for each in gateway.get("/gateway/v1/panels")["panels"] if each["id"] in panels}
-        done = [name for name, panel in there.items() if is_settled(panel, since)]
-        if len(done) == len(there) or time.monotonic() >= until:
-            return there
-        now = f"{len(done)} of {len(there)} panels hold all"
-        if now != told and sys.stderr.isatty():
-            note(now)
-        told = now
-        pause(_PAUSE_S)
+    with progress("panels that hold all", len(panels)) as reached:
+        while True:
+            there = {each["id"]: each for each in gateway.get("/gateway/v1/panels")["panels"] if each["id"] in panels}
+            done = sum(is_settled(panel, since) for panel in there.values())
+            reached(done)
+            if done == len(there) or time.monotonic() >= until:
+                return there
+            pause(_PAUSE_S)
+
+
+def answered(gateway: Running, method: str, path: str, body: object) -> Any:
+    """The answer to a request that many panels are written for; the person at the terminal sees how many items they hold."""
+    with ThreadPoolExecutor(1) as asking:
+        answer = asking.submit(gateway.call, method, path, body)
+        if sys.stderr.isatty():
+            with contextlib.suppress(Mistakes):  # the answer itself tells what is wrong
+                _watch(gateway, answer)
+        return answer.result()
+
+
+def _watch(gateway: Running, answer: Future[Any]) -> None:
+    if wait([answer], _PAUSE_S).done:
+        return
+    most = _waiting(gateway)
+    with progress("items written", most) as reached:
+        while not wait([answer], _PAUSE_S).done:
+            reached(most - _waiting(gateway))
+
+
+def _waiting(gateway: Running) -> int:
+    """How many items are still on their way to panels that can be reached."""
+    return sum(panel["pending"] for panel in gateway.get("/gateway/v1/panels")["panels"] if panel["state"] != "away")
 
 
 def is_settled(panel: Panel, since: int) -> bool:
