@@ -76,13 +76,14 @@ soak-site: .venv/test.stamp
 	$(BIN)/python -m tests.benchmarks.soak_site --seeds $(SEEDS) --hours $(HOURS)
 	$(BIN)/python -m tests.benchmarks.soak_hour --minutes $(MINUTES)
 
-# A Debian package in build/; needs python3-venv and dpkg-dev.
+# A Debian package in build/; needs python3-venv, dpkg-dev and binutils.
 deb:
 	sh config/debian/build.sh
 
-# The package's life in a fresh Debian 12, as root; needs mmdebstrap, too. Some six minutes.
+# The package's life in a fresh Debian 12, and the way without it in another one, as root; needs mmdebstrap, too. Some five minutes.
 deb-trial:
 	sh config/debian/trial.sh
+	sh config/debian/by_hand.sh
 
 clean:
 	rm -rf .venv .mutants build *.egg-info .coverage*

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes build/panel-gateway_VERSION_ARCH.deb from the tree that it lies in: a virtual environment of Debian's own Python, and what belongs
-# to it. Needs python3-venv and dpkg-dev; installs from the package index that pip is set to.
+# to it. Needs python3-venv, dpkg-dev and binutils; installs from the package index that pip is set to.
 #   TREE=DIR   the source to package, this one where absent; the packaging is always this folder's
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -23,7 +23,9 @@ rm -rf "$copy"
 find "$root$program" -name direct_url.json -delete # it names the folder of the build
 "$root$program/bin/pip" uninstall --quiet --yes pip setuptools 2>/dev/null || true
 find "$root" -name __pycache__ -type d -prune -exec rm -rf {} +
-rm -f "$root$program"/bin/[Aa]ctivate*
+# Of the programs only the gateway's own; the libraries without what only a debugger reads.
+find "$root$program/bin" -type f ! -name panel-gateway -delete
+find "$root$program" -name '*.so*' -type f -exec strip --strip-unneeded {} +
 grep -rlI "$root$program" "$root$program" | xargs -r sed -i "s|$root$program|$program|g"
 ln -s "../lib/panel-gateway/bin/panel-gateway" "$root/usr/bin/panel-gateway"
 
@@ -36,6 +38,7 @@ echo /etc/panel-gateway/panel-gateway.toml >"$root/DEBIAN/conffiles"
 
 doc=$root/usr/share/doc/panel-gateway
 mkdir -p "$doc"
+install -D -m 0644 "$here/lintian-overrides" "$root/usr/share/lintian/overrides/panel-gateway"
 { echo "Upstream: the panel gateway's authors"; echo; cat "$tree/LICENSE"; } >"$doc/copyright"
 printf 'panel-gateway (%s) stable; urgency=medium\n\n  * See %s/share/doc/panel-gateway/CHANGELOG.md.\n\n -- %s  %s\n' \
     "$version" "$program" "The panel-gateway authors <maintainers@panel-gateway.invalid>" "$(date -R)" |
