@@ -24,6 +24,8 @@ PROTECTION: Mapping[str, str] = MappingProxyType({"Cache-Control": "no-store", "
 ADDRESS = web.RequestKey("address", str)
 """The address that the request comes from, seen through trusted proxies."""
 SENDER = web.RequestKey("sender", Sender)
+IS_SECURE = web.RequestKey("is_secure", bool)
+"""Whether the client speaks TLS, with the gateway or with a trusted proxy."""
 PROXIES = web.AppKey("proxies", Proxies)
 SITES = web.AppKey("sites", Sites)
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -38,6 +40,7 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
     token = request_id.set(known)
     request[ADDRESS] = request.app[PROXIES].client_of(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
     request[SENDER] = _sender(request)
+    request[IS_SECURE] = _is_secure(request)
     try:
         response = await handler(request)
         response.headers.update({HEADER: known, **PROTECTION})
@@ -61,6 +64,11 @@ def _sender(request: web.Request) -> Sender:
         fetch_headers=any(name.lower().startswith("sec-fetch-") for name in headers),
         user_agent=headers.get("User-Agent", ""),
     )
+
+
+def _is_secure(request: web.Request) -> bool:
+    believed = request.app[PROXIES].trusts(request.remote or "")
+    return request.secure or (believed and _first(request.headers.get("X-Forwarded-Proto")) == "https")
 
 
 def _first(listed: str | None) -> str | None:

@@ -82,6 +82,7 @@ def document(served: Iterable[Served]) -> bytes:
                 "securitySchemes": {
                     "bearer": {"type": "http", "scheme": "bearer"},
                     "basic": {"type": "http", "scheme": "basic"},
+                    "cookie": {"type": "apiKey", "in": "cookie", "name": "panel-gateway"},
                 },
             },
         }
@@ -159,7 +160,7 @@ def _operation(one: Served, models: _Models) -> Schema:
         schema = models.partly(route.body.model) if route.body.partly else models.of(route.body.model)
         said["requestBody"] = {"required": not route.body.partly, "content": {"application/json": {"schema": schema}}}
     if not route.is_open:
-        said["security"] = [{"bearer": []}, {"basic": []}]
+        said["security"] = [{"bearer": []}, {"basic": []}, {"cookie": []}]
     return said
 
 

@@ -1,6 +1,7 @@
 """Which requests a browser may have been made to send by a page of another site. Pure.
 
-A browser adds Basic credentials by itself to any request that any page makes it send. Only a client that has a token adds it.
+A browser adds Basic credentials and cookies by itself to any request that any page makes it send. Only a client that has a token
+adds it.
 """
 
 from __future__ import annotations
@@ -73,8 +74,7 @@ class Sites:
         for name in (sender.host, sender.forwarded_host):
             if name is not None and not self._answers_to(name):
                 return "Host: this gateway does not answer to that name ([http] hosts)"
-        listed = sender.origin is not None and sender.origin.lower() in {origin.lower() for origin in self.origins}
-        if listed:
+        if self._is_listed(sender):
             return None
         if (sender.fetch_site or "").lower() == "cross-site":
             return "Sec-Fetch-Site: a page of another site sends this ([http] origins)"
@@ -84,6 +84,15 @@ class Sites:
             return "Authorization: a browser needs a token to open locks, Basic alone does not suffice"
         return None
 
+    def is_own_page(self, sender: Sender) -> bool:
+        """Whether the browser says that a page of the gateway, or of `origins`, sends this. Without a word of it: no."""
+        if sender.origin is None:
+            return (sender.fetch_site or "").lower() == "same-origin"
+        return self._is_listed(sender) or _is_own(sender.origin, sender)
+
+    def _is_listed(self, sender: Sender) -> bool:
+        return sender.origin is not None and sender.origin.lower() in {origin.lower() for origin in self.origins}
+
     def _answers_to(self, host: str) -> bool:
         name = _split(f"//{host}").hostname or ""
         known = {one.lower() for one in self.hosts} | {"localhost"}
@@ -91,10 +100,14 @@ class Sites:
 
     @staticmethod
     def _is_foreign(origin: str, sender: Sender) -> bool:
-        if any(_same_place(origin, host) for host in (sender.host, sender.forwarded_host) if host):
+        if _is_own(origin, sender):
             return False
         added_by_itself = sender.credentials is Credentials.BASIC or sender.cookie
         return added_by_itself or origin.lower().startswith(("http://", "https://"))
+
+
+def _is_own(origin: str, sender: Sender) -> bool:
+    return any(_same_place(origin, host) for host in (sender.host, sender.forwarded_host) if host)
 
 
 def _same_place(origin: str, host: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.api import access, bindings, clock, doors, events, operations, panels, plans, problems
+from gateway.api import access, bindings, clock, doors, events, logins, operations, panels, plans, problems
 from gateway.api.identifier_models import LinkIdentifier
 from gateway.api.models import LinkTimeProfile
 from gateway.api.openapi import described
@@ -28,6 +28,8 @@ from gateway.api.shapes import (
     PlanBody,
     Problems,
     Reloaded,
+    SessionBody,
+    SessionView,
     Trusted,
     Unbound,
 )
@@ -68,6 +70,7 @@ _EVENTS = {
 def own_routes(*, metrics: bool) -> Iterator[Route]:
     yield Route("GET", "/healthz", operations.healthz, "whether the gateway works", Json(Healthy), is_open=True)
     yield Route("GET", "/readyz", operations.readyz, "whether the gateway can do what it is asked", Json(Healthy), is_open=True)
+    yield from _of_sessions()
     yield Route("GET", f"{OWN}/panels", panels.all_panels, "every panel with its state and counts", Json(Panels))
     one = f"{OWN}/panels/{{panel}}"
     yield Route("GET", one, panels.one_panel, "one panel, with its items", Json(OnePanel), refuses=(404,))
@@ -106,6 +109,13 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     yield Route("GET", f"{OWN}/openapi.json", described, "this surface and the panel API, as OpenAPI 3.1", Json(dict))
     if metrics:
         yield Route("GET", "/metrics", operations.metrics, "Prometheus' text format", Text("text/plain"))
+
+
+def _of_sessions() -> Iterator[Route]:
+    place, begins = f"{OWN}/session", "begins a session of the gateway's own page, in a cookie"
+    yield Route("POST", place, logins.begin_session, begins, Json(SessionView), Json(SessionBody), is_open=True)
+    yield Route("GET", place, logins.show_session, "who asks, and what this user may do", Json(SessionView))
+    yield Route("DELETE", place, logins.end_session, "ends the session, or the token of the call")
 
 
 def _of_doors() -> Iterator[Route]:

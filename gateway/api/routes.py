@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from gateway.api.addresses import Proxies
-from gateway.api.auth import LOGINS, SESSIONS, THROTTLE, ToldLogins, guarded
+from gateway.api.auth import SESSIONS, THROTTLE, guarded
 from gateway.api.bodies import IN_WORK, ROOM, Room, expected
 from gateway.api.connections import Connections, Limits
 from gateway.api.errors import errors_as_json
 from gateway.api.events import CHUNKS, Chunks
 from gateway.api.live import LIVE, live_of
+from gateway.api.logins import LOGINS, ToldLogins
 from gateway.api.middleware import PROXIES, SITES, acceptable, identified, recorded, server_logger
 from gateway.api.openapi import DOCUMENT, Document, Served
 from gateway.api.origins import Sites
@@ -49,7 +50,7 @@ def build_app(services: ApiServices) -> web.Application:
     app[DOCUMENT] = Document(served)
     for one in served:
         route, path = one.route, one.path.replace(_PROFILE, _PROFILE_ANYHOW)
-        handler = route.handler if route.is_open else guarded(route.handler)
+        handler = route.handler if route.is_open else guarded(route.handler, acts=route.acts)
         app.router.add_route(route.method, path, handler, expect_handler=expected)
         if route.method == "GET" and not route.acts:
             app.router.add_route("HEAD", path, handler, expect_handler=expected)

@@ -1,7 +1,7 @@
 """Users, and the tokens of those who have logged in.
 
 Clients send the MD5 of the password at login, in any letter case, and the password itself with Basic. Comparisons take the
-same time whatever they find. A token lives two hours on the monotonic clock; a configuration without its user, or with another
+same time whatever they find. A token ends by age, on the monotonic clock; a configuration without its user, or with another
 password for that user, ends it for good.
 """
 
@@ -22,6 +22,8 @@ from config.settings import UserSettings
 from drivers.clock import Clock
 
 TOKEN_LIFE_S = 7200
+PAGE_LIFE_S = 12 * 3600
+"""The session of a page lasts a working day: nobody is thrown out in the middle of it."""
 _MOST_TOKENS = (1024, 8192, 8192)
 """The most tokens of a user that were not used yet, used once, used again."""
 _LOOK_S = 60.0
@@ -136,13 +138,13 @@ class Sessions:
             for key in list(self._of_user[name]):
                 self._end(key)
 
-    def begin(self, user: str) -> str:
+    def begin(self, user: str, life_s: float = TOKEN_LIFE_S) -> str:
         """A new token, a UUID, for a user whose password was right."""
         token = str(uuid.uuid4())
         now = self._clock.monotonic()
         own = self._of_user.setdefault(user, _Tokens())
         self._end_aged(own, now)
-        self._sessions[_digest(token)] = _Session(user, now + TOKEN_LIFE_S)
+        self._sessions[_digest(token)] = _Session(user, now + life_s)
         self._end(own.add(_digest(token)))
         return token
 

@@ -77,6 +77,19 @@ class Token:
     account_type: str = "admin"
 
 
+class SessionBody(BaseModel):
+    name: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """Who asks, and what this user may do."""
+
+    user: str
+    role: str = "admin"
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
     """A departed panel; `link_ids`: what it may still hold."""

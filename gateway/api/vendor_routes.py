@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from gateway.api import attachments, auth, commands, doors, forwards, linked, logs, manager, shown
+from gateway.api import attachments, commands, doors, forwards, linked, logins, logs, manager, shown
 from gateway.api.device import STATUSES, Status
 from gateway.api.directory_models import ForwardItem, LinkApartment, LinkForward
 from gateway.api.filters import Choice
@@ -60,10 +60,10 @@ def _everybody() -> Iterator[Route]:
     said = "gives a token for `username` and `password` (MD5, hexadecimal), in the query or the body"
     for path in ("/api/info", "/info"):
         yield Route("GET", path, info, "says what the gateway is", Json(Info), is_open=True)
-    yield Route("GET", "/login", auth.log_in, said, Json(Token), query=_LOGIN, is_open=True)
-    yield Route("POST", "/login", auth.log_in, said, Json(Token), Json(Credentials, partly=True), _LOGIN, is_open=True)
+    yield Route("GET", "/login", logins.log_in, said, Json(Token), query=_LOGIN, is_open=True)
+    yield Route("POST", "/login", logins.log_in, said, Json(Token), Json(Credentials, partly=True), _LOGIN, is_open=True)
     for method in ("GET", "POST"):
-        yield Route(method, "/logout", auth.log_out, "ends the token of the call")
+        yield Route(method, "/logout", logins.end_session, "ends the token of the call", acts=method == "GET")
 
 
 def _of_kind(family: str, plain: Plain, surface: Surface, link_model: type[Wire]) -> Iterator[Route]:
