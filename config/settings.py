@@ -98,10 +98,15 @@ class StoreSettings(_Settings):
     """The oldest events beyond this number are dropped."""
 
 
+RoleName = Literal["admin", "operator", "viewer"]
+
+
 class UserSettings(_Settings):
     name: Annotated[str, Field(min_length=1, max_length=50)]
     password: str | None = Field(None, repr=False)
     password_file: Path | None = None
+    role: RoleName = "admin"
+    """A user without one may do everything, as all users did before there were roles."""
 
 
 class SimulatorSettings(_Settings):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import ceil
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from drivers.trace import Client, client
-from gateway.api.dialects import LOG_IN
+from gateway.api.dialects import LOG_IN, RIGHTS_REQUIRED
 from gateway.api.errors import ApiError
 from gateway.api.middleware import ADDRESS, IS_SECURE, SENDER, SITES
 from gateway.api.origins import Credentials, Sender, credentials_of
+from gateway.api.roles import Role
 from gateway.api.server import Protocol
 from gateway.api.sessions import Sessions
 from gateway.api.throttle import AT_ONCE, EACH_S, NOBODY, Throttle
@@ -26,11 +28,25 @@ SESSIONS = web.AppKey("sessions", Sessions)
 THROTTLE = web.AppKey("throttle", Throttle)
 
 
-def guarded(handler: Handler, *, acts: bool = False) -> Handler:
-    """Let only authenticated clients reach the handler; others get 401, or 429 after too many wrong attempts.
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    client: Client
+    role: Role
 
-    `acts`: reading it moves something, too.
+
+ROLE = web.RequestKey("role", Role)
+"""The role of the client whose request reaches a handler that is not for everybody."""
+_NEEDS = web.RequestKey("needs", Role)
+
+
+def guarded(handler: Handler, needs: Role, *, acts: bool = False) -> Handler:
+    """Let only clients of this role, or of a greater one, reach the handler.
+
+    Others get 401, or 403 where their role does not suffice, or 429 after too many wrong attempts. `acts`: reading it moves
+    something, too.
     """
+    if needs == Role.EVERYBODY:
+        return handler
 
     async def checked(request: web.Request) -> web.StreamResponse:
         mark(request, admitted=False)
@@ -40,7 +56,10 @@ def guarded(handler: Handler, *, acts: bool = False) -> Handler:
         if admitted is None:
             raise ApiError(401, code=LOG_IN, vendor=LOG_IN, headers=_challenge(request[SENDER]))
         mark(request, admitted=True)
-        token = client.set(admitted)
+        if admitted.role < needs:
+            raise ApiError(403, code=RIGHTS_REQUIRED, vendor=RIGHTS_REQUIRED)
+        request[ROLE], request[_NEEDS] = admitted.role, needs
+        token = client.set(admitted.client)
         try:
             return await handler(request)
         finally:
@@ -82,11 +101,11 @@ def mark(request: web.Request, *, admitted: bool) -> None:
         protocol.place.admitted = admitted
 
 
-def _admitted(request: web.Request) -> Client | None:
+def _admitted(request: web.Request) -> Admitted | None:
     """Who asks, where that is known for certain."""
     protocol = request.protocol
     if isinstance(protocol, Protocol) and protocol.operator is not None:
-        return Client(protocol.operator, _THIS_MACHINE)
+        return Admitted(Client(protocol.operator, _THIS_MACHINE), Role.ADMIN)
     kind, text = credentials_of(request.headers.get("Authorization", ""))
     token = token_of(request)
     user = None
@@ -94,15 +113,17 @@ def _admitted(request: web.Request) -> Client | None:
         user = _known_by_basic(request, text)
     elif token is not None:
         user = _holder(request, token)
-    return None if user is None else Client(user, request[ADDRESS])
+    role = None if user is None else request.app[SESSIONS].users.role_of(user)
+    return None if user is None or role is None else Admitted(Client(user, request[ADDRESS]), role)
 
 
 def is_still_admitted(request: web.Request) -> bool:
-    """Whether the client of a request that goes on could begin it now: its session has not ended, its user was not removed."""
+    """Whether the client of a request that goes on could begin it now: its session has not ended, its user still has the role."""
     try:
-        return _admitted(request) is not None
+        admitted = _admitted(request)
     except ApiError:
         return False
+    return admitted is not None and admitted.role >= request[_NEEDS]
 
 
 def _holder(request: web.Request, token: str) -> str | None:

@@ -10,6 +10,7 @@ from gateway.fleet.results import Change
 
 WRONG_BODY = "Wrong JSON body"
 LOG_IN = "Log In"
+RIGHTS_REQUIRED = "Administrator rights required"
 WRONG_LOGIN = "Wrong login or password"
 PARAMETERS_MISSED = "Required parameters missed"
 WRONG_YEAR_RANGE = "Wrong year range"

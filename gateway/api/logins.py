@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
+from types import MappingProxyType
+from typing import Literal
 
 from aiohttp import web
 
 from drivers.clock import Clock
 from drivers.trace import client
-from gateway.api.auth import SESSIONS, attempt, cookie_name, cookie_of, mark, require_own_page, token_of
+from gateway.api.auth import ROLE, SESSIONS, attempt, cookie_name, cookie_of, mark, require_own_page, token_of
 from gateway.api.bodies import read_body
 from gateway.api.dialects import PARAMETERS_MISSED, WRONG_LOGIN
 from gateway.api.errors import ApiError, bad_value
 from gateway.api.middleware import ADDRESS, IS_SECURE
 from gateway.api.responses import json_response
+from gateway.api.roles import Role
 from gateway.api.server import Protocol
 from gateway.api.services import SERVICES
 from gateway.api.sessions import PAGE_LIFE_S
@@ -28,6 +31,10 @@ _LARGEST_LOGIN = 4096
 _LOGIN_S = 10.0
 _TOLD_EACH_S = 60.0
 _MOST_TOLD = 1024
+_ACCOUNT_TYPES: Mapping[Role, Literal["admin", "manager", "user"]] = MappingProxyType(
+    {Role.ADMIN: "admin", Role.OPERATOR: "manager", Role.VIEWER: "user"}
+)
+"""The vendor's words for what an account may do."""
 _logger = logging.getLogger(__name__)
 
 
@@ -39,7 +46,7 @@ async def log_in(request: web.Request) -> web.Response:
         raise ApiError(400, vendor=PARAMETERS_MISSED)
     sessions = request.app[SESSIONS]
     _check(request, name, "login", lambda: sessions.users.knows_digest(name, md5_hex))
-    return json_response(Token(sessions.begin(name)))
+    return json_response(Token(sessions.begin(name), _ACCOUNT_TYPES[_role_of(request, name)]))
 
 
 async def begin_session(request: web.Request) -> web.Response:
@@ -51,7 +58,7 @@ async def begin_session(request: web.Request) -> web.Response:
     sessions = request.app[SESSIONS]
     _check(request, name, "session", lambda: sessions.users.knows_password(name, password))
     sessions.end(cookie_of(request) or "")
-    answer = json_response(SessionView(name))
+    answer = json_response(SessionView(name, _role_of(request, name).said))
     token = sessions.begin(name, PAGE_LIFE_S)
     answer.set_cookie(cookie_name(request), token, path="/", httponly=True, samesite="Strict", secure=request[IS_SECURE])
     return answer
@@ -64,10 +71,17 @@ def _text_of(body: dict[str, object], key: str) -> str:
     return value
 
 
+def _role_of(request: web.Request, user: str) -> Role:
+    """The role of a user whose password was right."""
+    role = request.app[SESSIONS].users.role_of(user)
+    assert role is not None
+    return role
+
+
 async def show_session(request: web.Request) -> web.Response:
     """`GET /gateway/v1/session`: of whatever credentials."""
     asking = client.get()
-    return json_response(SessionView("" if asking is None else asking.user))
+    return json_response(SessionView("" if asking is None else asking.user, request[ROLE].said))
 
 
 async def end_session(request: web.Request) -> web.Response:

@@ -39,7 +39,7 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
     known = given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
     token = request_id.set(known)
     request[ADDRESS] = request.app[PROXIES].client_of(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
-    request[SENDER] = _sender(request)
+    request[SENDER] = sender_of(request)
     request[IS_SECURE] = _is_secure(request)
     try:
         response = await handler(request)
@@ -50,7 +50,7 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
         release(request)
 
 
-def _sender(request: web.Request) -> Sender:
+def sender_of(request: web.Request) -> Sender:
     headers = request.headers
     believed = request.app[PROXIES].trusts(request.remote or "")
     return Sender(

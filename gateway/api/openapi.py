@@ -17,6 +17,7 @@ from gateway.api.listing import ListOption
 from gateway.api.models import ABSENT
 from gateway.api.queries import PARAMETERS
 from gateway.api.responses import json_bytes, json_text
+from gateway.api.roles import Role
 from gateway.api.route import Empty, Json, Lists, Route, Text
 from gateway.api.shapes import Refusal
 
@@ -28,6 +29,11 @@ _PARAMETERS: Mapping[str, Schema] = {
     "lock": {"type": "integer", "minimum": 1, "maximum": 8},
     "n": {"type": "integer", "minimum": 0, "maximum": 8},
     "link_id": {"type": "string", "format": "uuid"},
+}
+_SCHEMES: Mapping[str, Schema] = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "basic": {"type": "http", "scheme": "basic"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": "panel-gateway", "description": "by TLS: `__Host-panel-gateway`"},
 }
 _ANYWHERE = (400, 403, 408, 413, 415, 429, 500, 503, 507)
 """What every path may answer, whatever is asked: see `middleware`, `bodies`, `errors`."""
@@ -79,11 +85,7 @@ def document(served: Iterable[Served]) -> bytes:
                 "schemas": models.definitions,
                 "responses": _all_refusals(every, models),
                 "parameters": {name: _in_query(name, does, name in _COUNTS) for name, does in PARAMETERS.items()},
-                "securitySchemes": {
-                    "bearer": {"type": "http", "scheme": "bearer"},
-                    "basic": {"type": "http", "scheme": "basic"},
-                    "cookie": {"type": "apiKey", "in": "cookie", "name": "panel-gateway"},
-                },
+                "securitySchemes": _SCHEMES,
             },
         }
     )
@@ -159,8 +161,8 @@ def _operation(one: Served, models: _Models) -> Schema:
     if route.body is not None:
         schema = models.partly(route.body.model) if route.body.partly else models.of(route.body.model)
         said["requestBody"] = {"required": not route.body.partly, "content": {"application/json": {"schema": schema}}}
-    if not route.is_open:
-        said["security"] = [{"bearer": []}, {"basic": []}, {"cookie": []}]
+    if route.needs > Role.EVERYBODY:
+        said["security"] = [{scheme: [route.needs.said]} for scheme in _SCHEMES]
     return said
 
 
@@ -203,7 +205,7 @@ def _answered(route: Route, models: _Models) -> Schema:
 
 
 def _refusals(route: Route) -> Iterator[tuple[str, Schema]]:
-    for status in sorted({*_ANYWHERE, *route.refuses, *(() if route.is_open else (401,))}):
+    for status in sorted({*_ANYWHERE, *route.refuses, *((401,) if route.needs > Role.EVERYBODY else ())}):
         yield str(status), {"$ref": f"#/components/responses/{status}"}
 
 

@@ -8,6 +8,7 @@ from gateway.api import access, bindings, clock, doors, events, logins, operatio
 from gateway.api.identifier_models import LinkIdentifier
 from gateway.api.models import LinkTimeProfile
 from gateway.api.openapi import described
+from gateway.api.roles import Role
 from gateway.api.route import Json, Route, Text
 from gateway.api.shapes import (
     Access,
@@ -36,6 +37,7 @@ from gateway.api.shapes import (
 from gateway.fleet.views import ExplainReport, PlanReport
 
 OWN = "/gateway/v1"
+EVERYBODY, VIEWER, OPERATOR, ADMIN = Role
 _VERBS = {
     "sync": "reads the panel and writes what differs",
     "reinit": "erases the panel and writes everything",
@@ -68,62 +70,75 @@ _EVENTS = {
 
 
 def own_routes(*, metrics: bool) -> Iterator[Route]:
-    yield Route("GET", "/healthz", operations.healthz, "whether the gateway works", Json(Healthy), is_open=True)
-    yield Route("GET", "/readyz", operations.readyz, "whether the gateway can do what it is asked", Json(Healthy), is_open=True)
+    yield Route("GET", "/healthz", EVERYBODY, operations.healthz, "whether the gateway works", Json(Healthy))
+    yield Route("GET", "/readyz", EVERYBODY, operations.readyz, "whether the gateway can do what it is asked", Json(Healthy))
     yield from _of_sessions()
-    yield Route("GET", f"{OWN}/panels", panels.all_panels, "every panel with its state and counts", Json(Panels))
+    yield Route("GET", f"{OWN}/panels", VIEWER, panels.all_panels, "every panel with its state and counts", Json(Panels))
     one = f"{OWN}/panels/{{panel}}"
-    yield Route("GET", one, panels.one_panel, "one panel, with its items", Json(OnePanel), refuses=(404,))
+    yield Route("GET", one, VIEWER, panels.one_panel, "one panel, with its items", Json(OnePanel), refuses=(404,))
     for verb, does in _VERBS.items():
         query = {"slots": "`true`: its foreign slots are known from now on"} if verb == "accept" else {}
-        yield Route("POST", f"{one}/{verb}", panels.verb(verb), does, Json(Acted), query=query, status=202, refuses=(404, 409))
-    yield Route("GET", f"{OWN}/clock", clock.shown, "whether the host's clock is trusted, and why", Json(ClockAnswer))
+        yield Route(
+            "POST", f"{one}/{verb}", OPERATOR, panels.verb(verb), does, Json(Acted), query=query, status=202, refuses=(404, 409)
+        )
+    yield Route("GET", f"{OWN}/clock", VIEWER, clock.shown, "whether the host's clock is trusted, and why", Json(ClockAnswer))
     seen = {"at": "as `/clock` showed it", "up_s": "as `/clock` showed it"}
     trusts = "somebody says that the clock is right"
-    yield Route("POST", f"{OWN}/clock/trust", clock.trust, trusts, Json(ClockAnswer), query=seen, refuses=(409,))
-    yield Route("GET", f"{OWN}/lines", operations.lines, "the statistics of every line and unit", Json(Lines))
+    yield Route("POST", f"{OWN}/clock/trust", ADMIN, clock.trust, trusts, Json(ClockAnswer), query=seen, refuses=(409,))
+    yield Route("GET", f"{OWN}/lines", VIEWER, operations.lines, "the statistics of every line and unit", Json(Lines))
     wrong = "what is wrong now, the worst first, and what to do about it"
-    yield Route("GET", f"{OWN}/problems", problems.all_problems, wrong, Json(Problems))
+    yield Route("GET", f"{OWN}/problems", VIEWER, problems.all_problems, wrong, Json(Problems))
     items = Json(PlanBody[LinkTimeProfile | LinkIdentifier])
-    yield Route("POST", f"{OWN}/plan", plans.plan, "what an upsert would do to every panel", Json(PlanReport), items)
+    yield Route("POST", f"{OWN}/plan", VIEWER, plans.plan, "what an upsert would do to every panel", Json(PlanReport), items)
     explains = "whether an item is open at a moment, as asked and on each panel"
-    yield Route("GET", f"{OWN}/explain", plans.explain, explains, Json(ExplainReport), query=_EXPLAIN, refuses=(404,))
+    yield Route("GET", f"{OWN}/explain", VIEWER, plans.explain, explains, Json(ExplainReport), query=_EXPLAIN, refuses=(404,))
     effective = {"effective": "`1`: what every item is bound to in the end, by the file's rules or by what was set"}
     bound = "the bindings that were set through the API"
-    yield Route("GET", f"{OWN}/bindings", bindings.all_bindings, bound, Json(Bindings), query=effective)
+    yield Route("GET", f"{OWN}/bindings", VIEWER, bindings.all_bindings, bound, Json(Bindings), query=effective)
     binding = f"{OWN}/bindings/{{link_id}}"
-    yield Route("GET", binding, bindings.one_binding, "one of them", Json(Binding), refuses=(404,))
+    yield Route("GET", binding, VIEWER, bindings.one_binding, "one of them", Json(Binding), refuses=(404,))
     replaces = "replaces the configuration's rules for it"
-    yield Route("PUT", binding, bindings.bind, replaces, Json(Binding), Json(PanelNames), refuses=(409,))
-    yield Route("DELETE", binding, bindings.unbind, "returns to the configuration's rules", Json(Unbound), refuses=(404,))
+    yield Route("PUT", binding, ADMIN, bindings.bind, replaces, Json(Binding), Json(PanelNames), refuses=(409,))
+    yield Route("DELETE", binding, ADMIN, bindings.unbind, "returns to the configuration's rules", Json(Unbound), refuses=(404,))
     yield Route(
-        "GET", f"{OWN}/inert", operations.inert_settings, "settings that are kept without effect", Json(InertSettingsAnswer)
+        "GET",
+        f"{OWN}/inert",
+        VIEWER,
+        operations.inert_settings,
+        "settings that are kept without effect",
+        Json(InertSettingsAnswer),
     )
     told = "events as JSON lines; with `Accept: text/event-stream` live, and `Last-Event-ID` continues"
-    yield Route("GET", f"{OWN}/events", events.events, told, Text(events.LINES), query=_EVENTS, refuses=(404,))
-    yield Route("POST", f"{OWN}/reload", operations.reload, "reads the configuration again", Json(Reloaded), refuses=(422,))
+    yield Route("GET", f"{OWN}/events", VIEWER, events.events, told, Text(events.LINES), query=_EVENTS, refuses=(404,))
+    yield Route(
+        "POST", f"{OWN}/reload", ADMIN, operations.reload, "reads the configuration again", Json(Reloaded), refuses=(422,)
+    )
     yield from _of_doors()
-    yield Route("GET", f"{OWN}/access", access.access, "who may open which door", Json(Access), query=_ACCESS, refuses=(404,))
+    yield Route(
+        "GET", f"{OWN}/access", VIEWER, access.access, "who may open which door", Json(Access), query=_ACCESS, refuses=(404,)
+    )
     trusted = "ends the doubt about a store that is older than its mark"
-    yield Route("POST", f"{OWN}/store/trust", operations.trust_store, trusted, Json(Trusted), refuses=(404,))
-    yield Route("GET", f"{OWN}/openapi.json", described, "this surface and the panel API, as OpenAPI 3.1", Json(dict))
+    yield Route("POST", f"{OWN}/store/trust", ADMIN, operations.trust_store, trusted, Json(Trusted), refuses=(404,))
+    yield Route("GET", f"{OWN}/openapi.json", VIEWER, described, "this surface and the panel API, as OpenAPI 3.1", Json(dict))
     if metrics:
-        yield Route("GET", "/metrics", operations.metrics, "Prometheus' text format", Text("text/plain"))
+        yield Route("GET", "/metrics", VIEWER, operations.metrics, "Prometheus' text format", Text("text/plain"))
 
 
 def _of_sessions() -> Iterator[Route]:
     place, begins = f"{OWN}/session", "begins a session of the gateway's own page, in a cookie"
-    yield Route("POST", place, logins.begin_session, begins, Json(SessionView), Json(SessionBody), is_open=True)
-    yield Route("GET", place, logins.show_session, "who asks, and what this user may do", Json(SessionView))
-    yield Route("DELETE", place, logins.end_session, "ends the session, or the token of the call")
+    yield Route("POST", place, EVERYBODY, logins.begin_session, begins, Json(SessionView), Json(SessionBody))
+    yield Route("GET", place, VIEWER, logins.show_session, "who asks, and what this user may do", Json(SessionView))
+    yield Route("DELETE", place, VIEWER, logins.end_session, "ends the session, or the token of the call")
 
 
 def _of_doors() -> Iterator[Route]:
     every, one = f"{OWN}/doors", f"{OWN}/doors/{{door}}"
-    yield Route("GET", every, doors.all_doors, "every door with its state", Json(DoorsAnswer))
-    yield Route("GET", one, doors.one_door, "one door", Json(DoorsAnswer), refuses=(404,))
+    yield Route("GET", every, VIEWER, doors.all_doors, "every door with its state", Json(DoorsAnswer))
+    yield Route("GET", one, VIEWER, doors.one_door, "one door", Json(DoorsAnswer), refuses=(404,))
     failed = (404, 409, 504)
     opens, holds = "opens a door once, for `seconds` or its own time", "holds a door open for `seconds`"
-    yield Route("POST", f"{one}/open", doors.open_door, opens, Json(DoorDone), Json(Opened, partly=True), refuses=failed)
-    yield Route("POST", f"{one}/hold", doors.hold_door, holds, Json(DoorDone), Json(Held), refuses=failed)
-    yield Route("POST", f"{one}/release", doors.release_door, "ends a hold", Json(DoorDone), refuses=failed)
+    yield Route(
+        "POST", f"{one}/open", OPERATOR, doors.open_door, opens, Json(DoorDone), Json(Opened, partly=True), refuses=failed
+    )
+    yield Route("POST", f"{one}/hold", OPERATOR, doors.hold_door, holds, Json(DoorDone), Json(Held), refuses=failed)
+    yield Route("POST", f"{one}/release", OPERATOR, doors.release_door, "ends a hold", Json(DoorDone), refuses=failed)

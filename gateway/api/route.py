@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp.typedefs import Handler
 
 from gateway.api.filters import Choice
+from gateway.api.roles import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,13 @@ Answer = Json | Lists | Text | Empty
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path, below the base of its surface. `does`: one sentence; `refuses`: statuses beside those that
-    every path may answer; `is_open`: it needs no login; `acts`: HEAD is not served, since a GET moves something;
-    `query`: its parameters, with what each of them means."""
+    """One method of one path, below the base of its surface. `needs`: the least role; `does`: one sentence; `refuses`: statuses
+    beside those that every path may answer; `acts`: HEAD is not served, since a GET moves something; `query`: its parameters,
+    with what each of them means."""
 
     method: str
     path: str
+    needs: Role
     handler: Handler
     does: str
     answer: Answer = field(default_factory=Empty)
@@ -58,5 +60,4 @@ class Route:
     query: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
     refuses: tuple[int, ...] = ()
-    is_open: bool = False
     acts: bool = False

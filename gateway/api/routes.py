@@ -50,7 +50,7 @@ def build_app(services: ApiServices) -> web.Application:
     app[DOCUMENT] = Document(served)
     for one in served:
         route, path = one.route, one.path.replace(_PROFILE, _PROFILE_ANYHOW)
-        handler = route.handler if route.is_open else guarded(route.handler, acts=route.acts)
+        handler = guarded(route.handler, route.needs, acts=route.acts)
         app.router.add_route(route.method, path, handler, expect_handler=expected)
         if route.method == "GET" and not route.acts:
             app.router.add_route("HEAD", path, handler, expect_handler=expected)

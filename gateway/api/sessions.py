@@ -2,7 +2,7 @@
 
 Clients send the MD5 of the password at login, in any letter case, and the password itself with Basic. Comparisons take the
 same time whatever they find. A token ends by age, on the monotonic clock; a configuration without its user, or with another
-password for that user, ends it for good.
+password or role for that user, ends it for good.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from math import inf
 from config.files import read_password
 from config.settings import UserSettings
 from drivers.clock import Clock
+from gateway.api.roles import ROLES, Role
 
 TOKEN_LIFE_S = 7200
 PAGE_LIFE_S = 12 * 3600
@@ -58,12 +59,18 @@ class Users:
     """The known users and their passwords. Nobody can log in with an empty password."""
 
     def __init__(self, users: Iterable[UserSettings]) -> None:
-        passwords = {user.name: _password(user) for user in users}
+        known = tuple(users)
+        passwords = {user.name: _password(user) for user in known}
         self._secrets = {name: _secret(password) for name, password in passwords.items() if password}
+        self._roles = {user.name: ROLES[user.role] for user in known}
         self._nobody = _secret(uuid.uuid4().hex)
 
-    def secret(self, name: str) -> _Secret | None:
-        return self._secrets.get(name)
+    def role_of(self, name: str) -> Role | None:
+        return self._roles.get(name)
+
+    def are_same(self, other: Users, name: str) -> bool:
+        """Whether a user has the same password and role there."""
+        return (self._secrets.get(name), self._roles.get(name)) == (other._secrets.get(name), other._roles.get(name))
 
     def shown(self, name: str) -> str:
         """What a log may say about a user name that a client sent: people type passwords into the wrong field."""
@@ -132,7 +139,7 @@ class Sessions:
         self._ended: OrderedDict[bytes, None] = OrderedDict()
 
     def change_users(self, users: Users) -> None:
-        changed = [name for name in self._of_user if users.secret(name) != self.users.secret(name)]
+        changed = [name for name in self._of_user if not users.are_same(self.users, name)]
         self.users = users
         for name in changed:
             for key in list(self._of_user[name]):

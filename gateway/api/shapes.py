@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
+from config.settings import RoleName
 from drivers.contract import TIME_PROFILE, ItemState, Outcome
 from gateway.access.doors import DoorView
 from gateway.fleet.host_clock import ClockView
@@ -74,7 +75,7 @@ class Refusal(BaseModel):
 @dataclass(frozen=True, slots=True)
 class Token:
     token: str
-    account_type: str = "admin"
+    account_type: Literal["admin", "manager", "user"]
 
 
 class SessionBody(BaseModel):
@@ -87,7 +88,7 @@ class SessionView:
     """Who asks, and what this user may do."""
 
     user: str
-    role: str = "admin"
+    role: RoleName
 
 
 @dataclass(frozen=True, slots=True)

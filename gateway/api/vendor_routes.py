@@ -15,6 +15,7 @@ from gateway.api.kinds import APARTMENTS, IDENTIFIERS, TIME_PROFILES
 from gateway.api.linked import Surface
 from gateway.api.models import LinkTimeProfile, Wire
 from gateway.api.plain import Created, Plain
+from gateway.api.roles import Role
 from gateway.api.route import Json, Lists, Route, Text
 from gateway.api.shapes import (
     Credentials,
@@ -29,6 +30,7 @@ from gateway.api.shapes import (
 )
 from gateway.journal.vendor_form import LogItem
 
+EVERYBODY, VIEWER, OPERATOR, ADMIN = Role
 _PANELS: Mapping[str, str] = MappingProxyType({"panels": "`all`, `failed` or `none` of the panels in each entry"})
 _LOGIN: Mapping[str, str] = MappingProxyType({"username": "the user", "password": "the MD5 of the password, in hexadecimal"})
 _UNLOCK: Mapping[str, str] = MappingProxyType({"unlockTime": "seconds; the door's own time where absent or 0"})
@@ -59,90 +61,101 @@ def vendor_routes() -> tuple[Route, ...]:
 def _everybody() -> Iterator[Route]:
     said = "gives a token for `username` and `password` (MD5, hexadecimal), in the query or the body"
     for path in ("/api/info", "/info"):
-        yield Route("GET", path, info, "says what the gateway is", Json(Info), is_open=True)
-    yield Route("GET", "/login", logins.log_in, said, Json(Token), query=_LOGIN, is_open=True)
-    yield Route("POST", "/login", logins.log_in, said, Json(Token), Json(Credentials, partly=True), _LOGIN, is_open=True)
+        yield Route("GET", path, EVERYBODY, info, "says what the gateway is", Json(Info))
+    yield Route("GET", "/login", EVERYBODY, logins.log_in, said, Json(Token), query=_LOGIN)
+    yield Route("POST", "/login", EVERYBODY, logins.log_in, said, Json(Token), Json(Credentials, partly=True), _LOGIN)
     for method in ("GET", "POST"):
-        yield Route(method, "/logout", logins.end_session, "ends the token of the call", acts=method == "GET")
+        yield Route(method, "/logout", VIEWER, logins.end_session, "ends the token of the call", acts=method == "GET")
 
 
 def _of_kind(family: str, plain: Plain, surface: Surface, link_model: type[Wire]) -> Iterator[Route]:
     """Both namings, the present one and that of older panels."""
     model, said = plain.kind.model, plain.kind.said
     for path in (family, f"{family}/item"):
-        yield Route("POST", path, plain.create, f"makes one {said}", Json(Created), Json(model), refuses=(409,))
+        yield Route("POST", path, OPERATOR, plain.create, f"makes one {said}", Json(Created), Json(model), refuses=(409,))
     yield from _of_many(family, plain)
     yield from _by_link_id(family, surface, link_model)
     for path in (f"{family}/item/{{uid}}", f"{family}/{{uid:[0-9]+}}"):
-        yield Route("GET", path, plain.show, f"shows one {said}", Json(model), refuses=(404,))
+        yield Route("GET", path, VIEWER, plain.show, f"shows one {said}", Json(model), refuses=(404,))
         changed = Json(model, partly=True)
-        yield Route("PATCH", path, plain.change, f"changes one {said}", body=changed, refuses=(404, 409))
-        yield Route("DELETE", path, plain.delete, f"deletes one {said}", refuses=(404,))
+        yield Route("PATCH", path, OPERATOR, plain.change, f"changes one {said}", body=changed, refuses=(404, 409))
+        yield Route("DELETE", path, OPERATOR, plain.delete, f"deletes one {said}", refuses=(404,))
 
 
 def _of_many(family: str, plain: Plain) -> Iterator[Route]:
     kind = plain.kind
     for path in (f"{family}/items", f"{family}/items/list", family):
-        yield Route("GET", path, plain.list, f"lists every {kind.said}", Lists(kind.model, kind.choice))
+        yield Route("GET", path, VIEWER, plain.list, f"lists every {kind.said}", Lists(kind.model, kind.choice))
     for method, path in (("DELETE", f"{family}/items"), ("POST", f"{family}/items/delete")):
-        yield Route(method, path, plain.delete_many, f"deletes each {kind.said} of `uid_items`", body=Json(UidItems))
+        yield Route(method, path, OPERATOR, plain.delete_many, f"deletes each {kind.said} of `uid_items`", body=Json(UidItems))
 
 
 def _by_link_id(family: str, surface: Surface, model: type[Wire]) -> Iterator[Route]:
     said, choice = surface.kind.said, surface.kind.choice
     deletes = (f"deletes each {said} of `link_ids`", Json(Results), Json(LinkIds), _PANELS)
-    yield Route("POST", f"{family}/link/delete", surface.delete, *deletes)
+    yield Route("POST", f"{family}/link/delete", OPERATOR, surface.delete, *deletes)
     for path in (f"{family}/items/link", f"{family}/link"):
         yield Route(
-            *("POST", path, surface.upsert, f"makes or changes each {said} of `list_items`, by link_id"),
+            *("POST", path, OPERATOR, surface.upsert, f"makes or changes each {said} of `list_items`, by link_id"),
             *(Json(Results), Json(Upsert[model]), _PANELS),  # type: ignore[valid-type]
         )
-        yield Route("DELETE", path, surface.delete, *deletes)
-        yield Route("GET", path, surface.list_by_link_id, f"lists every {said} with a link_id", Lists(model, choice))
+        yield Route("DELETE", path, OPERATOR, surface.delete, *deletes)
+        yield Route("GET", path, VIEWER, surface.list_by_link_id, f"lists every {said} with a link_id", Lists(model, choice))
 
 
 def _of_identifiers(family: str) -> Iterator[Route]:
     item = f"{family}/item/{{uid}}"
     profile = f"{family}/item/{{iuid}}/timeprofile/{{tuid}}"
-    yield Route("POST", profile, attachments.attach_profile, "lets it in while a time profile is open", refuses=(409,))
-    yield Route("DELETE", profile, attachments.detach_profile, "ends that: without the last one it is never open", refuses=(409,))
-    yield Route("POST", f"{item}/passes/reset", attachments.reset_passes, "counts the entries of an identifier anew")
+    yield Route("POST", profile, OPERATOR, attachments.attach_profile, "lets it in while a time profile is open", refuses=(409,))
     yield Route(
-        *("GET", f"{item}/qr", attachments.picture, "a QR code of an identifier's number", Text("image/png")),
+        "DELETE",
+        profile,
+        OPERATOR,
+        attachments.detach_profile,
+        "ends that: without the last one it is never open",
+        refuses=(409,),
+    )
+    yield Route("POST", f"{item}/passes/reset", OPERATOR, attachments.reset_passes, "counts the entries of an identifier anew")
+    yield Route(
+        *("GET", f"{item}/qr", VIEWER, attachments.picture, "a QR code of an identifier's number", Text("image/png")),
         query={"locale": "ignored"},
     )
 
 
 def _homes() -> Iterator[Route]:
     unbind = "/apartment/item/unbind/identifier/{iuid}"
-    yield Route("POST", unbind, attachments.detach_apartment, "an identifier belongs to no apartment", refuses=(409,))
+    yield Route("POST", unbind, OPERATOR, attachments.detach_apartment, "an identifier belongs to no apartment", refuses=(409,))
     bind = "/apartment/item/{auid}/identifier/{iuid}"
-    yield Route("POST", bind, attachments.attach_apartment, "an identifier belongs to an apartment", refuses=(409,))
+    yield Route("POST", bind, OPERATOR, attachments.attach_apartment, "an identifier belongs to an apartment", refuses=(409,))
 
 
 def _forwards() -> Iterator[Route]:
     plain, item = forwards.PLAIN, "/forward/item/{number}"
     makes = "makes or changes the call forward of a number"
-    yield Route("POST", "/forward", forwards.put, makes, Json(Created), Json(ForwardItem))
-    yield Route("POST", item, forwards.put, makes, Json(Created), Json(ForwardItem, partly=True))
-    yield Route("GET", item, forwards.show, "shows one call forward", Json(ForwardItem))
-    yield Route("PATCH", item, forwards.change, "changes one call forward", Json(Created), Json(ForwardItem, partly=True))
-    yield Route("DELETE", item, forwards.delete, "deletes one call forward")
+    yield Route("POST", "/forward", OPERATOR, forwards.put, makes, Json(Created), Json(ForwardItem))
+    yield Route("POST", item, OPERATOR, forwards.put, makes, Json(Created), Json(ForwardItem, partly=True))
+    yield Route("GET", item, VIEWER, forwards.show, "shows one call forward", Json(ForwardItem))
+    yield Route(
+        "PATCH", item, OPERATOR, forwards.change, "changes one call forward", Json(Created), Json(ForwardItem, partly=True)
+    )
+    yield Route("DELETE", item, OPERATOR, forwards.delete, "deletes one call forward")
     yield from _of_many("/forward", plain)
     yield from _by_link_id("/forward", linked.FORWARDS, LinkForward)
 
 
 def _commands() -> Iterator[Route]:
     for path in ("/log/items", "/log/list"):
-        yield Route("GET", path, logs.log, "lists events, the newest first", Lists(LogItem, logs.CHOICE), query=_LOG)
-    yield Route("GET", "/security/ipcam", commands.nothing_listed, "lists cameras: there are none", Lists(dict, Choice({})))
+        yield Route("GET", path, VIEWER, logs.log, "lists events, the newest first", Lists(LogItem, logs.CHOICE), query=_LOG)
+    yield Route(
+        "GET", "/security/ipcam", VIEWER, commands.nothing_listed, "lists cameras: there are none", Lists(dict, Choice({}))
+    )
     clears = {"data_types": ["logs"], "clear_fields": ["logs"]}
-    yield Route("POST", "/system/data/clear", logs.clear, "clears logs, and nothing else", body=Json(clears, partly=True))
-    yield Route("GET", "/system/reboot/run", commands.reboot, "refused: the host restarts the gateway")
-    yield Route("POST", "/system/debug/call/start", commands.call, "refused: there is no telephony")
-    yield Route("GET", "/photo/file", commands.photo, "refused: there is no camera")
+    yield Route("POST", "/system/data/clear", ADMIN, logs.clear, "clears logs, and nothing else", body=Json(clears, partly=True))
+    yield Route("GET", "/system/reboot/run", ADMIN, commands.reboot, "refused: the host restarts the gateway")
+    yield Route("POST", "/system/debug/call/start", ADMIN, commands.call, "refused: there is no telephony")
+    yield Route("GET", "/photo/file", VIEWER, commands.photo, "refused: there is no camera")
     for path in ("/security/password/admin", "/security/password/web/admin"):
-        yield Route("POST", path, commands.password, "refused: passwords are in the configuration")
+        yield Route("POST", path, ADMIN, commands.password, "refused: passwords are in the configuration")
 
 
 def _locks() -> Iterator[Route]:
@@ -150,29 +163,34 @@ def _locks() -> Iterator[Route]:
     for way, remote in (("/access/general/lock/open/remote", False), ("/access/general/lock/open/remote/control", True)):
         opened = doors.by_number(remote=remote)
         yield Route(
-            *("GET", f"{way}/accepted/{{n}}", opened, opens, Json(DoorsDone)), query=_UNLOCK, refuses=(409, 504), acts=True
+            *("GET", f"{way}/accepted/{{n}}", OPERATOR, opened, opens, Json(DoorsDone)),
+            query=_UNLOCK,
+            refuses=(409, 504),
+            acts=True,
         )
-        yield Route("GET", f"{way}/denied/{{n}}", doors.denied, "nothing moves", query=_UNLOCK, acts=True)
+        yield Route("GET", f"{way}/denied/{{n}}", OPERATOR, doors.denied, "nothing moves", query=_UNLOCK, acts=True)
     place, holds = "/access/general/lock/open/emergency", "holds doors open for `unlock_time` seconds"
-    yield Route("POST", place, doors.emergency_open, holds, Json(DoorsDone), Json(EmergencyOpened), refuses=(409, 504))
+    yield Route("POST", place, OPERATOR, doors.emergency_open, holds, Json(DoorsDone), Json(EmergencyOpened), refuses=(409, 504))
     place = "/access/general/lock/close/emergency"
-    yield Route(*("POST", place, doors.emergency_close, "ends that", Json(DoorsDone), Json(EmergencyClosed)), refuses=(409, 504))
+    yield Route(
+        *("POST", place, OPERATOR, doors.emergency_close, "ends that", Json(DoorsDone), Json(EmergencyClosed)), refuses=(409, 504)
+    )
 
 
 def _managers() -> Iterator[Route]:
     server, link = "/network/management/server", "/network/management/link"
     counts = "names the manager to report to, until it is deleted"
     with_password = {**manager.SERVER, "settings": {**manager.SERVER["settings"], "password": ""}}
-    yield Route("GET", server, manager.server, "the manager, without its password", Json(dict(manager.SERVER)))
+    yield Route("GET", server, VIEWER, manager.server, "the manager, without its password", Json(dict(manager.SERVER)))
     for method in ("PUT", "POST"):
-        yield Route(method, server, manager.set_server, counts, body=Json(with_password, partly=True))
-    yield Route("DELETE", server, manager.unset, "the configuration names the manager again")
-    yield Route("GET", link, manager.link, "the manager, as older clients say it", Json(dict(manager.LINK)))
-    yield Route("POST", link, manager.set_link, counts, body=Json({**manager.LINK, "link_password": ""}, partly=True))
+        yield Route(method, server, ADMIN, manager.set_server, counts, body=Json(with_password, partly=True))
+    yield Route("DELETE", server, ADMIN, manager.unset, "the configuration names the manager again")
+    yield Route("GET", link, VIEWER, manager.link, "the manager, as older clients say it", Json(dict(manager.LINK)))
+    yield Route("POST", link, ADMIN, manager.set_link, counts, body=Json({**manager.LINK, "link_password": ""}, partly=True))
 
 
 def _of_status(status: Status) -> Iterator[Route]:
-    yield Route("GET", status.path, status.show, status.does, Json(status.value), is_open=status.is_open)
+    yield Route("GET", status.path, EVERYBODY if status.is_open else VIEWER, status.show, status.does, Json(status.value))
     kept = "kept and shown again, without effect"
     if status.settable:
-        yield Route("POST", status.path, status.keep, kept, body=Json(status.value, partly=True))
+        yield Route("POST", status.path, ADMIN, status.keep, kept, body=Json(status.value, partly=True))

@@ -19,12 +19,13 @@ def tables() -> dict[str, str]:
 
 
 def _table(routes: Iterable[Route]) -> str:
-    rows: dict[str, dict[str, list[str]]] = {}
+    rows: dict[tuple[str, str], dict[str, list[str]]] = {}
     for route in routes:
-        paths = rows.setdefault(route.does, {}).setdefault(route.method, [])
+        needs = route.needs.said if route.needs else "none"
+        paths = rows.setdefault((route.does, needs), {}).setdefault(route.method, [])
         paths.append(f"`{_shown(route.path)}`")
-    lines = [f"| {'; '.join(_said(methods))} | {does} |" for does, methods in rows.items()]
-    return "\n".join(("| method and path | what it does |", "|---|---|", *lines))
+    lines = [f"| {'; '.join(_said(methods))} | {does} | {needs} |" for (does, needs), methods in rows.items()]
+    return "\n".join(("| method and path | what it does | least role |", "|---|---|---|", *lines))
 
 
 def _said(methods: dict[str, list[str]]) -> Iterator[str]:
