@@ -25,6 +25,7 @@ Models = Mapping[str, PanelModel] | None
 Panels = Mapping[str, PanelModel | None]
 """Every panel id with its model, None where that is not known."""
 
+_PASSWORDS = {"password", "password_file", "password_hash"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OUTPUT = re.compile(r"(?P<panel>[^:@]+):(?P<output>[0-9]{1,4})")
@@ -35,6 +36,7 @@ def cross_checks(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
     panels = _known_panels(raw, models)
     yield from _site(raw)
     yield from _users(raw)
+    yield from _api_keys(raw)
     yield from _lines(raw)
     yield from _panels(raw, models)
     yield from _groups(raw, panels)
@@ -99,9 +101,8 @@ def _users(raw: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(f"{path}.name", f"{name!r} is already used at {first}")
         elif isinstance(name, str) and ":" in name:
             yield Finding(f"{path}.name", "HTTP Basic cannot carry a name with a colon")
-        given = {"password", "password_file"} & user.keys()
-        if len(given) != 1:
-            yield Finding(path, "expected either password or password_file")
+        if len(_PASSWORDS & user.keys()) != 1:
+            yield Finding(path, "expected one of password_hash, password_file and password")
         elif user.get("password") == "":
             yield Finding(f"{path}.password", "is empty")
         elif isinstance(user.get("password_file"), str):
@@ -109,6 +110,15 @@ def _users(raw: Mapping[str, Any]) -> Iterator[Finding]:
             yield from secret_file(
                 f"{path}.password_file", Path(user["password_file"]), "the password", lambda text: text.rstrip("\r\n")
             )
+
+
+def _api_keys(raw: Mapping[str, Any]) -> Iterator[Finding]:
+    names, hashes = Once(), Once()
+    for path, key in tables(raw, "api_keys"):
+        for seen, what in ((names, "name"), (hashes, "hash")):
+            given = key.get(what)
+            if isinstance(given, str) and (first := seen.again(given, f"{path}.{what}")):
+                yield Finding(f"{path}.{what}", f"{repr(given) + ' ' if what == 'name' else ''}is already used at {first}")
 
 
 def _lines(raw: Mapping[str, Any]) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from config.findings import matching
+from config.password_hash import PasswordHash
 
 NAME = "letters, digits, dot, dash and underscore only, at most 64, a letter or digit first"
 Identifier = Annotated[str, matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", NAME)]
@@ -98,6 +99,11 @@ class StoreSettings(_Settings):
     """The oldest events beyond this number are dropped."""
 
 
+def _password_hash(text: str) -> str:
+    """Raises ValueError."""
+    return str(PasswordHash.parsed(text))
+
+
 RoleName = Literal["admin", "operator", "viewer"]
 
 
@@ -105,8 +111,18 @@ class UserSettings(_Settings):
     name: Annotated[str, Field(min_length=1, max_length=50)]
     password: str | None = Field(None, repr=False)
     password_file: Path | None = None
+    password_hash: Annotated[str, AfterValidator(_password_hash)] | None = Field(None, repr=False)
     role: RoleName = "admin"
     """A user without one may do everything, as all users did before there were roles."""
+
+
+class ApiKeySettings(_Settings):
+    """What a machine sends in place of a token. `hash`: its SHA-256."""
+
+    name: Annotated[str, Field(min_length=1, max_length=50), matching(r"[^:]*", "a name without a colon")]
+    hash: Annotated[str, Field(repr=False), matching(r"[0-9a-f]{64}", "the 64 digits that `panel-gateway api-key` prints")]
+    role: RoleName
+    note: Annotated[str, Field(max_length=200)] = ""
 
 
 class SimulatorSettings(_Settings):
@@ -372,6 +388,7 @@ class Settings(_Settings):
     http: HttpSettings = HttpSettings()
     store: StoreSettings = StoreSettings()
     users: tuple[UserSettings, ...] = ()
+    api_keys: tuple[ApiKeySettings, ...] = ()
     lines: tuple[AnyLine, ...] = ()
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     bindings: tuple[BindingSettings, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from typing import Any
@@ -77,3 +78,8 @@ def _line_of_depth(text: str) -> int:
             if depth > DEEPEST:
                 return number
     return 1
+
+
+def quoted(text: str) -> str:
+    """A basic string of TOML, which escapes as JSON does."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from config.files import MOST_PASSWORD, password_in, read_file
 from config.findings import Finding
+from config.password_hash import PasswordHash, md5_form
 from config.settings import LineSettings, ModbusLineSettings, ModbusRtuLine, Settings, UserSettings
 
 _CHANGING_NAME = re.compile(r"/dev/tty(USB|ACM)[0-9]+")
@@ -22,7 +23,7 @@ _EVERYBODY_KNOWS = "123456"
 
 def warnings_of(settings: Settings, file: Path) -> Iterator[Finding]:
     """`file`: where the settings stand."""
-    if not settings.users:
+    if not settings.users and not settings.api_keys:
         yield Finding("users", "there are none: nobody can log in")
     for index, user in enumerate(settings.users):
         yield from _user(f"users[{index}]", user, settings, file)
@@ -37,9 +38,11 @@ def warnings_of(settings: Settings, file: Path) -> Iterator[Finding]:
 
 
 def _user(path: str, user: UserSettings, settings: Settings, file: Path) -> Iterator[Finding]:
-    key = "password" if user.password_file is None else "password_file"
+    key = "password_file" if user.password_file else "password_hash" if user.password_hash else "password"
     place, kept_in = f"{path}.{key}", user.password_file or file
     password = user.password or ""
+    if user.password is not None:
+        yield Finding(place, "stands in the file as it is typed: `panel-gateway password` makes a password_hash for its place")
     if user.password_file is not None:
         text = read_file(user.password_file, MOST_PASSWORD).decode()
         password = password_in(text)
@@ -50,8 +53,15 @@ def _user(path: str, user: UserSettings, settings: Settings, file: Path) -> Iter
         yield Finding(place, "begins or ends with a blank, which is a part of this password")
     if kept_in.stat().st_mode & stat.S_IROTH:
         yield Finding(place, f"every user of this machine may read {kept_in}: chmod o-r")
-    if password in (_EVERYBODY_KNOWS, user.name) and not _is_loopback(settings.http.host):
+    if not _is_loopback(settings.http.host) and _is_one_of(user, password, (_EVERYBODY_KNOWS, user.name)):
         yield Finding(place, f"anybody tries this password first, and [http] host {settings.http.host!r} is no loopback address")
+
+
+def _is_one_of(user: UserSettings, password: str, words: tuple[str, ...]) -> bool:
+    if user.password_hash is None:
+        return password in words
+    kept = PasswordHash.parsed(user.password_hash)
+    return any(kept.fits(md5_form(word)) for word in words)
 
 
 def _added(place: str, text: str) -> Iterator[Finding]:

@@ -1,21 +1,22 @@
-"""Authentication: Bearer tokens, HTTP Basic, the page's cookie, operators on this machine, and a limit on wrong attempts."""
+"""Authentication: tokens, API keys, HTTP Basic, the page's cookie, operators on this machine, and a limit on wrong attempts."""
 
 from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from config.password_hash import md5_form
 from drivers.trace import Client, client
 from gateway.api.dialects import LOG_IN, RIGHTS_REQUIRED
 from gateway.api.errors import ApiError
 from gateway.api.middleware import ADDRESS, IS_SECURE, SENDER, SITES
 from gateway.api.origins import Credentials, Sender, credentials_of
+from gateway.api.passwords import Passwords
 from gateway.api.roles import Role
 from gateway.api.server import Protocol
 from gateway.api.sessions import Sessions
@@ -24,6 +25,7 @@ from gateway.api.throttle import AT_ONCE, EACH_S, NOBODY, Throttle
 _THIS_MACHINE = "local"
 _READS = ("GET", "HEAD")
 
+PASSWORDS = web.AppKey("passwords", Passwords)
 SESSIONS = web.AppKey("sessions", Sessions)
 THROTTLE = web.AppKey("throttle", Throttle)
 
@@ -52,7 +54,7 @@ def guarded(handler: Handler, needs: Role, *, acts: bool = False) -> Handler:
         mark(request, admitted=False)
         if cookie_of(request) is not None and (acts or request.method not in _READS):
             require_own_page(request)
-        admitted = _admitted(request)
+        admitted = await _admitted(request)
         if admitted is None:
             raise ApiError(401, code=LOG_IN, vendor=LOG_IN, headers=_challenge(request[SENDER]))
         mark(request, admitted=True)
@@ -101,7 +103,7 @@ def mark(request: web.Request, *, admitted: bool) -> None:
         protocol.place.admitted = admitted
 
 
-def _admitted(request: web.Request) -> Admitted | None:
+async def _admitted(request: web.Request) -> Admitted | None:
     """Who asks, where that is known for certain."""
     protocol = request.protocol
     if isinstance(protocol, Protocol) and protocol.operator is not None:
@@ -110,20 +112,28 @@ def _admitted(request: web.Request) -> Admitted | None:
     token = token_of(request)
     user = None
     if kind is Credentials.BASIC:
-        user = _known_by_basic(request, text)
+        user = await _known_by_basic(request, text)
     elif token is not None:
-        user = _holder(request, token)
+        user = (_machine(request, text) if kind is Credentials.BEARER else None) or _holder(request, token)
     role = None if user is None else request.app[SESSIONS].users.role_of(user)
     return None if user is None or role is None else Admitted(Client(user, request[ADDRESS]), role)
 
 
-def is_still_admitted(request: web.Request) -> bool:
+async def is_still_admitted(request: web.Request) -> bool:
     """Whether the client of a request that goes on could begin it now: its session has not ended, its user still has the role."""
     try:
-        admitted = _admitted(request)
+        admitted = await _admitted(request)
     except ApiError:
         return False
     return admitted is not None and admitted.role >= request[_NEEDS]
+
+
+def _machine(request: web.Request, key: str) -> str | None:
+    """Whose API key it is."""
+    machine = request.app[SESSIONS].users.key_of(key)
+    if machine is not None:
+        request.app[THROTTLE].succeeded(request[ADDRESS], machine)
+    return machine
 
 
 def _holder(request: web.Request, token: str) -> str | None:
@@ -133,32 +143,37 @@ def _holder(request: web.Request, token: str) -> str | None:
     sessions = request.app[SESSIONS]
     user = sessions.user_of(token)
     if user is None and token and not sessions.has_ended(token):
-        attempt(request, NOBODY, "token", lambda: False)
+        _count_wrong(request, NOBODY, "token")
         sessions.remember_ended(token)
     return user
 
 
-def _known_by_basic(request: web.Request, credentials: str) -> str | None:
+async def _known_by_basic(request: web.Request, credentials: str) -> str | None:
     try:
         name, separator, password = b64decode(credentials, validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
         return None
-    users = request.app[SESSIONS].users
-    known = bool(separator) and attempt(request, name, "basic", lambda: users.knows_password(name, password))
+    known = bool(separator) and await attempt(request, name, "basic", md5_form(password))
     return name if known else None
 
 
-def attempt(request: web.Request, user: str, way: str, is_right: Callable[[], bool]) -> bool:
-    """Whether it is right. Raises ApiError (429) after too many wrong attempts, even if this one is right."""
+async def attempt(request: web.Request, user: str, way: str, md5_hex: bytes) -> bool:
+    """Whether it is the user's password. Raises ApiError (429) after too many wrong attempts, even if this one is right."""
     throttle, address = request.app[THROTTLE], request[ADDRESS]
-    wait_s = throttle.wait_s(address, user)
-    if not wait_s and is_right():
+    if await request.app[PASSWORDS].is_right(user, md5_hex, lambda: not throttle.wait_s(address, user)):
         throttle.succeeded(address, user)
         return True
+    _count_wrong(request, user, way)
+    return False
+
+
+def _count_wrong(request: web.Request, user: str, way: str) -> None:
+    """Raises ApiError (429) where there were too many before: then this attempt was not looked at."""
+    throttle, address = request.app[THROTTLE], request[ADDRESS]
+    wait_s = throttle.wait_s(address, user)
     if not wait_s:
         throttle.failed(address, user)
     throttle.tell(address, user, way, user if user == NOBODY else request.app[SESSIONS].users.shown(user))
     if wait_s:
         detail = f"{AT_ONCE} wrong logins at once, then one each {EACH_S:g} s: try again in {ceil(wait_s)} s"
         raise ApiError(429, detail, headers={"Retry-After": str(ceil(wait_s))})
-    return False

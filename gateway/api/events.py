@@ -105,7 +105,7 @@ async def _stream(request: web.Request, journal: JournalService, asked: _Asked) 
             look_at = loop.time() + _SILENCE_S
             async for some in followed:
                 if loop.time() >= look_at:
-                    if not is_still_admitted(request):
+                    if not await is_still_admitted(request):
                         break
                     look_at = loop.time() + _SILENCE_S
                 await _write(response, chunks.of(some, asked.kinds))

@@ -9,7 +9,7 @@ from aiohttp import web
 from config.settings import Settings
 from gateway.api.auth import SESSIONS
 from gateway.api.dialects import DIALECTS, Dialect
-from gateway.api.sessions import Users
+from gateway.api.users import Users
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ def live_of(settings: Settings) -> Live:
 
 def reconfigure(app: web.Application, settings: Settings) -> None:
     """Apply new users, site name and dialect. Raises OSError, and changes nothing, when a password file cannot be read."""
-    users = Users(settings.users)
+    users = Users(settings.users, settings.api_keys)
     app[SESSIONS].change_users(users)
     fresh, live = live_of(settings), app[LIVE]
     live.site_name, live.timezone, live.dialect = fresh.site_name, fresh.timezone, fresh.dialect

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import inf
 from types import MappingProxyType
 from typing import Literal
 
 from aiohttp import web
 
+from config.password_hash import md5_form
 from drivers.clock import Clock
 from drivers.trace import client
 from gateway.api.auth import ROLE, SESSIONS, attempt, cookie_name, cookie_of, mark, require_own_page, token_of
@@ -45,7 +46,7 @@ async def log_in(request: web.Request) -> web.Response:
     if not isinstance(name, str) or not isinstance(md5_hex, str) or not name or not md5_hex:
         raise ApiError(400, vendor=PARAMETERS_MISSED)
     sessions = request.app[SESSIONS]
-    _check(request, name, "login", lambda: sessions.users.knows_digest(name, md5_hex))
+    await _check(request, name, "login", md5_hex.lower().encode("utf-8", "surrogatepass"))
     return json_response(Token(sessions.begin(name), _ACCOUNT_TYPES[_role_of(request, name)]))
 
 
@@ -56,7 +57,7 @@ async def begin_session(request: web.Request) -> web.Response:
     body = object_of(await _small_body(request))
     name, password = (_text_of(body, key) for key in ("name", "password"))
     sessions = request.app[SESSIONS]
-    _check(request, name, "session", lambda: sessions.users.knows_password(name, password))
+    await _check(request, name, "session", md5_form(password))
     sessions.end(cookie_of(request) or "")
     answer = json_response(SessionView(name, _role_of(request, name).said))
     token = sessions.begin(name, PAGE_LIFE_S)
@@ -120,9 +121,9 @@ def _tell(request: web.Request, kind: str, user: str) -> None:
         journal.tell(kind, user=user, address=request[ADDRESS])
 
 
-def _check(request: web.Request, name: str, way: str, is_right: Callable[[], bool]) -> None:
+async def _check(request: web.Request, name: str, way: str, md5_hex: bytes) -> None:
     """Raises ApiError (400) where name and password do not belong together. Both are told to the journal."""
-    right = attempt(request, name, way, is_right)
+    right = await attempt(request, name, way, md5_hex)
     _tell(request, "successful_login_api_call" if right else "incorrect_login_api_call", request.app[SESSIONS].users.shown(name))
     if not right:
         raise ApiError(400, code="wrong_login", vendor=WRONG_LOGIN)

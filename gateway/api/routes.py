@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from gateway.api.addresses import Proxies
-from gateway.api.auth import SESSIONS, THROTTLE, guarded
+from gateway.api.auth import PASSWORDS, SESSIONS, THROTTLE, guarded
 from gateway.api.bodies import IN_WORK, ROOM, Room, expected
 from gateway.api.connections import Connections, Limits
 from gateway.api.errors import errors_as_json
@@ -18,11 +18,13 @@ from gateway.api.middleware import PROXIES, SITES, acceptable, identified, recor
 from gateway.api.openapi import DOCUMENT, Document, Served
 from gateway.api.origins import Sites
 from gateway.api.own_routes import own_routes
+from gateway.api.passwords import Passwords
 from gateway.api.reading import READING, ReadingProcess
 from gateway.api.server import Reception, Runner
 from gateway.api.services import SERVICES, UNDISTURBED, ApiServices
-from gateway.api.sessions import Sessions, Users
+from gateway.api.sessions import Sessions
 from gateway.api.throttle import Throttle
+from gateway.api.users import Users
 from gateway.api.vendor_routes import vendor_routes
 from gateway.concurrency import Supervisor
 
@@ -42,7 +44,8 @@ def build_app(services: ApiServices) -> web.Application:
     app[ROOM] = Room(max(IN_WORK, http.max_body))
     app[READING] = ReadingProcess()
     app[LIVE] = live_of(services.settings)
-    app[SESSIONS] = Sessions(Users(services.settings.users), services.clock)
+    app[SESSIONS] = sessions = Sessions(Users(services.settings.users, services.settings.api_keys), services.clock)
+    app[PASSWORDS] = Passwords(lambda: sessions.users, services.clock)
     app[UNDISTURBED] = Supervisor()
     app[CHUNKS] = Chunks()
     app[LOGINS] = ToldLogins(services.clock)
@@ -55,7 +58,7 @@ def build_app(services: ApiServices) -> web.Application:
         if route.method == "GET" and not route.acts:
             app.router.add_route("HEAD", path, handler, expect_handler=expected)
     app.on_shutdown.append(_end_streams)
-    app.on_cleanup.append(_close_reading)
+    app.on_cleanup.append(_close_workers)
     return app
 
 
@@ -75,7 +78,8 @@ async def _end_streams(app: web.Application) -> None:
         journal.close()
 
 
-async def _close_reading(app: web.Application) -> None:
+async def _close_workers(app: web.Application) -> None:
+    app[PASSWORDS].close()
     await app[READING].close()
 
 

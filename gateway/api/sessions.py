@@ -1,26 +1,22 @@
-"""Users, and the tokens of those who have logged in.
+"""The tokens of those who have logged in.
 
-Clients send the MD5 of the password at login, in any letter case, and the password itself with Basic. Comparisons take the
-same time whatever they find. A token ends by age, on the monotonic clock; a configuration without its user, or with another
-password or role for that user, ends it for good.
+A token ends by age, on the monotonic clock; a configuration without its user, or with another password or role for that user,
+ends it for good.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from math import inf
 
-from config.files import read_password
-from config.settings import UserSettings
 from drivers.clock import Clock
-from gateway.api.roles import ROLES, Role
+from gateway.api.users import Users
 
 TOKEN_LIFE_S = 7200
 PAGE_LIFE_S = 12 * 3600
@@ -30,61 +26,6 @@ _MOST_TOKENS = (1024, 8192, 8192)
 _LOOK_S = 60.0
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST_ENDED = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class _Secret:
-    md5_hex: bytes
-    """The digest in lower case, as clients send it."""
-    sha256: bytes
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _secret(password: str) -> _Secret:
-    raw = _utf8(password)
-    return _Secret(hashlib.md5(raw, usedforsecurity=False).hexdigest().encode(), hashlib.sha256(raw).digest())
-
-
-def _password(user: UserSettings) -> str:
-    """Raises OSError when the password file cannot be read."""
-    if user.password is not None:
-        return user.password
-    return "" if user.password_file is None else read_password(user.password_file)
-
-
-class Users:
-    """The known users and their passwords. Nobody can log in with an empty password."""
-
-    def __init__(self, users: Iterable[UserSettings]) -> None:
-        known = tuple(users)
-        passwords = {user.name: _password(user) for user in known}
-        self._secrets = {name: _secret(password) for name, password in passwords.items() if password}
-        self._roles = {user.name: ROLES[user.role] for user in known}
-        self._nobody = _secret(uuid.uuid4().hex)
-
-    def role_of(self, name: str) -> Role | None:
-        return self._roles.get(name)
-
-    def are_same(self, other: Users, name: str) -> bool:
-        """Whether a user has the same password and role there."""
-        return (self._secrets.get(name), self._roles.get(name)) == (other._secrets.get(name), other._roles.get(name))
-
-    def shown(self, name: str) -> str:
-        """What a log may say about a user name that a client sent: people type passwords into the wrong field."""
-        return name if name in self._secrets else "(unknown)"
-
-    def knows_digest(self, name: str, md5_hex: str) -> bool:
-        known = self._secrets.get(name)
-        equal = hmac.compare_digest((known or self._nobody).md5_hex, _utf8(md5_hex.lower()))
-        return known is not None and equal
-
-    def knows_password(self, name: str, password: str) -> bool:
-        known = self._secrets.get(name)
-        equal = hmac.compare_digest((known or self._nobody).sha256, hashlib.sha256(_utf8(password)).digest())
-        return known is not None and equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +141,4 @@ class Sessions:
 
 
 def _digest(token: str) -> bytes:
-    return hashlib.sha256(_utf8(token)).digest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

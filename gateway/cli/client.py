@@ -1,10 +1,9 @@
-"""Asking the running gateway of a configuration: on its local socket, or at a URL as the configuration's first user."""
+"""Asking the running gateway of a configuration: on its local socket, or at a URL with an API key or as the first user."""
 
 from __future__ import annotations
 
 import json
 import socket
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from config.files import read_password
 from config.nearest import did_you_mean
-from config.settings import Settings, UserSettings
+from config.settings import Settings
+from gateway.cli.credentials import credentials
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes
 from gateway.cli.reading import read_settings
@@ -116,7 +115,7 @@ class Running:
             return _Local(_local_place(self.settings)), {}
         scheme, _, place = self.url.partition("://")
         kind = HTTPSConnection if scheme == "https" else HTTPConnection
-        return kind(place, timeout=_TIMEOUT_S), _credentials(self.settings)
+        return kind(place, timeout=_TIMEOUT_S), credentials(self.settings)
 
 
 def running(asked: Asked) -> Running:
@@ -127,25 +126,6 @@ def running(asked: Asked) -> Running:
 def _decoded(body: bytes) -> Any:
     """Raises ValueError."""
     return json.loads(body)
-
-
-def _password(user: UserSettings) -> str:
-    if user.password is not None:
-        return user.password
-    if user.password_file is None:
-        return ""
-    try:
-        return read_password(user.password_file)
-    except OSError as error:
-        raise Mistakes([f"users[0].password_file: {error.strerror}"]) from error
-
-
-def _credentials(settings: Settings) -> Mapping[str, str]:
-    if not settings.users:
-        raise Mistakes(["users: the configuration has no user to log in as"])
-    user = settings.users[0]
-    text = b64encode(f"{user.name}:{_password(user)}".encode()).decode()
-    return {"Authorization": f"Basic {text}"}
 
 
 def _local_place(settings: Settings) -> Path:

@@ -188,7 +188,7 @@ url = click.option(
     "--url",
     callback=_web,
     metavar="URL",
-    help="Ask over HTTP, as the first user, in place of the gateway's socket on this machine.",
+    help="Ask over HTTP, with $PANEL_GATEWAY_API_KEY or as the first user, in place of the socket on this machine.",
 )
 log_level = click.option(
     "--log-level",

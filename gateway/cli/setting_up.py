@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import grp
-import json
 import os
 import re
 import sys
@@ -20,6 +19,7 @@ from config.loader import ConfigurationError, check_settings
 from config.nearest import did_you_mean
 from config.panel_model import load_models
 from config.settings import NAME, AnyModbusLine, ModbusRtuLine
+from config.toml import quoted
 from drivers.clock import SystemClock
 from gateway.cli.output import Mistakes, say
 from gateway.cli.ports import serial_ports
@@ -179,10 +179,10 @@ def configuration(answers: Answers) -> str:
 
 def _text(answers: Answers) -> Iterator[str]:
     yield "# Written by `panel-gateway init`. `panel-gateway check` names every mistake, config/README.md describes every key."
-    yield f"\n[site]\nname = {_quoted(answers.site)}\ntimezone = {_quoted(answers.zone)}"
+    yield f"\n[site]\nname = {quoted(answers.site)}\ntimezone = {quoted(answers.zone)}"
     yield '\n[http]\nhost = "127.0.0.1"                   # "0.0.0.0": other machines may ask, too\nport = 8080'
     yield '\n[store]\npath = "panel-gateway.db"           # beside this file; keep backups: `panel-gateway backup FILE`'
-    yield f"\n[[users]]\nname = {_quoted(answers.user)}\npassword_file = {_quoted(answers.password_file)}"
+    yield f"\n[[users]]\nname = {quoted(answers.user)}\npassword_file = {quoted(answers.password_file)}"
     for each in answers.lines:
         yield from _line_text(each)
     yield '\n[[bindings]]\nlink_id = "*"                       # every item, unless a rule of its own says otherwise'
@@ -191,15 +191,10 @@ def _text(answers: Answers) -> Iterator[str]:
 
 def _line_text(each: Line) -> Iterator[str]:
     line = each.line
-    yield f"\n[[lines]]\nid = {_quoted(each.id)}\nkind = {_quoted(line.kind)}"
+    yield f"\n[[lines]]\nid = {quoted(each.id)}\nkind = {quoted(line.kind)}"
     if isinstance(line, ModbusRtuLine):
-        yield f"port = {_quoted(line.port)}\nbaudrate = {line.baudrate}\nparity = {_quoted(line.parity)}"
+        yield f"port = {quoted(line.port)}\nbaudrate = {line.baudrate}\nparity = {quoted(line.parity)}"
     else:
-        yield f"host = {_quoted(line.host)}\nport = {line.port}"
+        yield f"host = {quoted(line.host)}\nport = {line.port}"
     for panel in each.panels:
-        yield f"\n  [[lines.panels]]\n  id = {_quoted(panel.id)}\n  model = {_quoted(panel.model)}\n  unit = {panel.unit}"
-
-
-def _quoted(text: str) -> str:
-    """A basic string of TOML, which escapes as JSON does."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+        yield f"\n  [[lines.panels]]\n  id = {quoted(panel.id)}\n  model = {quoted(panel.model)}\n  unit = {panel.unit}"

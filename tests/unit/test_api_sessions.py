@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from config.settings import UserSettings
-from gateway.api.sessions import TOKEN_LIFE_S, Sessions, Users
+from gateway.api.sessions import TOKEN_LIFE_S, Sessions
+from gateway.api.users import Users
 from tests.support.api_server import OwnedClock
 
 ADMIN, LINK = UserSettings(name="admin", password="123456"), UserSettings(name="link", password="abc")

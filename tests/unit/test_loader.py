@@ -48,6 +48,9 @@ panels = ["@doors", "@all", "lobby:7"]
 """
 
 
+API_KEY = f'[[api_keys]]\nname = "report"\nhash = "{"0" * 64}"\nrole = "viewer"\n'
+
+
 @pytest.fixture(scope="module")
 def models() -> Mapping[str, PanelModel]:
     return load_models(None)
@@ -119,13 +122,13 @@ CASES = [
     ("port = 8080", "port = true", "http.port: expected a whole number, got true"),
     ("port = 8080", "port = 99999", "http.port: expected a number up to 65535, got 99999"),
     ("port = 8080", "deadline_ms = 1e30", "http.deadline_ms: expected a whole number, got 1e+30"),
-    ('password = "hunter2-hunter2"', "", "users[0]: expected either password or password_file"),
+    ('password = "hunter2-hunter2"', "", "users[0]: expected one of password_hash, password_file and password"),
     ('password = "hunter2-hunter2"', "password = 222222", "users[0].password: expected text, got a number"),
     ('password = "hunter2-hunter2"', 'password = ""', "users[0].password: is empty"),
     (
         'password = "hunter2-hunter2"',
         'password = "hunter2"\npassword_file = "x"',
-        "users[0]: expected either password or password_file",
+        "users[0]: expected one of password_hash, password_file and password",
     ),
     ('name = "admin"', 'name = "ad:min"', "users[0].name: HTTP Basic cannot carry a name with a colon"),
     ('password = "hunter2-hunter2"', 'password_file = "gone"', "users[0].password_file: there is no file "),
@@ -218,6 +221,21 @@ CASES = [
         "bindings[0].panels[2]: lobby:7 is the door at doors[0]: time profiles hold it only with its allow_door_hold",
     ),
     ("[groups]", f'{DOOR}[groups]\nfire = ["lobby:00"]', "groups.fire[0]: lobby:00 is the door at doors[0]"),
+    ('password = "hunter2-hunter2"', 'password_hash = "hunter2"', "users[0].password_hash: expected $scrypt$"),
+    ('name = "admin"', 'name = "admin"\nrole = "root"', "users[0].role: expected 'admin', 'operator' or 'viewer', got 'root'"),
+    ("[[lines]]", API_KEY.replace('role = "viewer"', "") + "[[lines]]", "api_keys[0].role: is missing"),
+    ("[[lines]]", API_KEY.replace("0", "g") + "[[lines]]", "api_keys[0].hash: expected the 64 digits"),
+    ("[[lines]]", API_KEY.replace("report", "a:b") + "[[lines]]", "api_keys[0].name: expected a name without a colon"),
+    (
+        "[[lines]]",
+        API_KEY + API_KEY.replace("0", "1") + "[[lines]]",
+        "api_keys[1].name: 'report' is already used at api_keys[0].name",
+    ),
+    (
+        "[[lines]]",
+        API_KEY + API_KEY.replace("report", "b") + "[[lines]]",
+        "api_keys[1].hash: is already used at api_keys[0].hash",
+    ),
 ]
 
 

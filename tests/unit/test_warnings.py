@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from config.loader import load_settings
+from config.password_hash import PasswordHash
 from gateway.__main__ import main
 
 GOOD = """\
@@ -65,6 +66,17 @@ def test_a_good_file_is_warned_of_nothing(check: Check) -> None:
     assert check(GOOD, "--strict") == (0, [])
 
 
+def test_a_password_that_stands_in_the_file_is_warned_of_and_a_hash_is_not(check: Check) -> None:
+    typed = check(GOOD.replace('_file = "password"', ' = " a word"'))[1]
+    assert [warning.partition(": ")[0] for warning in typed] == ["users[0].password"] * 2
+    assert "`panel-gateway password`" in typed[0]
+    assert "a blank, which is a part of this password" in typed[1]
+    kept = f'_hash = "{PasswordHash.of("123456")}"'
+    assert check(GOOD.replace('_file = "password"', kept), "--strict") == (0, [])
+    (easy,) = check(GOOD.replace('_file = "password"', kept).replace("127.0.0.1", "0.0.0.0"))[1]
+    assert easy.startswith("users[0].password_hash: anybody tries this password first")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "place", "line", "said"),
     [
@@ -91,7 +103,6 @@ def test_a_good_file_is_warned_of_nothing(check: Check) -> None:
         (TCP, TCP + "post_timeout_quiet_ms = 5\n", "lines[1].post_timeout_quiet_ms", 21, "has no effect"),
         (SERVER[0], SERVER[1] + "rs485 = true", "lines[1].rs485", 20, "has no effect on a modbus-rtu-tcp line"),
         ("baudrate = 19200", "turnaround_ms = 9", "lines[0].turnaround_ms", 12, "has no effect on a modbus-rtu line"),
-        ('_file = "password"', ' = " a word"', "users[0].password", 7, "a blank, which is a part of this password"),
         ('  id = "gate"\n', '  id = "gate"\n  unit = 0\n', "lines[1].panels[0].unit", 23, "broadcast"),
     ],
 )
