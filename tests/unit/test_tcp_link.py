@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pymodbus.client import AsyncModbusTcpClient
 
 from config.settings import ModbusTcpLine
 from drivers.clock import SystemClock
@@ -26,9 +25,10 @@ from drivers.errors import (
 )
 from drivers.link import UnitTiming
 from drivers.modbus.line import ModbusBus
+from drivers.modbus.wire.mbap import MbapFramer
 from drivers.modbus.wire.open import open_link
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_coil, write_register, write_registers
-from drivers.modbus.wire.tcp import StrictFramer, TcpLink
+from drivers.modbus.wire.tcp import TcpLink
 from simulators.faults import Faults
 from simulators.responder import Responder
 from tests.support.lines import PROBE
@@ -265,11 +265,11 @@ def test_a_bus_on_tcp_retries_quarantines_and_recovers() -> None:
     run_virtual_tcp(main())
 
 
-async def test_a_defect_in_what_pymodbus_calls_back_is_raised_where_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_defect_in_what_the_stream_calls_back_is_raised_where_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     async with rogue_server(good) as server:
         link = link_to(server)
         await link.open()
-        monkeypatch.setattr(StrictFramer, "_match", lambda *anything: 1 // 0)
+        monkeypatch.setattr(MbapFramer, "feed", lambda *anything: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             await link.exchange(1, READ, UnitTiming(0, 5))
         with pytest.raises(ZeroDivisionError):
@@ -453,14 +453,7 @@ async def test_a_far_end_that_talks_unasked_is_cut_off_and_what_it_said_counted(
         await link.close()
 
 
-async def test_pymodbus_repeats_nothing_and_reconnects_never(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[dict[str, Any]] = []
-
-    def client(*arguments: Any, **options: Any) -> AsyncModbusTcpClient:
-        asked.append(options)
-        return AsyncModbusTcpClient(*arguments, **options)
-
-    monkeypatch.setattr("drivers.modbus.wire.tcp.AsyncModbusTcpClient", client)
+async def test_a_link_repeats_nothing() -> None:
     async with rogue_server(lambda request: []) as server:
         link = link_to(server)
         await link.open()
@@ -468,7 +461,29 @@ async def test_pymodbus_repeats_nothing_and_reconnects_never(monkeypatch: pytest
             await link.exchange(1, READ, BRIEF)
         await link.close()
         assert len(server.requests) == 1
-    assert [(each["retries"], each["reconnect_delay"]) for each in asked] == [(0, 0)]
+
+
+async def test_a_reply_to_an_exchange_that_was_given_up_answers_no_later_one() -> None:
+    """The caller is gone before the reply comes: its connection is closed, and its number is not used again."""
+    asked, late = asyncio.Event(), []
+
+    def slow(request: bytes) -> list[bytes | None]:
+        late.append(reply(request, b"\x03\x04\x00\x01\x00\x01"))
+        asked.set()
+        return []
+
+    async with rogue_server(slow) as server:
+        link = link_to(server)
+        await link.open()
+        given_up = asyncio.create_task(link.exchange(1, READ, TIMING))
+        await asked.wait()
+        given_up.cancel()
+        await asyncio.wait({given_up})
+        server.answer = lambda request: [*late, *good(request)]
+        assert await link.exchange(1, READ, TIMING) == (42, 42)
+        assert server.connections == 2
+        assert len({request[:2] for request in server.requests}) == 2
+        await link.close()
 
 
 @pytest.mark.parametrize("unit", [1, 247, 255])

@@ -1,14 +1,11 @@
-"""The link of a configured line: a tty by pyserial-asyncio (imported nowhere else), a socket by asyncio, Modbus TCP."""
+"""The link of a configured line: a tty by pyserial-asyncio (imported nowhere else), or a connection."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import os
-import socket
-import struct
 import termios
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,9 +19,9 @@ from drivers.link import Link
 from drivers.modbus.wire.far_end import FarEnd
 from drivers.modbus.wire.requests import Request
 from drivers.modbus.wire.rtu import LineTiming, RtuLink
-from drivers.modbus.wire.stream import Connect, Outlet, Receiver, far_end_closed, receive_little
+from drivers.modbus.wire.sockets import connection_to
+from drivers.modbus.wire.stream import Connect, Outlet, Receiver
 from drivers.modbus.wire.tcp import TcpLink
-from drivers.name_lookup import NameLookup
 
 _PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 _PSEUDO = Path("/dev/pts")
@@ -32,7 +29,6 @@ _FAST = 19_200
 _FAST_SILENCE_S = 0.00175
 _SILENT_CHARACTERS = 3.5
 _RTU_CHARACTER_BITS = 11
-_CONNECT_S = 3.0
 _TAKEN_WITHIN_MS = 1000
 _READ_SIZE = 4096
 
@@ -44,7 +40,8 @@ def open_link(settings: AnyModbusLine, clock: Clock) -> Link[Request, tuple[int,
             return RtuLink(serial_port(settings), line_timing(settings), clock, settings.id)
         case ModbusRtuTcpLine():
             far_end = FarEnd(_delay_s(settings.connect_delay_ms))
-            return RtuLink(device_server(settings.host, settings.port), line_timing(settings), clock, settings.id, far_end)
+            connect = connection_to(settings.host, settings.port, _TAKEN_WITHIN_MS)
+            return RtuLink(connect, line_timing(settings), clock, settings.id, far_end)
         case ModbusTcpLine():
             return TcpLink(settings.host, settings.port, clock, settings.id, _delay_s(settings.connect_delay_ms))
 
@@ -140,54 +137,3 @@ class _SerialOutlet:
         self.forget()
         if not self._transport.is_closing():
             self._transport.abort()
-
-
-def device_server(host: str, port: int) -> Connect:
-    names = NameLookup(host)
-
-    async def connect(receiver: Receiver) -> Outlet:
-        transport, address = await _connection(await names.addresses(), port, receiver)
-        names.reached(address)
-        return _SocketOutlet(transport, transport.get_extra_info("socket"))
-
-    return connect
-
-
-async def _connection(addresses: Sequence[str], port: int, receiver: Receiver) -> tuple[asyncio.WriteTransport, str]:
-    """Connect to the first address that accepts the connection, and say which that is. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    refused = OSError("no address")
-    for address in addresses:
-        try:
-            async with asyncio.timeout(_CONNECT_S):
-                return (await loop.create_connection(lambda: receiver, address, port))[0], address
-        except OSError as error:
-            refused = error
-    raise refused
-
-
-class _SocketOutlet:
-    """See that no request is delivered after it was given up: the kernel drops a connection whose far end takes nothing, and
-    what it still holds when the socket is closed (tcp(7), TCP_USER_TIMEOUT; socket(7), SO_LINGER)."""
-
-    def __init__(self, transport: asyncio.WriteTransport, near: socket.socket) -> None:
-        self._transport = transport
-        self._near = near
-        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TAKEN_WITHIN_MS)
-        near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        receive_little(near)
-
-    def heard(self) -> bytes:
-        return b""
-
-    def write(self, data: bytes, /) -> None:
-        self._transport.write(data)
-
-    def forget(self) -> None:
-        return
-
-    def gone(self) -> bool:
-        return self._transport.is_closing() or far_end_closed(self._near)
-
-    def close(self) -> None:
-        self._transport.abort()

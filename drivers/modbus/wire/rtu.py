@@ -22,6 +22,7 @@ from drivers.modbus.wire.far_end import FarEnd
 from drivers.modbus.wire.framer import Frame, ReplyFramer
 from drivers.modbus.wire.requests import Request
 from drivers.modbus.wire.rtu_exchange import Exchange
+from drivers.modbus.wire.sockets import get_ready
 from drivers.modbus.wire.stream import Connect, Outlet, Receiver
 
 _log = logging.getLogger(__name__)
@@ -119,7 +120,7 @@ class RtuLink:
         except (OSError, ValueError) as error:
             raise BusUnavailable(str(error)) from error
         if self._far_end is not None:
-            await self._get_ready(self._far_end, outlet)
+            await get_ready(outlet, self._far_end, self._clock)
         self._receiver, self._outlet = receiver, outlet
         self.openings += 1
         self._idle = ReplyFramer()
@@ -134,20 +135,6 @@ class RtuLink:
         a connection that is idle for that long."""
         await self._clock.sleep(max(0.0, self.quiet_at - self._clock.monotonic()))
         self._suspect_since = None
-
-    async def _get_ready(self, far_end: FarEnd, outlet: Outlet) -> None:
-        """Raises BusUnavailable."""
-        wait_s = far_end.wait_s(self._clock.monotonic())
-        try:
-            await self._clock.sleep(wait_s)
-        except asyncio.CancelledError:
-            outlet.close()
-            raise
-        if outlet.gone():
-            outlet.close()
-            far_end.closed_at_once()
-            raise BusUnavailable("the connection was closed at once")
-        far_end.opened(self._clock.monotonic(), wait_s)
 
     async def close(self) -> None:
         receiver, outlet = self._receiver, self._outlet

@@ -1,17 +1,12 @@
-"""The byte stream under an RTU line: how it is written to, and what it calls when bytes arrive or it ends."""
+"""The byte stream under a line: how it is written to, and what it calls when bytes arrive or it ends."""
 
 from __future__ import annotations
 
 import asyncio
-import select
-import socket
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Protocol
 
 from drivers.defects import Defects
-
-_RECEIVED_AT_ONCE = 8192
 
 
 class Outlet(Protocol):
@@ -36,22 +31,6 @@ class Outlet(Protocol):
 
 Connect = Callable[["Receiver"], Awaitable[Outlet]]
 """Opens the byte stream and has it call the receiver. Raises OSError."""
-
-
-def far_end_closed(near: socket.socket | None) -> bool:
-    """Whether the kernel already knows that the far end closed or cut the connection of this socket."""
-    if near is None or near.fileno() < 0:
-        return False
-    poll = select.poll()
-    poll.register(near.fileno(), select.POLLRDHUP)
-    return bool(poll.poll(0))
-
-
-def receive_little(near: socket.socket | None) -> None:
-    """Let the kernel keep little of what a far end sends: what is received at once holds the loop until it is looked through."""
-    with suppress(OSError):  # it may have closed already
-        if near is not None:
-            near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVED_AT_ONCE)
 
 
 class Receiver(asyncio.Protocol):

@@ -1,26 +1,15 @@
-"""Modbus TCP by pymodbus' client, none of whose checks are relied on.
+"""Modbus TCP: requests on a connection, told apart by their transaction ids.
 
-pymodbus takes a reply with transaction id 0, a short count or a wrong echo for an answer, and waits out its timeout when
-the connection is cut. So it is given a framer that checks every header and hands on the bare PDU, which is judged
-like one from a serial line. After anything odd the connection is closed and the next exchange opens a new one. One that only
-misses a reply is kept for a while, since transaction ids tell a late reply from the next one.
+Each reply is judged like one from a serial line. After anything odd the connection is closed and the next exchange opens a new
+one. One that only misses a reply is kept for a while, since transaction ids tell a late reply from the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import struct
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from secrets import randbelow
-
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
-from pymodbus.framer.socket import FramerSocket
-from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from drivers.clock import Clock
 from drivers.defects import Defects
@@ -32,105 +21,56 @@ from drivers.errors import (
     NoReply,
     NotSent,
     UnexpectedReply,
-    Unheard,
 )
 from drivers.link import UnitTiming, WireTally
+from drivers.modbus.wire import mbap
 from drivers.modbus.wire.codecs import decode_reply
 from drivers.modbus.wire.far_end import FarEnd
+from drivers.modbus.wire.mbap import Frame, MbapFramer
 from drivers.modbus.wire.requests import Request
-from drivers.modbus.wire.stream import far_end_closed, receive_little
-from drivers.name_lookup import NameLookup
+from drivers.modbus.wire.sockets import connection_to, get_ready
+from drivers.modbus.wire.stream import Outlet, Receiver
 
 _log = logging.getLogger(__name__)
 
-_HEADER = 7
-_PROTOCOL = b"\x00\x00"
-_MAX_PDU = 253
-_CONNECT_S = 3.0
-_RECEIVE_BUFFER = 65_536
-_AT_ONCE = struct.pack("ii", 1, 0)
 _IDS = 65_000
 _MOST_MISSED = 3
 _MISSED_FOR_S = 10.0
 """After this many missed replies in a row, or this long without one, the connection is reopened."""
-_NEVER_S = 3600.0
-"""The timeout given to pymodbus: ours ends every exchange before it."""
+
+Answer = tuple[int, ...] | DriverError
+"""What a reply carries, or why there is none."""
 
 
-class RawReply(ModbusPDU):
-    """A reply's PDU as it arrived, not decoded."""
+class Flight:
+    """Requests of one unit that are under way together, and what has come back since."""
 
-    def __init__(self, raw: bytes) -> None:
-        super().__init__()
-        self.raw = raw
+    __slots__ = ("answers", "done", "heard_at", "pending", "requests", "sent_at", "timeout_s", "unit")
 
+    def __init__(self, unit: int, requests: Sequence[Request], timeout_s: float, now: float) -> None:
+        self.unit = unit
+        self.requests = requests
+        self.timeout_s = timeout_s
+        self.sent_at = self.heard_at = now
+        self.pending: dict[int, int] = {}
+        """The transactions without an answer yet, with the places of their requests."""
+        self.answers: dict[int, Answer] = {}
+        """The answers that have come, with the places of their requests."""
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-class StrictFramer(FramerSocket):
-    """Passes on only the reply with the awaited transaction and unit, as bytes, and records everything else it saw."""
+    def answer(self, transaction: int, answer: Answer) -> None:
+        self.answers[self.pending.pop(transaction)] = answer
+        if not self.pending and not self.done.done():
+            self.done.set_result(None)
 
-    def __init__(self, defects: Defects, odd: Callable[[], None]) -> None:
-        """`odd` is called for bytes that no request waits for."""
-        super().__init__(DecodePDU(False))
-        self._defects = defects
-        self._odd = odd
-        self.awaiting = False
-        self.garbage = 0
-        """How many bytes have come since the stream stopped making sense."""
-        self.unfinished = 0
-        """How many bytes of an incomplete frame have come."""
-        self.foreign: Counter[int] = Counter()
-        """The number of whole frames that answered no request, by unit."""
-        self.given_up: dict[int, int] = {}
-        """The transactions of this connection that were not answered in time, with their units."""
-        self.late: Counter[int] = Counter()
-        """The number of late replies to those, by unit: they answer nothing any more, and are not odd."""
+    def fail(self, failure: Callable[[], DriverError]) -> None:
+        """Give an error of its own to every request that has no answer."""
+        for transaction in tuple(self.pending):
+            self.answer(transaction, failure())
 
-    @property
-    def suspect(self) -> bool:
-        return bool(self.garbage or self.unfinished or self.foreign)
-
-    def handleFrame(self, data: bytes, exp_devid: int, exp_tid: int) -> tuple[int, ModbusPDU | None]:  # noqa: N802
-        with self._defects:
-            found = self._search(data, exp_devid, exp_tid)
-            if self.suspect and not self.awaiting:
-                self._odd()
-            return found
-        return len(data), None
-
-    def _search(self, data: bytes, exp_devid: int, exp_tid: int) -> tuple[int, ModbusPDU | None]:
-        used = 0
-        found: ModbusPDU | None = None
-        while found is None and len(data) - used >= _HEADER:
-            size = int.from_bytes(data[used + 4 : used + 6], "big")
-            if data[used + 2 : used + 4] != _PROTOCOL or not 2 <= size <= _MAX_PDU + 1:
-                self.garbage += len(data) - used
-                self.unfinished = 0
-                return len(data), None
-            end = used + _HEADER - 1 + size
-            if end > len(data):
-                break
-            found = self._match(data[used:end], exp_devid, exp_tid)
-            used = end
-        self.unfinished = len(data) - used
-        return used, found
-
-    def _match(self, frame: bytes, exp_devid: int, exp_tid: int) -> ModbusPDU | None:
-        transaction, unit = int.from_bytes(frame[:2], "big"), frame[6]
-        if self.given_up.get(transaction) == unit:
-            del self.given_up[transaction]
-            self.late[unit] += 1
-            return None
-        if not self.awaiting or transaction != exp_tid or unit != exp_devid:
-            self.foreign[unit] += 1
-            return None
-        self.awaiting = False
-        return self._bare(frame[_HEADER:], unit, transaction)
-
-    @staticmethod
-    def _bare(reply: bytes, unit: int, transaction: int) -> RawReply:
-        pdu = RawReply(reply)
-        pdu.dev_id, pdu.transaction_id = unit, transaction
-        return pdu
+    def spoilt(self) -> bool:
+        """Whether an answer came that makes the connection suspect."""
+        return any(isinstance(each, CorruptReply | UnexpectedReply | ConnectionLost) for each in self.answers.values())
 
 
 class TcpLink:
@@ -142,22 +82,24 @@ class TcpLink:
         self.on_lost: Callable[[], None] = _nothing
         self.sent = False
         self.openings = 0
-        self._host = host
-        self._port = port
-        self._names = NameLookup(host)
+        self._connect = connection_to(host, port)
         self._far_end = FarEnd(delay_s)
         self._clock = clock
         self._facts = {"line": name}
-        self._client: AsyncModbusTcpClient | None = None
+        self._outlet: Outlet | None = None
+        self._receiver: Receiver | None = None
         self._defects = Defects(self._broke)
         self._defect: Exception | None = None
-        self._exchanging = False
-        self._framer = self._new_framer()
         self._reachable = False
-        self._cut = False
-        """The connection was lost while `open` ran: pymodbus takes one that was lost before it looked for a good one."""
+        self._flight: Flight | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._framer = MbapFramer()
+        self._foreign = 0
+        """The number of whole frames on this connection that answered no request."""
+        self._given_up: dict[int, int] = {}
+        """The transactions of this connection that were not answered in time, with their units. A late reply is not odd."""
         self._missed = 0
-        """The number of replies missed in a row on this connection."""
+        """How many times in a row a reply was missed on this connection."""
         self._missed_since = 0.0
         self._zero_answered = False
         """Whether a read as unit 0 was answered on this connection: then a device listens there, not a bridge that would
@@ -172,10 +114,13 @@ class TcpLink:
 
     @property
     def stale(self) -> bool:
-        client = self._client
-        if client is None or not client.connected or self._framer.suspect or far_end_closed(_near(client)):
-            return True
-        return self._far_end.spent or self._overdue()
+        return self._gone() or self._suspect() or self._far_end.spent or self._overdue()
+
+    def _gone(self) -> bool:
+        return self._receiver is None or self._receiver.lost or self._outlet is None or self._outlet.gone()
+
+    def _suspect(self) -> bool:
+        return bool(self._foreign or self._framer.garbage or self._framer.waiting)
 
     def _overdue(self) -> bool:
         return bool(self._missed) and self._clock.monotonic() >= self._missed_since + _MISSED_FOR_S
@@ -191,54 +136,20 @@ class TcpLink:
     async def open(self) -> None:
         if self._defect is not None:
             raise self._defect
-        self._account(0)
         self._drop()
         self._reachable = False
-        client = await self._connect()
-        wait_s = self._far_end.wait_s(self._clock.monotonic())
-        if wait_s and not self._cut:
-            await self._wait(client, wait_s)
-        if self._cut:
-            client.close()
-            self._far_end.closed_at_once()
-            raise BusUnavailable(f"{self._host}:{self._port} closed the connection at once")
-        self._far_end.opened(self._clock.monotonic(), wait_s)
-        client.ctx.comm_params.timeout_connect = _NEVER_S
-        # pymodbus begins each connection with transaction 1: a device server's late reply would answer the wrong request.
-        client.ctx.next_tid = self._last_id
+        self._framer, self._foreign = MbapFramer(), 0
+        receiver = Receiver(self._arrived, self._lost, self._defects)
+        try:
+            outlet = await self._connect(receiver)
+        except (OSError, ValueError) as error:
+            raise BusUnavailable(str(error)) from error
+        await get_ready(outlet, self._far_end, self._clock)
+        self._receiver, self._outlet = receiver, outlet
+        self._given_up.clear()
         self._missed, self._zero_answered = 0, False
-        self._client = client
         self._reachable = True
         self.openings += 1
-
-    async def _connect(self) -> AsyncModbusTcpClient:
-        """Connect to the first address of the host that accepts. Raises BusUnavailable."""
-        try:
-            addresses = await self._names.addresses()
-        except OSError as error:
-            raise BusUnavailable(str(error)) from error
-        for address in addresses:
-            # The bus is the one layer that repeats and reopens: pymodbus must do neither.
-            client = AsyncModbusTcpClient(
-                address, port=self._port, retries=0, reconnect_delay=0, timeout=_CONNECT_S, trace_connect=self._connection
-            )
-            self._framer = self._new_framer()
-            client.ctx.framer = self._framer
-            # pymodbus forgets its buffer beyond 516 bytes, and with it the reply behind a burst of late ones.
-            client.ctx.max_buffer_size = _RECEIVE_BUFFER
-            self._cut = False
-            if await client.connect():
-                self._names.reached(address)
-                receive_little(_near(client))
-                return client
-        raise BusUnavailable(f"no connection to {self._host}:{self._port}")
-
-    async def _wait(self, client: AsyncModbusTcpClient, wait_s: float) -> None:
-        try:
-            await self._clock.sleep(wait_s)
-        except asyncio.CancelledError:
-            client.close()
-            raise
 
     async def close(self) -> None:
         self._drop()
@@ -247,148 +158,145 @@ class TcpLink:
 
     def frame(self, unit: int, request: Request) -> bytes:
         """The frame of the request, with transaction id 0."""
-        return self._framer.encode(request.pdu(), unit, 0)
+        return mbap.build(0, unit, request.pdu())
 
     def doubts(self, unit: int, request: Request) -> bool:
         return unit == 0 and request.writes and not self._zero_answered
 
     def wire_bytes(self, request: Request) -> int:
-        return request.request_pdu_size() + request.reply_pdu_size() + 2 * _HEADER
+        return request.request_pdu_size() + request.reply_pdu_size() + 2 * mbap.HEADER_SIZE
 
     def wire_ms(self, request: Request) -> float | None:
         return None
 
     async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
+        (answer,) = await self.exchange_all(unit, (request,), timing)
+        if isinstance(answer, DriverError):
+            raise answer
+        return answer
+
+    async def exchange_all(self, unit: int, requests: Sequence[Request], timing: UnitTiming) -> list[Answer]:
+        """Send these requests at once, in this order, and wait until each has its answer or the unit has been silent for its
+        timeout: a server that serves one request after another gets that time for each. Raises NotSent; all else is told
+        of each request by itself.
+        """
         self.sent = False
-        client = await self._connection_to_use()
-        if self.doubts(unit, request):
+        if self.stale:
+            await self.open()
+        if any(self.doubts(unit, request) for request in requests):
             raise NotSent("no read as unit 0 was answered: a write to it may be a broadcast")
-        self.sent = True
-        self._exchanging = True
-        self._framer.awaiting = True
-        sent_at = self._clock.monotonic()
+        flight = self._flight = Flight(unit, requests, timing.timeout_s, self._clock.monotonic())
         try:
-            async with self._translated(timing.timeout_s):
-                reply = await client.execute(False, self._message(unit, request))
-            self._far_end.answered(unit, sent_at)
-            self._missed = 0
-            values = decode_reply(request, request.pdu(), reply.raw)
-            self._zero_answered |= unit == 0
-            return values
-        except Unheard:
-            raise
-        except NoReply:
-            self._miss(client, unit, sent_at)
-            raise
-        except (CorruptReply, UnexpectedReply, ConnectionLost, asyncio.CancelledError):
+            self._depart(flight)
+            await flight.done
+            return [flight.answers[place] for place in range(len(requests))]
+        except asyncio.CancelledError:
             self._drop()
             raise
         finally:
-            self._exchanging = False
-            self._account(unit)
+            self._arrive(flight)
 
-    def _miss(self, client: AsyncModbusTcpClient, unit: int, sent_at: float) -> None:
-        """Record a reply that did not come in time. If it still comes, its transaction id tells."""
-        self._far_end.unanswered(unit)
-        self._missed_since = self._missed_since if self._missed else sent_at
-        self._missed += 1
-        self._framer.given_up[client.ctx.next_tid] = unit
-        if self._missed >= _MOST_MISSED:
+    def _depart(self, flight: Flight) -> None:
+        assert self._outlet is not None
+        self.sent = True
+        self._timer = asyncio.get_running_loop().call_at(flight.sent_at + flight.timeout_s, self._expire, flight)
+        for place in range(len(flight.requests)):
+            self._last_id = self._last_id % _IDS + 1
+            self._given_up.pop(self._last_id, None)
+            flight.pending[self._last_id] = place
+        for transaction, place in tuple(flight.pending.items()):
+            pdu = flight.requests[place].pdu()
+            if _log.isEnabledFor(logging.DEBUG):
+                _log.debug("request sent", extra={**self._facts, "unit": flight.unit, "pdu": pdu.hex()})
+            self._outlet.write(mbap.build(transaction, flight.unit, pdu))
+
+    def _arrive(self, flight: Flight) -> None:
+        """After a flight; a connection on which anything odd came is not used again."""
+        self._flight = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._suspect() or self._missed >= _MOST_MISSED or flight.spoilt():
+            self.tally.glitch_bytes[flight.unit] += self._framer.garbage + self._framer.waiting
             self._drop()
 
-    def _message(self, unit: int, request: Request) -> ModbusPDU:
-        if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("request sent", extra={**self._facts, "unit": unit, "pdu": request.pdu().hex()})
-        return request.message(unit)
-
-    async def _connection_to_use(self) -> AsyncModbusTcpClient:
-        if self.stale:
-            await self.open()
-        assert self._client is not None
-        return self._client
-
-    @asynccontextmanager
-    async def _translated(self, timeout_s: float) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(timeout_s):
-                yield
-        except TimeoutError as error:
-            raise self._failure() from error
-        except (ModbusException, OSError) as error:
-            raise ConnectionLost(str(error)) from error
-
-    def _failure(self) -> DriverError:
-        """Why there is no answer, judged by what did arrive."""
-        if self._framer.garbage or self._framer.unfinished:
-            return CorruptReply("bytes without a whole frame")
-        if self._framer.foreign:
-            return UnexpectedReply("a reply to another request")
-        return NoReply("no reply")
-
-    def _account(self, unit: int) -> None:
-        """Count what was odd; after anything odd this connection is not used again."""
-        framer = self._framer
-        framer.awaiting = False
-        self.tally.late_dropped.update(framer.late)
-        framer.late.clear()
-        if not framer.suspect:
+    def _drop(self) -> None:
+        """Close the connection; nothing that still comes on it is heard."""
+        receiver, outlet = self._receiver, self._outlet
+        self._receiver = self._outlet = None
+        if receiver is None or outlet is None:
             return
-        self.tally.late_dropped.update(framer.foreign)
-        self.tally.glitch_bytes[unit] += framer.garbage + framer.unfinished
-        self._drop()
-        self._framer = self._new_framer()
-
-    def _new_framer(self) -> StrictFramer:
-        return StrictFramer(self._defects, self._tidy_soon)
-
-    def _tidy_soon(self) -> None:
-        """Close in a later iteration of the loop, not while pymodbus handles what arrived."""
-        asyncio.get_running_loop().call_soon(self._tidy)
-
-    def _tidy(self) -> None:
-        """Stop reading from a far end that sends unasked: its bytes would fill the memory."""
-        if not self._exchanging:
-            self._account(0)
-
-    def _connection(self, connected: bool) -> None:
-        """pymodbus' callback for a lost connection: the exchange that waits ends at once, since pymodbus itself would wait out
-        its timeout."""
-        if not connected:
-            self._cut = True
-            if self._client is not None:
-                self._far_end.closed(self._clock.monotonic())
-            self._end_wait(ConnectionError("the connection was cut"))
-
-    def _end_wait(self, error: Exception) -> None:
-        if self._client is None or not self._framer.awaiting:
-            return
-        waiting = self._client.ctx.response_future
-        if not waiting.done():
-            waiting.set_exception(error)
+        if not receiver.lost and outlet.gone():
+            self._far_end.closed(self._clock.monotonic())
+        receiver.lost = True
+        outlet.close()
 
     def _broke(self, error: Exception) -> None:
-        """A defect of ours in a callback of pymodbus: the exchange that waits raises it, or else the next attempt to open."""
+        """A defect of ours ends the exchange under way, or the next attempt to open, in the worker that waits for it."""
         self._defect = error
-        self._end_wait(error)
+        if self._flight is not None and not self._flight.done.done():
+            self._flight.done.set_exception(error)
         self._drop()
 
-    def _drop(self) -> None:
-        """Close without lingering: the kernel must not deliver a request that was given up when the host comes back."""
-        client, self._client = self._client, None
-        if client is None:
+    # ---- called by the stream and the timer ----
+
+    def _arrived(self, data: bytes) -> None:
+        for frame in self._framer.feed(data):
+            self._take(frame)
+        if self._flight is None and self._suspect():
+            # Nothing more is read from a far end that sends unasked: its bytes would fill the memory.
+            self.tally.glitch_bytes[0] += self._framer.garbage + self._framer.waiting
+            self._drop()
+
+    def _take(self, frame: Frame) -> None:
+        flight = self._flight
+        if flight is not None and frame.unit == flight.unit and frame.transaction in flight.pending:
+            self._judge(flight, frame)
             return
-        near = _near(client)
-        if client.connected and far_end_closed(near):
-            self._far_end.closed(self._clock.monotonic())
-        self._last_id = client.ctx.next_tid
-        if near is not None and near.fileno() >= 0:
-            near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        client.close()
+        self.tally.late_dropped[frame.unit] += 1
+        if self._given_up.get(frame.transaction) == frame.unit:
+            del self._given_up[frame.transaction]
+        else:
+            self._foreign += 1
 
+    def _judge(self, flight: Flight, frame: Frame) -> None:
+        request = flight.requests[flight.pending[frame.transaction]]
+        flight.heard_at = self._clock.monotonic()
+        self._far_end.answered(flight.unit, flight.sent_at)
+        self._missed = 0
+        try:
+            answer: Answer = decode_reply(request, request.pdu(), frame.pdu)
+            self._zero_answered |= flight.unit == 0
+        except DriverError as error:
+            answer = error
+        flight.answer(frame.transaction, answer)
 
-def _near(client: AsyncModbusTcpClient) -> socket.socket | None:
-    transport = client.ctx.transport
-    return transport.get_extra_info("socket") if isinstance(transport, asyncio.Transport) else None
+    def _expire(self, flight: Flight) -> None:
+        with self._defects:
+            due = flight.heard_at + flight.timeout_s
+            if due > self._clock.monotonic():
+                self._timer = asyncio.get_running_loop().call_at(due, self._expire, flight)
+            elif flight.pending:
+                self._miss(flight)
+
+    def _miss(self, flight: Flight) -> None:
+        """Tell why there is no answer, judged by what did arrive. If a reply still comes, its transaction id tells."""
+        if self._framer.garbage or self._framer.waiting:
+            flight.fail(lambda: CorruptReply("bytes without a whole frame"))
+        elif self._foreign:
+            flight.fail(lambda: UnexpectedReply("a reply to another request"))
+        else:
+            self._far_end.unanswered(flight.unit)
+            self._missed_since = self._missed_since if self._missed else flight.sent_at
+            self._missed += 1
+            self._given_up.update(dict.fromkeys(flight.pending, flight.unit))
+            flight.fail(lambda: NoReply("no reply"))
+
+    def _lost(self, receiver: Receiver) -> None:
+        if receiver is not self._receiver:
+            return
+        self._far_end.closed(self._clock.monotonic())
+        if self._flight is not None:
+            self._flight.fail(lambda: ConnectionLost("the connection was cut"))
 
 
 def _nothing() -> None:
