@@ -18,6 +18,8 @@ def _at_once(path: str, flags: int) -> int:
 
 def read_file(path: Path, most: int) -> bytes:
     """A regular file's bytes. Raises OSError for anything else, and for one larger than `most` bytes."""
+    if "\0" in str(path):  # open() has an error of its own for it
+        raise OSError(errno.EINVAL, "no file has a NUL in its name", str(path))
     with open(path, "rb", opener=_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
@@ -30,6 +32,19 @@ def read_file(path: Path, most: int) -> bytes:
 def read_password(path: Path) -> str:
     """The password of a file. Raises OSError, and UnicodeDecodeError for what is not UTF-8."""
     return password_in(read_file(path, MOST_PASSWORD).decode())
+
+
+def read_secret(path: Path) -> str:
+    """The one line of a file that others rely on to be secret. Raises OSError, also where it is none, and UnicodeDecodeError."""
+    text = read_password(path)
+    if not is_one_line(text):
+        raise OSError(errno.EINVAL, "must hold one line", str(path))
+    return text
+
+
+def is_one_line(text: str) -> bool:
+    """Whether it can be a secret."""
+    return bool(text) and "\n" not in text
 
 
 def password_in(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config.event_kinds import KINDS
-from config.files import MOST_PASSWORD, password_in, read_file
+from config.files import MOST_PASSWORD, is_one_line, password_in, read_file
 from config.findings import Finding
 from config.nearest import did_you_mean
 from config.raw_tables import Once, tables
@@ -19,7 +19,7 @@ def webhooks(raw: Mapping[str, Any]) -> Iterator[Finding]:
     for path, webhook in tables(raw, "webhooks"):
         url = webhook.get("url")
         if isinstance(url, str):
-            yield from _url(f"{path}.url", url)
+            yield from _url(f"{path}.url", url_mistake(url))
             if before := urls.again(url, path):
                 yield Finding(f"{path}.url", f"is already used at {before}")
         if isinstance(webhook.get("secret_file"), str):
@@ -33,7 +33,7 @@ def manager(raw: Mapping[str, Any]) -> Iterator[Finding]:
     if not isinstance(found, dict):
         return
     if isinstance(found.get("url"), str):
-        yield from _url("manager.url", found["url"])
+        yield from _url("manager.url", manager_mistake(found["url"]))
     if isinstance(found.get("password_file"), str):
         yield from secret_file("manager.password_file", Path(found["password_file"]), "the password")
 
@@ -50,8 +50,17 @@ def url_mistake(url: str) -> str | None:
     return "holds a fragment, which is never sent" if parts.fragment else None
 
 
-def _url(key: str, url: str) -> Iterator[Finding]:
-    mistake = url_mistake(url)
+def manager_mistake(url: str) -> str | None:
+    """Why there can be no manager at a place; None: there can. It is shown to everybody who may look at settings."""
+    if (mistake := url_mistake(url)) is not None:
+        return mistake
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        return "holds a user or a password, which everybody could read who looks at it"
+    return "holds a query, but names a place to go on from" if parts.query else None
+
+
+def _url(key: str, mistake: str | None) -> Iterator[Finding]:
     if mistake is not None:
         yield Finding(key, mistake)
 
@@ -67,7 +76,7 @@ def secret_file(key: str, path: Path, what: str, secret_in: Callable[[str], str]
     except UnicodeDecodeError:
         yield Finding(key, f"{path} is not UTF-8 text")
     else:
-        if not text or "\n" in text:
+        if not is_one_line(text):
             yield Finding(key, f"{path} must hold one line, {what}")
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from config.outbound_checks import url_mistake
+from config.outbound_checks import manager_mistake
 from drivers.trace import client
 from gateway.api.dialects import wrong_type
 from gateway.api.errors import ApiError, bad_value, shown
@@ -84,7 +84,7 @@ async def _set(request: web.Request, said: Mapping[str, Any], place: str) -> web
     """What is absent stays, but a password goes to no other place than the one it was said for. Raises ApiError."""
     manager = _manager(request)
     before, url = manager.current(), said.get("url", "")
-    if url and (mistake := "is too long" if len(url) > _MOST else url_mistake(url)) is not None:
+    if url and (mistake := "is too long" if len(url) > _MOST else manager_mistake(url)) is not None:
         raise ApiError(400, f"{place}: {mistake}", vendor=wrong_type(place.rpartition(".")[2]))
     if said.get("protocol", "http") not in _PROTOCOLS:
         raise bad_value("body.protocol", f"one of {', '.join(_PROTOCOLS)}", shown(said["protocol"]), wrong_type("protocol"))

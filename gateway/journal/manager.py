@@ -18,7 +18,7 @@ import aiohttp
 
 from gateway.fleet.panel.backoff import back_off_s
 from gateway.journal.manager_settings import ManagerLink
-from gateway.journal.outbox import NotTaken
+from gateway.journal.outbox import NotTaken, client_session
 from gateway.journal.vendor_form import Doors, model_of
 from gateway.store.events import SiteEvent
 
@@ -90,12 +90,12 @@ class Manager:
     async def _ask(self, method: str, what: str, body: object, token: str | None) -> tuple[int, Any]:
         """Status and JSON of an answer (None where it is none). Raises NotTaken."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWERED_WITHIN_S))
+            self._session = client_session(_ANSWERED_WITHIN_S)
         url = f"{self._link.url.rstrip('/')}{_BASE}/{what}"
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         try:
             async with self._session.request(method, url, json=body, headers=headers, allow_redirects=False) as answer:
-                text = await answer.content.read(_MOST_ANSWER) if what == "login" else b""
+                text = await _whole(answer) if what == "login" else b""
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise NotTaken(type(error).__name__) from error
         return answer.status, _json_of(text)
@@ -104,6 +104,14 @@ class Manager:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """The body of an answer, however many pieces it comes in; as much of it as an answer may hold."""
+    text = b""
+    while len(text) < _MOST_ANSWER and (piece := await answer.content.read(_MOST_ANSWER - len(text))):
+        text += piece
+    return text
 
 
 def _json_of(text: bytes) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from config.files import read_password
+from config.files import read_secret
 from config.settings import ManagerSettings
 
 FACT = "manager"
@@ -84,7 +84,7 @@ def _of_file(settings: ManagerSettings | None) -> ManagerLink:
         return ManagerLink()
     password = ""
     try:
-        password = "" if settings.password_file is None else read_password(settings.password_file)
+        password = "" if settings.password_file is None else read_secret(settings.password_file)
     except (OSError, UnicodeDecodeError) as error:
         _log.error("the manager's password is not readable", extra={"error": type(error).__name__})
     logging_on, heartbeat = settings.is_logging_enabled, settings.is_heartbeat_enabled

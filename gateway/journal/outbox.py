@@ -10,6 +10,8 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
+import aiohttp
+
 from gateway.fleet.panel.backoff import back_off_s
 from gateway.journal.journal import Journal
 from gateway.store.contract import StoreError
@@ -35,6 +37,12 @@ class Send(Protocol):
 
 Keep = Callable[[str, str], Awaitable[None]]
 """Makes a fact of the site durable: key and value. Raises StoreError."""
+
+
+def client_session(answered_within_s: float) -> aiohttp.ClientSession:
+    """What receivers are spoken to with: it keeps nothing of what they say."""
+    timeout = aiohttp.ClientTimeout(total=answered_within_s)
+    return aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
 
 
 class Outbox:
@@ -66,6 +74,8 @@ class Outbox:
                 await asyncio.sleep(_KEEP_EVERY_S)
 
     async def _go_on(self) -> None:
+        if self._kept is None:  # new: what happens from now on is for it, over a restart, too
+            await self._keep_place(now=True)
         self._note_dropped()
         events = await self._journal.after(self._place, BATCH)
         if not events:
@@ -88,16 +98,21 @@ class Outbox:
             _log.warning("events are not taken", extra={"receiver": self.name, "error": str(error)})
         self._failures += 1
         await self._pass_over()
-        await asyncio.sleep(back_off_s(self.name, self._failures))
+        await asyncio.sleep(back_off_s(self._fact, self._failures))
 
     async def _pass_over(self) -> None:
-        """Where too many events wait the oldest are lost to this receiver. Raises StoreError."""
+        """Where too many events wait the oldest are lost to this receiver, some more at once: that they are is an event, too.
+
+        Raises StoreError.
+        """
         count = await self._journal.count(EventQuery(after=self._place, kinds=self._kinds)) - MOST_WAITING
         if count > 0:
+            count += MOST_WAITING // 100
             query = EventQuery(after=self._place, kinds=self._kinds, skip=count - 1, limit=1)
             (last,) = await self._journal.page(query)
             self._place = last.id
             self._tell_lost(count, "too many waited for it")
+            await self._keep_place(now=True)
 
     def _note_dropped(self) -> None:
         if self._place < self._journal.dropped:

@@ -53,9 +53,14 @@ class Receivers:
         self._manager_of = manager_of
         self._link = ManagerLink()
         self._managed: _Running | None = None
+        self._changing = asyncio.Lock()
 
     async def apply(self, webhooks: Sequence[WebhookSettings]) -> bool:
         """Begin and end until these are served; whether anything changed."""
+        async with self._changing:
+            return await self._apply(webhooks)
+
+    async def _apply(self, webhooks: Sequence[WebhookSettings]) -> bool:
         leaving, coming = self._running.keys() - set(webhooks), set(webhooks) - self._running.keys()
         for webhook in leaving:
             await self._end(self._running.pop(webhook))
@@ -66,6 +71,10 @@ class Receivers:
 
     async def manage(self, link: ManagerLink) -> None:
         """Report to another manager, or in another way, from now on."""
+        async with self._changing:
+            await self._manage(link)
+
+    async def _manage(self, link: ManagerLink) -> None:
         if link == self._link:
             return
         self._link, before = link, self._managed
@@ -109,9 +118,10 @@ class Receivers:
         await running.sender.close()
 
     async def stop(self) -> None:
-        managed = [] if self._managed is None else [self._managed]
-        for running in (*self._running.values(), *managed):
-            await self._end(running)
-        self._running.clear()
-        self._managed = None
-        self.failed.cancel()
+        async with self._changing:
+            managed = [] if self._managed is None else [self._managed]
+            for running in (*self._running.values(), *managed):
+                await self._end(running)
+            self._running.clear()
+            self._managed = None
+            self.failed.cancel()

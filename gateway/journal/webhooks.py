@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic_core import to_json
 
-from config.files import read_password
+from config.files import read_secret
 from config.settings import WebhookSettings
-from gateway.journal.outbox import NotTaken
+from gateway.journal.outbox import NotTaken, client_session
 from gateway.journal.shape import shown_event
 from gateway.store.events import SiteEvent
 
@@ -51,7 +51,7 @@ class Webhook:
         try:
             headers = {
                 "Content-Type": "application/json",
-                SIGNATURE: signature(read_password(self._settings.secret_file), int(self._wall()), body),
+                SIGNATURE: signature(read_secret(self._settings.secret_file), int(self._wall()), body),
             }
             await self._post(body, headers)
         except (OSError, UnicodeDecodeError) as error:
@@ -59,7 +59,7 @@ class Webhook:
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> None:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWERED_WITHIN_S))
+            self._session = client_session(ANSWERED_WITHIN_S)
         try:
             async with self._session.post(self._settings.url, data=body, headers=headers, allow_redirects=False) as answer:
                 if answer.status not in _TAKEN:

@@ -35,18 +35,27 @@ class FakeManager:
     events: list[Any] = field(default_factory=list)
     pongs: int = 0
     refuses: int = 0
+    in_pieces: bool = False
+    """A login is answered in two parts, some time apart."""
     _token: str = ""
     _came: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def forget(self) -> None:
         self._token = ""
 
-    async def login(self, request: web.Request) -> web.Response:
+    async def login(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         if body["password"] != "secret":
             return web.json_response({"error": "no"}, status=400)
         self.logins.append(body)
         self._token = f"token-{len(self.logins)}"
+        if self.in_pieces:
+            answer = web.StreamResponse()
+            await answer.prepare(request)
+            await answer.write(b'{"token": ')
+            await asyncio.sleep(0.05)
+            await answer.write(b'"%b"}' % self._token.encode())
+            return answer
         return web.json_response({"token": self._token})
 
     async def logs(self, request: web.Request) -> web.Response:
@@ -179,6 +188,29 @@ async def test_a_wrong_password_tells_nothing() -> None:
         await fake.until(lambda: "panel_back" in fake.codes)
 
 
+async def test_a_login_whose_answer_comes_in_pieces_is_a_login() -> None:
+    async with managing() as fake, gateway(MemoryStore(), linked(fake)) as (journal, _):
+        fake.in_pieces = True
+        await journal.keep([AWAY], {})
+        await fake.until(lambda: len(fake.events) >= 1)
+        assert len(fake.logins) == 1
+
+
+async def test_one_manager_is_left_however_fast_it_was_changed() -> None:
+    async with managing() as first, managing() as second, gateway(MemoryStore(), linked(first, heartbeat=True)) as (journal, own):
+        await asyncio.gather(own.manage(linked(second)), own.manage(ManagerLink()), own.manage(linked(second, heartbeat=True)))
+        await second.until(lambda: second.pongs >= 1)
+        before = first.pongs
+        await journal.keep([AWAY], {})
+        await second.until(lambda: second.pongs >= 3 and len(second.events) >= 1)
+        assert (first.events, first.pongs) == ([], before)
+        await asyncio.gather(own.manage(linked(first)), own.manage(ManagerLink()))
+        pongs, told = second.pongs, len(second.events)
+        await journal.keep([BACK], {})
+        await journal.keep([BACK], {})
+        assert (second.pongs, len(second.events), first.events) == (pongs, told, [])
+
+
 # what the API says of it
 
 
@@ -253,6 +285,8 @@ async def test_a_password_never_goes_to_another_place_than_it_was_said_for() -> 
         {"settings": []},
         {"settings": {"url": "manager.example"}},
         {"settings": {"url": "http://"}},
+        {"settings": {"url": "https://ann:hunter2@manager.example"}},
+        {"settings": {"url": "https://manager.example/?key=hunter2"}},
         {"settings": {"url": "http://a/" + "x" * 3000}},
         {"settings": {"password": 5}},
     ],

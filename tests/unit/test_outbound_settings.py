@@ -38,10 +38,13 @@ def test_secrets_lie_beside_the_file_and_a_manager_is_off_unless_it_is_switched_
         (HOOK + HOOK, "webhooks[1].url: is already used at webhooks[0]"),
         (HOOK.replace('"secret"', '"gone"'), "webhooks[0].secret_file: there is no file "),
         (HOOK.replace('"secret"', '"two-lines"'), "webhooks[0].secret_file: "),
+        (HOOK.replace('"secret"', '"a\\u0000b"'), "webhooks[0].secret_file: "),
         (HOOK.replace('secret_file = "secret"', ""), "webhooks[0].secret_file: "),
         (HOOK + 'kinds = ["panel_awy"]\n', "webhooks[0].kinds[0]: no kind of event is named 'panel_awy'"),
         (HOOK + "kind = 5\n", "webhooks[0].kind: "),
         (MANAGER.replace("https://", ""), "manager.url: expected http://host or https://host"),
+        (MANAGER.replace("manager.example", "ann:pw@manager.example"), "manager.url: holds a user or a password"),
+        (MANAGER.replace("manager.example", "manager.example?a=b"), "manager.url: holds a query"),
         (MANAGER.replace('"secret"', '"gone"'), "manager.password_file: there is no file "),
     ],
 )

@@ -217,3 +217,35 @@ async def test_a_secret_that_cannot_be_read_sends_nothing_unsigned(tmp_path: Pat
             assert receiver.bodies == []
             hook(receiver, tmp_path)
             await receiver.until(lambda: len(receiver.numbers) == 2)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "two\nlines\n"])
+async def test_a_secret_that_is_gone_from_its_file_signs_nothing_that_anybody_could_sign(tmp_path: Path, text: str) -> None:
+    async with serving() as receiver:
+        settings = hook(receiver, tmp_path)
+        async with gateway(MemoryStore(), settings) as (journal, _):
+            settings.secret_file.write_text(text)
+            await journal.keep(numbered(1), {})
+            await journal.keep(numbered(2), {})
+            assert (receiver.bodies, receiver.refused) == ([], 0)
+            hook(receiver, tmp_path)
+            await receiver.until(lambda: len(receiver.numbers) == 2)
+
+
+async def test_what_was_passed_over_is_told_once_also_over_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "MOST_WAITING", 5)
+    store = MemoryStore()
+
+    def told() -> list[Any]:
+        return [event.facts["count"] for event in store.kept_events if event.kind == "events_lost"]
+
+    async with serving() as receiver:
+        receiver.answers = [500] * 10_000
+        async with gateway(store, hook(receiver, tmp_path, "output_on", "output_off")) as (journal, _):
+            await journal.keep(numbered(*range(20)), {})
+            await receiver.until(lambda: receiver.refused > 3)
+        before = sum(told())
+        async with gateway(store, hook(receiver, tmp_path, "output_on", "output_off")):
+            refused = receiver.refused
+            await receiver.until(lambda: receiver.refused > refused + 3)
+        assert (before, sum(told()) - before <= len(told())) == (15, True)

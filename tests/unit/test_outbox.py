@@ -1,0 +1,112 @@
+"""A receiver that is gone for long loses the oldest, is told so, and costs the site nothing: days of it, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.journal import outbox
+from gateway.journal.journal import Journal, Retention
+from gateway.journal.outbox import NotTaken, Outbox
+from gateway.store.contract import StoreFull
+from gateway.store.events import SiteEvent
+from tests.support.memory_store import MemoryStore
+from tests.support.virtual_time import run_virtual
+
+FACT = "webhook x"
+NOW = 1_793_484_000.0
+
+
+@dataclass
+class Site:
+    """A journal over a store, and one receiver, which takes nothing while it is `gone`."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    taken: list[SiteEvent] = field(default_factory=list)
+    gone: bool = False
+    attempts: int = 0
+
+    async def begin(self, place: int | None = None) -> None:
+        snapshot = await self.store.open()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.journal = Journal(self.store, snapshot, lambda: NOW + loop.time() - began, Retention(90, 100_000))
+        self.outbox = Outbox("webhook x", FACT, place, None, self.journal, self._keep, self._take)
+        self._tasks = [asyncio.create_task(self.journal.run()), asyncio.create_task(self.outbox.run())]
+
+    async def _keep(self, fact: str, value: str) -> None:
+        await self.store.put_fact(fact, value, NOW)
+
+    async def _take(self, events: Sequence[SiteEvent]) -> None:
+        self.attempts += 1
+        if self.gone:
+            raise NotTaken("answered 500")
+        self.taken += events
+
+    async def kept_place(self) -> int | None:
+        place = (await self.store.open()).facts.get(FACT)
+        return None if place is None else int(place)
+
+    async def kill(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        self.store.kill()
+
+    async def happen(self, count: int) -> None:
+        await self.journal.keep([SiteEvent(NOW, "panel_back", "gate", {"n": number}) for number in range(count)], {})
+
+    def lost(self) -> list[int]:
+        return [event.facts["count"] for event in self.store.kept_events if event.kind == "events_lost"]
+
+
+def played(scene: Callable[[Site], Awaitable[None]]) -> Site:
+    async def play() -> Site:
+        site = Site()
+        await site.begin()
+        await scene(site)
+        await site.kill()
+        return site
+
+    return run_virtual(play())
+
+
+def test_a_receiver_that_is_gone_for_a_day_fills_no_store_with_what_it_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That events were lost is an event itself, which waits for it, too."""
+    monkeypatch.setattr(outbox, "MOST_WAITING", 500)
+
+    async def scene(site: Site) -> None:
+        site.gone = True
+        await site.happen(600)
+        await asyncio.sleep(86_400)
+        assert 1_400 < site.attempts < 2_000, "once a minute"
+        site.gone = False
+        await asyncio.sleep(90)
+
+    site = played(scene)
+    assert site.lost() == [105]
+    numbers = [event.facts["n"] for event in site.taken if "n" in event.facts]
+    assert numbers == [*range(105, 600)]
+    assert site.taken[-1].kind == "events_lost"
+
+
+def test_a_new_receiver_that_never_took_anything_is_told_all_of_it_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store took no place of it at first."""
+
+    async def scene(site: Site) -> None:
+        site.gone, site.store.refuse = True, StoreFull("full")
+        await asyncio.sleep(0.5)
+        site.store.refuse = None
+        await site.happen(2)
+        await asyncio.sleep(10)
+        await site.kill()
+        place = await site.kept_place()
+        site.store.kill()
+        site.gone = False
+        await site.begin(place)
+        await asyncio.sleep(10)
+
+    assert [event.facts["n"] for event in played(scene).taken] == [0, 1]
