@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from config.event_kinds import KINDS
+from drivers.contract import Acknowledgement, LogPage, Priority
+from drivers.modbus.panel.driver import ModbusPanelDriver
+from gateway.fleet.panel.holders import Holders
 from gateway.store.contract import StoreFull
 from gateway.store.events import SiteEvent
 from tests.support.event_site import PANEL, EventSite
@@ -185,3 +188,62 @@ def test_who_comes_and_goes_at_any_moment_is_named(seconds: float) -> None:
             await site.dismiss(person)
 
     assert cards(played(scene, slots=1)) == [(GRANTED, f"person {person}") for person in (1, 2, 3)]
+
+
+def test_a_gateway_that_stops_while_it_reads_names_the_rest_right_when_it_starts_again() -> None:
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        await asyncio.sleep(5)
+        for _ in range(200):
+            site.show(1)
+        await site.dismiss(1)
+        await site.admit(2)
+        for _ in range(10):
+            site.show(2)
+        before = len(site.told)
+        while len(site.told) < before + 40:
+            await asyncio.sleep(0.01)
+        await site.close()
+        assert len(site.told) < before + 200
+        await site.open()
+
+    assert cards(played(scene, slots=1, log=1000)) == [(GRANTED, "person 1")] * 200 + [(GRANTED, "person 2")] * 10
+
+
+def test_a_log_that_began_anew_while_it_was_read_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = ModbusPanelDriver.read_log
+    sites: list[EventSite] = []
+
+    async def slow(
+        driver: ModbusPanelDriver, first: int | None, priority: Priority, deadline: float | None
+    ) -> LogPage | Acknowledgement:
+        page = await reading(driver, first, priority, deadline)
+        if first is not None and sites:
+            site = sites.pop()
+            site.panel.restore()
+            await site.dismiss(1)
+            await site.admit(2)  # the slot changes hands, so the end of the log is looked at
+        return page
+
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        await asyncio.sleep(5)
+        for _ in range(30):
+            site.show(1)
+        sites.append(site)
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr(ModbusPanelDriver, "read_log", slow)
+    site = played(scene, slots=1)
+    assert [event.facts["why"] for event in site.told if event.kind == "events_lost"] == ["the panel's log began anew"]
+
+
+def test_numbers_of_a_log_that_began_anew_say_nothing_of_slots_that_changed_hands_before() -> None:
+    ann, bob = {"owner": "Ann"}, {"owner": "Bob"}
+    holders = Holders()
+    holders.hand_over(500, {3: ann}).at = 501
+    assert (holders.of(3, 500, bob), holders.of(3, 501, bob)) == (ann, bob)
+    holders.missed(7)
+    assert holders.of(3, 500, bob) == ann
+    holders.missed(None)
+    assert holders.of(3, 4, bob) is None, "either of them"

@@ -109,7 +109,7 @@ class EventReader:
         while self._place is not None and self._place.taken < end.last and not self._stopped.is_set():
             if not await self._read_on(self._place, end, unit):
                 return
-        if settled and self._place is not None:
+        if settled and self._place is not None and self._place.taken >= end.last:
             self._holders.caught_up(settled)
             async with self._keeping:
                 await self._keep(self._place, ())
@@ -140,6 +140,8 @@ class EventReader:
         if reached == place:
             return False
         async with self._keeping:
+            if self._place is not place:  # the log turned out meanwhile to be another one than these pages are from
+                return False
             await self._keep(reached, found)
         return True
 
@@ -173,7 +175,7 @@ class EventReader:
     def _told(self, place: LogPlace, found: LoggedEvent | Lost, owners: Mapping[int, str]) -> SiteEvent:
         panel, now = self._state.id, self._context.now()
         if isinstance(found, Lost):
-            self._holders.missed()
+            self._holders.missed(found.count)
             return SiteEvent(now, "events_lost", panel, {"count": found.count, "why": found.why})
         if found.kind is LoggedKind.COMMITTED:
             self._holders.committed(found.sequence)

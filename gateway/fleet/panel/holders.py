@@ -119,9 +119,12 @@ class Holders:
             if each.at is None and sequence > each.after:
                 each.at = sequence
 
-    def missed(self) -> None:
-        """Events are missing in the log: whether a commit was among them is not known."""
+    def missed(self, count: int | None) -> None:
+        """Events are missing in the log: whether a commit was among them is not known. None: it began anew, and so did its
+        numbers."""
         for each in self._handed:
+            if count is None:
+                each.at = None
             if each.at is None:
                 each.before = dict.fromkeys(each.before)
 
