@@ -662,6 +662,10 @@ class PanelDriver(Protocol):
         """
         ...
 
+    async def end_pulse(self, output: int, priority: Priority, deadline: float | None) -> Acknowledgement:
+        """End the pulse of an output that was switched off, a card's too; rejected where the panel ends it by itself only."""
+        ...
+
     def write_counts(self) -> Mapping[str, int]:
         """Writes that left for storage of limited endurance since the start, by cell.
 

@@ -358,8 +358,8 @@ class Gateway:
 
     async def _apply(self, wanted: Settings, models: Mapping[str, PanelModel]) -> tuple[str, ...]:
         old, self._settings = self._settings, wanted
-        await self._doors.change(wanted.doors)
         self._fleet.set_doors(wanted.doors)  # before a panel comes, whose identifiers would open by the doors of before
+        await self._doors.change(wanted.doors)
         changes = await self._site.apply(wanted.lines, models)
         changes += ("doors changed",) if wanted.doors != old.doors else ()
         if wanted.bindings != old.bindings or wanted.groups != old.groups:

@@ -87,14 +87,23 @@ class Doors:
         return sorted(numbered, key=lambda door: door.number or 0)
 
     async def change(self, doors: Sequence[DoorSettings]) -> None:
-        """Other doors from now on. One that is gone, or is another output now, is let go of where somebody holds it."""
+        """Other doors from now on, of which the fleet knows already. One that is gone, or is another output now, is let go of
+        where somebody opened it, or is about to.
+        """
         staying = {(door.id, door.panel, door.output) for door in doors}
         gone = [door for door in self.doors if (door.id, door.panel, door.output) not in staying]
-        held = [door for door in gone if (panel := self._panel(door)) is not None and panel.opened(door.output)]
         self.doors = doors
-        await asyncio.gather(*(self.release(door) for door in held))
+        await asyncio.gather(*(self.release(door) for door in gone if self._may_be_open(door)))
         for door in gone:
             self._known.pop(door.id, None)
+
+    def _may_be_open(self, door: DoorSettings) -> bool:
+        """Whether somebody opened it, or is about to."""
+        panel, known = self._panel(door), self._of(door)
+        if panel is None:
+            return False
+        pulses = self.clock.monotonic() < max(known.open_until, known.doubt_until)
+        return pulses or panel.opened(door.output) is not None or panel.is_commanded(door.output)
 
     async def open(self, door: DoorSettings, seconds: float | None = None, *, remote: bool = False) -> Done:
         """Open a door once, for its own time where none is said. `remote`: in the name of a remote access server."""
@@ -120,8 +129,10 @@ class Doors:
         return self._told(door, action, said, seconds)
 
     async def release(self, door: DoorSettings, action: DoorAction = "release") -> Done:
-        """End a hold. A time profile that holds the door goes on."""
+        """End a hold, and a pulse where the panel can. A time profile that holds the door goes on."""
         said = await self._ask(door, lambda panel: panel.release(door.output))
+        if said.outcome is Outcome.ACKNOWLEDGED:
+            self._of(door).open_until = self._of(door).doubt_until = 0.0
         return self._told(door, action, said, None)
 
     def deny(self, number: int) -> None:

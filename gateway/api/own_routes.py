@@ -141,4 +141,4 @@ def _of_doors() -> Iterator[Route]:
         "POST", f"{one}/open", OPERATOR, doors.open_door, opens, Json(DoorDone), Json(Opened, partly=True), refuses=failed
     )
     yield Route("POST", f"{one}/hold", OPERATOR, doors.hold_door, holds, Json(DoorDone), Json(Held), refuses=failed)
-    yield Route("POST", f"{one}/release", OPERATOR, doors.release_door, "ends a hold", Json(DoorDone), refuses=failed)
+    yield Route("POST", f"{one}/release", OPERATOR, doors.release_door, "ends a hold or a pulse", Json(DoorDone), refuses=failed)

@@ -57,6 +57,13 @@ async def test_a_lock_number_opens_its_door_and_no_other(site: WholeSite) -> Non
     assert 20 <= tenths(site, 1) <= 50
 
 
+async def test_a_release_ends_a_pulse_at_once(site: WholeSite) -> None:
+    await site.done("POST", "/gateway/v1/doors/front/open", {"seconds": 600})
+    assert are_open(site) == [3]
+    assert await site.done("POST", "/gateway/v1/doors/front/release") == {"door": "front", "outcome": "acknowledged"}
+    assert (are_open(site), await states(site)) == ([], {"front": "closed", "yard": "closed", "cellar": "closed"})
+
+
 async def test_number_0_opens_every_door_that_has_one(site: WholeSite) -> None:
     said = await site.done("GET", "/api/v1/access/general/lock/open/remote/control/accepted/0")
     assert said == {"doors": [{"door": "yard", "outcome": "acknowledged"}, {"door": "front", "outcome": "acknowledged"}]}

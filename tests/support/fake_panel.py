@@ -94,6 +94,8 @@ class FakePanel:
     longest_pulse: int = 0x7FFF
     pulses: list[tuple[int, int]] = field(default_factory=list)
     """Output and tenths of a second of each pulse it made; it tells them apart from what is held."""
+    ends_pulses: bool = True
+    """Whether it can end one before its time."""
     refuses: set[str] = field(default_factory=set)
     """link_ids whose slots it refuses to take."""
     faults: deque[Fault] = field(default_factory=deque)
@@ -425,6 +427,12 @@ class FakeDriver:
             if self.panel.reply_lost:
                 return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
         return failed or _ACKNOWLEDGED
+
+    async def end_pulse(self, output: int, priority: Priority, deadline: float | None) -> Acknowledgement:
+        if not self.panel.ends_pulses:
+            return Acknowledgement(Outcome.REJECTED, None, Reason.NOT_REPRESENTABLE, "the panel ends a pulse by itself")
+        failed = await self._turn(priority, deadline)
+        return failed or await self._reading(f"end pulse {output}") or _ACKNOWLEDGED
 
     def write_counts(self) -> Mapping[str, int]:
         return {self.panel.capabilities.storage: len(self.panel.transactions)}

@@ -281,6 +281,9 @@ class ToyDriver:
     async def pulse(self, output: int, tenths_s: int, priority: Priority, deadline: float | None) -> Acknowledgement:
         return self._cannot()
 
+    async def end_pulse(self, output: int, priority: Priority, deadline: float | None) -> Acknowledgement:
+        return self._cannot()
+
     def _cannot(self) -> Acknowledgement:
         return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "it has schedules only")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -358,6 +359,134 @@ def test_a_door_that_leaves_the_configuration_is_let_go_of_and_one_that_stays_is
         assert (subject.open_for(), subject.open_for(5) > 0) == (0, True)
         assert (subject.state(moved), subject.state(PEDESTRIAN)) == ("closed", "held")
         assert subject.told()[-1] == ("release", "acknowledged")
+
+    commanding(test)
+
+
+def test_a_door_that_leaves_the_configuration_is_let_go_of_also_by_commands_that_were_under_way() -> None:
+    async def test(subject: Commanded) -> None:
+        subject.site.drivers["gate"].reply_s = 1.0
+        first = asyncio.create_task(subject.doors.hold(FRONT, 600))
+        await asyncio.sleep(0.1)
+        others = [asyncio.create_task(each) for each in (subject.doors.hold(FRONT, 900), subject.doors.open(FRONT))]
+        await asyncio.sleep(0.1)
+        subject.site.fleet.set_doors((PEDESTRIAN,))
+        await subject.doors.change((PEDESTRIAN,))
+        assert subject.open_for() == 0
+        assert outcome(await first) is Outcome.ACKNOWLEDGED
+        for other in others:
+            assert ((await other).said.outcome, (await other).said.reason) == (Outcome.NOT_SENT, Reason.DEPARTED)
+        await subject.site.pass_time(5)
+        assert (subject.open_for(), subject.panel.pulses) == (0, [])
+        assert ("release", "acknowledged") in subject.told()
+
+    commanding(test)
+
+
+def test_a_door_whose_closing_failed_is_told_closed_once_it_is() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.doors.hold(FRONT, 20)
+        await subject.site.pass_time(15)
+        subject.panel.online = False
+        await subject.site.pass_time(30)
+        (failed,) = [became for action, became in subject.told() if action == "closed"]
+        assert failed != "acknowledged", "told once, not at every attempt"
+        subject.site.drivers["gate"].back()
+        await subject.site.pass_time(5)
+        assert subject.told()[-1] == ("closed", "acknowledged")
+        await subject.doors.hold(FRONT, 600)
+        subject.panel.reply_lost = True
+        assert outcome(await subject.doors.release(FRONT)) is Outcome.UNCONFIRMED
+        await subject.site.pass_time(3)
+        subject.panel.reply_lost = False
+        await subject.site.pass_time(5)
+        assert subject.told()[-2:] == [("release", "unconfirmed"), ("closed", "acknowledged")]
+        assert subject.state() == "closed"
+
+    commanding(test)
+
+
+def test_a_command_waits_for_no_time_profile_that_is_about_to_open_the_door() -> None:
+    async def test(subject: Commanded) -> None:
+        subject.site.drivers["gate"].queued_s = {Priority.GRANT: 30.0}
+        asked = asyncio.create_task(subject.site.fleet.upsert([item(1, start=NOW_MINUTE, length=60)]))
+        await subject.site.pass_time(2)
+        began = subject.site.clock.monotonic()
+        assert outcome(await subject.doors.open(FRONT)) is Outcome.ACKNOWLEDGED
+        assert outcome(await subject.doors.release(FRONT)) is Outcome.ACKNOWLEDGED
+        assert outcome(await subject.doors.hold(FRONT, 20)) is Outcome.ACKNOWLEDGED
+        assert subject.site.clock.monotonic() - began < 0.2
+        await subject.site.pass_time(60)
+        assert subject.open_for() > 0, "the profile goes on with it"
+        await asked
+
+    commanding(test)
+
+
+@pytest.mark.parametrize("door_command", ["hold", "long pulse"])
+def test_a_gateway_that_stops_closes_also_what_was_being_opened(door_command: str) -> None:
+    async def test(subject: Commanded) -> None:
+        subject.panel.longest_pulse = 100
+        subject.site.drivers["gate"].queued_s = {Priority.OPERATOR: 0.2}
+        command = subject.doors.hold(FRONT, 600) if door_command == "hold" else subject.doors.open(FRONT, 600)
+        opening = asyncio.create_task(command)
+        await asyncio.sleep(0.1)
+        await subject.site.close()
+        await opening
+        assert subject.open_for() == 0
+        await subject.restart()
+
+    commanding(test)
+
+
+@pytest.mark.parametrize("waits_s", [0.2, 0.6, 1.3])
+def test_a_hold_that_waited_for_the_line_lasts_its_time_and_its_lease_no_longer(waits_s: float) -> None:
+    async def test(subject: Commanded) -> None:
+        busy = {Priority.OPERATOR: waits_s}
+        subject.site.drivers["gate"].queued_s = busy
+        held = asyncio.create_task(subject.doors.hold(FRONT, 20))
+        began = subject.site.clock.monotonic()
+        await asyncio.sleep(waits_s)
+        busy.clear()
+        assert outcome(await held) is Outcome.ACKNOWLEDGED
+        assert subject.site.clock.monotonic() - began <= 2.1
+        assert subject.open_for() <= 20
+        await subject.site.pass_time(19.2)
+        assert subject.open_for() > 0, "its time begins when it leaves"
+        await subject.site.pass_time(1)
+        assert subject.open_for() == 0
+
+    commanding(test)
+
+
+def test_a_release_ends_a_pulse_where_the_panel_can_and_says_so_where_it_cannot() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.doors.open(FRONT, 60)
+        assert outcome(await subject.doors.release(FRONT)) is Outcome.ACKNOWLEDGED
+        assert (subject.panel.readings[-1], subject.state()) == ("end pulse 3", "closed")
+        subject.panel.ends_pulses = False
+        assert outcome(await subject.doors.release(FRONT)) is Outcome.ACKNOWLEDGED, "none is known of"
+        await subject.doors.open(FRONT, 60)
+        await subject.site.pass_time(10)
+        done = await subject.doors.release(FRONT)
+        assert (outcome(done), done.said.message) == (Outcome.REJECTED, "the panel ends a pulse by itself, in 50 s")
+        assert subject.state() == "open"
+        await subject.site.pass_time(50)
+        assert outcome(await subject.doors.release(FRONT)) is Outcome.ACKNOWLEDGED
+
+    commanding(test)
+
+
+def test_somebody_let_in_during_a_hold_takes_nothing_from_what_is_told_of_its_end() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.doors.hold(FRONT, 20)
+        await subject.site.pass_time(10)
+        await subject.doors.open(FRONT, 30)
+        await subject.site.pass_time(25)
+        assert subject.open_for() > 0
+        await subject.site.pass_time(10)
+        assert subject.open_for() == 0
+        assert subject.told() == [("hold", "acknowledged"), ("open", "acknowledged"), ("closed", "acknowledged")]
 
     commanding(test)
 

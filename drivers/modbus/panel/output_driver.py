@@ -313,6 +313,13 @@ class OutputDriver:
             return Acknowledgement(Outcome.ACKNOWLEDGED)
         return said
 
+    async def end_pulse(self, output: int, priority: Priority, deadline: float | None) -> Acknowledgement:
+        """Where a model has a switch, that ended it already."""
+        outputs = self._model.outputs
+        if outputs is None or outputs.pulse is None or outputs.switch is not None:
+            return Acknowledgement(Outcome.ACKNOWLEDGED)
+        return await self._switch(output, _command(self._model, outputs.pulse, output, 0), "end pulses", Call(priority, deadline))
+
     async def _pulses(self, output: int, tenths_s: int, began: float, call: Call) -> bool:
         """Whether the panel shows that an output stays on for as long as a pulse that left after `began` would have it."""
         left = self._model.outputs.pulsing if self._model.outputs else None

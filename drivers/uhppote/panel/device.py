@@ -209,5 +209,8 @@ class DeviceDriver:
             return failed(error)
         return Acknowledgement(Outcome.ACKNOWLEDGED)
 
+    async def end_pulse(self, output: int, priority: Priority, deadline: float | None) -> Acknowledgement:
+        return rejected("the controller ends a pulse by itself")
+
     async def _door(self, output: int, call: Call) -> Door:
         return await self._board.ask(get_door(output + 1), read_door, call)

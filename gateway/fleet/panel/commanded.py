@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
-from drivers.contract import Acknowledgement, Outcome, Priority, Reason
+from drivers.contract import DOOR, Acknowledgement, Outcome, Priority, Reason, item_key
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.failure import AT_WORK
 from gateway.fleet.panel.held_output import ON_ITS_WAY_S, HeldOutput, Opening, refusal
@@ -21,6 +22,8 @@ from gateway.fleet.panel.state import PanelState
 PATIENCE_S = 2.0
 """How long a command may wait for its turn on the line: a door must not open late."""
 _DONE = Acknowledgement(Outcome.ACKNOWLEDGED)
+_MAY_BE = (Outcome.ACKNOWLEDGED, Outcome.UNCONFIRMED)
+_LATE = Acknowledgement(Outcome.NOT_SENT, None, Reason.DEADLINE_PASSED, "the output was being switched for too long")
 
 
 class CommandedOutputs:
@@ -32,6 +35,8 @@ class CommandedOutputs:
         self._keeper = keeper
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._met = asyncio.Event()
+        self._pulsing: dict[int, float] = {}
+        """The ends of pulses that the panel times (monotonic seconds)."""
 
     def met(self) -> None:
         """It turned out whether the unit is the panel."""
@@ -48,45 +53,99 @@ class CommandedOutputs:
         held = self._keeper.held(output)
         return None if held is None or held.is_over else held.opened
 
+    def is_commanded(self, output: int) -> bool:
+        """Whether a command to it is under way, or waits for its turn."""
+        return self._turns[output].locked()
+
     async def pulse(self, output: int, seconds: float, key: str) -> Acknowledgement:
         """Open an output once. Longer than the panel times itself, or where the gateway holds it already, by leases."""
         deadline, tenths = self._deadline(), round(10 * seconds)
         async with self._turns[output]:
-            denied = await self._denied(output, deadline)
+            denied = await self._denied(output, key, deadline)
             if denied is not None:
                 return denied
             driver = self._state.driver
             if self._keeper.held(output) is None and tenths <= driver.longest_pulse:
-                return await driver.pulse(output, tenths, Priority.OPERATOR, deadline)
-            until = self._context.clock.monotonic() + seconds
-            return await self._open(output, Opening(key, until, False, lambda said: None), deadline)
+                said = await driver.pulse(output, tenths, Priority.OPERATOR, deadline)
+                if said.outcome in _MAY_BE:
+                    until = self._context.clock.monotonic() + seconds
+                    self._pulsing[output] = max(until, self._pulsing.get(output, 0.0))
+                return said
+            return await self._open(output, Opening(key, 0.0, False, lambda said: None), seconds, deadline)
 
     async def hold(self, output: int, seconds: float, key: str, ended: Callable[[Acknowledgement], None]) -> Acknowledgement:
         """Open an output for a time by leases, so that a dead gateway closes it; a later hold replaces an earlier one."""
         deadline = self._deadline()
         async with self._turns[output]:
-            until = self._context.clock.monotonic() + seconds
-            return await self._denied(output, deadline) or await self._open(output, Opening(key, until, True, ended), deadline)
+            denied = await self._denied(output, key, deadline)
+            return denied or await self._open(output, Opening(key, 0.0, True, ended), seconds, deadline)
 
     async def release(self, output: int) -> Acknowledgement:
-        """End what somebody opened by leases. A time profile that holds the output goes on."""
+        """End what somebody opened, a pulse too where the panel can. A time profile that holds the output goes on."""
         deadline = self._deadline()
         async with self._turns[output]:
             held = self._keeper.held(output) or HeldOutput(output, self._state, self._context)
-            held.opened = None
+            opened, held.opened = held.opened, None
+            if opened is not None:
+                held.ended = opened.ended
             if held.behind:
                 await held.work_out()
             if held.wanted():
+                held.ended = None
                 return _DONE
-            async with held.turn:
-                return await self._keeper.switch(held, False, None, Priority.OPERATOR, deadline)
+            async with self._turn(held, deadline) as late:
+                said = late or await self._keeper.switch(held, False, None, Priority.OPERATOR, deadline)
+            if said.outcome is Outcome.ACKNOWLEDGED:
+                held.ended = None
+                return await self._end_pulse(output, deadline)
+            if opened is not None:
+                self._keeper.take(held)  # closed as soon as that can be, and told then
+            return said
+
+    async def _end_pulse(self, output: int, deadline: float) -> Acknowledgement:
+        """Where the panel cannot, it matters only while a pulse lasts that is known of."""
+        said = await self._state.driver.end_pulse(output, Priority.OPERATOR, deadline)
+        left = self._pulsing.get(output, 0.0) - self._context.clock.monotonic()
+        if said.outcome is Outcome.ACKNOWLEDGED:
+            self._pulsing.pop(output, None)
+        if said.outcome is not Outcome.REJECTED:
+            return said
+        return _DONE if left <= 0 else replace(said, message=f"{said.message}, in {left:.0f} s")
 
     def _deadline(self) -> float:
         return self._context.clock.monotonic() + PATIENCE_S
 
-    async def _denied(self, output: int, deadline: float) -> Acknowledgement | None:
+    @contextlib.asynccontextmanager
+    async def _turn(self, held: HeldOutput, deadline: float) -> AsyncIterator[Acknowledgement | None]:
+        """Have an output to oneself; what time profiles open there gives way. Gives why it is too late for that."""
+        held.awaited += 1
+        self._keeper.hurry()
+        late = None
+        try:
+            async with asyncio.timeout(max(0.0, deadline - self._context.clock.monotonic())):
+                await held.turn.acquire()
+        except TimeoutError:
+            late = _LATE
+        finally:
+            held.awaited -= 1
+        held.commanded = late is None
+        try:
+            yield late
+        finally:
+            if late is None:
+                held.commanded = False
+                held.turn.release()
+            self._keeper.wake()
+
+    def _is_door(self, output: int, key: str) -> bool:
+        place = (self._state.id, output, key)
+        return any((door.panel, door.output, item_key(DOOR, door.id)) == place for door in self._context.doors)
+
+    async def _denied(self, output: int, key: str, deadline: float) -> Acknowledgement | None:
         """Why nothing is sent: an address is no identity, and a panel that is away opens nothing later."""
         state = self._state
+        if not self._is_door(output, key):
+            return Acknowledgement(Outcome.NOT_SENT, None, Reason.DEPARTED, "the door has left the configuration")
         if not 0 <= output < state.driver.capabilities.outputs:
             return Acknowledgement(Outcome.REJECTED, None, Reason.NOT_REPRESENTABLE, f"the panel has no output {output}")
         if self._keeper.unit_is_open():
@@ -94,7 +153,10 @@ class CommandedOutputs:
         if self._keeper.is_known() and not state.retired and not self._keeper.stopping:
             return None
         state.driver.hasten()
-        failure = state.unreachable() or state.failure or AT_WORK
+        return self._unreachable()
+
+    def _unreachable(self) -> Acknowledgement:
+        failure = self._state.unreachable() or self._state.failure or AT_WORK
         return Acknowledgement(Outcome.NOT_SENT, None, failure.reason, failure.message)
 
     async def _meet(self, deadline: float) -> None:
@@ -106,32 +168,52 @@ class CommandedOutputs:
             async with asyncio.timeout(max(0.0, deadline - self._context.clock.monotonic())):
                 await self._met.wait()
 
-    async def _open(self, output: int, opening: Opening, deadline: float) -> Acknowledgement:
+    async def _open(self, output: int, opening: Opening, seconds: float, deadline: float) -> Acknowledgement:
+        """Open an output for some seconds from the moment at which the command leaves."""
         capabilities, settings = self._state.driver.capabilities, self._state.settings
         refused = refusal(capabilities, output, unattended=settings.allow_unattended_outputs)
         if refused is not None:
             return Acknowledgement(Outcome.REJECTED, None, Reason.NOT_REPRESENTABLE, refused[1])
         held = self._keeper.held(output) or HeldOutput(output, self._state, self._context)
-        before = None if held.is_over else held.opened
-        held.opened = opening if opening.again or before is None or before.until < opening.until else before
-        if not capabilities.output_deadman:
-            self._keeper.take(held)
-            failure = await self._keeper.mark(held)
+        async with self._turn(held, deadline) as late:
+            if late is not None or self._keeper.stopping:
+                return late or self._unreachable()
+            before = None if held.is_over else held.opened
+            held.opened = _joined(replace(opening, until=self._context.clock.monotonic() + seconds), before)
+            is_new = self._keeper.held(output) is None
+            self._keeper.take(held)  # what may be open against its time is closed, whatever becomes of the command
+            failure = None if capabilities.output_deadman else await self._keeper.mark(held)
             if failure is not None:
+                said = Acknowledgement(Outcome.NOT_SENT, None, failure.reason, failure.message)
+            else:
+                said = await self._switch_on(held, opening, before, seconds, deadline)
+            if said.outcome is not Outcome.ACKNOWLEDGED:
                 held.opened = before
-                return Acknowledgement(Outcome.NOT_SENT, None, failure.reason, failure.message)
-        async with held.turn:
-            said = await self._keeper.switch(held, True, self._lease(held, opening), Priority.OPERATOR, deadline)
-        if said.outcome is not Outcome.ACKNOWLEDGED:
-            held.opened = before
-        if said.outcome in (Outcome.ACKNOWLEDGED, Outcome.UNCONFIRMED):
-            self._keeper.take(held)  # what may be open against its time is closed
-        return said
+            if said.outcome not in _MAY_BE and is_new:
+                self._keeper.leave(held)
+            return said
 
-    def _lease(self, held: HeldOutput, opening: Opening) -> int | None:
-        """The whole time that it was opened for, where one lease is enough for that."""
+    async def _switch_on(
+        self, held: HeldOutput, opening: Opening, before: Opening | None, seconds: float, deadline: float
+    ) -> Acknowledgement:
+        """A lease that waits for the line is made out anew, so that it never outlasts the time."""
+        while True:
+            now = self._context.clock.monotonic()
+            held.opened = _joined(replace(opening, until=now + seconds), before)
+            lease = self._lease(held, seconds)
+            at_latest = deadline if lease is None or seconds < 1 else min(deadline, now + ON_ITS_WAY_S)
+            said = await self._keeper.switch(held, True, lease, Priority.OPERATOR, at_latest)
+            if said.reason is not Reason.DEADLINE_PASSED or self._context.clock.monotonic() >= deadline:
+                return said
+
+    def _lease(self, held: HeldOutput, seconds: float) -> int | None:
+        """The whole time that it is opened for, where one lease is enough for that."""
         lease, _ = held.lease()
-        if lease is None:
-            return None
-        asked = int(opening.until - self._context.clock.monotonic() + ON_ITS_WAY_S)
-        return max(1, lease, min(asked, self._state.settings.hold_lease_s))
+        return None if lease is None else max(1, lease, min(int(seconds), self._state.settings.hold_lease_s))
+
+
+def _joined(opening: Opening, before: Opening | None) -> Opening:
+    """What an output is opened by where it was opened `before`: a hold replaces it, a pulse shortens no hold."""
+    if opening.again or before is None:
+        return opening
+    return replace(opening, ended=before.ended) if before.until < opening.until else before

@@ -58,6 +58,12 @@ class HeldOutput:
         """A reading showed that it did not, and none has agreed since."""
         self.opened: Opening | None = None
         """What somebody commanded it to do, beside the profiles."""
+        self.ended: Callable[[Acknowledgement], None] | None = None
+        """Told once it is closed: what somebody opened is over, and its closing was not acknowledged yet."""
+        self.awaited = 0
+        """How many commands wait for their turn: they overtake what profiles open."""
+        self.commanded = False
+        """One of them is carried out."""
         self.turn = asyncio.Lock()
         """Held while it is switched."""
         self.commands = 0
@@ -105,7 +111,7 @@ class HeldOutput:
     def _is_opened(self) -> bool:
         if self.opened is None or self.is_over:
             return False
-        return self.seen is True or (self.opened.again and self.lease()[0] != 0)
+        return self.seen is True or self.commanded or (self.opened.again and self.lease()[0] != 0)
 
     def _profiles_want(self) -> bool:
         self._follow()

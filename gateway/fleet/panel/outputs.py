@@ -201,7 +201,8 @@ class OutputKeeper:
             self._state.identity.doubted()
 
     def _may_open(self, held: HeldOutput) -> bool:
-        return self.is_known() and not held.runs and not held.behind and held.wanted()
+        taken = held.awaited or held.commanded
+        return self.is_known() and not taken and not held.runs and not held.behind and held.wanted()
 
     def _release(self, waiting: Collection[tuple[Ticket, int]]) -> None:
         self._waiting, leaving = [each for each in self._waiting if each not in waiting], self._waiting
@@ -315,7 +316,7 @@ class OutputKeeper:
         return failure
 
     def _opens_what_shall_close(self) -> bool:
-        return any(held.opening and not held.wanted() for held in self._held.values())
+        return any(held.opening and (held.awaited or not held.wanted()) for held in self._held.values())
 
     async def _leisurely(self) -> Failure | None:
         await self._work_out()
@@ -380,7 +381,7 @@ class OutputKeeper:
             if number not in self._held and self.refusal(number) is None:
                 self._held[number] = HeldOutput(number, self._state, self._context)
         for number, held in list(self._held.items()):
-            if held.is_over and held.is_off:
+            if held.is_off and (held.is_over or held.ended is not None):
                 self._ended(held, Acknowledgement(Outcome.ACKNOWLEDGED))
             if number not in bound and held.opened is None and held.is_off and number not in self._marks.outputs:
                 del self._held[number]
@@ -408,6 +409,8 @@ class OutputKeeper:
         """Switch or prolong, for how long is worked out as soon as it is this output's turn."""
         async with held.turn:
             lease, deadline = held.lease() if on else (None, None)
+            if on and held.seen and not held.due(wanted=True):
+                return None  # somebody's command has just done so
             if lease == 0 or (on and not held.wanted()):
                 return Failure(Reason.DEADLINE_PASSED, "it closes before a lease would end")
             priority = Priority.GRANT if held.opening else Priority.REVOCATION
@@ -420,20 +423,34 @@ class OutputKeeper:
 
     @staticmethod
     def _ended(held: HeldOutput, said: Acknowledgement) -> None:
-        """What somebody opened is over."""
+        """What somebody opened is over: told at the first attempt to close it, and again when it is closed."""
         opened, held.opened = held.opened, None
-        if opened is not None:
-            opened.ended(said)
+        ended = held.ended if opened is None else opened.ended
+        if ended is None:
+            return
+        done = said.outcome is Outcome.ACKNOWLEDGED
+        held.ended = None if done else ended
+        if done or opened is not None:
+            ended(said)
 
     @property
     def stopping(self) -> bool:
         """Nothing is looked after any more."""
         return self._stopping
 
+    def hurry(self) -> None:
+        """Somebody waits for the turn of an output."""
+        self._hurry.set()
+
     def take(self, held: HeldOutput) -> None:
         """Look after an output that somebody opened, until it is off."""
         self._held[held.number] = held
         self._rouse()
+
+    def leave(self, held: HeldOutput) -> None:
+        """Nothing was sent to an output that nobody held before."""
+        if held.number not in self._marks.outputs and held.number not in self._state.outputs:
+            self._held.pop(held.number, None)
 
     async def mark(self, held: HeldOutput) -> Failure | None:
         """What it is kept for is durable."""
