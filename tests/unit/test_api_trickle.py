@@ -73,7 +73,7 @@ async def test_a_header_that_trickles_is_cut_off_after_its_time(
 async def test_a_login_that_trickles_is_cut_off_after_its_time(
     monkeypatch: pytest.MonkeyPatch, head: bytes, first: bytes, drop: bytes
 ) -> None:
-    monkeypatch.setattr("gateway.api.auth._LOGIN_S", HEADER_S)
+    monkeypatch.setattr("gateway.api.logins._LOGIN_S", HEADER_S)
     async with api_server() as api:
         start = b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n" + first
         took, answer = await _trickle(api, start, drop)
