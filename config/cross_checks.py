@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
+from config import tls
 from config.door_checks import doors
 from config.findings import Finding
 from config.nearest import did_you_mean
@@ -35,6 +36,7 @@ def cross_checks(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
     """`models`: known panel models by name; None: not known, models are not checked."""
     panels = _known_panels(raw, models)
     yield from _site(raw)
+    yield from tls.findings(raw.get("http"))
     yield from _users(raw)
     yield from _api_keys(raw)
     yield from _lines(raw)

@@ -103,18 +103,22 @@ def _placed(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
         raw = {**raw, "store": {**store, "path": _joined(folder, store.get("path", default))}}
     if isinstance(raw.get("site"), dict) and "models_dir" in raw["site"]:
         raw = {**raw, "site": {**raw["site"], "models_dir": _joined(folder, raw["site"]["models_dir"])}}
+    http = raw.get("http")
+    if isinstance(http, dict) and "tls" in http:
+        own = _file_placed(_file_placed(http["tls"], "certificate", folder), "key", folder)
+        raw = {**raw, "http": {**http, "tls": own}}
     if isinstance(raw.get("users"), list):
-        raw = {**raw, "users": [_secret_placed(user, "password_file", folder) for user in raw["users"]]}
+        raw = {**raw, "users": [_file_placed(user, "password_file", folder) for user in raw["users"]]}
     if isinstance(raw.get("webhooks"), list):
-        raw = {**raw, "webhooks": [_secret_placed(each, "secret_file", folder) for each in raw["webhooks"]]}
+        raw = {**raw, "webhooks": [_file_placed(each, "secret_file", folder) for each in raw["webhooks"]]}
     if "manager" in raw:
-        raw = {**raw, "manager": _secret_placed(raw["manager"], "password_file", folder)}
+        raw = {**raw, "manager": _file_placed(raw["manager"], "password_file", folder)}
     if isinstance(raw.get("lines"), list):
         raw = {**raw, "lines": [_line_placed(line, folder) for line in raw["lines"]]}
     return raw
 
 
-def _secret_placed(table: Any, key: str, folder: Path) -> Any:
+def _file_placed(table: Any, key: str, folder: Path) -> Any:
     if isinstance(table, dict) and key in table:
         return {**table, key: _joined(folder, table[key])}
     return table

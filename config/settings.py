@@ -54,6 +54,9 @@ def _ipv4(text: str) -> str:
     return str(IPv4Address(text))
 
 
+_THIS_MACHINE = ("127.0.0.0/8", "::1/128")
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -75,9 +78,22 @@ class SiteSettings(_Settings):
     models_dir: Path | None = None
 
 
+class TlsSettings(_Settings):
+    """PEM files. `certificate`: those of its authorities follow it, where there are any."""
+
+    certificate: Path
+    key: Path
+
+
 class HttpSettings(_Settings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
+    tls: TlsSettings | None = None
+    """What `port` speaks TLS with; absent: it speaks plain HTTP."""
+    plain_port: int | None = Field(None, ge=0, le=65535)
+    """A port for plain HTTP beside TLS."""
+    allow: tuple[Network, ...] | None = None
+    """Who may speak plain HTTP; absent: everybody, and with TLS this machine alone."""
     deadline_ms: int = Field(10_000, ge=1, le=600_000)
     max_body: int = Field(16 * 1024 * 1024, ge=1)
     origins: tuple[Origin, ...] = ()
@@ -89,6 +105,11 @@ class HttpSettings(_Settings):
     max_connections: int = Field(1000, ge=32, le=1_000_000)
     max_connections_per_address: int = Field(100, ge=1)
     """Loopback and trusted proxies are counted by the total only."""
+
+    @property
+    def may_speak_plainly(self) -> tuple[str, ...] | None:
+        """The networks from which plain HTTP is answered; None: all."""
+        return _THIS_MACHINE if self.allow is None and self.tls is not None else self.allow
 
 
 class StoreSettings(_Settings):

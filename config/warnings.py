@@ -27,6 +27,9 @@ def warnings_of(settings: Settings, file: Path) -> Iterator[Finding]:
         yield Finding("users", "there are none: nobody can log in")
     for index, user in enumerate(settings.users):
         yield from _user(f"users[{index}]", user, settings, file)
+    tls = settings.http.tls
+    if tls is not None and tls.key.stat().st_mode & stat.S_IROTH:
+        yield Finding("http.tls.key", f"every user of this machine may read {tls.key}: chmod o-r")
     yield from _store(settings.store.path)
     if not settings.lines:
         yield Finding("lines", "there are none: no panel is reached")

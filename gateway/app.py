@@ -17,6 +17,7 @@ from aiohttp import web
 from config.loader import ConfigurationError, load_settings
 from config.panel_model import ModelError, PanelModel, load_models
 from config.settings import HttpSettings, LineSettings, Settings
+from config.tls import BadPair, read_pair
 from drivers.bus.statistics import LineStatistics
 from drivers.clock import HostClock, SystemClock
 from drivers.factory import BuildLine, build_line
@@ -24,6 +25,7 @@ from gateway.access.doors import Doors
 from gateway.api.connections import Limits
 from gateway.api.inert import InertSettings
 from gateway.api.known_addresses import FACT, KnownAddresses
+from gateway.api.listening import CannotListen, Listeners
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
@@ -86,21 +88,20 @@ def fleet_options(settings: Settings, released_at: float = RELEASED_AT) -> Fleet
 
 def changed_beyond_reload(old: Settings, new: Settings) -> tuple[str, ...]:
     """What a reload cannot change, one `key.path: what` each."""
-    return tuple(
-        f"{section}.{key}: needs a restart"
+    changed = [
+        (section, key)
         for section in ("http", "store")
         for key, value in getattr(new, section)
         if value != getattr(getattr(old, section), key)
-    )
+    ]
+    if None not in (old.http.tls, new.http.tls) and ("http", "tls") in changed:
+        changed.remove(("http", "tls"))  # another certificate is read, see _read_again
+    return tuple(f"{section}.{key}: needs a restart" for section, key in changed)
 
 
 def _line_view(line: LineSettings, seen: LineStatistics) -> dict[str, object]:
     units = [{"unit": p.unit, "panel": p.id, **asdict(seen.units[p.unit])} for p in line.panels if p.unit in seen.units]
     return {"id": line.id, "kind": line.kind, **asdict(seen.line), "units": units}
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Gateway:
@@ -135,7 +136,7 @@ class Gateway:
         except (StoreDamaged, StoreNewer) as error:
             path = self._settings.store.path
             raise StoreRefused(str(error) if str(path) in str(error) else f"{path}: {error}") from error
-        except (StoreError, OSError, ModelError) as error:
+        except (StoreError, OSError, ModelError, BadPair, CannotListen) as error:
             raise CannotStart(str(error)) from error
 
     async def _start(self) -> str:
@@ -185,22 +186,25 @@ class Gateway:
         self._site = Site(self._fleet, self._clock, self._build)
         self._stack.push_async_callback(lambda: self._site.stop(self._left()))
         self._stack.push_async_callback(lambda: self._fleet.stop(self._left() - WIRES_S))
-        listening, local = await self._bind()
+        local = await self._bind()
         await self._site.apply(settings.lines, self._models(settings))
         await self._fleet.start()
         await self._receivers.apply(settings.webhooks)
         await self._receivers.manage(self._manager.current())
         self._beside.spawn(keeper.run(), "known addresses")
         self._beside.spawn(self._problems.run(), "problems")
-        await listening.start_serving()
+        await self._listening.start_serving(_QUEUE)
         if local is not None:
             await local.start_serving()
-        for each in listening.sockets:
-            with each.dup() as own:  # asyncio uses the backlog as the number of connections to accept at once, too
-                own.listen(_QUEUE)
         self._bound = True
-        host, port = listening.sockets[0].getsockname()[:2]
-        return _url(host, port)
+        for plain in self.urls[1:]:
+            _log.info("plain http beside tls", extra={"url": plain})
+        return self.urls[0]
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where it listens; the first is for clients, the others are beside it."""
+        return self._listening.urls
 
     async def _end_journal(self) -> None:
         """What was told until now is made durable."""
@@ -216,7 +220,7 @@ class Gateway:
     async def _keep(self, key: str, value: str) -> None:
         await self._put_or_drop(key, value)
 
-    async def _bind(self) -> tuple[asyncio.Server, asyncio.Server | None]:
+    async def _bind(self) -> asyncio.Server | None:
         """The port and the local socket are taken before a line is opened; nobody is answered yet. Raises CannotStart."""
         self._app = build_app(
             ApiServices(
@@ -250,14 +254,11 @@ class Gateway:
         await runner.setup()
         server = runner.server
         assert server is not None, "setup() makes it"
-        try:
-            listening = await asyncio.get_running_loop().create_server(
-                server, http.host, http.port, backlog=descriptors.ACCEPTED_AT_ONCE, start_serving=False
-            )
-        except OSError as error:
-            raise CannotStart(f"http: cannot listen at {http.host}:{http.port}: {error.strerror}") from error
-        self._stack.callback(self._unbind, listening)
-        return listening, await self._bind_locally(server)
+        tls = None if http.tls is None else read_pair(http.tls.certificate, http.tls.key)
+        self._listening = Listeners(server, http, tls, descriptors.ACCEPTED_AT_ONCE)
+        await self._listening.bind()
+        self._stack.callback(self._unbind)
+        return await self._bind_locally(server)
 
     async def _bind_locally(self, server: web.Server) -> asyncio.Server | None:
         """None where there can be no such socket: what the site is for works without the command line."""
@@ -272,9 +273,9 @@ class Gateway:
         self._stack.callback(listening.close)
         return listening
 
-    def _unbind(self, listening: asyncio.Server) -> None:
+    def _unbind(self) -> None:
         self._bound = False
-        listening.close()
+        self._listening.close()
 
     async def stop(self) -> None:
         """Stop: no new requests, no new exchanges; what is on the wires is finished, then the last state is stored."""
@@ -348,13 +349,19 @@ class Gateway:
             refused = changed_beyond_reload(self._file, wanted)
             if refused:
                 return ReloadReport(False, mistakes=refused)
+            tls = wanted.http.tls
+            pair = None if tls is None else await in_a_thread(lambda: read_pair(tls.certificate, tls.key), "certificate")
             reconfigure(self._app, wanted)
         except (ConfigurationError, ModelError) as error:
             return ReloadReport(False, mistakes=error.mistakes)
+        except BadPair as error:
+            return ReloadReport(False, mistakes=(str(error),))
         except OSError as error:
             return ReloadReport(False, mistakes=(f"users: {error}",))
         self._file = wanted
-        return ReloadReport(True, changes=await self._apply(wanted.model_copy(update={"http": self._settings.http}), models))
+        certified = ("certificate changed",) if pair is not None and self._listening.change(pair) else ()
+        changes = await self._apply(wanted.model_copy(update={"http": self._settings.http}), models)
+        return ReloadReport(True, changes=certified + changes)
 
     async def _apply(self, wanted: Settings, models: Mapping[str, PanelModel]) -> tuple[str, ...]:
         old, self._settings = self._settings, wanted

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Self
 
 Address = IPv4Address | IPv6Address
 
@@ -37,19 +38,26 @@ def network_of(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Proxies:
-    """The proxies whose forwarding headers are believed."""
-
+class Networks:
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Proxies:
+    def of(cls, texts: Iterable[str]) -> Self:
         """Raises ValueError for what is neither an address nor a network."""
         return cls(tuple(ip_network(text) for text in texts))
 
-    def trusts(self, peer: str) -> bool:
+    def __contains__(self, peer: str) -> bool:
         address = parse_address(peer)
         return address is not None and any(address in network for network in self.networks)
+
+
+class Proxies(Networks):
+    """The proxies whose forwarding headers are believed."""
+
+    __slots__ = ()
+
+    def trusts(self, peer: str) -> bool:
+        return peer in self
 
     def client_of(self, peer: str, forwarded_for: Sequence[str]) -> str:
         """The address that the request came from: the last one in `X-Forwarded-For` that is not a trusted proxy's."""

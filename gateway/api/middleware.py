@@ -12,9 +12,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from drivers.trace import request_id
-from gateway.api.addresses import Proxies
+from gateway.api.addresses import Networks, Proxies
 from gateway.api.bodies import release
 from gateway.api.errors import ApiError
+from gateway.api.operators import is_local
 from gateway.api.origins import Sender, Sites, credentials_of
 from gateway.api.services import SERVICES
 
@@ -28,6 +29,8 @@ IS_SECURE = web.RequestKey("is_secure", bool)
 """Whether the client speaks TLS, with the gateway or with a trusted proxy."""
 PROXIES = web.AppKey("proxies", Proxies)
 SITES = web.AppKey("sites", Sites)
+PLAIN = web.AppKey("plain", Networks)
+"""Who may speak plain HTTP, where not everybody may."""
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _logger = logging.getLogger("gateway.api.access")
 
@@ -94,7 +97,12 @@ async def recorded(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def acceptable(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuses requests that other sites' pages make browsers send, and compressed bodies: they are far larger than they look."""
+    """Refuses plain HTTP from where it is not allowed, requests that other sites' pages make browsers send, and compressed
+    bodies: they are far larger than they look.
+    """
+    allowed = request.app.get(PLAIN)
+    if allowed is not None and _is_plain(request) and (request.remote or "") not in allowed:
+        raise ApiError(403, "this address has to use https: plain HTTP is for others ([http] allow)")
     reason = request.app[SITES].refusal(request[SENDER])
     if reason is not None:
         raise ApiError(403, reason)
@@ -104,6 +112,10 @@ async def acceptable(request: web.Request, handler: Handler) -> web.StreamRespon
             415, "Content-Encoding: compressed bodies are not accepted (identity only)", headers={"Accept-Encoding": "identity"}
         )
     return await handler(request)
+
+
+def _is_plain(request: web.Request) -> bool:
+    return not request.secure and request.transport is not None and not is_local(request.transport)
 
 
 class WithoutTraffic(logging.Filter):

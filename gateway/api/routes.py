@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from gateway.api.addresses import Proxies
+from gateway.api.addresses import Networks, Proxies
 from gateway.api.auth import PASSWORDS, SESSIONS, THROTTLE, guarded
 from gateway.api.bodies import IN_WORK, ROOM, Room, expected
 from gateway.api.connections import Connections, Limits
@@ -14,7 +14,7 @@ from gateway.api.errors import errors_as_json
 from gateway.api.events import CHUNKS, Chunks
 from gateway.api.live import LIVE, live_of
 from gateway.api.logins import LOGINS, ToldLogins
-from gateway.api.middleware import PROXIES, SITES, acceptable, identified, recorded, server_logger
+from gateway.api.middleware import PLAIN, PROXIES, SITES, acceptable, identified, recorded, server_logger
 from gateway.api.openapi import DOCUMENT, Document, Served
 from gateway.api.origins import Sites
 from gateway.api.own_routes import own_routes
@@ -40,6 +40,8 @@ def build_app(services: ApiServices) -> web.Application:
     app[SERVICES] = services
     app[PROXIES] = Proxies.of(http.trusted_proxies)
     app[SITES] = Sites(http.origins, http.hosts)
+    if http.may_speak_plainly is not None:
+        app[PLAIN] = Networks.of(http.may_speak_plainly)
     app[THROTTLE] = Throttle(services.clock, services.known_addresses)
     app[ROOM] = Room(max(IN_WORK, http.max_body))
     app[READING] = ReadingProcess()

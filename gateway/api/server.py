@@ -103,14 +103,30 @@ class Protocol(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
+        if self.place is not None or self.takes_place(transport):
+            transport.max_size = _READ_AT_ONCE  # type: ignore[attr-defined]
+            super().connection_made(transport)
+            self._wait_for_turn()
+
+    def takes_place(self, transport: asyncio.Transport) -> bool:
+        """Take a place for a new connection; False: there was none, so it is closed."""
         self.place = self._place_for(transport)
         if self.place is None:
             transport.abort()
         else:
-            transport.max_size = _READ_AT_ONCE  # type: ignore[attr-defined]
             _give_up_who_takes_nothing(transport)
-            super().connection_made(transport)
-            self._wait_for_turn()
+        return self.place is not None
+
+    def gives_place_back(self) -> None:
+        if self.place is not None:
+            self._reception.connections.gone(self.place)
+
+    def in_turn(self, go: Callable[[], bool]) -> None:
+        """Call `go` at once for addresses that somebody has logged in from, and in their turn for all others."""
+        if self._reception.knows(self._address) or self._reception.proxies.trusts(self._address):
+            go()
+        else:
+            self._reception.turns.wait(self._address, go)
 
     def _place_for(self, transport: asyncio.Transport) -> Connection | None:
         """An operator has a place beside all others, however many there are."""
@@ -143,8 +159,7 @@ class Protocol(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._end_header()
-        if self.place is not None:
-            self._reception.connections.gone(self.place)
+        self.gives_place_back()
         task, waiting = self._task_handler, self._messages
         super().connection_lost(exc)
         # Pipelined requests refer to this object, and it refers to them: the cycle is broken here.
@@ -198,7 +213,8 @@ class Protocol(web.RequestHandler):
             self._reception.connections.ends(self.place)
         if self.transport is not None and not request.content.is_eof():
             with contextlib.suppress(OSError):  # it may have closed already
-                self.transport.write_eof()
+                if self.transport.can_write_eof():  # TLS cannot
+                    self.transport.write_eof()
             await drop(request.content, _MOST_DROPPED, _DROP_S)
         else:
             self._wait_for_turn()

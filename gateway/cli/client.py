@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class Running:
 
     settings: Settings
     url: str | None
+    ca: Path | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -83,6 +85,9 @@ class Running:
             if response.status >= 400:
                 raise Mistakes(self._refused(response))
             yield response
+        except ssl.SSLCertVerificationError as error:
+            why = f"its certificate is not trusted: {error.verify_message.rstrip('.')}; --ca FILE names one that is"
+            raise Mistakes([f"{self.place}: {why}"]) from error
         except TimeoutError as error:
             raise Mistakes([f"{self.place}: no answer within {_TIMEOUT_S:g} s"]) from error
         except (OSError, HTTPException, ValueError) as error:
@@ -114,13 +119,23 @@ class Running:
         if self.url is None:
             return _Local(_local_place(self.settings)), {}
         scheme, _, place = self.url.partition("://")
-        kind = HTTPSConnection if scheme == "https" else HTTPConnection
-        return kind(place, timeout=_TIMEOUT_S), credentials(self.settings)
+        if scheme == "https":
+            return HTTPSConnection(place, timeout=_TIMEOUT_S, context=_trusting(self.ca)), credentials(self.settings)
+        return HTTPConnection(place, timeout=_TIMEOUT_S), credentials(self.settings)
 
 
 def running(asked: Asked) -> Running:
     """Raises Mistakes where the configuration has some."""
-    return Running(read_settings(asked.config), asked.url)
+    return Running(read_settings(asked.config), asked.url, asked.ca)
+
+
+def _trusting(ca: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except ssl.SSLError as error:
+        raise Mistakes([f"--ca: {ca} holds no certificate in PEM"]) from error
+    except OSError as error:
+        raise Mistakes([f"--ca: {ca}: {error.strerror}"]) from error
 
 
 def _decoded(body: bytes) -> Any:

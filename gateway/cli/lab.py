@@ -94,8 +94,8 @@ def run_simulated(
     control_port: int,
 ) -> int:
     """`missing`: the panels whose model has no simulator, one sentence each. Raises Mistakes."""
-    # Panels know nobody: passwords that are not there yet are the gateway's business.
-    settings = read_settings(config, leave_out=("users",))
+    # Panels know nobody: passwords and certificates that are not there yet are the gateway's business.
+    settings = read_settings(config, leave_out=("users", "http"))
     if lacking := missing(settings):
         raise Mistakes([f"{config}: {panel}" for panel in lacking])
     return _run(simulate(settings, partial(make, control_port=control_port)))

@@ -18,7 +18,7 @@ ENVIRONMENT = "PANEL_GATEWAY_CONFIG"
 INSTALLED = Path("/etc/panel-gateway/panel-gateway.toml")
 _LEVEL = "panel-gateway.log-level"
 _LAST_UNIT = 247
-_WITH_VALUE = ("--config", "--url")
+_WITH_VALUE = ("--config", "--url", "--ca")
 P = ParamSpec("P")
 Decorated = Callable[..., int]
 
@@ -124,11 +124,13 @@ FILE = click.Path(path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is told to each command that asks the running gateway. `url` None: its socket on this machine."""
+    """What is told to each command that asks the running gateway. `url` None: its socket on this machine; `ca`: a file with the
+    certificates that are trusted there, in place of this machine's."""
 
     config: Path
     url: str | None
     as_json: bool
+    ca: Path | None = None
 
 
 def _which(ctx: click.Context, _: click.Parameter, given: Path | None) -> Path:
@@ -190,6 +192,9 @@ url = click.option(
     metavar="URL",
     help="Ask over HTTP, with $PANEL_GATEWAY_API_KEY or as the first user, in place of the socket on this machine.",
 )
+ca = click.option(
+    "--ca", type=FILE, metavar="FILE", help="With an https URL: the certificate to trust, in place of this machine's."
+)
 log_level = click.option(
     "--log-level",
     type=OneOf(("debug", "info", "warning", "error")),
@@ -212,10 +217,11 @@ def asking(function: Callable[Concatenate[Asked, P], int]) -> Decorated:
 
     @config
     @url
+    @ca
     @as_json
     @wraps(function)
-    def asked(config: Path, url: str | None, as_json: bool, *args: P.args, **rest: P.kwargs) -> int:
-        return function(Asked(config, url, as_json), *args, **rest)
+    def asked(config: Path, url: str | None, ca: Path | None, as_json: bool, *args: P.args, **rest: P.kwargs) -> int:
+        return function(Asked(config, url, as_json, ca), *args, **rest)
 
     return asked
 

@@ -49,7 +49,7 @@ class Found:
 
 def scan(config: Path | None, line: str, units: range, *, as_json: bool) -> int:
     """`line`: the id of a line of `config`, a serial port, HOST:PORT, or uhppote:HOST. Status 1 where nobody answers."""
-    settings = None if config is None else read_settings(config, leave_out=("users",))
+    settings = None if config is None else read_settings(config, leave_out=("users", "http"))
     lines = () if settings is None else settings.lines
     controllers = line_of(line, lines)
     if controllers is not None:

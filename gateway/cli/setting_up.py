@@ -1,4 +1,4 @@
-"""`panel-gateway init`: asks for what a site needs, and writes a configuration that `check` accepts and a password file."""
+"""`panel-gateway init`: asks for what a site needs, and writes a configuration that `check` accepts, and its secrets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import grp
 import os
 import re
+import socket
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import available_timezones
 
@@ -21,6 +22,7 @@ from config.panel_model import load_models
 from config.settings import NAME, AnyModbusLine, ModbusRtuLine
 from config.toml import quoted
 from drivers.clock import SystemClock
+from gateway.cli.certificates import made_pair, name_mistake, split
 from gateway.cli.output import Mistakes, say
 from gateway.cli.ports import serial_ports
 from gateway.cli.scanning import Found, candidates_of, how, scanned
@@ -54,20 +56,26 @@ class Answers:
     user: str
     password_file: str
     lines: tuple[Line, ...] = field(default=())
+    tls: tuple[str, str] | None = None
+    """The files of a certificate and of its key."""
 
 
 def init(output: Path) -> int:
     """Raises Mistakes where nobody is there to ask, or the file is there already."""
     if not sys.stdin.isatty():
         raise Mistakes(["this asks questions: run it on a terminal"])
-    secret = output.with_name("admin.password")
-    for path in (output, secret):
+    secret, certificate, key = (output.with_name(name) for name in ("admin.password", "tls.pem", "tls.key"))
+    for path in (output, secret, certificate, key):
         if path.exists():
             raise Mistakes([f"{path}: is there already; move it away, or choose another --output"])
     answers = _asked(secret.name)
     password = click.prompt(f"Password of {answers.user}", hide_input=True, confirmation_prompt=True)
+    files = {secret: f"{password}\n"}
+    if names := _names_for_tls():
+        files[certificate], files[key] = made_pair(names)
+        answers = replace(answers, tls=(certificate.name, key.name))
     try:
-        for path, text in ((secret, f"{password}\n"), (output, configuration(answers))):
+        for path, text in (*files.items(), (output, configuration(answers))):
             _written(path, text)
     except OSError as error:
         raise Mistakes([f"{error.filename}: {error.strerror}"]) from error
@@ -78,6 +86,8 @@ def init(output: Path) -> int:
     say(f"{output}: written, and it has no mistakes")
     for warning in warnings:
         say(f"  warning: {warning}")
+    if answers.tls:
+        say(f"{certificate}: for browsers and for --ca; {key}: its key, not readable by everybody")
     say(f"{secret}: the password of {answers.user}, not readable by everybody\nnext: panel-gateway serve --config {output}")
     return 0
 
@@ -106,6 +116,14 @@ def _asked(password_file: str) -> Answers:
         lines.append(_line(place, len(lines)))
     user = click.prompt("First user of the HTTP surface", default="admin")
     return Answers(site, zone, user, password_file, tuple(lines))
+
+
+def _names_for_tls() -> list[str]:
+    """The names in the certificate to make; none: plain HTTP."""
+    if not click.confirm("Serve HTTPS, with a certificate that is made now", default=False):
+        return []
+    here = f"{socket.gethostname()},localhost,127.0.0.1"
+    return split(_until_right("Names and addresses by which it is reached", here, name_mistake))
 
 
 def _until_right(question: str, default: str, mistake: Callable[[str], str | None]) -> str:
@@ -181,6 +199,9 @@ def _text(answers: Answers) -> Iterator[str]:
     yield "# Written by `panel-gateway init`. `panel-gateway check` names every mistake, config/README.md describes every key."
     yield f"\n[site]\nname = {quoted(answers.site)}\ntimezone = {quoted(answers.zone)}"
     yield '\n[http]\nhost = "127.0.0.1"                   # "0.0.0.0": other machines may ask, too\nport = 8080'
+    if answers.tls is not None:
+        certificate, key = map(quoted, answers.tls)
+        yield f"\n[http.tls]                            # the port above speaks TLS\ncertificate = {certificate}\nkey = {key}"
     yield '\n[store]\npath = "panel-gateway.db"           # beside this file; keep backups: `panel-gateway backup FILE`'
     yield f"\n[[users]]\nname = {quoted(answers.user)}\npassword_file = {quoted(answers.password_file)}"
     for each in answers.lines:

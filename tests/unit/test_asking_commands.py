@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from config.api_keys import key_hash, new_key
 from config.loader import load_settings
 from drivers.clock import SystemClock
 from gateway.__main__ import main
 from gateway.app import Gateway
 from gateway.ops import logs
 
+TLS = Path(__file__).parents[1] / "vectors" / "tls"
 SITE = """
 [http]
 port = 0
@@ -156,3 +158,21 @@ async def test_a_wrong_password_and_an_absent_gateway_are_told(site: Path, typed
         assert await typed("status", "--url", url) == (1, "", "users: the configuration has no user to log in as\n")
     status, _, err = await typed("reload")
     assert (status, err.startswith(f"{site.parent}/store.db: no gateway of this store answers (")) == (1, True)
+
+
+async def test_a_command_asks_by_tls_and_only_whom_it_trusts(site: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = new_key()
+    with site.open("a") as file:
+        file.write(f'[http.tls]\ncertificate = "{TLS}/first.pem"\nkey = "{TLS}/first.key"\n')
+        file.write(f'[[api_keys]]\nname = "script"\nhash = "{key_hash(key)}"\nrole = "viewer"\n')
+    monkeypatch.setenv("PANEL_GATEWAY_API_KEY", key)
+    async with serving(site) as url:
+        status, out, _ = await typed("status", "--json", "--url", url, "--ca", f"{TLS}/first.pem")
+        assert (status, json.loads(out)["panels"][0]["id"]) == (0, "door")
+        for more in ((), ("--ca", f"{TLS}/second.pem")):
+            status, _, err = await typed("status", "--url", url, *more)
+            assert (status, "its certificate is not trusted: " in err) == (1, True)
+        status, _, err = await typed("status", "--url", url, "--ca", f"{TLS}/first.key")
+        assert (status, err) == (1, f"--ca: {TLS}/first.key holds no certificate in PEM\n")
+        status, _, err = await typed("reload", "--url", url, "--ca", f"{TLS}/first.pem")
+        assert (status, err) == (1, f"{url}: Administrator rights required\n")

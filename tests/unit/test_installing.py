@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,9 +14,12 @@ import pytest
 
 from config.loader import load_settings
 from gateway.__main__ import main
+from gateway.cli.certificates import made_pair, name_mistake
+from gateway.cli.output import Mistakes
 from gateway.cli.ports import serial_ports
 from gateway.cli.setting_up import Answers, configuration
 from simulators.site import SimulatedSite
+from tests.support.skips import tool
 from tests.support.terminal import on_a_terminal
 
 SITE = """
@@ -104,6 +108,7 @@ def test_ports_have_the_names_that_they_keep(tmp_path: Path) -> None:
 
 
 async def test_a_first_configuration_is_asked_for_and_right(site: SimulatedSite, tmp_path: Path) -> None:
+    tool("openssl", "openssl")
     output = tmp_path / "new" / "panel-gateway.toml"
     output.parent.mkdir()
     answers = [
@@ -120,6 +125,9 @@ async def test_a_first_configuration_is_asked_for_and_right(site: SimulatedSite,
         ("First user", ""),
         ("Password of admin", "a long word"),
         ("Repeat for confirmation", "a long word"),
+        ("Serve HTTPS", "y"),
+        ("Names and addresses", "a b"),
+        ("expected host names", "localhost, 127.0.0.1"),
     ]
     status, shown = await asyncio.to_thread(on_a_terminal, "init", "--output", str(output), answers=answers)
     assert status == 0, shown
@@ -127,6 +135,10 @@ async def test_a_first_configuration_is_asked_for_and_right(site: SimulatedSite,
     assert (settings.site.name, settings.site.timezone) == ('The "old" mill', "Europe/Kyiv")
     (panel,) = settings.lines[0].panels
     assert (panel.id, panel.model, panel.unit) == ("front-door", "open-access-panel", 2)
+    assert settings.http.tls is not None
+    trusting = ssl.create_default_context(cafile=settings.http.tls.certificate)
+    assert len(trusting.get_ca_certs()) == 0, "it may sign no others"
+    assert not stat.S_IMODE(os.stat(settings.http.tls.key).st_mode) & 0o137
     secret = output.with_name("admin.password")
     assert secret.read_text() == "a long word\n"
     assert not stat.S_IMODE(os.stat(secret).st_mode) & 0o137
@@ -146,3 +158,23 @@ def test_any_name_of_a_site_is_written_so_that_it_reads_back(tmp_path: Path, nam
     (tmp_path / "p").write_text("x")
     path.write_text(configuration(Answers(name, "UTC", "admin", "p")))
     assert load_settings(path).site.name == name
+
+
+def test_a_certificate_without_openssl_is_told_to_need_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Mistakes, match="apt-get install openssl"):
+        made_pair(["localhost"])
+
+
+@pytest.mark.parametrize(
+    ("names", "mistake"),
+    [
+        ("gate.example, 192.0.2.7,fd00::7", None),
+        ("", "expected at least one"),
+        ("gate.example\n[x]", "expected host names and addresses, got 'gate.example\\n[x]'"),
+        ("a,DNS:b", "expected host names and addresses, got 'DNS:b'"),
+        ("*.example", "expected host names and addresses, got '*.example'"),
+    ],
+)
+def test_the_names_of_a_certificate_are_names(names: str, mistake: str | None) -> None:
+    assert name_mistake(names) == mistake

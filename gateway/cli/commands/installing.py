@@ -39,7 +39,10 @@ def scan(config: Path | None, as_json: bool, line: str, units: range) -> int:
     "--output", type=options.FILE, default="panel-gateway.toml", show_default=True, metavar="FILE", help="What to write."
 )
 def init(output: Path) -> int:
-    """Ask for the site, its lines and panels and a first user, and write a configuration with comments and a password file."""
+    """Ask for the site, its lines and panels and a first user, and write a configuration with comments and a password file.
+
+    On request with a certificate that signs itself, for HTTPS.
+    """
     from gateway.cli import setting_up
 
     return setting_up.init(output)

@@ -41,11 +41,12 @@ def restore(config: Path, copy: Path) -> int:
 @command("trust-store", "trust-store")
 @options.config
 @options.url
-def trust_store(config: Path, url: str | None) -> int:
+@options.ca
+def trust_store(config: Path, url: str | None, ca: Path | None) -> int:
     """Trust a store that is older than its mark, as it is."""
     from gateway.cli import store
 
-    return store.trust_store(Asked(config, url, as_json=False))
+    return store.trust_store(Asked(config, url, as_json=False, ca=ca))
 
 
 @command("trust-clock", "trust-clock", "trust-clock --yes")
