@@ -132,16 +132,13 @@ class EventSite:
 
     async def admit(self, *people: int) -> None:
         """They may come in, from the answer on."""
-        bodies = [
-            {
-                "link_id": link(100 + number),
-                "identifier_owner": {"name": f"person {number}", "type": "owner"},
-                "identifier_type": "card",
-                "identifier_number": str(number),
-                "lock": "first",
-            }
-            for number in people
-        ]
+        await self._ask([_body(100 + number, number, number) for number in people])
+
+    async def pass_on(self, before: int, person: int, number: int) -> None:
+        """What was asked for person `before` is asked for another one, with a card of this number."""
+        await self._ask([_body(100 + before, person, number)])
+
+    async def _ask(self, bodies: Sequence[object]) -> None:
         await self.fleet.upsert([read_identifier(body, {}, "item") for body in bodies])
 
     async def dismiss(self, *people: int) -> None:
@@ -155,3 +152,13 @@ class EventSite:
         sequence = next(event["sequence"] for event in reversed(logged) if event["kind"] in (1, 2))
         self.shown.append(Shown(self.panel.serial, sequence, granted, f"person {number}"))
         return granted
+
+
+def _body(link_id: int, person: int, number: int) -> object:
+    return {
+        "link_id": link(link_id),
+        "identifier_owner": {"name": f"person {person}", "type": "owner"},
+        "identifier_type": "card",
+        "identifier_number": str(number),
+        "lock": "first",
+    }

@@ -100,6 +100,41 @@ def test_a_slot_that_changed_hands_while_nobody_read_names_each_of_them() -> Non
     assert cards(site) == [(GRANTED, "person 1"), (GRANTED, "person 2")]
 
 
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("seconds", [0.0, 5.0])
+def test_an_identifier_that_became_somebody_elses_names_who_had_it_when_it_was_shown(number: int, seconds: float) -> None:
+    """The same `link_id`, with another owner and another card, or the same one."""
+
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        await asyncio.sleep(seconds)
+        assert site.show(1)
+        await site.pass_on(1, 2, number)
+        assert site.show(number)
+        await asyncio.sleep(seconds)
+        assert site.show(number)
+
+    named = [GRANTED] * 3
+    assert cards(played(scene, slots=1)) == list(zip(named, ("person 1", "person 2", "person 2"), strict=True))
+
+
+def test_a_card_that_opens_though_another_one_is_asked_for_names_not_the_other_ones_person() -> None:
+    """The panel cannot be reached, and holds what it held. Where its log ended meanwhile nobody could know."""
+
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        await asyncio.sleep(5)
+        site.lost_requests = 1_000_000
+        await site.pass_on(1, 2, 2)
+        await asyncio.sleep(60)
+        assert site.show(1)
+        site.lost_requests = 0
+        await asyncio.sleep(90)
+        assert site.show(2)
+
+    assert cards(played(scene, slots=1)) == [(GRANTED, None), (GRANTED, "person 2")]
+
+
 def test_a_gateway_that_dies_reads_on_where_it_was() -> None:
     async def scene(site: EventSite) -> None:
         await site.admit(1)

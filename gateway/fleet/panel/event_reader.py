@@ -39,6 +39,8 @@ _DEFECT_S = 60.0
 _PAGES = 4
 """Pages that are made durable together."""
 _ANOTHER = Failure(Reason.UNEXPECTED_REPLY, "another unit answers than the one that was looked at")
+Owners = Sequence[tuple[PanelImage, Mapping[int, str]]]
+"""Images, with the key of the identifier in each slot; the first that has a slot counts."""
 
 
 class EventReader:
@@ -147,7 +149,7 @@ class EventReader:
 
     async def _keep(self, place: LogPlace, found: Sequence[LoggedEvent | Lost]) -> None:
         """Make events durable together with the place; only then they count as read. Raises StoreError."""
-        owners = self._owners()
+        owners = self._owners() if found else ()
         events = [self._told(place, each, owners) for each in found]
         await self._context.keep_events(events, {self._state.id: (FACT, self._fact_of(place))})
         self._place = place
@@ -172,7 +174,7 @@ class EventReader:
 
     # what it means
 
-    def _told(self, place: LogPlace, found: LoggedEvent | Lost, owners: Mapping[int, str]) -> SiteEvent:
+    def _told(self, place: LogPlace, found: LoggedEvent | Lost, owners: Owners) -> SiteEvent:
         panel, now = self._state.id, self._context.now()
         if isinstance(found, Lost):
             self._holders.missed(found.count)
@@ -189,7 +191,7 @@ class EventReader:
         if instant is None:
             facts["clock"] = "unset"
         met = found.card if self._names_numbers else found.slot
-        person = None if met is None else self._holders.of(met, found.sequence, self._person(owners.get(met)))
+        person = None if met is None else self._holders.of(met, found.sequence, self._now(met, owners))
         if person is not None and found.sequence > place.strange:
             facts["identifier"] = person
         unknown = found.card is not None and person is None and self._context.ours.owner(("card", found.card, 0)) is None
@@ -202,21 +204,32 @@ class EventReader:
             return found.instant
         return instant_of(self._context.options.readings.zone, found.local_second)
 
-    def _owners(self) -> Mapping[int, str]:
+    def _owners(self) -> Owners:
         """Who has each slot (or number, where events name these) by what the panel holds, or may hold; else by what the store has
         given out."""
         given = {slot: key for key, slots in self._state.allocation.items() if is_identifier(key) for slot in slots}
-        given = {} if self._names_numbers else given
-        for image in reversed(self._state.images()):
-            given |= self._held(image)
-        return given
+        held = [(image, self._held(image)) for image in self._state.images()]
+        return held if self._names_numbers else [*held, (PanelImage(), given)]
 
     def _held(self, image: PanelImage) -> dict[int, str]:
         held = slots_of(image)
         return {image.identifiers[slot].number: key for slot, key in held.items()} if self._names_numbers else held
 
-    def _person(self, key: str | None) -> Person | None:
-        return None if key is None else person_of(self._context.ours.item(key))
+    def _now(self, met: int, owners: Owners) -> Person | None:
+        """Who has a slot, or a number, at present."""
+        image, key = next(((image, held[met]) for image, held in owners if met in held), (PanelImage(), None))
+        return None if key is None else self._person(met, key, image)
+
+    def _person(self, met: int, key: str, image: PanelImage) -> Person | None:
+        """Who has an identifier as an image holds it: something newer may be asked for. None where that is not certain."""
+        item, generation = self._context.ours.item(key), image.generations.get(key)
+        if item is None or generation in (None, item.generation):
+            return person_of(item)
+        if (before := self._state.bygone.get(key, {}).get(generation)) is not None:
+            return person_of(before)
+        number = met if self._names_numbers else image.identifiers[met].number
+        other = item.identifier is not None and item.identifier.number.value != number
+        return None if other else person_of(item)
 
     # slots that change hands
 
@@ -228,14 +241,19 @@ class EventReader:
         if not self._has_log or not (before.identifiers or after.identifiers):
             return None
         had, gets = self._held(before), self._held(after)
+        changed = {key for key, generation in before.generations.items() if after.generations.get(key) != generation}
         persons = {
-            slot: person for slot, key in had.items() if gets.get(slot) != key and (person := self._person(key)) is not None
+            slot: person
+            for slot, key in had.items()
+            if (gets.get(slot) != key or key in changed) and (person := self._person(slot, key, before)) is not None
         }
         self._holders.free({slot: person for slot, person in persons.items() if slot not in gets})
         handed: dict[int, Person | None] = {
             slot: person
             for slot, key in gets.items()
-            if had.get(slot) != key and (person := persons.get(slot) or self._holders.last(slot)) is not None
+            if (had.get(slot) != key or key in changed)
+            and (person := persons.get(slot) or self._holders.last(slot)) is not None
+            and person != self._person(slot, key, after)
         }
         return await self._hand_over(handed, priority) if handed or self._place is None else None
 

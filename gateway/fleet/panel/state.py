@@ -70,6 +70,8 @@ class PanelState:
         self.bound: dict[str, DesiredItem] = {}
         self.version = 0
         """Rises whenever `bound` changes."""
+        self.bygone: dict[str, dict[int, DesiredItem]] = {}
+        """Identifiers as the panel may still hold them, by key and generation, of which something newer is asked for."""
         self.outputs: dict[int, dict[str, DesiredItem]] = {}
         """Output number -> what is bound to it."""
         self.leaving: dict[str, float] = {}
@@ -200,15 +202,25 @@ class PanelState:
         before = self.bound.get(item.key)
         if before is not None and _same_times(before.profile, item.profile):
             self._renumber(before, item.generation)
+        self._remember(before, item.key)
         self.bound[item.key] = item
         self.version += 1
         self.leaving.pop(item.key, None)
 
     def unbind(self, key: str, now: float) -> None:
-        self.bound.pop(key, None)
+        self._remember(self.bound.pop(key, None), key)
         self.version += 1
         if self.may_carry(key):
             self.leaving[key] = now
+
+    def _remember(self, before: DesiredItem | None, key: str) -> None:
+        """Something newer is asked for: what the panel holds until it is written stays known."""
+        if before is None or before.identifier is None:
+            return
+        known = {**self.bygone.pop(key, {}), before.generation: before}
+        held = {image.generations.get(key) for image in self.images()}
+        if kept := {generation: item for generation, item in known.items() if generation in held}:
+            self.bygone[key] = kept
 
     def bind_output(self, output: int, item: DesiredItem) -> None:
         self.outputs.setdefault(output, {})[item.key] = item
