@@ -18,6 +18,13 @@ def locks_of(doors: Sequence[DoorSettings], panel: str) -> Locks:
     return {"first": outputs[:1], "second": outputs[1:2], "all": outputs}
 
 
+def lock_number(doors: Sequence[DoorSettings], panel: str | None, output: int) -> int:
+    """The number of the door that an output is, 0: none; where a site names no doors, panels have their outputs in order."""
+    if not doors:
+        return output + 1
+    return next((door.number for door in doors if (door.panel, door.output) == (panel, output)), None) or 0
+
+
 def not_for_profiles(doors: Sequence[DoorSettings], panel: str, output: int) -> str | None:
     """Why time profiles do not hold an output; None: they may."""
     door = next((door for door in doors if (door.panel, door.output) == (panel, output)), None)

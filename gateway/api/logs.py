@@ -24,6 +24,8 @@ PARAMETERS = ("locale", "from", "to")
 _MS_FROM = 100_000_000_000
 """A larger number of `from` and `to` is milliseconds: in seconds it would be the year 5138."""
 _MOST_DIGITS = 15
+_MOST = 10_000
+"""Events of one page. A smaller log is answered whole, whatever the limit."""
 _KEYS = ("data_types", "clear_fields")
 _LOGS = ["logs"]
 CHOICE = Choice(
@@ -50,7 +52,10 @@ async def log(request: web.Request) -> web.Response:
         skip=(said.page_number - 1) * said.limit,
         limit=said.limit,
     )
-    total, page = await journal.count(query), await journal.page(query)
+    total = await journal.count(query)
+    if min(query.limit, total - query.skip) > _MOST:
+        raise bad_value("limit", f"{_MOST} events a page at most, of which there may be many", str(query.limit))
+    page = await journal.page(query)
     doors = request.app[SERVICES].doors.doors
     items = [json_bytes(log_item(event, doors)) async for event in in_turns(page)]
     return json_text(page_of(items, total, said, CHOICE))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from config.event_kinds import KINDS, EventKind
+from config.locks import lock_number
 from config.settings import DoorSettings
 from gateway.store.events import SiteEvent
 
@@ -67,13 +68,11 @@ def model_of(event: SiteEvent, doors: Doors) -> LogModel:
 
 
 def _lock(event: SiteEvent, doors: Doors) -> int:
-    """The number of the door; where the site has no doors, panels have their outputs in order. 0: none."""
+    """The number that the door had when it happened; 0: there is none."""
     output, lock = event.facts.get("output"), event.facts.get("lock")
     if lock is not None or output is None:
         return lock or 0
-    if not doors:
-        return int(output) + 1
-    return next((door.number for door in doors if (door.panel, door.output) == (event.panel, output)), None) or 0
+    return lock_number(doors, event.panel, int(output))
 
 
 def _text(event: SiteEvent, doors: Doors) -> str:

@@ -30,6 +30,23 @@ async def site() -> AsyncIterator[ApiServer]:
         yield server
 
 
+async def test_a_page_is_never_larger_than_the_gateway_can_hold() -> None:
+    async with site() as server:
+        many = [SiteEvent(NOW, "output_on", "lobby") for _ in range(10_000)]
+        await server.journal.keep(many, {})
+        refused = await server.call("GET", "/api/v1/log/items?limit=100000")
+        assert (refused.status, refused.json["detail"].split(":")[0]) == (400, "limit")
+        assert len(await keys(server, "limit=100000&page_number=2")) == 0
+        assert (
+            len(
+                await keys(
+                    server, "limit=100000&filter_field=category&filter_type=equal&filter_format=string&filter_value=access"
+                )
+            )
+            == 2
+        )
+
+
 async def keys(server: ApiServer, query: str, path: str = "/api/v1/log/items") -> list[str]:
     answer = await server.call("GET", f"{path}?{query}")
     assert answer.status == 200, answer.text

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from config.event_kinds import KINDS
+from config.settings import DoorSettings
 from drivers.contract import Acknowledgement, LogPage, Priority
 from drivers.modbus.panel.driver import ModbusPanelDriver
 from gateway.fleet.panel.holders import Holders
+from gateway.journal.vendor_form import log_item
 from gateway.store.contract import StoreFull
 from gateway.store.events import SiteEvent
 from tests.support.event_site import PANEL, EventSite
@@ -133,6 +135,26 @@ def test_a_card_that_opens_though_another_one_is_asked_for_names_not_the_other_o
         assert site.show(2)
 
     assert cards(played(scene, slots=1)) == [(GRANTED, None), (GRANTED, "person 2")]
+
+
+def test_an_event_keeps_the_number_that_its_door_had() -> None:
+    def numbered(number: int) -> DoorSettings:
+        return DoorSettings(id="front", panel=PANEL, output=0, number=number)
+
+    doors = [numbered(4)]
+
+    async def scene(site: EventSite) -> None:
+        site.fleet.set_doors(doors)
+        await site.admit(1)
+        site.show(1)
+        await asyncio.sleep(10)
+        doors[0] = numbered(7)
+        site.fleet.set_doors(doors)
+        await asyncio.sleep(10)
+        site.show(1)
+
+    shown = [log_item(event, doors).info.model.lock for event in played(scene).told if event.kind == GRANTED]
+    assert shown == [4, 7]
 
 
 def test_a_gateway_that_dies_reads_on_where_it_was() -> None:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from config.locks import lock_number
 from config.settings import serial_number
 from drivers.contract import (
     Acknowledgement,
@@ -185,6 +186,8 @@ class EventReader:
         for name in ("output", "slot"):
             if (value := getattr(found, name)) is not None:
                 facts[name] = value
+        if found.output is not None:
+            facts["lock"] = lock_number(self._context.doors, panel, found.output)
         if found.why is not None:
             facts["reason"] = found.why
         instant = self._instant(found)
