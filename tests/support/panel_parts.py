@@ -36,7 +36,8 @@ def bound(number: int, generation: int = 1, start: int = 540, length: int = 60) 
 
 @dataclass
 class PanelParts:
-    """To be made while a loop runs. `kept`: the wear that the store knows; `capabilities`: other than an access panel's."""
+    """To be made while a loop runs. `kept`: the wear that the store knows; `capabilities`: other than an access panel's;
+    `labelled`: whether its slots carry link_ids."""
 
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(START))
     store: MemoryStore = field(default_factory=MemoryStore)
@@ -45,11 +46,12 @@ class PanelParts:
     allocation: Allocation = field(default_factory=dict)
     observed: ObservedPanel = field(default_factory=ObservedPanel)
     kept: str | None = None
+    labelled: bool = True
     told: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         rules = Rules(released_at=0)
-        self.panel = FakePanel(replace(ACCESS_PANEL, **self.capabilities))
+        self.panel = FakePanel(replace(ACCESS_PANEL, **self.capabilities), labelled=self.labelled)
         self.driver = FakeDriver(self.panel, self.clock)
         self.context = FleetContext(
             store=self.store,

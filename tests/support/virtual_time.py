@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 
 _THREADS_S = 60.0
-"""Without a timer only another thread can go on; so long it may take."""
+"""Without a timer only another thread can go on, where there is one; so long it may take."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -28,7 +29,7 @@ class _JumpingSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if not ready and timeout is None:
-            ready = super().select(_THREADS_S)
+            ready = super().select(_THREADS_S if threading.active_count() > 1 else 0)
             if not ready:
                 raise RuntimeError("everybody waits for something that nobody will do")
         if not ready and timeout is not None and timeout > 0:
