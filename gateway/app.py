@@ -382,7 +382,8 @@ class Gateway:
             changes += ("site changed",)
         elif follows_law:
             changes += ("the time zone has other rules",)
-        return changes + (("users changed",) if wanted.users != old.users else ())
+        changes += ("users changed",) if wanted.users != old.users else ()
+        return changes + (("API keys changed",) if wanted.api_keys != old.api_keys else ())
 
     @staticmethod
     def _models(settings: Settings) -> Mapping[str, PanelModel]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import logging
 from base64 import b64decode
 from dataclasses import dataclass
 from math import ceil
@@ -23,6 +24,7 @@ from gateway.api.sessions import Sessions
 from gateway.api.throttle import AT_ONCE, EACH_S, NOBODY, Throttle
 
 _THIS_MACHINE = "local"
+_logger = logging.getLogger(__name__)
 _READS = ("GET", "HEAD")
 
 PASSWORDS = web.AppKey("passwords", Passwords)
@@ -59,6 +61,8 @@ def guarded(handler: Handler, needs: Role, *, acts: bool = False) -> Handler:
             raise ApiError(401, code=LOG_IN, vendor=LOG_IN, headers=_challenge(request[SENDER]))
         mark(request, admitted=True)
         if admitted.role < needs:
+            facts = {"user": admitted.client.user, "role": admitted.role.said, "path": request.rel_url.raw_path}
+            _logger.warning("refused for the role", extra={**facts, "remote": request[ADDRESS]})
             raise ApiError(403, code=RIGHTS_REQUIRED, vendor=RIGHTS_REQUIRED)
         request[ROLE], request[_NEEDS] = admitted.role, needs
         token = client.set(admitted.client)

@@ -123,10 +123,13 @@ class Protocol(web.RequestHandler):
 
     def in_turn(self, go: Callable[[], bool]) -> None:
         """Call `go` at once for addresses that somebody has logged in from, and in their turn for all others."""
-        if self._reception.knows(self._address) or self._reception.proxies.trusts(self._address):
-            go()
-        else:
+        if self._is_stranger():
             self._reception.turns.wait(self._address, go)
+        else:
+            go()
+
+    def _is_stranger(self) -> bool:
+        return not (self._reception.knows(self._address) or self._reception.proxies.trusts(self._address))
 
     def _place_for(self, transport: asyncio.Transport) -> Connection | None:
         """An operator has a place beside all others, however many there are."""
@@ -141,9 +144,7 @@ class Protocol(web.RequestHandler):
 
     def _wait_for_turn(self) -> None:
         """Do not read from a client that is not logged in until others have had their turn."""
-        if self.place is None or self.place.admitted or self.transport is None:
-            return
-        if self._reception.knows(self._address) or self._reception.proxies.trusts(self._address):
+        if self.place is None or self.place.admitted or self.transport is None or not self._is_stranger():
             return
         if self._messages:
             self.close()

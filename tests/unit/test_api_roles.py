@@ -177,10 +177,14 @@ async def test_every_route_with_every_role_and_every_credential(server: ApiServe
     assert {(one.route.method, one.template) for one in SERVED} <= seen
 
 
-async def test_the_refusal_of_a_role_is_in_the_vendors_words(server: ApiServer) -> None:
+async def test_the_refusal_of_a_role_is_in_the_vendors_words_and_the_log_says_whose(
+    server: ApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
     for path, body in (("/api/v1/access/identifier", {"error": REQUIRED}), ("/gateway/v1/reload", OWN_REFUSAL)):
         answer = await server.call("POST", path, {}, authorization=basic("viewer", "viewer-pass"))
         assert (answer.status, answer.json) == (403, body)
+    told = [vars(record) for record in caplog.records if record.getMessage() == "refused for the role"]
+    assert [(one["user"], one["role"], one["path"]) for one in told][-1:] == [("viewer", "viewer", "/gateway/v1/reload")]
 
 
 async def test_a_changed_role_ends_what_was_begun_with_the_old_one(server: ApiServer) -> None:
