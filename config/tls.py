@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from config.files import read_file
@@ -13,6 +15,9 @@ from config.findings import Finding
 
 _MOST = 1024 * 1024
 _PLACE = "http.tls"
+_PEM = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_VALIDITY = re.compile(rb"\x30[\x1e-\x22](?:\x17\x0d[0-9]{12}Z|\x18\x0f[0-9]{14}Z)(?:\x17\x0d([0-9]{12})Z|\x18\x0f([0-9]{14})Z)")
+"""UTCTime up to the year 2049, GeneralizedTime from then on."""
 
 
 class BadPair(Exception):
@@ -26,10 +31,12 @@ class BadPair(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """`context`: TLS 1.2 and up for a server; `digest` tells two pairs apart."""
+    """`context`: TLS 1.2 and up for a server; `digest` tells two pairs apart; `expires_at`: Unix seconds, None where the
+    certificate does not say it in the usual form."""
 
     context: ssl.SSLContext
     digest: bytes
+    expires_at: float | None
 
 
 def read_pair(certificate: Path, key: Path) -> Pair:
@@ -54,7 +61,23 @@ def read_pair(certificate: Path, key: Path) -> Pair:
         raise BadPair(_PLACE, f"{certificate} and {key} hold no certificate with its key in PEM ({error.reason})") from error
     except OSError as error:
         raise BadPair(_PLACE, f"{error.strerror}") from error
-    return Pair(context, digest.digest())
+    return Pair(context, digest.digest(), _expires_at(certificate.read_text("utf-8", "replace")))
+
+
+def _expires_at(pem: str) -> float | None:
+    """The end of the validity of the first certificate. Python's library reads it of a peer's certificate only.
+
+    In front of the validity there is no other sequence of two times (RFC 5280, section 4.1).
+    """
+    found = _PEM.search(pem)
+    times = None if found is None else _VALIDITY.search(ssl.PEM_cert_to_DER_cert(found[0]))
+    if times is None:
+        return None
+    short, long = times[1], times[2]
+    text = (short or long).decode()
+    year = int(text[:4]) if long else 2000 + int(text[:2]) - 100 * (int(text[:2]) >= 50)
+    month, day, hour, minute, second = (int(text[-10:][place : place + 2]) for place in range(0, 10, 2))
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
 
 
 def findings(http: object) -> Iterator[Finding]:

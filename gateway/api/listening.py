@@ -62,6 +62,11 @@ class Listeners:
         schemes = ["http" if self._tls is None else "https", "http"]
         return tuple(_url(scheme, host, port) for scheme, (host, port) in zip(schemes, places, strict=False))
 
+    @property
+    def certificate_ends_at(self) -> float | None:
+        """Unix seconds; None: there is none, or it does not say."""
+        return None if self._tls is None else self._tls.expires_at
+
     def change(self, tls: Pair) -> bool:
         """Connections from now on see this certificate; those of before go on. Returns whether it is another one."""
         before, self._tls = self._tls, tls

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ _PATIENCE_S = 60.0
 """What a panel that can be spoken to does not hold for less is at work, not a problem."""
 _SETTLED = ("in_sync", "refused", "foreign")
 """States in which a panel holds all that it can hold."""
+_RENEWED_BEFORE_S = 30 * 86_400.0
 _TOLD_S = 86_400.0
 """How long something that is over is told."""
 
@@ -54,7 +56,8 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the gateway shows of itself at one moment. `panels`: those that refuse or still grant something with their items.
-    `departed`: link_ids that panels may hold which left the configuration. `writable`: whether the store takes writes."""
+    `departed`: link_ids that panels may hold which left the configuration. `writable`: whether the store takes writes.
+    `certificate_ends_at`: when the one of HTTPS expires, Unix seconds."""
 
     at: float
     panels: Sequence[PanelView]
@@ -63,6 +66,7 @@ class Known:
     store: StoreView
     store_path: Path
     writable: bool = True
+    certificate_ends_at: float | None = None
 
 
 def problems(known: Known) -> tuple[Problem, ...]:
@@ -94,9 +98,22 @@ def _of_host(known: Known) -> Iterator[Problem]:
         text = f"the host's clock is not trusted, nothing is opened by it: {clock.reason or 'nothing speaks for it'}"
         remedy = "set the clock, or mend its time server; where it is right, say so"
         yield Problem("clock_not_trusted", "error", text, remedy, "panel-gateway trust-clock")
+    if clock.trusted and known.certificate_ends_at is not None:
+        yield from _of_certificate(known.certificate_ends_at, known.at)
     for warning in clock.warnings:
         remedy = "mend the host's time server"
         yield Problem(f"clock_{warning.code}", warning.severity, warning.text, remedy, "timedatectl timesync-status")
+
+
+def _of_certificate(ends_at: float, now: float) -> Iterator[Problem]:
+    day = datetime.fromtimestamp(ends_at, UTC).date()
+    remedy = "put a new certificate in its place, and have it read"
+    if ends_at <= now:
+        text = f"the certificate of HTTPS expired on {day}: browsers and managers refuse it"
+        yield Problem("certificate_expires", "error", text, remedy, "panel-gateway reload", since=int(ends_at))
+    elif ends_at - now < _RENEWED_BEFORE_S:
+        text = f"the certificate of HTTPS expires on {day}: browsers and managers refuse it from then on"
+        yield Problem("certificate_expires", "warning", text, remedy, "panel-gateway reload")
 
 
 def _beside_clock(error: str | None) -> str | None:

@@ -21,10 +21,17 @@ _LEVELS: Mapping[Severity, int] = {"info": logging.INFO, "warning": logging.WARN
 
 
 class ProblemWatch:
-    """`writable`: whether the store, which lies at `store_path`, takes writes."""
+    """`writable`: whether the store, which lies at `store_path`, takes writes; `certificate_ends_at`: see `Known`."""
 
-    def __init__(self, fleet: Fleet, writable: Callable[[], Awaitable[bool]], store_path: Path) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        writable: Callable[[], Awaitable[bool]],
+        store_path: Path,
+        certificate_ends_at: Callable[[], float | None],
+    ) -> None:
         self._fleet = fleet
+        self._certificate_ends_at = certificate_ends_at
         self._writable = writable
         self._store_path = store_path
         self._beginnings = Beginnings()
@@ -65,6 +72,7 @@ class ProblemWatch:
             store=fleet.store_view(),
             store_path=self._store_path,
             writable=writable,
+            certificate_ends_at=self._certificate_ends_at(),
         )
 
     def _with_items(self, view: PanelView) -> PanelView:

@@ -134,3 +134,13 @@ def test_a_problem_keeps_its_beginning_until_it_is_over() -> None:
     _, new, over = beginnings.seen([], 300.0)
     assert (new, [each.code for each in over]) == ((), ["endurance_spent"])
     assert beginnings.seen([problem], 400.0)[0][0].since == 400
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [(31, None), (29, "warning"), (-1, "error")], ids=["not soon", "soon", "since yesterday"]
+)
+def test_a_certificate_is_told_to_expire_a_month_before_nobody_trusts_it_any_more(days: int, expected: str | None) -> None:
+    known = replace(WELL, certificate_ends_at=NOW + days * 86_400)
+    assert [problem.severity for problem in problems(known)] == ([expected] if expected else [])
+    unsure = replace(known, clock=replace(CLOCK, trusted=False, warnings=()))
+    assert "certificate_expires" not in [problem.code for problem in problems(unsure)], "nobody knows what day it is"

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -79,6 +80,15 @@ async def test_the_surface_is_served_by_tls_to_who_trusts_the_certificate(
 def test_older_tls_is_not_agreed_on() -> None:
     context = read_pair(PAIRS / "first.pem", PAIRS / "first.key").context
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize(
+    ("pair", "ends"),
+    [("first", datetime(2126, 11, 3, 15, 48, 32, tzinfo=UTC)), ("second", datetime(2048, 10, 22, 16, 10, 53, tzinfo=UTC))],
+    ids=["after 2049", "before"],
+)
+def test_the_end_of_a_certificate_is_read_in_both_of_its_forms(pair: str, ends: datetime) -> None:
+    assert read_pair(PAIRS / f"{pair}.pem", PAIRS / f"{pair}.key").expires_at == ends.timestamp()
 
 
 async def test_plain_http_at_the_port_of_tls_is_not_answered(tmp_path: Path) -> None:
