@@ -102,4 +102,5 @@ clean:
 
 .venv/test.stamp: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[test]'
+	$(PIP) --no-deps axe-playwright-python # only for the axe-core in it; the tests have no use for a browser driver of its kind
 	touch $@ .venv/run.stamp

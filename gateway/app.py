@@ -51,6 +51,7 @@ from gateway.schedules.time_profile import Readings
 from gateway.site import Site
 from gateway.store.contract import StoreDamaged, StoreError, StoreNewer
 from gateway.store.sqlite_store import SqliteStore
+from gateway.web.pages import add_pages
 
 _log = logging.getLogger(__name__)
 
@@ -244,6 +245,7 @@ class Gateway:
                 manager=self._manager,
             )
         )
+        add_pages(self._app)
         http = self._settings.http
         used, lines = descriptors.in_use(), len(self._settings.lines)
         most = descriptors.connections(descriptors.allowed(), used, lines, http.max_connections)

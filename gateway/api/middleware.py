@@ -21,7 +21,7 @@ from gateway.api.services import SERVICES
 
 HEADER = "X-Request-Id"
 PROTECTION: Mapping[str, str] = MappingProxyType({"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
-"""The headers of every answer: no cache stores it, no browser guesses another content type."""
+"""The headers of every answer that says nothing else: no cache stores it, no browser guesses another content type."""
 ADDRESS = web.RequestKey("address", str)
 """The address that the request comes from, seen through trusted proxies."""
 SENDER = web.RequestKey("sender", Sender)
@@ -46,7 +46,9 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
     request[IS_SECURE] = _is_secure(request)
     try:
         response = await handler(request)
-        response.headers.update({HEADER: known, **PROTECTION})
+        response.headers[HEADER] = known
+        for name, value in PROTECTION.items():
+            response.headers.setdefault(name, value)
         return response
     finally:
         request_id.reset(token)

@@ -1,0 +1,24 @@
+/** Numbers and lists in words. */
+
+const NUMBER = new Intl.NumberFormat("en");
+const LIST = new Intl.ListFormat("en");
+
+/** "1 item", "1,200 items". */
+export function some(count, noun) {
+  return `${NUMBER.format(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** "a, b, and c". */
+export function listed(names) {
+  return LIST.format(names);
+}
+
+/** A share of 1 as "12 %", with a digit more where it is small. */
+export function percent(share) {
+  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+}
+
+/** Milliseconds; "–" where there are none. */
+export function ms(value) {
+  return value === null || value === undefined ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+}
