@@ -105,6 +105,12 @@ def _line_view(line: LineSettings, seen: LineStatistics) -> dict[str, object]:
     return {"id": line.id, "kind": line.kind, **asdict(seen.line), "units": units}
 
 
+def _minutes_view(seen: LineStatistics, ahead_s: float) -> dict[str, object]:
+    """`ahead_s`: how far the wall clock is ahead of the monotonic one."""
+    minutes = [{"at": int(each.begun + ahead_s), **asdict(each)} for each in seen.minutes]
+    return {"minutes": [{key: value for key, value in each.items() if key != "begun"} for each in minutes]}
+
+
 class Gateway:
     """One running gateway. `start`, then `wait`, then `stop`; `stop` is safe wherever the start got to."""
 
@@ -231,6 +237,7 @@ class Gateway:
                 clock=self._clock,
                 reload=self.reload,
                 lines=self.lines,
+                configured=self.configured,
                 health=self.unhealthy,
                 ready=self.not_ready,
                 device_serial=self._serial,
@@ -326,10 +333,21 @@ class Gateway:
         ]
         return self.unhealthy() + tuple(text for is_wrong, text in wrong if is_wrong)
 
-    def lines(self) -> object:
-        """The body of `/gateway/v1/lines`: the counts of each line, and of each unit on it."""
+    def lines(self, minutes: bool) -> object:
+        """The body of `/gateway/v1/lines`: the counts of each line, and of each unit on it; with `minutes` those of each line's
+        last hour, too."""
         seen = {name: line.bus.statistics() for name, line in self._site.lines.items()}
-        return {"lines": [_line_view(line, seen[line.id]) for line in self._settings.lines if line.id in seen]}
+        shown = [line for line in self._settings.lines if line.id in seen]
+        ahead_s = self._clock.wall() - self._clock.monotonic()
+        return {
+            "lines": [
+                _line_view(line, seen[line.id]) | (_minutes_view(seen[line.id], ahead_s) if minutes else {}) for line in shown
+            ]
+        }
+
+    def configured(self) -> Settings:
+        """The configuration in use."""
+        return self._settings
 
     async def reload(self) -> ReloadReport:
         """Apply the changes in the configuration file; a file with mistakes changes nothing."""

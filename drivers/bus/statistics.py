@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from drivers.errors import (
-    ConnectionLost,
-    CorruptReply,
-    DriverError,
-    NoReply,
-    PanelException,
-    StillWorking,
-    UnexpectedReply,
-    Unheard,
-)
+from drivers.bus.hour import Hour, MinuteStatistics, Percentiles, kind_of, percentiles
+from drivers.errors import DriverError, PanelException, StillWorking, Unheard
 from drivers.link import WireTally
 
 _SAMPLES = 512
@@ -25,21 +17,13 @@ _QUARTER = 900.0
 
 
 @dataclass(frozen=True, slots=True)
-class Percentiles:
-    """Percentiles of the last 512 exchanges; None before the first."""
-
-    p50: float | None
-    p95: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class TrafficStatistics:
     """The counters of one unit, or of a line as a whole, since start.
 
     `exchanges` counts attempts whose bytes left; each succeeded or is in one of the counts that follow. `late_dropped`
     counts whole frames that no request waited for, `glitch_bytes` bytes outside any frame. Loads are shares 0..1 of the line's
     time over the last 1 and 15 minutes, waits for replies and for a suspect line's quiet included; noise that keeps a line from
-    becoming quiet counts as one more `crc` of the line. Times in milliseconds: an exchange from its silence to its
+    becoming quiet counts as one more `crc` of the line. Percentiles are of the last 512: an exchange from its silence to its
     end, a wait in the queue from the call to the first attempt.
     """
 
@@ -61,8 +45,11 @@ class TrafficStatistics:
 
 @dataclass(frozen=True, slots=True)
 class LineStatistics:
+    """`minutes`: of the line, within the last hour, the oldest first."""
+
     line: TrafficStatistics
     units: Mapping[int, TrafficStatistics]
+    minutes: tuple[MinuteStatistics, ...] = ()
 
 
 @dataclass(slots=True)
@@ -131,16 +118,17 @@ class Traffic:
         self._queue_s.append(waited_s)
 
     def _count(self, error: DriverError) -> None:
-        match error:
-            case PanelException() | StillWorking() | Unheard():
-                self.exceptions[error.code] += 1
-            case NoReply():
+        if isinstance(error, PanelException | StillWorking | Unheard):
+            self.exceptions[error.code] += 1
+            return
+        match kind_of(error):
+            case "timeouts":
                 self.timeouts += 1
-            case CorruptReply():
+            case "crc":
                 self.crc += 1
-            case UnexpectedReply():
+            case "protocol":
                 self.protocol += 1
-            case ConnectionLost():
+            case "connections_lost":
                 self.connections_lost += 1
 
     def snapshot(self, now: float, late_dropped: int, glitch_bytes: int, queue_depth: int) -> TrafficStatistics:
@@ -167,6 +155,7 @@ class LineTraffic:
 
     def __init__(self) -> None:
         self._line = Traffic()
+        self._hour = Hour()
         self._units: dict[int, Traffic] = {}
 
     def attach(self, unit: int) -> None:
@@ -185,14 +174,17 @@ class LineTraffic:
 
     def settled(self, end: float, waited_s: float) -> None:
         self._line.settled(end, waited_s)
+        self._hour.waited(end, waited_s)
 
     def jammed(self, end: float, waited_s: float) -> None:
         self._line.settled(end, waited_s)
         self._line.crc += 1
+        self._hour.waited(end, waited_s, "crc")
 
     def exchanged(self, unit: int, end: float, took_s: float, error: DriverError | None) -> None:
         for traffic in self._of(unit):
             traffic.exchanged(end, took_s, error)
+        self._hour.exchanged(end, took_s, kind_of(error))
 
     def snapshot(self, now: float, tally: WireTally, depths: Mapping[int, int]) -> LineStatistics:
         """`depths`: how many requests wait for each unit."""
@@ -200,16 +192,9 @@ class LineTraffic:
         units = {
             unit: traffic.snapshot(now, late[unit], glitches[unit], depths.get(unit, 0)) for unit, traffic in self._units.items()
         }
-        return LineStatistics(self._line.snapshot(now, late.total(), glitches.total(), sum(depths.values())), units)
+        line = self._line.snapshot(now, late.total(), glitches.total(), sum(depths.values()))
+        return LineStatistics(line, units, self._hour.minutes(now))
 
     def _of(self, unit: int) -> tuple[Traffic, ...]:
         traffic = self._units.get(unit)
         return (self._line,) if traffic is None else (self._line, traffic)
-
-
-def percentiles(seconds: Iterable[float]) -> Percentiles:
-    """Nearest-rank percentiles, in milliseconds."""
-    ordered = sorted(seconds)
-    if not ordered:
-        return Percentiles(None, None)
-    return Percentiles(*(1000 * ordered[max(0, -(-len(ordered) * share // 100) - 1)] for share in (50, 95)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.api.errors import ApiError
+from gateway.api.errors import ApiError, bad_value, shown
 from gateway.api.queries import refuse_selectors
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES, finish
@@ -13,7 +13,10 @@ from gateway.api.shapes import Healthy, InertSetting, InertSettingsAnswer, Reloa
 
 async def lines(request: web.Request) -> web.Response:
     refuse_selectors(request.query)
-    return json_response(request.app[SERVICES].lines())
+    minutes = request.query.get("minutes", "0")
+    if minutes not in ("0", "1"):
+        raise bad_value("minutes", "1", shown(minutes))
+    return json_response(request.app[SERVICES].lines(minutes == "1"))
 
 
 async def reload(request: web.Request) -> web.Response:

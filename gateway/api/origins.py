@@ -15,6 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 from gateway.api.addresses import parse_address
 
 OPEN_PATHS = ("/healthz", "/readyz")
+_SURFACES = ("/api", "/gateway", "/metrics")
+"""All other paths are pages and their files: without data, so a link on another site's page may lead there."""
 _DEFAULT_PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 _LOCK = re.compile(r"/access/general/lock/(?:open|close)/|/doors/[^/]+/(?:open|hold|release)$", re.IGNORECASE)
 
@@ -75,6 +77,8 @@ class Sites:
             if name is not None and not self._answers_to(name):
                 return "Host: this gateway does not answer to that name ([http] hosts)"
         if self._is_listed(sender):
+            return None
+        if not sender.path.startswith(_SURFACES):
             return None
         if (sender.fetch_site or "").lower() == "cross-site":
             return "Sec-Fetch-Site: a page of another site sends this ([http] origins)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.api import access, bindings, clock, doors, events, logins, operations, panels, plans, problems
+from gateway.api import access, bindings, clock, configured, doors, events, logins, operations, panels, plans, problems
 from gateway.api.identifier_models import LinkIdentifier
 from gateway.api.models import LinkTimeProfile
 from gateway.api.openapi import described
@@ -31,6 +31,7 @@ from gateway.api.shapes import (
     Reloaded,
     SessionBody,
     SessionView,
+    SettingsAnswer,
     Trusted,
     Unbound,
 )
@@ -73,6 +74,10 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     yield Route("GET", "/healthz", EVERYBODY, operations.healthz, "whether the gateway works", Json(Healthy))
     yield Route("GET", "/readyz", EVERYBODY, operations.readyz, "whether the gateway can do what it is asked", Json(Healthy))
     yield from _of_sessions()
+    uses = "the configuration in use, without secrets, its users and their sessions"
+    yield Route("GET", f"{OWN}/settings", ADMIN, configured.settings, uses, Json(SettingsAnswer))
+    ends = "ends every token and session of a user"
+    yield Route("DELETE", f"{OWN}/sessions/{{user}}", ADMIN, configured.end_sessions, ends, refuses=(404,))
     yield Route("GET", f"{OWN}/panels", VIEWER, panels.all_panels, "every panel with its state and counts", Json(Panels))
     one = f"{OWN}/panels/{{panel}}"
     yield Route("GET", one, VIEWER, panels.one_panel, "one panel, with its items", Json(OnePanel), refuses=(404,))
@@ -85,7 +90,9 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     seen = {"at": "as `/clock` showed it", "up_s": "as `/clock` showed it"}
     trusts = "somebody says that the clock is right"
     yield Route("POST", f"{OWN}/clock/trust", ADMIN, clock.trust, trusts, Json(ClockAnswer), query=seen, refuses=(409,))
-    yield Route("GET", f"{OWN}/lines", VIEWER, operations.lines, "the statistics of every line and unit", Json(Lines))
+    minutes = {"minutes": "`1`: of every line the minutes of its last hour, too"}
+    counts = "the statistics of every line and unit"
+    yield Route("GET", f"{OWN}/lines", VIEWER, operations.lines, counts, Json(Lines), query=minutes)
     wrong = "what is wrong now, the worst first, and what to do about it"
     yield Route("GET", f"{OWN}/problems", VIEWER, problems.all_problems, wrong, Json(Problems))
     items = Json(PlanBody[LinkTimeProfile | LinkIdentifier])

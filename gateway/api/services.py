@@ -186,20 +186,22 @@ class ReloadReport:
 class ApiServices:
     """What the API calls. `health` and `ready` return the problems, one phrase each; none: all is well.
 
-    `lines` gives the body of `/gateway/v1/lines`, `metrics` the Prometheus text of `/metrics` (None: no such path).
+    `lines` gives the body of `/gateway/v1/lines`, for True with the minutes of the last hour;
+    `metrics` gives the Prometheus text of `/metrics` (None: no such path).
     `trust_store` ends the doubt about the store; raises StoreError. `store` says whether there is one.
     `known_addresses`: those that are remembered over a restart (None: only while it runs).
     `journal`: the events of the site (None: none are kept).
     `inert` keeps what managers write to devices; `network` tells what the host says of its network.
     `problems` looks for what is wrong now, the worst first (None: nothing looks).
-    `device_serial` is a UUID that stays the same over restarts.
+    `device_serial` is a UUID that stays the same over restarts. `configured` gives the configuration in use, `settings` is
+    the one of the start.
     """
 
     fleet: FleetService
     settings: Settings
     clock: Clock
     reload: Callable[[], Coroutine[Any, Any, ReloadReport]]
-    lines: Callable[[], object]
+    lines: Callable[[bool], object]
     health: Callable[[], tuple[str, ...]]
     ready: Callable[[], Awaitable[tuple[str, ...]]]
     device_serial: str
@@ -213,6 +215,7 @@ class ApiServices:
     problems: Callable[[], Awaitable[Sequence[Problem]]] | None = None
     journal: JournalService | None = None
     manager: ManagerService | None = None
+    configured: Callable[[], Settings] | None = None
 
 
 SERVICES = web.AppKey("services", ApiServices)

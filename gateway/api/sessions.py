@@ -31,6 +31,7 @@ _MOST_ENDED = 16_384
 @dataclass(frozen=True, slots=True)
 class _Session:
     user: str
+    begun_at: float
     ends_at: float
 
 
@@ -92,7 +93,7 @@ class Sessions:
         now = self._clock.monotonic()
         own = self._of_user.setdefault(user, _Tokens())
         self._end_aged(own, now)
-        self._sessions[_digest(token)] = _Session(user, now + life_s)
+        self._sessions[_digest(token)] = _Session(user, now, now + life_s)
         self._end(own.add(_digest(token)))
         return token
 
@@ -105,6 +106,22 @@ class Sessions:
 
     def end(self, token: str) -> None:
         self._end(_digest(token))
+
+    def end_all(self, user: str) -> bool:
+        """End every token of a user; False: there was none."""
+        valid = [key for key in self._of_user.get(user, ()) if self._sessions[key].ends_at > self._clock.monotonic()]
+        for key in list(self._of_user.get(user, ())):
+            self._end(key)
+        return bool(valid)
+
+    def open_ones(self) -> Iterator[tuple[str, int, float, float]]:
+        """Of each user with valid tokens: how many, seconds since the youngest was begun and until the last one ends."""
+        now = self._clock.monotonic()
+        for user, own in self._of_user.items():
+            valid = [session for key in own if (session := self._sessions[key]).ends_at > now]
+            if valid:
+                youngest, last = max(one.begun_at for one in valid), max(one.ends_at for one in valid)
+                yield user, len(valid), now - youngest, last - now
 
     def user_of(self, token: str) -> str | None:
         """The user whose token it is; None: it is unknown or has ended. Counts as a use of the token."""

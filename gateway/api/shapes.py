@@ -133,6 +133,63 @@ class Lines:
     lines: list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Whom events are sent to. `url`: scheme, host and port only; `kinds`: none: all."""
+
+    url: str
+    kinds: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsView:
+    """The configuration's keys. Of a line those that are set."""
+
+    site: dict[str, Any]
+    http: dict[str, Any]
+    store: dict[str, Any]
+    lines: list[dict[str, Any]]
+    groups: dict[str, list[str]]
+    bindings: list[dict[str, Any]]
+    doors: list[dict[str, Any]]
+    webhooks: list[Receiver]
+    manager: Receiver | None
+
+
+@dataclass(frozen=True, slots=True)
+class UserView:
+    """`password`: how the configuration holds it: as a `hash`, in a `file` or `plain`."""
+
+    name: str
+    role: RoleName
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineView:
+    name: str
+    role: RoleName
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSessions:
+    """A user's valid tokens and sessions. `last_begun_at`: when the youngest was begun; `until`: when the last one ends."""
+
+    user: str
+    open: int
+    last_begun_at: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsAnswer:
+    settings: SettingsView
+    users: list[UserView]
+    api_keys: list[MachineView]
+    sessions: list[OpenSessions]
+
+
 class ShownProblem(BaseModel):
     """`panel`, `line`, `link_ids`: left out where it touches none."""
 

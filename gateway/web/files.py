@@ -1,5 +1,5 @@
-"""The files that pages are made of. Their address holds a digest of all of them, so that browsers keep them for good and never mix
-two versions.
+"""The files that pages are made of. Their address holds a digest of all of them, so that browsers keep them for good and never
+mix two versions.
 """
 
 from __future__ import annotations

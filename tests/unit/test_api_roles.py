@@ -56,6 +56,8 @@ ADMIN = [
     "GET /api/v./system/reboot/run",
     "(PUT|DELETE) /gateway/v1/bindings/.*",
     "POST /gateway/v1/(clock/trust|reload|store/trust)",
+    "GET /gateway/v1/settings",
+    "DELETE /gateway/v1/sessions/.*",
 ]
 SERVED = tuple(everything(metrics=True))
 

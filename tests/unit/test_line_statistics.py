@@ -6,8 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.bus.statistics import LineTraffic, LoadMeter, Percentiles, percentiles
-from drivers.errors import ConnectionLost, CorruptReply, NoReply, PanelException, StillWorking, UnexpectedReply, Unheard
+from drivers.bus.hour import Hour, Percentiles, kind_of, percentiles
+from drivers.bus.statistics import LineTraffic, LoadMeter
+from drivers.errors import (
+    ConnectionLost,
+    CorruptReply,
+    DriverError,
+    NoReply,
+    PanelException,
+    StillWorking,
+    UnexpectedReply,
+    Unheard,
+)
 from drivers.link import WireTally
 
 
@@ -76,3 +86,43 @@ def test_load_never_exceeds_the_busy_time(work: list[tuple[float, float]]) -> No
         meter.add(now, took)
     assert 0 <= meter.share(now, 900) <= 1
     assert meter.share(now, 900) * 900 <= max(busy, busy * 900 / 5) + 1e-6
+
+
+def test_the_last_hour_is_told_minute_by_minute() -> None:
+    hour = Hour()
+    for minute in range(90):
+        hour.exchanged(60.0 * minute + 1, 0.6, None)
+        hour.exchanged(60.0 * minute + 2, 0.6, "timeouts" if minute == 80 else None)
+    told = hour.minutes(60.0 * 89 + 30)
+    assert [each.begun for each in told] == [60.0 * minute for minute in range(30, 90)]
+    assert all((each.exchanges, each.exchange_ms.p50) == (2, 600.0) for each in told)
+    assert [each.begun for each in told if each.timeouts] == [60.0 * 80]
+    assert told[0].load == pytest.approx(0.02)
+    assert told[-1].load == pytest.approx(0.04), "of the half minute that has passed"
+    assert hour.minutes(60.0 * 200) == (), "what is older than an hour is no news"
+
+
+def test_a_minute_without_exchanges_is_left_out_and_noise_counts_in_its_own() -> None:
+    hour = Hour()
+    assert hour.minutes(10.0) == ()
+    hour.waited(61.0, 1.5, "crc")
+    hour.exchanged(200.0, 0.1, "timeouts")
+    assert [(each.begun, each.crc, each.timeouts, each.exchanges) for each in hour.minutes(210.0)] == [
+        (60.0, 1, 0, 0),
+        (180.0, 0, 1, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (None, None),
+        (NoReply(), "timeouts"),
+        (PanelException(2), "exceptions"),
+        (Unheard(0x0B), "exceptions"),
+        (CorruptReply(), "crc"),
+    ],
+)
+def test_an_hour_counts_errors_as_the_line_does(error: Exception | None, kind: str | None) -> None:
+    assert error is None or isinstance(error, DriverError)
+    assert kind_of(error) == kind

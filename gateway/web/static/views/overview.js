@@ -24,7 +24,6 @@ const VERBS = {
   panel_changed: ["sync"],
   panel_departed: ["forget"],
 };
-const ADMINS_VERBS = ["accept", "accept?slots=true", "erase", "forget"];
 
 export function render(root, context) {
   const problems = h("section", { "aria-labelledby": "problems" });
@@ -78,7 +77,7 @@ function remediesOf({ code, panel, line }, context, soon) {
   if (code === "line_unavailable") return [h("a", { class: "button", href: `/lines/${encodeURIComponent(line)}` }, "Show the line")];
   if (code === "clock_not_trusted") return isAdmin ? [button("Say that the clock is right", trustClock)] : [];
   if (code === "store_not_trusted") return isAdmin ? [button("Take the store as it is", trustStore)] : [];
-  const verbs = (VERBS[code] ?? []).filter((verb) => context.may(ADMINS_VERBS.includes(verb) ? "admin" : "operator"));
+  const verbs = context.may("operator") ? (VERBS[code] ?? []) : [];
   return verbs.map((verb) => button(buttonOf(verb), () => actOn(panel, verb, context.signal)));
 }
 
