@@ -43,7 +43,8 @@ class Done:
 @dataclass(frozen=True, slots=True)
 class DoorView:
     """`state`: by its commands, since no door has a sensor. `held_by`: the user whose command holds it; None: nobody, or time
-    profiles. `last_event_at`: Unix seconds of the last command."""
+    profiles. `last_event_at`: Unix seconds of the last command. `pulse_s`: how long a command opens it that does not
+    say so."""
 
     id: str
     number: int | None
@@ -54,6 +55,7 @@ class DoorView:
     held_by: str | None
     sensor: int | None
     last_event_at: int | None
+    pulse_s: float
 
 
 @dataclass(slots=True)
@@ -152,6 +154,7 @@ class Doors:
             held_by=known.held_by if opened is not None and opened.again else None,
             sensor=door.sensor,
             last_event_at=known.last_event_at,
+            pulse_s=door.pulse_s,
         )
 
     def _state(self, on: bool | None, opened: Opening | None, known: _Known) -> DoorState:

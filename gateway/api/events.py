@@ -21,7 +21,7 @@ from gateway.api.services import SERVICES, JournalService
 from gateway.concurrency import in_turns
 from gateway.journal.shape import shown_event
 from gateway.store.contract import StoreError
-from gateway.store.events import EventQuery, SiteEvent
+from gateway.store.events import Column, EventQuery, SiteEvent
 
 LINES = "application/x-ndjson"
 STREAM = "text/event-stream"
@@ -31,20 +31,28 @@ _SILENCE_S = 15.0
 """After this long without an event a stream shows that it is there; this often it looks whether its reader may still read."""
 _LAST_ID = "Last-Event-ID"
 _MOST, _DEFAULT = 10_000, 1000
-_PARAMETERS = ("after", "kinds", "limit")
+_PARAMETERS = ("after", "kinds", "limit", "last")
 _COMMENT = b":\n\n"
 _REMEMBERED = 16
+_NEWEST_FIRST: tuple[tuple[Column, bool], ...] = (("at", True),)
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """`after` None: nothing was said; `kinds` None: all."""
+    """`after` None: nothing was said; `kinds` None: all; `last` not None: only so many, the youngest."""
 
     after: int | None
     kinds: frozenset[str] | None
     limit: int
+    last: int | None
+
+    @property
+    def query(self) -> EventQuery:
+        if self.last is None:
+            return EventQuery(after=self.after or 0, kinds=self.kinds, limit=self.limit)
+        return EventQuery(kinds=self.kinds, order=_NEWEST_FIRST, limit=self.last)
 
 
 def journal_of(request: web.Request) -> JournalService:
@@ -59,7 +67,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     journal, asked = journal_of(request), _asked(request)
     if STREAM in request.headers.get("Accept", ""):
         return await _stream(request, journal, asked)
-    page = await journal.page(EventQuery(after=asked.after or 0, kinds=asked.kinds, limit=asked.limit))
+    page = sorted(await journal.page(asked.query), key=lambda event: event.id)
     body = b"".join([json_bytes(shown_event(event)) + b"\n" async for event in in_turns(page)])
     return web.Response(body=body, content_type=LINES, charset="utf-8")
 
@@ -76,17 +84,22 @@ def _asked(request: web.Request) -> _Asked:
             raise bad_value("kinds", "kinds of events with `,` between them", shown(kind))
     continued = _number(_LAST_ID, request.headers.get(_LAST_ID, ""))
     after = _number("after", request.query.get("after", "")) if continued is None else continued
-    limit = _number("limit", request.query.get("limit", ""))
-    if limit is not None and not 1 <= limit <= _MOST:
-        raise bad_value("limit", f"a number from 1 to {_MOST}", shown(limit))
-    return _Asked(after, frozenset(kinds) or None, limit or _DEFAULT)
+    limit, last = (_number(name, request.query.get(name, "")) for name in ("limit", "last"))
+    for name, number in (("limit", limit), ("last", last)):
+        if number is not None and not 1 <= number <= _MOST:
+            raise bad_value(name, f"a number from 1 to {_MOST}", shown(number))
+    if last is not None and (after is not None or limit is not None):
+        raise bad_value("last", "neither `after` nor `limit` beside it", "one of them")
+    return _Asked(after, frozenset(kinds) or None, limit or _DEFAULT, last)
 
 
 def _number(place: str, text: str) -> int | None:
     if not text:
         return None
     if not _NUMBER.fullmatch(text):
-        raise bad_value(place, "the id of an event, a whole number" if place != "limit" else "a whole number", shown(text))
+        raise bad_value(
+            place, "the id of an event, a whole number" if place not in ("limit", "last") else "a whole number", shown(text)
+        )
     return int(text)
 
 

@@ -5,6 +5,7 @@ mix two versions.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -12,6 +13,8 @@ from importlib.resources.abc import Traversable
 from types import MappingProxyType
 
 from aiohttp import web
+
+from config.event_kinds import KINDS
 
 _HEADERS: Mapping[str, str] = MappingProxyType(
     {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
@@ -29,7 +32,10 @@ class Files:
 
     @classmethod
     def of_the_package(cls) -> Files:
-        return cls.of(dict(_below(resources.files("gateway.web").joinpath("static"))))
+        """With `kinds.js`, which says what kinds of events there are."""
+        kinds = {name: [kind.category, kind.text] for name, kind in KINDS.items()}
+        module = f"export const KINDS = {json.dumps(kinds, indent=0)};\n".encode()
+        return cls.of({**dict(_below(resources.files("gateway.web").joinpath("static"))), "kinds.js": module})
 
     @classmethod
     def of(cls, held: Mapping[str, bytes]) -> Files:

@@ -45,7 +45,13 @@ class View:
     title: str | None
 
 
-VIEWS = (View("overview", "Overview"),)
+VIEWS = (
+    View("overview", "Overview"),
+    View("doors", "Doors"),
+    View("events", "Events"),
+    View("lines", "Lines"),
+    View("settings", "Settings"),
+)
 
 
 def add_pages(app: web.Application) -> None:

@@ -101,7 +101,7 @@ function draw(focus = false) {
   for (const each of links) each === link ? each.setAttribute("aria-current", "page") : each.removeAttribute("aria-current");
   const name = first ?? links[0].dataset.view;
   const heading = h("h1", { tabindex: "-1" });
-  const root = h("div", { class: `view ${name}` });
+  const root = h("div", { class: `view ${name}-view` });
   const context = contextOf(path, leaving.signal, heading, root);
   context.title(link?.textContent ?? name);
   main.replaceChildren(heading, root);

@@ -2,6 +2,7 @@
 
 import { act } from "./action.js";
 import { ask, get } from "./api.js";
+import { h, told } from "./dom.js";
 import { listed, some } from "./words.js";
 
 const PATIENCE_MS = 60000;
@@ -50,12 +51,44 @@ export function buttonOf(verb) {
   return VERBS[verb].button;
 }
 
+/** Ask which of some verbs is meant, then go on as `actOn` does; false when none is. */
+export async function choose(panel, verbs, signal) {
+  const doors = await doorsOf(panel, signal);
+  const verb = await new Promise((resolve) => {
+    const pick = (one) => {
+      resolve(one);
+      dialog.close();
+    };
+    const dialog = h(
+      "dialog",
+      { "aria-labelledby": "choice-title" },
+      h("h2", { id: "choice-title" }, "What to do with ", told(panel), "?"),
+      verbs.map((one) => [
+        h("button", { type: "button", class: "choice", "aria-describedby": `does-${one}`, onclick: () => pick(one) }, VERBS[one].button),
+        h("p", { id: `does-${one}`, class: "muted small" }, VERBS[one].text(panel, doors).trim()),
+      ]),
+      h("div", { class: "buttons" }, h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, "Cancel")),
+    );
+    dialog.onclose = () => {
+      dialog.remove();
+      resolve(null);
+    };
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+  return verb !== null && actOn(panel, verb, signal);
+}
+
 /** Ask, do it, and show what became of it; true when it was done. */
 export async function actOn(panel, verb, signal) {
   const { button, danger, text, ends } = VERBS[verb];
-  const doors = (await get("/gateway/v1/doors", { signal })).doors.filter((door) => door.panel === panel);
+  const doors = await doorsOf(panel, signal);
   const run = (tell) => carryOut(panel, verb, tell, ends);
   return act({ title: `${button}: ${panel}`, text: text(panel, doors).trim(), button, danger, steps: () => [{ subject: panel, run }] });
+}
+
+async function doorsOf(panel, signal) {
+  return (await get("/gateway/v1/doors", { signal })).doors.filter((door) => door.panel === panel);
 }
 
 function opens(doors, what, without) {

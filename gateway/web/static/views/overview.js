@@ -3,13 +3,14 @@
 import { act } from "../action.js";
 import { ask, get } from "../api.js";
 import { h, show, told } from "../dom.js";
-import { actOn, buttonOf } from "../panel_verbs.js";
+import { actOn, buttonOf, choose } from "../panel_verbs.js";
 import { gravity, outcome, sign, state } from "../signs.js";
 import { ago, clock, lasts, moment } from "../times.js";
 import { ms, percent, some } from "../words.js";
 
 const EVERY_S = 5;
 const MOST_ROWS = 200;
+const COLUMNS = ["Panel", "State", "Held", "Waiting", "Clock", "Last seen", "Actions"];
 
 /** The verb that helps, by the code of a problem. */
 const VERBS = {
@@ -151,7 +152,18 @@ function panelsOf({ panels, departed, lines }, filter, context, draw, soon) {
     h("div", { class: "head" }, h("h2", { id: "panels" }, "Panels and lines"), panels.length > 8 && search),
     !panels.length && h("p", { class: "empty" }, "No panels are configured yet."),
     panels.length > 0 && !chosen.length && h("p", { class: "empty" }, "No panel matches the filter."),
-    lines.map((line) => lineOf(line, worst.filter((panel) => panel.line === line.id), context, soon)),
+    worst.length > 0 &&
+      h(
+        "div",
+        { class: "scroll" },
+        h(
+          "table",
+          { class: "stacked panels" },
+          h("caption", { class: "hidden" }, "Panels by their lines"),
+          h("thead", {}, h("tr", {}, COLUMNS.map((text) => h("th", { scope: "col" }, text)))),
+          lines.map((line) => lineOf(line, worst.filter((panel) => panel.line === line.id), context, soon)),
+        ),
+      ),
     rest > 0 && h("button", { type: "button", onclick: () => ((filter.all = true), draw()) }, `Show ${some(rest, "other panel")}`),
     departed.map((panel) => h("p", { "data-key": `left ${panel.id}`, class: "note" }, told(panel.id), " has left the configuration.")),
   ];
@@ -159,33 +171,19 @@ function panelsOf({ panels, departed, lines }, filter, context, draw, soon) {
 
 function lineOf(line, panels, context, soon) {
   if (!panels.length) return null;
-  const id = `line-${line.id}`;
-  return h(
-    "section",
-    { class: "line", "data-key": id, "aria-labelledby": id },
-    h(
-      "div",
-      { class: "head" },
-      h("h3", { id }, h("a", { href: `/lines/${encodeURIComponent(line.id)}` }, told(line.id))),
-      h("p", { class: "muted" }, `${line.kind}, load ${percent(line.load_1m)}, 95 % of exchanges within ${ms(line.exchange_ms.p95)}`),
-    ),
-    h(
-      "div",
-      { class: "scroll" },
-      h(
-        "table",
-        { class: "stacked" },
-        h("caption", { class: "hidden" }, `Panels of ${line.id}`),
-        h("thead", {}, h("tr", {}, ["Panel", "State", "Held", "Waiting", "Clock", "Last seen", "Actions"].map((text) => h("th", { scope: "col" }, text)))),
-        h("tbody", {}, panels.map((panel) => panelRow(panel, context, soon))),
-      ),
-    ),
+  const heading = h(
+    "th",
+    { colspan: COLUMNS.length, scope: "rowgroup" },
+    h("a", { href: `/lines/${encodeURIComponent(line.id)}` }, told(line.id)),
+    h("span", { class: "muted" }, ` ${line.kind}, load ${percent(line.load_1m)}, 95 % of exchanges within ${ms(line.exchange_ms.p95)}`),
   );
+  return h("tbody", { "data-key": `line ${line.id}` }, h("tr", { class: "group" }, heading), panels.map((panel) => panelRow(panel, context, soon)));
 }
 
 function panelRow(panel, context, soon) {
   const cell = (label, ...children) => h("td", { "data-label": label }, h("span", {}, ...children));
-  const verbs = context.may("operator") ? ["sync", ...(panel.refused ? ["retry"] : []), "reinit"] : [];
+  const verbs = ["sync", ...(panel.refused ? ["retry"] : []), "reinit"];
+  const work = async () => (await choose(panel.id, verbs, context.signal)) && soon();
   return h(
     "tr",
     { "data-key": panel.id },
@@ -195,16 +193,6 @@ function panelRow(panel, context, soon) {
     cell("Waiting", panel.pending ? [some(panel.pending, "item"), h("div", { class: "muted small" }, `for ${lasts(panel.lag_s)}`)] : "nothing"),
     cell("Clock", panel.clock_drift_ms === null ? "–" : `${panel.clock_drift_ms > 0 ? "+" : ""}${(panel.clock_drift_ms / 1000).toFixed(1)} s`),
     cell("Last seen", panel.last_seen_at === null ? "never" : h("time", { title: moment(panel.last_seen_at) }, ago(panel.last_seen_at))),
-    h("td", {}, verbs.length > 0 && verbMenu(panel.id, verbs, context, soon)),
+    h("td", {}, context.may("operator") && h("button", { type: "button", class: "quiet", "aria-label": `Actions for ${panel.id}`, onclick: work }, "Actions…")),
   );
-}
-
-function verbMenu(panel, verbs, context, soon) {
-  const choose = async (event) => {
-    const verb = event.target.value;
-    event.target.value = "";
-    if (verb && (await actOn(panel, verb, context.signal))) soon();
-  };
-  const options = verbs.map((verb) => h("option", { value: verb }, `${buttonOf(verb)}…`));
-  return h("select", { class: "verbs", "aria-label": `Actions for ${panel}`, onchange: choose }, h("option", { value: "" }, "Actions"), options);
 }

@@ -1,0 +1,99 @@
+/** The traffic of every line over the last hour, and of its units since the start. */
+
+import { get } from "../api.js";
+import { hourChart, overTheHour } from "../charts.js";
+import { h, show, told } from "../dom.js";
+import { outcome } from "../signs.js";
+import { ms, percent, some } from "../words.js";
+
+const EVERY_S = 10;
+const ERRORS = {
+  timeouts: ["no reply", "e1"],
+  crc: ["damaged", "e2"],
+  protocol: ["unexpected", "e3"],
+  connections_lost: ["connection lost", "e4"],
+  exceptions: ["refused by the unit", "e5"],
+};
+
+export function render(root, context) {
+  const [only] = context.path;
+  if (only !== undefined) context.title(`Line ${only}`);
+  context.every(EVERY_S, async () => {
+    const { lines } = await get("/gateway/v1/lines?minutes=1", { signal: context.signal });
+    const chosen = lines.filter((line) => only === undefined || line.id === only);
+    show(
+      root,
+      only !== undefined && h("p", {}, h("a", { href: "/lines" }, "All lines")),
+      chosen.map((line) => lineOf(line, only !== undefined)),
+      !chosen.length && h("p", { class: "empty" }, only === undefined ? "No lines are configured yet." : "There is no such line."),
+    );
+  });
+}
+
+function lineOf(line, withUnits) {
+  const now = Date.now() / 1000;
+  const id = `line-${line.id}`;
+  const over = (value, absent = null) => overTheHour(line.minutes, now, value, absent);
+  const errors = Object.entries(ERRORS).map(([key, [name, kind]]) => ({ name, kind, values: over((minute) => minute[key], 0) }));
+  const seen = errors.filter((one) => one.values.some(Boolean));
+  const failed = seen.reduce((sum, one) => sum + one.values.reduce((a, b) => a + b, 0), 0);
+  return h(
+    "section",
+    { class: "card", "data-key": line.id, "aria-labelledby": id },
+    h(
+      "div",
+      { class: "head" },
+      h("h2", { id }, withUnits ? told(line.id) : h("a", { href: `/lines/${encodeURIComponent(line.id)}` }, told(line.id)), " ", h("span", { class: "tag" }, line.kind)),
+      failed ? outcome("warning", `${some(failed, "failed exchange")} within the hour`) : outcome("ok", "no failed exchange within the hour"),
+    ),
+    h(
+      "div",
+      { class: "charts" },
+      hourChart({ title: "Load", format: (value) => (value === null ? "–" : percent(value)), most: 0.1, series: [{ name: "now", kind: "a", values: over((minute) => minute.load, 0) }] }),
+      hourChart({
+        title: "An exchange takes",
+        format: ms,
+        series: [
+          { name: "95 % within", kind: "b", values: over((minute) => minute.exchange_ms.p95) },
+          { name: "half within", kind: "a", values: over((minute) => minute.exchange_ms.p50) },
+        ],
+      }),
+      hourChart({
+        title: "Failed exchanges",
+        stacked: true,
+        most: 1,
+        format: (value) => `${Math.round(value ?? 0)}`,
+        series: seen.length ? seen : [{ name: "none", kind: "e1", values: new Array(60).fill(0) }],
+      }),
+    ),
+    h("p", { class: "muted small" }, `${some(line.exchanges, "exchange")} since the start, ${line.queue_depth} waiting now`),
+    withUnits && units(line),
+  );
+}
+
+function units(line) {
+  const heads = ["Panel", "Unit", "Load", "Exchanges", "No reply", "Damaged", "Unexpected", "Refused", "Retries", "95 % within"];
+  return h(
+    "div",
+    { class: "scroll" },
+    h(
+      "table",
+      { class: "stacked" },
+      h("caption", { class: "hidden" }, `Units of ${line.id}, since the start`),
+      h("thead", {}, h("tr", {}, heads.map((text, at) => h("th", { scope: "col", class: at > 1 && "number" }, text)))),
+      h("tbody", {}, line.units.map((unit) => unitRow(unit, heads))),
+    ),
+  );
+}
+
+function unitRow(unit, heads) {
+  const refused = Object.values(unit.exceptions).reduce((a, b) => a + b, 0);
+  const figures = [percent(unit.load_1m), unit.exchanges, unit.timeouts, unit.crc, unit.protocol, refused, unit.retries, ms(unit.exchange_ms.p95)];
+  return h(
+    "tr",
+    { "data-key": unit.panel },
+    h("th", { scope: "row" }, told(unit.panel)),
+    h("td", { "data-label": heads[1] }, `${unit.unit}`),
+    figures.map((figure, at) => h("td", { "data-label": heads[at + 2], class: "number" }, `${figure}`)),
+  );
+}
