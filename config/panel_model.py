@@ -108,6 +108,8 @@ class PanelModel(Part):
     title: str
     provenance: str
     protocol: Literal["modbus", "uhppote"] = "modbus"
+    pipeline: int = Field(1, ge=1, le=16)
+    """How many requests such a panel takes on one connection before it has answered the first of them."""
     addressing: Addressing = Addressing()
     registers: dict[str, Register] = Field(default_factory=dict)
     identity: tuple[IdentityCheck, ...] = ()

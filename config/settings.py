@@ -185,6 +185,8 @@ class PanelSettings(_Settings):
     guard_ms: float | None = Field(None, ge=0, le=10_000)
     """Extra silence before a frame to this panel; the line's where absent."""
     timeout_ms: float | None = Field(None, gt=0, le=60_000)
+    pipeline: int | None = Field(None, ge=1, le=16)
+    """Requests under way to it together on a connection; the model's where absent."""
     allow_stale: bool = False
     narrow: tuple[Literal["resolution", "periods", "last_minute", "validity_days"], ...] = ("resolution", "validity_days")
     allow_unattended_outputs: bool = False

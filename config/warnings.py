@@ -13,7 +13,7 @@ from pathlib import Path
 from config.files import MOST_PASSWORD, password_in, read_file
 from config.findings import Finding
 from config.password_hash import PasswordHash, md5_form
-from config.settings import LineSettings, ModbusLineSettings, ModbusRtuLine, Settings, UserSettings
+from config.settings import LineSettings, ModbusLineSettings, ModbusRtuLine, ModbusTcpLine, Settings, UserSettings
 
 _CHANGING_NAME = re.compile(r"/dev/tty(USB|ACM)[0-9]+")
 """Device paths that are given in the order in which adapters are found."""
@@ -108,6 +108,8 @@ def _line(path: str, line: LineSettings) -> Iterator[Finding]:
         if panel.unit == 0:
             what = "a bridge broadcasts writes to unit 0; nothing is written before a read as unit 0 is answered"
             yield Finding(f"{path}.panels[{index}].unit", what)
+        if "pipeline" in panel.model_fields_set and not isinstance(line, ModbusTcpLine):
+            yield Finding(f"{path}.panels[{index}].pipeline", f"has no effect on a {line.kind} line")
 
 
 def _device(place: str, port: str) -> Iterator[Finding]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
+
+from drivers.errors import DriverError
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +105,17 @@ class Link(Protocol[R_contra, V_co]):
 
     def wire_bytes(self, request: R_contra) -> int:
         """The bytes of request and reply."""
+        ...
+
+
+@runtime_checkable
+class PipelinedLink(Link[R_contra, V_co], Protocol[R_contra, V_co]):
+    """A link that tells the answers to several requests apart."""
+
+    async def exchange_all(self, unit: int, requests: Sequence[R_contra], timing: UnitTiming) -> Sequence[V_co | DriverError]:
+        """Send these requests at once, in this order, and return what became of each, in this order.
+
+        They are over when each has its answer, or when none has come for the unit's timeout: a unit that serves one request after
+        another gets that time for each. Raises NotSent where none of them left.
+        """
         ...

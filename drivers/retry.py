@@ -33,6 +33,8 @@ class RetryPolicy:
     """The first wait after such an answer; the waits double."""
     silent_delay_s: float = 0.25
     """The first wait after no answer: other units use the line, a panel that starts or works gets time. The waits double."""
+    alone_s: float = 600.0
+    """How long a unit that left one of several requests unanswered gets one at a time: it may take no more."""
 
 
 def decide(repeatable: bool, error: DriverError, attempt: int, policy: RetryPolicy) -> Retry | GiveUp:

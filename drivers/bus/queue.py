@@ -29,12 +29,33 @@ class Job(Generic[R, V]):
     running: bool = False
     looks: int = 0
     """How many times the unit was read before this write."""
-    write_number: int = 0
-    """The number of the last write to its unit when this one was sent."""
+    batch: object | None = None
+    """What it shares with the requests that may be under way together with it."""
+    turn: int = 0
+    """The turn of its unit's writers in which this write was sent."""
     error: DriverError | None = None
     """The error of the last attempt that left."""
     unconfirmed: Unconfirmed | None = None
     """The latest attempt whose bytes left without a trustworthy answer."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it may leave together with others: not one that failed before, nor one that must not leave twice."""
+        return self.request.repeatable and self.error is None
+
+    @property
+    def writer(self) -> object:
+        """Who writes: a batch, or this request alone."""
+        return self.batch or self
+
+    def outcome(self) -> V | DriverError:
+        """What became of a job that is over."""
+        error = self.future.exception()
+        if error is None:
+            return self.future.result()
+        if isinstance(error, DriverError):
+            return error
+        raise error
 
     def succeed(self, values: V) -> None:
         if not self.future.done():
@@ -76,12 +97,13 @@ class LineQueue(Generic[R, V]):
         """Whether `pop` would return a job."""
         return any(self._waiting)
 
-    def put(self, job: Job[R, V]) -> None:
-        """Add a job behind its unit's other jobs. Raises QueueFull."""
-        if self.depth >= self.limit:
+    def put(self, *jobs: Job[R, V]) -> None:
+        """Add jobs behind their units' other jobs. Raises QueueFull, and adds none of them."""
+        if self.depth + len(jobs) > self.limit:
             raise QueueFull(f"{self.depth} requests are waiting for the line")
-        self._waiting[job.priority].setdefault(job.unit, deque()).append(job)
-        self.depth += 1
+        for job in jobs:
+            self._waiting[job.priority].setdefault(job.unit, deque()).append(job)
+        self.depth += len(jobs)
 
     def put_back(self, job: Job[R, V]) -> None:
         """Put a job in front of its unit's other jobs, the unit behind the other units. Never refused: it was admitted before."""
@@ -113,6 +135,18 @@ class LineQueue(Generic[R, V]):
                 self.depth -= 1
                 return job
         return None
+
+    def companions(self, job: Job[R, V], most: int) -> list[Job[R, V]]:
+        """Remove the jobs right behind this one that may be under way together with it, at most `most`."""
+        turns = self._waiting[job.priority]
+        jobs = turns.get(job.unit, deque())
+        found: list[Job[R, V]] = []
+        while jobs and jobs[0].batch is job.batch and jobs[0].fresh and len(found) < most:
+            found.append(jobs.popleft())
+        if not jobs:
+            turns.pop(job.unit, None)
+        self.depth -= len(found)
+        return found
 
     def discard(self, job: Job[R, V]) -> None:
         """Remove a queued job; no effect if it is not queued."""

@@ -34,8 +34,14 @@ class Unit(Generic[R]):
     timing: UnitTiming
     probe: R
     policy: RetryPolicy
-    writes: int = 0
-    """Writes sent so far, repetitions included."""
+    pipeline: int = 1
+    """How many requests may be under way to it together."""
+    alone_until: float = 0.0
+    """The moment from which it gets several again: it failed when it got several."""
+    writer: object = None
+    """Who wrote last."""
+    turns: int = 0
+    """How many times the writer changed."""
     health: Health = field(default_factory=lambda: Health(_MISSES_TO_QUARANTINE))
 
 
@@ -55,12 +61,12 @@ class LineUnits(Generic[R]):
     def items(self) -> ItemsView[int, Unit[R]]:
         return self._units.items()
 
-    def attach(self, number: int, guard_ms: float | None, timeout_ms: float | None, probe: R, waits: bool) -> None:
+    def attach(self, number: int, guard_ms: float | None, timeout_ms: float | None, probe: R, waits: bool, pipeline: int) -> None:
         """Add a unit; see `drivers.bus.worker.Bus.attach`."""
         if number in self._units:
             raise ValueError(f"unit {number} is attached already")
         policy = replace(self._policy, busy_retries=0) if waits else self._policy
-        self._units[number] = Unit(self._timing(guard_ms, timeout_ms), probe, policy)
+        self._units[number] = Unit(self._timing(guard_ms, timeout_ms), probe, policy, pipeline)
 
     def detach(self, number: int) -> None:
         known = self._units.pop(number, None)
@@ -86,15 +92,33 @@ class LineUnits(Generic[R]):
 
     # ---- writes ----
 
-    def number_write(self, job: Job[R, Any]) -> None:
+    def take_turn(self, job: Job[R, Any]) -> None:
+        """Record that this request is about to leave."""
         unit = self._units.get(job.unit)
-        if unit is not None and job.request.writes:
-            unit.writes += 1
-            job.write_number = unit.writes
+        if unit is None or not job.request.writes:
+            return
+        if unit.writer is not job.writer:
+            unit.writer = job.writer
+            unit.turns += 1
+        job.turn = unit.turns
 
     def overtaken(self, job: Job[R, Any]) -> bool:
-        """Whether another write went to the unit since this one: repeating this one now could undo the newer one."""
-        return job.request.writes and job.unit in self._units and self._units[job.unit].writes != job.write_number
+        """Whether somebody else's write went to the unit since this one: repeating this one now could undo the newer one."""
+        return job.request.writes and job.unit in self._units and self._units[job.unit].turns != job.turn
+
+    # ---- pipelining ----
+
+    def together(self, number: int, now: float) -> int:
+        """How many requests may be under way to the unit together now."""
+        unit = self._units.get(number)
+        return 1 if unit is None or now < unit.alone_until else unit.pipeline
+
+    def failed_together(self, number: int, now: float) -> None:
+        """Record that requests under way together were not all answered: the unit may be one that takes a single request."""
+        unit = self._units.get(number)
+        if unit is not None:
+            unit.alone_until = now + self._policy.alone_s
+            _log.warning("requests go one at a time", extra={"line": self._settings.id, "unit": number})
 
     # ---- health ----
 

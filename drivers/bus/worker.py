@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Generic
 
@@ -27,10 +28,11 @@ from drivers.errors import (
     NoReply,
     NotSent,
     PanelBusy,
+    StillWorking,
     Unconfirmed,
     UnexpectedReply,
 )
-from drivers.link import Link, R, V
+from drivers.link import Link, PipelinedLink, R, V
 from drivers.retry import Retry, RetryPolicy, decide
 from drivers.trace import for_no_request, request_id
 
@@ -57,6 +59,7 @@ class Bus(Generic[R, V]):
         """`traffic`: what counts for several buses of one line; absent: the bus counts for itself."""
         self._settings = settings
         self._link = link
+        self._pipelined = link if isinstance(link, PipelinedLink) else None
         self._clock = clock
         self._policy = policy or RetryPolicy()
         self._queue: LineQueue[R, V] = LineQueue(settings.queue_limit)
@@ -65,7 +68,7 @@ class Bus(Generic[R, V]):
         self._traffic = traffic or LineTraffic()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._running: Job[R, V] | None = None
+        self._running: Sequence[Job[R, V]] = ()
         self._stopping = False
         self._down = False
         self._failed_opens = 0
@@ -113,11 +116,13 @@ class Bus(Generic[R, V]):
         guard_ms: float | None = None,
         timeout_ms: float | None = None,
         waits: bool = False,
+        pipeline: int = 1,
     ) -> None:
         """Add a unit; None takes the line's value. `probe`: a cheap read; any answer to it means that the unit is alive.
-        `waits`: the caller waits out a busy unit by a rule of its own, so the bus does not.
+        `waits`: the caller waits out a busy unit by a rule of its own, so the bus does not. `pipeline`: how many requests of
+        one `exchange_all` may be under way together, where the link can tell their answers apart.
         """
-        self._units.attach(unit, guard_ms, timeout_ms, probe, waits)
+        self._units.attach(unit, guard_ms, timeout_ms, probe, waits, pipeline if self._pipelined is not None else 1)
         self._traffic.attach(unit)
         self._link.tally.begin_anew(unit)
         if self._down:
@@ -140,15 +145,8 @@ class Bus(Generic[R, V]):
         request out of the queue; once started it is finished all the same. Raises ValueError for a unit that is not
         attached.
         """
-        self._admit(unit, priority)
-        loop = asyncio.get_running_loop()
-        now = self._clock.monotonic()
-        if deadline is not None and now >= deadline:
-            raise DeadlinePassed("the deadline passed before the request was queued")
-        job: Job[R, V] = Job(unit, request, priority, deadline, now, loop.create_future(), request_id.get())
-        self._queue.put(job)
-        timer = None if deadline is None else loop.call_later(deadline - now, self._expire, job)
-        self._wake.set()
+        (job,) = self._jobs(unit, (request,), priority, deadline)
+        timer = self._submit((job,), deadline)
         try:
             return await job.future
         except asyncio.CancelledError:
@@ -157,6 +155,43 @@ class Bus(Generic[R, V]):
         finally:
             if timer is not None:
                 timer.cancel()
+
+    async def exchange_all(
+        self, unit: int, requests: Sequence[R], priority: Priority, deadline: float | None = None
+    ) -> list[V | DriverError]:
+        """Like `exchange`, for requests whose order among each other does not matter: several may be under way together, and one
+        may be repeated behind another one. They leave in their order. Returns what became of each; raises NotSent where
+        none was queued.
+        """
+        jobs = self._jobs(unit, requests, priority, deadline, object())
+        timer = self._submit(jobs, deadline)
+        try:
+            await asyncio.wait([job.future for job in jobs])
+        except asyncio.CancelledError:
+            for job in jobs:
+                self._queue.discard(job)
+                job.future.cancel()
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return [job.outcome() for job in jobs]
+
+    def _jobs(
+        self, unit: int, requests: Sequence[R], priority: Priority, deadline: float | None, batch: object | None = None
+    ) -> list[Job[R, V]]:
+        self._admit(unit, priority)
+        now = self._clock.monotonic()
+        if deadline is not None and now >= deadline:
+            raise DeadlinePassed("the deadline passed before the request was queued")
+        create, asker = asyncio.get_running_loop().create_future, request_id.get()
+        return [Job(unit, request, priority, deadline, now, create(), asker, batch=batch) for request in requests]
+
+    def _submit(self, jobs: Sequence[Job[R, V]], deadline: float | None) -> asyncio.TimerHandle | None:
+        """Queue jobs; returns the timer of their deadline."""
+        self._queue.put(*jobs)
+        self._wake.set()
+        return None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._expire, jobs)
 
     def _admit(self, unit: int, priority: Priority) -> None:
         if self._stopping or self._task is None or self._task.done():
@@ -170,14 +205,15 @@ class Bus(Generic[R, V]):
                 self.hasten(unit)
             raise self._units.refusal(unit)
 
-    def _expire(self, job: Job[R, V]) -> None:
-        if job.running:
-            return
-        self._queue.discard(job)
-        if self._link.connected and not self._link.stale:
-            job.fail(DeadlinePassed("the deadline passed while the request waited"))
-        else:
-            job.fail(BusUnavailable("the line did not open before the deadline"))
+    def _expire(self, jobs: Sequence[Job[R, V]]) -> None:
+        for job in jobs:
+            if job.running or job.future.done():
+                continue
+            self._queue.discard(job)
+            if self._link.connected and not self._link.stale:
+                job.fail(DeadlinePassed("the deadline passed while the request waited"))
+            else:
+                job.fail(BusUnavailable("the line did not open before the deadline"))
 
     # ---- what is known ----
 
@@ -234,15 +270,15 @@ class Bus(Generic[R, V]):
                 if (silent := self._quarantine.due(self._clock.monotonic())) is not None:
                     await self._probe(silent, self._units[silent])
                 elif (job := self._queue.pop()) is not None:
-                    await (self._look_first(job) if self._unproved(job) else self._carry_out(job))
+                    await (self._look_first(job) if self._unproved(job) else self._carry_out(job, self._companions(job)))
         finally:
             await self._link.close()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """However the worker ended, no caller may wait for it forever."""
-        if self._running is not None:
-            self._running.fail(NoReply(_STOPPED_WAITING) if self._link.sent else LineStopped("the line was stopped"))
-            self._running = None
+        for job in self._running:
+            job.fail(NoReply(_STOPPED_WAITING) if self._link.sent else LineStopped("the line was stopped"))
+        self._running = ()
         self._refuse_waiting(LineStopped("the line is not running"))
         if not task.cancelled() and task.exception() is not None:
             _log.critical("line worker died", extra={"line": self._settings.id}, exc_info=task.exception())
@@ -351,35 +387,58 @@ class Bus(Generic[R, V]):
 
     # ---- one exchange ----
 
-    async def _carry_out(self, job: Job[R, V]) -> None:
+    def _companions(self, job: Job[R, V]) -> list[Job[R, V]]:
+        """Take the jobs that leave together with this one out of the queue."""
+        if job.batch is None or not job.fresh:
+            return []
+        return self._queue.companions(job, self._units.together(job.unit, self._clock.monotonic()) - 1)
+
+    async def _carry_out(self, job: Job[R, V], companions: Sequence[Job[R, V]] = ()) -> None:
         if job.error is not None and self._units.overtaken(job):
             # A busy panel has refused nothing for good, so this is no rejection: the caller reads back.
             busy = isinstance(job.error, PanelBusy)
             job.fail(UnexpectedReply("the panel was busy, and a newer write went to it meanwhile") if busy else job.error)
             return
-        self._units.number_write(job)
         now = self._clock.monotonic()
+        self._running = jobs = (job, *companions)
+        for each in jobs:
+            self._leave(each, now)
+        request_id.set(job.request_id)
+        answers = await (self._together(jobs) if companions else self._alone(job))
+        self._running = ()
+        self._account(job.unit, job.request, now, [answer if isinstance(answer, DriverError) else None for answer in answers])
+        for each, answer in zip(jobs, answers, strict=True):
+            each.running = False
+            if isinstance(answer, DriverError):
+                self._after_failure(each, answer)
+            else:
+                each.succeed(answer)
+
+    def _leave(self, job: Job[R, V], now: float) -> None:
+        self._units.take_turn(job)
         job.running = True
         job.attempts += 1
         if job.attempts == 1:
             self._traffic.queued(job.unit, now - job.queued_at)
         else:
             self._traffic.retried(job.unit)
-        self._running = job
-        request_id.set(job.request_id)
-        try:
-            values = await self._link.exchange(job.unit, job.request, self._units.timing(job.unit))
-        except DriverError as error:
-            self._over(job, now, error)
-            self._after_failure(job, error)
-        else:
-            self._over(job, now, None)
-            job.succeed(values)
 
-    def _over(self, job: Job[R, V], started: float, error: DriverError | None) -> None:
-        self._running = None
-        job.running = False
-        self._account(job.unit, job.request, started, error)
+    async def _alone(self, job: Job[R, V]) -> Sequence[V | DriverError]:
+        try:
+            return (await self._link.exchange(job.unit, job.request, self._units.timing(job.unit)),)
+        except DriverError as error:
+            return (error,)
+
+    async def _together(self, jobs: Sequence[Job[R, V]]) -> Sequence[V | DriverError]:
+        assert self._pipelined is not None
+        unit = jobs[0].unit
+        try:
+            answers = await self._pipelined.exchange_all(unit, [job.request for job in jobs], self._units.timing(unit))
+        except NotSent as error:
+            return (error,) * len(jobs)
+        if any(isinstance(answer, Unconfirmed) for answer in answers):
+            self._units.failed_together(unit, self._clock.monotonic())
+        return answers
 
     def _unproved(self, job: Job[R, V]) -> bool:
         """Whether this is a write for which the link cannot tell yet whether the unit or the adapter's echo confirms it."""
@@ -397,7 +456,7 @@ class Bus(Generic[R, V]):
             await self._link.exchange(job.unit, unit.probe, unit.timing)
         except DriverError as raised:
             error = raised
-        self._account(job.unit, unit.probe, started, error)
+        self._account(job.unit, unit.probe, started, (error,))
 
     def _after_failure(self, job: Job[R, V], error: DriverError) -> None:
         now = self._clock.monotonic()
@@ -425,12 +484,16 @@ class Bus(Generic[R, V]):
 
     # ---- counting ----
 
-    def _account(self, number: int, request: R, started: float, error: DriverError | None) -> None:
-        """Count one attempt and update the health of the unit and the line."""
+    def _account(self, number: int, request: R, started: float, errors: Sequence[DriverError | None]) -> None:
+        """Count attempts under way together, and update the health of the unit and the line: a unit that answered any of them is
+        there, and one that answered none has missed once."""
         now = self._clock.monotonic()
-        if isinstance(error, NotSent):
+        left = [error for error in errors if not isinstance(error, NotSent)]
+        if not left:
             return
-        self._traffic.exchanged(number, now, now - started, error)
+        for error in left:
+            self._traffic.exchanged(number, now, (now - started) / len(left), error)
+        error = min(left, key=_silence)
         if isinstance(error, ConnectionLost):
             self._cuts += 1
             self._cut_off.add(number)
@@ -460,8 +523,13 @@ class Bus(Generic[R, V]):
             await self._link.exchange(number, unit.probe, timing, probe=True)
         except DriverError as raised:
             error = raised
-        self._account(number, unit.probe, started, error)
+        self._account(number, unit.probe, started, (error,))
         now = self._clock.monotonic()
         self._quarantine.charge(now, now - started)
         self._probed = True
         self._units.probed(number, now)
+
+
+def _silence(error: DriverError | None) -> int:
+    """How little this attempt says for the unit."""
+    return 0 if error is None else 2 if isinstance(error, Unconfirmed) and not isinstance(error, StillWorking) else 1

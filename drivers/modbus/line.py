@@ -33,14 +33,16 @@ class ModbusLine:
 
     def add_panel(self, panel: PanelSettings, models: Mapping[str, PanelModel]) -> PanelDriver:
         model = models[panel.model].configured(panel.options)
+        pipeline = panel.pipeline or model.pipeline
         self.bus.attach(
             panel.unit,
             guard_ms=panel.guard_ms,
             timeout_ms=panel.timeout_ms,
             probe=_probe(model),
             waits=model.write.busy is not None and model.write.busy.code == BUSY,
+            pipeline=pipeline,
         )
-        unit = PanelUnit(model, panel.unit, self.bus, self._clock)
+        unit = PanelUnit(model, panel.unit, self.bus, self._clock, pipeline)
         return OutputDriver(unit) if model.schedule is None else ModbusPanelDriver(unit)
 
     def remove_panel(self, panel: PanelSettings) -> None:

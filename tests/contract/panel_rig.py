@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,8 +181,8 @@ async def _tables(rig: Rig) -> PanelImage:
         return await rig.read()
     bus = cast("ModbusBus", rig.bus)
 
-    async def read(request: Request) -> tuple[int, ...]:
-        return await bus.exchange(rig.case.unit, request, P)
+    async def read(requests: Sequence[Request]) -> list[tuple[int, ...]]:
+        return [await bus.exchange(rig.case.unit, request, P) for request in requests]
 
     layout = build_layout(rig.model, rig.driver.capabilities)
     return PanelImage() if layout is None else await layout.read(read)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
 import pytest
 
 from config.panel_model import load_models
-from config.settings import ModbusRtuLine, PanelSettings, SimulatorSettings
+from config.settings import ModbusRtuLine, ModbusTcpLine, PanelSettings, SimulatorSettings
 from drivers.contract import Acknowledgement, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
 from drivers.modbus.line import ModbusLine
 from drivers.modbus.panel.layouts import build_layout
@@ -21,8 +22,10 @@ from drivers.modbus.wire.rtu import RtuLink
 from simulators.faults import FAULTS, FaultRates, Faults
 from simulators.models import build_panel
 from simulators.panel import SimulatedPanel
+from simulators.responder import Responder
 from simulators.wire import VirtualWire
 from tests.support.panel_wire import PanelWire
+from tests.support.virtual_tcp import VirtualTcpLoop, run_virtual_tcp
 from tests.support.virtual_time import VirtualClock, run_virtual
 from tests.support.wire_stream import on_wire
 
@@ -49,6 +52,8 @@ RATES = FaultRates(
 )
 SCALE = {"ge-a-series": 0.1, "domat-fc013": 0.3}
 """Their transactions are dozens of exchanges, some of which cannot be repeated."""
+_FORGOTTEN_S = 601.0
+"""A unit that missed one of several requests gets several again."""
 P = Priority.GRANT
 
 
@@ -60,8 +65,8 @@ class Truth:
         self._wire.exchange_s = 0
 
     async def image(self) -> PanelImage:
-        async def read(request: Request) -> tuple[int, ...]:
-            return await self._wire.exchange(1, request, P)
+        async def read(requests: Sequence[Request]) -> list[tuple[int, ...]]:
+            return [await self._wire.exchange(1, request, P) for request in requests]
 
         return await self._layout.read(read)
 
@@ -86,34 +91,69 @@ def test_no_claim_that_is_not_true(name: str) -> None:
 
 
 async def _soak(name: str, seed: int) -> None:
-    random, clock = Random(seed), VirtualClock()
+    clock = VirtualClock()
     settings = PanelSettings(id="panel", model=name, unit=9, simulator=SimulatorSettings(latency_ms=1, busy_ms=30))
     line = ModbusRtuLine(id="line", port="tty", baudrate=115_200, timeout_ms=60, panels=(settings,))
     panel = build_panel(settings, clock.wall, clock.monotonic)
-    model = load_models(None)[name]
     async with VirtualWire([panel], baudrate=115_200) as wire:
         made = ModbusLine(line, clock, RtuLink(on_wire(wire), line_timing(line), clock, "line"))
-        driver = made.add_panel(settings, {name: model})
-        layout = build_layout(model, driver.capabilities)
-        assert layout is not None
-        truth = Truth(panel, clock, layout)
-        await made.bus.start()
-        try:
-            await driver.status(P, None)
-            wire.set_faults(Faults(scaled(SCALE.get(name, 1.0)), seed))
-            outcomes = await _transactions(driver, truth, random, clock)
-        finally:
-            await made.bus.stop(10)
+        outcomes = await _work(made, settings, panel, lambda: wire.set_faults(Faults(scaled(SCALE.get(name, 1.0)), seed)), seed)
     assert outcomes[Outcome.ACKNOWLEDGED] > TRANSACTIONS // 4, outcomes
     assert outcomes[Outcome.UNCONFIRMED] > 0, outcomes
 
 
-async def _transactions(driver: PanelDriver, truth: Truth, random: Random, clock: VirtualClock) -> dict[Outcome, int]:
+@pytest.mark.parametrize(("pipeline", "serial"), [(8, False), (8, True), (3, False)])
+def test_no_claim_that_is_not_true_while_requests_are_under_way_together(pipeline: int, serial: bool) -> None:
+    run_virtual_tcp(_soak_together(pipeline, serial, seed=7))
+
+
+async def _soak_together(pipeline: int, serial: bool, seed: int) -> None:
+    loop, clock = asyncio.get_running_loop(), VirtualClock()
+    assert isinstance(loop, VirtualTcpLoop)
+    kind = SimulatorSettings(latency_ms=5, busy_ms=30)
+    settings = PanelSettings(id="panel", model="open-access-panel", unit=9, pipeline=pipeline, simulator=kind)
+    line = ModbusTcpLine(id="line", host="192.0.2.1", port=502, timeout_ms=60, panels=(settings,))
+    panel = build_panel(settings, clock.wall, clock.monotonic)
+    responder = loop.responder = Responder([panel])
+    loop.serial = serial
+    rates = replace(RATES, foreign_transaction=0.01, cut=0.01)
+    made = ModbusLine(line, clock)
+    outcomes = await _work(made, settings, panel, lambda: responder.set_faults(Faults(rates, seed)), seed, _FORGOTTEN_S)
+    assert outcomes[Outcome.ACKNOWLEDGED] > TRANSACTIONS // 4, outcomes
+    assert outcomes[Outcome.UNCONFIRMED] > 0, outcomes
+
+
+async def _work(
+    made: ModbusLine,
+    settings: PanelSettings,
+    panel: SimulatedPanel,
+    begin_faults: Callable[[], None],
+    seed: int,
+    pause_s: float = 0.0,
+) -> dict[Outcome, int]:
+    clock, model = VirtualClock(), load_models(None)[settings.model]
+    driver = made.add_panel(settings, {settings.model: model})
+    layout = build_layout(model, driver.capabilities)
+    assert layout is not None
+    truth = Truth(panel, clock, layout)
+    await made.bus.start()
+    try:
+        await driver.status(P, None)
+        begin_faults()
+        return await _transactions(driver, truth, Random(seed), clock, pause_s)
+    finally:
+        await made.bus.stop(10)
+
+
+async def _transactions(
+    driver: PanelDriver, truth: Truth, random: Random, clock: VirtualClock, pause_s: float
+) -> dict[Outcome, int]:
     outcomes = dict.fromkeys(Outcome, 0)
     caps = driver.capabilities
     numbers = range(caps.first_id, caps.first_id + caps.max_schedules)
     known = await _read(driver, truth, clock)
     for _ in range(TRANSACTIONS):
+        await clock.sleep(pause_s)
         target = draw(random, numbers, caps.special_days_scope == "panel")
         done = await driver.apply(driver.plan(target, known), P, None)
         outcomes[done.outcome] += 1

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from config.panel_model import load_models
 from config.settings import PanelSettings, SimulatorSettings
 from drivers.availability import Feed
 from drivers.contract import AvailabilityFeed, PanelDriver, Priority
-from drivers.errors import DeadlinePassed, NoReply, PanelBusy, PanelException
+from drivers.errors import DeadlinePassed, DriverError, NoReply, PanelBusy, PanelException
 from drivers.modbus.panel.driver import ModbusPanelDriver
 from drivers.modbus.panel.output_driver import OutputDriver
 from drivers.modbus.panel.unit import PanelUnit
@@ -50,6 +50,17 @@ class PanelWire:
         if self.lose_reply(request):
             raise NoReply("nothing came")
         return _values(reply, request)
+
+    async def exchange_all(
+        self, unit: int, requests: Sequence[Request], priority: Priority, deadline: float | None = None
+    ) -> list[tuple[int, ...] | DriverError]:
+        answers: list[tuple[int, ...] | DriverError] = []
+        for request in requests:
+            try:
+                answers.append(await self.exchange(unit, request, priority, deadline))
+            except DriverError as error:
+                answers.append(error)
+        return answers
 
     def availability(self, unit: int) -> AvailabilityFeed:
         return Feed()

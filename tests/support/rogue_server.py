@@ -29,12 +29,13 @@ def reply(request: bytes, pdu: bytes, transaction: int | None = None, unit: int 
 
 
 class RogueServer:
-    """`answer` is asked for each request; `connections` and `requests` count."""
+    """`answer` is asked for each request; `connections` and `requests` count. `most_together`: how many requests came at once."""
 
     def __init__(self, answer: TcpAnswer) -> None:
         self.answer = answer
         self.connections = 0
         self.requests: list[bytes] = []
+        self.most_together = 0
         self.port = 0
         self.hung_up = asyncio.Event()
         """A connection ended."""
@@ -43,27 +44,43 @@ class RogueServer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.add(writer)
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(OSError):
             await self._converse(reader, writer)
         self._writers.discard(writer)
         self.hung_up.set()
         writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            header = await reader.readexactly(7)
-            request = header + await reader.readexactly(int.from_bytes(header[4:6], "big") - 1)
-            self.requests.append(request)
-            for piece in self.answer(request):
-                if piece is CUT:
-                    return
-                writer.write(piece)
-                await writer.drain()
-                await asyncio.sleep(0.001)
+        waiting = b""
+        while data := await reader.read(8192):
+            came, waiting = _requests(waiting + data)
+            self.most_together = max(self.most_together, len(came))
+            for request in came:
+                self.requests.append(request)
+                for piece in self.answer(request):
+                    if piece is CUT:
+                        return
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0.001)
+
+    def say(self, data: bytes) -> None:
+        """Send this on every connection, unasked."""
+        for writer in self._writers:
+            writer.write(data)
 
     def hang_up(self) -> None:
         for writer in self._writers:
             writer.close()
+
+
+def _requests(data: bytes) -> tuple[list[bytes], bytes]:
+    """The whole requests, and what is left."""
+    found = []
+    while len(data) >= 7 and len(data) >= (size := 6 + int.from_bytes(data[4:6], "big")):
+        found.append(data[:size])
+        data = data[size:]
+    return found, data
 
 
 @asynccontextmanager

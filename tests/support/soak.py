@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -115,6 +116,10 @@ class Soak:
     unplug: float = 0.0
     dead: int = 0
     """How many units beyond `units` are asked and never answer."""
+    pipeline: int = 1
+    """How many requests a unit takes together: more than one, and half of all are asked in batches."""
+    in_order: bool = True
+    """Modbus TCP answers in the order of the requests."""
     echo: bool = False
     """The adapter echoes, whatever the settings say."""
     policy: RetryPolicy = field(default_factory=RetryPolicy)
@@ -156,6 +161,7 @@ async def _soak_connections(soak: Soak, settings: AnyModbusLine, baudrate: int |
     assert isinstance(loop, VirtualTcpLoop)
     panels = [SoakPanel(unit) for unit in range(1, soak.units + 1)]
     faults = Faults(soak.rates, soak.seed)
+    loop.in_order = soak.in_order
     loop.responder, loop.baudrate, loop.tap = Responder(panels, faults), baudrate, Tap(settings.timeout_ms / 1000)
     record = await _run(soak, settings, open_link(settings, VirtualClock()), loop.tap, panels, None)
     return replace(record, drawn=faults.drawn)
@@ -167,7 +173,7 @@ async def _run(
     bus = ModbusBus(settings, link, VirtualClock(), soak.policy)
     dead = [SoakPanel(soak.units + 1 + number) for number in range(soak.dead)]
     for panel in (*panels, *dead):
-        bus.attach(panel.unit, probe=PROBE)
+        bus.attach(panel.unit, probe=PROBE, pipeline=soak.pipeline)
     await bus.start()
     record = Record()
     callers = [_Caller(bus, panel, Random(soak.seed * 1000 + panel.unit), soak, record, tap, wire) for panel in (*panels, *dead)]
@@ -208,6 +214,8 @@ class _Caller:
 
     async def _one(self) -> int:
         """One exchange and its judgement; 0 if the line or the unit was not to be spoken to."""
+        if self.soak.pipeline > 1 and self.random.random() < 0.5:
+            return await self._batch([self._draw() for _ in range(self.random.randint(1, self.soak.pipeline + 2))])
         request = self._draw()
         if self.random.random() < self.soak.cancel:
             await self._hang_up(request)
@@ -228,6 +236,27 @@ class _Caller:
             self._judge_success(request, values)
         return 1
 
+    async def _batch(self, batch: list[Request]) -> int:
+        """The same for requests that are given up together."""
+        call = asyncio.create_task(self.bus.exchange_all(self.panel.unit, batch, Priority(self.random.randrange(5))))
+        if self.random.random() < self.soak.cancel:
+            return await self._give_up(call, batch)
+        answers: Sequence[tuple[int, ...] | DriverError]
+        try:
+            answers = await call
+        except NotSent as error:
+            answers = [error] * len(batch)
+        for request, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, DriverError):
+                self._judge_failure(request, answer)
+            else:
+                self._judge_success(request, answer)
+        not_sent = sum(isinstance(answer, NotSent) for answer in answers)
+        if not_sent:
+            await asyncio.sleep(0.3)
+            await self._wait_for_probe()
+        return len(batch) - not_sent
+
     async def _wait_for_probe(self) -> None:
         until = self.bus.quarantined_until(self.panel.unit)
         if until is not None:
@@ -235,12 +264,16 @@ class _Caller:
 
     async def _hang_up(self, request: Request) -> None:
         """Cancel at some moment: whatever the panel did of it, the next request must not get its answer."""
-        call = asyncio.create_task(self.bus.exchange(self.panel.unit, request, Priority.GRANT))
+        await self._give_up(asyncio.create_task(self.bus.exchange(self.panel.unit, request, Priority.GRANT)), [request])
+
+    async def _give_up(self, call: asyncio.Task[Any], batch: list[Request]) -> int:
         await asyncio.sleep(self.random.random() * 0.05)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
-        self.record.outcomes["hung_up"] += 1
-        self.tap.take(self._body(request))
+        self.record.outcomes["hung_up"] += len(batch)
+        for request in batch:
+            self.tap.take(self._body(request))
+        return len(batch)
 
     def _body(self, request: Request) -> bytes:
         return bytes((self.panel.unit,)) + request.pdu()
@@ -293,7 +326,8 @@ class _Caller:
         if error.outcome is Outcome.NOT_SENT and attempts:
             self._lie(request, f"not_sent ({error}), and it left")
         reply = bytes((self.panel.unit,)) + self.panel.good_reply(request.pdu())
-        if any(attempt.answered(reply) for attempt in attempts):
+        # With several under way, a piece of another answer may have spoilt the stream that brought the good one.
+        if self.soak.pipeline == 1 and any(attempt.answered(reply) for attempt in attempts):
             self._lie(request, f"{error.outcome.value} ({error}), and the good answer had come in time")
         if request.writes and error.outcome in (Outcome.NOT_SENT, Outcome.REJECTED) and any(self._done(request)):
             self._lie(request, f"{error.outcome.value} ({error}), and the panel did it")

@@ -45,8 +45,9 @@ class VirtualConnection(asyncio.Transport):
         if self._loop.tap is not None:
             self._loop.tap.sent(request[6:], self._loop.time(), lambda body: mbap_frame(transaction, body[0], body[1:]))
         for sending in self._responder.tcp(transaction, request[6], request[7:]):
-            self._free_at = max(self._free_at, self._loop.time() + sending.after_s)
-            self._loop.call_at(self._free_at, self._send, sending)
+            due = max(self._loop.time(), self._free_at if self._loop.serial else 0.0) + sending.after_s
+            self._free_at = max(self._free_at, due)
+            self._loop.call_at(self._free_at if self._loop.in_order else due, self._send, sending)
 
     def _send(self, sending: Sending) -> None:
         if self._closed:
@@ -125,6 +126,10 @@ class VirtualTcpLoop(VirtualTimeLoop):
     connections = 0
     baudrate: int | None = None
     tap: Tap | None = None
+    in_order = True
+    """Whether replies of Modbus TCP come in the order of their requests."""
+    serial = False
+    """Whether a panel begins with a request of Modbus TCP only when it has answered the one before."""
 
     def __init__(self) -> None:
         super().__init__()

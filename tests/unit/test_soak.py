@@ -90,6 +90,15 @@ def test_modbus_tcp_tells_the_truth() -> None:
     confirm(run_virtual_tcp(soak_tcp(soak)), soak.exchanges, SOCKET)
 
 
+@pytest.mark.parametrize("in_order", [True, False])
+def test_modbus_tcp_tells_the_truth_of_requests_under_way_together(in_order: bool) -> None:
+    """Half of all requests go alone. An answer that is cut short and completed, to the byte, by one out of its turn looks whole
+    to everybody: the server that answers in any order cuts none."""
+    rates = replace(SOCKET, truncate=SOCKET.truncate * in_order)
+    soak = Soak(rates, seed=803, exchanges=10_000, pipeline=8, in_order=in_order, policy=RetryPolicy(alone_s=0))
+    confirm(run_virtual_tcp(soak_tcp(soak)), soak.exchanges, SOCKET)
+
+
 def test_a_device_server_tells_the_truth() -> None:
     soak = Soak(replace(SERIAL, cut=0.01), seed=4196, exchanges=10_000)
     confirm(run_virtual_tcp(soak_device_server(soak)), soak.exchanges, SERIAL)

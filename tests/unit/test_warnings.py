@@ -104,6 +104,13 @@ def test_a_password_that_stands_in_the_file_is_warned_of_and_a_hash_is_not(check
         (SERVER[0], SERVER[1] + "rs485 = true", "lines[1].rs485", 20, "has no effect on a modbus-rtu-tcp line"),
         ("baudrate = 19200", "turnaround_ms = 9", "lines[0].turnaround_ms", 12, "has no effect on a modbus-rtu line"),
         ('  id = "gate"\n', '  id = "gate"\n  unit = 0\n', "lines[1].panels[0].unit", 23, "broadcast"),
+        (
+            '  id = "door"\n',
+            '  id = "door"\n  pipeline = 4\n',
+            "lines[0].panels[0].pipeline",
+            15,
+            "has no effect on a modbus-rtu line",
+        ),
     ],
 )
 def test_one_surprise(check: Check, old: str, new: str, place: str, line: int | None, said: str) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from drivers.calls import Call, failed
 from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, Priority, Stretch, WritePlan
@@ -193,8 +194,13 @@ class ModbusPanelDriver(OutputDriver):
         kinds = {step.kind for step in steps}
         if StepKind.PREPARE in kinds:
             await prepare(self._unit, _BEFORE, call)
-        for step in steps:
+        for run in _runs(steps, self._unit.pipeline):
             urgent = call.finished() if progress.effect else call
+            if len(run) > 1:
+                self._give_way_before(StepKind.STAGE, progress)
+                await self._unit.exchange_all([step.request for step in run], urgent)
+                continue
+            (step,) = run
             if step.relies:
                 await self._must_have_gone_on(progress, urgent)
             if step.kind is StepKind.PREPARE:
@@ -211,8 +217,7 @@ class ModbusPanelDriver(OutputDriver):
     async def _one(self, step: WriteStep, progress: _Progress, call: Call) -> None:
         """Send one step and remember what it may have done. One that costs endurance leaves again only where a reading shows
         that it was not carried out. Raises DriverError."""
-        if self._giving_way and not progress.effect and step.kind in (StepKind.STAGE, StepKind.COMMIT):
-            raise GaveWay("something more urgent waits")
+        self._give_way_before(step.kind, progress)
         request = replace(step.request, repeatable=False) if step.storage is not None else step.request
         for attempt in range(_ATTEMPTS):
             try:
@@ -230,6 +235,11 @@ class ModbusPanelDriver(OutputDriver):
             else:
                 self._sent(step, progress)
                 return
+
+    def _give_way_before(self, kind: StepKind, progress: _Progress) -> None:
+        """Raises GaveWay."""
+        if self._giving_way and not progress.effect and kind in (StepKind.STAGE, StepKind.COMMIT):
+            raise GaveWay("something more urgent waits")
 
     def _sent(self, step: WriteStep, progress: _Progress) -> None:
         progress.effect |= step.kind not in EFFECTLESS
@@ -340,8 +350,11 @@ class ModbusPanelDriver(OutputDriver):
             await self._unit.exchange(write_registers(begin.address - self._model.addressing.base, begin.values), call)
 
     async def _holds(self, proof: tuple[Check, ...], call: Call) -> bool:
-        for check in proof:
-            if not check.holds(await self._unit.exchange(check.request, call)):
+        """Whether these readings are as expected; none is made behind the first one that is not, but those that leave with it."""
+        for start in range(0, len(proof), self._unit.pipeline):
+            group = proof[start : start + self._unit.pipeline]
+            answers = await self._unit.exchange_all([check.request for check in group], call)
+            if not all(check.holds(values) for check, values in zip(group, answers, strict=True)):
                 return False
         return True
 
@@ -372,8 +385,8 @@ class ModbusPanelDriver(OutputDriver):
             return failed(error)
 
     async def _read(self, call: Call) -> PanelImage:
-        async def read(request: Request) -> tuple[int, ...]:
-            return await self._unit.exchange(request, call)
+        async def read(requests: Sequence[Request]) -> list[tuple[int, ...]]:
+            return await self._unit.exchange_all(requests, call)
 
         commits = await self._count_commits(call)
         image = await self._layout.read(read, thoroughly=self._odd)
@@ -440,8 +453,10 @@ class ModbusPanelDriver(OutputDriver):
         if first is None:
             return {}
         try:
-            for start, request in reads((first + slot for slot in slots), self._model.addressing, _PASSES_GAP):
-                found.update(enumerate(await self._unit.exchange(request, Call(priority, deadline)), start - first))
+            plan = reads((first + slot for slot in slots), self._model.addressing, _PASSES_GAP)
+            answers = await self._unit.exchange_all([request for _, request in plan], Call(priority, deadline))
+            for (start, _), values in zip(plan, answers, strict=True):
+                found.update(enumerate(values, start - first))
         except DriverError as error:
             return failed(error)
         return {slot: found[slot] for slot in slots}
@@ -482,3 +497,11 @@ def _own_commits(before: int | None, after: int | None, committed: bool) -> int 
     if not committed:
         return before
     return after if before is not None and after == (before + 1) & 0xFFFF else None
+
+
+def _runs(steps: Sequence[WriteStep], most: int) -> Iterator[Sequence[WriteStep]]:
+    """The steps in their order, each alone, but up to `most` together that stage words: no effect before the commit."""
+    for staged, same in groupby(steps, lambda step: step.kind is StepKind.STAGE and step.storage is None):
+        run = list(same)
+        size = most if staged else 1
+        yield from (run[start : start + size] for start in range(0, len(run), size))

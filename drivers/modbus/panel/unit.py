@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from config.panel_parts import Area, Busy
 from drivers.calls import Call
 from drivers.clock import Clock
 from drivers.contract import AvailabilityFeed, Priority
-from drivers.errors import DeadlinePassed, NotSent, PanelException
+from drivers.errors import DeadlinePassed, DriverError, NotSent, PanelException
 from drivers.modbus.panel.named import named_reads, number, text
 from drivers.modbus.wire.requests import REGISTER_WRITES, Request
 
@@ -23,6 +23,10 @@ class Wire(Protocol):
     async def exchange(
         self, unit: int, request: Request, priority: Priority, deadline: float | None = None
     ) -> tuple[int, ...]: ...
+
+    async def exchange_all(
+        self, unit: int, requests: Sequence[Request], priority: Priority, deadline: float | None = None
+    ) -> Sequence[tuple[int, ...] | DriverError]: ...
 
     def availability(self, unit: int) -> AvailabilityFeed: ...
 
@@ -64,7 +68,9 @@ def worn_by(model: PanelModel, request: Request) -> Mapping[str, int]:
 
 
 class PanelUnit:
-    def __init__(self, model: PanelModel, unit: int, wire: Wire, clock: Clock) -> None:
+    def __init__(self, model: PanelModel, unit: int, wire: Wire, clock: Clock, pipeline: int = 1) -> None:
+        """`pipeline`: how many requests may be handed to the wire together."""
+        self.pipeline = pipeline if model.write.storage_per_write is None else 1
         self.model = model
         self.unit = unit
         self.wire = wire
@@ -94,6 +100,29 @@ class PanelUnit:
                     raise DeadlinePassed("the panel stayed busy") from error
             await self.clock.sleep(busy.retry_ms / 1000)
 
+    async def exchange_all(self, requests: Sequence[Request], call: Call) -> list[tuple[int, ...]]:
+        """Exchanges whose order does not matter, as many together as the panel takes. Raises the error of the first that failed
+        when none is under way any more; those behind it that were not together with it have not left.
+        """
+        values: list[tuple[int, ...]] = []
+        for start in range(0, len(requests), self.pipeline):
+            group = requests[start : start + self.pipeline]
+            if len(group) == 1:
+                values.append(await self.exchange(group[0], call))
+                continue
+            answers = await self.wire.exchange_all(self.unit, group, call.priority, call.deadline)
+            values += [await self._patiently(request, answer, call) for request, answer in zip(group, answers, strict=True)]
+        return values
+
+    async def _patiently(self, request: Request, answer: tuple[int, ...] | DriverError, call: Call) -> tuple[int, ...]:
+        """What the answer carries; a panel that was busy is asked again. Raises DriverError."""
+        busy = self.model.write.busy
+        if busy is not None and isinstance(answer, PanelException) and answer.code == busy.code:
+            return await self.exchange(request, call)
+        if isinstance(answer, DriverError):
+            raise answer
+        return answer
+
     async def _once(self, request: Request, worn: Mapping[str, int], call: Call) -> tuple[int, ...]:
         """Words that left count, also where it is not known what became of them."""
         try:
@@ -108,7 +137,8 @@ class PanelUnit:
     async def facts(self, names: Iterable[str], call: Call) -> Facts:
         """Read named registers in as few frames as it takes. Raises DriverError."""
         words: dict[tuple[Area, int], int] = {}
-        for area, start, request in named_reads(self.model, names):
-            values = await self.exchange(request, call)
+        plan = named_reads(self.model, names)
+        answers = await self.exchange_all([request for _, _, request in plan], call)
+        for (area, start, _), values in zip(plan, answers, strict=True):
             words |= {(area, start + index): value for index, value in enumerate(values)}
         return Facts(self.model, words)

@@ -20,6 +20,7 @@ from drivers.errors import (
     DriverError,
     NoReply,
     NotSent,
+    Unconfirmed,
     UnexpectedReply,
 )
 from drivers.link import UnitTiming, WireTally
@@ -68,9 +69,15 @@ class Flight:
         for transaction in tuple(self.pending):
             self.answer(transaction, failure())
 
-    def spoilt(self) -> bool:
-        """Whether an answer came that makes the connection suspect."""
-        return any(isinstance(each, CorruptReply | UnexpectedReply | ConnectionLost) for each in self.answers.values())
+    def distrust(self) -> None:
+        """Believe no answer."""
+        for place, answer in self.answers.items():
+            if not isinstance(answer, Unconfirmed):
+                self.answers[place] = CorruptReply("an answer that may end in the bytes of another one")
+
+    def any(self, *kinds: type[DriverError]) -> bool:
+        """Whether one of the requests ended in one of these errors."""
+        return any(isinstance(answer, kinds) for answer in self.answers.values())
 
 
 class TcpLink:
@@ -189,6 +196,8 @@ class TcpLink:
         try:
             self._depart(flight)
             await flight.done
+            if self._slid(flight):
+                flight.distrust()
             return [flight.answers[place] for place in range(len(requests))]
         except asyncio.CancelledError:
             self._drop()
@@ -210,12 +219,19 @@ class TcpLink:
                 _log.debug("request sent", extra={**self._facts, "unit": flight.unit, "pdu": pdu.hex()})
             self._outlet.write(mbap.build(transaction, flight.unit, pdu))
 
+    def _slid(self, flight: Flight) -> bool:
+        """Whether an answer that was cut short may end in the bytes of another reply, and look whole: that one is missing then,
+        or what is left of it makes no sense."""
+        if len(flight.requests) > 1:
+            return self._suspect() or flight.any(Unconfirmed)
+        return bool(self._given_up) and bool(self._framer.garbage or self._framer.waiting)
+
     def _arrive(self, flight: Flight) -> None:
         """After a flight; a connection on which anything odd came is not used again."""
         self._flight = None
         if self._timer is not None:
             self._timer.cancel()
-        if self._suspect() or self._missed >= _MOST_MISSED or flight.spoilt():
+        if self._suspect() or self._missed >= _MOST_MISSED or flight.any(CorruptReply, UnexpectedReply, ConnectionLost):
             self.tally.glitch_bytes[flight.unit] += self._framer.garbage + self._framer.waiting
             self._drop()
 

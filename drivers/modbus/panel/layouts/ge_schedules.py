@@ -24,10 +24,10 @@ from drivers.modbus.panel.layouts.ge_calendars import (
     lists_visited,
 )
 from drivers.modbus.panel.layouts.intervals import WEEK, Intervals, day_plan, merged, periods_of, within
-from drivers.modbus.panel.layouts.layout import NoEntries, Read
+from drivers.modbus.panel.layouts.layout import NoEntries, Read, read_words
 from drivers.modbus.panel.layouts.without_commit import Writer, unchanged
 from drivers.modbus.panel.steps import Check, Transaction
-from drivers.modbus.panel.words import checks, chunks, reads
+from drivers.modbus.panel.words import checks, chunks
 from drivers.modbus.wire.requests import Request, read_coils, read_holding_registers, write_coil
 
 _UNUSED = 0xFFFF
@@ -265,13 +265,10 @@ class GeLayout(NoEntries):
 
     async def read(self, read: Read, *, thoroughly: bool = False) -> PanelImage:
         """Reads every schedule and both calendars whole: no word tells which of them are used."""
-        words: dict[int, int] = {}
         addresses = [self._first(n) + at for n in self._numbers() for at in range(self._layout.stride)]
         for first in self._layout.calendars:
             addresses += range(first, first + 1 + 2 * self._layout.dates_per_calendar)
-        for start, request in reads(addresses, self._model.addressing):
-            words |= dict(enumerate(await read(request), start))
-        return self.decode(words)
+        return self.decode(await read_words(read, addresses, self._model.addressing))
 
     # --- values in force
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
+from config.panel_parts import Addressing
 from drivers.contract import PanelImage, Stretch
 from drivers.modbus.panel.steps import Check, Transaction
+from drivers.modbus.panel.words import reads
 from drivers.modbus.wire.requests import Request
 
-Read = Callable[[Request], Awaitable[tuple[int, ...]]]
-"""One exchange; raises DriverError."""
+Read = Callable[[Sequence[Request]], Awaitable[Sequence[tuple[int, ...]]]]
+"""Several reads in any order, answered in theirs; raises DriverError."""
+
+
+async def read_words(read: Read, addresses: Iterable[int], addressing: Addressing) -> dict[int, int]:
+    """The words at these documented addresses, and in the gaps that are read along. Raises DriverError."""
+    plan = reads(addresses, addressing)
+    answers = await read([request for _, request in plan])
+    return {at: word for (start, _), values in zip(plan, answers, strict=True) for at, word in enumerate(values, start)}
 
 
 class Layout(Protocol):

@@ -18,11 +18,11 @@ from config.schedule_layouts import OpenAccessIdentifiers, OpenAccessSlots
 from drivers.contract import IdentifierSlot, PanelCapabilities, PanelImage, Period, Slot, Stretch, stored_as
 from drivers.errors import VerifyFailed
 from drivers.modbus.panel.layouts.check_word import check_word
-from drivers.modbus.panel.layouts.layout import NoValues, Read
+from drivers.modbus.panel.layouts.layout import NoValues, Read, read_words
 from drivers.modbus.panel.layouts.open_access_identifiers import IDENTIFIER_WORDS, TYPE, decode_identifier, identifier_words
 from drivers.modbus.panel.named import register_read
 from drivers.modbus.panel.steps import Check, StepKind, Transaction, WriteStep
-from drivers.modbus.panel.words import changed, checks, chunks, reads, spans, write_runs
+from drivers.modbus.panel.words import changed, checks, chunks, spans, write_runs
 from drivers.modbus.wire.requests import read_holding_registers, write_register, write_registers
 
 SLOT_WORDS = 64
@@ -333,7 +333,7 @@ class OpenAccessLayout(NoValues):
         fewer than the panel counts, or thoroughly, are the state words of the others read one by one.
         """
         area = self._schedules
-        used = (await read(register_read(self._model, area.in_use)))[0]
+        used = await self._register(read, area.in_use)
         if not used and not thoroughly:
             return PanelImage()
         slots = range(area.count)
@@ -347,7 +347,7 @@ class OpenAccessLayout(NoValues):
         return _counted(area, image, used, "schedules")
 
     async def _read_identifiers(self, read: Read, area: Area, thoroughly: bool) -> PanelImage:
-        used = (await read(register_read(self._model, area.in_use)))[0]
+        used = await self._register(read, area.in_use)
         found: dict[int, IdentifierSlot] = {}
         count = await self._identifier_count(read, area) if used or thoroughly else 0
         for start in range(0, count, _IDENTIFIERS_AT_ONCE):
@@ -362,7 +362,7 @@ class OpenAccessLayout(NoValues):
         reported = self._model.capacity.get("max_identifiers")
         if self._takes_identifiers or reported is None:
             return area.count
-        return min(area.count, (await read(register_read(self._model, reported.read)))[0])
+        return min(area.count, await self._register(read, reported.read))
 
     def passes(self) -> int | None:
         return self._passes if self._takes_identifiers else None
@@ -378,10 +378,11 @@ class OpenAccessLayout(NoValues):
         return self.decode(await self._words(read, addresses))
 
     async def _words(self, read: Read, addresses: Sequence[int]) -> dict[int, int]:
-        words: dict[int, int] = {}
-        for start, request in reads(addresses, self._model.addressing):
-            words |= dict(enumerate(await read(request), start))
-        return words
+        return await read_words(read, addresses, self._model.addressing)
+
+    async def _register(self, read: Read, name: str) -> int:
+        ((word,),) = await read([register_read(self._model, name)])
+        return word
 
 
 def _decoded(area: Area, words: Mapping[int, int]) -> Iterator[tuple[int, Any]]:

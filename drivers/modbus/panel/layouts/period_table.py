@@ -14,10 +14,10 @@ from config.schedule_layouts import PeriodTable
 from drivers.contract import PanelCapabilities, PanelImage, Period, Slot
 from drivers.modbus.panel.layouts.events import Phases
 from drivers.modbus.panel.layouts.intervals import WEEK, day_plan, periods_of
-from drivers.modbus.panel.layouts.layout import AllSeen, NoEntries, NoValues, Read
+from drivers.modbus.panel.layouts.layout import AllSeen, NoEntries, NoValues, Read, read_words
 from drivers.modbus.panel.layouts.without_commit import Writer
 from drivers.modbus.panel.steps import Check, Transaction
-from drivers.modbus.panel.words import checks, reads
+from drivers.modbus.panel.words import checks
 
 _OPEN_END = 0xFFFF
 
@@ -258,7 +258,4 @@ class PeriodTableLayout(NoValues, AllSeen, NoEntries):
         )
 
     async def _words_read(self, read: Read, addresses: list[int]) -> dict[int, int]:
-        words: dict[int, int] = {}
-        for start, request in reads(addresses, self._model.addressing):
-            words |= dict(enumerate(await read(request), start))
-        return words
+        return await read_words(read, addresses, self._model.addressing)

@@ -14,10 +14,10 @@ from config.schedule_layouts import WeekEvents
 from drivers.contract import PanelCapabilities, PanelImage, Slot
 from drivers.modbus.panel.layouts.events import ListCodec, Phases, add_list
 from drivers.modbus.panel.layouts.intervals import DAY_MINUTES, WEEK, Intervals, day_plan, periods_of, weekday
-from drivers.modbus.panel.layouts.layout import AllSeen, NoEntries, Read
+from drivers.modbus.panel.layouts.layout import AllSeen, NoEntries, Read, read_words
 from drivers.modbus.panel.layouts.without_commit import Writer, unchanged
 from drivers.modbus.panel.steps import Check, Transaction
-from drivers.modbus.panel.words import checks, reads
+from drivers.modbus.panel.words import checks
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_register
 
 
@@ -99,13 +99,10 @@ class WeekLayout(AllSeen, NoEntries):
     async def read(self, read: Read, *, thoroughly: bool = False) -> PanelImage:
         """Reads the whole table. Where the panel does not act on it, its behaviour is unknown: an opaque slot without words."""
         for setting in self._acts_by():
-            held = (await read(read_holding_registers(setting.address - self._model.addressing.base, 1)))[0]
+            ((held,),) = await read([read_holding_registers(setting.address - self._model.addressing.base, 1)])
             if held & setting.mask != setting.value:
                 return self.unknown()
-        words: dict[int, int] = {}
-        for start, request in reads(self._addresses(), self._model.addressing):
-            words |= dict(enumerate(await read(request), start))
-        return self.decode(words)
+        return self.decode(await read_words(read, self._addresses(), self._model.addressing))
 
     def unknown(self) -> PanelImage:
         return PanelImage(slots={self._number: Slot((), opaque=())})
