@@ -117,8 +117,10 @@ def _named(tables: Tables) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
         yield "counters.serial", tables.counters.serial, _ANY
     status = tables.write.commit_status if tables.write is not None else None
     if status is not None:
-        for key in ("read", "refused_address", "refused_reason"):
+        for key in ("read", "refused_address", "refused_reason", "staged"):
             yield f"write.commit_status.{key}", getattr(status, key), _WORD
+        if status.busy is not None and status.busy.where is not None:
+            yield "write.commit_status.busy.where.read", status.busy.where.read, _NUMBER
     if isinstance(tables.schedule, OpenAccessSlots):
         yield "schedule.in_use", tables.schedule.in_use, ("u16",)
     if isinstance(tables.clock, UnixTableClock):

@@ -165,6 +165,16 @@ class Command(Part):
     """Each use costs the endurance of this storage."""
 
 
+class BusyStatus(Part):
+    """What a commit's status register reads while the panel does not act on the commit yet; `done` then means that it does.
+
+    `where`: the units that tell; absent: all.
+    """
+
+    equals: Word
+    where: AtLeast | None = None
+
+
 class CommitStatus(Part):
     """The register that says how the last commit ended, and those that say why it was refused."""
 
@@ -176,6 +186,10 @@ class CommitStatus(Part):
     """Reason number (as text) -> what it means."""
     lost: tuple[Word, ...] = ()
     """`refused_address` values that mean: what was staged is gone (a restart, the staging time-out). Tried again."""
+    staged: str | None = None
+    """The register that counts staged slots: where it reads 0, a change does not begin with `begin`."""
+    busy: BusyStatus | None = None
+    """Panels that say when they act on a commit. Others are asked by `begin`."""
 
 
 class Busy(Part):

@@ -235,7 +235,7 @@ def test_staging_that_timed_out_is_done_again() -> None:
 def test_a_deadline_in_the_middle_of_staging_leaves_the_old() -> None:
     async def story(driver: PanelDriver, wire: PanelWire, panel: OpenAccessPanel) -> None:
         wire.exchange_s = 0.1
-        done = await hold(driver, image(s0=NEW, s1=OLD), image(s0=OLD), wire.clock.monotonic() + 0.25)
+        done = await hold(driver, image(s0=NEW, s1=OLD), image(s0=OLD), wire.clock.monotonic() + 0.15)
         assert (done.outcome, done.reason, done.image) == (Outcome.NOT_SENT, Reason.DEADLINE_PASSED, image(s0=OLD))
         wire.exchange_s = 0.001
         assert (await hold(driver, image(s0=OLD, s1=OLD), image(s0=OLD))).outcome is Outcome.ACKNOWLEDGED

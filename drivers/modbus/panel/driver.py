@@ -16,6 +16,7 @@ from itertools import groupby
 from drivers.calls import Call, failed
 from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelImage, Priority, Stretch, WritePlan
 from drivers.errors import DriverError, GaveWay, NotSent, PanelException, Unconfirmed, UnexpectedReply, VerifyFailed
+from drivers.modbus.panel.commits import Commits, Told
 from drivers.modbus.panel.in_force import put_in_force
 from drivers.modbus.panel.layouts import build_layout
 from drivers.modbus.panel.layouts.layout import Layout
@@ -24,7 +25,7 @@ from drivers.modbus.panel.output_driver import OutputDriver
 from drivers.modbus.panel.prepare import When, prepare, stands
 from drivers.modbus.panel.restarts import Reading, went_on
 from drivers.modbus.panel.steps import EFFECTLESS, Check, StepKind, Transaction, WriteStep
-from drivers.modbus.panel.unit import PanelUnit, worn_by
+from drivers.modbus.panel.unit import Facts, PanelUnit, worn_by
 from drivers.modbus.panel.words import reads, write_words
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_registers
 
@@ -44,7 +45,8 @@ _ATTEMPTS = 3
 
 
 class StagingLost(Unconfirmed):
-    """The staged words were gone before the commit, by a restart or the panel's staging time-out."""
+    """What was staged before the commit was not what the gateway staged: words were gone, by a restart or the panel's staging
+    time-out, or others were there."""
 
     reason = UnexpectedReply.reason
 
@@ -58,6 +60,8 @@ class _Progress:
     effect: bool = False
     """Whether a step that the panel acts on left the gateway."""
     erased: bool = False
+    cleared: bool = False
+    """Whether what was staged before was dropped first."""
     commit: DriverError | None = None
     """Why a commit that left is not confirmed."""
     began: Reading | None = None
@@ -72,6 +76,7 @@ class ModbusPanelDriver(OutputDriver):
     def __init__(self, unit: PanelUnit) -> None:
         super().__init__(unit)
         self._layout = self._build_layout()
+        self._told = Commits(unit)
         self._writing = asyncio.Lock()
         self._giving_way = False
         """What is being applied is to be left where the panel does not act on it yet."""
@@ -109,13 +114,19 @@ class ModbusPanelDriver(OutputDriver):
         super().restrict(capacity)
         self._layout = self._build_layout()
 
+    def _read_along(self) -> Collection[str]:
+        return self._told.introduced_by()
+
+    def _met(self, facts: Facts) -> None:
+        self._told.met(facts, quiet=not self._writing.locked())
+
     # --- plan
 
     def plan(self, target: PanelImage, known: PanelImage) -> WritePlan:
         transaction = self._layout.transaction(target, known)
         if not transaction.steps:
             return WritePlan(target)
-        requests = [step.request for step in transaction.steps]
+        requests = [step.request for step in transaction.steps if not self._is_spared(step)]
         wire = self._unit.wire
         times = [wire.wire_ms(request) for request in requests]
         timed = [time for time in times if time is not None]
@@ -194,10 +205,13 @@ class ModbusPanelDriver(OutputDriver):
         kinds = {step.kind for step in steps}
         if StepKind.PREPARE in kinds:
             await prepare(self._unit, _BEFORE, call)
+        steps = tuple(step for step in steps if not self._is_spared(step))
+        progress.cleared = any(step.kind is StepKind.BEGIN for step in steps)
         for run in _runs(steps, self._unit.pipeline):
             urgent = call.finished() if progress.effect else call
             if len(run) > 1:
                 self._give_way_before(StepKind.STAGE, progress)
+                self._told.nothing_staged = False
                 await self._unit.exchange_all([step.request for step in run], urgent)
                 continue
             (step,) = run
@@ -214,11 +228,16 @@ class ModbusPanelDriver(OutputDriver):
             if step.kind is StepKind.SAVE:
                 self._saved, self._began = True, None
 
+    def _is_spared(self, step: WriteStep) -> bool:
+        """Whether a step drops what is staged of a panel that has nothing staged."""
+        return step.kind is StepKind.BEGIN and self._told.nothing_staged
+
     async def _one(self, step: WriteStep, progress: _Progress, call: Call) -> None:
         """Send one step and remember what it may have done. One that costs endurance leaves again only where a reading shows
         that it was not carried out. Raises DriverError."""
         self._give_way_before(step.kind, progress)
         request = replace(step.request, repeatable=False) if step.storage is not None else step.request
+        self._told.nothing_staged &= step.kind is not StepKind.STAGE
         for attempt in range(_ATTEMPTS):
             try:
                 await self._unit.exchange(request, call)
@@ -266,6 +285,8 @@ class ModbusPanelDriver(OutputDriver):
 
     async def _explain_refusal(self, error: PanelException, progress: _Progress, call: Call) -> None:
         """Read why the commit was refused. Always raises."""
+        if self._model.write.begin is not None and not progress.cleared:
+            raise StagingLost("something else was staged, too") from error
         status = self._model.write.commit_status
         if status is None or status.refused_address is None or status.refused_reason is None:
             raise CommitRefused(error.code, str(error)) from error
@@ -282,8 +303,9 @@ class ModbusPanelDriver(OutputDriver):
     async def _verify(self, target: PanelImage, transaction: Transaction, progress: _Progress, call: Call) -> None:
         """Read back. Raises VerifyFailed, or the error because of which the commit could not be confirmed."""
         commits = self._commits(transaction)
-        progress.commits = await self._count_commits(call) if commits else None
-        settles = commits and self._model.write.busy is not None
+        told = await self._told.told(self._commit_counter(), call, until_it_acts=transaction.narrows) if commits else Told()
+        progress.commits = told.count
+        settles = commits and not told.acts and self._model.write.busy is not None
         if settles and transaction.narrows:
             await self._settle(call)
         held = await self._holds(transaction.checks, call)
@@ -405,7 +427,8 @@ class ModbusPanelDriver(OutputDriver):
     async def quick_look(self, image: PanelImage, priority: Priority, deadline: float | None) -> bool | Acknowledgement:
         try:
             call = Call(priority, deadline)
-            same = await self._only_own_commits(image, call) and await self._holds(self._layout.quick_checks(image), call)
+            proof = self._quick_proof(image)
+            same = proof is not None and await self._holds(proof, call)
             self._lost &= self._doubtful or not same
             if same and self._values_open:
                 await self._follow(image, call)
@@ -413,6 +436,13 @@ class ModbusPanelDriver(OutputDriver):
             return failed(error)
         self._held = image if same else None
         return same
+
+    def _quick_proof(self, image: PanelImage) -> tuple[Check, ...] | None:
+        """What tells that the panel holds the image, and that nobody else can have changed its identifiers since they were seen;
+        None: nothing quick tells that."""
+        if not image.identifiers:
+            return self._layout.quick_checks(image)
+        return None if self._commits_seen is None else self._layout.quick_checks(image, self._commits_seen)
 
     def stretches(self, image: PanelImage) -> Sequence[Stretch]:
         most = self._model.addressing.max_read_words
@@ -438,13 +468,6 @@ class ModbusPanelDriver(OutputDriver):
     async def _count_commits(self, call: Call) -> int | None:
         names = self._commit_counter()
         return (await self._unit.facts(names, call)).number(names[0]) if names else None
-
-    async def _only_own_commits(self, image: PanelImage, call: Call) -> bool:
-        """Whether nobody else can have changed identifiers since the panel was seen to hold them."""
-        if not image.identifiers:
-            return True
-        commits = await self._count_commits(call)
-        return commits is not None and commits == self._commits_seen
 
     async def read_passes(
         self, slots: Collection[int], priority: Priority, deadline: float | None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from config.panel_model import PanelModel
 from config.panel_parts import Addressing, Area, Register
+from drivers.modbus.panel.steps import Check
 from drivers.modbus.panel.words import chunks, spans
 from drivers.modbus.wire.requests import Request, read_coils, read_discrete_inputs, read_holding_registers, read_input_registers
 
@@ -36,6 +37,26 @@ def named_reads(model: PanelModel, names: Iterable[str]) -> list[tuple[Area, int
             for start, count in chunks(first, last, model.addressing.max_read_words):
                 plan.append((area, start, read_area(area, start, count, model.addressing)))
     return plan
+
+
+def named_checks(model: PanelModel, expected: Mapping[str, int]) -> tuple[Check, ...]:
+    """The fewest reads that prove what the named registers hold."""
+    held = {
+        (model.registers[name].area, at): word
+        for name, value in expected.items()
+        for at, word in zip(_addresses(model.registers[name]), _words_of(model, name, value), strict=True)
+    }
+    return tuple(
+        Check(request, tuple([held.get((area, start + index)) for index in range(request.count)]))
+        for area, start, request in named_reads(model, expected)
+    )
+
+
+def _words_of(model: PanelModel, name: str, value: int) -> list[int]:
+    """The words of a register that holds a number: the inverse of `number`."""
+    places = range(model.registers[name].width)
+    words = [_bytes_ordered(value >> 16 * place & 0xFFFF, model.addressing) for place in places]
+    return words if model.addressing.word_order == "low_first" else words[::-1]
 
 
 def _addresses(register: Register) -> range:

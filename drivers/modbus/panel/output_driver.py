@@ -200,9 +200,11 @@ class OutputDriver:
         names = [check.read for check in model.identity if check.equals is not None]
         names += [name for field in model.capacity.values() for name in _registers_of(field)]
         names += [name for name in (counters.uptime_s, counters.resets, counters.commits) if name]
+        names += self._read_along()
         names = names or list(model.registers)[:1]
         try:
             facts = await self._known_facts(names, call)
+            self._met(facts)
             seen = None if self._clock_writer is None else await self._clock_writer.read(call)
             if not names and seen is None:
                 await self._unit.exchange(self._sign_of_life(), call)
@@ -225,6 +227,13 @@ class OutputDriver:
             commit_count=facts.number(counters.commits) if counters.commits else None,
             own_commits=self._own_commits,
         )
+
+    def _read_along(self) -> Collection[str]:
+        """The registers that the status fetches for `_met`."""
+        return ()
+
+    def _met(self, facts: Facts) -> None:
+        """Learn from what the status read."""
 
     def _sign_of_life(self) -> Request:
         """A read for a panel whose model names no register to read."""

@@ -238,7 +238,7 @@ class GeLayout(NoEntries):
 
     # --- read
 
-    def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
+    def quick_checks(self, image: PanelImage, commits: int | None = None) -> tuple[Check, ...]:
         """Reads the frozen values, the calendars and all lists: no word tells which schedules are used."""
         addressing, count = self._model.addressing, self._capabilities.max_schedules
         frozen = Check(read_coils(self._layout.frozen - addressing.base, count), (0,) * count)

@@ -41,8 +41,8 @@ class Layout(Protocol):
         """How a panel that holds `known` comes to hold `target`. Without steps where they say the same."""
         ...
 
-    def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
-        """The cheapest readings that tell whether the panel holds the image."""
+    def quick_checks(self, image: PanelImage, commits: int | None = None) -> tuple[Check, ...]:
+        """The cheapest readings that tell whether the panel holds the image; `commits`: what it must have counted too."""
         ...
 
     def stretches(self, image: PanelImage, most: int) -> Iterable[Stretch]:

@@ -20,7 +20,7 @@ from drivers.errors import VerifyFailed
 from drivers.modbus.panel.layouts.check_word import check_word
 from drivers.modbus.panel.layouts.layout import NoValues, Read, read_words
 from drivers.modbus.panel.layouts.open_access_identifiers import IDENTIFIER_WORDS, TYPE, decode_identifier, identifier_words
-from drivers.modbus.panel.named import register_read
+from drivers.modbus.panel.named import named_checks, named_reads, register_read
 from drivers.modbus.panel.steps import Check, StepKind, Transaction, WriteStep
 from drivers.modbus.panel.words import changed, checks, chunks, spans, write_runs
 from drivers.modbus.wire.requests import read_holding_registers, write_register, write_registers
@@ -289,13 +289,14 @@ class OpenAccessLayout(NoValues):
             steps.append(WriteStep(StepKind.COMMIT, request, storage=rules.commit.storage))
         return tuple(steps)
 
-    def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
+    def quick_checks(self, image: PanelImage, commits: int | None = None) -> tuple[Check, ...]:
         """The numbers of used slots, then the check word of each schedule slot of the image: one read for 125 slots.
 
-        What identifier slots say is proved by the number of commits, which the driver knows.
+        What identifier slots say is proved by the number of commits, read along with these.
         """
-        counts: dict[int, int | None] = {self._model.registers[area.in_use].address: area.counted(image) for area in self._areas}
-        used = checks(counts, self._model.addressing, area=self._model.registers[self._schedules.in_use].area)
+        counts = {area.in_use: area.counted(image) for area in self._areas}
+        counter = self._model.counters.commits
+        used = named_checks(self._model, counts if commits is None or counter is None else {**counts, counter: commits})
         expected: dict[int, int | None] = {self._check_words + n: self._schedules.check_word(image, n) for n in image.slots}
         return (*used, *checks(expected, self._model.addressing, _CHECK_GAP))
 
@@ -322,18 +323,27 @@ class OpenAccessLayout(NoValues):
         """Which schedule slots are used is told by their check words, 125 a frame, and by the number of used ones; those are read
         whole. Identifier slots are read from the first one on until all used ones were met.
         """
-        schedules = await self._read_schedules(read, thoroughly)
+        used = await self._used(read)
+        schedules = await self._read_schedules(read, used[self._schedules.in_use], thoroughly)
         if self._identifiers is None:
             return schedules
-        identifiers = (await self._read_identifiers(read, self._identifiers, thoroughly)).identifiers
+        counted = used[self._identifiers.in_use]
+        identifiers = (await self._read_identifiers(read, self._identifiers, counted, thoroughly)).identifiers
         return replace(schedules, identifiers=identifiers)
 
-    async def _read_schedules(self, read: Read, thoroughly: bool) -> PanelImage:
+    async def _used(self, read: Read) -> dict[str, int]:
+        """How many slots of each area the panel counts as used, by the name of the register."""
+        words: dict[int, int] = {}
+        asked = named_reads(self._model, [area.in_use for area in self._areas])
+        for (_, start, _), told in zip(asked, await read([request for *_, request in asked]), strict=True):
+            words |= dict(enumerate(told, start))
+        return {area.in_use: words[self._model.registers[area.in_use].address] for area in self._areas}
+
+    async def _read_schedules(self, read: Read, used: int, thoroughly: bool) -> PanelImage:
         """A slot with check word 0 is free, or used with a check word that happens to be 0: only when the used ones found are
         fewer than the panel counts, or thoroughly, are the state words of the others read one by one.
         """
         area = self._schedules
-        used = await self._register(read, area.in_use)
         if not used and not thoroughly:
             return PanelImage()
         slots = range(area.count)
@@ -346,8 +356,7 @@ class OpenAccessLayout(NoValues):
             image = await self._whole(read, area, sorted({*image.slots, *hidden})) if hidden else image
         return _counted(area, image, used, "schedules")
 
-    async def _read_identifiers(self, read: Read, area: Area, thoroughly: bool) -> PanelImage:
-        used = await self._register(read, area.in_use)
+    async def _read_identifiers(self, read: Read, area: Area, used: int, thoroughly: bool) -> PanelImage:
         found: dict[int, IdentifierSlot] = {}
         count = await self._identifier_count(read, area) if used or thoroughly else 0
         for start in range(0, count, _IDENTIFIERS_AT_ONCE):

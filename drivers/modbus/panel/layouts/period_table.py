@@ -237,7 +237,7 @@ class PeriodTableLayout(NoValues, AllSeen, NoEntries):
 
     # --- read
 
-    def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
+    def quick_checks(self, image: PanelImage, commits: int | None = None) -> tuple[Check, ...]:
         """The state words, or the whole table where there are none; then the words of the image's slots."""
         expected: dict[int, int | None] = {}
         for number in self._numbers():

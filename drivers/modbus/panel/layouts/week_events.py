@@ -85,7 +85,7 @@ class WeekLayout(AllSeen, NoEntries):
         first = address + self._model.addressing.base
         return range(first, first + count)
 
-    def quick_checks(self, image: PanelImage) -> tuple[Check, ...]:
+    def quick_checks(self, image: PanelImage, commits: int | None = None) -> tuple[Check, ...]:
         bits = tuple(
             Check(read_holding_registers(setting.address - self._model.addressing.base, 1), (setting.value,), setting.mask)
             for setting in self._acts_by()
