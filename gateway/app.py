@@ -178,6 +178,7 @@ class Gateway:
         self._problems = ProblemWatch(self._fleet, self._writable.value, path, lambda: self._listening.certificate_ends_at)
         self._metrics.watch_problems(self._problems.counts)
         self._receivers = Receivers(self.journal, self._store, snapshot.facts, self._clock, self._fleet.stamp, self._device_of)
+        self._metrics.watch_journal(self.journal, self._receivers.view)
         self._manager = ManagerChoice(snapshot.facts, settings.manager, self._put_or_drop, self._receivers.manage)
         self._beside = Supervisor()
         lag = LoopLag()

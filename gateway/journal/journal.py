@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from bisect import bisect_right
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -71,6 +71,10 @@ class Journal:
         self._all_since = self.last = snapshot.last_event
         """All events with a greater id than the first of these are in `_recent`."""
         self.dropped = snapshot.events_dropped
+        self.stored = Counter(dict.fromkeys(KINDS, 0))
+        """How many events of each kind were made durable since the start."""
+        self.retired = 0
+        """How many were dropped since then for their age or their number."""
         self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closed = False
 
@@ -91,6 +95,15 @@ class Journal:
             self._lost += 1
         self._own.append(event)
         self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many of the gateway's own events are not durable yet."""
+        return len(self._own)
+
+    def age_s(self, event_id: int) -> float:
+        """How long ago an event was stored, by its id."""
+        return max(0.0, self._now() - event_id / 1000)
 
     async def keep(self, events: Sequence[SiteEvent], positions: Positions) -> None:
         """Events of panels, in order, and up to where their logs are read: durable when this returns. Raises StoreError."""
@@ -170,6 +183,7 @@ class Journal:
         try:
             while gone:
                 gone, self.dropped = await self._store.drop_events(before, self.retention.limit, now)
+                self.retired += gone
         except StoreError as error:
             _log.warning("old events kept", extra={"error": str(error)})
 
@@ -186,6 +200,7 @@ class Journal:
         if not events:
             return
         self._recent += events
+        self.stored.update(event.kind for event in events)
         self.last = events[-1].id
         if len(self._recent) > 2 * _RECENT:
             del self._recent[:-_RECENT]

@@ -62,7 +62,18 @@ class Outbox:
         self._keep = keep
         self._send = send
         self._failures = 0
+        self._oldest: int | None = None
+        """The id of the first event that it has not taken, as of the last attempt."""
+        self.waiting = 0
+        """How many events waited for it at the last failure; none once it took something."""
+        self.failed = 0
+        """How many attempts failed since the start."""
         self._kept_at = 0.0
+
+    @property
+    def lag_s(self) -> float:
+        """How long the oldest event that it has not taken has been stored."""
+        return 0.0 if self._oldest is None else self._journal.age_s(self._oldest)
 
     async def run(self) -> None:
         """Send what happens, without end."""
@@ -78,6 +89,7 @@ class Outbox:
             await self._keep_place(now=True)
         self._note_dropped()
         events = await self._journal.after(self._place, BATCH)
+        self._oldest = events[0].id if events else None
         if not events:
             await self._keep_place(now=True)
             await self._journal.beyond(self._place)
@@ -89,7 +101,7 @@ class Outbox:
         except NotTaken as error:
             await self._failed(error)
             return
-        self._failures, self._place = 0, events[-1].id
+        self._failures, self.waiting, self._place = 0, 0, events[-1].id
         await self._keep_place(now=False)
 
     async def _failed(self, error: NotTaken) -> None:
@@ -97,6 +109,7 @@ class Outbox:
         if not self._failures:
             _log.warning("events are not taken", extra={"receiver": self.name, "error": str(error)})
         self._failures += 1
+        self.failed += 1
         await self._pass_over()
         await asyncio.sleep(back_off_s(self._fact, self._failures))
 
@@ -105,12 +118,13 @@ class Outbox:
 
         Raises StoreError.
         """
-        count = await self._journal.count(EventQuery(after=self._place, kinds=self._kinds)) - MOST_WAITING
+        self.waiting = await self._journal.count(EventQuery(after=self._place, kinds=self._kinds))
+        count = self.waiting - MOST_WAITING
         if count > 0:
             count += MOST_WAITING // 100
             query = EventQuery(after=self._place, kinds=self._kinds, skip=count - 1, limit=1)
             (last,) = await self._journal.page(query)
-            self._place = last.id
+            self._place, self.waiting = last.id, self.waiting - count
             self._tell_lost(count, "too many waited for it")
             await self._keep_place(now=True)
 

@@ -23,8 +23,23 @@ _PREFIXES = (PREFIX, MANAGER)
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiverView:
+    """How far behind a receiver is: `waiting` events at the last failure, the oldest of them stored `lag_s` ago; `failed`
+    attempts since the start. Receivers of one name are one.
+    """
+
+    name: str
+    waiting: int
+    lag_s: float
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Running:
+    """`outbox` None: it is told of no events."""
+
     sender: Webhook | Manager
+    outbox: Outbox | None
     tasks: tuple[asyncio.Task[None], ...]
 
 
@@ -54,6 +69,20 @@ class Receivers:
         self._link = ManagerLink()
         self._managed: _Running | None = None
         self._changing = asyncio.Lock()
+
+    def view(self) -> Sequence[ReceiverView]:
+        """All that are told of events."""
+        running = [*self._running.values(), *([] if self._managed is None else [self._managed])]
+        named: dict[str, list[Outbox]] = {}
+        for each in running:
+            if each.outbox is not None:
+                named.setdefault(each.outbox.name, []).append(each.outbox)
+        return [
+            ReceiverView(
+                name, sum(one.waiting for one in all_of), max(one.lag_s for one in all_of), sum(one.failed for one in all_of)
+            )
+            for name, all_of in named.items()
+        ]
 
     async def apply(self, webhooks: Sequence[WebhookSettings]) -> bool:
         """Begin and end until these are served; whether anything changed."""
@@ -87,19 +116,19 @@ class Receivers:
 
     def _begin_to_report(self, link: ManagerLink) -> _Running:
         manager, fact = self._manager_of(link), manager_fact_of(link)
-        tasks = []
+        tasks, outbox = [], None
         if link.is_logging_enabled:
             outbox = Outbox(manager.name, fact, self._places.get(fact), None, self._journal, self._keep, manager)
             tasks.append(self._supervisor.spawn(outbox.run(), manager.name))
         if link.is_heartbeat_enabled:
             tasks.append(self._supervisor.spawn(manager.beat(), f"heartbeat to the {manager.name}"))
-        return _Running(manager, tuple(tasks))
+        return _Running(manager, outbox, tuple(tasks))
 
     def _begin(self, settings: WebhookSettings) -> None:
         webhook, fact = Webhook(settings, self._clock.wall), fact_of(settings)
         kinds = settings.kinds or None
         outbox = Outbox(name_of(settings), fact, self._places.get(fact), kinds, self._journal, self._keep, webhook)
-        self._running[settings] = _Running(webhook, (self._supervisor.spawn(outbox.run(), outbox.name),))
+        self._running[settings] = _Running(webhook, outbox, (self._supervisor.spawn(outbox.run(), outbox.name),))
 
     async def _keep(self, fact: str, place: str) -> None:
         await self._store.put_fact(fact, place, self._stamp())

@@ -25,6 +25,8 @@ from gateway.fleet.events import (
 )
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.views import PanelView, StoreView
+from gateway.journal.journal import Journal
+from gateway.journal.receivers import ReceiverView
 
 _LAG_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 3600, 86_400, 604_800)
 
@@ -102,6 +104,10 @@ class Metrics:
         """Add whether the store is trusted at the moment of asking, and what it has not taken yet."""
         self._registry.register(_StoreCollector(store))
 
+    def watch_journal(self, journal: Journal, receivers: Callable[[], Iterable[ReceiverView]]) -> None:
+        """Add what became of events: how many are stored, and how far behind those are to whom they are handed on."""
+        self._registry.register(_JournalCollector(journal, receivers))
+
     def watch_loop(self, lag_s: Callable[[], float]) -> None:
         """Add how late the event loop was at most within the last minute."""
         text = "How late the event loop was at most within a minute"
@@ -147,6 +153,43 @@ class _StoreCollector(Collector):
         yield GaugeMetricFamily("panel_gateway_store_trusted", text, value=int(view.doubt is None))
         text = "Deletions that the store has not taken yet"
         yield GaugeMetricFamily("panel_gateway_deletions_not_durable", text, value=view.not_durable)
+
+
+class _JournalCollector(Collector):
+    def __init__(self, journal: Journal, receivers: Callable[[], Iterable[ReceiverView]]) -> None:
+        self._journal = journal
+        self._receivers = receivers
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        stored = CounterMetricFamily("panel_gateway_events", "Events that were stored", labels=["kind"])
+        for kind, count in self._journal.stored.items():
+            stored.add_metric([kind], count)
+        yield stored
+        text = "Stored events that were dropped for their age or their number"
+        yield CounterMetricFamily("panel_gateway_events_dropped", text, value=self._journal.retired)
+        text = "The gateway's own events that are not stored yet"
+        yield GaugeMetricFamily("panel_gateway_events_waiting", text, value=self._journal.waiting)
+        views = list(self._receivers())
+        for name, text, value in _RECEIVER_LEVELS:
+            family = GaugeMetricFamily(f"panel_gateway_receiver_{name}", text, labels=["receiver"])
+            for view in views:
+                family.add_metric([view.name], value(view))
+            yield family
+        failed = CounterMetricFamily(
+            "panel_gateway_receiver_failures", "Attempts to hand on events that failed", labels=["receiver"]
+        )
+        for view in views:
+            failed.add_metric([view.name], view.failed)
+        yield failed
+
+
+_RECEIVER_LEVELS: tuple[tuple[str, str, Callable[[ReceiverView], float]], ...] = (
+    ("backlog", "Events that waited for the receiver when it last took none", lambda view: view.waiting),
+    ("lag_seconds", "Since the oldest event was stored that the receiver has not taken", lambda view: view.lag_s),
+)
 
 
 class _ProblemCollector(Collector):

@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
@@ -39,9 +40,11 @@ from gateway.fleet import problems
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.results import PanelResult
 from gateway.fleet.views import EnduranceView, ForeignSlot, ItemView, PanelView, StateWord
+from gateway.journal.journal import Journal, Retention
 from gateway.ops import audit
 from gateway.ops.metrics import Metrics
 from simulators.faults import FaultRates
+from tests.support.memory_store import MemoryStore
 from tests.support.pages import ROOT, Page, pages
 from tests.support.processes import run
 from tests.support.skips import tool
@@ -180,8 +183,10 @@ def test_the_gateways_page_has_every_key_of_what_is_shown(view: type[Any]) -> No
     assert {field.name for field in fields(view)} <= GATEWAY.spans()
 
 
-def test_the_gateways_page_has_every_metric() -> None:
+async def test_the_gateways_page_has_every_metric() -> None:
     metrics = Metrics()
+    store = MemoryStore()
+    metrics.watch_journal(Journal(store, await store.open(), time.time, Retention(1, 1)), tuple)
     metrics.watch(tuple)
     metrics.watch_clock(lambda: ClockView(False, None, None, None, (), 0.0, 0.0))
     metrics.watch_problems(dict)

@@ -83,8 +83,11 @@ def test_a_receiver_that_is_gone_for_a_day_fills_no_store_with_what_it_lost(monk
         await site.happen(600)
         await asyncio.sleep(86_400)
         assert 1_400 < site.attempts < 2_000, "once a minute"
+        assert 495 <= site.outbox.waiting <= 500
+        assert 86_300 < site.outbox.lag_s <= 86_400
         site.gone = False
         await asyncio.sleep(90)
+        assert (site.outbox.waiting, site.outbox.lag_s) == (0, 0)
 
     site = played(scene)
     assert site.lost() == [105]

@@ -22,6 +22,7 @@ from gateway.journal.journal import Journal, Retention
 from gateway.journal.manager import Manager
 from gateway.journal.manager_settings import ManagerLink
 from gateway.journal.receivers import Receivers
+from gateway.ops.metrics import Metrics
 from gateway.store.events import SiteEvent
 from tests.support.memory_store import MemoryStore
 
@@ -191,6 +192,31 @@ async def test_a_server_that_is_gone_for_long_loses_the_oldest_and_is_told(
         await receiver.until(lambda: receiver.events[-1]["kind"] == "events_lost")
         lost = receiver.events[-1]
         assert (lost["count"], lost["receiver"], lost["why"]) == (15, "webhook 127.0.0.1", "too many waited for it")
+
+
+async def test_the_metrics_tell_what_is_stored_and_who_is_behind(tmp_path: Path) -> None:
+    async with serving() as receiver, serving() as other:
+        hooks = hook(receiver, tmp_path), hook(other, tmp_path)
+        async with gateway(MemoryStore(), *hooks) as (journal, receivers):
+            metrics = Metrics()
+            metrics.watch_journal(journal, receivers.view)
+            lines = metrics.exposition().decode().splitlines()
+            assert 'panel_gateway_events_total{kind="events_lost"} 0.0' in lines, "a counter that begins at 1 rises by nothing"
+            receiver.answers = [500] * 10_000
+            await journal.keep(numbered(1, 2, 3), {})
+            await receiver.until(lambda: receiver.refused > 3)
+            await other.until(lambda: len(other.numbers) == 3)
+            lines = metrics.exposition().decode().splitlines()
+            assert 'panel_gateway_events_total{kind="output_on"} 2.0' in lines
+            assert 'panel_gateway_receiver_backlog{receiver="webhook 127.0.0.1"} 3.0' in lines, "two at one host are one"
+            (failures,) = [line for line in lines if line.startswith("panel_gateway_receiver_failures_total{")]
+            assert float(failures.split()[-1]) >= 3
+            receiver.answers = []
+            await receiver.until(lambda: len(receiver.numbers) == 3)
+            await journal.keep(numbered(4), {})
+            await receiver.until(lambda: 4 in receiver.numbers)
+            assert 'panel_gateway_receiver_backlog{receiver="webhook 127.0.0.1"} 0.0' in metrics.exposition().decode()
+            assert "/hook" not in metrics.exposition().decode(), "the rest of an URL may be a secret"
 
 
 async def test_a_reload_ends_one_webhook_and_leaves_another_alone(tmp_path: Path) -> None:
