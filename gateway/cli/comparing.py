@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.cli.output import say
 from gateway.cli.reading import read_settings
@@ -85,6 +86,8 @@ def _is_keyed(entries: list[Any]) -> bool:
 
 
 def _key(entry: Mapping[str, Any]) -> str | None:
+    if "secret_file" in entry:  # a webhook: the rest of its URL may be a secret
+        return urlsplit(str(entry["url"])).hostname
     return next((str(entry[name]) for name in _NAMES if entry.get(name) is not None), None)
 
 
@@ -100,7 +103,8 @@ def _keyed(entries: Any) -> dict[str, Any]:
 
 
 def _shown(place: str, value: Any) -> str:
-    return "another one" if place.rpartition(".")[2] in _HIDDEN else "nothing" if value is None else str(value)
+    hidden = place.rpartition(".")[2] in _HIDDEN or re.fullmatch(r"webhooks\..*\.url", place)
+    return "another one" if hidden else "nothing" if value is None else str(value)
 
 
 def _consequence(place: str) -> str:

@@ -141,6 +141,25 @@ def test_a_changed_configuration_is_told_before_it_is_put_in_place(site: Path, c
     assert "did you mean 'open-access-panel'?" in capsys.readouterr().err
 
 
+def test_a_difference_names_a_webhook_by_its_host_since_its_url_may_be_a_secret(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site.parent / "key").write_text("hunter2\n")
+
+    def hooked(name: str, *urls: str) -> Path:
+        file = site.parent / name
+        hooks = [f'\n[[webhooks]]\nurl = "{url}"\nsecret_file = "key"\n' for url in urls]
+        file.write_text(site.read_text() + "".join(hooks))
+        return file
+
+    old = hooked("old.toml", "https://one.example/?key=hunter2")
+    new = hooked("new.toml", "https://one.example/?key=hunter3", "https://two.example/hunter2")
+    assert main(["diff", "--config", str(old), str(new)]) == 0
+    said = capsys.readouterr().out
+    assert "webhooks.one.example.url: another one instead of another one\nwebhooks.two.example: comes" in said
+    assert "hunter" not in said
+
+
 def test_a_plan_tells_what_a_request_would_do_and_does_nothing(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store, request = site.parent / "store.db", VECTORS / "examples.json"
     fill(store, 1)
