@@ -124,7 +124,8 @@ class Journal:
             if loop.time() >= retain_at:
                 await self._retain()
                 retain_at = loop.time() + _RETENTION_S
-        await self._write()
+        while (self._own or self._handed) and await self._write():
+            pass
 
     async def _write_next(self) -> None:
         await asyncio.sleep(GATHER_S)
@@ -144,8 +145,9 @@ class Journal:
 
     async def _write(self) -> bool:
         """Make one batch durable; False: the store takes none now."""
-        own, handed = self._take_own(), self._take_handed()
-        events = [*own, *(event for each in handed for event in each.events)]
+        own, lost, handed = self._take_own(), self._lost, self._take_handed()
+        told = [SiteEvent(self._now(), "events_lost", None, {"count": lost, "why": "the store took none"})] if lost else []
+        events = [*told, *own, *(event for each in handed for event in each.events)]
         positions = {panel: at for each in handed for panel, at in each.positions.items()}
         if not events and not positions:
             return True
@@ -156,16 +158,13 @@ class Journal:
             _answer(handed, error)
             _log.warning("events not kept yet", extra={"count": len(events), "error": str(error)})
             return False
+        self._lost -= lost
         self._publish(kept)
         _answer(handed, None)
         return True
 
     def _take_own(self) -> list[SiteEvent]:
-        taken = [self._own.popleft() for _ in range(min(len(self._own), _AT_ONCE))]
-        if taken and self._lost:
-            taken.insert(0, SiteEvent(taken[0].at, "events_lost", None, {"count": self._lost, "why": "the store took none"}))
-            self._lost = 0
-        return taken
+        return [self._own.popleft() for _ in range(min(len(self._own), _AT_ONCE))]
 
     def _take_handed(self) -> list[_Handed]:
         taken: list[_Handed] = []

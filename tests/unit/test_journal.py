@@ -33,6 +33,35 @@ async def kept_in(store: MemoryStore, retention: Retention | None = None) -> Asy
     await store.close()
 
 
+def test_a_stop_makes_everything_durable_that_waits() -> None:
+    async def scene() -> None:
+        store = MemoryStore()
+        async with kept_in(store, Retention(90, 100_000)) as journal:
+            for _ in range(5000):
+                journal.tell("clock_set", "gate")
+        assert len(store.kept_events) == 5000
+
+    run_virtual(scene())
+
+
+def test_what_was_lost_while_the_store_took_nothing_is_counted_whole() -> None:
+    async def scene() -> None:
+        store = MemoryStore()
+        async with kept_in(store, Retention(90, 100_000)) as journal:
+            store.refuse = StoreFull("full")
+            for _ in range(1000):
+                for _ in range(13):
+                    journal.tell("clock_set", "gate")
+                await asyncio.sleep(1)
+            store.refuse = None
+            await asyncio.sleep(60)
+        told = [event.facts["count"] for event in store.kept_events if event.kind == "events_lost"]
+        kept = sum(event.kind == "clock_set" for event in store.kept_events)
+        assert kept + sum(told) == 13_000
+
+    run_virtual(scene())
+
+
 async def some(journal: Journal, place: int, count: int) -> list[SiteEvent]:
     """The next `count` events that a follower is given."""
     found: list[SiteEvent] = []

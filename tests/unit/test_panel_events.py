@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 
 from config.event_kinds import KINDS
 from config.settings import DoorSettings
-from drivers.contract import Acknowledgement, LogPage, Priority
+from drivers.contract import IDENTIFIER, Acknowledgement, LogPage, Priority
 from drivers.modbus.panel.driver import ModbusPanelDriver
-from gateway.fleet.panel.holders import Holders
+from gateway.fleet.panel.holders import Holders, person_of
 from gateway.journal.vendor_form import log_item
-from gateway.store.contract import StoreFull
+from gateway.store.contract import DesiredItem, StoreFull
 from gateway.store.events import SiteEvent
 from tests.support.event_site import PANEL, EventSite
 from tests.support.fleet_site import START
@@ -135,6 +136,12 @@ def test_a_card_that_opens_though_another_one_is_asked_for_names_not_the_other_o
         assert site.show(2)
 
     assert cards(played(scene, slots=1)) == [(GRANTED, None), (GRANTED, "person 2")]
+
+
+def test_a_name_without_an_end_does_not_fill_the_store() -> None:
+    body = {"identifier_owner": {"name": "n" * 1_000_000}, "identifier_type": "qr", "identifier_number": "q" * 1_000_000}
+    person = person_of(DesiredItem("a", 1, 1, 1, None, json.dumps(body), 0.0, IDENTIFIER))
+    assert len(json.dumps(person)) < 2500
 
 
 def test_an_event_keeps_the_number_that_its_door_had() -> None:

@@ -19,6 +19,8 @@ from gateway.store.contract import DesiredItem
 
 Person = Mapping[str, Any]
 """What an event says of an identifier and its owner: plain JSON values."""
+_LONGEST = 1000
+"""Characters of a name or a number: it goes into every event."""
 
 
 def person_of(item: DesiredItem | None) -> Person | None:
@@ -27,12 +29,13 @@ def person_of(item: DesiredItem | None) -> Person | None:
         return None
     sent = json.loads(item.body)
     owner = sent.get("identifier_owner")
+    name = owner.get("name", "") if isinstance(owner, dict) else ""
     return {
         "link_id": shown_link_id(item.link_id),
         "uid": item.uid,
         "type": sent["identifier_type"],
-        "number": sent["identifier_number"],
-        "owner": owner.get("name", "") if isinstance(owner, dict) else "",
+        "number": sent["identifier_number"][:_LONGEST],
+        "owner": name[:_LONGEST],
         "apartment_link_id": sent.get("apartment_link_id"),
     }
 
