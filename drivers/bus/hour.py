@@ -88,7 +88,7 @@ class Hour:
             minute.errors[kind] += 1
 
     def minutes(self, now: float) -> tuple[MinuteStatistics, ...]:
-        """Those that began within the last hour, the oldest first."""
+        """The minutes that began within the last hour, the oldest first."""
         lasted_s = min(_MINUTE_S, now - self._now.begun)
         every = (*self._closed, *([self._now.closed(lasted_s)] if self._now.busy_s else ()))
         return tuple(each for each in every if each.begun > now - _MINUTES * _MINUTE_S)

@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """`after` None: nothing was said; `kinds` None: all; `last` not None: only so many, the youngest."""
+    """`after` None: nothing was said; `kinds` None: all; `last` not None: at most that many, the youngest."""
 
     after: int | None
     kinds: frozenset[str] | None
