@@ -164,7 +164,8 @@ async def _known_by_basic(request: web.Request, credentials: str) -> str | None:
 async def attempt(request: web.Request, user: str, way: str, md5_hex: bytes) -> bool:
     """Whether it is the user's password. Raises ApiError (429) after too many wrong attempts, even if this one is right."""
     throttle, address = request.app[THROTTLE], request[ADDRESS]
-    if await request.app[PASSWORDS].is_right(user, md5_hex, lambda: not throttle.wait_s(address, user)):
+    is_known = throttle.known.is_known(address, user)
+    if await request.app[PASSWORDS].is_right(user, md5_hex, lambda: not throttle.wait_s(address, user), is_known=is_known):
         throttle.succeeded(address, user)
         return True
     _count_wrong(request, user, way)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from drivers.clock import Clock
 from gateway.api.errors import ApiError
 from gateway.api.users import PlainPassword, Secret, Users
+from gateway.concurrency import UrgentFirst
 
 REMEMBERED_S = 600.0
 _MOST_WAITING = 64
@@ -34,19 +35,20 @@ class Passwords:
         self._clock = clock
         self._key = os.urandom(32)
         self._verified: dict[str, _Verified] = {}
-        self._turn = asyncio.Lock()
+        self._turn = UrgentFirst()
         self.waiting = 0
-        """How many passwords are being checked, or wait for that."""
+        """How many passwords of strangers are being checked, or wait for that."""
         self._thread = ThreadPoolExecutor(1, "passwords")
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def is_right(self, name: str, md5_hex: bytes, may_try: Callable[[], bool]) -> bool | None:
+    async def is_right(self, name: str, md5_hex: bytes, may_try: Callable[[], bool], *, is_known: bool = False) -> bool | None:
         """Whether a user has this password; None: it was not looked at, since the caller may not try just now.
 
         `may_try` is asked again in turn, so that attempts at the same time are no more attempts: the caller has to count
-        a wrong one before it waits for anything. Raises ApiError (503) where too many wait.
+        a wrong one before it waits for anything. `is_known`: the user has logged in from there lately, and waits for no
+        strangers. Raises ApiError (503) where too many of these wait.
         """
         if not may_try():
             return None
@@ -55,16 +57,16 @@ class Passwords:
             return secret.fits(md5_hex) and self._users().secret(name) is not None
         if self._is_remembered(name, md5_hex):
             return True
-        if self.waiting >= _MOST_WAITING:
+        if not is_known and self.waiting >= _MOST_WAITING:
             raise ApiError(503, "other passwords are being checked", code="busy", headers={"Retry-After": "5"})
-        self.waiting += 1
+        self.waiting += not is_known
         try:
-            async with self._turn:
+            async with self._turn.held(urgent=is_known):
                 if not may_try():
                     return None
                 return self._is_remembered(name, md5_hex) or await self._verify(name, md5_hex)
         finally:
-            self.waiting -= 1
+            self.waiting -= not is_known
 
     async def _verify(self, name: str, md5_hex: bytes) -> bool:
         secret = self._secret_or_nobody(name)

@@ -167,11 +167,24 @@ async def test_users_that_are_replaced_while_a_password_is_checked_let_nobody_in
         passwords.close()
 
 
-async def test_who_waits_behind_too_many_is_told_to_come_again(server: ApiServer) -> None:
-    passwords = server.app[PASSWORDS]
-    names = [f"user {number}" for number in range(65)]
-    checks = [asyncio.create_task(passwords.is_right(name, b"", lambda: True)) for name in names]
-    done = await asyncio.gather(*checks, return_exceptions=True)
+async def test_a_flood_of_strangers_waits_in_part_and_delays_nobody_who_is_known() -> None:
+    """One more than may wait is told to come again; a client that has logged in is served next."""
+    passwords, ended = Passwords(lambda: users, OwnedClock()), list[str]()
+    users = Users((ADMIN,))
+
+    async def checked(name: str, md5_hex: bytes, *, is_known: bool) -> bool | None:
+        right = await passwords.is_right(name, md5_hex, lambda: True, is_known=is_known)
+        ended.append(name)
+        return right
+
+    try:
+        strangers = [asyncio.create_task(checked(f"user {number}", b"", is_known=False)) for number in range(65)]
+        await asyncio.sleep(0)
+        assert await checked("admin", md5_form("123456"), is_known=True) is True
+        assert len(ended) <= 3, "the one that was being checked, and the one too many"
+        done = await asyncio.gather(*strangers, return_exceptions=True)
+    finally:
+        passwords.close()
     assert done[:64] == [False] * 64
     assert isinstance(done[64], ApiError)
     assert done[64].status == 503
