@@ -54,7 +54,7 @@ def _view(used: Settings) -> SettingsView:
 
 
 def _place(url: str) -> str:
-    """The scheme, host and port of a URL; its user, password, path and query may be secrets."""
+    """The place alone: user, password, path and query may be secrets."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname or ''}" + (f":{parts.port}" if parts.port else "")
 

@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """`after` None: nothing was said; `kinds` None: all; `last` not None: at most that many, the youngest."""
+    """`after` None: nothing was said; `kinds` None: all; `last`: how many of the youngest; None: from `after` on."""
 
     after: int | None
     kinds: frozenset[str] | None

@@ -67,7 +67,7 @@ _EVENTS = {
     "after": "the id of the last event that is known; absent: from the first one, live from now on",
     "kinds": "kinds of events with `,` between them, all where absent",
     "limit": "events at most, 1000 where absent; not for live ones",
-    "last": "the latest events at most, in place of `after` and `limit`; not for live ones",
+    "last": "how many of the latest ones, in place of `after` and `limit`; not for live ones",
 }
 
 

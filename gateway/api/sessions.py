@@ -115,7 +115,7 @@ class Sessions:
         return bool(valid)
 
     def open_ones(self) -> Iterator[tuple[str, int, float, float]]:
-        """Every user with valid tokens, how many, and the seconds since the youngest was begun and until the last one ends."""
+        """Users with valid tokens: how many, seconds since the youngest was begun, seconds until the last one ends."""
         now = self._clock.monotonic()
         for user, own in self._of_user.items():
             valid = [session for key in own if (session := self._sessions[key]).ends_at > now]

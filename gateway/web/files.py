@@ -32,7 +32,7 @@ class Files:
 
     @classmethod
     def of_the_package(cls) -> Files:
-        """The files of the package, and `kinds.js`, which says what kinds of events there are."""
+        """What the folder holds, and `kinds.js`, which says what kinds of events there are."""
         kinds = {name: [kind.category, kind.text] for name, kind in KINDS.items()}
         module = f"export const KINDS = {json.dumps(kinds, indent=0)};\n".encode()
         return cls.of({**dict(_below(resources.files("gateway.web").joinpath("static"))), "kinds.js": module})

@@ -37,7 +37,8 @@ export function outcome(kind, text, before = null) {
   return h("span", { class: `outcome ${kind}` }, sign(kind), h("span", {}, before, before && ": ", text));
 }
 
-const STATES = {
+/** The sign and the words of each state of a panel. */
+export const STATES = {
   in_sync: ["ok", "in sync"],
   syncing: ["busy", "syncing"],
   away: ["error", "away"],

@@ -1,7 +1,19 @@
 /** Numbers and lists in words. */
 
+import { h } from "./dom.js";
+
 const NUMBER = new Intl.NumberFormat("en");
 const LIST = new Intl.ListFormat("en");
+
+/** "1,200". */
+export function number(count) {
+  return NUMBER.format(count);
+}
+
+/** A text in which commands stand between backquotes. */
+export function withCode(text) {
+  return text.split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part));
+}
 
 /** "1 item", "1,200 items". */
 export function some(count, noun) {

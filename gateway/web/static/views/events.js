@@ -4,11 +4,13 @@ import { get } from "../api.js";
 import { h, show, told } from "../dom.js";
 import { detailOf, latestFirst, personOf, placeOf, signOf, textOf } from "../happenings.js";
 import { sign } from "../signs.js";
+import { row, table } from "../tables.js";
 import { moment } from "../times.js";
 import { some } from "../words.js";
 
 const SHOWN = 200;
 const MOST = 10000;
+const COLUMNS = ["Time", "What happened", "Where", "Who", "Details"];
 const CATEGORIES = { "": "Everything", access: "Access", system: "Panels and lines", emergency: "Emergency", info: "Logins and outputs" };
 
 export function render(root, context) {
@@ -28,17 +30,7 @@ export function render(root, context) {
       h("div", { class: "buttons" }, pause, save),
     ),
     count,
-    h(
-      "div",
-      { class: "scroll" },
-      h(
-        "table",
-        { class: "stacked events" },
-        h("caption", { class: "hidden" }, "Events, the latest first"),
-        h("thead", {}, h("tr", {}, ["Time", "What happened", "Where", "Who", "Details"].map((text) => h("th", { scope: "col" }, text)))),
-        rows,
-      ),
-    ),
+    table("Events, the latest first", COLUMNS, [rows]),
   );
   let events = null;
   let held = [];
@@ -107,15 +99,13 @@ export function render(root, context) {
 }
 
 function rowOf(event, doors) {
-  return h(
-    "tr",
-    { "data-key": event.id },
-    h("td", { "data-label": "Time", class: "nowrap" }, h("time", {}, moment(event.at))),
-    h("td", { "data-label": "What" }, h("span", { class: "outcome" }, sign(signOf(event)), h("span", {}, textOf(event)))),
-    h("td", { "data-label": "Where" }, told(placeOf(event, doors))),
-    h("td", { "data-label": "Who" }, told(personOf(event))),
-    h("td", { "data-label": "Details", class: "muted" }, detailOf(event)),
-  );
+  return row(event.id, COLUMNS, [
+    h("time", { class: "nowrap" }, moment(event.at)),
+    h("span", { class: "outcome" }, sign(signOf(event)), h("span", {}, textOf(event))),
+    told(placeOf(event, doors)),
+    told(personOf(event)),
+    h("span", { class: "muted" }, told(detailOf(event))),
+  ]);
 }
 
 function csvOf(events, doors) {

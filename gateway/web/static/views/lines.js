@@ -4,6 +4,7 @@ import { get } from "../api.js";
 import { hourChart, overTheHour } from "../charts.js";
 import { h, show, told } from "../dom.js";
 import { outcome } from "../signs.js";
+import { row, table } from "../tables.js";
 import { ms, percent, some } from "../words.js";
 
 const EVERY_S = 10;
@@ -14,6 +15,11 @@ const ERRORS = {
   connections_lost: ["connection lost", "e4"],
   exceptions: ["refused by the unit", "e5"],
 };
+const UNIT = [
+  "Panel",
+  "Unit",
+  ...["Load", "Exchanges", "No reply", "Damaged", "Unexpected", "Refused", "Retries", "95 % within"].map((text) => ({ text, number: true })),
+];
 
 export function render(root, context) {
   const [only] = context.path;
@@ -72,28 +78,11 @@ function lineOf(line, withUnits) {
 }
 
 function units(line) {
-  const heads = ["Panel", "Unit", "Load", "Exchanges", "No reply", "Damaged", "Unexpected", "Refused", "Retries", "95 % within"];
-  return h(
-    "div",
-    { class: "scroll" },
-    h(
-      "table",
-      { class: "stacked" },
-      h("caption", { class: "hidden" }, `Units of ${line.id}, since the start`),
-      h("thead", {}, h("tr", {}, heads.map((text, at) => h("th", { scope: "col", class: at > 1 && "number" }, text)))),
-      h("tbody", {}, line.units.map((unit) => unitRow(unit, heads))),
-    ),
-  );
+  return table(`Units of ${line.id}, since the start`, UNIT, line.units.map(unitRow));
 }
 
-function unitRow(unit, heads) {
+function unitRow(unit) {
   const refused = Object.values(unit.exceptions).reduce((a, b) => a + b, 0);
-  const figures = [percent(unit.load_1m), unit.exchanges, unit.timeouts, unit.crc, unit.protocol, refused, unit.retries, ms(unit.exchange_ms.p95)];
-  return h(
-    "tr",
-    { "data-key": unit.panel },
-    h("th", { scope: "row" }, told(unit.panel)),
-    h("td", { "data-label": heads[1] }, `${unit.unit}`),
-    figures.map((figure, at) => h("td", { "data-label": heads[at + 2], class: "number" }, `${figure}`)),
-  );
+  const figures = [unit.exchanges, unit.timeouts, unit.crc, unit.protocol, refused, unit.retries].map(String);
+  return row(unit.panel, UNIT, [told(unit.panel), `${unit.unit}`, percent(unit.load_1m), ...figures, ms(unit.exchange_ms.p95)]);
 }

@@ -4,9 +4,10 @@ import { act } from "../action.js";
 import { ask, get } from "../api.js";
 import { h, show, told } from "../dom.js";
 import { actOn, buttonOf, choose } from "../panel_verbs.js";
-import { gravity, outcome, sign, state } from "../signs.js";
+import { STATES, gravity, outcome, sign, state } from "../signs.js";
+import { row, table } from "../tables.js";
 import { ago, clock, lasts, moment } from "../times.js";
-import { ms, percent, some } from "../words.js";
+import { ms, number, percent, some, withCode } from "../words.js";
 
 const EVERY_S = 5;
 const MOST_ROWS = 200;
@@ -65,8 +66,8 @@ function problemOf(problem, context, soon) {
     h(
       "div",
       {},
-      h("p", { class: "what" }, told(text)),
-      h("p", { class: "muted" }, since === null ? "" : [h("time", { title: moment(since) }, `Since ${clock(since)}`), ". "], capital(remedy), "."),
+      h("p", { class: "what" }, h("bdi", {}, withCode(text))),
+      h("p", { class: "muted" }, since === null ? "" : [h("time", { title: moment(since) }, `Since ${clock(since)}`), ". "], withCode(capital(remedy)), "."),
       remedies.length ? h("div", { class: "buttons" }, remedies) : h("p", { class: "command" }, "On the gateway: ", h("code", {}, told(command))),
     ),
   );
@@ -119,16 +120,23 @@ function capital(text) {
 
 function sumsOf({ panels, lines, clock: host }) {
   const inSync = panels.filter((panel) => panel.state === "in_sync").length;
-  const away = panels.filter((panel) => panel.state === "away").length;
-  const [held, desired] = ["held", "desired"].map((key) => panels.reduce((sum, panel) => sum + panel[key], 0));
+  const [held, desired, refused] = ["held", "desired", "refused"].map((key) => panels.reduce((sum, panel) => sum + panel[key], 0));
   const lag = Math.max(0, ...panels.map((panel) => panel.lag_s));
   const load = Math.max(0, ...lines.map((line) => line.load_1m));
   return [
-    tile("Panels in sync", `${inSync} of ${panels.length}`, away ? ["error", `${away} away`] : inSync === panels.length ? ["ok", "all"] : ["busy", "some are not yet"]),
-    tile("Items held", `${held.toLocaleString("en")} of ${desired.toLocaleString("en")}`, held === desired ? ["ok", "converged"] : ["busy", `oldest change ${lasts(lag)} ago`]),
+    tile("Panels in sync", `${inSync} of ${panels.length}`, inSyncSaid(panels)),
+    tile("Items held", `${number(held)} of ${number(desired)}`, refused ? ["warning", `${number(refused)} refused`] : held >= desired ? ["ok", "converged"] : ["busy", `oldest change ${lasts(lag)} ago`]),
     tile("Busiest line", lines.length ? percent(load) : "–", load > 0.8 ? ["warning", "nearly full"] : ["ok", "of its time"]),
     tile("Gateway's clock", clock(host.at), host.trusted ? ["ok", "trusted"] : ["error", "not trusted"]),
   ];
+}
+
+/** The gravest of all states, and how many panels are in it. */
+function inSyncSaid(panels) {
+  const [worst] = [...panels].sort((a, b) => gravity(b.state) - gravity(a.state));
+  if (!worst || worst.state === "in_sync") return ["ok", "all of them"];
+  const [kind, text] = STATES[worst.state] ?? STATES.unknown;
+  return [kind, `${panels.filter((panel) => panel.state === worst.state).length} ${text}`];
 }
 
 function tile(what, figure, [kind, text]) {
@@ -153,17 +161,7 @@ function panelsOf({ panels, departed, lines }, filter, context, draw, soon) {
     !panels.length && h("p", { class: "empty" }, "No panels are configured yet."),
     panels.length > 0 && !chosen.length && h("p", { class: "empty" }, "No panel matches the filter."),
     worst.length > 0 &&
-      h(
-        "div",
-        { class: "scroll" },
-        h(
-          "table",
-          { class: "stacked panels" },
-          h("caption", { class: "hidden" }, "Panels by their lines"),
-          h("thead", {}, h("tr", {}, COLUMNS.map((text) => h("th", { scope: "col" }, text)))),
-          lines.map((line) => lineOf(line, worst.filter((panel) => panel.line === line.id), context, soon)),
-        ),
-      ),
+      table("Panels by their lines", COLUMNS, lines.map((line) => lineOf(line, worst.filter((panel) => panel.line === line.id), context, soon))),
     rest > 0 && h("button", { type: "button", onclick: () => ((filter.all = true), draw()) }, `Show ${some(rest, "other panel")}`),
     departed.map((panel) => h("p", { "data-key": `left ${panel.id}`, class: "note" }, told(panel.id), " has left the configuration.")),
   ];
@@ -181,18 +179,17 @@ function lineOf(line, panels, context, soon) {
 }
 
 function panelRow(panel, context, soon) {
-  const cell = (label, ...children) => h("td", { "data-label": label }, h("span", {}, ...children));
   const verbs = ["sync", ...(panel.refused ? ["retry"] : []), "reinit"];
   const work = async () => (await choose(panel.id, verbs, context.signal)) && soon();
-  return h(
-    "tr",
-    { "data-key": panel.id },
-    h("th", { scope: "row" }, told(panel.id), h("div", { class: "muted small" }, panel.model)),
-    cell("State", state(panel.state), panel.away_since !== null && h("div", { class: "muted small" }, `since ${clock(panel.away_since)}`)),
-    cell("Held", `${panel.held} of ${panel.desired}`, panel.refused > 0 && h("div", { class: "muted small" }, `${panel.refused} refused`)),
-    cell("Waiting", panel.pending ? [some(panel.pending, "item"), h("div", { class: "muted small" }, `for ${lasts(panel.lag_s)}`)] : "nothing"),
-    cell("Clock", panel.clock_drift_ms === null ? "–" : `${panel.clock_drift_ms > 0 ? "+" : ""}${(panel.clock_drift_ms / 1000).toFixed(1)} s`),
-    cell("Last seen", panel.last_seen_at === null ? "never" : h("time", { title: moment(panel.last_seen_at) }, ago(panel.last_seen_at))),
-    h("td", {}, context.may("operator") && h("button", { type: "button", class: "quiet", "aria-label": `Actions for ${panel.id}`, onclick: work }, "Actions…")),
-  );
+  const more = (text) => h("span", { class: "muted small" }, text);
+  const drift = panel.clock_drift_ms;
+  return row(panel.id, COLUMNS, [
+    [told(panel.id), more(panel.model)],
+    [state(panel.state), panel.away_since !== null && more(`since ${clock(panel.away_since)}`)],
+    [`${panel.held} of ${panel.desired}`, panel.refused > 0 && more(`${panel.refused} refused`)],
+    panel.pending ? [some(panel.pending, "item"), more(`for ${lasts(panel.lag_s)}`)] : "nothing",
+    drift === null ? "–" : `${drift > 0 ? "+" : ""}${(drift / 1000).toFixed(1)} s`,
+    panel.last_seen_at === null ? "never" : h("time", { title: moment(panel.last_seen_at) }, ago(panel.last_seen_at)),
+    context.may("operator") && h("button", { type: "button", class: "quiet", "aria-label": `Actions for ${panel.id}`, onclick: work }, "Actions…"),
+  ]);
 }

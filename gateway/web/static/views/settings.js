@@ -4,6 +4,7 @@ import { act } from "../action.js";
 import { ask, get } from "../api.js";
 import { h, show, told } from "../dom.js";
 import { outcome } from "../signs.js";
+import { row, table as tableOf } from "../tables.js";
 import { ago, moment } from "../times.js";
 import { listed, some } from "../words.js";
 
@@ -40,17 +41,7 @@ function part(title, id, ...children) {
 }
 
 function table(caption, heads, rows) {
-  return h(
-    "div",
-    { class: "scroll" },
-    h(
-      "table",
-      { class: "stacked" },
-      h("caption", { class: "hidden" }, caption),
-      h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col" }, text)))),
-      h("tbody", {}, rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, first), rest.map((cell, at) => h("td", { "data-label": heads[at + 1] }, h("span", {}, cell)))))),
-    ),
-  );
+  return tableOf(caption, heads, rows.map((cells, at) => row(`${caption} ${at}`, heads, cells)));
 }
 
 function usersOf(users, sessions, soon) {
