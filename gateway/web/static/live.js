@@ -35,13 +35,13 @@ function add(set, one, signal) {
 
 export function start() {
   document.addEventListener("visibilitychange", turn);
-  window.addEventListener("online", restart);
+  for (const change of ["online", "offline"]) window.addEventListener(change, restart);
   turn();
 }
 
 export function stop() {
   document.removeEventListener("visibilitychange", turn);
-  window.removeEventListener("online", restart);
+  for (const change of ["online", "offline"]) window.removeEventListener(change, restart);
   current?.abort();
   current = null;
   last = null;

@@ -199,6 +199,10 @@ menu.onclick = () => menu.setAttribute("aria-expanded", menu.getAttribute("aria-
 navigation.onkeydown = (event) => {
   if (event.key === "Escape" && menu.getAttribute("aria-expanded") === "true") closeMenu(), menu.focus();
 };
+document.querySelector(".skip").onclick = (event) => {
+  event.preventDefault(); // its target is no other address
+  main.focus();
+};
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href^='/']");
   if (!link || link.target || link.hasAttribute("download") || session === null) return;
