@@ -31,6 +31,7 @@ PROXIES = web.AppKey("proxies", Proxies)
 SITES = web.AppKey("sites", Sites)
 PLAIN = web.AppKey("plain", Networks)
 """Who may speak plain HTTP, where not everybody may."""
+_SHORT = 4096
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _logger = logging.getLogger("gateway.api.access")
 
@@ -49,10 +50,18 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
         response.headers[HEADER] = known
         for name, value in PROTECTION.items():
             response.headers.setdefault(name, value)
+        if _is_worth_compressing(request, response):
+            response.enable_compression()
         return response
     finally:
         request_id.reset(token)
         release(request)
+
+
+def _is_worth_compressing(request: web.Request, response: web.StreamResponse) -> bool:
+    """Whether it is a long answer to a browser. Machines are near, and their requests are counted in microseconds."""
+    long = isinstance(response, web.Response) and (response.content_length or 0) > _SHORT
+    return long and request.method == "GET" and response.status == 200 and request[SENDER].is_browser
 
 
 def sender_of(request: web.Request) -> Sender:

@@ -17,7 +17,11 @@ from aiohttp import web
 from config.event_kinds import KINDS
 
 _HEADERS: Mapping[str, str] = MappingProxyType(
-    {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    {
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "Vary": "Accept-Encoding",
+        "X-Content-Type-Options": "nosniff",
+    }
 )
 _TYPES: Mapping[str, str] = MappingProxyType({".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"})
 """Not the host's idea of them, which may be empty or wrong: a browser runs no script of another type."""

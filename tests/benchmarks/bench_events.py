@@ -27,7 +27,7 @@ _FEW, _MANY = 3, 200
 
 
 @asynccontextmanager
-async def _gateway(folder: Path) -> AsyncIterator[tuple[Gateway, str, int]]:
+async def gateway_in(folder: Path) -> AsyncIterator[tuple[Gateway, str, int]]:
     settings = Settings(
         site=SiteSettings(clock_source="host"),
         http=HttpSettings(port=0),
@@ -44,7 +44,7 @@ async def _gateway(folder: Path) -> AsyncIterator[tuple[Gateway, str, int]]:
 
 
 @asynccontextmanager
-async def _readers(host: str, port: int, readers: int, events: int) -> AsyncIterator[asyncio.subprocess.Process]:
+async def readers_of(host: str, port: int, readers: int, events: int) -> AsyncIterator[asyncio.subprocess.Process]:
     arguments = ("-m", "tests.benchmarks.event_readers", host, str(port), str(readers), str(events))
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, limit=1 << 26)
     assert process.stdout is not None
@@ -94,7 +94,7 @@ async def _asked_for(host: str, port: int, seconds: float) -> list[float]:
 
 async def _streamed(gateway: Gateway, host: str, port: int, readers: int, events: int) -> tuple[float, list[float], Any]:
     """Seconds until all are durable, what requests took meanwhile, and what the readers say."""
-    async with _readers(host, port, readers, events) as process:
+    async with readers_of(host, port, readers, events) as process:
         over = asyncio.Event()
         asking = asyncio.create_task(_ask(host, port, over))
         took_s = await _happen(gateway, events)
@@ -109,7 +109,7 @@ def _percentile(values: Sequence[float], percent: int) -> float:
 
 async def _run(events: int, many: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        async with _gateway(Path(folder)) as (gateway, host, port):
+        async with gateway_in(Path(folder)) as (gateway, host, port):
             quiet = await _asked_for(host, port, events / _RATE)
             took_s, asked, few = await _streamed(gateway, host, port, _FEW, events)
             _, _, crowd = await _streamed(gateway, host, port, many, events)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 
 EVIL, REBOUND, SITE = "evil.test", "rebound.test", "gate.test"
 FRONT = DoorSettings(id="front", name="Front door", panel="lobby", output=0, number=1)
-CHANGES = [
+CHANGES: list[tuple[str, str, object]] = [
     ("POST", "/gateway/v1/doors/front/open", None),
     ("POST", "/gateway/v1/doors/front/hold", {"seconds": 60}),
     ("GET", "/api/v1/access/general/lock/open/remote/accepted/1", None),

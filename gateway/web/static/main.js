@@ -29,6 +29,8 @@ import { sign } from "./signs.js";
 const LADDER = ["viewer", "operator", "admin"];
 const THEMES = { system: "System colours", light: "Light", dark: "Dark" };
 const SOON_MS = 2000;
+/** A page that waits for answers asks more seldom: this many times as long as they took. */
+const PATIENCE = 10;
 
 const main = document.getElementById("content");
 const navigation = document.getElementById("navigation");
@@ -156,6 +158,7 @@ function every(seconds, work, signal, root) {
       document.addEventListener("visibilitychange", run, { once: true, signal });
       return;
     }
+    const began = Date.now();
     busy = true;
     again = false;
     try {
@@ -168,7 +171,8 @@ function every(seconds, work, signal, root) {
       show(trouble, error.status === undefined ? "This view could not be drawn." : error.message);
     }
     busy = false;
-    timer = setTimeout(run, (again ? Math.min(SOON_MS / 1000, seconds) : seconds) * 1000 * (0.9 + Math.random() / 5));
+    const wait = Math.max(again ? SOON_MS : seconds * 1000, PATIENCE * (Date.now() - began));
+    timer = setTimeout(run, wait * (0.9 + Math.random() / 5));
   };
   run();
   return () => {

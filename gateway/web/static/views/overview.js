@@ -11,6 +11,7 @@ import { ms, number, percent, some, withCode } from "../words.js";
 
 const EVERY_S = 5;
 const MOST_ROWS = 200;
+const MOST_PROBLEMS = 50;
 const COLUMNS = ["Panel", "State", "Held", "Waiting", "Clock", "Last seen", "Actions"];
 
 /** The verb that helps, by the code of a problem. */
@@ -39,7 +40,7 @@ export function render(root, context) {
     const ask = (path) => get(`/gateway/v1/${path}`, { signal: context.signal });
     const rest = Promise.all([ask("panels"), ask("lines")]);
     rest.catch(() => {});
-    show(problems, problemsOf((await ask("problems")).problems, context, () => soon()));
+    show(problems, problemsOf(problems, (await ask("problems")).problems, context, () => soon()));
     const [seen, { lines }] = await rest;
     known = { ...seen, lines };
     show(sums, sumsOf(known));
@@ -50,10 +51,16 @@ export function render(root, context) {
 
 // problems
 
-function problemsOf(found, context, soon) {
+function problemsOf(root, found, context, soon) {
   const head = h("h2", { id: "problems" }, found.length ? some(found.length, "problem") : "Problems");
   if (!found.length) return [head, h("p", { class: "card" }, outcome("ok", "Nothing is wrong: every panel does what is asked of it."))];
-  return [head, h("ul", { class: "problems" }, found.map((problem) => problemOf(problem, context, soon)))];
+  const most = root.dataset.all ? found.length : MOST_PROBLEMS;
+  const all = () => ((root.dataset.all = "yes"), soon());
+  return [
+    head,
+    h("ul", { class: "problems" }, found.slice(0, most).map((problem) => problemOf(problem, context, soon))),
+    found.length > most && h("p", {}, h("button", { type: "button", onclick: all }, `Show ${some(found.length - most, "other problem")}`)),
+  ];
 }
 
 function problemOf(problem, context, soon) {
