@@ -60,9 +60,11 @@ def add_pages(app: web.Application) -> None:
     files = Files.of_the_package()
     app.router.add_get(f"{files.base}/{{path:.+}}", files.answer)
 
+    modules = [name for name in files.held if name.endswith(".js") and "/" not in name and name != "theme.js"]
+
     @aiohttp_jinja2.template("page.html")
     async def page(request: web.Request) -> Mapping[str, object]:
-        return {"static": files.base, "views": VIEWS, "name": request.path.split("/")[1] or VIEWS[0].name}
+        return {"static": files.base, "modules": modules, "views": VIEWS, "name": request.path.split("/")[1] or VIEWS[0].name}
 
     async def protected(request: web.Request) -> web.StreamResponse:
         answer = await page(request)

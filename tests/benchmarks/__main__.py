@@ -24,6 +24,7 @@ MODULES = (
     "people",
     "doors",
     "events",
+    "page",
     "uhppote",
     "scale",
     "hostile",

@@ -20,7 +20,7 @@ async def _read(host: str, port: int, events: int, begun: asyncio.Semaphore) -> 
     reader, writer = await asyncio.open_connection(host, port, limit=1 << 24)
     head = f"GET /gateway/v1/events HTTP/1.1\r\nHost: {host}\r\nAuthorization: {BASIC}\r\nAccept: text/event-stream\r\n\r\n"
     writer.write(head.encode())
-    await reader.readuntil(b"retry: 3000\n\n")
+    await reader.readuntil(b"\n\n")  # its place
     begun.release()
     taken, lags, rest = 0, list[float](), b""
     while taken < events:

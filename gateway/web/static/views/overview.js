@@ -38,10 +38,9 @@ export function render(root, context) {
   const drawPanels = () => known && show(panels, panelsOf(known, filter, context, drawPanels, soon));
   const soon = context.every(EVERY_S, async () => {
     const ask = (path) => get(`/gateway/v1/${path}`, { signal: context.signal });
-    const rest = Promise.all([ask("panels"), ask("lines")]);
-    rest.catch(() => {});
+    // Problems first: on a large site the other answers take the gateway longer.
     show(problems, problemsOf(problems, (await ask("problems")).problems, context, () => soon()));
-    const [seen, { lines }] = await rest;
+    const [seen, { lines }] = await Promise.all([ask("panels"), ask("lines")]);
     known = { ...seen, lines };
     show(sums, sumsOf(known));
     drawPanels();
