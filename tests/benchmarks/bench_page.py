@@ -44,7 +44,8 @@ async def _all_away(url_of: asyncio.Future[str], panels: int, over: asyncio.Even
 
 
 def _seen_ms(page: Page) -> float:
-    """From the request for the page until a problem is drawn."""
+    """From the request for the page until a problem is drawn. The gateway has answered all that a visit before asked."""
+    page.wait("table")
     page.driver.get("about:blank")
     page.driver.get(page.url)
     return float(page.driver.execute_async_script(_SEEN))
