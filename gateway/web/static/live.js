@@ -45,6 +45,8 @@ export function stop() {
   current?.abort();
   current = null;
   last = null;
+  listeners.clear();
+  watchers.clear();
 }
 
 function turn() {
