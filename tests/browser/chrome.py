@@ -96,7 +96,9 @@ class Page:
         WebDriverWait(self.driver, _PATIENCE_S).until(lambda _: text in self.text(within), f"{text!r} is not seen in {within}")
 
     def text(self, selector: str = "main") -> str:
-        return str(self.script("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
+        """Without the marks that isolate names of another direction."""
+        said = str(self.script("return document.querySelector(arguments[0])?.innerText ?? ''", selector))
+        return said.translate(dict.fromkeys(range(0x2066, 0x206A)))
 
     def script(self, text: str, *values: object) -> Any:
         return self.driver.execute_script(text, *values)

@@ -81,12 +81,17 @@ def test_a_name_from_right_to_left_turns_no_words_around_it(page: Page, site: Pa
     page.visit(site.url)
     page.go("/doors")
     page.wait_for("gnp.exe")
+    page.script(
+        "[...document.querySelectorAll('.door')].find((one) => one.textContent.includes('gnp')).querySelector('button').click()"
+    )
+    page.wait("dialog[open]")
     isolated = page.script(
         """const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
         const loose = [];
         while (walker.nextNode()) {
           const { data, parentElement } = walker.currentNode;
-          if (/[\\u202e\\u0590-\\u06ff]/.test(data) && !parentElement.closest("bdi")) loose.push(data);
+          const outside = data.replace(/\\u2068[^\\u2069]*\\u2069/g, "");
+          if (/[\\u202e\\u0590-\\u06ff]/.test(outside) && !parentElement.closest("bdi")) loose.push(data);
         }
         return loose"""
     )

@@ -3,7 +3,7 @@
 import { act } from "./action.js";
 import { ask, get } from "./api.js";
 import { h, told } from "./dom.js";
-import { listed, some } from "./words.js";
+import { isolated, listed, some } from "./words.js";
 
 const PATIENCE_MS = 60000;
 const PAUSE_MS = 500;
@@ -93,7 +93,7 @@ async function doorsOf(panel, signal) {
 
 function opens(doors, what, without) {
   if (!doors.length) return without;
-  return `${doors.length === 1 ? "The door" : "The doors"} ${listed(doors.map((door) => door.name))} ${doors.length === 1 ? singular(what) : what}.`;
+  return `${doors.length === 1 ? "The door" : "The doors"} ${listed(doors.map((door) => isolated(door.name)))} ${doors.length === 1 ? singular(what) : what}.`;
 }
 
 function singular(what) {

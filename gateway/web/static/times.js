@@ -16,7 +16,7 @@ export function clock(at) {
 /** Seconds in words: "12 s", "5 min", "3 h", "2 days". */
 export function lasts(seconds) {
   const s = Math.max(0, Math.round(seconds));
-  if (s < 90) return `${s} s`;
+  if (s < 90 && s !== 60) return `${s} s`;
   if (s < 5400) return `${Math.round(s / 60)} min`;
   if (s < 129600) return `${Math.round(s / 3600)} h`;
   return `${Math.round(s / 86400)} days`;

@@ -5,6 +5,11 @@ import { h } from "./dom.js";
 const NUMBER = new Intl.NumberFormat("en");
 const LIST = new Intl.ListFormat("en");
 
+/** A text that somebody else wrote, within a sentence: its direction does not spread to the words around it. */
+export function isolated(text) {
+  return `\u2068${text.replace(/[\u2066-\u2069]/g, "")}\u2069`;
+}
+
 /** "1,200". */
 export function number(count) {
   return NUMBER.format(count);

@@ -6,7 +6,7 @@ import { h, show, told } from "../dom.js";
 import { latestFirst, personOf, signOf, textOf } from "../happenings.js";
 import { outcome, sign } from "../signs.js";
 import { clock, lasts, moment } from "../times.js";
-import { some } from "../words.js";
+import { isolated, some } from "../words.js";
 
 const EVERY_S = 5;
 const EVENTS = 500;
@@ -86,7 +86,7 @@ function doorOf(door, events, context, soon) {
       ),
     h(
       "ul",
-      { class: "latest", "aria-label": `Latest events of ${door.name}` },
+      { class: "latest", "aria-label": `Latest events of ${isolated(door.name)}` },
       here.slice(0, SHOWN).map((event) =>
         h(
           "li",
@@ -103,8 +103,8 @@ function doorOf(door, events, context, soon) {
 
 function open(door) {
   return act({
-    title: `Open ${door.name}?`,
-    text: `The door ${door.name} is unlocked once, for ${some(door.pulse_s, "second")}, by output ${door.output} of ${door.panel}. Everybody in front of it can go in.`,
+    title: `Open ${isolated(door.name)}?`,
+    text: `The door ${isolated(door.name)} is unlocked once, for ${some(door.pulse_s, "second")}, by output ${door.output} of ${door.panel}. Everybody in front of it can go in.`,
     button: "Open",
     steps: () => [command(door, "open", undefined, `open for ${some(door.pulse_s, "second")}`)],
   });
@@ -113,8 +113,8 @@ function open(door) {
 function hold(door) {
   const length = h("select", { id: "hold-length" }, HOLDS.map((seconds) => h("option", { value: seconds }, lasts(seconds))));
   return act({
-    title: `Hold ${door.name} open?`,
-    text: `The door ${door.name} stays unlocked for the time below, or until somebody releases it. Everybody can go in meanwhile, without a card.`,
+    title: `Hold ${isolated(door.name)} open?`,
+    text: `The door ${isolated(door.name)} stays unlocked for the time below, or until somebody releases it. Everybody can go in meanwhile, without a card.`,
     button: "Hold open",
     danger: true,
     fields: [h("p", { class: "field" }, h("label", { for: "hold-length" }, "For"), length)],
@@ -124,8 +124,8 @@ function hold(door) {
 
 function release(door) {
   return act({
-    title: `Release ${door.name}?`,
-    text: `The door ${door.name} is no longer held open. Where a time profile holds it, that goes on.`,
+    title: `Release ${isolated(door.name)}?`,
+    text: `The door ${isolated(door.name)} is no longer held open. Where a time profile holds it, that goes on.`,
     button: "Release",
     steps: () => [command(door, "release", undefined, "released")],
   });

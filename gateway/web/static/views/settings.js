@@ -6,7 +6,7 @@ import { h, show, told } from "../dom.js";
 import { outcome } from "../signs.js";
 import { row, table as tableOf } from "../tables.js";
 import { ago, moment } from "../times.js";
-import { listed, some } from "../words.js";
+import { isolated, listed, some } from "../words.js";
 
 const MOST = 200;
 const PASSWORDS = {
@@ -61,8 +61,8 @@ function usersOf(users, sessions, soon) {
 
 function endSessions(user) {
   return act({
-    title: `End the sessions of ${user}?`,
-    text: `Everybody who is logged in as ${user}, on any device, has to log in again. Doors and panels go on as they are.`,
+    title: `End the sessions of ${isolated(user)}?`,
+    text: `Everybody who is logged in as ${isolated(user)}, on any device, has to log in again. Doors and panels go on as they are.`,
     button: "End sessions",
     danger: true,
     steps: () => [{ subject: user, run: async () => (await ask("DELETE", `/gateway/v1/sessions/${encodeURIComponent(user)}`), { sign: "ok", text: "logged out everywhere" }) }],
