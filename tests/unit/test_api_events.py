@@ -87,6 +87,9 @@ async def test_events_are_listed_as_json_lines_from_a_place_on() -> None:
         assert lines((await server.call("GET", f"{PATH}?after={first['id']}")).text) == [second]
         assert lines((await server.call("GET", f"{PATH}?kinds=output_off,panel_away")).text) == [second]
         assert lines((await server.call("GET", f"{PATH}?limit=1")).text) == [first]
+        assert lines((await server.call("GET", f"{PATH}?last=1")).text) == [second]
+        assert lines((await server.call("GET", f"{PATH}?last=9")).text) == [first, second], "the oldest of them first"
+        assert lines((await server.call("GET", f"{PATH}?last=1&kinds=output_on")).text) == [first]
         assert (await server.call("GET", f"{PATH}?after={second['id']}")).text == ""
         assert (await server.call("HEAD", PATH, Accept="text/event-stream")).status == 200
 
@@ -100,6 +103,9 @@ async def test_events_are_listed_as_json_lines_from_a_place_on() -> None:
         ("after=1&after=2", "after: "),
         ("limit=0", "limit: "),
         ("limit=10001", "limit: "),
+        ("last=0", "last: "),
+        ("last=x", "last: "),
+        ("last=1&after=1", "last: "),
     ],
 )
 async def test_a_question_that_is_not_understood_is_refused_and_not_answered_with_everything(query: str, place: str) -> None:
