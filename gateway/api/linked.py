@@ -22,6 +22,7 @@ from gateway.api.reading import read
 from gateway.api.responses import json_in_turns, json_text
 from gateway.api.services import SERVICES
 from gateway.api.validation import ReadItem, delete_body, read_item, upsert_body
+from gateway.api.versions import only_that_version, refuse_missing
 from gateway.fleet.results import LinkReport, PanelResult
 from gateway.identifiers.own_ids import is_own_id
 from gateway.store.contract import DesiredItem
@@ -38,8 +39,9 @@ class Surface:
 
     async def upsert(self, request: web.Request) -> web.Response:
         detail = _panels_wanted(request)
-        items = await read(request, partial(upsert_body, self.read_item))
+        items = only_that_version(request, await read(request, partial(upsert_body, self.read_item)))
         reports = await request.app[SERVICES].fleet.upsert(items) if items else ()
+        refuse_missing(request, reports)
         return await _answer(reports, request.app[LIVE].dialect, detail)
 
     async def delete(self, request: web.Request) -> web.Response:

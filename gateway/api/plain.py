@@ -19,6 +19,7 @@ from gateway.api.reading import read
 from gateway.api.responses import json_bytes, json_response, json_text
 from gateway.api.services import SERVICES, FleetService
 from gateway.api.validation import object_of
+from gateway.api.versions import refuse_another, tag_of
 from gateway.fleet.results import Change, LinkReport
 from gateway.fleet.views import RequestItem, Revision
 from gateway.identifiers.own_ids import new_own_id
@@ -117,11 +118,17 @@ class Plain:
         return Created(report.uid)
 
     async def show(self, request: web.Request) -> web.Response:
-        return json_response(self.shown(live_one(request, self.kind), request.app[SERVICES].fleet))
+        live = live_one(request, self.kind)
+        return json_response(self.shown(live, request.app[SERVICES].fleet), headers={"ETag": tag_of(live)})
 
     async def change(self, request: web.Request) -> web.Response:
         live, raw = live_one(request, self.kind), await object_in(request)
-        await revise(request, self.kind, live, lambda item: revised(self.kind, item, raw))
+
+        def change(item: DesiredItem) -> RequestItem:
+            refuse_another(request, item)
+            return revised(self.kind, item, raw)
+
+        await revise(request, self.kind, live, change)
         return done()
 
     async def delete(self, request: web.Request) -> web.Response:

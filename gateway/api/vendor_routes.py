@@ -78,7 +78,7 @@ def _of_kind(family: str, plain: Plain, surface: Surface, link_model: type[Wire]
     for path in (f"{family}/item/{{uid}}", f"{family}/{{uid:[0-9]+}}"):
         yield Route("GET", path, VIEWER, plain.show, f"shows one {said}", Json(model), refuses=(404,))
         changed = Json(model, partly=True)
-        yield Route("PATCH", path, OPERATOR, plain.change, f"changes one {said}", body=changed, refuses=(404, 409))
+        yield Route("PATCH", path, OPERATOR, plain.change, f"changes one {said}", body=changed, refuses=(404, 409, 412))
         yield Route("DELETE", path, OPERATOR, plain.delete, f"deletes one {said}", refuses=(404,))
 
 
@@ -98,6 +98,7 @@ def _by_link_id(family: str, surface: Surface, model: type[Wire]) -> Iterator[Ro
         yield Route(
             *("POST", path, OPERATOR, surface.upsert, f"makes or changes each {said} of `list_items`, by link_id"),
             *(Json(Results), Json(Upsert[model]), _PANELS),  # type: ignore[valid-type]
+            refuses=(412,),
         )
         yield Route("DELETE", path, OPERATOR, surface.delete, *deletes)
         yield Route("GET", path, VIEWER, surface.list_by_link_id, f"lists every {said} with a link_id", Lists(model, choice))
