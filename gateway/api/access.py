@@ -6,9 +6,10 @@ from aiohttp import web
 
 from drivers.contract import IDENTIFIER, item_key
 from gateway.api.doors import door_of
-from gateway.api.errors import bad_value, query_mistake, shown
-from gateway.api.listing import sent
+from gateway.api.errors import bad_value, shown
+from gateway.api.listing import name_of, sent
 from gateway.api.plans import asked_id, asked_instant
+from gateway.api.queries import refuse_others
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
 from gateway.api.shapes import Access, Admitted
@@ -23,9 +24,7 @@ _KEYS = ("door", *_PERSON, "at")
 async def access(request: web.Request) -> web.Response:
     """Query `door`, or `link_id` or `uid` of an identifier, or both; `at` (Unix seconds, now where absent)."""
     query, services = request.query, request.app[SERVICES]
-    for key in query:
-        if key not in _KEYS:
-            raise query_mistake(key, f"no such key, expected one of {', '.join(_KEYS)}")
+    refuse_others(query, _KEYS)
     of_person = any(key in query for key in _PERSON)
     if "door" not in query and not of_person:
         raise bad_value("door", "a door, or the link_id or uid of an identifier", shown(None))
@@ -43,7 +42,7 @@ def _admitted(passage: Passage) -> Admitted:
         door=passage.door.id,
         link_id=shown_link_id(item.link_id),
         uid=item.uid,
-        name=(body.get("identifier_owner") or {}).get("name") or "",
+        name=name_of(item),
         number=body.get("identifier_number") or "",
         through=[named for each in passage.through if (named := shown_link_id(each)) is not None],
         outcome=passage.outcome,

@@ -26,6 +26,14 @@ def sent(item: DesiredItem) -> dict[str, Any]:
     return parsed
 
 
+def name_of(item: DesiredItem) -> str:
+    """The name that people know it by; empty where there is none."""
+    if item.profile is not None:
+        return item.profile.name
+    body = sent(item) if item.body else {}
+    return str((body.get("identifier_owner") or body).get("name") or "")
+
+
 @lru_cache(maxsize=8)
 def _read(body: str) -> Mapping[str, Any]:
     """A filter asks for the same item's fields as often as it has comparisons."""

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.api import access, bindings, clock, configured, doors, events, logins, operations, panels, plans, problems
+from gateway.api import (
+    access,
+    bindings,
+    clock,
+    configured,
+    doors,
+    events,
+    hours,
+    logins,
+    matrix,
+    operations,
+    panels,
+    plans,
+    problems,
+)
+from gateway.api.hours_shapes import Hours, MatrixAnswer, NextOpenings
 from gateway.api.identifier_models import LinkIdentifier
 from gateway.api.models import LinkTimeProfile
 from gateway.api.openapi import described
@@ -34,6 +49,7 @@ from gateway.api.shapes import (
     SettingsAnswer,
     Trusted,
     Unbound,
+    Upsert,
 )
 from gateway.fleet.views import ExplainReport, PlanReport
 
@@ -100,6 +116,12 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     yield Route("POST", f"{OWN}/plan", VIEWER, plans.plan, "what an upsert would do to every panel", Json(PlanReport), items)
     explains = "whether an item is open at a moment, as asked and on each panel"
     yield Route("GET", f"{OWN}/explain", VIEWER, plans.explain, explains, Json(ExplainReport), query=_EXPLAIN, refuses=(404,))
+    became = "what became of people and time profiles at every panel and door, a page of rows at a time"
+    yield Route("GET", f"{OWN}/matrix", VIEWER, matrix.matrix, became, Json(MatrixAnswer), query=matrix.QUERY)
+    days = "when an item is open in the days to come, as asked, compiled and held"
+    yield Route("GET", f"{OWN}/hours", VIEWER, hours.hours, days, Json(Hours), query=hours.QUERY, refuses=(404,))
+    would, profiles = "the next openings of time profiles that nobody has asked for yet", Json(Upsert[LinkTimeProfile])
+    yield Route("POST", f"{OWN}/openings", VIEWER, hours.openings, would, Json(NextOpenings), profiles)
     effective = {"effective": "`1`: what every item is bound to in the end, by the file's rules or by what was set"}
     bound = "the bindings that were set through the API"
     yield Route("GET", f"{OWN}/bindings", VIEWER, bindings.all_bindings, bound, Json(Bindings), query=effective)

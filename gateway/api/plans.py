@@ -18,7 +18,7 @@ from gateway.api.validation import read_link_id
 from gateway.fleet.views import RefusedItem, RequestItem, UnknownPanel
 from gateway.identifiers.own_ids import shown_link_id
 
-_KINDS = {TIME_PROFILE: "time profile", IDENTIFIER: "identifier"}
+KINDS = {TIME_PROFILE: "time profile", IDENTIFIER: "identifier"}
 _UID = re.compile(r"[0-9]{1,18}")
 
 
@@ -38,15 +38,25 @@ async def explain(request: web.Request) -> web.Response:
     """Query `link_id` or `uid`, `kind` (`timeprofile` where absent, or `identifier`), `at` (Unix seconds, now where absent),
     `panel` (all bound ones where absent)."""
     services = request.app[SERVICES]
-    kind = request.query.get("kind", TIME_PROFILE)
-    if kind not in _KINDS:
-        raise bad_value("kind", f"one of {', '.join(_KINDS)}", shown(kind))
+    kind = asked_kind(request.query)
     link_id = asked_id(request.query, services.fleet, kind)
     at = asked_instant(request)
     report = await services.fleet.explain(link_id, at, request.query.get("panel"), kind)
     if report is None:
-        raise ApiError(404, f"{link_id}: no such {_KINDS[kind]}", code="unknown_link_id")
+        raise unknown_item(kind, link_id)
     return json_response(replace(report, link_id=shown_link_id(link_id)))
+
+
+def asked_kind(query: Mapping[str, str]) -> str:
+    """The query's `kind`. Raises ApiError."""
+    kind = query.get("kind", TIME_PROFILE)
+    if kind not in KINDS:
+        raise bad_value("kind", f"one of {', '.join(KINDS)}", shown(kind))
+    return kind
+
+
+def unknown_item(kind: str, link_id: str) -> ApiError:
+    return ApiError(404, f"{shown_link_id(link_id) or 'uid'}: no such {KINDS[kind]}", code="unknown_link_id")
 
 
 def asked_id(query: Mapping[str, str], fleet: FleetService, kind: str) -> str:
@@ -58,20 +68,21 @@ def asked_id(query: Mapping[str, str], fleet: FleetService, kind: str) -> str:
     text = query["uid"]
     found = fleet.entity(kind, int(text)) if _UID.fullmatch(text) else None
     if found is None:
-        raise ApiError(404, f"uid: there is no {_KINDS[kind]} {shown(text)}", code="unknown_uid")
+        raise ApiError(404, f"uid: there is no {KINDS[kind]} {shown(text)}", code="unknown_uid")
     return found.link_id
 
 
 def asked_instant(request: web.Request) -> int:
     """The query's `at` in Unix seconds, now where absent. Raises ApiError."""
     query = request.query
-    return _instant(query["at"]) if "at" in query else _now(request.app[SERVICES])
+    return _instant(query["at"]) if "at" in query else now_at(request.app[SERVICES], "at")
 
 
-def _now(services: ApiServices) -> int:
+def now_at(services: ApiServices, place: str) -> int:
+    """Now in Unix seconds. Raises ApiError, which names the `place` that says what is meant where the clock does not."""
     clock = services.fleet.clock()
     if not clock.trusted:
-        raise ApiError(503, f"at: required while the gateway does not know the time: {clock.reason}", code="clock_not_set")
+        raise ApiError(503, f"{place}: required while the gateway does not know the time: {clock.reason}", code="clock_not_set")
     return int(clock.at)
 
 

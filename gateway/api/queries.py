@@ -113,6 +113,13 @@ def refuse_selectors(query: MultiMapping[str]) -> None:
             raise _unknown(key, ())
 
 
+def refuse_others(query: MultiMapping[str], keys: Collection[str]) -> None:
+    """For paths that read every key of their query. Raises ApiError."""
+    for key in query:
+        if key not in keys:
+            raise query_mistake(key, f"no such key, expected one of {', '.join(keys)}")
+
+
 def _selects(key: str) -> bool:
     """Whether a parameter may be meant to choose items, in whatever dialect."""
     named = any(_plain(part) in _NAMES for part in (key, *_JOINTS.split(key)))

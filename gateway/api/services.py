@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -15,10 +16,22 @@ from gateway.api.inert import InertSettings
 from gateway.api.known_addresses import KnownAddresses
 from gateway.concurrency import Supervisor
 from gateway.fleet.host_clock import ClockView
+from gateway.fleet.matrix import Matrix
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.problems import Problem
 from gateway.fleet.results import LinkReport
-from gateway.fleet.views import BoundItem, ExplainReport, PanelView, PlanReport, RefusedItem, RequestItem, Revision, StoreView
+from gateway.fleet.views import (
+    BoundItem,
+    ExplainReport,
+    HoursReport,
+    Openings,
+    PanelView,
+    PlanReport,
+    RefusedItem,
+    RequestItem,
+    Revision,
+    StoreView,
+)
 from gateway.fleet.who import Passage
 from gateway.journal.manager_settings import ManagerLink
 from gateway.store.contract import DesiredItem
@@ -59,6 +72,20 @@ class FleetService(Protocol):
     async def explain(self, link_id: str, at: int, panel: str | None, kind: str) -> ExplainReport | None:
         """None: the link_id is unknown."""
         ...
+
+    def zone(self) -> ZoneInfo: ...
+
+    def matrix(self) -> Matrix:
+        """What became of every item at every panel and door."""
+        ...
+
+    async def hours(
+        self, link_id: str, kind: str, first: int, count: int, places: slice, panel: str | None
+    ) -> HoursReport | None:
+        """When an item is open on `count` days from the local day `first` on. None: unknown link_id."""
+        ...
+
+    async def openings(self, items: Sequence[RequestItem], at: int, most: int) -> list[Openings]: ...
 
     async def passages(self, doors: Sequence[DoorSettings], key: str | None, at: int) -> list[Passage]: ...
 

@@ -57,7 +57,7 @@ def _days(groups: Sequence[Sequence[int]], capabilities: PanelCapabilities, day:
 def lies_within(image: PanelImage, other: PanelImage, capabilities: PanelCapabilities) -> bool:
     """Whether `image` is open only where `other` is, for anybody, at every reading of the panel's clock."""
     days = _telling_days((image, other), capabilities.first_date or 0)
-    return all(within(_day_plan(image, capabilities, day), _day_plan(other, capabilities, day)) for day in days)
+    return all(within(day_plan(image, capabilities, day), day_plan(other, capabilities, day)) for day in days)
 
 
 def _telling_days(images: Sequence[PanelImage], first: int) -> set[int]:
@@ -74,10 +74,12 @@ def _telling_days(images: Sequence[PanelImage], first: int) -> set[int]:
     return special | {day + weekday for day in begins for weekday in range(7)}
 
 
-def _day_plan(image: PanelImage, capabilities: PanelCapabilities, day: int) -> DayPlan:
+def day_plan(image: PanelImage, capabilities: PanelCapabilities, day: int, link_id: str | None = None) -> DayPlan:
+    """When `link_id` (None: anybody) is open on a day; as `is_open`."""
     if not _representable(capabilities, day):
         return CLOSED
-    return union([_slot_plan(slot, image, capabilities, day) for slot in _linked(image, image.slots)])
+    numbers = image.slots if link_id is None else numbers_of(image, link_id)
+    return union([_slot_plan(slot, image, capabilities, day) for slot in _linked(image, numbers)])
 
 
 def _slot_plan(slot: Slot, image: PanelImage, capabilities: PanelCapabilities, day: int) -> DayPlan:

@@ -25,6 +25,7 @@ from gateway.fleet.dispatcher import Dispatcher
 from gateway.fleet.events import Bound, ClockJudged, ClockVouched, Commanded, Event, Left, Listener, StoreTrusted
 from gateway.fleet.host_clock import ClockTrust, ClockView
 from gateway.fleet.housekeeping import Housekeeper
+from gateway.fleet.matrix import Matrix
 from gateway.fleet.panel.commanded import CommandedOutputs
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.drift import DriftLooks
@@ -43,11 +44,13 @@ from gateway.fleet.panel.remembered import (
 )
 from gateway.fleet.questions import Questions
 from gateway.fleet.results import LinkReport
-from gateway.fleet.target import read_target
+from gateway.fleet.target import Target, read_target
 from gateway.fleet.views import (
     BoundItem,
     CannotDo,
     ExplainReport,
+    HoursReport,
+    Openings,
     PanelView,
     PlanReport,
     RefusedItem,
@@ -569,13 +572,35 @@ class Fleet:
             self._rebind_all()
         return await self._questions.plan(items, None if panels is None else self._named(panels))
 
+    async def hours(
+        self, link_id: str, kind: str, first: int, count: int, places: slice, panel: str | None
+    ) -> HoursReport | None:
+        """When an item is open on `count` days from the local day `first` on. None: unknown link_id. Raises UnknownPanel."""
+        return await self._questions.hours(item_key(kind, link_id), first, count, places, self._target(panel))
+
+    async def openings(self, items: Sequence[RequestItem], at: int, most: int) -> list[Openings]:
+        """The next openings of time profiles that need not be asked for, from an instant on."""
+        return await self._questions.openings(items, at, most)
+
+    def matrix(self) -> Matrix:
+        """What became of every item at every panel and door."""
+        return Matrix(self._desired, self._assignment, self._panels, self._context.doors)
+
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return self._context.options.readings.zone
+
     async def passages(self, doors: Sequence[DoorSettings], key: str | None, at: int) -> list[Passage]:
         """Who may go through these doors at an instant, see `who`; or (not None) whether the identifier `key` may."""
         return await passages(doors, key, at, self._desired, self._panels, self._context)
 
     async def explain(self, link_id: str, at: int, panel: str | None, kind: str = TIME_PROFILE) -> ExplainReport | None:
         """Whether an item is open at an instant, as asked and panel by panel. None: unknown link_id. Raises UnknownPanel."""
+        return await self._questions.explain(item_key(kind, link_id), at, self._target(panel))
+
+    def _target(self, panel: str | None) -> Target | None:
+        """A panel or an output of the site; None where none is named. Raises UnknownPanel."""
         target = None if panel is None else read_target(panel)
         if panel is not None and (target is None or target.panel not in self._panels):
             raise UnknownPanel(panel)
-        return await self._questions.explain(item_key(kind, link_id), at, target)
+        return target

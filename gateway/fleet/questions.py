@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from drivers.contract import IDENTIFIER, ItemState, Reason, split_key
+from gateway.compiler.calendar import Calendar, Days, calendar, identifier_days, profile_days
+from gateway.compiler.table import CLOSED
 from gateway.concurrency import in_turns
 from gateway.fleet.admission import Admission
 from gateway.fleet.assignment import Assignment
@@ -13,20 +16,23 @@ from gateway.fleet.bindings import Targets
 from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import OPENING, Desired
 from gateway.fleet.panel.defects import words_of
-from gateway.fleet.panel.place import Place, PlacePlan
+from gateway.fleet.panel.place import Place, PlaceDays, PlacePlan
 from gateway.fleet.target import Target
 from gateway.fleet.views import (
     ExplainPanel,
     ExplainReport,
+    HoursReport,
     IdentifierExplained,
+    Openings,
+    PanelHours,
     PlanItem,
     PlanItemPanel,
     PlanReport,
     RefusedItem,
     RequestItem,
 )
-from gateway.schedules.recurrence import Recurrence
-from gateway.schedules.time_profile import TimeProfile
+from gateway.schedules.recurrence import END, Recurrence
+from gateway.schedules.time_profile import Readings, TimeProfile
 from gateway.store.contract import DesiredItem, kind_of
 
 LOG = logging.getLogger(__name__)
@@ -87,10 +93,8 @@ class Questions:
 
     async def explain(self, key: str, at: int, target: Target | None) -> ExplainReport | None:
         """Whether an item is open at an instant, as asked and place by place. None: unknown, or nothing that opens."""
-        item, holders = self._desired.live.get(key), self._assignment.holders_of_deleted(key)
-        if item is None and holders:
-            item = self._desired.gone.get(key)
-        if item is None or item.kind not in OPENING:
+        item = self._opening(key)
+        if item is None:
             return None
         readings, why, asked = self._context.options.readings, None, False
         if item.profile is not None:
@@ -101,7 +105,7 @@ class Questions:
         else:
             why = "deleted"
         panels = []
-        everywhere = holders if item.content is None else self._desired.targets(key)
+        everywhere = self._assignment.holders_of_deleted(key) if item.content is None else self._desired.targets(key)
         for each in everywhere if target is None else (target,):
             place = self._assignment.place(each)
             if place is not None:  # it may have been taken out meanwhile
@@ -110,6 +114,13 @@ class Questions:
             return IdentifierExplained(item.link_id, at, asked, tuple(panels), message=why)
         return ExplainReport(item.link_id, at, asked, tuple(panels))
 
+    def _opening(self, key: str) -> DesiredItem | None:
+        """What may open something by a key: what is asked for, or what was deleted and may still be held."""
+        item = self._desired.live.get(key)
+        if item is None and self._assignment.holders_of_deleted(key):
+            item = self._desired.gone.get(key)
+        return item if item is not None and item.kind in OPENING else None
+
     @staticmethod
     async def _explain(target: Target, place: Place, item: DesiredItem, at: int) -> ExplainPanel:
         try:
@@ -117,3 +128,54 @@ class Questions:
         except Exception as defect:
             LOG.error("a panel could not be explained", exc_info=defect, extra={"panel": str(target)})
             return ExplainPanel(str(target), None, None, None, f"{Reason.FAILED.value}: {words_of(defect)}")
+
+    async def hours(self, key: str, first: int, count: int, places: slice, target: Target | None) -> HoursReport | None:
+        """When an item is open on `count` days from the local day `first` on, as asked and place by place. None: unknown, or
+        nothing that opens. `places`: which of them, where it is (not None) not one `target`."""
+        item = self._opening(key)
+        if item is None:
+            return None
+        everywhere = tuple(dict.fromkeys((*self._desired.targets(key), *self._assignment.holders_of_deleted(key))))
+        chosen = everywhere[places] if target is None else (target,)
+        panels = []
+        for each in chosen:
+            place = self._assignment.place(each)
+            if place is not None:  # it may have been taken out meanwhile
+                found = await self._days(each, place, item, first, count)
+                said = [None if days is None else calendar(first, days) for days in (found.compiled, found.held)]
+                panels.append(PanelHours(place.last_seen(key), *said))
+        zone = self._context.options.readings.zone.key
+        return HoursReport(item, first, count, zone, self._asked(item, first, count), tuple(panels), len(everywhere))
+
+    def _asked(self, item: DesiredItem, first: int, count: int) -> Calendar:
+        readings, closed = self._context.options.readings, [CLOSED] * count
+
+        def hours_of(link_id: str) -> Days:
+            named = self._desired.live.get(link_id)
+            profile = None if named is None else named.profile
+            return closed if profile is None else profile_days(Recurrence(profile, readings), first, count)
+
+        if item.identifier is None:
+            return calendar(first, hours_of(item.key))
+        return calendar(first, identifier_days(item.identifier, hours_of, readings.zone, first, count))
+
+    @staticmethod
+    async def _days(target: Target, place: Place, item: DesiredItem, first: int, count: int) -> PlaceDays:
+        try:
+            return await place.days(item, first, count)
+        except Exception as defect:
+            LOG.error("the hours of a panel could not be worked out", exc_info=defect, extra={"panel": str(target)})
+            return PlaceDays(None, None)
+
+    async def openings(self, items: Sequence[RequestItem], at: int, most: int) -> list[Openings]:
+        """The next openings of time profiles as they would be read if they were asked for now."""
+        readings = self._context.options.readings
+        return [openings_of(self._desired.accepted(item.profile, readings), readings, at, most) async for item in in_turns(items)]
+
+
+def openings_of(profile: TimeProfile, readings: Readings, at: int, most: int) -> Openings:
+    """The next openings of a time profile from an instant on."""
+    recurrence = Recurrence(profile, readings)
+    spans = list(islice(recurrence.open_periods(at, END), most + 1))
+    shown = tuple((start, None if end >= END else end) for start, end in spans[:most])
+    return Openings(profile.link_id, recurrence.is_open(at), shown, len(spans) > most)

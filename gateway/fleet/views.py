@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE, Availability, ItemState, Reason, item_key
-from gateway.fleet.results import Change
+from gateway.compiler.calendar import Calendar
+from gateway.fleet.results import Change, PanelResult
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import Content, DesiredItem, kind_of
 
@@ -297,3 +298,38 @@ class IdentifierExplained(ExplainReport):
 
     kind: str = IDENTIFIER
     message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PanelHours:
+    """`compiled` None: the panel or output has no place for the item. `held` None: it is not known what the panel holds.
+    `result`: what is known of the item there."""
+
+    result: PanelResult
+    compiled: Calendar | None
+    held: Calendar | None
+
+
+@dataclass(frozen=True, slots=True)
+class HoursReport:
+    """When an item is open on `days` days from the day `first` (since 1970-01-01) on the site's wall clock: as asked, and at some
+    of the `places` panels and outputs that it is for or that may still hold it."""
+
+    item: DesiredItem
+    first: int
+    days: int
+    zone: str
+    asked: Calendar
+    panels: tuple[PanelHours, ...]
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """The next openings of a time profile, in Unix seconds; the first begins now where it is `open`. An end is None where it
+    never closes again. `more`: these are not all."""
+
+    link_id: str
+    open: bool
+    openings: tuple[tuple[int, int | None], ...]
+    more: bool

@@ -16,7 +16,7 @@ from gateway.schedules.time_profile import Readings, TimeProfile
 from gateway.schedules.windows import Span, covers, merged, windows_from, windows_touching
 
 # One past the last instant for which answers are given; local time may be a day ahead of it.
-_END = LAST_SECOND - DAY_S
+END = LAST_SECOND - DAY_S
 
 # A yearly window may lie in the missing hour of every spring. The calendar comes round after at most 400 of them.
 _UNREAD_WINDOWS = 500
@@ -44,7 +44,7 @@ class Recurrence:
         return (self.rule,)
 
     def is_open(self, instant: float) -> bool:
-        if not FIRST_INSTANT <= instant < _END:
+        if not FIRST_INSTANT <= instant < END:
             return False
         return covers(self.rule, local_second(self._readings.zone, floor(instant)))
 
@@ -53,7 +53,7 @@ class Recurrence:
         start, end = next(self._periods_from(_second(after)), (None, None))
         if start is not None and start > after:
             return start
-        return end if end != _END else None
+        return end if end != END else None
 
     def open_periods(self, start: int, end: int) -> Iterator[Span]:
         """Open instants start <= t < end, merged, half open, ascending, lazy."""
@@ -85,12 +85,12 @@ class Recurrence:
         seconds, and is open at all that lie a day or more inside them. Only what is near its ends is looked at closely.
         """
         zone = self._readings.zone
-        while instant < _END:
-            start, end = next(self._read_windows(instant - DAY_S), (_END, _END))
+        while instant < END:
+            start, end = next(self._read_windows(instant - DAY_S), (END, END))
             if start - DAY_S > instant:
                 instant = start - DAY_S
             elif start + DAY_S <= instant and end - DAY_S > instant:
-                yield instant, min(end - DAY_S, _END)
+                yield instant, min(end - DAY_S, END)
                 instant = end - DAY_S
             else:
                 until = steady_until(zone, instant)
@@ -117,4 +117,4 @@ class Recurrence:
 
 def _second(instant: float) -> int:
     """The whole second that an instant lies in, limited to the range of answers."""
-    return floor(min(max(instant, FIRST_INSTANT), _END))
+    return floor(min(max(instant, FIRST_INSTANT), END))

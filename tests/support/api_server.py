@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiohttp
 from aiohttp import web
@@ -21,17 +22,23 @@ from gateway.access.doors import Doors
 from gateway.api.inert import InertSettings
 from gateway.api.routes import build_app, build_runner
 from gateway.api.services import ApiServices, ReloadReport
+from gateway.compiler.calendar import calendar, profile_days
 from gateway.fleet.clock_trust import ClockWarning
 from gateway.fleet.events import Event
 from gateway.fleet.host_clock import ClockView
+from gateway.fleet.matrix import Column, Matrix, Row
 from gateway.fleet.panel.commanded import CommandedOutputs
 from gateway.fleet.panel.departed import Departed
+from gateway.fleet.questions import openings_of
 from gateway.fleet.results import Change, LinkReport, PanelResult
 from gateway.fleet.views import (
     BoundItem,
     ExplainPanel,
     ExplainReport,
+    HoursReport,
     ItemView,
+    Openings,
+    PanelHours,
     PanelView,
     PlanItem,
     PlanItemPanel,
@@ -46,6 +53,8 @@ from gateway.fleet.who import Passage
 from gateway.journal.journal import Journal, Retention
 from gateway.journal.manager_settings import ManagerChoice, ManagerLink
 from gateway.ops.host_network import HostNetwork
+from gateway.schedules.recurrence import Recurrence
+from gateway.schedules.time_profile import Readings
 from gateway.store.contract import KINDS, DesiredItem, kind_of
 from tests.support.memory_store import MemoryStore
 
@@ -107,6 +116,23 @@ class OwnedClock:
         raise AssertionError("nothing here sleeps")
 
 
+READINGS = Readings(ZoneInfo("Europe/Kyiv"))
+
+
+class MemoryMatrix(Matrix):
+    """`cells`: those of every item, by column."""
+
+    def __init__(self, fleet: MemoryFleet, columns: Sequence[Column], cells: Row) -> None:
+        self.columns = tuple(columns)
+        self._fleet, self._cells = fleet, cells
+
+    def items(self) -> Iterator[DesiredItem]:
+        yield from (item for kind in (IDENTIFIER, TIME_PROFILE) for item in self._fleet.items(kind))
+
+    def row(self, item: DesiredItem) -> Row:
+        return self._cells
+
+
 @dataclass
 class MemoryFleet:
     """Keeps what it is told; `panel_results` is what every item's panels say."""
@@ -123,6 +149,8 @@ class MemoryFleet:
     seen_request_id: str | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
+    columns: Sequence[Column] = ()
+    cells: Row = field(default_factory=dict)
 
     def commanded(self, panel_id: str) -> CommandedOutputs:
         raise UnknownPanel(panel_id)
@@ -194,6 +222,27 @@ class MemoryFleet:
 
     async def passages(self, doors: Sequence[DoorSettings], key: str | None, at: int) -> list[Passage]:
         return []
+
+    def zone(self) -> ZoneInfo:
+        return READINGS.zone
+
+    def matrix(self) -> Matrix:
+        return MemoryMatrix(self, self.columns, self.cells)
+
+    async def hours(
+        self, link_id: str, kind: str, first: int, count: int, places: slice, panel: str | None
+    ) -> HoursReport | None:
+        if panel is not None:
+            self._known(panel)
+        found = next((item for item in self.items(kind) if item.link_id == link_id), None)
+        if found is None or found.profile is None:
+            return None
+        asked = calendar(first, profile_days(Recurrence(found.profile, READINGS), first, count))
+        panels: tuple[PanelHours, ...] = (PanelHours(LOBBY, asked, asked), PanelHours(GATE, asked, calendar(first, [()] * count)))
+        return HoursReport(found, first, count, READINGS.zone.key, asked, panels[places], 2)
+
+    async def openings(self, items: Sequence[RequestItem], at: int, most: int) -> list[Openings]:
+        return [openings_of(item.profile, READINGS, at, most) for item in items]
 
     async def explain(self, link_id: str, at: int, panel: str | None, kind: str) -> ExplainReport | None:
         if panel is not None:

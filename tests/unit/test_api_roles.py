@@ -41,7 +41,7 @@ EVERYBODY = [
     *("GET /api/v./login", "POST /api/v./login", f"POST {SESSION}"),
 ]
 """Patterns of `METHOD path`. What is in none of these lists is a GET, for viewers."""
-VIEWER = ["POST /gateway/v1/plan", f"DELETE {SESSION}", "POST /api/v./logout"]
+VIEWER = ["POST /gateway/v1/(plan|openings)", f"DELETE {SESSION}", "POST /api/v./logout"]
 OPERATOR = [
     r"(POST|PATCH|DELETE) /api/v./(access/(timeprofile|identifiers?)|apartment|forward)(/.*)?",
     r"(GET|POST) /api/v./access/general/lock/(open|close)/.*",

@@ -10,7 +10,7 @@ from drivers.contract import ItemState, PanelImage, Reason
 from gateway.concurrency import Ticket
 from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.panel.opening import granting
-from gateway.fleet.panel.place import Enough, PlacePlan
+from gateway.fleet.panel.place import Enough, PlaceDays, PlacePlan
 from gateway.fleet.results import PanelResult
 from gateway.fleet.target import Target
 from gateway.fleet.views import ExplainPanel
@@ -69,6 +69,9 @@ class DepartedPlace:
         found = [image for image in self._departed.images if image.allocation.get(key)]
         return granting(said, found, key, self._zone) if found and self._target.output is None else said
 
+    def last_seen(self, key: str) -> PanelResult:
+        return self.result(key)
+
     def removal(self, key: str, last: int) -> PanelResult:
         return self.result(key)
 
@@ -85,3 +88,6 @@ class DepartedPlace:
         said = self.result(item.key)
         text = "" if said.still_grants_text is None else f"; it may still open {said.still_grants_text}"
         return ExplainPanel(str(self._target), None, None, None, f"{said.message}{text}")
+
+    async def days(self, item: DesiredItem, first: int, count: int) -> PlaceDays:
+        return PlaceDays(None, None)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from drivers.contract import ItemOutcome, ItemState, Reason
+from gateway.compiler.calendar import profile_days
 from gateway.compiler.moment import moment_of
 from gateway.compiler.outcome import refused
 from gateway.compiler.shapes import coming_of
@@ -16,7 +17,7 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.defects import words_of
 from gateway.fleet.panel.failure import AT_WORK
 from gateway.fleet.panel.outputs import OutputKeeper
-from gateway.fleet.panel.place import Enough, PlacePlan, told
+from gateway.fleet.panel.place import Enough, PlaceDays, PlacePlan, told
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.results import PanelResult
 from gateway.fleet.target import Target
@@ -75,6 +76,9 @@ class Output:
         if right and self._context.may_open():
             return told(self._target, ItemOutcome(ItemState.GATEWAY_HELD))
         return told(self._target, self._pending(held is not None and held.contradicted))
+
+    def last_seen(self, key: str) -> PanelResult:
+        return self.result(key)
 
     def removal(self, key: str, last: int) -> PanelResult:
         result = self.result(key)
@@ -145,3 +149,10 @@ class Output:
         differs_at: Literal["held"] | None = "held" if held is not None and held != any(opens.values()) else None
         message = "not bound to this panel" if asked is None else "held by the gateway"
         return ExplainPanel(place, asked, held, differs_at, message)
+
+    async def days(self, item: DesiredItem, first: int, count: int) -> PlaceDays:
+        """The gateway switches it at every transition; what it holds is seen of this moment only."""
+        denied = item.key not in self._bound or self._refusal(item) is not None
+        if item.profile is None or denied:
+            return PlaceDays(None, None)
+        return PlaceDays(profile_days(Recurrence(item.profile, self._context.options.readings), first, count), None)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from drivers.contract import ItemOutcome, ItemState
+from gateway.compiler.calendar import Days
 from gateway.compiler.outcome import HELD
 from gateway.concurrency import Ticket
 from gateway.fleet.results import PanelResult
@@ -22,6 +23,14 @@ class PlacePlan:
 
     cells: Mapping[str, PlanItemPanel]
     cost: PlanPanel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceDays:
+    """When a place is open for an item. `compiled` None: it has no place for it. `held` None: it is not known."""
+
+    compiled: Days | None
+    held: Days | None
 
 
 Enough = Callable[[], bool]
@@ -47,6 +56,10 @@ class Place(Protocol):
         """What is known of an item now, bound here or on its way out."""
         ...
 
+    def last_seen(self, key: str) -> PanelResult:
+        """The same; where the place is away and held the item when it was seen last, that."""
+        ...
+
     def removal(self, key: str, last: int) -> PanelResult:
         """What is known of a deletion; generations that are newer than `last` are left out of account."""
         ...
@@ -67,6 +80,10 @@ class Place(Protocol):
 
     async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
         """Whether the place is open by an item at an instant: as compiled, and as held."""
+        ...
+
+    async def days(self, item: DesiredItem, first: int, count: int) -> PlaceDays:
+        """When the place is open for an item on `count` days from `first` on."""
         ...
 
 

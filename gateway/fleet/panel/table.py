@@ -14,9 +14,10 @@ from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import compile_bound
+from gateway.fleet.panel.days import days_of
 from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, Failure
 from gateway.fleet.panel.opening import granting
-from gateway.fleet.panel.place import Enough, PlacePlan, told
+from gateway.fleet.panel.place import Enough, PlaceDays, PlacePlan, told
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.results import PanelResult
@@ -95,8 +96,9 @@ class Table:
         wanted = set_generation({each: item.generation for each, item in bound.items()})
         return not bound or all(image.generations.get(set_key(named)) == wanted for image in self._state.images())
 
-    def last_result(self, key: str) -> PanelResult:
-        """What is told of the items that it held when it was last seen."""
+    def last_seen(self, key: str) -> PanelResult:
+        if self._state.unreachable() is None or not self.held_last(key):
+            return self.result(key)
         return told(self._target, self._state.images()[0].outcomes[key], self._state.law_until)
 
     def _over(self, outcome: ItemOutcome) -> bool:
@@ -248,6 +250,9 @@ class Table:
         elif said.held is None and said.differs_at is None:
             message = "what the panel holds is not known"
         return ExplainPanel(state.id, said.compiled, said.held, said.differs_at, message)
+
+    async def days(self, item: DesiredItem, first: int, count: int) -> PlaceDays:
+        return await days_of(self._state, self._context, item, first, count)
 
     def _explain_gone(self, item: DesiredItem, at: int) -> ExplainPanel:
         answers = {self._opens(image, item.key, at) for image in self._state.images()}

@@ -99,8 +99,7 @@ def _first_end(image: PanelImage) -> int | None:
 
 def _items(state: PanelState, table: Table, outputs: Mapping[int, Place], uid_of: UidOf) -> Iterator[ItemView]:
     for item in sorted(state.bound.values(), key=lambda each: each.sequence):
-        kept = state.unreachable() is not None and table.held_last(item.key)
-        result, held = table.last_result(item.key) if kept else table.result(item.key), table.held_generation(item.key)
+        result, held = table.last_seen(item.key), table.held_generation(item.key)
         yield _item(item.key, item.uid, item.generation, held, result, _slots(state, item.key), item.changed_at)
     for key, since in state.leaving.items():
         yield _item(key, uid_of(key), None, table.held_generation(key), table.result(key), _slots(state, key), since)
