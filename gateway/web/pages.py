@@ -47,6 +47,10 @@ class View:
 
 VIEWS = (
     View("overview", "Overview"),
+    View("matrix", "Matrix"),
+    View("try", "Try it"),
+    View("person", None),
+    View("profile", None),
     View("doors", "Doors"),
     View("events", "Events"),
     View("lines", "Lines"),
