@@ -13,7 +13,7 @@ from tests.browser.site import NIGHT, PERSON, WEEK, PageSite, line, page_site, p
 
 pytestmark = pytest.mark.long
 
-VIEWS = ("overview", "doors", "events", "lines", "settings")
+VIEWS = ("overview", "matrix", "try", "doors", "events", "lines", "settings")
 EAST, WEST = ("lobby", "garage"), ("attic", "cellar")
 DOORS = tuple(
     DoorSettings(id=panel, name=f"Door of the {panel}", panel=panel, output=0, number=number)
@@ -75,6 +75,8 @@ STATES = {
         lambda site: None,
         {
             "overview": ("Nothing is wrong", "No panels are configured yet"),
+            "matrix": ("There are no people and no time profiles yet",),
+            "try": ("Mon, ", "It is bound to no panel"),
             "doors": ("No doors are configured",),
             "lines": ("No lines are configured yet",),
             "settings": ("Nothing is asked of any panel yet",),
@@ -85,6 +87,8 @@ STATES = {
         healthy,
         {
             "overview": ("Nothing is wrong", "4 of 4", "in sync"),
+            "matrix": ("Ada Bondar", "Working hours", "Door of the cellar", "3 rows, 8 columns"),
+            "try": ("lobby would hold it as asked",),
             "doors": ("Door of the lobby", "A door was opened by an API call"),
             "events": ("A door was opened by an API call", "Door of the lobby", "admin"),
             "lines": ("no failed exchange within the hour",),
@@ -96,12 +100,19 @@ STATES = {
         one_line_dead,
         {
             "overview": ("2 problems", "is away", "2 away"),
+            "matrix": ("attic (away)", "cellar (away)"),
             "events": ("A panel does not answer",),
             "lines": ("failed exchange", "no reply"),
         },
     ),
     "refusing": State(
-        lambda: whole("cellar"), refusing, {"overview": ("1 problem", "cellar cannot hold", "refuses items", "Try again")}
+        lambda: whole("cellar"),
+        refusing,
+        {
+            "overview": ("1 problem", "cellar cannot hold", "refuses items", "Try again"),
+            "matrix": ("\u00d7",),
+            "try": ("cellar would refuse it: the panel has no free slot",),
+        },
     ),
     "unconfirmed": State(
         whole,
