@@ -28,6 +28,7 @@ MODULES = (
     "uhppote",
     "scale",
     "hostile",
+    "matrix",
     "command_line",
 )
 

@@ -56,6 +56,7 @@ from gateway.ops.host_network import HostNetwork
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import KINDS, DesiredItem, kind_of
+from gateway.web.pages import add_pages
 from tests.support.memory_store import MemoryStore
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -389,7 +390,9 @@ async def api_server(
     fleet: MemoryFleet | None = None,
     metrics: bytes | None = None,
     events: MemoryStore | None = None,
+    pages: bool = False,
 ) -> AsyncIterator[ApiServer]:
+    """`pages`: those for people, too."""
     clock = OwnedClock()
     memory = fleet or MemoryFleet()
     facts: dict[str, str] = {}
@@ -438,6 +441,8 @@ async def api_server(
     )
     server = ApiServer(build_app(services), memory, clock, journal, manager)
     served.append(server)
+    if pages:
+        add_pages(server.app)
     runner = await server.start()
     writing = asyncio.create_task(journal.run())
     async with aiohttp.ClientSession() as server.session:

@@ -24,6 +24,7 @@ export function grid({ label, sizes, corner, drawHead, drawSide, drawCell, onFoc
   const body = h("div", { class: "grid-body", role: "presentation" });
   const element = h("div", { class: "grid", role: "grid", "aria-label": label, "aria-readonly": "true" }, body);
   const drawn = new Map();
+  const places = new WeakMap();
   let counts = { rows: 0, columns: 0 };
   let active = { row: 0, column: -1 };
   let place = "";
@@ -69,58 +70,63 @@ export function grid({ label, sizes, corner, drawHead, drawSide, drawCell, onFoc
     const now = `${rows} ${columns}`;
     if (now === place) return;
     place = now;
-    const wanted = [-1, ...range(...rows)];
-    if (active.row >= 0 && !wanted.includes(active.row)) wanted.push(active.row);
-    const across = range(...columns);
-    if (active.column >= 0 && !across.includes(active.column)) across.push(active.column);
-    for (const [number, row] of drawn) if (!wanted.includes(number)) row.element.remove(), drawn.delete(number);
-    for (const number of wanted) fill(rowOf(number), number, across);
+    const wanted = new Set([-1, ...range(...rows), active.row]);
+    const across = new Set([-1, ...range(...columns), active.column]);
+    const spare = [...drawn].filter(([number]) => !wanted.has(number));
+    for (const number of wanted) fill(rowOf(number, spare), number, across);
+    for (const [number, row] of spare) row.element.remove(), drawn.delete(number);
     onSeen(rows[0], rows[1]);
   }
 
-  function rowOf(number) {
-    if (!drawn.has(number)) {
-      const element = h("div", { class: number < 0 ? "grid-head" : "grid-row", role: "row", "aria-rowindex": number + 2 });
-      if (number >= 0) element.style.top = `${sizes.head + number * sizes.row}px`;
-      drawn.set(number, { element, cells: new Map(), columns: "" });
-      body.append(element);
-    }
-    return drawn.get(number);
+  /** What is no longer seen is used again: that is quicker than to make it anew. */
+  function rowOf(number, spare) {
+    const known = drawn.get(number);
+    if (known) return known;
+    const [old, row] = spare.at(-1)?.[0] >= 0 && number >= 0 ? spare.pop() : [null, { element: h("div", { role: "row" }), cells: new Map() }];
+    drawn.delete(old);
+    drawn.set(number, row);
+    row.columns = "";
+    row.element.className = number < 0 ? "grid-head" : "grid-row";
+    row.element.setAttribute("aria-rowindex", number + 2);
+    if (number >= 0) row.element.style.top = `${sizes.head + number * sizes.row}px`;
+    if (old === null) body.append(row.element);
+    return row;
   }
 
   function fill(row, number, across) {
-    const columns = across.join();
+    const columns = [...across].join();
     if (row.columns === columns) return;
     const anew = row.columns === "";
     row.columns = columns;
-    const wanted = new Set([-1, ...across]);
-    for (const [column, cell] of row.cells) if (!wanted.has(column)) cell.remove(), row.cells.delete(column);
-    for (const column of wanted) {
+    const spare = [...row.cells].filter(([column]) => !across.has(column));
+    for (const column of across) {
       const known = row.cells.get(column);
       if (known && !anew) continue;
-      const cell = known ?? cellOf(row, number, column);
+      const cell = known ?? cellOf(row, number, column, spare);
+      places.set(cell, { row: number, column });
+      cell.tabIndex = number === active.row && column === active.column ? 0 : -1;
       if (number < 0 && column < 0) cell.textContent = corner;
       else if (number < 0) drawHead(cell, column);
       else if (column < 0) drawSide(cell, number);
       else drawCell(cell, number, column);
     }
+    for (const [column, cell] of spare) cell.remove(), row.cells.delete(column);
   }
 
-  function cellOf(row, number, column) {
+  function cellOf(row, number, column, spare) {
     const role = number < 0 ? "columnheader" : column < 0 ? "rowheader" : "gridcell";
-    const isActive = number === active.row && column === active.column;
-    const cell = h("div", { role, class: number < 0 && column < 0 ? "corner" : role, "aria-colindex": column + 2, tabindex: isActive ? 0 : -1 });
-    if (column >= 0) cell.style.left = `${sizes.side + column * sizes.column}px`;
-    cell.dataset.row = number;
-    cell.dataset.column = column;
+    const [old, cell] = spare.at(-1)?.[0] >= 0 && column >= 0 ? spare.pop() : [null, h("div", { role, class: number < 0 && column < 0 ? "corner" : role })];
+    row.cells.delete(old);
     row.cells.set(column, cell);
-    row.element.append(cell);
+    cell.setAttribute("aria-colindex", column + 2);
+    if (column >= 0) cell.style.left = `${sizes.side + column * sizes.column}px`;
+    if (old === null) row.element.append(cell);
     return cell;
   }
 
   function at(target) {
-    const cell = target.closest("[data-row]");
-    return cell && { row: Number(cell.dataset.row), column: Number(cell.dataset.column) };
+    const cell = target.closest("[role=gridcell], [role=rowheader], [role=columnheader]");
+    return cell && places.get(cell);
   }
 
   function tell(target) {

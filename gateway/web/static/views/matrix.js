@@ -167,8 +167,9 @@ function drawSide(element, row) {
 
 function drawCell(element, cell, text) {
   const { kind, sign } = cell ? became(cell) : { kind: "none", sign: "" };
-  element.className = `gridcell ${kind}`;
-  element.textContent = sign;
+  const style = `gridcell ${kind}`;
+  if (element.className !== style) element.className = style;
+  if (element.textContent !== sign) element.textContent = sign;
   element.setAttribute("aria-label", text);
 }
 
@@ -235,6 +236,6 @@ function legend() {
 function whyEmpty(table, asked) {
   if (asked.differing) return "Nothing differs: every panel holds what is asked of it.";
   if (asked.find || asked.kind || asked.columns) return "Nothing matches the filter.";
-  if (!table.columns.length) return "No panels are configured yet.";
+  if (table.total) return "No panels are configured yet.";
   return h("span", {}, "There are no people and no time profiles yet. ", h("a", { href: "/try" }, "Make a time profile"), ", or let the management system send them.");
 }

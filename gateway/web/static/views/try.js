@@ -111,6 +111,8 @@ export async function render(root, context) {
     else changed();
   }
 
+  show(openings, h("h2", { id: "openings" }, "The next openings"), h("p", { class: "muted" }, "…"));
+  show(plan, h("h2", { id: "plan" }, "On the panels"), h("p", { class: "muted" }, "…"));
   use(seen ? fieldsOf(seen.body, zone) : fresh(zone, at));
 }
 
