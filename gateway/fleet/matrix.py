@@ -66,7 +66,7 @@ class Matrix:
         """People and time profiles, in the order of creation; those that were deleted last."""
         for kind in reversed(OPENING):
             yield from self._desired.items(kind)
-        yield from (item for item in self._desired.gone.values() if item.kind in OPENING)
+        yield from [item for item in self._desired.gone.values() if item.kind in OPENING]
 
     def row(self, item: DesiredItem) -> Row:
         """The cells of an item; none for a deleted one that nobody holds any more."""

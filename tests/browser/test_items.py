@@ -277,3 +277,19 @@ def test_the_selects_of_the_form_are_the_vendors_words(page: Page) -> None:
     assert options["order"] == ["first", "second", "third", "fourth", "fifth", "last"]
     days = [each.get_attribute("value") for each in page.driver.find_elements(By.NAME, "days")]
     assert days == ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Kyiv", "Australia/Lord_Howe", "America/St_Johns", "Pacific/Apia", "UTC"])
+def test_the_clock_of_the_site_is_read_wherever_the_browser_is(page: Page, zone: str) -> None:
+    page.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Kathmandu"})
+    instants = [1_793_602_800 + 21_600 * step for step in range(1500)]
+    wrong = page.driver.execute_async_script(
+        "const [zone, instants, done] = arguments;"
+        "const base = document.querySelector('script[type=module]').src;"
+        "import(new URL('zone.js', base)).then(({instantOf, wallAt}) => done(instants.filter((at) =>"
+        " wallAt(zone, instantOf(zone, wallAt(zone, at))) !== wallAt(zone, at))))",
+        zone,
+        instants,
+    )
+    page.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+    assert wrong == []

@@ -33,7 +33,7 @@ export function render(root, context) {
     drawCell: (element, row, column) => drawCell(element, table.cell(row, columns[column]), said(row, column)),
     onFocus: (row, column) => show(detail, detailOf(table.row(row), table.columns[columns[column]] ?? null, table.cell(row, columns[column]))),
     onEnter: (row, column) => openItem(table.row(row), table.columns[columns[column]], context),
-    onSeen: (first, last) => ((seenRows = [first, last]), load()),
+    onSeen: (first, last) => ((seenRows = [first, last]), load().catch(() => {})), // it is asked for again with the next look
     signal: context.signal,
   });
   const empty = h("p", { class: "empty", hidden: true });
