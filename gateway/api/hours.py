@@ -58,7 +58,7 @@ def _first_day(request: web.Request) -> int:
     """Days since 1970-01-01: the query's `from`, today where absent. Raises ApiError."""
     services, text = request.app[SERVICES], request.query.get("from")
     if text is None:
-        return local_second(services.fleet.zone(), now_at(services, "from")) // _DAY_S
+        return local_second(services.fleet.readings().zone, now_at(services, "from")) // _DAY_S
     try:
         found = date.fromisoformat(text)
     except ValueError:
@@ -137,4 +137,6 @@ async def openings(request: web.Request) -> web.Response:
         }
         for each in found
     ]
-    return json_response({"at": at, "zone": services.fleet.zone().key, "items": items})
+    readings = services.fleet.readings()
+    read_as = {"zone": readings.zone.key, "timestamps": readings.timestamp, "window": readings.window, "looper": readings.looper}
+    return json_response({"at": at, **read_as, "items": items})

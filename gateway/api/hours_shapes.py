@@ -113,8 +113,12 @@ class ItemOpenings:
 
 @dataclass(frozen=True, slots=True)
 class NextOpenings:
-    """`zone`: the site's time zone, by its IANA name."""
+    """`zone`: the site's time zone, by its IANA name; `timestamps`, `window` and `looper`: how the site reads profiles, as its
+    settings `timestamp_reading`, `window_reading` and `looper_reading` say."""
 
     at: int
     zone: str
+    timestamps: Literal["instant", "local_as_utc"]
+    window: Literal["first_occurrence", "envelope"]
+    looper: Literal["interval", "count"]
     items: list[ItemOpenings]

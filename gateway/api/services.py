@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -34,6 +33,7 @@ from gateway.fleet.views import (
 )
 from gateway.fleet.who import Passage
 from gateway.journal.manager_settings import ManagerLink
+from gateway.schedules.time_profile import Readings
 from gateway.store.contract import DesiredItem
 from gateway.store.events import EventQuery, SiteEvent
 
@@ -73,7 +73,9 @@ class FleetService(Protocol):
         """None: the link_id is unknown."""
         ...
 
-    def zone(self) -> ZoneInfo: ...
+    def readings(self) -> Readings:
+        """How the site reads what the panel API leaves open."""
+        ...
 
     def matrix(self) -> Matrix:
         """What became of every item at every panel and door."""

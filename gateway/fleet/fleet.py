@@ -61,6 +61,7 @@ from gateway.fleet.views import (
 )
 from gateway.fleet.who import Passage, passages
 from gateway.fleet.zone_law import ZoneLaw
+from gateway.schedules.time_profile import Readings
 from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem, ObservedPanel, Snapshot, Store
 from gateway.store.events import SiteEvent
@@ -586,9 +587,9 @@ class Fleet:
         """What became of every item at every panel and door."""
         return Matrix(self._desired, self._assignment, self._panels, self._context.doors)
 
-    def zone(self) -> ZoneInfo:
-        """The site's time zone."""
-        return self._context.options.readings.zone
+    def readings(self) -> Readings:
+        """How the site reads what the panel API leaves open."""
+        return self._context.options.readings
 
     async def passages(self, doors: Sequence[DoorSettings], key: str | None, at: int) -> list[Passage]:
         """Who may go through these doors at an instant, see `who`; or (not None) whether the identifier `key` may."""

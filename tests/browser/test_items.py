@@ -171,6 +171,12 @@ def test_openings_follow_what_is_typed_and_a_late_answer_is_dropped(page: Page) 
         ),
         ({"repeat": "day"}, "And so on"),
         ({"repeat": "week"}, "And so on"),
+        ({"repeat": "custom", "unit": "week", "every": "3"}, "And so on"),
+        ({"repeat": "custom", "unit": "year", "every": "2"}, "And so on"),
+        (
+            {"repeat": "custom", "unit": "year", "monthBy": "parameterizedDay", "order": "fifth", "dayType": "WEEK_DAY"},
+            "And so on",
+        ),
         ({"repeat": "twoWeeks"}, "And so on"),
         ({"repeat": "month", "fromDate": "2030-01-31", "toDate": "2030-01-31"}, "Sun, 31 Mar 2030"),
         ({"repeat": "year", "fromDate": "2032-02-29", "toDate": "2032-02-29"}, "29 Feb 2036"),
@@ -279,17 +285,77 @@ def test_the_selects_of_the_form_are_the_vendors_words(page: Page) -> None:
     assert days == ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 
 
+def in_module(page: Page, module: str, function: str, *values: object) -> Any:
+    """What a function says that gets a module of the page, and values."""
+    return page.driver.execute_async_script(
+        f"const values = [...arguments], done = values.pop(), made = {function};"
+        "const base = document.querySelector('script[type=module]').src;"
+        f"import(new URL('{module}', base)).then((module) => done(made(module, ...values)))",
+        *values,
+    )
+
+
 @pytest.mark.parametrize("zone", ["Europe/Kyiv", "Australia/Lord_Howe", "America/St_Johns", "Pacific/Apia", "UTC"])
 def test_the_clock_of_the_site_is_read_wherever_the_browser_is(page: Page, zone: str) -> None:
     page.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Kathmandu"})
     instants = [1_793_602_800 + 21_600 * step for step in range(1500)]
-    wrong = page.driver.execute_async_script(
-        "const [zone, instants, done] = arguments;"
-        "const base = document.querySelector('script[type=module]').src;"
-        "import(new URL('zone.js', base)).then(({instantOf, wallAt}) => done(instants.filter((at) =>"
-        " wallAt(zone, instantOf(zone, wallAt(zone, at))) !== wallAt(zone, at))))",
+    wrong = in_module(
+        page,
+        "zone.js",
+        "({instantOf, wallAt}, zone, instants) => instants.filter((at) =>"
+        " wallAt(zone, instantOf(zone, wallAt(zone, at))) !== wallAt(zone, at))",
         zone,
         instants,
     )
     page.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
     assert wrong == []
+
+
+RULES: list[dict[str, Any]] = [
+    {"repeat_enable": False},
+    *(
+        {"repeat_enable": True, "repeat_format": {"repeat_type": kind, "repeat_end": {"format": "never"}}}
+        for kind in ("day", "year")
+    ),
+    *(
+        {
+            "repeat_enable": True,
+            "repeat_format": {
+                "repeat_type": "custom",
+                "repeat_end": {"format": "date", "date": 1_900_000_123},
+                "repeat_custom": {"repeat_looper": 3, **custom},
+            },
+        }
+        for custom in (
+            {"repeat_point_type": "day"},
+            {"repeat_point_type": "month"},
+            {"repeat_point_type": "week", "repeat_options": ["TUE", "SUN"]},
+            {"repeat_point_type": "month", "repeat_options": {"format": "dayNumbers", "range": [1, 31]}},
+            {
+                "repeat_point_type": "month",
+                "repeat_options": {"format": "parameterizedDay", "range": {"week_order": "last", "day_type": "DAY_OFF"}},
+            },
+            {"repeat_point_type": "year", "repeat_options": {"months": [2, 12]}},
+            {"repeat_point_type": "year", "repeat_options": {"months": [3], "range": {"week_order": "fifth", "day_type": "MON"}}},
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_profile_that_is_read_into_the_form_and_left_as_it_is_stays_the_same(page: Page, rule: dict[str, Any]) -> None:
+    """Also where its instants lie in an hour that the clock of Kyiv shows twice, or between two minutes."""
+    for start, end in ((1_793_602_800, 1_793_635_200), (1_792_888_200, 1_792_891_800), (1_792_884_617, 1_792_891_801)):
+        body = {
+            "name": HOSTILE,
+            "time_options": {"is_all_day": False, "date_from": start, "date_to": end},
+            "repeat_options": rule,
+        }
+        again = in_module(
+            page,
+            "recurrence.js",
+            "({fieldsOf, bodyOf}, body, zone) => bodyOf(fieldsOf(body, zone), zone, body)",
+            body,
+            "Europe/Kyiv",
+        )
+        assert again == body

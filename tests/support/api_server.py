@@ -224,8 +224,8 @@ class MemoryFleet:
     async def passages(self, doors: Sequence[DoorSettings], key: str | None, at: int) -> list[Passage]:
         return []
 
-    def zone(self) -> ZoneInfo:
-        return READINGS.zone
+    def readings(self) -> Readings:
+        return READINGS
 
     def matrix(self) -> Matrix:
         return MemoryMatrix(self, self.columns, self.cells)

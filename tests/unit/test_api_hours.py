@@ -142,7 +142,8 @@ async def test_hours_of_what_is_not_there_are_not_found(server: ApiServer) -> No
 
 async def test_the_next_openings_are_told_before_anything_is_stored(server: ApiServer) -> None:
     answer = await server.call("POST", f"{OWN}/openings", {"list_items": [WORK]})
-    assert answer.json["zone"] == "Europe/Kyiv"
+    read_as = {key: answer.json[key] for key in ("zone", "timestamps", "window", "looper")}
+    assert [*read_as.values()] == ["Europe/Kyiv", "instant", "first_occurrence", "interval"]
     (item,) = answer.json["items"]
     assert (item["open"], item["more"], len(item["openings"])) == (False, True, 20)
     assert item["openings"][0] == {"from": 1_793_602_800, "to": 1_793_635_200}

@@ -36,29 +36,39 @@ export function fresh(zone, now) {
     dayNumbers: "1",
     order: "first",
     dayType: "MON",
-    months: [],
+    months: [Number(date.slice(5, 7))],
     ends: "never",
     until: "",
   };
 }
 
-/** The item of the panel API that the fields say. */
-export function bodyOf(fields, zone) {
-  const from = instantOf(zone, `${fields.fromDate}T${fields.allDay ? "00:00" : fields.fromTime}`);
-  const to = instantOf(zone, fields.allDay ? `${dayAfter(fields.toDate, 1)}T00:00` : `${fields.toDate}T${fields.toTime}`);
+/** The item of the panel API that the fields say. `before`: the item that they were read from; what they left as it was stays so. */
+export function bodyOf(fields, zone, before) {
+  const { time_options: old, repeat_options: rule } = before ?? {};
+  const from = instant(zone, `${fields.fromDate}T${fields.allDay ? "00:00" : fields.fromTime}`, old?.date_from);
+  const to = instant(zone, fields.allDay ? `${dayAfter(fields.toDate, 1)}T00:00` : `${fields.toDate}T${fields.toTime}`, old?.date_to);
   return {
     name: fields.name,
     time_options: { is_all_day: fields.allDay, date_from: from, date_to: to },
-    repeat_options: fields.repeat === "once" ? { repeat_enable: false } : { repeat_enable: true, repeat_format: formatOf(fields, zone) },
+    repeat_options: fields.repeat === "once" ? { repeat_enable: false } : { repeat_enable: true, repeat_format: formatOf(fields, zone, rule?.repeat_format?.repeat_end?.date) },
   };
 }
 
-function formatOf(fields, zone) {
-  const end = fields.ends === "date" ? { format: "date", date: instantOf(zone, `${fields.until}T12:00`) } : { format: "never" };
+/** A reading that the clock shows twice stays the one that it was. */
+function instant(zone, wall, before) {
+  return before !== undefined && wallAt(zone, before).startsWith(wall) ? before : instantOf(zone, wall);
+}
+
+function formatOf(fields, zone, last) {
+  const end = fields.ends === "date" ? { format: "date", date: lastOf(fields.until, zone, last) } : { format: "never" };
   const format = { repeat_type: fields.repeat, repeat_end: end };
   if (fields.repeat !== "custom") return format;
   const options = optionsOf(fields);
   return { ...format, repeat_custom: { repeat_point_type: fields.unit, repeat_looper: whole(fields.every), ...(options && { repeat_options: options }) } };
+}
+
+function lastOf(date, zone, before) {
+  return before !== undefined && wallAt(zone, before).startsWith(date) ? before : instantOf(zone, `${date}T12:00`);
 }
 
 function optionsOf({ unit, days, monthBy, dayNumbers, order, dayType, months }) {

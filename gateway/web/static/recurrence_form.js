@@ -28,8 +28,8 @@ const WRONG = {
   until: "Expected a date in the years 1970 to 2200.",
 };
 
-/** `read()` gives the fields, `complain(detail)` marks the field that an answer names (null: none), `element` is the form. */
-export function recurrenceForm(fields, changed) {
+/** `window` and `looper`: how the site reads profiles. `read()` gives the fields, `complain(detail)` marks the field that an answer names (null: none), `element` is the form. */
+export function recurrenceForm(fields, { window, looper }, changed) {
   const errors = new Map();
   const input = (id, label, attributes, hint) => field(id, label, h("input", { id, name: id, value: fields[id], autocomplete: "off", "aria-describedby": `${id}-error`, ...attributes }), hint);
   const select = (id, label, options) =>
@@ -53,7 +53,7 @@ export function recurrenceForm(fields, changed) {
   const numbers = input("dayNumbers", "Days of the month", { inputmode: "numeric" }, "Numbers from 1 to 31, with commas between them.");
   const nth = h("div", { class: "pair" }, select("order", "On the", ORDERS), select("dayType", "Day", DAY_TYPES));
   const monthBy = select("monthBy", "On", { same: "the day of the first opening", dayNumbers: "days by number", parameterizedDay: "a day of a week" });
-  const custom = h("div", { class: "part" }, h("div", { class: "pair" }, input("every", "Every", { inputmode: "numeric" }), select("unit", "Unit", UNITS)), week, months, monthBy, numbers, nth);
+  const custom = h("div", { class: "part" }, h("div", { class: "pair" }, input("every", looper === "count" ? "Times" : "Every", { inputmode: "numeric" }), select("unit", "Unit", UNITS)), week, months, monthBy, numbers, nth);
   const until = input("until", "Last day", { type: "date" });
   const ends = h("div", { class: "pair" }, select("ends", "Ends", { never: "never", date: "after a date" }), until);
   const form = h(
@@ -61,7 +61,7 @@ export function recurrenceForm(fields, changed) {
     { class: "card recurrence", novalidate: true, "aria-label": "Time profile", onsubmit: (event) => event.preventDefault() },
     input("name", "Name", { maxlength: 200 }),
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "allDay", checked: fields.allDay }), "All day"),
-    h("fieldset", { class: "choices" }, h("legend", {}, "First opening"), h("div", { class: "pair" }, input("fromDate", "From", { type: "date" }), times[0]), h("div", { class: "pair" }, input("toDate", "To", { type: "date" }), times[1])),
+    h("fieldset", { class: "choices" }, h("legend", {}, window === "envelope" ? "Not before and not after; each opening is from the first clock to the second" : "First opening"), h("div", { class: "pair" }, input("fromDate", "From", { type: "date" }), times[0]), h("div", { class: "pair" }, input("toDate", "To", { type: "date" }), times[1])),
     select("repeat", "Repeats", REPEATS),
     custom,
     ends,

@@ -15,7 +15,8 @@ const MOST_PANELS = 200;
 const MISSING = { fromDate: "date_from", toDate: "date_to", fromTime: "date_from", toTime: "date_to", until: "repeat_end" };
 
 export async function render(root, context) {
-  const { zone, at } = (await ask("POST", "/gateway/v1/openings", { body: { list_items: [] }, signal: context.signal })).body;
+  const site = (await ask("POST", "/gateway/v1/openings", { body: { list_items: [] }, signal: context.signal })).body;
+  const written = site.timestamps === "local_as_utc" ? "UTC" : site.zone;
   const [uid] = context.path;
   const known = uid && (await ask("GET", ITEM + encodeURIComponent(uid), { signal: context.signal }));
   const seen = known ? { body: known.body, etag: known.etag } : null;
@@ -25,14 +26,14 @@ export async function render(root, context) {
   const plan = h("section", { class: "card", "aria-labelledby": "plan" });
   const conflict = h("section", { role: "alert" });
   const buttons = h("div", { class: "buttons" });
-  const trial = { item: null, panels: [], zone };
+  const trial = { item: null, panels: [] };
   let form = null;
   let timer = null;
   let turn = 0;
   let asking = new AbortController();
 
   function use(fields) {
-    form = recurrenceForm(fields, changed);
+    form = recurrenceForm(fields, site, changed);
     show(root, h("p", { class: "muted" }, introduction(seen)), conflict, h("div", { class: "columns" }, h("div", { class: "part" }, form.element, buttons), h("div", { class: "part" }, openings, plan)));
     changed();
   }
@@ -51,7 +52,7 @@ export async function render(root, context) {
     const fields = form.read();
     const missing = Object.keys(MISSING).find((key) => !fields[key] && isNeeded(key, fields));
     if (missing) return tell(`${MISSING[missing]}: expected a ${missing.endsWith("Time") ? "time" : "date"}, got none`);
-    const item = { ...kept(seen?.body), link_id: linkId, ...bodyOf(fields, zone) };
+    const item = { ...kept(seen?.body), link_id: linkId, ...bodyOf(fields, written, seen?.body) };
     const options = { body: { list_items: [item] }, signal: AbortSignal.any([asking.signal, context.signal]) };
     try {
       const [next, planned] = await Promise.all(["openings", "plan"].map((path) => ask("POST", `/gateway/v1/${path}`, options)));
@@ -59,7 +60,7 @@ export async function render(root, context) {
       form.complain(null);
       trial.item = item;
       trial.panels = planned.body.items[0].panels;
-      show(openings, openingsOf(next.body.items[0], zone));
+      show(openings, openingsOf(next.body.items[0], site.zone));
       show(plan, planOf(trial.panels, seen));
       showButtons();
     } catch (error) {
@@ -99,7 +100,7 @@ export async function render(root, context) {
   async function tellConflict() {
     const now = await ask("GET", ITEM + seen.body.uid).catch((error) => ({ gone: error }));
     if (now.gone) return show(conflict, h("div", { class: "mistake" }, "Somebody deleted it meanwhile. What you typed is still here; saved, it would be a new one."));
-    show(conflict, conflictOf(fieldsOf(seen.body, zone), fieldsOf(now.body, zone), form.read(), { theirs: () => take(now, true), mine: () => take(now, false) }));
+    show(conflict, conflictOf(fieldsOf(seen.body, written), fieldsOf(now.body, written), form.read(), { theirs: () => take(now, true), mine: () => take(now, false) }));
     conflict.scrollIntoView({ block: "nearest" });
   }
 
@@ -107,13 +108,13 @@ export async function render(root, context) {
   function take(now, reads) {
     Object.assign(seen, { body: now.body, etag: now.etag });
     show(conflict);
-    if (reads) use(fieldsOf(now.body, zone));
+    if (reads) use(fieldsOf(now.body, written));
     else changed();
   }
 
   show(openings, h("h2", { id: "openings" }, "The next openings"), h("p", { class: "muted" }, "…"));
   show(plan, h("h2", { id: "plan" }, "On the panels"), h("p", { class: "muted" }, "…"));
-  use(seen ? fieldsOf(seen.body, zone) : fresh(zone, at));
+  use(seen ? fieldsOf(seen.body, written) : fresh(site.zone, site.at));
 }
 
 function introduction(seen) {
