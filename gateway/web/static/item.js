@@ -204,11 +204,13 @@ function whyNot(place, query, context, kind) {
 const OPEN = { true: "open", false: "closed", null: "not known" };
 const PLACE = { true: "open", false: "closed", null: "no place for it" };
 
+const HELD = { true: "and the panel holds it", false: "but the panel does not hold it", null: "what the panel holds is not known" };
+
 function explained(found, access, zone) {
-  const doors = access ? access.people.map((each) => each.door) : [];
+  const doors = access ? access.people.map((each) => `${each.door} (${each.asked ? "as asked" : "though not asked"}, ${HELD[each.held]})`) : [];
   return [
     h("p", {}, h("strong", {}, zones.inWords(zone, found.at)), `: as asked it is ${found.asked ? "open" : "closed"}`, found.message && `: ${found.message}`, "."),
-    access && h("p", {}, doors.length ? `Doors that open then, as asked or as held: ${doors.join(", ")}.` : "No door opens then."),
+    access && h("p", {}, doors.length ? `Doors then: ${doors.join(", ")}.` : "No door opens then."),
     found.panels.length > 0 &&
       h(
         "div",
