@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from statistics import median
 from typing import Any
 
 from drivers.contract import ItemState, Reason
@@ -20,6 +21,7 @@ from tests.support.api_server import api_server
 _HELD = Cell(True, True, ItemState.EXACT, None, None, None, None)
 _LATE = Cell(True, False, ItemState.PENDING, Reason.NO_REPLY, "no answer", None, None)
 _MOST_NODES, _MOST_TASK_MS = 5000.0, 200.0
+_TIMES = 5
 _SCROLL = """
 const done = arguments[arguments.length - 1];
 const grid = document.querySelector(".grid");
@@ -87,13 +89,20 @@ def run(quick: bool) -> list[Row]:
         page.driver.set_script_timeout(120)
         page.visit(url)
         page.transfers()
-        seen = _scrolled(page)
+        seen = [_scrolled(page)]
         sent = sum(size for _, size in page.transfers())
+        seen += [_scrolled(page) for _ in range(0 if quick else _TIMES - 1)]
+    longest = [float(each["longest"]) for each in seen]
+    told = ", ".join(f"{each:.0f}" for each in longest)
     what = f"matrix of {panels:,} panels x {items} items, scrolled from end to end"
     return [
-        Row(f"{what}: nodes in the page at most", float(seen["most"]), "nodes", goal=_MOST_NODES),
+        Row(f"{what}: nodes in the page at most", float(max(each["most"] for each in seen)), "nodes", goal=_MOST_NODES),
         Row(
-            "  the longest task of its scripts", float(seen["longest"]), "ms", goal=_MOST_TASK_MS, note="tasks under 50 ms are 0"
+            "  the longest task of its scripts",
+            median(longest),
+            "ms",
+            goal=_MOST_TASK_MS,
+            note=f"each time: {told}; 0: under 50 ms",
         ),
         Row("  bytes that came over the network", sent / 1000, "kB", goal=200.0),
     ]

@@ -8,6 +8,7 @@ import { h } from "./dom.js";
 const MORE_ROWS = 4;
 const MORE_COLUMNS = 8;
 const SCROLLBAR = 18;
+const SLICE_MS = 12;
 
 /**
  * @param label      what the grid is
@@ -29,6 +30,7 @@ export function grid({ label, sizes, corner, drawHead, drawSide, drawCell, onFoc
   let active = { row: 0, column: -1 };
   let place = "";
   let waiting = false;
+  let work = [];
 
   element.addEventListener("scroll", soon, { passive: true });
   element.addEventListener("keydown", move);
@@ -60,22 +62,37 @@ export function grid({ label, sizes, corner, drawHead, drawSide, drawCell, onFoc
     waiting = true;
     requestAnimationFrame(() => {
       waiting = false;
-      if (!signal.aborted) draw();
+      if (signal.aborted) return;
+      if (!draw() && work.length) goOn();
     });
   }
 
+  /** False where what is seen is drawn, or about to be. */
   function draw() {
     const rows = seen(element.scrollTop, element.clientHeight - sizes.head, sizes.row, counts.rows, MORE_ROWS);
     const columns = seen(element.scrollLeft, element.clientWidth - sizes.side, sizes.column, counts.columns, MORE_COLUMNS);
     const now = `${rows} ${columns}`;
-    if (now === place) return;
+    if (now === place) return false;
     place = now;
-    const wanted = new Set([-1, ...range(...rows), active.row]);
+    const wanted = new Set([-1, active.row, ...range(...rows)]);
     const across = new Set([-1, ...range(...columns), active.column]);
     const spare = [...drawn].filter(([number]) => !wanted.has(number));
-    for (const number of wanted) fill(rowOf(number, spare), number, across);
+    for (const number of wanted) rowOf(number, spare);
     for (const [number, row] of spare) row.element.remove(), drawn.delete(number);
+    work = [...wanted].map((number) => [number, across]);
+    goOn();
     onSeen(rows[0], rows[1]);
+    return true;
+  }
+
+  /** Fill what is to be filled, a slice at a time, so that a slow machine still follows the keys; the row with the focus comes first. */
+  function goOn() {
+    const until = performance.now() + SLICE_MS;
+    for (let done = 0; work.length && (done < 2 || performance.now() < until); done++) {
+      const [number, across] = work.shift();
+      fill(drawn.get(number), number, across);
+    }
+    if (work.length) soon();
   }
 
   /** What is no longer seen is used again: that is quicker than to make it anew. */
@@ -86,7 +103,7 @@ export function grid({ label, sizes, corner, drawHead, drawSide, drawCell, onFoc
     drawn.delete(old);
     drawn.set(number, row);
     row.columns = "";
-    row.element.className = number < 0 ? "grid-head" : "grid-row";
+    row.element.className = number < 0 ? "grid-head" : "grid-row waiting";
     row.element.setAttribute("aria-rowindex", number + 2);
     if (number >= 0) row.element.style.top = `${sizes.head + number * sizes.row}px`;
     if (old === null) body.append(row.element);
@@ -98,6 +115,7 @@ export function grid({ label, sizes, corner, drawHead, drawSide, drawCell, onFoc
     if (row.columns === columns) return;
     const anew = row.columns === "";
     row.columns = columns;
+    row.element.classList.remove("waiting");
     const spare = [...row.cells].filter(([column]) => !across.has(column));
     for (const column of across) {
       const known = row.cells.get(column);

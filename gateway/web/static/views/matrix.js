@@ -7,9 +7,9 @@ import { LEGEND, because, became } from "../outcomes.js";
 import { moment } from "../times.js";
 import { some } from "../words.js";
 
-const EVERY_S = 15;
-const PAGE = 100;
-const MOST_PAGES = 20;
+const EVERY_S = 20;
+const PAGE = 50;
+const MOST_PAGES = 40;
 const TYPING_MS = 250;
 const SIZES = { row: 34, column: 38, head: 148, side: 208 };
 const NARROW = { ...SIZES, side: 124 };
