@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from multidict import MultiMapping
 
 from config.settings import DoorSettings
 from drivers.contract import Outcome
@@ -145,11 +146,14 @@ def _whole(value: object, place: str, vendor: str, allowed: range) -> int:
     return value
 
 
-def _unlock_time(query: Mapping[str, str]) -> int | None:
+def _unlock_time(query: MultiMapping[str]) -> int | None:
     """Seconds; None: the door's own time, which 0 stands for too."""
-    text = query.get("unlockTime")
-    if text is None:
+    said = query.getall("unlockTime", [])
+    if not said:
         return None
+    if len(said) > 1:
+        raise bad_value("unlockTime", "one value", "several", WRONG_UNLOCK_TIME)
+    (text,) = said
     if not _SECONDS.fullmatch(text) or int(text) > _MOST_UNLOCK_S:
         raise bad_value("unlockTime", f"whole seconds from 0 to {_MOST_UNLOCK_S}", shown(text), WRONG_UNLOCK_TIME)
     return int(text) or None

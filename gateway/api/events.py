@@ -19,6 +19,7 @@ from gateway.api.middleware import ADDRESS, PROTECTION
 from gateway.api.responses import json_bytes
 from gateway.api.services import SERVICES, JournalService
 from gateway.concurrency import in_turns
+from gateway.journal.journal import LOST
 from gateway.journal.shape import shown_event
 from gateway.store.contract import StoreError
 from gateway.store.events import Column, EventQuery, SiteEvent
@@ -67,7 +68,9 @@ async def events(request: web.Request) -> web.StreamResponse:
     journal, asked = journal_of(request), _asked(request)
     if STREAM in request.headers.get("Accept", ""):
         return await _stream(request, journal, asked)
+    gap = journal.gap(asked.after or 0) if asked.last is None else None
     page = sorted(await journal.page(asked.query), key=lambda event: event.id)
+    page = page if gap is None else [gap, *page]
     body = b"".join([json_bytes(shown_event(event)) + b"\n" async for event in in_turns(page)])
     return web.Response(body=body, content_type=LINES, charset="utf-8")
 
@@ -110,6 +113,7 @@ async def _stream(request: web.Request, journal: JournalService, asked: _Asked) 
     if request.method == "HEAD":
         return response
     place = journal.last if asked.after is None else asked.after
+    kinds = None if asked.kinds is None else asked.kinds | {LOST}
     try:
         # With its place from the start: a reader that is cut off before its first event goes on from here.
         await _write(response, b"retry: 3000\nid: %d\n\n" % place)
@@ -121,7 +125,7 @@ async def _stream(request: web.Request, journal: JournalService, asked: _Asked) 
                     if not await is_still_admitted(request):
                         break
                     look_at = loop.time() + _SILENCE_S
-                await _write(response, chunks.of(some, asked.kinds))
+                await _write(response, chunks.of(some, kinds))
     except TimeoutError:
         _log.warning("a reader of events takes nothing, and is cut off", extra={"remote": request[ADDRESS]})
         if request.transport is not None:
@@ -143,13 +147,13 @@ class Chunks:
     """The bytes of events on a stream. Readers that are in step are given the same ones, which are made once."""
 
     def __init__(self) -> None:
-        self._made: OrderedDict[tuple[int, int, frozenset[str] | None], bytes] = OrderedDict()
+        self._made: OrderedDict[tuple[str, int, int, frozenset[str] | None], bytes] = OrderedDict()
 
     def of(self, some: Sequence[SiteEvent], kinds: frozenset[str] | None) -> bytes:
         """A comment, which readers pass over, where nothing happened; the place alone where none of it is to be shown."""
         if not some:
             return _COMMENT
-        key = (some[0].id, some[-1].id, kinds)
+        key = (some[0].kind, some[0].id, some[-1].id, kinds)  # that events were dropped has the id of the last one of them
         made = self._made.get(key)
         if made is None:
             chosen = (event for event in some if kinds is None or event.kind in kinds)

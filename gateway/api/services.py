@@ -163,6 +163,10 @@ class JournalService(Protocol):
 
     async def count(self, query: EventQuery) -> int: ...
 
+    def gap(self, place: int) -> SiteEvent | None:
+        """What is told in place of events behind a place that were dropped."""
+        ...
+
     def follow(self, place: int, silence_s: float) -> AsyncGenerator[Sequence[SiteEvent], None]: ...
 
     def close(self) -> None:

@@ -32,6 +32,8 @@ _AT_ONCE = 2000
 _MOST_WAITING = 10_000
 """The gateway's own events that wait while the store takes none. Panels keep theirs themselves."""
 _RECENT = 4096
+LOST = "events_lost"
+"""The kind that everybody is told of, whatever else is asked for."""
 PAGE = 500
 """How many events a follower is given at once."""
 
@@ -146,7 +148,7 @@ class Journal:
     async def _write(self) -> bool:
         """Make one batch durable; False: the store takes none now."""
         own, lost, handed = self._take_own(), self._lost, self._take_handed()
-        told = [SiteEvent(self._now(), "events_lost", None, {"count": lost, "why": "the store took none"})] if lost else []
+        told = [SiteEvent(self._now(), LOST, None, {"count": lost, "why": "the store took none"})] if lost else []
         events = [*told, *own, *(event for each in handed for event in each.events)]
         positions = {panel: at for each in handed for panel, at in each.positions.items()}
         if not events and not positions:
@@ -230,15 +232,21 @@ class Journal:
         while self.last <= place:
             await asyncio.wait([self._news])
 
+    def gap(self, place: int) -> SiteEvent | None:
+        """What a reader at a place is told in place of events that were dropped before it took them; None: there are none."""
+        if not 0 < place < self.dropped:
+            return None
+        return _labelled(SiteEvent(self._now(), LOST, None, {"why": "they were dropped before they were read"}, id=self.dropped))
+
     async def follow(self, place: int, silence_s: float) -> AsyncGenerator[Sequence[SiteEvent], None]:
         """All events behind a place, some at once, as they happen, until `close`; none after `silence_s` seconds without any.
 
         Where some of them were dropped meanwhile, an `events_lost` comes first, with the id of the last one of them. Raises
         StoreError.
         """
-        if 0 < place < self.dropped:
-            yield [lost_before(self.dropped, self._now())]
-            place = self.dropped
+        if (gap := self.gap(place)) is not None:
+            yield [gap]
+            place = gap.id
         while not self._closed:
             news = self._news
             events = await self.after(place)
@@ -254,11 +262,6 @@ class Journal:
         """All that follow end."""
         self._closed = True
         self._notify()
-
-
-def lost_before(place: int, at: float) -> SiteEvent:
-    """Told to a reader in place of events that were dropped before it took them."""
-    return _labelled(SiteEvent(at, "events_lost", None, {"why": "they were dropped before they were read"}, id=place))
 
 
 def _labelled(event: SiteEvent) -> SiteEvent:

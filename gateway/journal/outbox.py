@@ -13,7 +13,7 @@ from typing import Protocol
 import aiohttp
 
 from gateway.fleet.panel.backoff import back_off_s
-from gateway.journal.journal import Journal
+from gateway.journal.journal import LOST, Journal
 from gateway.store.contract import StoreError
 from gateway.store.events import EventQuery, SiteEvent
 
@@ -22,7 +22,6 @@ _log = logging.getLogger(__name__)
 MOST_WAITING = 10_000
 BATCH = 100
 _KEEP_EVERY_S = 1.0
-_LOST = "events_lost"
 
 
 class NotTaken(Exception):
@@ -57,7 +56,7 @@ class Outbox:
         self._fact = fact
         self._place = journal.last if place is None else place
         self._kept = place
-        self._kinds = None if kinds is None else frozenset(kinds) | {_LOST}
+        self._kinds = None if kinds is None else frozenset(kinds) | {LOST}
         self._journal = journal
         self._keep = keep
         self._send = send
@@ -135,7 +134,7 @@ class Outbox:
 
     def _tell_lost(self, count: int | None, why: str) -> None:
         _log.warning("events are lost to a receiver", extra={"receiver": self.name, "count": count, "reason": why})
-        self._journal.tell(_LOST, receiver=self.name, count=count, why=why)
+        self._journal.tell(LOST, receiver=self.name, count=count, why=why)
 
     async def _keep_place(self, *, now: bool) -> None:
         """The place is durable soon: what was sent since is sent again after a power cut. Raises StoreError."""

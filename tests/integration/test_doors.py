@@ -88,6 +88,7 @@ BAD: list[tuple[str, str, Any, str, str]] = [
     ("GET", f"{ACCEPTED}/-1", None, WRONG_LOCK, "n: expected a number"),
     ("GET", f"{ACCEPTED}/1?unlockTime=-1", None, "Unlock time", "unlockTime: expected whole seconds"),
     ("GET", f"{ACCEPTED}/1?unlockTime=604801", None, "Unlock time", "unlockTime: expected"),
+    ("GET", f"{ACCEPTED}/1?unlockTime=1&unlockTime=9", None, "Unlock time", "unlockTime: expected one value"),
     ("GET", f"{ACCEPTED}/1?unlockTime=1.5", None, "Unlock time", "unlockTime: expected"),
     ("POST", EMERGENCY.format("open"), {}, "Wrong JSON body: no value", "locks: is missing"),
     ("POST", EMERGENCY.format("open"), {"locks": []}, "Wrong JSON body", "locks: expected"),

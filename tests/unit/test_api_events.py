@@ -147,6 +147,25 @@ async def test_a_reader_that_is_cut_off_before_its_first_event_misses_none() -> 
         assert [event["kind"] for event in found] == ["output_on", "output_off"]
 
 
+async def test_who_comes_again_after_the_log_was_cleared_is_told_so_and_gets_nothing_of_it() -> None:
+    """Also where another reader was given the last of it, and where only other kinds are asked for."""
+    async with site() as (server, journal):
+        begun = asyncio.Event()
+        reading = asyncio.create_task(stream(server, 2, begun=begun))
+        await begun.wait()
+        await journal.keep(PULSE[:1], {})
+        await journal.keep(PULSE[1:], {})
+        first, second = await reading
+        await journal.clear()
+        for query in ("", "&kinds=panel_back"):
+            (lost,) = await stream(server, 1, f"?after={first['id']}{query}")
+            assert (lost["kind"], lost["id"]) == ("events_lost", second["id"])
+            (line,) = lines((await server.call("GET", f"{PATH}?after={first['id']}{query}")).text)
+            assert (line["kind"], line["id"]) == ("events_lost", second["id"])
+        assert (await server.call("GET", f"{PATH}?after={second['id']}")).text == ""
+        assert (await server.call("GET", PATH)).text == "", "from the beginning of what there is"
+
+
 async def test_a_reader_that_stalls_is_cut_off_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "TAKEN_WITHIN_S", 0.3)
     large = [SiteEvent(NOW, "output_on", "gate", {"detail": "x" * 20_000})] * 400
