@@ -25,25 +25,40 @@ STEPS = st.one_of(
     st.tuples(st.just("exchange"), st.tuples(PEOPLE, PEOPLE)),
     st.tuples(st.just("show"), st.lists(PEOPLE, min_size=1, max_size=6)),
     st.tuples(st.just("show"), st.lists(PEOPLE, min_size=1, max_size=6)),
+    st.tuples(st.just("pass on"), PEOPLE),
     st.tuples(st.just("power"), st.none()),
     st.tuples(st.just("replace"), st.none()),
     st.tuples(st.just("lose requests"), st.integers(1, 6)),
+    st.tuples(st.just("stop"), st.lists(PEOPLE, max_size=20)),
     st.tuples(st.just("die"), st.tuples(st.booleans(), st.lists(PEOPLE, max_size=20))),
 )
 
 
-async def do(site: EventSite, what: str, how: Any) -> None:
+async def do(site: EventSite, cards: dict[int, int], what: str, how: Any) -> None:
+    """`cards`: those that people have by now, where it is not their first one."""
     match what:
         case "admit":
             await site.admit(*how)
+            for person in how:
+                cards.pop(person, None)
         case "dismiss":
             await site.dismiss(*how)
         case "exchange":
             await asyncio.gather(site.dismiss(how[0]), site.admit(how[1]))
+            cards.pop(how[1], None)
         case "show":
+            for person in how:
+                site.show(cards.get(person, person))
+                site.show(person)  # the first one that they ever had
+                await asyncio.sleep(0.003)
+        case "pass on":  # another card for somebody else, under the same link_id
+            cards[how] = cards.get(how, how) + 10
+            await site.pass_on(how, cards[how], cards[how])
+        case "stop":
+            await site.close()
             for number in how:
                 site.show(number)
-                await asyncio.sleep(0.003)
+            await site.open()
         case "power":
             site.panel.power_cut()
         case "replace":
@@ -60,8 +75,9 @@ async def do(site: EventSite, what: str, how: Any) -> None:
 async def live(steps: Sequence[tuple[tuple[str, Any], float]], slots: int, log: int) -> None:
     site = EventSite(slots, log)
     await site.open()
+    cards: dict[int, int] = {}
     for (what, how), wait in steps:
-        await do(site, what, how)
+        await do(site, cards, what, how)
         await asyncio.sleep(wait)
     await asyncio.sleep(200)
     judge(site)
