@@ -300,6 +300,19 @@ def test_a_release_leaves_a_door_to_the_time_profile_that_holds_it() -> None:
     commanding(test)
 
 
+def test_a_release_leaves_no_lease_that_outlasts_the_time_profile_that_holds_the_door() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.site.fleet.upsert([item(1, start=NOW_MINUTE, length=2)])
+        await subject.site.pass_time(95 - subject.site.clock.wall() % 60)
+        await subject.doors.hold(FRONT, 600)
+        assert subject.open_for() > 50
+        assert outcome(await subject.doors.release(FRONT)) is Outcome.ACKNOWLEDGED
+        await subject.site.pass_time(0.1)
+        assert 20 < subject.open_for() <= 60 - subject.site.clock.wall() % 60
+
+    commanding(test)
+
+
 def test_a_profile_that_opens_within_the_only_lease_of_a_hold_leaves_no_gap_at_its_end() -> None:
     async def test(subject: Commanded) -> None:
         await subject.site.fleet.upsert([item(1, start=NOW_MINUTE + 1, length=30)])

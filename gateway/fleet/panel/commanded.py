@@ -92,6 +92,8 @@ class CommandedOutputs:
                 await held.work_out()
             if held.wanted():
                 held.ended = None
+                held.doubt_lease()
+                self._keeper.wake()
                 return _DONE
             async with self._turn(held, deadline) as late:
                 said = late or await self._keeper.switch(held, False, None, Priority.OPERATOR, deadline)

@@ -84,9 +84,10 @@ class HeldOutput:
     def recalculate(self) -> None:
         """Forget what was worked out for an earlier time, the end of a running lease too."""
         self._profiles.recalculate()
-        self._doubt_lease()
+        self.doubt_lease()
 
-    def _doubt_lease(self) -> None:
+    def doubt_lease(self) -> None:
+        """A running lease may end later than it has to: it is made out anew."""
         if self.prolong_at is not None:
             self.prolong_at = 0.0
 
@@ -129,7 +130,7 @@ class HeldOutput:
         if now != self._followed:
             self._followed = now
             if self._profiles.follow(self.bound, now[1]):
-                self._doubt_lease()
+                self.doubt_lease()
 
     @property
     def bound(self) -> Mapping[str, DesiredItem]:
