@@ -145,9 +145,10 @@ class Disk:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Disk]:
+    """One that the store and its log do not fill by themselves: the log grows to 4 MB before it begins anew."""
     folder.mkdir()
     user = () if os.getuid() == 0 else ("-U", "-r")
-    words = ["unshare", "-m", *user, "sh", "-c", f'mount -t tmpfs -o size=4m none "{folder}" && echo && exec sleep infinity']
+    words = ["unshare", "-m", *user, "sh", "-c", f'mount -t tmpfs -o size=12m none "{folder}" && echo && exec sleep infinity']
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as holder:
         assert holder.stdout is not None
         is_mounted = os.getuid() == 0 and bool(holder.stdout.readline())
