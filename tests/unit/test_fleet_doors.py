@@ -504,6 +504,28 @@ def test_somebody_let_in_during_a_hold_takes_nothing_from_what_is_told_of_its_en
     commanding(test)
 
 
+@pytest.mark.parametrize("door_command", ["hold", "open", "release"])
+def test_a_defect_in_a_command_is_told_like_every_end_of_one_and_opens_nothing_later(door_command: str) -> None:
+    async def test(subject: Commanded) -> None:
+        subject.panel.defects = {"output", "pulse"}
+        commands = {
+            "hold": subject.doors.hold(FRONT, 600),
+            "open": subject.doors.open(FRONT),
+            "release": subject.doors.release(FRONT),
+        }
+        done = await commands.pop(door_command)
+        for other in commands.values():
+            other.close()
+        assert (done.said.outcome, done.said.reason) == (Outcome.UNCONFIRMED, Reason.FAILED)
+        assert subject.told() == [(door_command, "unconfirmed")]
+        subject.panel.defects = set()
+        await subject.site.pass_time(200)
+        assert (subject.open_for(), subject.panel.pulses, subject.state()) == (0, [], "closed")
+        assert outcome(await subject.doors.hold(FRONT, 20)) is Outcome.ACKNOWLEDGED
+
+    commanding(test)
+
+
 def test_a_panel_that_is_leaving_opens_nothing() -> None:
     async def test(subject: Commanded) -> None:
         await subject.doors.hold(FRONT, 600)

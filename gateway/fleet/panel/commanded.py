@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 from drivers.contract import DOOR, Acknowledgement, Outcome, Priority, Reason, item_key
 from gateway.fleet.context import FleetContext
+from gateway.fleet.panel.defects import words_of
 from gateway.fleet.panel.failure import AT_WORK
 from gateway.fleet.panel.held_output import ON_ITS_WAY_S, HeldOutput, Opening, refusal
 from gateway.fleet.panel.outputs import OutputKeeper
@@ -59,6 +60,9 @@ class CommandedOutputs:
 
     async def pulse(self, output: int, seconds: float, key: str) -> Acknowledgement:
         """Open an output once. Longer than the panel times itself, or where the gateway holds it already, by leases."""
+        return await self._survived(self._pulse(output, seconds, key))
+
+    async def _pulse(self, output: int, seconds: float, key: str) -> Acknowledgement:
         deadline, tenths = self._deadline(), round(10 * seconds)
         async with self._turns[output]:
             denied = await self._denied(output, key, deadline)
@@ -75,6 +79,9 @@ class CommandedOutputs:
 
     async def hold(self, output: int, seconds: float, key: str, ended: Callable[[Acknowledgement], None]) -> Acknowledgement:
         """Open an output for a time by leases, so that a dead gateway closes it; a later hold replaces an earlier one."""
+        return await self._survived(self._hold(output, seconds, key, ended))
+
+    async def _hold(self, output: int, seconds: float, key: str, ended: Callable[[Acknowledgement], None]) -> Acknowledgement:
         deadline = self._deadline()
         async with self._turns[output]:
             denied = await self._denied(output, key, deadline)
@@ -82,6 +89,17 @@ class CommandedOutputs:
 
     async def release(self, output: int) -> Acknowledgement:
         """End what somebody opened, a pulse too where the panel can. A time profile that holds the output goes on."""
+        return await self._survived(self._release(output))
+
+    async def _survived(self, command: Awaitable[Acknowledgement]) -> Acknowledgement:
+        """A defect on the way is an end of a command like others: nobody knows how far it came, and all is switched off."""
+        try:
+            return await command
+        except Exception as defect:
+            self._keeper.report(defect)
+            return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.FAILED, words_of(defect))
+
+    async def _release(self, output: int) -> Acknowledgement:
         deadline = self._deadline()
         async with self._turns[output]:
             held = self._keeper.held(output) or HeldOutput(output, self._state, self._context)
@@ -184,13 +202,16 @@ class CommandedOutputs:
             held.opened = _joined(replace(opening, until=self._context.clock.monotonic() + seconds), before)
             is_new = self._keeper.held(output) is None
             self._keeper.take(held)  # what may be open against its time is closed, whatever becomes of the command
-            failure = None if capabilities.output_deadman else await self._keeper.mark(held)
-            if failure is not None:
-                said = Acknowledgement(Outcome.NOT_SENT, None, failure.reason, failure.message)
-            else:
-                said = await self._switch_on(held, opening, before, seconds, deadline)
-            if said.outcome is not Outcome.ACKNOWLEDGED:
-                held.opened = before
+            said = None
+            try:
+                failure = None if capabilities.output_deadman else await self._keeper.mark(held)
+                if failure is not None:
+                    said = Acknowledgement(Outcome.NOT_SENT, None, failure.reason, failure.message)
+                else:
+                    said = await self._switch_on(held, opening, before, seconds, deadline)
+            finally:
+                if said is None or said.outcome is not Outcome.ACKNOWLEDGED:
+                    held.opened = before
             if said.outcome not in _MAY_BE and is_new:
                 self._keeper.leave(held)
             return said
