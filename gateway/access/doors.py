@@ -122,7 +122,7 @@ class Doors:
         """Hold a door open; a dead gateway lets go of it. A later hold replaces an earlier one."""
 
         def ended(said: Acknowledgement) -> None:
-            self._tell(door, "closed", said, None, None)
+            self._tell(door, "emergency_close" if action == "emergency_open" else "closed", said, None, None)
 
         said = await self._ask(door, lambda panel: panel.hold(door.output, seconds, _key(door), ended))
         asking = client.get()

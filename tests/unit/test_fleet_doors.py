@@ -161,6 +161,15 @@ def test_a_hold_ends_at_its_time_and_says_so() -> None:
     commanding(test)
 
 
+def test_an_emergency_that_ends_at_its_time_is_told_as_the_end_of_an_emergency() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.doors.hold(FRONT, 20, "emergency_open")
+        await subject.site.pass_time(25)
+        assert subject.told() == [("emergency_open", "acknowledged"), ("emergency_close", "acknowledged")]
+
+    commanding(test)
+
+
 @pytest.mark.parametrize(("seconds", "killed_after"), [(20, 1), (20, 19), (90, 5), (90, 45), (90, 85), (3600, 100)])
 def test_a_gateway_that_is_killed_lets_go_within_the_holds_time_and_a_later_one_at_once(seconds: int, killed_after: int) -> None:
     async def test(subject: Commanded) -> None:
