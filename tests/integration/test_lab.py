@@ -35,8 +35,9 @@ class Control:
             assert response.status == 200
             return dict(await response.json())
 
-    async def writes(self) -> dict[str, int]:
-        return {name: (await self.panel(name))["writes"] for name in DOORS}
+    async def commits(self) -> dict[str, int]:
+        """By panel; reading a log takes writes of its own, at any time."""
+        return {name: (await self.panel(name))["commits"] for name in DOORS}
 
     async def read(self, name: str, shown: dict[str, Any]) -> dict[str, Any]:
         async with self._session.post(f"{self._url}/panels/{name}/read", json=shown) as response:
@@ -86,17 +87,18 @@ async def test_the_ten_examples_reach_all_eight_panels_and_leave_again(tmp_path:
             assert {panel["panel"] for panel in entry["panels"]} == DOORS
             assert all(panel["success"] and panel["outcome"] in {"exact", "materialised"} for panel in entry["panels"])
 
-        before = await control.writes()
+        before = await control.commits()
         again = await client.upsert(*EXAMPLES)
         assert {(entry["success"], entry["extended_info"]) for entry in again} == {(True, "updated")}
-        assert await control.writes() == before
+        assert await control.commits() == before
 
         quiet = await control.panel("lobby")
         (entry,) = await client.upsert(_changed(WORK_WEEK, 3600))
         assert (entry["success"], entry["extended_info"]) == (True, "updated")
         loud = await control.panel("lobby")
         # Drop what is staged, the end minute, the slot's CRC, commit, and a look whether it is still busy: no 128 bytes of slot.
-        assert loud["writes"] - quiet["writes"] <= 5
+        # One more where the log of events is read meanwhile, which has to be told from where on.
+        assert loud["writes"] - quiet["writes"] <= 6
         assert loud["bytes_in"] - quiet["bytes_in"] < 100
 
         first, second = await client.delete(WORK_WEEK_ID, "00000000-0000-0000-0000-000000000000")
