@@ -109,6 +109,17 @@ class Link(Protocol[R_contra, V_co]):
 
 
 @runtime_checkable
+class PromptLink(Protocol[V]):
+    """A link that tells at once what an exchange brought.
+
+    `on_answer` is called with it in the same turn of the loop, before `exchange` returns the same; not with a failure, nor by
+    `exchange_all`.
+    """
+
+    on_answer: Callable[[V], None]
+
+
+@runtime_checkable
 class PipelinedLink(Link[R_contra, V_co], Protocol[R_contra, V_co]):
     """A link that tells the answers to several requests apart."""
 

@@ -75,6 +75,10 @@ class Quarantine:
     _line_free_at: float = 0.0
     _hastened_last: bool = False
 
+    def __bool__(self) -> bool:
+        """Whether any unit is silent."""
+        return bool(self._units)
+
     def __contains__(self, unit: int) -> bool:
         return unit in self._units
 

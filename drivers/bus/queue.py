@@ -123,6 +123,10 @@ class LineQueue(Generic[R, V]):
         self.put_back(job)
         return True
 
+    def peek(self) -> Job[R, V] | None:
+        """The job that `pop` would return."""
+        return next((next(iter(turns.values()))[0] for turns in self._waiting if turns), None)
+
     def pop(self) -> Job[R, V] | None:
         """The next job: of the highest priority, the oldest of the unit whose turn it is."""
         for turns in self._waiting:

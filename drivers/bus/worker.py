@@ -32,7 +32,7 @@ from drivers.errors import (
     Unconfirmed,
     UnexpectedReply,
 )
-from drivers.link import Link, PipelinedLink, R, V
+from drivers.link import Link, PipelinedLink, PromptLink, R, V
 from drivers.retry import Retry, RetryPolicy, decide
 from drivers.trace import for_no_request, request_id
 
@@ -69,6 +69,10 @@ class Bus(Generic[R, V]):
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._running: Sequence[Job[R, V]] = ()
+        self._prompt = False
+        """An answer was told, and nothing has left since."""
+        self._began = 0.0
+        """When those that are running began."""
         self._stopping = False
         self._down = False
         self._failed_opens = 0
@@ -92,6 +96,8 @@ class Bus(Generic[R, V]):
     def begin(self) -> asyncio.Task[None]:
         """`start`, for a caller that cannot wait."""
         self._link.on_lost = self._wake.set
+        if isinstance(self._link, PromptLink):
+            self._link.on_answer = self._answered
         self._task = asyncio.create_task(self._work(), name=f"line {self._settings.id}", context=for_no_request())
         self._task.add_done_callback(self._ended)
         return self._task
@@ -145,7 +151,9 @@ class Bus(Generic[R, V]):
         request out of the queue; once started it is finished all the same. Raises ValueError for a unit that is not
         attached.
         """
-        (job,) = self._jobs(unit, (request,), priority, deadline)
+        now = self._admit(unit, priority, deadline)
+        future: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        job: Job[R, V] = Job(unit, request, priority, deadline, now, future, request_id.get())
         timer = self._submit((job,), deadline)
         try:
             return await job.future
@@ -163,7 +171,11 @@ class Bus(Generic[R, V]):
         may be repeated behind another one. They leave in their order. Returns what became of each; raises NotSent where
         none was queued.
         """
-        jobs = self._jobs(unit, requests, priority, deadline, object())
+        now, batch = self._admit(unit, priority, deadline), object()
+        create, asker = asyncio.get_running_loop().create_future, request_id.get()
+        jobs: list[Job[R, V]] = [
+            Job(unit, request, priority, deadline, now, create(), asker, batch=batch) for request in requests
+        ]
         timer = self._submit(jobs, deadline)
         try:
             await asyncio.wait([job.future for job in jobs])
@@ -177,23 +189,14 @@ class Bus(Generic[R, V]):
                 timer.cancel()
         return [job.outcome() for job in jobs]
 
-    def _jobs(
-        self, unit: int, requests: Sequence[R], priority: Priority, deadline: float | None, batch: object | None = None
-    ) -> list[Job[R, V]]:
-        self._admit(unit, priority)
-        now = self._clock.monotonic()
-        if deadline is not None and now >= deadline:
-            raise DeadlinePassed("the deadline passed before the request was queued")
-        create, asker = asyncio.get_running_loop().create_future, request_id.get()
-        return [Job(unit, request, priority, deadline, now, create(), asker, batch=batch) for request in requests]
-
     def _submit(self, jobs: Sequence[Job[R, V]], deadline: float | None) -> asyncio.TimerHandle | None:
         """Queue jobs; returns the timer of their deadline."""
         self._queue.put(*jobs)
         self._wake.set()
         return None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._expire, jobs)
 
-    def _admit(self, unit: int, priority: Priority) -> None:
+    def _admit(self, unit: int, priority: Priority, deadline: float | None) -> float:
+        """The moment from which a request waits. Raises NotSent, ValueError."""
         if self._stopping or self._task is None or self._task.done():
             raise LineStopped("the line is not running")
         if self._down:
@@ -204,6 +207,10 @@ class Bus(Generic[R, V]):
             if priority is Priority.OPERATOR:
                 self.hasten(unit)
             raise self._units.refusal(unit)
+        now = self._clock.monotonic()
+        if deadline is not None and now >= deadline:
+            raise DeadlinePassed("the deadline passed before the request was queued")
+        return now
 
     def _expire(self, jobs: Sequence[Job[R, V]]) -> None:
         for job in jobs:
@@ -260,19 +267,32 @@ class Bus(Generic[R, V]):
                 if not self._link.connected:
                     await self._reopen()
                     continue
-                if not self._queue.ready and self._quarantine.due(self._clock.monotonic()) is None:
+                if not self._queue.ready and self._silent() is None:
                     await self._rest(self._quarantine.next_at())
+                    continue
+                if self._hasty():
+                    await asyncio.sleep(0)
                     continue
                 if self._link.stale and not await self._renew():
                     continue
                 if not await self._settled():
                     continue
-                if (silent := self._quarantine.due(self._clock.monotonic())) is not None:
+                if (silent := self._silent()) is not None:
                     await self._probe(silent, self._units[silent])
                 elif (job := self._queue.pop()) is not None:
-                    await (self._look_first(job) if self._unproved(job) else self._carry_out(job, self._companions(job)))
+                    await (self._look_first(job) if self._unproved(job) else self._carry_out(job))
         finally:
             await self._link.close()
+
+    def _hasty(self) -> bool:
+        """Whether what must not leave twice would leave in the turn of the loop that follows an answer: the end of the connection
+        may come right behind that."""
+        prompt, self._prompt = self._prompt, False
+        return prompt and (job := self._queue.peek()) is not None and not job.request.repeatable
+
+    def _silent(self) -> int | None:
+        """The unit to probe now."""
+        return self._quarantine.due(self._clock.monotonic()) if self._quarantine else None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """However the worker ended, no caller may wait for it forever."""
@@ -393,26 +413,45 @@ class Bus(Generic[R, V]):
             return []
         return self._queue.companions(job, self._units.together(job.unit, self._clock.monotonic()) - 1)
 
-    async def _carry_out(self, job: Job[R, V], companions: Sequence[Job[R, V]] = ()) -> None:
+    async def _carry_out(self, job: Job[R, V]) -> None:
         if job.error is not None and self._units.overtaken(job):
             # A busy panel has refused nothing for good, so this is no rejection: the caller reads back.
             busy = isinstance(job.error, PanelBusy)
             job.fail(UnexpectedReply("the panel was busy, and a newer write went to it meanwhile") if busy else job.error)
             return
-        now = self._clock.monotonic()
-        self._running = jobs = (job, *companions)
+        jobs = (job,) if job.batch is None else (job, *self._companions(job))
+        self._began = self._clock.monotonic()
+        self._running = jobs
         for each in jobs:
-            self._leave(each, now)
+            self._leave(each, self._began)
         request_id.set(job.request_id)
-        answers = await (self._together(jobs) if companions else self._alone(job))
-        self._running = ()
-        self._account(job.unit, job.request, now, [answer if isinstance(answer, DriverError) else None for answer in answers])
-        for each, answer in zip(jobs, answers, strict=True):
-            each.running = False
+        if len(jobs) > 1:
+            self._over(await self._together(jobs))
+            return
+        try:
+            values = await self._link.exchange(job.unit, job.request, self._units.timing(job.unit))
+        except DriverError as error:
+            self._over((error,))
+        else:
+            self._answered(values)
+
+    def _answered(self, values: V) -> None:
+        """Tell the caller of a single request, in the turn of the loop in which its answer came where the link is prompt: what it
+        asks next leaves in the following turn."""
+        if len(self._running) == 1:
+            self._prompt = True
+            self._over((values,))
+
+    def _over(self, answers: Sequence[V | DriverError]) -> None:
+        jobs, self._running = self._running, ()
+        errors = [answer if isinstance(answer, DriverError) else None for answer in answers]
+        self._account(jobs[0].unit, jobs[0].request, self._began, errors)
+        for job, answer in zip(jobs, answers, strict=True):
+            job.running = False
             if isinstance(answer, DriverError):
-                self._after_failure(each, answer)
+                self._after_failure(job, answer)
             else:
-                each.succeed(answer)
+                job.succeed(answer)
 
     def _leave(self, job: Job[R, V], now: float) -> None:
         self._units.take_turn(job)
@@ -422,12 +461,6 @@ class Bus(Generic[R, V]):
             self._traffic.queued(job.unit, now - job.queued_at)
         else:
             self._traffic.retried(job.unit)
-
-    async def _alone(self, job: Job[R, V]) -> Sequence[V | DriverError]:
-        try:
-            return (await self._link.exchange(job.unit, job.request, self._units.timing(job.unit)),)
-        except DriverError as error:
-            return (error,)
 
     async def _together(self, jobs: Sequence[Job[R, V]]) -> Sequence[V | DriverError]:
         assert self._pipelined is not None
@@ -493,7 +526,7 @@ class Bus(Generic[R, V]):
             return
         for error in left:
             self._traffic.exchanged(number, now, (now - started) / len(left), error)
-        error = min(left, key=_silence)
+        error = left[0] if len(left) == 1 else min(left, key=_silence)
         if isinstance(error, ConnectionLost):
             self._cuts += 1
             self._cut_off.add(number)

@@ -1,9 +1,9 @@
-"""Panels on pseudo-terminals in a process of their own, for benchmarks on the wall clock.
+"""Panels on pseudo-terminals, or one on a socket, in a process of their own, for benchmarks.
 
     python -m tests.benchmarks.pty_panels COUNT DELAY_S
 
-Prints the paths, then answers every read of registers with zeros and every write with its echo, each DELAY_S after the
-request. Ends when its standard input does.
+COUNT 0: one on a socket, by Modbus TCP and without delay. Prints the paths, or the port, then answers every read of registers
+with zeros and every write with its echo, each DELAY_S after the request. Ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -46,7 +46,26 @@ def _reply(request: bytes) -> bytes:
     return body + crc(body)
 
 
+class _SocketPanel(asyncio.Protocol):
+    def __init__(self) -> None:
+        self._replies: dict[bytes, bytes] = {}
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        body = data[6:]
+        reply = self._replies.get(body)
+        if reply is None:
+            reply = self._replies[body] = _reply(body)[:-2]
+        self._transport.write(data[:4] + len(reply).to_bytes(2, "big") + reply)
+
+
 async def _serve(count: int, delay_s: float) -> None:
+    if not count:
+        server = await asyncio.get_running_loop().create_server(_SocketPanel, "127.0.0.1", 0)
+        print(server.sockets[0].getsockname()[1], flush=True)
     for _ in range(count):
         master, slave = os.openpty()
         tty.setraw(slave)
@@ -60,12 +79,12 @@ async def _serve(count: int, delay_s: float) -> None:
 
 @contextmanager
 def pty_panels(count: int, delay_s: float) -> Iterator[list[str]]:
-    """The paths of `count` pseudo-terminals that are answered by another process."""
+    """The paths of `count` pseudo-terminals that are answered by another process; `count` 0: the port of a socket."""
     command = [sys.executable, "-m", "tests.benchmarks.pty_panels", str(count), str(delay_s)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as panels:
         assert panels.stdout is not None
         assert panels.stdin is not None
-        yield [panels.stdout.readline().strip() for _ in range(count)]
+        yield [panels.stdout.readline().strip() for _ in range(count or 1)]
         panels.stdin.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pymodbus.pdu import ModbusPDU
@@ -76,6 +76,8 @@ class Request:
     count: int
     values: tuple[int, ...] = ()
     repeatable: bool = True
+    _encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    """The PDU, from when it was first asked for."""
 
     def __post_init__(self) -> None:
         if self.function not in FUNCTIONS:
@@ -95,7 +97,10 @@ class Request:
 
     def pdu(self) -> bytes:
         """The PDU: function code and data, as every kind of line carries them."""
-        return _pdu(self)
+        if self._encoded is None:
+            object.__setattr__(self, "_encoded", _pdu(self))
+        assert self._encoded is not None
+        return self._encoded
 
     def message(self, unit: int) -> ModbusPDU:
         """The request as an instance of pymodbus' PDU class."""
@@ -117,7 +122,7 @@ class Request:
 
 @lru_cache(maxsize=1024)
 def _pdu(request: Request) -> bytes:
-    """Cached: a frame is planned, sent and compared with its echo, and panels with the same content get the same frames."""
+    """Cached: panels with the same content get the same frames."""
     return bytes((request.function,)) + request.message(0).encode()
 
 

@@ -61,6 +61,7 @@ class RtuLink:
         self._far_end = far_end
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
+        self.on_answer: Callable[[tuple[int, ...]], None] = _ignored
         self.sent = False
         self.openings = 0
         self._connect = connect
@@ -255,6 +256,8 @@ class RtuLink:
         outlet.close()
 
     def _finish(self, exchange: Exchange) -> None:
+        if self._exchange is not exchange:
+            return
         self._exchange = None
         if exchange.timer is not None:
             exchange.timer.cancel()
@@ -267,6 +270,16 @@ class RtuLink:
             self.tally.late_dropped.update(exchange.foreign)
         if glitches := exchange.framer.skipped + exchange.framer.waiting:
             self.tally.glitch_bytes[exchange.unit] += glitches
+
+    def _tell(self, exchange: Exchange) -> None:
+        """End an exchange whose answer came. The line goes first and chooses among those that wait, before its caller can ask the
+        same unit again: a frame that comes twice must not meet the same question twice.
+        """
+        if exchange.values is None or exchange.done.done():
+            return
+        self._finish(exchange)
+        exchange.done.set_result(exchange.values)
+        self.on_answer(exchange.values)
 
     def _learn_habits(self, exchange: Exchange) -> None:
         if self._far_end is None:
@@ -344,6 +357,7 @@ class RtuLink:
         if not data:
             return
         exchange.hear(data)
+        self._tell(exchange)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("bytes received", extra={**self._facts, "bytes": data.hex()})
 
@@ -385,6 +399,7 @@ class RtuLink:
             self._call_at(exchange.deadline, self._expire, exchange)
             return
         exchange.conclude()
+        self._tell(exchange)
         exchange.fail(exchange.failure())
 
     def _lost(self, receiver: Receiver) -> None:
@@ -396,6 +411,10 @@ class RtuLink:
             sent = self._exchange.sent
             self._exchange.fail(ConnectionLost("the line went away") if sent else BusUnavailable("the line went away"))
         self.on_lost()
+
+
+def _ignored(values: tuple[int, ...]) -> None:
+    return
 
 
 def _nothing() -> None:

@@ -31,6 +31,8 @@ class Exchange:
         self.timer: asyncio.TimerHandle | None = None
         self.received = 0
         self.odd: UnexpectedReply | None = None
+        self.values: tuple[int, ...] | None = None
+        """What the answer carries, from when it came; its link then ends the exchange."""
         self.answered = False
         """Whether the unit itself answered, refusals included."""
         self.foreign: list[int] = []
@@ -52,7 +54,7 @@ class Exchange:
     def take(self, frames: list[Frame]) -> None:
         """Judge the frames that arrived: the first one that answers ends the exchange, all others are dropped."""
         for frame in frames:
-            if self.done.done() or frame.unit != self.unit:
+            if self.values is not None or self.done.done() or frame.unit != self.unit:
                 self.foreign.append(frame.unit)
             else:
                 self._judge(frame)
@@ -60,13 +62,15 @@ class Exchange:
     def _judge(self, frame: Frame) -> None:
         try:
             self.answered = True
-            self.done.set_result(decode_reply(self.request, self.frame[1:-2], frame.pdu))
+            values = decode_reply(self.request, self.frame[1:-2], frame.pdu)
         except UnexpectedReply as odd:
             self.answered = False
             self.odd = odd
             self.foreign.append(frame.unit)
         except DriverError as error:
             self.done.set_exception(error)
+        else:
+            self.values = values
 
     def fail(self, error: DriverError, cause: OSError | None = None) -> None:
         if not self.done.done():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from secrets import randbelow
 
@@ -39,6 +40,11 @@ _MOST_MISSED = 3
 _MISSED_FOR_S = 10.0
 """After this many missed replies in a row, or this long without one, the connection is reopened."""
 
+_SAME_MOMENT_S = 0.00005
+
+_SPOILING = (CorruptReply, UnexpectedReply, ConnectionLost)
+"""After these the connection is suspect."""
+
 Answer = tuple[int, ...] | DriverError
 """What a reply carries, or why there is none."""
 
@@ -46,7 +52,7 @@ Answer = tuple[int, ...] | DriverError
 class Flight:
     """Requests of one unit that are under way together, and what has come back since."""
 
-    __slots__ = ("answers", "done", "heard_at", "pending", "requests", "sent_at", "timeout_s", "unit")
+    __slots__ = ("answers", "done", "failed", "heard_at", "pending", "requests", "sent_at", "timeout_s", "unit")
 
     def __init__(self, unit: int, requests: Sequence[Request], timeout_s: float, now: float) -> None:
         self.unit = unit
@@ -55,22 +61,22 @@ class Flight:
         self.sent_at = self.heard_at = now
         self.pending: dict[int, int] = {}
         """The transactions without an answer yet, with the places of their requests."""
+        self.failed = False
+        """Whether any answer is an error."""
         self.answers: dict[int, Answer] = {}
         """The answers that have come, with the places of their requests."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def answer(self, transaction: int, answer: Answer) -> None:
-        self.answers[self.pending.pop(transaction)] = answer
-        if not self.pending and not self.done.done():
-            self.done.set_result(None)
-
     def fail(self, failure: Callable[[], DriverError]) -> None:
         """Give an error of its own to every request that has no answer."""
-        for transaction in tuple(self.pending):
-            self.answer(transaction, failure())
+        self.failed = True
+        for place in self.pending.values():
+            self.answers[place] = failure()
+        self.pending.clear()
 
     def distrust(self) -> None:
         """Believe no answer."""
+        self.failed = True
         for place, answer in self.answers.items():
             if not isinstance(answer, Unconfirmed):
                 self.answers[place] = CorruptReply("an answer that may end in the bytes of another one")
@@ -87,6 +93,7 @@ class TcpLink:
         """`delay_s`: between a connection and its first request; None: learned."""
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
+        self.on_answer: Callable[[tuple[int, ...]], None] = _ignored
         self.sent = False
         self.openings = 0
         self._connect = connection_to(host, port)
@@ -100,11 +107,15 @@ class TcpLink:
         self._reachable = False
         self._flight: Flight | None = None
         self._timer: asyncio.TimerHandle | None = None
+        """Goes on over exchanges: one that is answered in time needs none of its own."""
         self._framer = MbapFramer()
         self._foreign = 0
         """The number of whole frames on this connection that answered no request."""
         self._given_up: dict[int, int] = {}
         """The transactions of this connection that were not answered in time, with their units. A late reply is not odd."""
+        self._good_until = 0.0
+        """The end of the moment, on the process's own clock, in which the kernel was asked whether the far end closed: a line
+        asks that before it chooses the request that leaves."""
         self._missed = 0
         """How many times in a row a reply was missed on this connection."""
         self._missed_since = 0.0
@@ -121,7 +132,9 @@ class TcpLink:
 
     @property
     def stale(self) -> bool:
-        return self._gone() or self._suspect() or self._far_end.spent or self._overdue()
+        stale = self._gone() or self._suspect() or self._far_end.spent or self._overdue()
+        self._good_until = 0.0 if stale else time.monotonic() + _SAME_MOMENT_S
+        return stale
 
     def _gone(self) -> bool:
         return self._receiver is None or self._receiver.lost or self._outlet is None or self._outlet.gone()
@@ -161,6 +174,9 @@ class TcpLink:
     async def close(self) -> None:
         self._drop()
         self._reachable = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         await asyncio.sleep(0)
 
     def frame(self, unit: int, request: Request) -> bytes:
@@ -188,16 +204,14 @@ class TcpLink:
         of each request by itself.
         """
         self.sent = False
-        if self.stale:
+        if time.monotonic() >= self._good_until and self.stale:
             await self.open()
-        if any(self.doubts(unit, request) for request in requests):
+        if unit == 0 and any(self.doubts(unit, request) for request in requests):
             raise NotSent("no read as unit 0 was answered: a write to it may be a broadcast")
         flight = self._flight = Flight(unit, requests, timing.timeout_s, self._clock.monotonic())
         try:
             self._depart(flight)
             await flight.done
-            if self._slid(flight):
-                flight.distrust()
             return [flight.answers[place] for place in range(len(requests))]
         except asyncio.CancelledError:
             self._drop()
@@ -208,13 +222,14 @@ class TcpLink:
     def _depart(self, flight: Flight) -> None:
         assert self._outlet is not None
         self.sent = True
-        self._timer = asyncio.get_running_loop().call_at(flight.sent_at + flight.timeout_s, self._expire, flight)
+        self._watch(flight.sent_at + flight.timeout_s)
+        first = self._last_id
         for place in range(len(flight.requests)):
             self._last_id = self._last_id % _IDS + 1
             self._given_up.pop(self._last_id, None)
             flight.pending[self._last_id] = place
-        for transaction, place in tuple(flight.pending.items()):
-            pdu = flight.requests[place].pdu()
+        for place, request in enumerate(flight.requests):
+            transaction, pdu = (first + place) % _IDS + 1, request.pdu()
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("request sent", extra={**self._facts, "unit": flight.unit, "pdu": pdu.hex()})
             self._outlet.write(mbap.build(transaction, flight.unit, pdu))
@@ -223,20 +238,21 @@ class TcpLink:
         """Whether an answer that was cut short may end in the bytes of another reply, and look whole: that one is missing then,
         or what is left of it makes no sense."""
         if len(flight.requests) > 1:
-            return self._suspect() or flight.any(Unconfirmed)
+            return self._suspect() or (flight.failed and flight.any(Unconfirmed))
         return bool(self._given_up) and bool(self._framer.garbage or self._framer.waiting)
 
     def _arrive(self, flight: Flight) -> None:
-        """After a flight; a connection on which anything odd came is not used again."""
+        """End a flight; a connection on which anything odd came is not used again."""
+        if self._flight is not flight:
+            return
         self._flight = None
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._suspect() or self._missed >= _MOST_MISSED or flight.any(CorruptReply, UnexpectedReply, ConnectionLost):
+        if self._missed >= _MOST_MISSED or self._suspect() or (flight.failed and flight.any(*_SPOILING)):
             self.tally.glitch_bytes[flight.unit] += self._framer.garbage + self._framer.waiting
             self._drop()
 
     def _drop(self) -> None:
         """Close the connection; nothing that still comes on it is heard."""
+        self._good_until = 0.0
         receiver, outlet = self._receiver, self._outlet
         self._receiver = self._outlet = None
         if receiver is None or outlet is None:
@@ -258,7 +274,9 @@ class TcpLink:
     def _arrived(self, data: bytes) -> None:
         for frame in self._framer.feed(data):
             self._take(frame)
-        if self._flight is None and self._suspect():
+        if self._flight is not None:
+            self._land(self._flight)
+        elif self._suspect():
             # Nothing more is read from a far end that sends unasked: its bytes would fill the memory.
             self.tally.glitch_bytes[0] += self._framer.garbage + self._framer.waiting
             self._drop()
@@ -276,23 +294,46 @@ class TcpLink:
 
     def _judge(self, flight: Flight, frame: Frame) -> None:
         request = flight.requests[flight.pending[frame.transaction]]
-        flight.heard_at = self._clock.monotonic()
+        if len(flight.pending) > 1:
+            flight.heard_at = self._clock.monotonic()
         self._far_end.answered(flight.unit, flight.sent_at)
         self._missed = 0
         try:
             answer: Answer = decode_reply(request, request.pdu(), frame.pdu)
             self._zero_answered |= flight.unit == 0
         except DriverError as error:
-            answer = error
-        flight.answer(frame.transaction, answer)
+            answer, flight.failed = error, True
+        flight.answers[flight.pending.pop(frame.transaction)] = answer
 
-    def _expire(self, flight: Flight) -> None:
+    def _land(self, flight: Flight) -> None:
+        """End a flight whose requests all have their answers."""
+        if flight.pending or flight.done.done():
+            return
+        if self._slid(flight):
+            flight.distrust()
+        self._arrive(flight)
+        answer = flight.answers[0]
+        if len(flight.answers) == 1 and not isinstance(answer, DriverError):
+            self.on_answer(answer)
+        flight.done.set_result(None)
+
+    def _watch(self, due: float) -> None:
+        if self._timer is None or self._timer.when() > due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_at(due, self._expire)
+
+    def _expire(self) -> None:
+        self._timer, flight = None, self._flight
+        if flight is None or not flight.pending:
+            return
         with self._defects:
             due = flight.heard_at + flight.timeout_s
             if due > self._clock.monotonic():
-                self._timer = asyncio.get_running_loop().call_at(due, self._expire, flight)
-            elif flight.pending:
+                self._watch(due)
+            else:
                 self._miss(flight)
+                self._land(flight)
 
     def _miss(self, flight: Flight) -> None:
         """Tell why there is no answer, judged by what did arrive. If a reply still comes, its transaction id tells."""
@@ -313,6 +354,11 @@ class TcpLink:
         self._far_end.closed(self._clock.monotonic())
         if self._flight is not None:
             self._flight.fail(lambda: ConnectionLost("the connection was cut"))
+            self._land(self._flight)
+
+
+def _ignored(values: tuple[int, ...]) -> None:
+    return
 
 
 def _nothing() -> None:
