@@ -1,4 +1,4 @@
-"""Rules on the wall clock: which days a window starts on. python-dateutil expands them.
+"""Rules on the wall clock: which days a window starts on. python-dateutil expands those that go by months.
 
 Added here are only: finding out that a rule's date never comes, or that its windows leave no gap, without walking; and moving
 DTSTART forward by whole intervals, so that asking about today does not walk from 1970.
@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from itertools import chain, pairwise, product
+from itertools import chain, dropwhile, pairwise, product, takewhile
 from math import gcd
 from typing import Any
 
-from dateutil.rrule import DAILY, MO, MONTHLY, WEEKLY, rrule
+from dateutil.rrule import MO, MONTHLY, rrule
 from dateutil.rrule import weekday as nth_weekday
 
 from gateway.schedules.local_time import DAY_S, LAST_DAY, date_of, day_of
@@ -25,6 +25,8 @@ from gateway.schedules.time_profile import DayType, Frequency, NthDay
 _CYCLE_MONTHS = 4800
 _CYCLE_DAYS = 146_097
 
+_FIRST_WEEKDAY = 3
+"""The weekday of 1970-01-01, a Thursday; 0 is Monday."""
 _NAMED_DAYS = (DayType.MON, DayType.TUE, DayType.WED, DayType.THU, DayType.FRI, DayType.SAT, DayType.SUN)
 _SETS = {DayType.WEEK_DAY: (0, 1, 2, 3, 4), DayType.DAY_OFF: (5, 6), DayType.DAY: (0, 1, 2, 3, 4, 5, 6)}
 
@@ -84,7 +86,7 @@ def start_days(rule: LocalRule, first: int) -> Iterator[int]:
         case None:
             return iter((rule.first_day,) if low == rule.first_day else ())
         case Frequency.DAY:
-            return _expand(_up(low, rule.first_day, rule.interval), high, freq=DAILY, interval=rule.interval)
+            return iter(range(_up(low, rule.first_day, rule.interval), high + 1, rule.interval))
         case Frequency.WEEK:
             return _expand_weeks(rule, low, high)
         case Frequency.MONTH | Frequency.YEAR:
@@ -97,22 +99,17 @@ def _up(value: int, origin: int, step: int) -> int:
     return value + (origin - value) % step
 
 
-def _expand(start: int, last: int, **parts: Any) -> Iterator[int]:
-    if start > last:
-        return iter(())
-    days = rrule(dtstart=date_of(start), until=date_of(last), wkst=MO, **parts)
-    return map(day_of, days)
-
-
 def _expand_weeks(rule: LocalRule, low: int, high: int) -> Iterator[int]:
     if not rule.weekdays:
         return iter(())
-    monday = _up(_monday(low), _monday(rule.first_day), 7 * rule.interval)
-    return _expand(max(low, monday), high, freq=WEEKLY, interval=rule.interval, byweekday=sorted(rule.weekdays))
+    weekdays = sorted(rule.weekdays)
+    first = _up(_monday(low), _monday(rule.first_day), 7 * rule.interval)
+    days = (monday + weekday for monday in range(first, high + 1, 7 * rule.interval) for weekday in weekdays)
+    return takewhile(lambda day: day <= high, dropwhile(lambda day: day < low, days))
 
 
 def _monday(day: int) -> int:
-    return day - date_of(day).weekday()
+    return day - (day + _FIRST_WEEKDAY) % 7
 
 
 def _months(rule: LocalRule) -> tuple[_Months, ...]:
@@ -135,7 +132,8 @@ def _expand_months(rule: LocalRule, months: _Months, low: int, high: int) -> Ite
     month = _up(_month_of(date_of(low)), months.first, months.step)
     if month > _month_of(date_of(high)):
         return iter(())
-    return _expand(max(low, _first_of(month)), high, freq=MONTHLY, interval=months.step, **_month_parts(rule))
+    start = date_of(max(low, _first_of(month)))
+    return map(day_of, rrule(MONTHLY, start, until=date_of(high), interval=months.step, wkst=MO, **_month_parts(rule)))
 
 
 def _month_parts(rule: LocalRule) -> dict[str, Any]:

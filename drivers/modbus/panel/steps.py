@@ -56,6 +56,8 @@ class Check:
     mask: int = 0xFFFF
 
     def holds(self, values: tuple[int, ...]) -> bool:
+        if values == self.expected:
+            return True
         return len(values) == len(self.expected) and all(
             want is None or want == got & self.mask for want, got in zip(self.expected, values, strict=True)
         )

@@ -35,11 +35,6 @@ def chunks(first: int, last: int, limit: int) -> Iterator[tuple[int, int]]:
         yield start, min(limit, last + 1 - start)
 
 
-def changed(target: Mapping[int, int], known: Mapping[int, int]) -> dict[int, int]:
-    """The words of `target` that `known` lacks or has with another value."""
-    return {address: word for address, word in target.items() if known.get(address) != word}
-
-
 def write_runs(words: Mapping[int, int], table: Mapping[int, int], addressing: Addressing, gap: int) -> list[Request]:
     """Frames that write `words`. Words between two runs that are not more than `gap` come from `table` and are written again."""
     written = {**table, **words}

@@ -10,7 +10,6 @@ from gateway.schedules.local_time import changes_between, date_of
 from gateway.store.contract import ClockGiven
 
 _SECONDS_A_DAY = 86_400
-_SEARCH_STEP_S = 7 * _SECONDS_A_DAY
 _SEARCH_S = 800 * _SECONDS_A_DAY
 _STEP_REACH_S = 400 * _SECONDS_A_DAY
 
@@ -24,22 +23,8 @@ def offset_s(zone: ZoneInfo, instant: float) -> int:
 
 def next_change(zone: ZoneInfo, after: float) -> int | None:
     """The first instant > `after` at which the zone's offset changes; None: none within two years."""
-    low = int(after)
-    before = offset_s(zone, low)
-    end = low + _SEARCH_S
-    while low < end:
-        high = low + _SEARCH_STEP_S
-        if offset_s(zone, high) != before:
-            return _bisect(zone, low, high, before)
-        low = high
-    return None
-
-
-def _bisect(zone: ZoneInfo, low: int, high: int, before: int) -> int:
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if offset_s(zone, middle) == before else (low, middle)
-    return high
+    first = int(after) + 1
+    return next((change.instant for change in changes_between(zone, first, first + _SEARCH_S)), None)
 
 
 def setting(zone: ZoneInfo, instant: float) -> ClockSetting:

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -22,8 +23,8 @@ from drivers.modbus.panel.layouts.layout import NoValues, Read, read_words
 from drivers.modbus.panel.layouts.open_access_identifiers import IDENTIFIER_WORDS, TYPE, decode_identifier, identifier_words
 from drivers.modbus.panel.named import named_checks, named_reads, register_read
 from drivers.modbus.panel.steps import Check, StepKind, Transaction, WriteStep
-from drivers.modbus.panel.words import changed, checks, chunks, spans, write_runs
-from drivers.modbus.wire.requests import read_holding_registers, write_register, write_registers
+from drivers.modbus.panel.words import checks, chunks, spans, write_runs, write_words
+from drivers.modbus.wire.requests import Request, read_holding_registers, write_register, write_registers
 
 SLOT_WORDS = 64
 CHECK_AT = 63
@@ -131,6 +132,12 @@ class Area:
 
     def addressed(self, image: PanelImage, number: int) -> dict[int, int]:
         return dict(enumerate(self.words_of(image, number), self.first(number)))
+
+    def runs(self, image: PanelImage, numbers: Sequence[int], most: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """All words of these slots, those of neighbours together, in pieces of at most `most`: (address, words)."""
+        for first, last in spans(number for number in numbers if self.words_of(image, number)):
+            words = tuple(chain.from_iterable(self.words_of(image, number) for number in range(first, last + 1)))
+            yield from ((self.first(first) + at, words[at : at + most]) for at in range(0, len(words), most))
 
     def first(self, number: int) -> int:
         return self.base + self.width * number
@@ -258,9 +265,10 @@ class OpenAccessLayout(NoValues):
     def _checks(self, area: Area, target: PanelImage, gone: Sequence[int], differing: Sequence[int]) -> Iterator[Check]:
         """The state words of what is gone, then what is new or changed, whole."""
         states: dict[int, int | None] = {area.first(number): 0 for number in gone}
-        whole: dict[int, int | None] = {at: word for number in differing for at, word in area.addressed(target, number).items()}
-        yield from checks(states, self._model.addressing, area.state_gap)
-        yield from checks(whole, self._model.addressing)
+        addressing = self._model.addressing
+        yield from checks(states, addressing, area.state_gap)
+        for start, words in area.runs(target, differing, addressing.max_read_words):
+            yield Check(read_holding_registers(start - addressing.base, len(words)), words)
 
     def _erase(self, area: Area, register: int, number: int) -> WriteStep:
         base = self._model.addressing.base
@@ -273,11 +281,8 @@ class OpenAccessLayout(NoValues):
         rules, addressing = self._model.write, self._model.addressing
         steps = [WriteStep(StepKind.STAGE, request, request.count) for request in write_runs(freed, freed, addressing, 0)]
         for area in self._areas:
-            numbers, before = differing[area.base], area.slots(known)
-            table = {at: word for number in numbers for at, word in area.addressed(target, number).items()}
-            held = {at: word for number in numbers if number in before for at, word in area.addressed(known, number).items()}
-            runs = write_runs(changed(table, held), table, addressing, rules.merge_gap)
-            steps += [WriteStep(StepKind.STAGE, request, request.count) for request in runs]
+            requests = self._writes(area, target, known, differing[area.base])
+            steps += [WriteStep(StepKind.STAGE, request, request.count) for request in requests]
         if not steps:
             return ()
         if rules.begin is not None:
@@ -288,6 +293,19 @@ class OpenAccessLayout(NoValues):
             request = write_registers(rules.commit.address - addressing.base, values, rules.commit.repeatable)
             steps.append(WriteStep(StepKind.COMMIT, request, storage=rules.commit.storage))
         return tuple(steps)
+
+    def _writes(self, area: Area, target: PanelImage, known: PanelImage, numbers: Sequence[int]) -> list[Request]:
+        addressing, before = self._model.addressing, area.slots(known)
+        if not any(number in before for number in numbers):
+            return [write_words(*run, addressing) for run in area.runs(target, numbers, addressing.max_write_words)]
+        table: dict[int, int] = {}
+        words: dict[int, int] = {}
+        for number in numbers:
+            first, wanted = area.first(number), area.words_of(target, number)
+            held = area.words_of(known, number) if number in before else ()
+            table.update(enumerate(wanted, first))
+            words.update((first + at, word) for at, word in enumerate(wanted) if at >= len(held) or held[at] != word)
+        return write_runs(words, table, addressing, self._model.write.merge_gap)
 
     def quick_checks(self, image: PanelImage, commits: int | None = None) -> tuple[Check, ...]:
         """The numbers of used slots, then the check word of each schedule slot of the image: one read for 125 slots.
