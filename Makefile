@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 WORKERS ?= 2
 PARALLEL := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: lab test long lint unit one slowest coverage hostile fuzz polls boards bench mutants soak soak-site deb deb-trial clean
+.PHONY: lab test long lint unit one slowest coverage hostile fuzz polls boards bench bench-counts mutants soak soak-site deb deb-trial clean
 
 lab: .venv/run.stamp
 	$(BIN)/panel-gateway lab $(ARGS)
@@ -59,6 +59,10 @@ boards: .venv/test.stamp
 
 bench: .venv/test.stamp
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# A minute: frames, bytes and commits beside the committed ones, and it fails where one grew; ARGS=--write commits the new ones.
+bench-counts: .venv/test.stamp
+	$(BIN)/python -m tests.benchmarks.counts $(ARGS)
 
 mutants: .venv/test.stamp
 	$(BIN)/python -m tests.mutants $(ARGS)

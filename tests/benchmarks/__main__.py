@@ -20,6 +20,8 @@ MODULES = (
     "line_use",
     "one_item",
     "fan_out",
+    "wide",
+    "clients",
     "many_panels",
     "people",
     "doors",

@@ -56,6 +56,21 @@ async def replay(clients: Mapping[str, AsyncModbusTcpClient], frames: Mapping[st
     return perf_counter() - began
 
 
+# ---- a peer on the same work ----
+
+_SLOT_AT, _COMMIT_AT, _COMMIT = 0x1000, 0x0200, (0xC0DE, 1)
+
+
+async def peer(client: AsyncModbusTcpClient, words: Sequence[int]) -> float:
+    """Seconds that a script takes that knows a panel's map and nothing else: slot 0 written whole, committed, read back."""
+    began = perf_counter()
+    assert not (await client.write_registers(_SLOT_AT, list(words), device_id=1)).isError()
+    assert not (await client.write_registers(_COMMIT_AT, list(_COMMIT), device_id=1)).isError()
+    held = await client.read_holding_registers(_SLOT_AT, count=len(words), device_id=1)
+    assert tuple(held.registers) == tuple(words)
+    return perf_counter() - began
+
+
 # ---- one durable commit ----
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from config.loader import load_settings
 from tests.benchmarks.__main__ import MODULES, entry
+from tests.benchmarks.counts import Counts, compared, counts_of
 from tests.benchmarks.kill9 import Desired
 from tests.benchmarks.rows import Row, table
 from tests.benchmarks.workload import SiteText, item, link_id
@@ -70,3 +71,17 @@ def test_the_ledger_of_kills_finds_what_must_not_be() -> None:
     assert cut.lies == []
     assert (cut.asked[link].answered, cut.asked[link].settled) == (900, frozenset())
     assert item(1, 80)["link_id"] == link
+
+
+def test_a_count_that_grew_is_named_and_a_smaller_one_is_none_of_it() -> None:
+    before = {"a": Counts(5, 100, 1), "b": Counts(5, 100, 1)}
+    assert compared({"a": Counts(4, 100, 1), "b": Counts(5, 100, 1)}, before) == []
+    assert compared({"a": Counts(6, 90, 2), "c": Counts(1, 1, 0)}, before) == [
+        "a: more frames and commits",
+        "c: nothing is committed (--write)",
+    ]
+
+
+def test_reading_a_log_of_events_is_not_counted_for_a_request() -> None:
+    pdus = map(bytes.fromhex, ("04 0012 0006", "06 100E 0438", "10 0200 0002 04 C0DE 0001", "03 7000 0078"))
+    assert counts_of({"p0": [(0.0, pdu) for pdu in pdus]}) == Counts(2, 5 + 10, 1)
