@@ -96,9 +96,9 @@ def _last_start(rule: LocalRule, first: int, last_day: int) -> int:
 def _chain_start(rule: LocalRule, first: int) -> int:
     """The day on which the unbroken row of windows (perhaps of one) begins whose last start is the first from `first` on."""
     reach = rule.length // DAY_S
-    target = next(start_days(rule, first), None)
+    target = next(start_days(rule, first), None) if reach else None
     span = reach + 1
-    while reach and target is not None:
+    while target is not None:
         low = target - span
         days = list(takewhile(lambda day: day <= target, start_days(rule, low)))
         breaks = [after for before, after in pairwise(days) if after - before > reach]

@@ -77,6 +77,7 @@ class PanelUnit:
         self.clock = clock
         self.availability = wire.availability(unit)
         """The unit's availability; the feed goes on after the unit was removed from the line."""
+        self._named: dict[tuple[str, ...], list[tuple[Area, int, Request]]] = {}
         self.written: Counter[str] = Counter()
         """Writes that left for storage that wears out, by cell."""
 
@@ -134,10 +135,16 @@ class PanelUnit:
             self.written.update(worn)
         return values
 
+    def _reads_of(self, names: tuple[str, ...]) -> list[tuple[Area, int, Request]]:
+        """The few sets of names that a driver asks for are worked out once."""
+        if names not in self._named:
+            self._named[names] = named_reads(self.model, names)
+        return self._named[names]
+
     async def facts(self, names: Iterable[str], call: Call) -> Facts:
         """Read named registers in as few frames as it takes. Raises DriverError."""
         words: dict[tuple[Area, int], int] = {}
-        plan = named_reads(self.model, names)
+        plan = self._reads_of(tuple(names))
         answers = await self.exchange_all([request for _, _, request in plan], call)
         for (area, start, _), values in zip(plan, answers, strict=True):
             words |= {(area, start + index): value for index, value in enumerate(values)}
