@@ -11,7 +11,7 @@ import pytest
 
 from config.settings import SimulatorSettings
 from drivers.contract import Acknowledgement, ClockSetting, Outcome, PanelDriver, PanelImage, Period, Priority, Slot
-from drivers.modbus.panel.layouts.open_access import slot_words
+from drivers.modbus.panel.layouts.open_access_schedules import slot_words
 from drivers.modbus.wire.requests import Request
 from simulators.open_access_panel import OpenAccessPanel
 from tests.support.panel_wire import PanelWire, panel_on_wire

@@ -21,7 +21,7 @@ from drivers.contract import (
     Reason,
     Slot,
 )
-from drivers.modbus.panel.layouts.open_access import slot_words
+from drivers.modbus.panel.layouts.open_access_schedules import slot_words
 from drivers.modbus.panel.steps import Transaction
 from drivers.modbus.wire.requests import Request
 from simulators.domat_fc013 import DomatFc013

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from config.panel_model import load_models
 from drivers.contract import PanelImage, Period, Slot
 from drivers.modbus.panel.layouts import build_layout
-from drivers.modbus.panel.layouts.open_access import OpenAccessLayout, decode_slot, slot_words
+from drivers.modbus.panel.layouts.open_access import OpenAccessLayout
+from drivers.modbus.panel.layouts.open_access_schedules import decode_slot, slot_words
 from drivers.modbus.panel.output_driver import capabilities_of
 from drivers.modbus.panel.steps import StepKind
 

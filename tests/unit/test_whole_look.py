@@ -11,7 +11,7 @@ import pytest
 from config.panel_model import load_models
 from config.settings import BindingSettings, LineSettings, ModbusRtuTcpLine, ModbusTcpLine, PanelSettings, SimulatorSettings
 from drivers.contract import Period, Slot
-from drivers.modbus.panel.layouts.open_access import slot_words
+from drivers.modbus.panel.layouts.open_access_schedules import slot_words
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.events import Drifted, Event
