@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from drivers.contract import DOOR, IDENTIFIER, PROFILE_SET, TIME_PROFILE, Allocation, split_key
@@ -240,19 +241,29 @@ class SqliteStore:
         else:
             await self._execute("INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)", (key, value), at)
 
-    async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float) -> None:
+    async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float, mark: ObservedPanel | None = None) -> None:
+        marks = {} if mark is None else {panel: mark}
         if value is None:
-            await self._execute("DELETE FROM panel_fact WHERE panel = ? AND key = ?", (panel, key), at)
+            await self._execute("DELETE FROM panel_fact WHERE panel = ? AND key = ?", (panel, key), at, marks)
         else:
             insert = "INSERT OR REPLACE INTO panel_fact (panel, key, value) VALUES (?, ?, ?)"
-            await self._execute(insert, (panel, key, value), at)
+            await self._execute(insert, (panel, key, value), at, marks)
 
-    async def _execute(self, statement: str, values: Sequence[str], at: float) -> None:
+    async def _execute(
+        self, statement: str, values: Sequence[str], at: float, marks: Mapping[str, ObservedPanel] = MappingProxyType({})
+    ) -> None:
+        """`marks` are among what waits to be flushed while the commit is under way, so that nothing older is flushed after it."""
+
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(statement, values)
+            _replace_observed(connection, marks)
             _touch(connection, at)
 
+        self._observed.update(marks)
         await self._durably(work)
+        for panel, mark in marks.items():
+            if self._observed.get(panel) is mark:
+                self._marked[panel] = self._observed.pop(panel)
 
     async def put_events(
         self, events: Sequence[SiteEvent], positions: Mapping[str, tuple[str, str]], at: float

@@ -159,6 +159,44 @@ async def test_a_panel_that_is_marked_already_costs_no_other_commit(tmp_path: Pa
     await store.close()
 
 
+async def test_a_panel_that_is_marked_along_with_what_its_write_costs_takes_one_commit(tmp_path: Path) -> None:
+    """Also where an older observation waits: it is never written over the mark."""
+    commits: list[str] = []
+
+    def watch(connection: sqlite3.Connection) -> None:
+        connection.set_trace_callback(lambda statement: commits.append(statement) if statement == "COMMIT" else None)
+
+    store = SqliteStore(tmp_path / "store.db", prepare=watch)
+    await store.open()
+    for number in range(3):
+        await store.put_observed("lobby", observed(number))
+        before, mark = len(commits), observed(number, dirty=True)
+        await store.put_panel_fact("lobby", "wear", str(number), 1.0, mark)
+        await store.put_observed("lobby", mark)
+        assert len(commits) == before + 1
+        seen = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+        assert (seen.observed, seen.panel_facts) == ({"lobby": mark}, {"lobby": {"wear": str(number)}})
+    await store.close()
+
+
+async def test_a_mark_that_was_not_kept_with_a_fact_is_kept_before_the_panel_is_written(tmp_path: Path) -> None:
+    refuses = False
+
+    def refuse(action: int, table: str | None, *_: str | None) -> int:
+        return sqlite3.SQLITE_DENY if refuses and table == "panel_fact" else sqlite3.SQLITE_OK
+
+    store = SqliteStore(tmp_path / "store.db", prepare=lambda connection: connection.set_authorizer(refuse))
+    await store.open()
+    refuses = True
+    with pytest.raises(StoreError):
+        await store.put_panel_fact("lobby", "wear", "1", 1.0, observed(1, dirty=True))
+    await store.put_observed("lobby", observed(1, dirty=True))
+    seen = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+    assert (seen.observed, seen.panel_facts) == ({"lobby": observed(1, dirty=True)}, {})
+    refuses = False
+    await store.close()
+
+
 async def test_a_stop_while_observations_are_being_written_loses_none(tmp_path: Path) -> None:
     flushes = Flushes()
     store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)

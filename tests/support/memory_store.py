@@ -198,10 +198,14 @@ class MemoryStore:
         self.last_write_at = at
         _put(self.facts, key, value)
 
-    async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float) -> None:
+    async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float, mark: ObservedPanel | None = None) -> None:
         await self._commit()
         self.last_write_at = at
         _put(self.panel_facts.setdefault(panel, {}), key, value)
+        if mark is not None:
+            self._file_due()
+            self._pending.pop(panel, None)
+            self.observed[panel] = self._filed[panel] = self._kept[panel] = mark
 
     async def put_events(
         self, events: Sequence[SiteEvent], positions: Mapping[str, tuple[str, str]], at: float

@@ -426,8 +426,11 @@ class PanelState:
     def begun(self, image: PanelImage) -> None:
         """A transaction is about to begin: the panel may hold either image from now on."""
         self._writing = True
-        self._know(OneOf((self.held(), image)))
-        self.observed = replace(self.observed, commit_count=None)
+        self.observed = self.beginning(image)
+
+    def beginning(self, image: PanelImage) -> ObservedPanel:
+        """What is known from the beginning of such a transaction on."""
+        return replace(self.observed, known=OneOf((self.held(), image)), commit_count=None)
 
     def acknowledged(self, at: float) -> None:
         """It holds what was begun."""

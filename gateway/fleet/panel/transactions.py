@@ -287,7 +287,9 @@ class Transactions:
     async def _carry_out(self, plan: WritePlan, step: Step, goal: Goal | None, *, narrows: bool) -> Acknowledgement | None:
         """None: something happened meanwhile, and nothing left the gateway."""
         state = self._state
-        await state.wear.begin(self._contents(step), plan.wear, narrows=narrows)
+        self._kept = None  # a mark that is stored and comes to nothing is written over
+        mark = state.beginning(step.image) if state.certain and not state.former else None
+        await state.wear.begin(self._contents(step), plan.wear, narrows=narrows, mark=mark)
         if not state.certain:  # something happened to the panel while the store wrote
             state.wear.ended(Outcome.NOT_SENT)
             return None

@@ -17,7 +17,7 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.views import EnduranceView
 from gateway.store.codec import Codec, read_fact
-from gateway.store.contract import StoreError
+from gateway.store.contract import ObservedPanel, StoreError
 
 LOG = logging.getLogger(__name__)
 FACT = "wear"
@@ -176,8 +176,11 @@ class Wear:
 
     # what was written
 
-    async def begin(self, contents: Mapping[str, str], planned: Mapping[str, int], *, narrows: bool) -> None:
-        """A write of the table is about to leave; a process that dies in it has counted it.
+    async def begin(
+        self, contents: Mapping[str, str], planned: Mapping[str, int], *, narrows: bool, mark: ObservedPanel | None = None
+    ) -> None:
+        """A write of the table is about to leave; a process that dies in it has counted it. `mark`: what is known of the panel
+        from then on, kept in the same commit.
 
         Raises StoreError where that cannot be noted and the write can wait.
         """
@@ -189,7 +192,7 @@ class Wear:
         self._account = replace(before, tried=noted.tried)
         self._first, self._tried = first, before.tried
         try:
-            await self._put(noted)
+            await self._put(noted, mark)
         except StoreError as error:
             if not (first or narrows):
                 self._account = before
@@ -240,9 +243,10 @@ class Wear:
             self._earn()
             await self._put(self._account)
 
-    async def _put(self, account: Account) -> None:
+    async def _put(self, account: Account, mark: ObservedPanel | None = None) -> None:
         if self.per_day is not None:
-            await self._context.store.put_panel_fact(self._settings.id, FACT, _ACCOUNT.encode(account), self._context.now())
+            encoded = _ACCOUNT.encode(account)
+            await self._context.store.put_panel_fact(self._settings.id, FACT, encoded, self._context.now(), mark)
             self._kept_at = self._context.clock.monotonic()
 
 
