@@ -84,7 +84,7 @@ async def measured() -> dict[str, Counts]:
 
 def _ratios() -> dict[str, float]:
     rows: list[Row] = [*bench_one_item.run(True), *bench_fan_out.run(True)]
-    return {row.what.strip(): round(row.judged, 2) for row in rows if row.against is not None}
+    return {row.what: round(row.judged, 2) for row in rows if row.against is not None and not row.what.startswith(" ")}
 
 
 def _read() -> tuple[dict[str, Counts], dict[str, float]]:
