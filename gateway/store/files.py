@@ -12,7 +12,7 @@ from gateway.store.contract import StoreInUse
 
 _ENDINGS = ("", "-wal", "-shm", ".mark")
 """The endings of the files that make a store."""
-_RESERVE = (1 << 20, 1 << 18, 1 << 16)
+_RESERVE = tuple(1 << power for power in range(20, 15, -1))
 """Bytes to reserve, the first that there is room for."""
 
 
@@ -97,11 +97,12 @@ def set_aside(store: Path, but: str = "") -> Path | None:
 
 
 def reserve_room(store: Path) -> None:
-    """Takes some room on the medium, to be given back to deletions when it is full. None is taken where there is too little."""
+    """Takes as much room on the medium as there is, up to 1 MiB, to be given back to deletions when it is full."""
     path = beside(store, ".reserve")
-    if path.exists():
-        return
+    held = path.stat().st_size if path.exists() else 0
     for size in _RESERVE:
+        if size <= held:
+            return
         try:
             with replacing(path) as new, new.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, size)

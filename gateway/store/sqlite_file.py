@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from gateway.store import sqlite_schema
 from gateway.store.backups import copy_to
-from gateway.store.contract import GenerationConflict, Snapshot, StoreDamaged, StoreError, StoreNewer, StoreUnavailable
+from gateway.store.contract import GenerationConflict, Snapshot, StoreDamaged, StoreError, StoreFull, StoreNewer, StoreUnavailable
 from gateway.store.files import beside, give_room, real, reserve_room, sync_folder, take_lock
 from gateway.store.mark import Mark, compared, read_mark, write_mark
 from gateway.store.sqlite_schema import Prepare, is_there, mark_of, translated, understood
@@ -46,6 +46,8 @@ class StoreFile:
         """How far the store is; None: it was only read so far."""
         self._written: Mark | None = None
         """What stands beside it."""
+        self._short_since: int | None = None
+        """`_writes` when the log was last shortened."""
 
     def open(self) -> Snapshot:
         try:
@@ -112,12 +114,29 @@ class StoreFile:
         except OSError as error:
             log.warning("the store's mark is not kept", extra={"error": str(error)})
 
-    def make_room(self, *, reserved: bool) -> None:
-        """Make room for a deletion on a full medium: the log begins anew; `reserved`: the room kept for it is given back."""
+    def give_room(self) -> None:
+        """Give back the room that is kept for deletions. Raises StoreError."""
+        with translated(self.path):
+            give_room(self.path)
+
+    def _shorten_log(self) -> bool:
+        """Free what the log takes on a full medium; whether that is worth another try.
+
+        The file may have to grow by what the log holds: the room that is kept for deletions is lent for it.
+        """
+        log_file = beside(self.path, "-wal")
+        is_short = self._writes is not None and self._writes == self._short_since
+        if is_short or not log_file.exists() or log_file.stat().st_size == 0:
+            return False
         with contextlib.suppress(StoreError), translated(self.path):
-            if reserved:
-                give_room(self.path)
-            self._current().execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            give_room(self.path)
+            try:
+                [(is_busy, _, _)] = self._current().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                reserve_room(self.path)
+            if not is_busy:
+                self._short_since = self._writes
+        return True
 
     def trust(self) -> None:
         """Trust the store from now on. Raises StoreError."""
@@ -176,7 +195,18 @@ class StoreFile:
             raise StoreUnavailable(f"{self.path}: another file was put there while the gateway used it")
 
     def run(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
-        """One transaction, nothing kept on any error. Not `durable`: a power cut may undo it, it waits for no disk."""
+        """One transaction, nothing kept on any error. Not `durable`: a power cut may undo it, it waits for no disk.
+
+        On a full medium it is tried once more after the log was shortened.
+        """
+        try:
+            return self._run(work, durable=durable)
+        except StoreFull:
+            if not self._shorten_log():
+                raise
+        return self._run(work, durable=durable)
+
+    def _run(self, work: Callable[[sqlite3.Connection], T], *, durable: bool) -> T:
         with translated(self.path):
             connection = self._current()
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -222,7 +252,7 @@ class StoreFile:
             connection.close()
 
     def close(self) -> None:
-        self._identity = self._writes = None
+        self._identity = self._writes = self._short_since = None
         self._announced = False
         try:
             with translated(self.path):

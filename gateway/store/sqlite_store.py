@@ -200,15 +200,14 @@ class SqliteStore:
             return done
 
         only_deletions = bool(changes) and all(change.content is None for change in changes)
-        return tuple(await (self._make_room_for(work) if only_deletions else self._durably(work)))
+        return tuple(await (self._in_kept_room(work) if only_deletions else self._durably(work)))
 
-    async def _make_room_for(self, work: Work) -> Any:
-        """What takes away gets the room that is reserved for it. Raises StoreError."""
-        for reserved in (False, True):
-            try:
-                return await self._durably(work)
-            except StoreFull:
-                await self._on_thread(partial(self._file.make_room, reserved=reserved))
+    async def _in_kept_room(self, work: Work) -> Any:
+        """What takes away gets the room that is kept for it on a full medium. Raises StoreError."""
+        try:
+            return await self._durably(work)
+        except StoreFull:
+            await self._on_thread(self._file.give_room)
         return await self._durably(work)
 
     async def put_allocation(self, panel: str, allocation: Allocation, at: float) -> None:

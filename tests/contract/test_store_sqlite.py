@@ -205,10 +205,11 @@ async def test_observations_are_committed_without_close(tmp_path: Path) -> None:
 # media
 
 
-def own_file_system(folder: Path) -> tuple[str, ...]:
-    """Words before a command that give it a file system of 1 MiB at `folder`; skips where the system does not allow it."""
+def own_file_system(folder: Path, mebibytes: int = 1) -> tuple[str, ...]:
+    """Words before a command that give it a small file system at `folder`; skips where the system does not allow it."""
     user = () if os.getuid() == 0 else ("-U", "-r")
-    words = ("unshare", "-m", *user, "sh", "-c", 'mount -t tmpfs -o size=1m none "$0" && exec "$@"', str(folder))
+    mount = f'mount -t tmpfs -o size={mebibytes}m none "$0" && exec "$@"'
+    words = ("unshare", "-m", *user, "sh", "-c", mount, str(folder))
     if shutil.which("unshare") is None or subprocess.run([*words, "true"], capture_output=True).returncode != 0:
         pytest.skip("no file system can be mounted here")
     return words
@@ -217,6 +218,11 @@ def own_file_system(folder: Path) -> tuple[str, ...]:
 @pytest.mark.parametrize("scenario", ["full", "full_at_start"])
 def test_a_full_medium(tmp_path: Path, scenario: str) -> None:
     work(scenario, str(tmp_path), before=own_file_system(tmp_path))
+
+
+@pytest.mark.parametrize("scenario", ["small", "full_of_log"])
+def test_a_small_medium_is_not_full_of_the_log_for_ever(tmp_path: Path, scenario: str) -> None:
+    work(scenario, str(tmp_path), before=own_file_system(tmp_path, mebibytes=4))
 
 
 def test_files_that_cannot_grow(tmp_path: Path) -> None:

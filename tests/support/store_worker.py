@@ -94,6 +94,42 @@ async def full_at_start(folder: Path, seed: int) -> None:
     assert open_read_only(folder / "store.db").desired == {each.link_id: each for each in kept}
 
 
+async def small(folder: Path, seed: int) -> None:
+    """The folder is a file system of 4 MiB, less than the log may take by itself: writing goes on, the store is small."""
+    store = SqliteStore(folder / "store.db")
+    await store.open()
+    reserve = (folder / "store.db.reserve").stat().st_size
+    generations = [0] * 40
+    for turn in range(1200):
+        number = turn % len(generations)
+        change = replace(create(number, generations[number]), body=f'"{turn} {"x" * 4000}"')
+        (kept,) = await store.put_desired([change], {f"panel-{number}": {link(number): (1,)}}, 1.0)
+        generations[number] = kept.generation
+        await store.put_observed("lobby", observed(turn))
+    assert (folder / "store.db.reserve").stat().st_size == reserve, "it was lent, and is kept for deletions again"
+    _until_full(folder / "filler")
+    for number, generation in enumerate(generations):
+        await store.put_desired([delete(number, generation)], {}, 1.0)
+    assert not any(each.content for each in open_read_only(folder / "store.db").desired.values())
+
+
+async def full_of_log(folder: Path, seed: int) -> None:
+    """The folder is a file system of 4 MiB. What the log takes helps when others filled the rest."""
+    store = SqliteStore(folder / "store.db")
+    await store.open()
+    generation = 0
+    for turn in range(200):
+        change = replace(create(1, generation), body=f'"{turn} {"x" * 4000}"')
+        (kept,) = await store.put_desired([change], {}, 1.0)
+        generation = kept.generation
+    _until_full(folder / "filler")
+    for turn in range(400):
+        change = replace(create(1, generation), body=f'"{turn} {"x" * 4000}"')
+        (kept,) = await store.put_desired([change], {}, 1.0)
+        generation = kept.generation
+    assert (folder / "store.db.reserve").exists()
+
+
 def _large(number: int) -> DesiredChange:
     return replace(create(number), body=f'"{"x" * 20_000}"')
 
@@ -166,6 +202,8 @@ SCENARIOS: dict[str, Callable[[Path, int], Coroutine[Any, Any, None]]] = {
     "write": write,
     "full": full,
     "full_at_start": full_at_start,
+    "small": small,
+    "full_of_log": full_of_log,
     "cannot_grow": cannot_grow,
     "not_ours": not_ours,
 }
