@@ -124,11 +124,11 @@ class StoreFile:
 
         The file may have to grow by what the log holds: the room that is kept for deletions is lent for it.
         """
-        log_file = beside(self.path, "-wal")
-        is_short = self._writes is not None and self._writes == self._short_since
-        if is_short or not log_file.exists() or log_file.stat().st_size == 0:
+        if self._writes is not None and self._writes == self._short_since:
             return False
         with contextlib.suppress(StoreError), translated(self.path):
+            if os.path.getsize(beside(self.path, "-wal")) == 0:
+                return False
             give_room(self.path)
             try:
                 [(is_busy, _, _)] = self._current().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
