@@ -207,11 +207,11 @@ class ModbusPanelDriver(OutputDriver):
             await prepare(self._unit, _BEFORE, call)
         steps = tuple(step for step in steps if not self._is_spared(step))
         progress.cleared = any(step.kind is StepKind.BEGIN for step in steps)
+        self._told.nothing_staged &= StepKind.STAGE not in kinds
         for run in _runs(steps, self._unit.pipeline):
             urgent = call.finished() if progress.effect else call
             if len(run) > 1:
                 self._give_way_before(StepKind.STAGE, progress)
-                self._told.nothing_staged = False
                 await self._unit.exchange_all([step.request for step in run], urgent)
                 continue
             (step,) = run
@@ -237,7 +237,6 @@ class ModbusPanelDriver(OutputDriver):
         that it was not carried out. Raises DriverError."""
         self._give_way_before(step.kind, progress)
         request = replace(step.request, repeatable=False) if step.storage is not None else step.request
-        self._told.nothing_staged &= step.kind is not StepKind.STAGE
         for attempt in range(_ATTEMPTS):
             try:
                 await self._unit.exchange(request, call)

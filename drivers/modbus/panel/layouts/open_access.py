@@ -271,10 +271,9 @@ class OpenAccessLayout(NoValues):
 
     async def _used(self, read: Read) -> dict[str, int]:
         """How many slots of each area the panel counts as used, by the name of the register."""
-        words: dict[int, int] = {}
-        asked = named_reads(self._model, [area.in_use for area in self._areas])
-        for (_, start, _), told in zip(asked, await read([request for *_, request in asked]), strict=True):
-            words |= dict(enumerate(told, start))
+        plan = named_reads(self._model, [area.in_use for area in self._areas])
+        answers = await read([request for _, _, request in plan])
+        words = {at: word for (_, start, _), values in zip(plan, answers, strict=True) for at, word in enumerate(values, start)}
         return {area.in_use: words[self._model.registers[area.in_use].address] for area in self._areas}
 
     async def _read_schedules(self, read: Read, used: int, thoroughly: bool) -> PanelImage:
