@@ -251,6 +251,7 @@ def test_the_attempt_that_led_to_a_quarantine_says_so_in_its_own_words(failure: 
         made.driver.feed.set(Availability.QUARANTINED, "dead")
         assert made.table.result(A).message == told
         made.table.unbind(A, 1.0)
+        assert A not in made.state.bound
         assert made.table.result(A).message == told
 
     in_a_loop(check)
@@ -264,6 +265,8 @@ def test_what_is_unbound_is_removed_once_the_panel_was_seen_without_it() -> None
         assert result.message == AT_WORK.message
         assert made.table.removal(A, 3).outcome is ItemState.PENDING
         assert made.table.removal(A, 2).outcome is ItemState.REMOVED, "a newer generation is another matter"
+        made.knows(Certain(replace(image(), generations={})))
+        assert made.table.removal(A, 0).outcome is ItemState.PENDING, "a slot of an unknown generation may be any"
         made.state.gave_up(Failure(Reason.NO_REPLY, "silent"))
         assert made.table.result(A).message == "silent"
         made.knows(Certain(PanelImage()))
@@ -335,6 +338,15 @@ def test_a_profile_is_held_once_the_cards_that_name_it_refer_to_its_slot() -> No
         assert holds(made, with_card(None)) == (True, True)
         assert holds(made, with_card((5, 0))) == (True, True)
         assert holds(made, with_card((5,), generation=2)) == (True, False), "another generation of the card has its own time"
+        twice = with_card()
+        twice = replace(
+            twice,
+            allocation={**twice.allocation, CARD: (3, 4)},
+            identifiers={**twice.identifiers, 4: replace(twice.identifiers[3], schedules=(5,))},
+        )
+        assert holds(made, twice) == (False, True), "one of its two slots has other hours"
+        nowhere = replace(with_card((5,)), allocation={A: (), CARD: (3,)}, slots={})
+        assert holds(made, nowhere) == (True, True), "a profile that is never open has no slot to refer to"
 
     in_a_loop(check)
 
@@ -345,6 +357,8 @@ def test_a_card_is_held_once_the_profiles_that_it_names_are() -> None:
         assert holds(made, with_card()) == (False, False)
         made.state.bound[A] = bound(1)
         assert holds(made, with_card()) == (True, True), "a profile that is not bound here is not waited for"
+        made.state.bound[B] = bound(2)
+        assert holds(made, with_card()) == (True, False), "all of them are waited for"
 
     in_a_loop(check)
 
@@ -365,6 +379,8 @@ def test_a_card_that_can_name_one_schedule_is_held_by_the_set_of_its_profiles() 
         assert holds(made, there) == (True, True)
         stale = replace(there, generations={**there.generations, both: right + 1})
         assert holds(made, stale) == (False, False)
+        made.knows(OneOf((there, stale)))
+        assert not made.table.held_last(CARD)
         away = replace(there, identifiers={3: replace(there.identifiers[3], schedules=(5,))})
         assert holds(made, away) == (False, True)
         refused = replace(stale, outcomes={**stale.outcomes, both: REFUSED})
@@ -400,7 +416,8 @@ def test_a_plan_for_a_panel_of_unknown_content_says_so() -> None:
         untrusted(made)
         planned = await made.table.plan({A: bound(1)})
         assert planned.cost is None
-        assert (planned.cells[A].outcome, planned.cells[A].reason) == (ItemState.PENDING, Reason.CLOCK_NOT_SET)
+        cell = planned.cells[A]
+        assert (cell.outcome, cell.reason, cell.slots) == (ItemState.PENDING, Reason.CLOCK_NOT_SET, 0)
 
     run_virtual(main())
 
