@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from config.settings import PanelSettings
+from config.settings import DoorSettings, PanelSettings
 from drivers.clock import Sync
-from drivers.contract import Outcome, PanelImage, Period, Priority, Reason, Slot
+from drivers.contract import (
+    IDENTIFIER,
+    Acknowledgement,
+    IdentifierSlot,
+    Outcome,
+    PanelImage,
+    PanelStatus,
+    Period,
+    Priority,
+    Reason,
+    Slot,
+    item_key,
+)
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
-from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, Restarted
+from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, ForeignCommitted, ForeignFound, Restarted
 from gateway.fleet.host_clock import ClockTrust
 from gateway.fleet.panel.clocks import said_at
 from gateway.fleet.panel.failure import Failure
@@ -24,7 +36,7 @@ from gateway.fleet.panel.inspection import Inspection
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import Certain, ObservedPanel
 from tests.support.fleet_site import START, link
-from tests.support.panel_parts import PanelParts
+from tests.support.panel_parts import PanelParts, bound
 from tests.support.virtual_time import run_virtual
 
 A, B = link(1), link(2)
@@ -97,6 +109,88 @@ def test_a_panel_that_is_remembered_is_asked_who_it_is_once_and_then_whether_it_
     virtually(main)
 
 
+def test_a_panel_that_is_as_it_was_is_the_panel_and_its_strangers_doors_and_commits_are_looked_after() -> None:
+    async def main() -> None:
+        stranger = Slot((B,), (Period(127, 0, 60),))
+        held = replace(HELD, slots={0: OPEN, 3: stranger})
+        made = Looked(ObservedPanel(known=Certain(held), commit_count=5))
+        await made.store.open()
+        made.panel.slots = {0: OPEN, 3: stranger}
+        made.context.doors = (
+            DoorSettings(id="front", name="Front", panel="lobby", output=2, pulse_s=1.5),
+            DoorSettings(id="back", name="Back", panel="gate", output=3, pulse_s=1.5),
+        )
+        pulses: list[Mapping[int, int]] = []
+        status, time_pulses = made.driver.status, made.driver.time_pulses
+
+        async def counting(priority: Priority, deadline: float | None) -> Any:
+            said = await status(priority, deadline)
+            return replace(said, commit_count=7) if isinstance(said, PanelStatus) else said
+
+        async def noting(tenths_s: Mapping[int, int], priority: Priority, deadline: float | None) -> Any:
+            pulses.append(tenths_s)
+            return await time_pulses(tenths_s, priority, deadline)
+
+        vars(made.driver).update(status=counting, time_pulses=noting)
+        assert await made.look() == ["status", "identity", "quick_look"]
+        assert made.state.identity.compared
+        (found,) = [event for event in made.told if isinstance(event, ForeignFound)]
+        assert found.slots == {3: "every day 00:00-01:00"}
+        assert pulses == [{2: 15}]
+        assert made.events(ForeignCommitted) == [ForeignCommitted("lobby", 2)]
+        await made.look()
+        assert made.events(ForeignCommitted) == [], "each is told once"
+
+    virtually(main)
+
+
+def test_a_panel_without_anybody_elses_slots_commits_and_doors_tells_of_none() -> None:
+    async def main() -> None:
+        made = Looked()
+        await made.store.open()
+        await made.look()
+        assert [event for event in made.told if isinstance(event, ForeignFound | ForeignCommitted)] == []
+        assert not made.inspection.read_all
+        assert not made.inspection.move_clock
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_entries_that_people_had_are_read_with_the_panel(answers: bool) -> None:
+    async def main() -> None:
+        key = item_key(IDENTIFIER, link(9))
+        card = IdentifierSlot(space="card", number=4711, passes=3)
+        held = replace(HELD, allocation={**HELD.allocation, key: (5,)}, identifiers={5: card})
+        made = Looked(ObservedPanel(known=Certain(held)))
+        await made.store.open()
+        made.state.bound[key] = bound(9)
+
+        async def read_passes(slots: Any, *_: object) -> Any:
+            return dict.fromkeys(slots, 2) if answers else Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY)
+
+        vars(made.driver).update(read_passes=read_passes)
+        failure = await made.inspection.look(Priority.GRANT)
+        assert (failure is None) is answers
+        assert made.state.certain is answers
+        assert made.state.observed.entries == ({key: 2} if answers else {})
+
+    virtually(main)
+
+
+def test_a_panel_that_every_look_reads_whole_owes_no_look_at_every_word() -> None:
+    async def main() -> None:
+        made = Looked()
+        await made.store.open()
+        await made.look()
+        assert made.inspection.whole.reached().ended_at is None
+        made.inspection.whole.next(())
+        await made.look()
+        assert made.inspection.whole.reached().ended_at is not None
+
+    virtually(main)
+
+
 def test_a_panel_of_unknown_content_is_read_whole() -> None:
     async def main() -> None:
         made = Looked(ObservedPanel())
@@ -133,7 +227,7 @@ def test_what_is_asked_for_while_the_panel_is_being_read_is_read_once_more() -> 
             made.inspection.read_all = True
             return await read_back(priority, deadline)
 
-        made.driver.read_back = meanwhile  # type: ignore[method-assign]
+        vars(made.driver).update(read_back=meanwhile)
         await made.look()
         assert not made.state.certain
 
