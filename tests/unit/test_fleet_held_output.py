@@ -32,7 +32,7 @@ LEASE = 30
 
 
 def open_for(seconds: int, number: int = 1) -> DesiredItem:
-    """A profile that has been open for a minute and closes in so many seconds."""
+    """A profile that has been open for a minute and closes in `seconds`."""
     item = bound(number, start=MINUTE - 1)
     profile = item.profile
     assert profile is not None
