@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from config.settings import DoorSettings, PanelSettings
+from config.settings import DoorSettings
 from drivers.clock import Sync
 from drivers.contract import (
     IDENTIFIER,
@@ -28,13 +28,15 @@ from drivers.contract import (
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, ForeignCommitted, ForeignFound, Restarted
-from gateway.fleet.host_clock import ClockTrust
+from gateway.fleet.host_clock import ClockTrust, PanelClock
 from gateway.fleet.panel.clocks import said_at
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.foreign import Foreign
+from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.panel.inspection import Inspection
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import Certain, ObservedPanel
+from tests.support.fake_panel import FakeDriver
 from tests.support.fleet_site import START, link
 from tests.support.panel_parts import PanelParts, bound
 from tests.support.virtual_time import run_virtual
@@ -305,6 +307,50 @@ def test_a_frame_that_is_not_answered_is_asked_for_again_and_nothing_is_doubted(
         assert await made.inspection.look_on(Priority.BACKGROUND) is not None
         assert made.state.certain
         assert await made.asked(made.inspection.look_on(Priority.BACKGROUND)) == ["look_at 0"]
+
+    virtually(main)
+
+
+def test_a_panel_whose_content_is_forgotten_is_looked_at_from_its_first_word_on() -> None:
+    async def main() -> None:
+        made = await looked()
+        for number in range(2):
+            assert await made.asked(made.inspection.look_on(Priority.BACKGROUND)) == [f"look_at {number}"]
+        made.state.doubt()
+        made.inspection.read_all = True
+        await made.look()
+        assert await made.asked(made.inspection.look_on(Priority.BACKGROUND)) == ["look_at 2"]
+        made.state.forget_content()
+        await made.look()
+        assert await made.asked(made.inspection.look_on(Priority.BACKGROUND)) == ["look_at 0"]
+
+    virtually(main)
+
+
+def test_strangers_are_told_of_where_a_panel_is_read_whole_too() -> None:
+    async def main() -> None:
+        made = Looked(ObservedPanel())
+        await made.store.open()
+        made.panel.slots = {3: replace(OPEN, link_ids=(B,))}
+        await made.look()
+        assert [event.slots for event in made.told if isinstance(event, ForeignFound)] == [{3: "every day 09:00-10:00"}]
+
+    virtually(main)
+
+
+def test_a_unit_without_a_number_that_holds_what_a_neighbour_holds_is_not_the_panel() -> None:
+    async def main() -> None:
+        made = Looked()
+        await made.store.open()
+        made.panel.serial = None
+        other = replace(HELD, slots={0: replace(OPEN, periods=())})
+        made.panel.slots = dict(other.slots)
+        kind = (made.state.observed.model, made.state.observed.options)
+        made.context.neighbours = lambda: (Neighbour("gate", kind, None, None, (other,)),)
+        failure = await made.inspection.look(Priority.GRANT)
+        assert failure is not None
+        assert failure.reason is Reason.IDENTITY_CHANGED
+        assert not made.state.certain
 
     virtually(main)
 
@@ -608,12 +654,38 @@ def test_a_clock_that_spent_its_share_of_writes_is_missing_until_it_is_earned() 
     virtually(main)
 
 
+def test_a_panels_clock_speaks_of_the_hosts_unless_it_may_have_stood_still() -> None:
+    async def main() -> None:
+        made = Looked()
+        await made.store.open()
+        heard: list[float | None] = []
+
+        def hear(panel: str, clock: PanelClock | None) -> None:
+            heard.append(None if clock is None else clock.epoch)
+
+        vars(made.context.trust).update(heard=hear)
+        await made.look()
+        made.panel.clock_offset_s = 60.0
+        await made.asked(made.inspection.measure(Priority.GRANT))
+        before, after = heard
+        assert before is not None
+        assert after == pytest.approx(before + 60, abs=1)
+        made.panel.resets += 1
+        await made.asked(made.inspection.measure(Priority.GRANT))
+        assert heard[2:] == [None], "it was without power"
+        made.inspection.begin()
+        await made.keep_clock()
+        assert heard[-1] is not None, "it was set"
+
+    virtually(main)
+
+
 # what has to be saved
 
 
-async def unsaved(**settings: Any) -> tuple[Looked, list[Priority]]:
-    """A panel that holds what it has not saved; the list gets the priorities at which it is told to."""
-    made = Looked(ObservedPanel(), settings=PanelSettings(id="lobby", model="open-access-panel", **settings))
+async def unsaved(outcome: Outcome = Outcome.ACKNOWLEDGED) -> tuple[Looked, list[Priority]]:
+    """A panel that holds what it has not saved; the list gets the priorities at which it is told to, which ends so."""
+    made = Looked(ObservedPanel())
     await made.store.open()
     saves: list[Priority] = []
 
@@ -622,7 +694,7 @@ async def unsaved(**settings: Any) -> tuple[Looked, list[Priority]]:
 
         async def save(self, priority: Priority, deadline: float | None) -> Any:
             saves.append(priority)
-            return await super().save(priority, deadline)
+            return Acknowledgement(outcome)
 
     made.driver.__class__ = Saving
     return made, saves
@@ -633,6 +705,35 @@ def test_what_was_read_and_not_saved_is_saved_before_anything_is_claimed_of_it()
         made, saves = await unsaved()
         await made.look()
         assert saves == [Priority.GRANT]
+
+    virtually(main)
+
+
+def test_a_panel_that_was_not_read_owes_no_save() -> None:
+    async def main() -> None:
+        made, saves = await unsaved()
+        assert await made.inspection.save(Priority.GRANT) is None
+        assert saves == []
+        await made.look()
+        made.driver.__class__ = FakeDriver
+        assert await made.inspection.save(Priority.GRANT) is None
+        assert saves == [Priority.GRANT]
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("why", ["refused", "spent"])
+def test_what_cannot_be_saved_is_not_read_as_if_it_were(why: str) -> None:
+    async def main() -> None:
+        made, saves = await unsaved(Outcome.REJECTED if why == "refused" else Outcome.ACKNOWLEDGED)
+        if why == "spent":
+            made.panel.transactions += [(Priority.GRANT, PanelImage())] * 20_000
+            made.state.wear.noticed()
+        failure = await made.inspection.look(Priority.GRANT)
+        assert failure is not None
+        assert (failure.reason is Reason.ENDURANCE_SPENT) is (why == "spent")
+        assert len(saves) == (why == "refused")
+        assert not made.state.certain
 
     virtually(main)
 
