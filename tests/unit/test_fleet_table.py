@@ -179,6 +179,49 @@ def test_an_older_generation_that_is_still_there_is_told_with_its_hours() -> Non
     in_a_loop(check)
 
 
+EVE, CHRISTMAS = 20_811, 20_812
+"""2026-12-24 and 25 as day numbers."""
+ON_GROUP_0 = (Period(1 << 7, 540, 600),)
+
+
+@pytest.mark.parametrize(
+    ("slot", "until"),
+    [
+        (Slot((A,), ON_GROUP_0, special_days=((EVE, CHRISTMAS),)), CHRISTMAS + 1),
+        (Slot((A,), ON_GROUP_0, special_days=((EVE, CHRISTMAS),), valid_to=EVE), EVE + 1),
+        (Slot((A,), ON_GROUP_0, special_days=((EVE, CHRISTMAS),), valid_from=CHRISTMAS + 1), 1),
+        (Slot((A,), ON_GROUP_0, special_days=((EVE, CHRISTMAS),), valid_from=CHRISTMAS), CHRISTMAS + 1),
+        (Slot((A,), (Period(127, 0, 60),), valid_to=EVE), EVE + 1),
+        (Slot((A,), (Period(127, 0, 60),)), None),
+        (Slot((A,), (Period(127, 0, 60),), opaque=(1,), valid_to=EVE), None),
+    ],
+)
+def test_until_when_an_older_generation_may_still_open_is_told_in_the_days_of_the_site(slot: Slot, until: int | None) -> None:
+    def check() -> None:
+        made = Told(Certain(replace(image(), slots={0: slot})), [bound(1, generation=2)])
+        assert made.table.result(A).still_grants_until == (None if until is None else until * 86_400)
+        other = replace(image(3), slots={0: Slot((A,), (Period(127, 0, 60),), valid_to=CHRISTMAS)})
+        made.state.bind(bound(1, generation=4))
+        made.knows(OneOf((made.state.images()[0], other)))
+        result = made.table.result(A)
+        assert result.still_grants == 1
+        assert result.still_grants_until == (None if until is None else max(until, CHRISTMAS + 1) * 86_400)
+
+    in_a_loop(check)
+
+
+def test_all_that_a_panel_may_still_open_is_told_each_once() -> None:
+    def check() -> None:
+        never = replace(image(), slots={0: Slot((A,))})
+        made = Told(OneOf((image(), never, image(2))), [bound(1, generation=3)])
+        result = made.table.result(A)
+        assert (result.still_grants, result.still_grants_text) == (1, f"{HOURS} or never")
+        made.knows(OneOf((image(), replace(image(), generations={}))))
+        assert made.table.result(A).still_grants == 0
+
+    in_a_loop(check)
+
+
 def refusing(generation: int = 1, outcome: ItemOutcome = REFUSED) -> Told:
     made = Told(Certain(PanelImage()), [bound(1)])
     made.state.verdicts = {A: (generation, outcome)}
