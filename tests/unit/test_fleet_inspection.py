@@ -1,17 +1,15 @@
-"""A look at one panel: what it is asked, in which order, what is believed of it then, and what becomes of its clock."""
+"""A look at one panel: what it is asked, in which order, and what is believed of it then."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from config.settings import DoorSettings
-from drivers.clock import Sync
 from drivers.contract import (
     IDENTIFIER,
     Acknowledgement,
@@ -25,75 +23,13 @@ from drivers.contract import (
     Slot,
     item_key,
 )
-from gateway.fleet.clock_trust import Rules
-from gateway.fleet.context import FleetOptions
-from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, ForeignCommitted, ForeignFound, Restarted
-from gateway.fleet.host_clock import ClockTrust, PanelClock
-from gateway.fleet.panel.clocks import said_at
-from gateway.fleet.panel.failure import Failure
-from gateway.fleet.panel.foreign import Foreign
+from gateway.fleet.events import Drifted, ForeignCommitted, ForeignFound, Restarted
 from gateway.fleet.panel.identity import Neighbour
-from gateway.fleet.panel.inspection import Inspection
-from gateway.schedules.time_profile import Readings
 from gateway.store.contract import Certain, ObservedPanel
 from tests.support.fake_panel import FakeDriver
-from tests.support.fleet_site import START, link
-from tests.support.panel_parts import PanelParts, bound
-from tests.support.virtual_time import run_virtual
-
-A, B = link(1), link(2)
-HOUR = 3600.0
-OPEN = Slot((A,), (Period(127, 540, 600),))
-HELD = PanelImage({0: OPEN}, (), {A: (0,)}, {A: 1})
-
-
-class Looked(PanelParts):
-    """A panel with the part that looks at it; its clock is right, and it holds one slot that is remembered."""
-
-    def __init__(self, observed: ObservedPanel | None = None, **parts: Any) -> None:
-        super().__init__(observed=ObservedPanel(known=Certain(HELD)) if observed is None else observed, **parts)
-        self.panel.slots = {0: OPEN}
-        self.panel.clock_offset_s = 0.0
-        self.inspection = Inspection(self.state, self.context, Foreign(self.state, self.context, {}))
-
-    async def asked(self, work: Coroutine[Any, Any, Failure | None]) -> list[str]:
-        """What the panel is asked for the sake of this, which does not fail."""
-        self.panel.readings.clear()
-        assert await work is None
-        return list(self.panel.readings)
-
-    async def look(self) -> list[str]:
-        self.inspection.begin()
-        return await self.asked(self.inspection.look(Priority.GRANT))
-
-    async def keep_clock(self) -> list[str]:
-        self.inspection.begin()
-        return await self.asked(self.inspection.keep_clock(Priority.GRANT))
-
-    async def clock_failure(self) -> Failure:
-        self.inspection.begin()
-        failure = await self.inspection.keep_clock(Priority.GRANT)
-        assert failure is not None
-        return failure
-
-    def events(self, kind: type) -> list[Any]:
-        found = [event for event in self.told if isinstance(event, kind)]
-        self.told.clear()
-        return found
-
-
-def virtually(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    run_virtual(test())
-
-
-async def looked(observed: ObservedPanel | None = None, **parts: Any) -> Looked:
-    """A panel that was looked at, and whose clock was found right."""
-    made = Looked(observed, **parts)
-    await made.store.open()
-    await made.look()
-    await made.keep_clock()
-    made.told.clear()
-    return made
+from tests.support.fleet_site import link
+from tests.support.looked_panel import HELD, OPEN, A, B, Looked, looked, virtually
+from tests.support.panel_parts import bound
 
 
 def test_a_panel_that_is_remembered_is_asked_who_it_is_once_and_then_whether_it_is_as_it_was() -> None:
@@ -435,247 +371,6 @@ def test_a_panel_that_reports_fewer_slots_is_compiled_for_those() -> None:
         made.inspection.begin_anew()
         with pytest.raises(ZeroDivisionError):
             await made.inspection.measure(Priority.GRANT)
-
-    virtually(main)
-
-
-# the clock
-
-
-async def off_by(seconds: float | None, **parts: Any) -> Looked:
-    """A panel whose clock went wrong after it was found right."""
-    made = await looked(**parts)
-    made.panel.clock_offset_s = seconds
-    made.inspection.forget_clock()
-    return made
-
-
-def bound_s(made: Looked) -> float:
-    return float(made.settings.clock_bound_s)
-
-
-@pytest.mark.parametrize(("beyond", "is_set"), [(-1.5, False), (1.0, True)])
-@pytest.mark.parametrize("sign", [1, -1])
-def test_a_clock_is_set_once_it_is_off_by_more_than_the_bound(beyond: float, is_set: bool, sign: int) -> None:
-    async def main() -> None:
-        made = await looked()
-        made.panel.clock_offset_s = sign * (bound_s(made) + beyond + (sign < 0))
-        assert await made.keep_clock() == (["status", "set_clock", "status"] if is_set else ["status"])
-        assert not made.state.clock_missing
-        assert bool(made.events(ClockSet)) is is_set
-        assert not made.inspection.clock_due()
-
-    virtually(main)
-
-
-def test_an_error_of_the_clock_is_told_in_milliseconds_and_one_that_is_unset_has_none() -> None:
-    async def main() -> None:
-        made = await off_by(1.0)
-        await made.keep_clock()
-        assert abs(made.state.clock_drift_ms or 2000) <= 1000
-        assert ClockMeasured("lobby", made.state.clock_drift_ms) in made.told
-        made.panel.clock_offset_s = None
-        made.panel.clock_fault = Reason.NO_REPLY
-        made.told.clear()
-        await made.inspection.measure(Priority.GRANT)
-        assert made.events(ClockMeasured) == [ClockMeasured("lobby", None)]
-        assert made.state.clock_missing, "nothing counts by a clock that is unset"
-
-    virtually(main)
-
-
-def test_a_clock_that_is_set_says_what_it_showed_and_what_it_shows() -> None:
-    async def main() -> None:
-        made = await off_by(None)
-        assert await made.keep_clock() == ["status", "set_clock", "status"]
-        (told,) = made.events(ClockSet)
-        assert (told.panel, told.reason, told.before) == ("lobby", None, "unset")
-        assert told.now == said_at(ZoneInfo("UTC"), made.clock.wall())
-        assert not made.state.clock_missing
-        given = made.state.observed.clock_given
-        assert given is not None
-        assert given.offset_s == 0
-        assert given.moment.wall == pytest.approx(made.clock.wall(), abs=1)
-        made.panel.clock_offset_s = 7200.0
-        await made.keep_clock()
-        (told,) = made.events(ClockSet)
-        assert told.before != told.now
-
-    virtually(main)
-
-
-def test_a_clock_that_refuses_is_missing_and_is_asked_again_within_the_hour() -> None:
-    async def main() -> None:
-        made = await off_by(7200.0)
-        made.panel.takes_clock = False
-        assert await made.keep_clock() == ["status", "set_clock"]
-        assert made.state.clock_missing
-        assert made.inspection.clock_due(), "a clock that is missing is looked at whenever there is a chance"
-        made.panel.takes_clock = True
-        assert await made.keep_clock() == ["status", "set_clock", "status"]
-        assert not made.state.clock_missing
-
-    virtually(main)
-
-
-def test_a_clock_write_that_is_lost_fails_the_attempt() -> None:
-    async def main() -> None:
-        made = await off_by(7200.0)
-        made.panel.clock_fault = Reason.NO_REPLY
-        failure = await made.clock_failure()
-        assert (failure.reason, failure.permanent) == (Reason.NO_REPLY, False)
-        assert made.state.clock_missing
-        assert made.state.observed.clock_given is None
-
-    virtually(main)
-
-
-def test_a_clock_that_is_acknowledged_and_shows_another_time_is_not_set() -> None:
-    async def main() -> None:
-        made = await off_by(7200.0)
-        made.panel.ignores_clock = True
-        failure = await made.clock_failure()
-        assert failure.reason is Reason.CLOCK_NOT_SET
-        assert made.state.clock_missing
-
-    virtually(main)
-
-
-def test_a_right_clock_is_looked_at_every_hour_and_at_every_change_of_the_offset() -> None:
-    async def main() -> None:
-        made = await looked()
-        assert made.inspection.clock_at == made.clock.wall() + HOUR
-        assert made.state.law_until is None
-        await made.clock.sleep(HOUR - 1)
-        assert not made.inspection.clock_due()
-        await made.clock.sleep(1)
-        assert made.inspection.clock_due()
-        await made.keep_clock()
-        assert not made.inspection.clock_due()
-
-    virtually(main)
-
-
-def test_a_clock_that_the_gateway_moves_in_autumn_is_looked_at_when_the_offset_changes() -> None:
-    async def main() -> None:
-        change = 1_793_512_800  # 2026-11-01, 02:00 in New York
-        made = Looked(capabilities={"dst": "gateway"})
-        await made.store.open()
-        made.clock.wall_offset = change - 600.0
-        made.panel.clock_offset_s = -4 * HOUR
-        options = made.context.options
-        made.context.options = FleetOptions(Readings(ZoneInfo("America/New_York")), clock=options.clock)
-        await made.look()
-        await made.keep_clock()
-        assert (made.inspection.clock_at, made.state.law_until) == (change, change)
-        await made.clock.sleep(601)
-        assert made.inspection.clock_due()
-        assert "set_clock" in await made.keep_clock()
-        assert made.panel.clock_offset_s == -5 * HOUR
-
-    virtually(main)
-
-
-def test_a_clock_that_trusts_itself_for_a_while_only_is_set_again_in_time() -> None:
-    async def main() -> None:
-        made = Looked()
-        await made.store.open()
-        made.panel.trusted_s, made.panel.clock_set_at = 2000.0, made.clock.wall()
-        await made.look()
-        await made.keep_clock()
-        assert made.inspection.clock_at == pytest.approx(made.clock.wall() + 1000, abs=1)
-        await made.clock.sleep(1001)
-        assert await made.keep_clock() == ["status", "set_clock", "status"]
-
-    virtually(main)
-
-
-def test_a_panel_without_a_clock_is_asked_for_none() -> None:
-    async def main() -> None:
-        made = Looked(capabilities={"clock": "none"})
-        await made.store.open()
-        await made.look()
-        assert not made.inspection.clock_due()
-        assert made.events(ClockMeasured) == []
-        assert not made.state.clock_missing
-
-    virtually(main)
-
-
-def test_a_clock_that_cannot_be_read_is_set_at_the_start_after_a_restart_and_every_hour() -> None:
-    async def main() -> None:
-        made = Looked(capabilities={"clock": "w"})
-        await made.store.open()
-        made.panel.clock_offset_s = None
-        await made.look()
-        assert "set_clock" in await made.keep_clock()
-        (told,) = made.events(ClockSet)
-        assert told.before == "unknown: it cannot be read"
-        assert not made.state.clock_missing
-        assert not made.inspection.clock_due()
-        made.inspection.forget_clock()
-        assert await made.keep_clock() == ["status"]
-        await made.clock.sleep(HOUR)
-        assert "set_clock" in await made.keep_clock()
-        made.panel.resets += 1
-        assert "set_clock" in await made.keep_clock()
-
-    virtually(main)
-
-
-def test_nothing_is_written_to_a_clock_while_the_gateways_own_is_not_trusted() -> None:
-    async def main() -> None:
-        made = Looked()
-        await made.store.open()
-        made.clock.sync = Sync.UNSYNCHRONISED
-        made.context.trust = ClockTrust(made.clock, Rules(released_at=2 * START), {}, 0)
-        assert not made.context.trusted()
-        made.panel.clock_offset_s = 7200.0
-        await made.look()
-        assert made.events(ClockMeasured) == [], "no error is told by a clock that is not trusted"
-        assert await made.keep_clock() == ["status"]
-        assert not made.state.clock_missing
-        made.panel.clock_offset_s = None
-        assert await made.keep_clock() == ["status"]
-        assert made.state.clock_missing
-
-    virtually(main)
-
-
-def test_a_clock_that_spent_its_share_of_writes_is_missing_until_it_is_earned() -> None:
-    async def main() -> None:
-        made = await off_by(7200.0, capabilities={"endurance": 3652})
-        made.panel.transactions += [(Priority.GRANT, PanelImage())] * 2
-        made.state.wear.noticed(clock=True)
-        failure = await made.clock_failure()
-        assert failure.reason is Reason.ENDURANCE_SPENT
-        assert made.state.clock_missing
-
-    virtually(main)
-
-
-def test_a_panels_clock_speaks_of_the_hosts_unless_it_may_have_stood_still() -> None:
-    async def main() -> None:
-        made = Looked()
-        await made.store.open()
-        heard: list[float | None] = []
-
-        def hear(panel: str, clock: PanelClock | None) -> None:
-            heard.append(None if clock is None else clock.epoch)
-
-        vars(made.context.trust).update(heard=hear)
-        await made.look()
-        made.panel.clock_offset_s = 60.0
-        await made.asked(made.inspection.measure(Priority.GRANT))
-        before, after = heard
-        assert before is not None
-        assert after == pytest.approx(before + 60, abs=1)
-        made.panel.resets += 1
-        await made.asked(made.inspection.measure(Priority.GRANT))
-        assert heard[2:] == [None], "it was without power"
-        made.inspection.begin()
-        await made.keep_clock()
-        assert heard[-1] is not None, "it was set"
 
     virtually(main)
 
