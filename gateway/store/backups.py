@@ -62,15 +62,15 @@ def backup_file(source: Path, target: Path, *, force: bool = False, keep: int = 
             raise StoreUnavailable(f"{source}: no store there")
         if target.exists() and os.path.samefile(source, target):
             raise StoreUnavailable(f"{target}: is the store itself")
-    if keep < 2 and not force and os.path.lexists(target):
-        raise StoreUnavailable(f"{target}: is there already; --force replaces it")
     copies = _copies(target) if keep > 1 else []
+    if not copies and not force and os.path.lexists(target):
+        raise StoreUnavailable(f"{target}: is there already; --force replaces it")
     for path in filter(os.path.lexists, copies):
         _whole(path)
     with translated(source), understood(source), closing(connect_read_only(source)) as connection:
         version_of(connection, source, len(MIGRATIONS))
         check(connection, source)
-        if keep < 2:
+        if not copies:
             copy_to(connection, target)
         else:
             new = beside(target, ".new")

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from gateway.store.contract import StoreInUse
@@ -52,7 +53,7 @@ def locked(store: Path) -> Iterator[None]:
 
 def sync_folder(folder: Path) -> None:
     """Makes what was created or renamed in it durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -88,7 +89,7 @@ def set_aside(store: Path, but: str = "") -> Path | None:
     there = [path for ending in _ENDINGS if (not but or ending != but) and os.path.lexists(path := beside(store, ending))]
     if not there:
         return None
-    number = next(number for number in range(1, 10**6) if not list(store.parent.glob(f"{store.name}.aside{number}*")))
+    number = next(number for number in count(1) if not list(store.parent.glob(f"{store.name}.aside{number}*")))
     kept = beside(store, f".aside{number}")
     for path in there:
         os.replace(path, beside(kept, path.name.removeprefix(store.name)))

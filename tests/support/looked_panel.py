@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from drivers.contract import (
-    PanelImage,
-    Period,
-    Priority,
-    Slot,
-)
+from drivers.contract import PanelImage, Period, Priority, Slot
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.inspection import Inspection

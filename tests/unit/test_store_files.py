@@ -1,0 +1,110 @@
+"""The files of a store: what the medium says becomes an error with a way on, and nothing is left open or half written."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gateway.store.contract import StoreDamaged, StoreError, StoreFull, StoreUnavailable
+from gateway.store.files import give_room, replacing, reserve_room, set_aside, sync_folder
+from gateway.store.sqlite_schema import translated, understood
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (sqlite3.SQLITE_FULL, StoreFull),
+        (sqlite3.SQLITE_CORRUPT, StoreDamaged),
+        (sqlite3.SQLITE_NOTADB, StoreDamaged),
+        (sqlite3.SQLITE_IOERR, StoreUnavailable),
+        (sqlite3.SQLITE_IOERR_READ, StoreUnavailable),
+        (sqlite3.SQLITE_CANTOPEN, StoreUnavailable),
+        (sqlite3.SQLITE_READONLY, StoreUnavailable),
+        (sqlite3.SQLITE_BUSY, StoreUnavailable),
+        (sqlite3.SQLITE_LOCKED, StoreUnavailable),
+        (sqlite3.SQLITE_PERM, StoreUnavailable),
+        (sqlite3.SQLITE_AUTH, StoreUnavailable),
+        (sqlite3.SQLITE_PROTOCOL, StoreUnavailable),
+        (sqlite3.SQLITE_NOMEM, StoreUnavailable),
+        (sqlite3.SQLITE_MISUSE, StoreError),
+    ],
+)
+def test_what_a_medium_says_tells_whether_there_is_no_room_damage_or_another_time_to_try(
+    code: int, kind: type[StoreError], tmp_path: Path
+) -> None:
+    error = sqlite3.OperationalError("said")
+    error.sqlite_errorcode = code
+    with pytest.raises(StoreError, match="said") as caught, translated(tmp_path / "store.db"):
+        raise error
+    assert type(caught.value) is kind
+    assert caught.value.__cause__ is error
+
+
+def test_a_mistake_of_the_program_is_no_answer_of_the_medium(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.ProgrammingError), translated(tmp_path / "store.db"):
+        raise sqlite3.ProgrammingError("closed")
+
+
+@pytest.mark.parametrize(
+    "code", [sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, None]
+)
+def test_tables_that_a_right_statement_does_not_fit_are_damage(code: int | None, tmp_path: Path) -> None:
+    error = sqlite3.OperationalError("no such column")
+    if code is not None:
+        error.sqlite_errorcode = code
+    with pytest.raises(StoreDamaged), understood(tmp_path / "store.db"):
+        raise error
+
+
+def test_a_locked_store_is_not_damaged(tmp_path: Path) -> None:
+    error = sqlite3.OperationalError("locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    with pytest.raises(sqlite3.OperationalError), understood(tmp_path / "store.db"):
+        raise error
+
+
+def test_a_gateway_that_runs_for_years_holds_no_file_open_for_each_that_it_replaced(tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    for number in range(3):
+        with replacing(tmp_path / "file") as new:
+            new.write_text(str(number))
+        sync_folder(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert (tmp_path / "file").read_text() == "2"
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_could_not_be_written_to_its_end_leaves_the_older_one_and_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("older")
+    (tmp_path / "file.part").write_text("of a kill")
+    with pytest.raises(IsADirectoryError), replacing(tmp_path / "file") as new:
+        (tmp_path / new.name).with_name("..").write_text("what cannot be written")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "older"
+
+
+def test_each_store_that_is_set_aside_gets_the_first_free_number(tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    assert set_aside(store) is None
+    for number in (1, 2, 3):
+        store.write_text(str(number))
+        aside = set_aside(store)
+        assert aside == tmp_path / f"store.db.aside{number}"
+        assert aside.read_text() == str(number)
+    assert not store.exists()
+
+
+def test_room_that_is_reserved_is_given_back_once(tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    reserve_room(store)
+    reserved = tmp_path / "store.db.reserve"
+    size = reserved.stat().st_size
+    assert size > 0
+    reserve_room(store)
+    assert reserved.stat().st_size == size
+    give_room(store)
+    give_room(store)
+    assert list(tmp_path.iterdir()) == []
