@@ -278,6 +278,25 @@ def test_an_operators_erasure_is_done_once_and_all_is_written_anew() -> None:
     virtually(main)
 
 
+def test_an_operator_has_a_clock_set_that_the_gateway_would_not_move_on_its_own() -> None:
+    async def main() -> None:
+        async with at_work() as made:
+            made.clock.sync = Sync.UNKNOWN
+            made.context.trust = ClockTrust(made.clock, Rules(released_at=0), {}, 0)
+            made.panel.clock_offset_s = 7300.0
+            made.worker.check(whole=True)
+            await made.clock.sleep(1)
+            assert made.panel.clock_offset_s == 7300.0
+            assert made.state.clock_withheld is not None
+            made.panel.readings.clear()
+            made.worker.sync()
+            await made.clock.sleep(1)
+            assert made.panel.clock_offset_s == 0.0
+            assert "read_back" in made.panel.readings, "all that it holds is read"
+
+    virtually(main)
+
+
 def test_what_was_given_up_is_tried_again_when_an_operator_asks() -> None:
     async def main() -> None:
         async with at_work() as made:
