@@ -125,6 +125,17 @@ def test_a_write_on_its_own_waits_until_all_that_it_lacks_is_earned() -> None:
     virtually(main)
 
 
+def test_what_was_earned_in_a_day_in_which_nobody_asked_may_be_written() -> None:
+    async def main() -> None:
+        made = await parts()
+        await wrote(made, Outcome.ACKNOWLEDGED)
+        await wrote(made, Outcome.ACKNOWLEDGED, writes=5)
+        await made.clock.sleep(DAY)
+        assert made.wear.due(OLD, narrows=False) is None
+
+    virtually(main)
+
+
 def test_two_writes_are_always_saved_up_to_erase_and_to_write_anew() -> None:
     async def main() -> None:
         made = await parts({"endurance": 3_652})
