@@ -1,0 +1,84 @@
+"""A store that is opened and closed: nothing that was answered is lost, nothing is taken afterwards, nothing stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.store.contract import StoreUnavailable
+from gateway.store.sqlite_store import SqliteStore
+from tests.support.stores import create, link, observed
+
+
+async def opened(path: Path) -> SqliteStore:
+    store = SqliteStore(path)
+    await store.open()
+    return store
+
+
+async def test_two_who_close_a_store_at_once_close_it_once_and_leave_no_file_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    store = await opened(tmp_path / "store.db")
+    await asyncio.gather(store.close(), store.close())
+    await store.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_what_waits_when_a_store_is_closed_is_kept(tmp_path: Path) -> None:
+    store = await opened(tmp_path / "store.db")
+    writes = [asyncio.create_task(store.put_fact(f"fact {number}", "x", 1.0)) for number in range(5)]
+    await asyncio.sleep(0)
+    await store.put_observed("lobby", observed())
+    await store.close()
+    await asyncio.gather(*writes)
+    again = SqliteStore(tmp_path / "store.db")
+    snapshot = await again.open()
+    await again.close()
+    assert len([fact for fact in snapshot.facts if fact.startswith("fact ")]) == 5
+    assert list(snapshot.observed) == ["lobby"]
+
+
+async def test_nothing_is_asked_of_a_store_that_is_closed_or_not_open_yet(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await store.put_fact("a", "b", 1.0)
+        await store.open()
+        await store.close()
+
+
+async def test_a_store_is_opened_once(tmp_path: Path) -> None:
+    store = await opened(tmp_path / "store.db")
+    with pytest.raises(StoreUnavailable, match="open already"):
+        await store.open()
+    await store.put_fact("a", "b", 1.0)
+    await store.close()
+    assert (await store.open()).facts["a"] == "b", "and again after it was closed"
+    await store.close()
+
+
+async def test_what_is_kept_with_a_change_has_its_time_and_is_gone_when_it_is_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = await opened(path)
+    await store.put_desired([create(1)], {"lobby": {link(1): (0,)}}, 10.0)
+    await store.put_binding(link(1), ("lobby",), 11.0)
+    await store.put_fact("a", "b", 12.0)
+    await store.put_panel_fact("lobby", "serial", "A", 13.0)
+    await store.close()
+    snapshot = await store.open()
+    assert (snapshot.last_write_at, snapshot.facts["a"], snapshot.panel_facts["lobby"]) == (13.0, "b", {"serial": "A"})
+    assert snapshot.bindings == {link(1): ("lobby",)}
+    assert snapshot.allocations == {"lobby": {link(1): (0,)}}
+    await store.put_binding(link(1), None, 14.0)
+    await store.put_fact("a", None, 15.0)
+    await store.put_panel_fact("lobby", "serial", None, 16.0)
+    await store.put_allocation("lobby", {}, 17.0)
+    await store.close()
+    snapshot = await store.open()
+    await store.close()
+    assert (snapshot.last_write_at, snapshot.bindings, dict(snapshot.panel_facts)) == (17.0, {}, {})
+    assert "a" not in snapshot.facts
+    assert snapshot.allocations.get("lobby", {}) == {}
