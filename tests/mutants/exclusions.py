@@ -63,6 +63,12 @@ def _is_tuning(node: ast.AST) -> bool:
     return any((name := _name(each)).isupper() and (size or name.endswith(("_S", "_MS", "_BYTES"))) for each in named)
 
 
+def _is_part_of_digest(node: ast.AST) -> bool:
+    """A slice of `….hexdigest()`."""
+    called = node.value if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice) else None
+    return isinstance(called, ast.Call) and isinstance(called.func, ast.Attribute) and called.func.attr == "hexdigest"
+
+
 EXCLUSIONS = (
     Exclusion("assertions narrow types for the type checker; nothing is promised by them", lambda n: isinstance(n, ast.Assert)),
     Exclusion("words for people: messages are compared where they matter", lambda n: isinstance(n, ast.JoinedStr)),
@@ -75,6 +81,7 @@ EXCLUSIONS = (
     Exclusion("gives other tasks a turn: another order of work, the same result", _is_turn),
     Exclusion("fractions of a second, and seconds as such: a little longer breaks no promise", _is_duration),
     Exclusion("tuning values: a second or a byte more breaks no promise", _is_tuning),
+    Exclusion("how much of a digest is kept: another length tells the same things apart", _is_part_of_digest),
     Exclusion(
         "names of tasks and threads, cache sizes and self-checks of calls",
         lambda n: isinstance(n, ast.keyword) and n.arg in _SILENT_KEYWORDS,

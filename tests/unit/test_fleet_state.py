@@ -564,6 +564,23 @@ def test_a_panel_in_step_refuses_what_it_lacks_and_has_let_go_of_what_left() -> 
     in_a_loop(check)
 
 
+def test_what_was_given_up_is_remembered_as_refused_over_a_restart() -> None:
+    def check() -> None:
+        state = read(holding())
+        state.bind(bound(1))
+        for _ in range(5):
+            state.count_refusal(A, 1, REJECTED)
+        state.settled({A: 1})
+        told = state.observed.outcomes[A]
+        assert (told.outcome, told.reason) == (ItemState.REFUSED, Reason.PANEL_REJECTED)
+        again = PanelParts(observed=state.observed).state
+        again.bind(bound(1))
+        again.confirm()
+        assert again.settled({A: 1}) == {A: told}
+
+    in_a_loop(check)
+
+
 def test_entries_that_were_had_in_a_slot_that_somebody_took_away_go_on_counting() -> None:
     def check() -> None:
         state = read(with_card())

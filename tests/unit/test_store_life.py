@@ -41,6 +41,17 @@ async def test_what_waits_when_a_store_is_closed_is_kept(tmp_path: Path) -> None
     assert list(snapshot.observed) == ["lobby"]
 
 
+async def test_what_comes_while_a_store_is_being_closed_is_refused(tmp_path: Path) -> None:
+    store = await opened(tmp_path / "store.db")
+    closing = asyncio.create_task(store.close())
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable):
+        await store.put_fact("late", "x", 1.0)
+    await closing
+    assert "late" not in (await store.open()).facts
+    await store.close()
+
+
 async def test_nothing_is_asked_of_a_store_that_is_closed_or_not_open_yet(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store.db")
     for _ in range(2):
