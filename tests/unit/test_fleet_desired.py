@@ -114,5 +114,6 @@ def test_profiles_are_listed_as_they_are_read_now_and_kept_once(zone: str) -> No
     assert desired.unkept() == unkept[1:]
     newer = timed(1, generation=2)
     desired.absorb(newer)
+    assert newer in desired.items(), "what was listed before is listed anew"
     desired.kept(unkept)
     assert (desired.unkept(), desired.live[link(1)]) == ((), newer)

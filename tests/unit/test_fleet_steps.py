@@ -17,6 +17,7 @@ from drivers.contract import (
     item_key,
 )
 from gateway.fleet.panel.planner import Step, closing, paced, revokes, single, steps
+from gateway.fleet.panel.slots import adopt
 from tests.support.fake_panel import ACCESS_PANEL
 from tests.support.fleet_site import link
 
@@ -159,3 +160,19 @@ def test_link_ids_that_share_slots_are_written_together() -> None:
     )
     assert single(PanelImage(), target, LINKS[0]).link_ids == {LINKS[0], LINKS[1], LINKS[2]}
     assert single(PanelImage(), replace(target, allocation={CARD: (0,)}), CARD).link_ids == {CARD}
+
+
+def test_what_is_read_is_what_was_remembered_where_it_is_the_same_and_nobodys_where_it_is_not() -> None:
+    remembered = people(0, (CARD, 3, 1), generation=4)
+    read = replace(remembered, allocation={}, generations={}, outcomes={})
+    found = adopt(read, (remembered,), {}, {LINKS[0]}, {("card", 1, 0): CARD}.get)
+    assert (found.allocation, found.generations) == (remembered.allocation, remembered.generations)
+    assert found.outcomes == remembered.outcomes
+    changed = replace(read, slots={0: replace(HOURS, periods=())})
+    found = adopt(changed, (remembered,), {}, {LINKS[0]}, {("card", 1, 0): CARD}.get)
+    assert found.allocation == remembered.allocation
+    assert (found.generations, found.outcomes) == ({CARD: 4}, {CARD: EXACT}), "its times are others by now"
+    nobodys = adopt(read, (), {}, set(), lambda number: None)
+    assert (nobodys.allocation, nobodys.slots) == ({}, read.slots)
+    given = adopt(read, (), {CARD: (3,)}, set(), lambda number: None)
+    assert given.allocation == {CARD: (3,)}, "the slot was given to somebody who has another number by now"

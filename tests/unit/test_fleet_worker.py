@@ -316,6 +316,30 @@ def test_what_was_given_up_is_tried_again_when_an_operator_asks() -> None:
     virtually(main)
 
 
+def test_an_operators_retry_repeats_at_once_what_nobody_saw_carried_out() -> None:
+    async def main() -> None:
+        async with at_work(capabilities={"endurance": 3_652_500}) as made:
+            writes, apply = 0, made.driver.apply
+
+            async def wearing(*arguments: Any) -> Any:
+                nonlocal writes
+                writes += 1
+                return await apply(*arguments)
+
+            vars(made.driver).update(apply=wearing, write_counts=lambda: {"flash": writes})
+            made.ask(1)
+            made.panel.faults = deque(["lost_request"] * 6)
+            await made.settled()
+            await made.clock.sleep(30)
+            assert len(made.panel.faults) == 0
+            assert made.panel.slots == {}, "the seventh try waits for 24 seconds"
+            made.worker.requeue()
+            await made.clock.sleep(1)
+            assert made.generations() == {A: 1}
+
+    virtually(main)
+
+
 def test_a_store_that_may_be_older_opens_nothing_and_says_why() -> None:
     async def main() -> None:
         async with at_work() as made:
