@@ -433,6 +433,28 @@ def test_what_somebody_left_behind_is_still_theirs_until_the_log_was_read_on() -
     virtually(main)
 
 
+def test_what_was_handed_over_and_read_to_its_end_is_remembered_no_more() -> None:
+    async def main() -> None:
+        made = await handed(Outcome.ACKNOWLEDGED)
+        made.happens(LoggedKind.COMMITTED, slot=None)
+        await made.read()
+        await made.read()
+        assert json.loads(made.kept_fact or "{}")["handed"] == []
+        assert made.reader.fact == made.kept_fact
+
+    virtually(main)
+
+
+def test_a_hand_over_without_a_commit_in_the_log_is_over_when_the_log_was_read_behind_it() -> None:
+    async def main() -> None:
+        made = await handed(Outcome.ACKNOWLEDGED)
+        await made.read()
+        made.happens()
+        assert who(await made.read()) == ["Bob"]
+
+    virtually(main)
+
+
 # its life
 
 

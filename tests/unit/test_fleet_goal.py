@@ -126,6 +126,21 @@ def test_slots_of_others_stay_where_they_are_and_are_given_to_nobody() -> None:
     virtually(main)
 
 
+def test_a_card_whose_only_profile_was_deleted_opens_never_and_one_whose_profile_is_elsewhere_has_its_hours() -> None:
+    async def main() -> None:
+        readers = {"max_identifiers": 8, "references": 4, "identifier_types": ("card",)}
+        gone = parts(card(B), known=PanelImage(), capabilities=readers)
+        elsewhere = parts(card(B), known=PanelImage(), capabilities=readers)
+        elsewhere.context.ours = Desired({B: bound(2), CARD: card(B)}, Bindings({}, {}, (), {}))
+        both = parts(card(A, B), bound(1), known=PanelImage(), capabilities=readers)
+        images = [(await compile_goal(made.state, made.context)).image for made in (gone, elsewhere, both)]
+        outcomes = [image.outcomes[CARD] for image in images]
+        assert outcomes[0] != outcomes[1], "what is missing is told from what is over"
+        assert images[2].identifiers[images[2].allocation[CARD][0]].schedules == images[2].allocation[A]
+
+    virtually(main)
+
+
 def test_a_question_binds_nothing() -> None:
     async def main() -> None:
         made = parts(bound(1))
