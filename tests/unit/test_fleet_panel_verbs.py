@@ -319,8 +319,14 @@ def test_a_panel_that_rests_ends_its_tasks_and_looks_no_more() -> None:
         await made.store.open()
         made.member.begin(Supervisor())
         await asyncio.sleep(1)
+        made.driver.background_s = 600.0
+        look = asyncio.create_task(made.member.look())
+        await asyncio.sleep(1)
+        began = made.clock.monotonic()
         await made.member.rest(5)
         await made.member.rest(5)
+        assert made.clock.monotonic() - began < 1, "a look that is under way ends early"
+        assert look.done()
         made.panel.readings.clear()
         await made.member.look()
         made.member.sync()

@@ -176,3 +176,8 @@ def test_what_is_read_is_what_was_remembered_where_it_is_the_same_and_nobodys_wh
     assert (nobodys.allocation, nobodys.slots) == ({}, read.slots)
     given = adopt(read, (), {CARD: (3,)}, set(), lambda number: None)
     assert given.allocation == {CARD: (3,)}, "the slot was given to somebody who has another number by now"
+    damaged = replace(read, identifiers={3: replace(read.identifiers[3], damaged=True)})
+    found = adopt(damaged, (), {OTHER_CARD: (3,)}, set(), {("card", 1, 0): CARD}.get)
+    assert found.allocation == {OTHER_CARD: (3,)}, "a damaged slot is whose it was given, whatever it says"
+    found = adopt(read, (), {OTHER_CARD: (3,)}, set(), {("card", 1, 0): CARD}.get)
+    assert found.allocation == {CARD: (3,)}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store.backups import backup_file
 from gateway.store.contract import StoreUnavailable
 from gateway.store.sqlite_store import SqliteStore
 from tests.support.stores import create, link, observed
@@ -93,3 +94,23 @@ async def test_what_is_kept_with_a_change_has_its_time_and_is_gone_when_it_is_ta
     assert (snapshot.last_write_at, snapshot.bindings, dict(snapshot.panel_facts)) == (17.0, {}, {})
     assert "a" not in snapshot.facts
     assert snapshot.allocations.get("lobby", {}) == {}
+
+
+async def test_fewer_backups_are_kept_once_fewer_are_asked_for(tmp_path: Path) -> None:
+    path, copy = tmp_path / "store.db", tmp_path / "copy.db"
+    store = await opened(path)
+    await store.close()
+    for keep in (3, 3, 2):
+        backup_file(path, copy, keep=keep)
+    assert sorted(name for name in os.listdir(tmp_path) if name.startswith("copy.db")) == ["copy.db", "copy.db.1"]
+
+
+async def test_nobody_but_the_gateway_and_its_group_reads_what_lies_beside_a_store(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        store = await opened(tmp_path / "store.db")
+        await store.put_fact("a", "b", 1.0)
+        await store.close()
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "store.db.lock").stat().st_mode & 0o777 == 0o640
