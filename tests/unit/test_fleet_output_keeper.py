@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from config.settings import PanelSettings
-from drivers.contract import Priority, Reason
+from drivers.contract import Outcome, Priority, Reason
 from gateway.concurrency import Ticket
 from gateway.fleet.events import OutputSwitched
+from gateway.fleet.panel.held_output import HeldOutput, Opening
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.store.contract import DesiredItem, StoreUnavailable
 from tests.support.fleet_site import START
@@ -276,6 +277,63 @@ def test_a_relay_that_acknowledges_and_does_nothing_is_not_held() -> None:
             vars(made.driver).update(set_output=set_output)
             await made.clock.sleep(11)
             assert [held.contradicted, held.is_right] == [False, True]
+
+    virtually(main)
+
+
+async def opened(made: Kept, seconds: float) -> list[Outcome]:
+    """Somebody opened output 0 for a time; the list gets what becomes of the closing."""
+    ended: list[Outcome] = []
+    held = HeldOutput(0, made.state, made.context)
+    held.opened = Opening("door", made.clock.monotonic() + seconds, True, lambda said: ended.append(said.outcome))
+    made.keeper.take(held)
+    await made.clock.sleep(1)
+    assert made.is_on()
+    return ended
+
+
+def test_what_somebody_opened_is_closed_in_time_and_who_opened_it_is_told_once() -> None:
+    async def main() -> None:
+        async with at_work(Kept()) as made:
+            ended = await opened(made, 10)
+            await made.clock.sleep(8.5)
+            assert ended == []
+            await made.clock.sleep(1)
+            assert ended == [Outcome.ACKNOWLEDGED]
+            assert not made.is_on()
+            await made.clock.sleep(70)
+            assert ended == [Outcome.ACKNOWLEDGED]
+            assert made.keeper.held(0) is None
+
+    virtually(main)
+
+
+def test_who_opened_what_cannot_be_closed_is_told_at_once_and_again_when_it_is_closed() -> None:
+    async def main() -> None:
+        async with at_work(Kept()) as made:
+            ended = await opened(made, 10)
+            made.panel.online = False
+            await made.clock.sleep(20)
+            assert len(ended) == 1
+            assert ended[0] is not Outcome.ACKNOWLEDGED
+            made.driver.back()
+            await made.clock.sleep(10)
+            assert ended[1:] == [Outcome.ACKNOWLEDGED]
+
+    virtually(main)
+
+
+def test_a_profile_goes_on_with_what_somebody_opened() -> None:
+    async def main() -> None:
+        async with at_work(Kept()) as made:
+            ended = await opened(made, 10)
+            made.ask(open_for(600))
+            await made.clock.sleep(30)
+            assert made.is_on()
+            assert ended == []
+            held = made.keeper.held(0)
+            assert held is not None
+            assert held.opened is None
 
     virtually(main)
 

@@ -143,6 +143,10 @@ class HeldOutput:
         """Whether it is so near to that time that a profile which is open has to take over, without a gap."""
         return self.opened is not None and self._context.clock.monotonic() >= self.opened.takes_over_at
 
+    def is_taken_over(self) -> bool:
+        """Whether a profile has to go on now with what somebody opened."""
+        return self.passes_on and self._profiles_want()
+
     @property
     def kept_for(self) -> Collection[str]:
         """The items that it is held for, and the door that somebody opened."""
@@ -177,7 +181,7 @@ class HeldOutput:
             return self.seen is not wanted
         if self.prolong_at is None:
             return False
-        return self._context.clock.monotonic() >= self.prolong_at or (self.passes_on and self._profiles_want())
+        return self._context.clock.monotonic() >= self.prolong_at or self.is_taken_over()
 
     def lease(self) -> tuple[int | None, float | None]:
         """Seconds, and until when the frame may start (monotonic): begun by then, a lease is over when it has to close, so

@@ -417,8 +417,8 @@ class OutputKeeper:
             said = await self.switch(held, on, lease, priority, deadline)
         if not on:
             self._ended(held, said)
-        elif held.passes_on:
-            held.opened = None  # a profile goes on with it
+        elif said.outcome is Outcome.ACKNOWLEDGED and held.is_taken_over():
+            held.opened = None
         return None if said.outcome is Outcome.ACKNOWLEDGED else failure_of(said)
 
     @staticmethod
