@@ -186,8 +186,10 @@ def test_behind_a_new_connection_the_unit_is_asked_before_anything_is_opened() -
         doubted: list[float] = []
         made.state.identity.doubted = lambda: doubted.append(made.clock.monotonic())
         async with at_work(made):
+            made.ask(open_for(-30, 2), output=1)
             await made.clock.sleep(5)
             made.driver.connection += 1
+            made.commands()
             made.ask(open_for(600))
             await made.clock.sleep(0.5)
             assert len(doubted) >= 1

@@ -30,6 +30,7 @@ from gateway.fleet.host_clock import ClockTrust
 from gateway.fleet.panel.event_reader import EventReader
 from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, STORE_DOUBTED, Failure
 from gateway.fleet.panel.foreign import Foreign
+from gateway.fleet.panel.opening import opening_text
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.table import Table
 from gateway.identifiers.identifier import Identifier
@@ -208,6 +209,13 @@ def test_until_when_an_older_generation_may_still_open_is_told_in_the_days_of_th
         assert result.still_grants_until == (None if until is None else max(until, CHRISTMAS + 1) * 86_400)
 
     in_a_loop(check)
+
+
+def test_a_slot_that_has_begun_is_not_told_with_its_beginning() -> None:
+    begins = PanelImage({0: Slot((A,), (Period(127, 540, 600),), valid_from=EVE, valid_to=EVE)})
+    assert opening_text(begins, [0], EVE - 1) == f"{HOURS}, from 2026-12-24, until 2026-12-24"
+    assert opening_text(begins, [0], EVE) == f"{HOURS}, until 2026-12-24"
+    assert opening_text(begins, [0], EVE + 1) is None
 
 
 def test_all_that_a_panel_may_still_open_is_told_each_once() -> None:

@@ -427,6 +427,37 @@ def test_a_panel_that_is_retired_is_erased_and_is_not_written_again() -> None:
     virtually(main)
 
 
+def test_what_the_store_had_of_a_panel_as_another_model_is_over_once_the_panel_was_read() -> None:
+    async def main() -> None:
+        made = Worked()
+        await made.store.open()
+        await made.store.put_allocation("lobby", {C: (5,)}, 1.0)
+        made.state.former = frozenset({C})
+        task = asyncio.create_task(made.worker.run())
+        await made.clock.sleep(1)
+        assert made.state.former == frozenset()
+        assert made.store.allocations["lobby"] == {}
+        assert "lobby" in made.store.observed
+        made.worker.stop()
+        await task
+
+    virtually(main)
+
+
+def test_what_a_panel_has_earned_of_writes_is_durable_within_the_hour() -> None:
+    async def main() -> None:
+        async with at_work(capabilities={"endurance": 36_525}) as made:
+            made.ask(1)
+            assert await made.settled()
+            made.panel.transactions += [(Priority.GRANT, PanelImage())] * 4
+            made.state.wear.noticed()
+            kept = made.store.panel_facts["lobby"]["wear"]
+            await made.clock.sleep(HOUR + 10)
+            assert made.store.panel_facts["lobby"]["wear"] != kept
+
+    virtually(main)
+
+
 def test_a_slot_that_becomes_free_is_given_to_what_found_none() -> None:
     async def main() -> None:
         async with at_work(capabilities={"max_schedules": 1, "scope": "schedule"}) as made:

@@ -100,8 +100,10 @@ async def test_fewer_backups_are_kept_once_fewer_are_asked_for(tmp_path: Path) -
     path, copy = tmp_path / "store.db", tmp_path / "copy.db"
     store = await opened(path)
     await store.close()
-    for keep in (3, 3, 2):
+    before = len(os.listdir("/proc/self/fd"))
+    for keep in (3, 3, 3, 2):
         backup_file(path, copy, keep=keep)
+    assert len(os.listdir("/proc/self/fd")) == before, "and no file stays open"
     assert sorted(name for name in os.listdir(tmp_path) if name.startswith("copy.db")) == ["copy.db", "copy.db.1"]
 
 
