@@ -468,6 +468,9 @@ def test_the_log_is_read_every_two_seconds_and_at_once_when_the_panel_tells_of_n
         made.driver.on_news()
         await asyncio.sleep(0.1)
         assert len(made.handed_on()) == 1
+        made.reads.clear()
+        await asyncio.sleep(5)
+        assert len(made.reads) == 2, "news are one thing, and its pace another"
         made.refuse = StoreUnavailable("full")
         made.happens()
         await asyncio.sleep(5)

@@ -12,11 +12,13 @@ import pytest
 from config.settings import PanelSettings
 from drivers.contract import IDENTIFIER, Availability, IdentifierSlot, PanelCapabilities, PanelImage, Period, Slot, item_key
 from gateway.fleet.events import ForeignFound
+from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.opening import admission_text, granted_text, granted_until, opening_text
 from gateway.fleet.views import CannotDo, PanelView
 from gateway.ops.metrics import Metrics
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import FleetSite, item
+from tests.support.panel_parts import PanelParts
 from tests.support.virtual_time import run_virtual
 from tests.unit.test_fleet_untrusted import MODELS
 
@@ -125,6 +127,26 @@ def test_slots_that_the_configuration_names_are_known_as_they_were_first_seen() 
         assert hall(site).state == "in_sync"
 
     lighting(test, PanelSettings(id="hall", model="open-access-panel", known_foreign=(5, 7)))
+
+
+def test_a_slot_that_the_configuration_names_no_more_is_forgotten_by_the_store() -> None:
+    async def main() -> None:
+        named = PanelParts(settings=PanelSettings(id="lobby", model="open-access-panel", known_foreign=(5,)))
+        await named.store.open()
+        named.state.read(PanelImage({5: NIGHT}), ())
+        foreign = Foreign(named.state, named.context, {})
+        await foreign.look()
+        assert [slot.known for slot in foreign.slots()] == [True]
+        facts = dict(named.store.panel_facts["lobby"])
+        assert facts == foreign.facts()
+        unnamed = PanelParts(store=named.store)
+        unnamed.state.read(PanelImage({5: NIGHT}), ())
+        foreign = Foreign(unnamed.state, unnamed.context, facts)
+        await foreign.look()
+        assert [slot.known for slot in foreign.slots()] == [False]
+        assert (named.store.panel_facts["lobby"], foreign.facts()) == ({}, {})
+
+    run_virtual(main())
 
 
 def test_a_change_is_told_once_and_an_empty_panel_has_nothing_to_accept() -> None:
