@@ -63,6 +63,20 @@ def test_a_profile_is_found_by_the_number_that_the_vendors_pages_show() -> None:
     assert [None if each is None else each.link_id for each in found] == [link(2), None, None]
 
 
+def test_the_number_of_what_was_forgotten_finds_nothing_that_was_made_again_since() -> None:
+    desired = asked(timed(1))
+    gone = replace(timed(1, generation=2), content=None)
+    desired.absorb(gone)
+    assert desired.entity(TIME_PROFILE, 41) == gone
+    desired.forget([link(1), link(9)])
+    assert link(1) not in desired
+    desired.absorb(replace(timed(1, generation=3), uid=77))
+    assert desired.entity(TIME_PROFILE, 41) is None
+    found = desired.entity(TIME_PROFILE, 77)
+    assert found is not None
+    assert found.generation == 3
+
+
 def test_who_names_a_profile_is_who_names_it_now() -> None:
     desired = asked(timed(1), timed(2), card(7, 1), card(8, 1, 2))
     assert set(desired.naming(link(1))) == {card(7).key, card(8).key}
