@@ -1,4 +1,4 @@
-"""Reading one panel's log: each event once, in order, with whoever held the slot then, and only the panel's own."""
+"""Reading one panel's log: each event once, in order, with the person who held the slot then, and only the panel's own."""
 
 from __future__ import annotations
 
