@@ -69,3 +69,24 @@ def test_a_lighting_panel_that_is_deaf_after_saving_is_saved_ever_less_often() -
         await fleet.stop(1)
 
     run_virtual(run())
+
+
+def test_new_hours_wait_for_no_save_of_older_ones_when_the_days_writes_are_spent() -> None:
+    async def run() -> None:
+        driver, wire = panel_on_wire("ge-a-series")
+        store = MemoryStore()
+        options = FleetOptions(Readings(ZoneInfo("UTC")), deadline_s=5.0, clock=Rules(released_at=0))
+        fleet = Fleet(store, await store.open(), wire.clock, options, rules=EVERYWHERE)
+        await fleet.add_panel(PanelSettings(id="hall", model="ge-a-series"), "line", driver)
+        await fleet.start()
+        await wire.clock.sleep(5)
+        calm = wire.before, wire.lose_reply
+        deaf_after_saving(wire)
+        await fleet.upsert([item(1)])
+        await wire.clock.sleep(86_400)
+        wire.before, wire.lose_reply = calm
+        (report,) = await fleet.upsert([item(2)])
+        assert report.success, report
+        await fleet.stop(1)
+
+    run_virtual(run())

@@ -124,7 +124,7 @@ class Inspection:
         """`asked`: the unit was asked who it is in this look; one that holds something other than known is asked again."""
         state = self._state
         self.owes_save = state.driver.unsaved
-        failure = None if self.closes_first() else await self.save(priority)
+        failure = None if self.closes_first() or self._is_asked_anew() else await self.save(priority)
         if failure is not None:
             return failure
         wanted, self.read_all = self.read_all, False
@@ -154,6 +154,12 @@ class Inspection:
     def closes_first(self) -> bool:
         """Whether something is to be taken away that was never tried: that waits for no storage, and is saved along with it."""
         return self._state.wear.is_first(dict.fromkeys(self._state.leaving, GONE))
+
+    def _is_asked_anew(self) -> bool:
+        """Whether hours are asked for that were never tried: they wait for no storage that was spent on older ones, and are saved
+        when they are written."""
+        state = self._state
+        return state.wear.is_first({key: f"{item.generation} {state.observed.compiled_for}" for key, item in state.bound.items()})
 
     async def save(self, priority: Priority) -> Failure | None:
         """Have saved what the panel holds and may lose: else a power cut could bring back what was read to be gone."""
