@@ -103,7 +103,7 @@ async def by_reload(line: OneLine) -> None:
     quiet, before = line.frames(line.lobby) - before, line.frames(line.lobby)
     await line.reload()
     await asyncio.sleep(10 * POLL_S)
-    assert line.frames(line.lobby) - before == quiet
+    assert quiet - 1 <= line.frames(line.lobby) - before <= quiet  # where in the pause between two polls it began is chance
 
 
 async def by_restart(line: OneLine) -> None:
