@@ -20,7 +20,6 @@ import pytest
 from drivers.clock import SystemClock
 from simulators.open_access_panel import OpenAccessPanel
 from tests.contract.test_store_sqlite import own_file_system
-from tests.integration.test_full_store import fill
 from tests.support.processes import run
 from tests.support.terminal import on_a_terminal
 from tests.support.working_day import EXAMPLES, PERSON, WORK_WEEK, Day, day
@@ -156,16 +155,20 @@ async def clock_wrong(site: Day, play: Played) -> None:
     await play("trust-clock", "--yes", status=1)
 
 
+FULL = 'cp "$0/store.db" "$0/store.db.mark" "$1" && { dd if=/dev/zero of="$1/filler" bs=4096 2>/dev/null; '
+FULL += 'truncate -s -36864 "$1/filler"; shift; exec "$@"; }'
+"""Copies a store to a file system and fills the rest of it but for the log's index, then runs a command."""
+
+
 async def disk_full(site: Day, play: Played) -> None:
-    """The gateway is a process of its own, on a small file system."""
+    """The gateway is a process of its own, and the small file system is full when it starts: its log has no room to give back."""
     await site.stop()
     folder = site.folder / "small"
     folder.mkdir()
     config = site.folder / "site.toml"
     config.write_text(config.read_text().replace('path = "store.db"', 'path = "small/store.db"'))
-    before = own_file_system(folder)
+    before = (*own_file_system(folder), "sh", "-c", FULL, str(site.folder), str(folder))
     async with run("serve", "--config", str(config), log=site.folder / "log", before=before) as gateway:
-        fill(Path(f"/proc/{gateway.process.pid}/root{folder}") / "filler")
         await play("doctor", "--url", gateway.url)
         request = site.request({"list_items": [{**WORK_WEEK, "name": "x" * 900}]})
         await play("apply", request, "--url", gateway.url, status=1)
