@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,9 +53,12 @@ class Matrix:
     ) -> None:
         self._desired = desired
         self._assignment = assignment
-        self._doors = doors
+        of_panel: defaultdict[str, list[DoorSettings]] = defaultdict(list)
+        for door in doors:
+            of_panel[door.panel].append(door)
+        self._locks = {panel: locks_of(own, panel) for panel, own in of_panel.items()}
         left = (Target(each.id, output) for each in assignment.departed() for output in (None, *each.outputs))
-        here = [column for panel in panels.values() for column in _columns(panel, doors)]
+        here = [column for panel in panels.values() for column in _columns(panel, of_panel.get(panel.id, ()))]
         self.columns = (*here, *(Column(target, away=True) for target in left))
         self._places = {column.target: number for number, column in enumerate(self.columns)}
         self._by_panel: dict[str, list[tuple[int, int]]] = {}
@@ -85,12 +89,14 @@ class Matrix:
         cell = _cell(place.last_seen(item.key), asked=asked)
         cells[number] = cell
         if item.identifier is not None and target.output is None:
-            opens = locks_of(self._doors, target.panel)[item.identifier.lock]
-            cells.update({door: cell for door, output in self._by_panel.get(target.panel, ()) if output in opens})
+            lock = item.identifier.lock
+            doors = self._by_panel.get(target.panel, ())
+            cells.update({door: cell for door, output in doors if output in self._locks[target.panel][lock]})
 
 
 def _columns(panel: Panel, doors: Sequence[DoorSettings]) -> Iterator[Column]:
-    away, by_output = panel.state.unreachable() is not None, {door.output: door for door in doors if door.panel == panel.id}
+    """`doors`: the panel's."""
+    away, by_output = panel.state.unreachable() is not None, {door.output: door for door in doors}
     yield Column(Target(panel.id), away)
     for output in sorted(by_output.keys() | panel.state.outputs.keys()):
         yield Column(Target(panel.id, output), away, by_output.get(output))
