@@ -37,16 +37,21 @@ def events(asked: Asked, *, follow: bool, kinds: str | None, last: int) -> int:
 
 
 def _newest(gateway: Running, chosen: Mapping[str, str], last: int) -> list[dict[str, Any]]:
-    """Pages are read on from the oldest event: the surface has no other order."""
+    """More of them than a page holds are read page by page from the oldest event on."""
+    if last <= _MOST:
+        return _page(gateway, {**chosen, "last": last})
     found: list[dict[str, Any]] = []
     after = 0
     while True:
-        lines = gateway.lines(f"{_EVENTS}?{urlencode({**chosen, 'after': after, 'limit': _MOST})}", "application/x-ndjson")
-        page = [json.loads(line) for line in lines if line]
+        page = _page(gateway, {**chosen, "after": after, "limit": _MOST})
         found = [*found, *page][-last:]
         if len(page) < _MOST:
             return found
         after = page[-1]["id"]
+
+
+def _page(gateway: Running, query: Mapping[str, object]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in gateway.lines(f"{_EVENTS}?{urlencode(query)}", "application/x-ndjson") if line]
 
 
 def _tell(event: Mapping[str, Any], zone: ZoneInfo, *, as_json: bool) -> None:
