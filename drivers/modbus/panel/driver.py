@@ -26,7 +26,7 @@ from drivers.modbus.panel.prepare import When, prepare, stands
 from drivers.modbus.panel.restarts import Reading, went_on
 from drivers.modbus.panel.steps import EFFECTLESS, Check, StepKind, Transaction, WriteStep
 from drivers.modbus.panel.unit import Facts, PanelUnit, worn_by
-from drivers.modbus.panel.words import reads, write_words
+from drivers.modbus.panel.words import placed, reads, write_words
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_registers
 
 _log = logging.getLogger(__name__)
@@ -471,14 +471,13 @@ class ModbusPanelDriver(OutputDriver):
     async def read_passes(
         self, slots: Collection[int], priority: Priority, deadline: float | None
     ) -> Mapping[int, int] | Acknowledgement:
-        first, found = self._layout.passes(), dict[int, int]()
+        first = self._layout.passes()
         if first is None:
             return {}
         try:
             plan = reads((first + slot for slot in slots), self._model.addressing, _PASSES_GAP)
             answers = await self._unit.exchange_all([request for _, request in plan], Call(priority, deadline))
-            for (start, _), values in zip(plan, answers, strict=True):
-                found.update(enumerate(values, start - first))
+            found = placed((start - first for start, _ in plan), answers)
         except DriverError as error:
             return failed(error)
         return {slot: found[slot] for slot in slots}

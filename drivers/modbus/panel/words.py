@@ -52,6 +52,11 @@ def write_words(address: int, words: Sequence[int], addressing: Addressing, repe
     return write_registers(address - addressing.base, words, repeatable)
 
 
+def placed(starts: Iterable[int], answers: Iterable[Sequence[int]]) -> dict[int, int]:
+    """The words of readings that begin at these addresses, each at its own."""
+    return {at: word for start, words in zip(starts, answers, strict=True) for at, word in enumerate(words, start)}
+
+
 def reads(addresses: Iterable[int], addressing: Addressing, gap: int = 0, area: str = "holding") -> list[tuple[int, Request]]:
     """Reads that cover the addresses: (documented address of the first word, request). Gaps must be readable."""
     read = read_holding_registers if area == "holding" else read_input_registers

@@ -8,7 +8,7 @@ from typing import Protocol
 from config.panel_parts import Addressing
 from drivers.contract import PanelImage, Stretch
 from drivers.modbus.panel.steps import Check, Transaction
-from drivers.modbus.panel.words import reads
+from drivers.modbus.panel.words import placed, reads
 from drivers.modbus.wire.requests import Request
 
 Read = Callable[[Sequence[Request]], Awaitable[Sequence[tuple[int, ...]]]]
@@ -18,8 +18,7 @@ Read = Callable[[Sequence[Request]], Awaitable[Sequence[tuple[int, ...]]]]
 async def read_words(read: Read, addresses: Iterable[int], addressing: Addressing) -> dict[int, int]:
     """The words at these documented addresses, and in the gaps that are read along. Raises DriverError."""
     plan = reads(addresses, addressing)
-    answers = await read([request for _, request in plan])
-    return {at: word for (start, _), values in zip(plan, answers, strict=True) for at, word in enumerate(values, start)}
+    return placed((start for start, _ in plan), await read([request for _, request in plan]))
 
 
 class Layout(Protocol):

@@ -16,7 +16,7 @@ from drivers.modbus.panel.layouts.open_access_identifiers import IDENTIFIER_WORD
 from drivers.modbus.panel.layouts.open_access_schedules import SLOT_WORDS, decode_slot, slot_words
 from drivers.modbus.panel.named import named_checks, named_reads, register_read
 from drivers.modbus.panel.steps import Check, StepKind, Transaction, WriteStep
-from drivers.modbus.panel.words import checks, chunks, spans, write_runs, write_words
+from drivers.modbus.panel.words import checks, chunks, placed, spans, write_runs, write_words
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_register, write_registers
 
 _CHECK_GAP = 10
@@ -272,8 +272,7 @@ class OpenAccessLayout(NoValues):
     async def _used(self, read: Read) -> dict[str, int]:
         """How many slots of each area the panel counts as used, by the name of the register."""
         plan = named_reads(self._model, [area.in_use for area in self._areas])
-        answers = await read([request for _, _, request in plan])
-        words = {at: word for (_, start, _), values in zip(plan, answers, strict=True) for at, word in enumerate(values, start)}
+        words = placed((start for _, start, _ in plan), await read([request for _, _, request in plan]))
         return {area.in_use: words[self._model.registers[area.in_use].address] for area in self._areas}
 
     async def _read_schedules(self, read: Read, used: int, thoroughly: bool) -> PanelImage:
