@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from drivers.contract import IdentifierSlot, PanelCapabilities, PanelImage, is_identifier
 from gateway.compiler.image import day_plan, numbers_of
-from gateway.compiler.table import CLOSED, MINUTES, DayPlan, union, weekday
+from gateway.compiler.table import CLOSED, MINUTES, DayPlan, union
 from gateway.identifiers.identifier import Identifier
-from gateway.schedules.local_time import local_second
+from gateway.schedules.local_time import local_second, weekday
 from gateway.schedules.recurrence import Recurrence
 
 Days = Sequence[DayPlan]

@@ -13,9 +13,10 @@ from gateway.compiler.outcome import Draft, not_started, refused
 from gateway.compiler.own_slots import first_occurrence_end, outcome_of, unheld
 from gateway.compiler.shapes import Shape, grain_of, shape_of
 from gateway.compiler.special_days import Demand, united
-from gateway.compiler.table import CLOSED_WEEK, DayPlan, Interval, Table, day_fits, weekday, within
+from gateway.compiler.table import CLOSED_WEEK, DayPlan, Interval, Table, day_fits, within
 from gateway.compiler.together import ProfileSet
 from gateway.compiler.weekly import Stale, forever, stale_table, starts_at, weekly_table
+from gateway.schedules.local_time import weekday
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from itertools import combinations
 
 from drivers.contract import PanelCapabilities, Slot
 from gateway.compiler.table import CLOSED, CLOSED_WEEK, DayPlan, Table, exceeded, plans_fit
+from gateway.schedules.local_time import weekday
 
 _PLANS_TRIED = 6
 
@@ -92,7 +93,7 @@ class _Walk:
     last_date: int = -1
 
     def take(self, day: int, plan: DayPlan) -> bool:
-        number = (day + 3) % 7
+        number = weekday(day)
         have = self.week[number]
         if have == plan:
             return True

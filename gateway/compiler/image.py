@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from drivers.contract import PanelCapabilities, PanelImage, Slot
-from gateway.compiler.table import CLOSED, MINUTES, SPECIAL, DayPlan, union, weekday, within
+from gateway.compiler.table import CLOSED, MINUTES, SPECIAL, DayPlan, union, within
+from gateway.schedules.local_time import weekday
 
 
 def is_open(image: PanelImage, capabilities: PanelCapabilities, local_minute: int, link_id: str | None = None) -> bool:

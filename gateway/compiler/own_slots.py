@@ -13,10 +13,10 @@ from gateway.compiler.narrowing import Cuts, cut_shapes
 from gateway.compiler.options import CompileOptions
 from gateway.compiler.outcome import SHORT_DAYS, Draft, below_resolution, not_started, nothing_to_hold, refused, weakest
 from gateway.compiler.shapes import Coming, Shape, coming_of, grain_of, shape_of
-from gateway.compiler.table import CLOSED, MINUTES, Table, exceeded, weekday
+from gateway.compiler.table import CLOSED, MINUTES, Table, exceeded
 from gateway.compiler.together import Compiled, ProfileSet
 from gateway.compiler.weekly import forever, starts_at, weekly_table
-from gateway.schedules.local_time import DAY_S
+from gateway.schedules.local_time import DAY_S, weekday
 from gateway.schedules.time_profile import Readings
 
 

@@ -9,9 +9,9 @@ from functools import lru_cache
 from itertools import islice
 
 from drivers.contract import PanelCapabilities
-from gateway.compiler.table import CLOSED, MINUTES, DayPlan, Interval, day_fits, weekday
+from gateway.compiler.table import CLOSED, MINUTES, DayPlan, Interval, day_fits
 from gateway.compiler.together import Compiled, ProfileSet, United, recurrence_of
-from gateway.schedules.local_time import DAY_S, LAST_DAY, LAST_SECOND
+from gateway.schedules.local_time import DAY_S, LAST_DAY, LAST_SECOND, weekday
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.rules import LocalRule, longest_gap
 from gateway.schedules.time_profile import Frequency, Readings

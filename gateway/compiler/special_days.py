@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from drivers.contract import PanelCapabilities
 from gateway.compiler.event_list import closings
 from gateway.compiler.moment import in_missing_hour
-from gateway.compiler.table import CLOSED, CLOSED_WEEK, MINUTES, DayPlan, Interval, Table, exceeded, union, weekday
+from gateway.compiler.table import CLOSED, CLOSED_WEEK, MINUTES, DayPlan, Interval, Table, exceeded, union
 from gateway.compiler.weekly import Week
+from gateway.schedules.local_time import weekday
 
 Row = tuple[DayPlan, ...]
 

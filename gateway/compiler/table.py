@@ -23,11 +23,6 @@ CLOSED: DayPlan = ()
 CLOSED_WEEK: tuple[DayPlan, ...] = (CLOSED,) * 7
 
 
-def weekday(day: int) -> int:
-    """The weekday of a day: 0 Monday .. 6 Sunday."""
-    return (day + 3) % 7
-
-
 def union(plans: Iterable[DayPlan]) -> DayPlan:
     merged: list[Interval] = []
     for start, end in sorted(interval for plan in plans for interval in plan):

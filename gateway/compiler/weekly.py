@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from gateway.compiler.moment import CLOCK_SLACK_S, Moment
 from gateway.compiler.shapes import Shape
-from gateway.compiler.table import CLOSED, DayPlan, Interval, weekday
-from gateway.schedules.local_time import DAY_S
+from gateway.compiler.table import CLOSED, DayPlan, Interval
+from gateway.schedules.local_time import DAY_S, weekday
 
 Week = tuple[DayPlan, ...]
 

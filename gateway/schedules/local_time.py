@@ -32,6 +32,11 @@ class ClockChange:
     after: int
 
 
+def weekday(day: int) -> int:
+    """The weekday of a day that counts from 1970-01-01, a Thursday: 0 Monday .. 6 Sunday."""
+    return (day + 3) % 7
+
+
 def day_of(moment: date) -> int:
     return moment.toordinal() - _EPOCH
 

@@ -18,15 +18,13 @@ from typing import Any
 from dateutil.rrule import MO, MONTHLY, rrule
 from dateutil.rrule import weekday as nth_weekday
 
-from gateway.schedules.local_time import DAY_S, LAST_DAY, date_of, day_of
+from gateway.schedules.local_time import DAY_S, LAST_DAY, date_of, day_of, weekday
 from gateway.schedules.time_profile import DayType, Frequency, NthDay
 
 # The Gregorian calendar repeats, weekdays included, after 400 years.
 _CYCLE_MONTHS = 4800
 _CYCLE_DAYS = 146_097
 
-_FIRST_WEEKDAY = 3
-"""The weekday of 1970-01-01, a Thursday; 0 is Monday."""
 _NAMED_DAYS = (DayType.MON, DayType.TUE, DayType.WED, DayType.THU, DayType.FRI, DayType.SAT, DayType.SUN)
 _SETS = {DayType.WEEK_DAY: (0, 1, 2, 3, 4), DayType.DAY_OFF: (5, 6), DayType.DAY: (0, 1, 2, 3, 4, 5, 6)}
 
@@ -109,7 +107,7 @@ def _expand_weeks(rule: LocalRule, low: int, high: int) -> Iterator[int]:
 
 
 def _monday(day: int) -> int:
-    return day - (day + _FIRST_WEEKDAY) % 7
+    return day - weekday(day)
 
 
 def _months(rule: LocalRule) -> tuple[_Months, ...]:
@@ -204,7 +202,7 @@ def _start_of(month: int) -> int:
 def _kind(month: int) -> tuple[int, int]:
     """The length of a month and the weekday of its first day: all that its days depend on."""
     starts, rest = _month_starts(), month % _CYCLE_MONTHS
-    return starts[rest + 1] - starts[rest], (starts[rest] + 3) % 7
+    return starts[rest + 1] - starts[rest], weekday(starts[rest])
 
 
 def _matches(month_days: frozenset[int], nth: NthDay | None, length: int, weekday: int) -> tuple[int, ...]:
