@@ -41,15 +41,21 @@ def deaf_after_saving(wire: PanelWire) -> list[Request]:
     return saves
 
 
+async def lighting_panel() -> tuple[Fleet, PanelWire]:
+    """A fleet that has come to terms with its one panel, `hall`."""
+    driver, wire = panel_on_wire("ge-a-series")
+    store = MemoryStore()
+    options = FleetOptions(Readings(ZoneInfo("UTC")), deadline_s=5.0, clock=Rules(released_at=0))
+    fleet = Fleet(store, await store.open(), wire.clock, options, rules=EVERYWHERE)
+    await fleet.add_panel(PanelSettings(id="hall", model="ge-a-series"), "line", driver)
+    await fleet.start()
+    await wire.clock.sleep(5)
+    return fleet, wire
+
+
 def test_a_lighting_panel_that_is_deaf_after_saving_is_saved_ever_less_often() -> None:
     async def run() -> None:
-        driver, wire = panel_on_wire("ge-a-series")
-        store = MemoryStore()
-        options = FleetOptions(Readings(ZoneInfo("UTC")), deadline_s=5.0, clock=Rules(released_at=0))
-        fleet = Fleet(store, await store.open(), wire.clock, options, rules=EVERYWHERE)
-        await fleet.add_panel(PanelSettings(id="hall", model="ge-a-series"), "line", driver)
-        await fleet.start()
-        await wire.clock.sleep(5)
+        fleet, wire = await lighting_panel()
         saves = deaf_after_saving(wire)
         (report,) = await fleet.upsert([item(1)])
         assert not report.success
@@ -73,13 +79,7 @@ def test_a_lighting_panel_that_is_deaf_after_saving_is_saved_ever_less_often() -
 
 def test_new_hours_wait_for_no_save_of_older_ones_when_the_days_writes_are_spent() -> None:
     async def run() -> None:
-        driver, wire = panel_on_wire("ge-a-series")
-        store = MemoryStore()
-        options = FleetOptions(Readings(ZoneInfo("UTC")), deadline_s=5.0, clock=Rules(released_at=0))
-        fleet = Fleet(store, await store.open(), wire.clock, options, rules=EVERYWHERE)
-        await fleet.add_panel(PanelSettings(id="hall", model="ge-a-series"), "line", driver)
-        await fleet.start()
-        await wire.clock.sleep(5)
+        fleet, wire = await lighting_panel()
         calm = wire.before, wire.lose_reply
         deaf_after_saving(wire)
         await fleet.upsert([item(1)])
