@@ -24,6 +24,8 @@ _PATIENCE_S = 60.0
 _SETTLED = ("in_sync", "refused", "foreign")
 """States in which a panel holds all that it can hold."""
 _RENEWED_BEFORE_S = 30 * 86_400.0
+_LITTLE_ROOM = 64 << 20
+"""Bytes: days of events, and of what is written before the log of the store gives room back."""
 _TOLD_S = 86_400.0
 """How long something that is over is told."""
 
@@ -57,7 +59,8 @@ class Problem:
 class Known:
     """What the gateway shows of itself at one moment. `panels`: those that refuse or still grant something with their items.
     `departed`: link_ids that panels may hold which left the configuration. `writable`: whether the store takes writes.
-    `certificate_ends_at`: when the one of HTTPS expires, Unix seconds."""
+    `free_room`: bytes that are free on its medium, None where that is not known. `certificate_ends_at`: when the one of HTTPS
+    expires, Unix seconds."""
 
     at: float
     panels: Sequence[PanelView]
@@ -66,6 +69,7 @@ class Known:
     store: StoreView
     store_path: Path
     writable: bool = True
+    free_room: int | None = None
     certificate_ends_at: float | None = None
 
 
@@ -87,6 +91,10 @@ def _of_host(known: Known) -> Iterator[Problem]:
         text = f"the store {known.store_path} takes no writes: nothing new is accepted, panels go on with what they hold"
         remedy = "make room on its disk, or make its medium writable"
         yield Problem("store_takes_no_writes", "error", text, remedy, f"df -h {known.store_path.parent}")
+    elif known.free_room is not None and known.free_room < _LITTLE_ROOM:
+        left = f"{known.free_room >> 20} MiB left"
+        text = f"the disk of the store {known.store_path} has {left}: once it is full, requests are refused"
+        yield Problem("store_room_low", "warning", text, "make room on its disk", f"df -h {known.store_path.parent}")
     if store.doubt:
         text = f"the store is not trusted, nothing is opened by what it says: {store.doubt}"
         remedy = "stop the gateway and put a backup back, or take the store as it is"

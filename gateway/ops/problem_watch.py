@@ -14,6 +14,7 @@ from gateway.fleet.fleet import Fleet
 from gateway.fleet.problems import Beginnings, Known, Problem, Severity, problems
 from gateway.fleet.views import PanelView
 from gateway.identifiers.own_ids import is_own_id
+from gateway.store.files import free_room
 
 _log = logging.getLogger(__name__)
 _PERIOD_S = 30.0
@@ -72,6 +73,7 @@ class ProblemWatch:
             store=fleet.store_view(),
             store_path=self._store_path,
             writable=writable,
+            free_room=free_room(self._store_path),
             certificate_ends_at=self._certificate_ends_at(),
         )
 

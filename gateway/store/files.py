@@ -97,6 +97,15 @@ def set_aside(store: Path, but: str = "") -> Path | None:
     return kept
 
 
+def free_room(store: Path) -> int | None:
+    """Bytes that are free on the store's medium; None: that cannot be known."""
+    try:
+        room = os.statvfs(store.parent)
+    except OSError:
+        return None
+    return room.f_bavail * room.f_frsize
+
+
 def reserve_room(store: Path) -> None:
     """Takes as much room on the medium as there is, up to 1 MiB, to be given back to deletions when it is full."""
     path = beside(store, ".reserve")

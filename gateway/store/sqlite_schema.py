@@ -32,7 +32,7 @@ from gateway.store.contract import (
     StoreNewer,
     StoreUnavailable,
 )
-from gateway.store.files import beside, real, replacing
+from gateway.store.files import beside, free_room, real, replacing
 from gateway.store.mark import Mark, compared, read_mark
 
 log = logging.getLogger(__name__)
@@ -159,11 +159,8 @@ def understood(path: Path) -> Iterator[None]:
 
 
 def _is_full(path: Path) -> bool:
-    try:
-        room = os.statvfs(path.parent)
-    except OSError:
-        return False
-    return room.f_bavail * room.f_frsize < _NO_ROOM
+    room = free_room(path)
+    return room is not None and room < _NO_ROOM
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -407,6 +407,8 @@ async def test_a_full_disk_takes_deletions(site: Path, disk: Disk) -> None:
     async with disk.starts(site) as gateway, logged_in(gateway.url) as client:
         for number in range(20):
             await client.upsert(item(number))
+        found = await client.call("GET", "/gateway/v1/problems")
+        assert "store_room_low" in [problem["code"] for problem in found["problems"]], "told before anything is refused"
         disk.refuse("full")
         bulky = [item(1000 + number) for number in range(400)]
         await client.call("POST", "/api/v1/access/timeprofile/items/link", {"list_items": bulky}, status=507)

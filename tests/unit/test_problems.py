@@ -137,6 +137,23 @@ def test_a_problem_keeps_its_beginning_until_it_is_over() -> None:
 
 
 @pytest.mark.parametrize(
+    ("free", "writable", "expected"),
+    [
+        (64 << 20, True, []),
+        ((64 << 20) - 1, True, ["store_room_low"]),
+        (0, False, ["store_takes_no_writes"]),
+        (None, True, []),
+    ],
+)
+def test_a_disk_that_fills_up_is_told_while_requests_are_still_taken(
+    free: int | None, writable: bool, expected: list[str]
+) -> None:
+    found = problems(replace(WELL, free_room=free, writable=writable))
+    assert [problem.code for problem in found] == expected
+    assert all("/var/lib" in problem.command for problem in found)
+
+
+@pytest.mark.parametrize(
     ("days", "expected"), [(31, None), (29, "warning"), (-1, "error")], ids=["not soon", "soon", "since yesterday"]
 )
 def test_a_certificate_is_told_to_expire_a_month_before_nobody_trusts_it_any_more(days: int, expected: str | None) -> None:
