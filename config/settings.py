@@ -378,6 +378,7 @@ class DoorSettings(_Settings):
     pulse_s: float = Field(5, ge=0.1, le=86_400)
     """How long it is open where a command does not say so."""
     sensor: int | None = Field(None, ge=0, le=9999)
+    """The panel's input that tells whether it stands open; None: nothing tells."""
     allow_door_hold: bool = False
     """Time profiles may hold its output."""
 

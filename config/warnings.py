@@ -13,7 +13,15 @@ from pathlib import Path
 from config.files import MOST_PASSWORD, password_in, read_file
 from config.findings import Finding
 from config.password_hash import PasswordHash, md5_form
-from config.settings import LineSettings, ModbusLineSettings, ModbusRtuLine, ModbusTcpLine, Settings, UserSettings
+from config.settings import (
+    LineSettings,
+    ModbusLineSettings,
+    ModbusRtuLine,
+    ModbusTcpLine,
+    Settings,
+    UhppoteLineSettings,
+    UserSettings,
+)
 
 _CHANGING_NAME = re.compile(r"/dev/tty(USB|ACM)[0-9]+")
 """Device paths that are given in the order in which adapters are found."""
@@ -35,9 +43,14 @@ def warnings_of(settings: Settings, file: Path) -> Iterator[Finding]:
         yield Finding("lines", "there are none: no panel is reached")
     for index, line in enumerate(settings.lines):
         yield from _line(f"lines[{index}]", line)
+    contacts = {
+        panel.id: panel.doors for line in settings.lines if isinstance(line, UhppoteLineSettings) for panel in line.panels
+    }
     for index, door in enumerate(settings.doors):
-        if door.sensor is not None:
-            yield Finding(f"doors[{index}].sensor", "no panel model has inputs that are read yet: the door has no sensor")
+        if door.sensor is not None and door.sensor >= contacts.get(door.panel, 0):
+            yield Finding(
+                f"doors[{index}].sensor", f"{door.panel} has no input {door.sensor} that is read: the door has no sensor"
+            )
 
 
 def _user(path: str, user: UserSettings, settings: Settings, file: Path) -> Iterator[Finding]:

@@ -490,11 +490,13 @@ class LoggedEvent:
 @dataclass(frozen=True, slots=True)
 class LogPage:
     """A part of a panel's log: `events` in order, and the sequence number of its `last` event (0: it never had one) as read
-    before them. `serial`: of the unit whose log it is, as in PanelIdentity, None where it has none."""
+    before them. `serial`: of the unit whose log it is, as in PanelIdentity, None where it has none. `inputs`: where the same
+    reading tells which doors stand open, one for each input, counted from 0."""
 
     last: int
     events: tuple[LoggedEvent, ...] = ()
     serial: str | None = None
+    inputs: tuple[bool, ...] = ()
 
 
 class AvailabilityFeed(Protocol):

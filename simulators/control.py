@@ -11,6 +11,8 @@ numbers are the panel API's; a door is `first` (reader 0), `second` (reader 1) o
 `{"granted": true, "reason": "granted"}`, or false with the panel's objection: `unknown`, `clock_not_set`, `not_valid_now`,
 `no_passes`, `schedule_closed`, `not_this_door`. With `ago_s` it was that long ago (seconds): it is logged then and nothing moves.
 
+`POST /panels/{id}/door` opens or closes a door where the panel has a contact for it: `{"door": "first", "open": true}`.
+
 `POST /lines/{id}/faults` takes `{"seed": 1, "rates": {"lose": 0.1}}`; rates that are not named are 0, so `{}` ends all faults.
 
 Errors are `{"error": token, "detail": prose}`: 404 for an unknown panel, line or action, 422 for faults that cannot be drawn,
@@ -111,15 +113,26 @@ def parse_reading(data: bytes) -> tuple[str, str, int, float | None]:
     for key in ("type", "number"):
         if not isinstance(body.get(key), str):
             raise BadRequest(f"{key}: expected a string")
-    door = body.get("door")
-    if isinstance(door, str):
-        door = _DOORS.get(door)
-    if isinstance(door, bool) or not isinstance(door, int):
-        raise BadRequest("door: first, second, or a reader's number from 0 on")
+    door = _door(body.get("door"))
     ago_s = body.get("ago_s")
     if ago_s is not None and (isinstance(ago_s, bool) or not isinstance(ago_s, int | float) or not 0 <= ago_s <= _LONGEST_AGO_S):
         raise BadRequest(f"ago_s: expected seconds, at most {_LONGEST_AGO_S}")
     return body["type"], body["number"], door, ago_s
+
+
+def parse_leaf(data: bytes) -> tuple[int, bool]:
+    """The door, and whether it stands open from now on. Raises BadRequest."""
+    body = _usable(data, ("door", "open"))
+    if not isinstance(body.get("open"), bool):
+        raise BadRequest("open: expected true or false")
+    return _door(body.get("door")), body["open"]
+
+
+def _door(said: object) -> int:
+    door = _DOORS.get(said) if isinstance(said, str) else said
+    if isinstance(door, bool) or not isinstance(door, int):
+        raise BadRequest("door: first, second, or a reader's number from 0 on")
+    return door
 
 
 def parse_serial(data: bytes) -> int | None:
@@ -170,6 +183,7 @@ class Control:
         app.router.add_get("/panels", self._list)
         app.router.add_get("/panels/{id}", self._show)
         app.router.add_post("/panels/{id}/read", self._read)
+        app.router.add_post("/panels/{id}/door", self._stand)
         app.router.add_post("/panels/{id}/replace", self._replace)
         app.router.add_post("/panels/{id}/{action}", self._act)
         app.router.add_post("/lines/{id}/faults", self._faults)
@@ -211,6 +225,14 @@ class Control:
             return web.json_response(asdict(reading))
         except CannotRead as error:
             raise BadRequest(str(error)) from error
+
+    async def _stand(self, request: web.Request) -> web.Response:
+        panel = self._panel(request)
+        try:
+            panel.stand(*parse_leaf(await request.read()))
+        except CannotRead as error:
+            raise BadRequest(str(error)) from error
+        return web.json_response(panel_view(panel))
 
     async def _replace(self, request: web.Request) -> web.Response:
         panel = self._panel(request)

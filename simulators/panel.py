@@ -32,7 +32,7 @@ class Reading:
 
 
 class CannotRead(ValueError):
-    """The identifier cannot be shown to this panel; the message says why."""
+    """There is no such reader or door at this panel, or it reads no such identifier; the message says why."""
 
 
 class SimulatedPanel(ABC):
@@ -138,6 +138,10 @@ class SimulatedPanel(ABC):
         counted and nothing moves. Raises CannotRead.
         """
         raise CannotRead(f"{self.model} logs nothing that was earlier")
+
+    def stand(self, door: int, is_open: bool) -> None:
+        """Open or close the leaf of a door, which its contact tells of. Raises CannotRead."""
+        raise CannotRead(f"{self.model} has no contacts of doors")
 
     def details(self) -> dict[str, object]:
         """Further facts about this model, for JSON."""

@@ -84,6 +84,8 @@ class UhppoteBoard(SimulatedPanel):
             0xB2: self._set_event_index,
             0xB4: lambda body: u32(self.events.user_index),
         }
+        self.contacts = [False] * DOORS
+        """Whether each door stands open: a part of the door, so that it outlives everything of the board's."""
         self._erase()
         self._local_at_start = self.wall() - self.oscillator.now()
 
@@ -231,6 +233,11 @@ class UhppoteBoard(SimulatedPanel):
         now = self.monotonic()
         return tuple(self.modes[door] == NORMALLY_OPEN or now < self._open_until[door] for door in range(self.doors()))
 
+    def stand(self, door: int, is_open: bool) -> None:
+        if not 0 <= door < self.doors():
+            raise CannotRead(f"the board has doors 0 to {self.doors() - 1}")
+        self.contacts[door] = is_open
+
     # ---- events, status, the device ----
 
     def _event(self, kind: int, granted: bool, door: int, card: int, reason: int) -> None:
@@ -244,7 +251,7 @@ class UhppoteBoard(SimulatedPanel):
         last = self.events.get(0xFFFFFFFF) if event is None else event
         relays = sum(1 << door for door, on in enumerate(self.outputs()) if on)
         now = wall_bytes(self._local())
-        body = last.ljust(20, b"\0") + bytes(8) + b"\0" + now[4:] + bytes(4) + bytes(4)
+        body = last.ljust(20, b"\0") + bytes(self.contacts) + bytes(4) + b"\0" + now[4:] + bytes(4) + bytes(4)
         return body + bytes(1) + bytes((relays, 0)) + now[1:4]
 
     def _set_event_index(self, body: bytes) -> bytes:
@@ -269,6 +276,7 @@ class UhppoteBoard(SimulatedPanel):
             "profiles": sorted(self.profiles.records),
             "cards": self.cards.count(),
             "events": self.events.last,
+            "doors_open": self.contacts[: self.doors()],
             "last_event_at": civil(wall_second(last[12:19])).isoformat() if len(last) > 12 else None,
         }
 

@@ -42,9 +42,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class DoorView:
-    """`state`: by its commands, since no door has a sensor. `held_by`: the user whose command holds it; None: nobody, or time
-    profiles. `last_event_at`: Unix seconds of the last command. `pulse_s`: how long a command opens it that does not
-    say so."""
+    """`state`: by its commands, and `open` where its sensor says so and nothing else is known. `is_open`: whether it stands open
+    by its sensor, None: that is not known. `held_by`: the user whose command holds it; None: nobody, or time profiles.
+    `last_event_at`: Unix seconds of the last command. `pulse_s`: how long a command opens it that does not say so."""
 
     id: str
     number: int | None
@@ -54,6 +54,7 @@ class DoorView:
     state: DoorState
     held_by: str | None
     sensor: int | None
+    is_open: bool | None
     last_event_at: int | None
     pulse_s: float
 
@@ -144,15 +145,18 @@ class Doors:
     def view(self, door: DoorSettings) -> DoorView:
         known, panel = self._of(door), self._panel(door)
         opened = None if panel is None else panel.opened(door.output)
+        is_open = None if panel is None or door.sensor is None else panel.senses(door.sensor)
+        state = self._state(None if panel is None else panel.is_on(door.output), opened, known)
         return DoorView(
             id=door.id,
             number=door.number,
             name=door.said,
             panel=door.panel,
             output=door.output,
-            state=self._state(None if panel is None else panel.is_on(door.output), opened, known),
+            state="open" if is_open and state == "closed" else state,
             held_by=known.held_by if opened is not None and opened.again else None,
             sensor=door.sensor,
+            is_open=is_open,
             last_event_at=known.last_event_at,
             pulse_s=door.pulse_s,
         )

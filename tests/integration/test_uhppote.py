@@ -82,7 +82,7 @@ async def gateway_with(
             lines=(line.model_copy(update={"port": place[1]}),),
             doors=(
                 DoorSettings(id="front", panel="entrance", output=0, number=1, pulse_s=7),
-                DoorSettings(id="side", panel="entrance", output=1, number=2),
+                DoorSettings(id="side", panel="entrance", output=1, number=2, sensor=1),
                 DoorSettings(id="cellar", panel="cellar", output=0, number=3),
             ),
         )
@@ -223,3 +223,25 @@ async def test_a_door_opens_for_its_own_time_and_no_other(tmp_path: Path) -> Non
         held = await site.client.call("POST", "/gateway/v1/doors/side/hold", {"seconds": 3}, status=409)
         assert held["error"] == "refused"
         assert board.outputs() == (True, False, False, False)
+
+
+async def test_a_door_that_stands_open_is_shown_to_be_open_until_its_board_is_away(tmp_path: Path) -> None:
+    async with gateway_with(tmp_path) as site:
+
+        async def shown(**wanted: object) -> None:
+            async with asyncio.timeout(15):
+                while True:
+                    (side,) = (await site.client.call("GET", "/gateway/v1/doors/side"))["doors"]
+                    if side | wanted == side:
+                        return
+                    await asyncio.sleep(0.02)
+
+        await shown(state="closed", is_open=False)
+        assert (await site.client.call("GET", "/api/v1/access/door/status"))["status"] == "closed"
+        site.board("entrance").stand(1, is_open=True)
+        await shown(state="open", is_open=True)
+        assert (await site.client.call("GET", "/api/v1/access/door/status"))["status"] == "open"
+        (front,) = (await site.client.call("GET", "/gateway/v1/doors/front"))["doors"]
+        assert (front["state"], front["is_open"]) == ("closed", None), "it has no sensor"
+        site.board("entrance").off()
+        await shown(state="unknown", is_open=None)

@@ -64,6 +64,7 @@ class Logging(PanelParts):
         super().__init__(capabilities={"event_log": log, "log_names": names, "max_identifiers": 8})
         self.log: list[LoggedEvent] = []
         self.serial: str | None = "A"
+        self.inputs: tuple[bool, ...] = ()
         self.answers = True
         self.reads: list[tuple[int | None, Priority]] = []
         self.kept_calls: list[Sequence[SiteEvent]] = []
@@ -98,7 +99,7 @@ class Logging(PanelParts):
         if not self.answers:
             return SILENT
         found = [] if first is None else [event for event in self.log if event.sequence >= first][:2]
-        return LogPage(self.log[-1].sequence if self.log else 0, tuple(found), self.serial)
+        return LogPage(self.log[-1].sequence if self.log else 0, tuple(found), self.serial, self.inputs)
 
     def happens(self, kind: LoggedKind = LoggedKind.GRANTED, slot: int | None = 3, **more: Any) -> None:
         sequence = self.log[-1].sequence + 1 if self.log else 1
@@ -169,6 +170,28 @@ def test_what_the_store_does_not_take_is_read_again() -> None:
             await made.reader.read()
         made.refuse = None
         assert [event.facts["sequence"] for event in await made.read()] == [1]
+
+    virtually(main)
+
+
+def test_a_door_counts_as_open_or_closed_only_as_long_as_its_contact_was_read_just_now() -> None:
+    async def main() -> None:
+        made = await met()
+
+        def senses() -> list[bool | None]:
+            return [made.state.input(number, made.context.clock.monotonic()) for number in range(3)]
+
+        assert senses() == [None, None, None]
+        made.inputs = (True, False)
+        await made.read()
+        assert senses() == [True, False, None]
+        made.inputs, made.serial = (False, True), "B"
+        await made.read()
+        assert senses() == [True, False, None], "another unit's contacts are at other doors"
+        await asyncio.sleep(9.9)
+        assert senses() == [True, False, None]
+        await asyncio.sleep(0.2)
+        assert senses() == [None, None, None]
 
     virtually(main)
 

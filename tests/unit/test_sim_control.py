@@ -190,6 +190,15 @@ async def test_a_reading_that_says_nothing_is_told_and_harms_nobody(body: bytes,
         assert (await get(http, "/panels/door"))["events"] == []
 
 
+async def test_a_panel_without_contacts_has_no_door_that_stands_open() -> None:
+    async with started() as (_, _, http):
+        wrong = ({"door": "first", "open": True}, "no contacts"), ({"door": 0, "open": 1}, "open: expected true or false")
+        for body, told in wrong:
+            status, answer = await post(http, "/panels/door/door", body)
+            assert (status, answer["error"]) == (400, "bad_request")
+            assert told in answer["detail"]
+
+
 async def test_a_panel_without_readers_says_so() -> None:
     async with started() as (_, _, http):
         status, answer = await post(http, "/panels/gate/read", {"type": "card", "number": "1", "door": 0})

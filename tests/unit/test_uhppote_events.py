@@ -11,8 +11,9 @@ from drivers.calls import Call
 from drivers.contract import Acknowledgement, LoggedKind, LogPage, Priority
 from drivers.errors import UnexpectedReply
 from drivers.uhppote.panel.board import Board
-from drivers.uhppote.panel.events import PAGE, events_from, last_index
-from drivers.uhppote.wire.frames import Reply, Request
+from drivers.uhppote.panel.events import PAGE, events_from
+from drivers.uhppote.wire.frames import GET_STATUS, Reply, Request
+from drivers.uhppote.wire.messages import get_status, read_status
 from tests.support.board_wire import SERIAL, BoardWire, board_on_wire
 from tests.support.virtual_time import run_virtual
 
@@ -36,7 +37,7 @@ def swipe(wire: BoardWire, *cards: int) -> None:
 async def read_on(board: Board, taken: int) -> list[int]:
     """The cards of all events behind the one that was taken last."""
     cards: list[int] = []
-    last = await last_index(board, NOW)
+    last = (await board.ask(get_status(), read_status, NOW)).last_event
     while taken < last and (page := await events_from(board, taken + 1, last, NOW)):
         assert len(page) <= PAGE
         assert [event.index for event in page] == list(range(page[0].index, page[0].index + len(page)))
@@ -47,7 +48,7 @@ async def read_on(board: Board, taken: int) -> list[int]:
 
 def test_every_event_is_read_once_however_many_pages_there_are() -> None:
     async def test(board: Board, wire: BoardWire) -> None:
-        assert await last_index(board, NOW) == 0
+        assert (await board.ask(get_status(), read_status, NOW)).last_event == 0
         assert await read_on(board, 0) == []
         swipe(wire, *range(100, 140))
         assert await read_on(board, 0) == [*range(100, 140)]
@@ -99,7 +100,7 @@ def test_the_log_is_read_as_every_panels() -> None:
     async def main() -> None:
         driver, wire = board_on_wire(card_format="wiegand26")
         end = await driver.read_log(None, Priority.BACKGROUND, None)
-        assert end == LogPage(0, (), f"{SERIAL:X}")
+        assert end == LogPage(0, (), f"{SERIAL:X}", (False,) * 4)
         wire.board.read("card", str(0x7B_1234), 1)
         wire.board.power_cut()
         page = await driver.read_log(1, Priority.BACKGROUND, None)
@@ -109,8 +110,24 @@ def test_the_log_is_read_as_every_panels() -> None:
         assert (denied.instant, denied.slot) == (None, None)
         assert denied.local_second == int(wire.board.local_second() or 0)
         assert (restarted.kind, restarted.card, page.last) == (LoggedKind.RESTARTED, None, 2)
-        assert (await driver.read_log(3, Priority.BACKGROUND, None)) == LogPage(2, (), f"{SERIAL:X}")
+        assert (await driver.read_log(3, Priority.BACKGROUND, None)) == LogPage(2, (), f"{SERIAL:X}", (False,) * 4)
         wire.before = lambda request: False
         assert isinstance(await driver.read_log(None, Priority.BACKGROUND, None), Acknowledgement)
+
+    run_virtual(main())
+
+
+def test_which_doors_stand_open_is_read_with_the_log_and_a_board_of_two_doors_has_two() -> None:
+    async def main() -> None:
+        driver, wire = board_on_wire(doors=2)
+        wire.board.stand(1, is_open=True)
+        page = await driver.read_log(None, Priority.BACKGROUND, None)
+        assert isinstance(page, LogPage)
+        assert (page.inputs, wire.functions()) == ((False, True), [GET_STATUS]), "at no cost"
+        wire.board.power_cut()
+        wire.board.stand(1, is_open=False)
+        again = await driver.read_log(1, Priority.BACKGROUND, None)
+        assert isinstance(again, LogPage)
+        assert (again.inputs, again.last, len(again.events)) == ((False, False), 1, 1)
 
     run_virtual(main())

@@ -44,7 +44,7 @@ async def test_an_event_wakes_its_reader_and_somebody_elses_datagram_does_not() 
     async with listening(it, f"{place[0]}:{place[1]}") as driver:
         news = asyncio.Event()
         driver.on_news = news.set
-        assert await driver.read_log(None, NOW, None) == LogPage(0, (), f"{SERIAL:X}")
+        assert await driver.read_log(None, NOW, None) == LogPage(0, (), f"{SERIAL:X}", (False,) * 4)
         assert it.listener == place
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             stranger.bind(("127.0.0.2", 0))

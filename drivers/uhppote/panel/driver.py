@@ -29,7 +29,7 @@ from drivers.errors import DriverError, GaveWay, NotSent, PanelException, Verify
 from drivers.uhppote.panel.board import Board, Wire
 from drivers.uhppote.panel.cards import CARD_BITS, NO_CARDS, card_of, controllers_number, slot_of
 from drivers.uhppote.panel.device import DeviceDriver
-from drivers.uhppote.panel.events import events_from, last_index, logged
+from drivers.uhppote.panel.events import events_from, logged
 from drivers.uhppote.panel.profiles import CLOSED, Found, found_at, same
 from drivers.uhppote.panel.steps import DeleteCard, PutCard, PutProfile, Step, steps_between
 from drivers.uhppote.wire.messages import (
@@ -42,10 +42,12 @@ from drivers.uhppote.wire.messages import (
     get_card_at,
     get_listener,
     get_profile,
+    get_status,
     number_of_cards,
     read_card,
     read_done,
     read_listener,
+    read_status,
     set_listener,
     set_profile,
 )
@@ -274,11 +276,13 @@ class UhppoteDriver(DeviceDriver):
         try:
             if first is None and not self._is_listener:
                 await self._be_listener(call)
-            last = await last_index(self._board, call)
+            status = await self._board.ask(get_status(), read_status, call)
+            last = status.last_event
             events = () if first is None or first > last else await events_from(self._board, max(1, first), last, call)
         except DriverError as error:
             return failed(error)
-        return LogPage(last, tuple(logged(event, self._format) for event in events), f"{self._board.serial:X}")
+        told = tuple(logged(event, self._format) for event in events)
+        return LogPage(last, told, f"{self._board.serial:X}", status.doors_open[: self._doors])
 
     async def _be_listener(self, call: Call) -> None:
         """Have events sent here, where they are not yet. A controller that does not take it is read as before.

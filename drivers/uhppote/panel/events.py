@@ -9,7 +9,7 @@ from drivers.contract import LoggedEvent, LoggedKind
 from drivers.errors import UnexpectedReply
 from drivers.uhppote.panel.board import Board
 from drivers.uhppote.panel.cards import CardFormat, number_of
-from drivers.uhppote.wire.messages import FIRST_EVENT, LAST_EVENT, OVERWRITTEN, Event, get_event, read_event
+from drivers.uhppote.wire.messages import FIRST_EVENT, OVERWRITTEN, Event, get_event, read_event
 
 PAGE = 16
 """Events of one reading: each is an exchange."""
@@ -35,12 +35,6 @@ _KINDS: Mapping[int, LoggedKind] = {
     44: LoggedKind.OUTPUT_ON,
 }
 """What an event that is no card is, by its reason."""
-
-
-async def last_index(board: Board, call: Call) -> int:
-    """The index of the last event; 0: there was none yet. Raises DriverError."""
-    last = await board.ask(get_event(LAST_EVENT), read_event, call)
-    return 0 if last.type == _NONE else last.index
 
 
 async def events_from(board: Board, first: int, last: int, call: Call) -> tuple[Event, ...]:

@@ -73,7 +73,7 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`last_event` 0: there was none. `relays`: bit 0 is door 1's."""
+    """`last_event` 0: there was none. `doors_open`: by the contact of each door. `relays`: bit 0 is door 1's."""
 
     last_event: int
     doors_open: tuple[bool, ...]
@@ -222,7 +222,8 @@ def get_status() -> Request:
 
 def read_status(reply: Reply) -> Status:
     body = reply.body
-    return Status(number(body[:4]), tuple(read_flag(each) for each in body[20:24]), body[28], body[41])
+    last = number(body[:4]) if body[4] else 0
+    return Status(last, tuple(read_flag(each) for each in body[20:24]), body[28], body[41])
 
 
 def get_event(index: int) -> Request:

@@ -46,8 +46,14 @@ class CommandedOutputs:
     def is_on(self, output: int) -> bool | None:
         """Whether the gateway keeps an output on; None: that is not known."""
         held = self._keeper.held(output)
-        away = self._state.unreachable() is not None or not self._state.identity.checked
-        return None if away else held is not None and held.seen
+        return None if self._is_away() else held is not None and held.seen
+
+    def senses(self, input_: int) -> bool | None:
+        """Whether the door stands open whose contact is at an input; None: that is not known."""
+        return None if self._is_away() else self._state.input(input_, self._context.clock.monotonic())
+
+    def _is_away(self) -> bool:
+        return self._state.unreachable() is not None or not self._state.identity.checked
 
     def opened(self, output: int) -> Opening | None:
         """The command that keeps it on by leases."""

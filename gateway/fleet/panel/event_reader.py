@@ -108,6 +108,7 @@ class EventReader:
         end = await self._state.driver.read_log(None, Priority.BACKGROUND, None)
         if isinstance(end, Acknowledgement) or self._unit() != unit or not self._is_panels(end):
             return
+        self._state.sensed(end.inputs, self._context.clock.monotonic())
         await self._meet(end)
         while self._place is not None and self._place.taken < end.last and not self._stopped.is_set():
             if not await self._read_on(self._place, end, unit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -31,6 +32,8 @@ from gateway.identifiers.identifier import Identifier
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import Certain, ClockGiven, DesiredItem, Known, ObservedPanel, OneOf, Unknown, images, to_be_read
 
+_READ_JUST_NOW_S = 10.0
+"""Inputs are read every two seconds, behind everything that is more urgent."""
 UNREACHABLE = {Availability.QUARANTINED: Reason.QUARANTINED, Availability.BUS_UNAVAILABLE: Reason.BUS_UNAVAILABLE}
 
 
@@ -104,6 +107,8 @@ class PanelState:
         self._clock_missing = False
         self._writing = False
         """A transaction is under way, and nothing else has happened to the panel since it began."""
+        self._sensed: tuple[float, tuple[bool, ...]] = (-math.inf, ())
+        """When its inputs were read last (monotonic), and how they read."""
         self.clock_withheld: Failure | None = None
         """Why a clock that is wrong is left as it is."""
 
@@ -391,6 +396,15 @@ class PanelState:
         before, self.commits = self.commits, self.commits.read(status, self._now())
         self.observed = replace(self.observed, commit_count=self.commits.seen)
         return self.commits.foreign - before.foreign
+
+    def sensed(self, inputs: tuple[bool, ...], at: float) -> None:
+        """Its inputs were read: at the monotonic instant `at`."""
+        self._sensed = at, inputs
+
+    def input(self, number: int, now: float) -> bool | None:
+        """How an input reads; None: that was not read just now, or the panel has no such input."""
+        at, inputs = self._sensed
+        return inputs[number] if now - at < _READ_JUST_NOW_S and number < len(inputs) else None
 
     def identified(self, identity: PanelIdentity) -> None:
         """The panel said which device it is."""
