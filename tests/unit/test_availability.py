@@ -118,3 +118,15 @@ def test_a_released_unit_is_probed_no_more_and_a_hastened_one_as_soon_as_the_bud
     assert 4 not in quarantine
     assert quarantine.due(1e9) is None
     assert quarantine.next_at() is None
+
+
+def test_a_unit_that_was_slow_lately_is_looked_for_as_patiently_and_less_so_as_it_gets_faster() -> None:
+    health = Health(3)
+    patience = []
+    for latency_s in (0.3, 0.01, 0.01):
+        health.answered(latency_s)
+        patience.append(health.probe_timeout_s(10.0))
+    assert patience[0] > 0.3
+    assert patience[0] > patience[1] > patience[2]
+    health.answered()
+    assert health.probe_timeout_s(10.0) == patience[2], "an answer that was not timed says nothing"

@@ -309,6 +309,18 @@ def test_a_release_leaves_a_door_to_the_time_profile_that_holds_it() -> None:
     commanding(test)
 
 
+def test_a_release_opens_the_door_for_no_moment() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.doors.hold(FRONT, 600)
+        subject.panel.readings.clear()
+        assert outcome(await subject.doors.release(FRONT)) is Outcome.ACKNOWLEDGED
+        await subject.site.pass_time(3)
+        switched = [said for said in subject.panel.readings if said.startswith("output 3 ")]
+        assert set(switched) == {"output 3 off None"}
+
+    commanding(test)
+
+
 def test_a_release_leaves_no_lease_that_outlasts_the_time_profile_that_holds_the_door() -> None:
     async def test(subject: Commanded) -> None:
         await subject.site.fleet.upsert([item(1, start=NOW_MINUTE, length=2)])

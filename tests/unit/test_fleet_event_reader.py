@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -146,6 +147,24 @@ def test_events_are_told_once_each_in_order_and_not_again_after_a_restart() -> N
         made.again()
         made.happens()
         assert [event.facts["sequence"] for event in await made.read()] == [6]
+
+    virtually(main)
+
+
+@pytest.mark.parametrize(("number", "named"), [("1", ["Ann"]), ("9", [None])], ids=["another name", "another number"])
+def test_a_person_is_named_by_what_the_panel_holds_and_nobody_where_it_may_be_another_ones_number(
+    number: str, named: list[str | None]
+) -> None:
+    """The panel still has the identifier as it was; how that was is not remembered."""
+
+    async def main() -> None:
+        made = await met()
+        newer = identifier(1, "Ann")
+        assert newer.identifier is not None
+        content = replace(newer.identifier, number=Number("card", number))
+        made.context.ours = Desired({ADA: replace(newer, generation=2, content=content)}, Bindings({}, {}, (), {}))
+        made.happens()
+        assert who(await made.read()) == named
 
     virtually(main)
 

@@ -279,6 +279,17 @@ async def test_a_write_is_not_repeated_behind_somebody_elses() -> None:
         assert len(server.requests) == 5
 
 
+async def test_a_write_is_repeated_behind_the_others_of_its_own_batch() -> None:
+    lost = iter([True])
+
+    def answer(request: bytes) -> Pieces:
+        return [] if request[7:] == WRITES[0].pdu() and next(lost, False) else [own(request)]
+
+    async with bussed(answer) as (bus, server):
+        assert await bus.exchange_all(1, WRITES, P) == [(), (), (), ()]
+        assert server.requests[-1][7:] == WRITES[0].pdu()
+
+
 async def test_none_is_queued_where_not_all_find_room_or_time() -> None:
     async with bussed(lambda request: [own(request)], queue_limit=3) as (bus, server):
         with pytest.raises(QueueFull):
