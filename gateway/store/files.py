@@ -13,8 +13,8 @@ from gateway.store.contract import StoreInUse
 
 _ENDINGS = ("", "-wal", "-shm", ".mark")
 """The endings of the files that make a store."""
-_RESERVE = tuple(1 << power for power in range(20, 15, -1))
-"""Bytes to reserve, the first that there is room for."""
+_RESERVE_BYTES = tuple(1 << power for power in range(20, 15, -1))
+"""What is reserved: the first that there is room for."""
 
 
 def beside(store: Path, ending: str) -> Path:
@@ -109,9 +109,8 @@ def free_room(store: Path) -> int | None:
 def reserve_room(store: Path) -> None:
     """Takes as much room on the medium as there is, up to 1 MiB, to be given back to deletions when it is full."""
     path = beside(store, ".reserve")
-    held = path.stat().st_size if path.exists() else 0
-    for size in _RESERVE:
-        if size <= held:
+    for size in _RESERVE_BYTES:
+        if path.exists() and path.stat().st_size >= size:
             return
         try:
             with replacing(path) as new, new.open("wb") as file:

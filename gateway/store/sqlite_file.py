@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from gateway.store import sqlite_schema
 from gateway.store.backups import copy_to
 from gateway.store.contract import GenerationConflict, Snapshot, StoreDamaged, StoreError, StoreFull, StoreNewer, StoreUnavailable
-from gateway.store.files import beside, give_room, real, reserve_room, sync_folder, take_lock
+from gateway.store.files import beside, give_room, real, reserve_room, take_lock
 from gateway.store.mark import Mark, compared, read_mark, write_mark
 from gateway.store.sqlite_schema import Prepare, is_there, mark_of, translated, understood
 
@@ -87,7 +87,6 @@ class StoreFile:
         is_clean = snapshot.clean and not self._mark.doubt and (mark is None or found.writes >= mark.writes)
         try:
             self.run(_nothing)
-            sync_folder(self.path.absolute().parent)
             self.keep_mark()
         except StoreError as error:
             is_clean = False

@@ -358,7 +358,6 @@ def is_there(path: Path) -> bool:
 def create(path: Path, migrations: Sequence[str]) -> None:
     """A new store, whole or not there at all."""
     with replacing(path) as new, closing(connect(new, "rw")) as connection:
-        connection.execute("PRAGMA journal_mode = MEMORY")
         migrate(connection, 0, migrations)
 
 
@@ -398,9 +397,11 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     connection = connect(path, "ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.Error as error:
         connection.close()
-        return _as_it_lies(path)
+        if isinstance(error, sqlite3.OperationalError):
+            return _as_it_lies(path)
+        raise
     return connection
 
 
