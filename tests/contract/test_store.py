@@ -83,7 +83,7 @@ async def put(store: Store, number: int, expected: int = 0) -> DesiredItem:
 
 async def test_a_new_store_is_empty(make: Callable[[], Store]) -> None:
     async with reopened(make) as snapshot:
-        assert snapshot == Snapshot(0, {}, {}, {}, {}, 0.0, clean=True)
+        assert snapshot == Snapshot(0, {}, {}, {}, {}, 0.0, clean=True, last_event=0, events_dropped=0)
 
 
 async def test_all_that_was_put_is_there_after_a_restart(make: Callable[[], Store]) -> None:
@@ -261,6 +261,25 @@ async def test_another_generation_is_a_conflict_and_nothing_is_kept(make: Callab
         assert snapshot.desired == {link(1): newest}
         assert not snapshot.allocations.get("lobby")
         assert snapshot.last_write_at == 10.0
+
+
+async def test_a_conflict_in_one_commit_with_others_takes_nobodys_number(make: Callable[[], Store]) -> None:
+    store = make()
+    await store.open()
+    first = await put(store, 1)
+    await store.put_desired([delete(1, first.generation)], {}, 1.0)
+    await store.forget([link(1)], 1.0)
+    _, conflict, other = await asyncio.gather(
+        store.put_fact("first", "x", 1.0),
+        store.put_desired([create(1), create(2, 99)], {}, 1.0),
+        store.put_desired([create(3)], {}, 1.0),
+        return_exceptions=True,
+    )
+    assert isinstance(conflict, GenerationConflict)
+    assert not isinstance(other, BaseException)
+    again = await put(store, 1)
+    assert (again.uid, other[0].uid) == (first.uid, first.uid + 1)
+    await store.close()
 
 
 async def test_a_tombstone_has_a_generation_to_be_met(store: Store) -> None:

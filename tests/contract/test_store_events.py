@@ -60,6 +60,13 @@ async def test_the_oldest_events_go_by_age_and_by_number(store: Store) -> None:
     assert old[0].id < new[0].id
 
 
+async def test_where_some_go_by_age_no_more_go_by_number_than_are_too_many(store: Store) -> None:
+    await store.put_events(ALL, {}, 5.0)
+    new = await store.put_events(ALL, {}, 9.0)
+    assert await store.drop_events(6.0, 2, 9.0) == (4, new[0].id)
+    assert await store.events(EventQuery()) == new[1:]
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,9 +19,9 @@ import pytest
 
 from gateway.store.backups import backup_file
 from gateway.store.contract import Snapshot, StoreDamaged, StoreFull, StoreNewer, StoreUnavailable, to_be_read
-from gateway.store.sqlite_schema import MIGRATIONS, open_read_only
+from gateway.store.sqlite_schema import APPLICATION_ID, MIGRATIONS, open_read_only
 from gateway.store.sqlite_store import SqliteStore
-from tests.support.stores import create, link, observed, profile
+from tests.support.stores import create, delete, link, observed, profile
 
 ROOT = Path(__file__).parents[2]
 V1 = ROOT / "tests" / "vectors" / "store-v1.sql"
@@ -60,11 +60,10 @@ class Flushes:
         connection.set_trace_callback(self._seen)
 
     def refuse(self, *, every_write: bool) -> None:
-        """As a medium that turns read-only, or back; also for connections to come."""
+        """As a medium that turns read-only, or back: the store closes a connection that was refused, and opens another."""
         self._refuses = every_write
-        if self.connection is not None:
-            with suppress(sqlite3.ProgrammingError, sqlite3.InterfaceError):  # it is closed by now, or being closed
-                self.connection.execute(f"PRAGMA query_only = {every_write:d}")
+        if every_write and self.connection is not None:
+            self.connection.execute("PRAGMA query_only = 1")
 
     def _seen(self, statement: str) -> None:
         if statement.endswith("= NORMAL"):
@@ -202,6 +201,34 @@ async def test_observations_are_committed_without_close(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_what_could_not_be_kept_is_tried_again_though_nothing_else_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.sqlite_store.OBSERVED_DELAY_S", 0.01)
+    flushes = Flushes()
+    store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
+    await store.open()
+    flushes.refuse(every_write=True)
+    await store.put_observed("lobby", observed(1))
+    await flushes.next()
+    flushes.refuse(every_write=False)
+    await flushes.next()
+    assert await store.writable()
+    assert (await asyncio.to_thread(open_read_only, tmp_path / "store.db")).observed == {"lobby": observed(1)}
+    await store.close()
+
+
+async def test_a_medium_that_takes_no_writing_is_not_worn_by_marks_that_say_nothing_new(tmp_path: Path) -> None:
+    flushes = Flushes()
+    store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
+    await store.open()
+    written = (tmp_path / "store.db.mark").stat().st_mtime_ns
+    flushes.refuse(every_write=True)
+    assert not await store.writable()
+    await store.close()
+    assert (tmp_path / "store.db.mark").stat().st_mtime_ns == written
+
+
 # media
 
 
@@ -244,15 +271,22 @@ async def test_a_full_store_takes_what_still_fits_and_recovers(tmp_path: Path) -
     (kept,) = await store.put_desired([create(1)], {}, 1.0)
     pages = opened[0].execute("PRAGMA page_count").fetchone()[0]
     opened[0].execute(f"PRAGMA max_page_count = {pages}")
+    reserve, lent = tmp_path / "store.db.reserve", list[bool]()
+    opened[0].set_trace_callback(lambda statement: lent.append(not reserve.exists()) if "checkpoint" in statement else None)
     large = {f"panel-{number}": {link(number): tuple(range(2000))} for number in range(5)}
-    with pytest.raises(StoreFull):
-        await store.put_desired([create(2)], large, 2.0)
+    for _ in range(2):
+        with pytest.raises(StoreFull):
+            await store.put_desired([create(2)], large, 2.0)
+        assert lent == [True], "the log is shortened once, and has the room for it that is kept"
     together = await asyncio.gather(
         store.put_desired([create(2)], large, 2.0), store.put_binding(link(1), (), 2.0), return_exceptions=True
     )
     assert isinstance(together[0], StoreFull)
     assert together[1] is None
     assert open_read_only(tmp_path / "store.db").desired == {link(1): kept}
+    with pytest.raises(StoreFull):
+        await store.put_desired([delete(1, kept.generation), create(2)], large, 2.0)
+    assert reserve.exists(), "the room that is kept for deletions is not given to what comes with one"
     opened[0].execute("PRAGMA max_page_count = 1000000")
     await store.put_desired([create(2)], large, 3.0)
     await store.close()
@@ -365,10 +399,14 @@ async def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> Non
     assert path.read_bytes() == content
 
 
-async def test_a_database_of_somebody_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "claims",
+    ["", f"PRAGMA application_id = {APPLICATION_ID};", f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = -1;"],
+)
+async def test_a_database_of_somebody_else(tmp_path: Path, claims: str) -> None:
     path = tmp_path / "store.db"
     with closing(sqlite3.connect(path)) as other:
-        other.executescript("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine');")
+        other.executescript(f"CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine'); {claims}")
     before = path.read_bytes()
     with pytest.raises(StoreDamaged, match="not a store of panel-gateway"):
         await SqliteStore(path).open()
@@ -512,7 +550,7 @@ async def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 async def test_reading_beside_a_gateway(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    assert open_read_only(path) == Snapshot(0, {}, {}, {}, {}, 0.0)
+    assert open_read_only(path) == Snapshot(0, {}, {}, {}, {}, 0.0, clean=True, last_event=0, events_dropped=0)
     assert not path.exists()
     store = SqliteStore(path)
     await store.open()

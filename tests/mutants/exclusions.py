@@ -82,6 +82,7 @@ EXCLUSIONS = (
     Exclusion("fractions of a second, and seconds as such: a little longer breaks no promise", _is_duration),
     Exclusion("tuning values: a second or a byte more breaks no promise", _is_tuning),
     Exclusion("how much of a digest is kept: another length tells the same things apart", _is_part_of_digest),
+    Exclusion("SQLite as Debian builds it reads a URI, said or not", lambda n: isinstance(n, ast.keyword) and n.arg == "uri"),
     Exclusion(
         "names of tasks and threads, cache sizes and self-checks of calls",
         lambda n: isinstance(n, ast.keyword) and n.arg in _SILENT_KEYWORDS,

@@ -145,10 +145,10 @@ def _comparison(node: ast.AST, _: _Place) -> Iterator[Found]:
 
 
 def _is_instant(node: ast.AST) -> bool:
-    """Two instants are equal by coincidence only: which side that falls on is nobody's promise."""
+    """Two instants, or amounts of room, are equal by coincidence only: which side that falls on is nobody's promise."""
     names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
     names += [each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)]
-    return any(name.strip("_") in _INSTANTS or name.endswith(("_at", "_s", "_S")) for name in names)
+    return any(name.strip("_") in _INSTANTS or name.endswith(("_at", "_s", "_S", "_BYTES")) for name in names)
 
 
 def _and_or(node: ast.AST, _: _Place) -> Iterator[Found]:

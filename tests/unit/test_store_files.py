@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gateway.store.backups import backup_file, begin_anew, restore_file
 from gateway.store.contract import StoreDamaged, StoreError, StoreFull, StoreUnavailable
 from gateway.store.files import give_room, replacing, reserve_room, set_aside, sync_folder
-from gateway.store.sqlite_schema import translated, understood
+from gateway.store.sqlite_schema import MIGRATIONS, create, translated, understood
+from gateway.store.sqlite_store import SqliteStore
 
 
 @pytest.mark.parametrize(
@@ -86,6 +91,62 @@ def test_a_file_that_could_not_be_written_to_its_end_leaves_the_older_one_and_no
     assert (tmp_path / "file").read_text() == "older"
 
 
+def test_where_the_medium_goes_away_while_a_file_is_written_that_is_what_is_told(tmp_path: Path) -> None:
+    def write(new: Path) -> None:
+        new.unlink()
+        raise OSError("the medium is gone")
+
+    with pytest.raises(OSError, match="the medium is gone"), replacing(tmp_path / "file") as new:
+        write(new)
+
+
+async def test_a_first_start_on_a_full_medium_says_that_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreFull):
+        await SqliteStore(tmp_path / "store.db").open()
+
+
+def inodes(folder: Path) -> dict[str, int]:
+    return {entry.name: entry.inode() for entry in os.scandir(folder)}
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda folder: backup_file(folder / "store.db", folder / "copy.db"),
+        lambda folder: restore_file(folder / "backup.db", folder / "store.db"),
+        lambda folder: (folder / "store.db").write_bytes(b"damaged") and begin_anew(folder / "store.db"),
+        lambda folder: create(folder / "another.db", MIGRATIONS),
+    ],
+    ids=["backup", "restore", "begin anew", "create"],
+)
+def test_what_was_done_with_a_store_is_still_done_after_a_power_cut(
+    work: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut leaves a folder as it was when it was synced last. The mark of another store never stands beside a store."""
+    for name in ("store.db", "backup.db"):
+        create(tmp_path / name, MIGRATIONS)
+    (tmp_path / "store.db.mark").write_text("of the older store")
+    left: list[dict[str, int]] = []
+    sync = os.fsync
+
+    def seen(descriptor: int) -> None:
+        sync(descriptor)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            left.append(inodes(tmp_path))
+
+    mark = inodes(tmp_path)["store.db.mark"]
+    monkeypatch.setattr(os, "fsync", seen)
+    work(tmp_path)
+    now = inodes(tmp_path)
+    assert left[-1] == now
+    if now.get("store.db.mark") not in (mark, None):
+        assert any(each.get("store.db") == now["store.db"] and each["store.db.mark"] == mark for each in left)
+
+
 def test_each_store_that_is_set_aside_gets_the_first_free_number(tmp_path: Path) -> None:
     store = tmp_path / "store.db"
     assert set_aside(store) is None
@@ -103,8 +164,9 @@ def test_room_that_is_reserved_is_given_back_once(tmp_path: Path) -> None:
     reserved = tmp_path / "store.db.reserve"
     size = reserved.stat().st_size
     assert size == 1 << 20
+    written = reserved.stat().st_mtime_ns
     reserve_room(store)
-    assert reserved.stat().st_size == size
+    assert (reserved.stat().st_size, reserved.stat().st_mtime_ns) == (size, written), "nothing is written for what is there"
     give_room(store)
     give_room(store)
     assert list(tmp_path.iterdir()) == []

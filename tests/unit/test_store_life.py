@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from gateway.store.backups import backup_file
-from gateway.store.contract import StoreUnavailable
+from gateway.store.contract import StoreDamaged, StoreUnavailable
+from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.support.stores import create, link, observed
+from tests.support.virtual_time import run_virtual
 
 
 async def opened(path: Path) -> SqliteStore:
@@ -20,12 +22,24 @@ async def opened(path: Path) -> SqliteStore:
     return store
 
 
-async def test_two_who_close_a_store_at_once_close_it_once_and_leave_no_file_open(tmp_path: Path) -> None:
+async def test_two_who_close_a_store_at_once_close_it_once_and_leave_no_file_open(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     before = len(os.listdir("/proc/self/fd"))
     store = await opened(tmp_path / "store.db")
     await asyncio.gather(store.close(), store.close())
     await store.close()
+    assert not caplog.records, "nor is it told that something was not kept"
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_is_no_store_is_not_held_open_after_a_look(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(b"something else")
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(StoreDamaged) as caught:
+        open_read_only(path)
+    assert len(os.listdir("/proc/self/fd")) == before, caught.value
 
 
 async def test_what_waits_when_a_store_is_closed_is_kept(tmp_path: Path) -> None:
@@ -40,6 +54,24 @@ async def test_what_waits_when_a_store_is_closed_is_kept(tmp_path: Path) -> None
     await again.close()
     assert len([fact for fact in snapshot.facts if fact.startswith("fact ")]) == 5
     assert list(snapshot.observed) == ["lobby"]
+
+
+def test_what_panels_tell_together_wears_the_medium_once(tmp_path: Path) -> None:
+    statements: list[str] = []
+
+    async def site() -> None:
+        store = SqliteStore(tmp_path / "store.db", prepare=lambda connection: connection.set_trace_callback(statements.append))
+        await store.open()
+        for number in range(10):
+            await store.put_observed(f"panel-{number}", observed(number))
+        await asyncio.sleep(2)
+        await store.put_observed("lobby", observed(1))
+        await store.put_observed("lobby", observed(2, dirty=True))
+        await asyncio.sleep(2)
+        await store.close()
+
+    run_virtual(site())
+    assert statements.count("PRAGMA synchronous = NORMAL") == 2
 
 
 async def test_what_comes_while_a_store_is_being_closed_is_refused(tmp_path: Path) -> None:
