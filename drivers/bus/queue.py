@@ -31,7 +31,7 @@ class Job(Generic[R, V]):
     """How many times the unit was read before this write."""
     batch: object | None = None
     """What it shares with the requests that may be under way together with it."""
-    turn: int = 0
+    turn: object = None
     """The turn of its unit's writers in which this write was sent."""
     error: DriverError | None = None
     """The error of the last attempt that left."""

@@ -40,8 +40,8 @@ class Unit(Generic[R]):
     """The moment from which it gets several again: it failed when it got several."""
     writer: object = None
     """Who wrote last."""
-    turns: int = 0
-    """How many times the writer changed."""
+    turn: object = None
+    """Another one whenever the writer changes."""
     health: Health = field(default_factory=lambda: Health(_MISSES_TO_QUARANTINE))
 
 
@@ -98,13 +98,12 @@ class LineUnits(Generic[R]):
         if unit is None or not job.request.writes:
             return
         if unit.writer is not job.writer:
-            unit.writer = job.writer
-            unit.turns += 1
-        job.turn = unit.turns
+            unit.writer, unit.turn = job.writer, object()
+        job.turn = unit.turn
 
     def overtaken(self, job: Job[R, Any]) -> bool:
         """Whether somebody else's write went to the unit since this one: repeating this one now could undo the newer one."""
-        return job.request.writes and job.unit in self._units and self._units[job.unit].turns != job.turn
+        return job.request.writes and job.unit in self._units and self._units[job.unit].turn is not job.turn
 
     # ---- pipelining ----
 

@@ -316,6 +316,8 @@ def test_an_unplugged_port_is_reopened_with_growing_pauses() -> None:
                 await bus.exchange(1, READ, Priority.GRANT)
             assert bus.availability(2).current is Availability.BUS_UNAVAILABLE
             opens = line.opens
+            await asyncio.sleep(0.2)
+            assert line.opens == opens
             await asyncio.sleep(300)
             assert 12 <= line.opens - opens <= 17
             line.refuse = False

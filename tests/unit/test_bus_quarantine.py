@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -78,6 +79,26 @@ def test_a_unit_that_is_still_dead_when_the_line_is_back_costs_one_more_look() -
                     break
             assert [bus.availability(unit).current for unit in (1, 2)] == [Availability.ONLINE, Availability.QUARANTINED]
             assert [frame[0] for _, frame in line.sent[begin:]] == [1, 2]
+
+    run_virtual(main())
+
+
+def test_others_wait_for_a_look_at_a_silent_unit_only_as_long_as_it_used_to_need() -> None:
+    """Every third look waits for the whole reply timeout: the unit may have become slow."""
+
+    async def main() -> None:
+        line = ScriptedLine(obedient)
+        async with bus_on(line, units=(1, 2), timeout_ms=900) as bus:
+            await bus.exchange(1, READ, Priority.GRANT)
+            line.answer = lambda frame: [] if frame[0] == 1 else obedient(frame)
+            with pytest.raises(NoReply):
+                await bus.exchange(1, READ, Priority.GRANT)
+            begin = len(line.sent)
+            while sum(frame[0] == 1 for _, frame in line.sent[begin:]) < 4:
+                await bus.exchange(2, READ, Priority.GRANT)
+            times = [(at, frame[0]) for at, frame in line.sent[begin:]]
+            waits = [after - at for (at, unit), (after, _) in pairwise(times) if unit == 1]
+            assert [wait < 0.1 for wait in waits[:3]] == [True, True, False]
 
     run_virtual(main())
 

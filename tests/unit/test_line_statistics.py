@@ -71,6 +71,20 @@ def test_load_is_the_busy_share_of_the_last_minute_and_quarter() -> None:
     assert meter.share(1300, 900) == pytest.approx(0.25 * 795 / 895, abs=0.01)
 
 
+def test_what_was_longer_ago_than_a_minute_is_no_load_of_the_last_one() -> None:
+    meter = LoadMeter()
+    meter.add(5.0, 4.0)
+    assert meter.share(66.0, 60) == 0
+    assert meter.share(59.0, 60) == pytest.approx(4 / 58)
+
+
+def test_percentiles_are_of_the_last_512_exchanges() -> None:
+    traffic = LineTraffic()
+    for number, took_s in enumerate([0.2, *[0.01] * 256, *[0.2] * 256]):
+        traffic.exchanged(1, number + 1.0, took_s, None)
+    assert traffic.snapshot(600.0, WireTally(), {}).line.exchange_ms.p50 == pytest.approx(10.0)
+
+
 def test_an_idle_line_has_no_load() -> None:
     assert LoadMeter().share(100.0, 60) == 0
 
