@@ -50,6 +50,7 @@ AREAS = (
             "tests/unit/test_echo.py",
             "tests/unit/test_habits_of_hosts.py",
             "tests/unit/test_line*.py",
+            "tests/unit/test_pipeline*.py",
             "tests/unit/test_retry.py",
             "tests/unit/test_rtu*.py",
             "tests/unit/test_side_by_side.py",

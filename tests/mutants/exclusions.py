@@ -63,6 +63,10 @@ def _is_tuning(node: ast.AST) -> bool:
     return any((name := _name(each)).isupper() and (size or name.endswith(("_S", "_MS", "_BYTES"))) for each in named)
 
 
+def _is_bound_of_powers(node: ast.AST) -> bool:
+    return isinstance(node, ast.Assign) and any(_name(each).endswith("DOUBLINGS") for each in node.targets)
+
+
 def _is_part_of_digest(node: ast.AST) -> bool:
     """A slice of `….hexdigest()`."""
     called = node.value if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice) else None
@@ -81,6 +85,7 @@ EXCLUSIONS = (
     Exclusion("gives other tasks a turn: another order of work, the same result", _is_turn),
     Exclusion("fractions of a second, and seconds as such: a little longer breaks no promise", _is_duration),
     Exclusion("tuning values: a second or a byte more breaks no promise", _is_tuning),
+    Exclusion("how often a pause doubles: a longest pause ends it before, this only keeps the power small", _is_bound_of_powers),
     Exclusion("how much of a digest is kept: another length tells the same things apart", _is_part_of_digest),
     Exclusion("SQLite as Debian builds it reads a URI, said or not", lambda n: isinstance(n, ast.keyword) and n.arg == "uri"),
     Exclusion(
