@@ -61,7 +61,7 @@ def _ahead_s(status: PanelStatus, offset: int) -> float | None:
         return None
     day, second = status.clock
     ahead = day * _SECONDS_A_DAY + second - offset - status.clock_read_at
-    return min(0.0, ahead + 1) if ahead < 0 else ahead
+    return max(ahead, min(0.0, ahead + 1))
 
 
 def step_s(zone: ZoneInfo, status: PanelStatus, given: ClockGiven | None) -> float | None:

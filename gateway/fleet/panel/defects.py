@@ -16,6 +16,8 @@ from gateway.fleet.panel.failure import Failure
 LOG = logging.getLogger(__name__)
 _UNSAFE_S = 1.0
 """Time until the next try to make a panel safe, however long the work itself has to wait."""
+_FORGIVEN_S = 2 * CAP_S
+"""After so long without another one a defect counts as the first."""
 
 
 def words_of(defect: Exception) -> str:
@@ -76,7 +78,7 @@ class Defects:
         while isinstance(defect, ExceptionGroup):
             defect = defect.exceptions[0]
         now = self._context.clock.monotonic()
-        self._count = 1 if now - self._told_at > 2 * CAP_S else self._count + 1
+        self._count = 1 if now - self._told_at > _FORGIVEN_S else self._count + 1
         self._told_at = now
         failure = Failure(Reason.FAILED, words_of(defect))
         LOG.error("the work for a panel failed", exc_info=defect, extra={"panel": self._panel, "work": self._work})

@@ -125,7 +125,7 @@ def paced(known: PanelImage, step: Step, load: Callable[[PanelImage, PanelImage]
         while keys:
             count = max(1, min(len(keys), int(expected)))
             while (share := load(known, image := make(known, step.image, keys[:count]))) > 1 and count > 1:
-                count = max(1, min(count - 1, int(count / share)))
+                count = max(1, int(count / share))
             expected = count / share if share else len(keys)
             part, keys = keys[:count], keys[count:]
             known = image if keys or make is _without else step.image

@@ -165,7 +165,7 @@ class Reconciler:
             await self.state.wear.keep(now=True)
 
     async def _give_up(self, failure: Failure) -> bool:
-        self._waiting, self._retry_at = False, None
+        self._retry_at = None
         self.inspection.begin_anew()
         self.state.forget_content()
         self.state.gave_up(failure)
