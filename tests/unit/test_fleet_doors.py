@@ -473,19 +473,21 @@ def test_a_gateway_that_stops_closes_also_what_was_being_opened(door_command: st
     commanding(test)
 
 
-@pytest.mark.parametrize("waits_s", [0.2, 0.6, 1.3])
-def test_a_hold_that_waited_for_the_line_lasts_its_time_and_its_lease_no_longer(waits_s: float) -> None:
+@pytest.mark.parametrize(("waits_s", "seconds", "lasts_s"), [(0.2, 20, 19.2), (0.6, 20, 19.2), (1.3, 20, 19.2), (0.6, 1, 0.9)])
+def test_a_hold_that_waited_for_the_line_lasts_its_time_and_its_lease_no_longer(
+    waits_s: float, seconds: int, lasts_s: float
+) -> None:
     async def test(subject: Commanded) -> None:
         busy = {Priority.OPERATOR: waits_s}
         subject.site.drivers["gate"].queued_s = busy
-        held = asyncio.create_task(subject.doors.hold(FRONT, 20))
+        held = asyncio.create_task(subject.doors.hold(FRONT, seconds))
         began = subject.site.clock.monotonic()
         await asyncio.sleep(waits_s)
         busy.clear()
         assert outcome(await held) is Outcome.ACKNOWLEDGED
         assert subject.site.clock.monotonic() - began <= 2.1
-        assert subject.open_for() <= 20
-        await subject.site.pass_time(19.2)
+        assert subject.open_for() <= seconds
+        await subject.site.pass_time(lasts_s)
         assert subject.open_for() > 0, "its time begins when it leaves"
         await subject.site.pass_time(1)
         assert subject.open_for() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -30,6 +31,7 @@ from gateway.fleet.desired import Desired
 from gateway.fleet.host_clock import ClockTrust
 from gateway.fleet.panel.compilation import (
     AT_ONCE,
+    alone,
     compilation,
     compile_bound,
     compile_goal,
@@ -197,6 +199,28 @@ def test_much_is_compiled_beside_the_loop_and_little_on_it() -> None:
         made.state.bind(bound(AT_ONCE + 1))
         with pytest.raises(RuntimeError, match="beside"):
             await compile_goal(made.state, made.context)
+
+    virtually(main)
+
+
+def test_a_question_waits_for_the_panels_that_are_at_work() -> None:
+    async def main() -> None:
+        made = parts(bound(1))
+        turns: list[str] = []
+
+        async def work() -> None:
+            async with alone(made.state, made.context, {}, urgent=False):
+                turns.append("work")
+
+        async def ask() -> None:
+            await compile_bound(made.state, made.context, {})
+            turns.append("question")
+
+        async with made.context.turn.held(urgent=False):
+            waiting = [asyncio.create_task(each) for each in (work(), ask())]
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+        assert turns == ["work", "question"]
 
     virtually(main)
 

@@ -199,6 +199,10 @@ def test_what_somebody_opens_is_on_until_then_and_is_off_again_where_it_fell_off
         assert held.output.wanted()
         assert list(held.output.lease()) == [9, pytest.approx(held.clock.monotonic() + 1)]
         assert held.output.kept_for == {"door"}
+        held.open(2)
+        assert held.output.wanted()
+        held.open(1.2)
+        assert not held.output.wanted(), "no lease is so short that it would be over"
         held.open(10, again=False)
         assert not held.output.wanted()
         held.output.seen = True

@@ -25,6 +25,7 @@ from drivers.contract import (
 )
 from gateway.fleet.events import Drifted, ForeignCommitted, ForeignFound, Restarted
 from gateway.fleet.panel.identity import Neighbour
+from gateway.fleet.panel.wear import Wear
 from gateway.store.contract import Certain, ObservedPanel
 from tests.support.fake_panel import FakeDriver
 from tests.support.fleet_site import link
@@ -400,6 +401,8 @@ def test_what_was_read_and_not_saved_is_saved_before_anything_is_claimed_of_it()
         made, saves = await unsaved()
         await made.look()
         assert saves == [Priority.GRANT]
+        noted = Wear(made.settings, made.driver, made.context, made.store.panel_facts["lobby"]["wear"])
+        assert list(noted.written.values()) == [1], "a process that dies in it has counted it"
 
     virtually(main)
 

@@ -198,6 +198,38 @@ def test_behind_a_new_connection_the_unit_is_asked_before_anything_is_opened() -
     virtually(main)
 
 
+def test_behind_a_new_connection_nobody_is_asked_for_an_output_that_is_as_it_has_to_be() -> None:
+    async def main() -> None:
+        made = Kept()
+        doubted: list[float] = []
+        made.state.identity.doubted = lambda: doubted.append(made.clock.monotonic())
+        async with at_work(made):
+            made.ask(open_for(-30))
+            await made.clock.sleep(5)
+            made.driver.connection += 1
+            made.keeper.wake()
+            await made.clock.sleep(5)
+            assert doubted == []
+
+    virtually(main)
+
+
+def test_a_jump_of_the_clock_right_before_an_edge_gives_no_lease_that_outlasts_it() -> None:
+    async def main() -> None:
+        async with at_work(Kept()) as made:
+            made.ask(open_for(10))
+            assert await made.settled(1.0)
+            await made.clock.sleep(9.2)
+            made.commands()
+            made.keeper.recalculate()
+            await made.clock.sleep(0.5)
+            assert made.commands() == []
+            await made.clock.sleep(1)
+            assert not made.is_on()
+
+    virtually(main)
+
+
 def test_a_command_that_fails_is_told_and_tried_again_within_a_second() -> None:
     async def main() -> None:
         async with at_work(Kept()) as made:

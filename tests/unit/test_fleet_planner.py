@@ -18,6 +18,8 @@ from drivers.contract import (
     Priority,
     Slot,
     item_key,
+    set_key,
+    stored_as,
 )
 from gateway.fleet.panel.planner import Step, clearing, closing, opening, paced, revokes, single, steps
 from gateway.fleet.panel.slots import adopt, foreign, foreign_identifiers, slots_of
@@ -206,6 +208,14 @@ def test_a_number_that_somebody_had_before_is_theirs_by_the_allocation_when_noth
     assert found.allocation == {"identifier:p": (1,)}
     assert foreign_identifiers(found) == {4}
     assert not found.generations
+
+
+def test_hours_of_several_profiles_that_a_card_has_are_known_again_after_a_restart() -> None:
+    both = set_key(LINKS[:2])
+    held = PanelImage({0: Slot((both,), (Period(127, 0, 600),))}, (), {both: (0,)}, {both: 1}, {both: EXACT})
+    read = PanelImage({0: replace(held.slots[0], link_ids=(stored_as(both),))})
+    for remembered, allocation in (([held], {}), ([], held.allocation)):
+        assert adopt(read, remembered, allocation, {both}, lambda number: None).allocation == {both: (0,)}
 
 
 def test_whoever_replaces_what_nobody_knows_takes_something_away() -> None:
