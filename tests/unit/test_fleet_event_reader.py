@@ -365,11 +365,13 @@ def test_who_has_a_slot_is_known_from_what_was_given_out_until_the_panel_was_rea
 
 
 async def handed(outcome: Outcome | None, priority: Priority = Priority.GRANT) -> Logging:
-    """Ada's slot was given to Bob in a transaction that ended so, after an event of hers that was not read yet."""
+    """Ada's slot was given to Bob in a transaction that ended so, after an event of hers that was not read yet; None: nothing
+    had to be written for it.
+    """
     made = await met()
     made.happens()
-    assert await made.reader.prepare(holding(ada=3), holding(bob=3), priority) is None
-    made.reader.ended(outcome)
+    assert await made.reader.prepare(holding(ada=3), holding(bob=3), priority, writes=outcome is not None) is None
+    made.reader.ended(outcome or Outcome.ACKNOWLEDGED)
     if outcome in (Outcome.ACKNOWLEDGED, Outcome.UNCONFIRMED, None):
         made.state.read(holding(bob=3), made.context.ours)
     return made
@@ -391,9 +393,9 @@ def test_an_event_names_who_held_the_slot_when_it_happened(
 ) -> None:
     async def main() -> None:
         made = await handed(outcome)
-        if restarts and outcome in (Outcome.ACKNOWLEDGED, Outcome.UNCONFIRMED):
+        if restarts and outcome in (Outcome.ACKNOWLEDGED, Outcome.UNCONFIRMED, None):
             made.again()
-        made.happens(LoggedKind.COMMITTED, slot=None)
+        made.happens(LoggedKind.COMMITTED if outcome is not None else LoggedKind.OUTPUT_ON, slot=None)
         made.happens()
         assert who(await made.read()) == owners
 
@@ -427,6 +429,24 @@ def test_where_the_log_cannot_be_read_before_a_closing_nobody_is_certain() -> No
         made.state.read(holding(bob=3), made.context.ours)
         made.happens()
         assert who(await made.read()) == [None]
+
+    virtually(main)
+
+
+def test_where_the_log_cannot_be_read_nobody_is_certain_either_of_a_slot_for_which_nothing_is_written() -> None:
+    async def main() -> None:
+        made = await met()
+        made.happens()
+        made.answers = False
+        assert await made.reader.prepare(holding(ada=3), holding(bob=3), Priority.REVOCATION, writes=False) is None
+        made.reader.ended(Outcome.ACKNOWLEDGED)
+        made.answers = True
+        made.state.read(holding(bob=3), made.context.ours)
+        made.happens()
+        assert who(await made.read()) == [None, None]
+        await made.read()
+        made.happens()
+        assert who(await made.read()) == ["Bob"]
 
     virtually(main)
 

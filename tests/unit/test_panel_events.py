@@ -121,6 +121,19 @@ def test_an_identifier_that_became_somebody_elses_names_who_had_it_when_it_was_s
     assert cards(played(scene, slots=1)) == list(zip(named, ("person 1", "person 2", "person 2"), strict=True))
 
 
+def test_who_was_renamed_just_before_the_gateway_died_is_named_as_they_are_called_now() -> None:
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        await asyncio.sleep(5)
+        assert site.show(1)
+        await site.pass_on(1, 2, 1)
+        await site.kill(lose_lazy=True)
+        assert site.show(1)
+        await site.open()
+
+    assert cards(played(scene, slots=1)) == [(GRANTED, "person 1"), (GRANTED, "person 2")]
+
+
 def test_a_card_that_opens_though_another_one_is_asked_for_names_not_the_other_ones_person() -> None:
     """The panel cannot be reached, and holds what it held. Where its log ended meanwhile nobody could know."""
 

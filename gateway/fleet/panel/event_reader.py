@@ -237,10 +237,11 @@ class EventReader:
 
     # slots that change hands
 
-    async def prepare(self, before: PanelImage, after: PanelImage, priority: Priority) -> Failure | None:
+    async def prepare(self, before: PanelImage, after: PanelImage, priority: Priority, *, writes: bool = True) -> Failure | None:
         """A transaction is about to begin: who held a slot until then is durable before somebody else gets it.
 
-        What takes away waits for neither panel nor store. Raises StoreError.
+        `writes`: something is written for it; where nothing is, slots change hands with this call. What takes away waits for
+        neither panel nor store. Raises StoreError.
         """
         if not self._has_log or not (before.identifiers or after.identifiers):
             return None
@@ -259,9 +260,9 @@ class EventReader:
             and (person := persons.get(slot) or self._holders.last(slot)) is not None
             and person != self._person(slot, key, after)
         }
-        return await self._hand_over(handed, priority) if handed or self._place is None else None
+        return await self._hand_over(handed, priority, writes=writes) if handed or self._place is None else None
 
-    async def _hand_over(self, handed: Mapping[int, Person | None], priority: Priority) -> Failure | None:
+    async def _hand_over(self, handed: Mapping[int, Person | None], priority: Priority, *, writes: bool) -> Failure | None:
         end = await self._state.driver.read_log(None, priority, None)
         urgent = priority is Priority.REVOCATION
         if isinstance(end, Acknowledgement) and not urgent:
@@ -276,6 +277,8 @@ class EventReader:
             if handed and self._place is not None:
                 after = end.last if isinstance(end, LogPage) else self._place.taken
                 self._handing = self._holders.hand_over(after, handed)
+                if not writes and isinstance(end, LogPage):  # no commit will show it
+                    self._handing.at = after + 1
                 async with self._keeping:
                     await self._keep(self._place, ())
         except StoreError:
@@ -284,8 +287,8 @@ class EventReader:
                 raise
         return None
 
-    def ended(self, outcome: Outcome | None) -> None:
-        """What `prepare` was told of is over; None: nothing had to be written for it."""
+    def ended(self, outcome: Outcome) -> None:
+        """What `prepare` was told of is over, and this became of it."""
         handing, self._handing = self._handing, None
         if handing is None:
             return
@@ -293,5 +296,3 @@ class EventReader:
             self._holders.withdraw(handing)
         else:
             handing.over = True
-            if outcome is None:
-                handing.at = handing.after + 1

@@ -253,14 +253,14 @@ class Transactions:
         known = self._known()
         plan, self._planned = self._plan(step.image, known), None
         due = None if plan.empty else state.wear.due(self._contents(step), narrows=revokes(known, step))
-        failure = due or await self._events.prepare(known, step.image, step.priority)
+        failure = due or await self._events.prepare(known, step.image, step.priority, writes=not plan.empty)
         if failure is not None:
             return failure
-        if plan.empty and state.certain:
-            self._events.ended(None)
-            state.restate(step.image)
-            self.stepped()
         if plan.empty:
+            self._events.ended(Outcome.ACKNOWLEDGED if state.certain else Outcome.NOT_SENT)
+            if state.certain:
+                state.restate(step.image)
+                self.stepped()
             return None
         began = self._context.clock.monotonic()
         try:
