@@ -23,7 +23,7 @@ from gateway.api.errors import ApiError, bad_value, shown
 from gateway.api.plain import done, object_in
 from gateway.api.queries import refuse_selectors
 from gateway.api.responses import json_response
-from gateway.api.services import SERVICES, finish
+from gateway.api.services import SERVICES, finish, told
 from gateway.api.shapes import DoorDone, DoorsAnswer
 
 MOST_HOLD_S = 86_400
@@ -53,6 +53,17 @@ def _failure(every: Sequence[Done]) -> tuple[int, dict[str, Any]] | None:
     return status, {"error": token, "detail": f"{worst.door.id}: {worst.said.message or token}{reason}"}
 
 
+async def _carry_out(request: web.Request, commands: Iterable[Coroutine[Any, Any, Done]]) -> list[Done]:
+    """What became of commands, each of which is an event by then. Doors do not wait for each other."""
+    every = await finish(request, _all(commands))
+    await told(request)
+    return every
+
+
+async def _all(commands: Iterable[Coroutine[Any, Any, Done]]) -> list[Done]:
+    return list(await asyncio.gather(*commands))
+
+
 def _answer(every: Sequence[Done], listed: bool) -> web.Response:
     """`listed`: the body names every door, with what became of it."""
     failure = _failure(every)
@@ -72,19 +83,15 @@ def by_number(*, remote: bool) -> Handler:
         number, seconds = _number(request.match_info["n"], "n"), _unlock_time(request.query)
         found = _numbered(request, number, "n")
         commands = [_doors(request).open(door, seconds, remote=remote) for door in found]
-        return _answer(await finish(request, _all(commands)), listed=number == 0)
+        return _answer(await _carry_out(request, commands), listed=number == 0)
 
     return opened
-
-
-async def _all(commands: Iterable[Coroutine[Any, Any, Done]]) -> list[Done]:
-    """Doors do not wait for each other."""
-    return list(await asyncio.gather(*commands))
 
 
 async def denied(request: web.Request) -> web.Response:
     """Nothing moves."""
     _doors(request).deny(_number(request.match_info["n"], "n"))
+    await told(request)
     return done()
 
 
@@ -100,7 +107,7 @@ async def emergency_open(request: web.Request) -> web.Response:
             asked[door.id] = door, seconds
     doors = _doors(request)
     commands = [doors.hold(door, seconds, "emergency_open") for door, seconds in asked.values()]
-    return _answer(await finish(request, _all(commands)), listed=len(asked) > 1)
+    return _answer(await _carry_out(request, commands), listed=len(asked) > 1)
 
 
 async def emergency_close(request: web.Request) -> web.Response:
@@ -110,7 +117,7 @@ async def emergency_close(request: web.Request) -> web.Response:
         place = f"locks[{index}]"
         asked |= {door.id: door for door in _numbered(request, _lock_number(lock, place), place)}
     commands = [_doors(request).release(door, "emergency_close") for door in asked.values()]
-    return _answer(await finish(request, _all(commands)), listed=len(asked) > 1)
+    return _answer(await _carry_out(request, commands), listed=len(asked) > 1)
 
 
 def _locks(body: Mapping[str, Any]) -> list[Any]:
@@ -197,7 +204,7 @@ async def release_door(request: web.Request) -> web.Response:
 
 
 async def _carried_out(request: web.Request, door: DoorSettings, command: Coroutine[Any, Any, Done]) -> web.Response:
-    one = await finish(request, command)
+    (one,) = await _carry_out(request, [command])
     failure = _failure([one])
     if failure is not None:
         return json_response(failure[1], status=failure[0])

@@ -23,7 +23,7 @@ from gateway.api.middleware import ADDRESS, IS_SECURE
 from gateway.api.responses import json_response
 from gateway.api.roles import Role
 from gateway.api.server import Protocol
-from gateway.api.services import SERVICES
+from gateway.api.services import SERVICES, told
 from gateway.api.sessions import PAGE_LIFE_S
 from gateway.api.shapes import SessionView, Token
 from gateway.api.validation import object_of, parse
@@ -115,16 +115,18 @@ class ToldLogins:
 LOGINS = web.AppKey("logins", ToldLogins)
 
 
-def _tell(request: web.Request, kind: str, user: str) -> None:
+async def _tell(request: web.Request, kind: str, user: str) -> None:
     journal = request.app[SERVICES].journal
     if journal is not None and request.app[LOGINS].is_news(kind, user, request[ADDRESS]):
         journal.tell(kind, user=user, address=request[ADDRESS])
+        await told(request)
 
 
 async def _check(request: web.Request, name: str, way: str, md5_hex: bytes) -> None:
     """Raises ApiError (400) where name and password do not belong together. Both are told to the journal."""
     right = await attempt(request, name, way, md5_hex)
-    _tell(request, "successful_login_api_call" if right else "incorrect_login_api_call", request.app[SESSIONS].users.shown(name))
+    kind = "successful_login_api_call" if right else "incorrect_login_api_call"
+    await _tell(request, kind, request.app[SESSIONS].users.shown(name))
     if not right:
         raise ApiError(400, code="wrong_login", vendor=WRONG_LOGIN)
     mark(request, admitted=True)

@@ -15,7 +15,7 @@ from gateway.api.listing import page_of
 from gateway.api.plain import done, object_in
 from gateway.api.queries import read_query
 from gateway.api.responses import json_bytes, json_text
-from gateway.api.services import SERVICES
+from gateway.api.services import SERVICES, told
 from gateway.concurrency import in_turns
 from gateway.journal.vendor_form import log_item
 from gateway.store.events import Column, EventQuery
@@ -81,4 +81,5 @@ async def clear(request: web.Request) -> web.Response:
     journal, who = journal_of(request), client.get()
     await journal.clear()
     journal.tell("events_cleared", **({} if who is None else {"user": who.user, "address": who.address}))
+    await told(request)
     return done()

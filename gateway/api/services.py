@@ -159,6 +159,10 @@ class JournalService(Protocol):
 
     def tell(self, kind: str, panel: str | None = None, **facts: object) -> None: ...
 
+    async def settled(self) -> None:
+        """Wait until what was told is durable, or the store does not take it."""
+        ...
+
     async def page(self, query: EventQuery) -> Sequence[SiteEvent]: ...
 
     async def count(self, query: EventQuery) -> int: ...
@@ -258,3 +262,11 @@ UNDISTURBED = web.AppKey("undisturbed", Supervisor)
 async def finish(request: web.Request, work: Coroutine[Any, Any, T]) -> T:
     """Wait for `work`, which goes on if the client disconnects."""
     return await request.app[UNDISTURBED].finish(work, request.path)
+
+
+async def told(request: web.Request) -> None:
+    """Wait until the events of a request are durable: they are there once it is answered. Where the store takes none it is
+    answered all the same."""
+    journal = request.app[SERVICES].journal
+    if journal is not None:
+        await journal.settled()

@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 GATHER_S = 0.1
 """How long events wait for others that are made durable together with them."""
 _AGAIN_S = 1.0
+_SETTLED_S = 1.0
+"""How long an answer waits at most for the events of its request."""
 _RETENTION_S = 60.0
 _DAY_S = 86_400.0
 _AT_ONCE = 2000
@@ -67,7 +69,7 @@ class Journal:
         self._own: deque[SiteEvent] = deque()
         self._lost = 0
         self._handed: deque[_Handed] = deque()
-        self._wake = asyncio.Event()
+        self._wake, self._hurry = asyncio.Event(), asyncio.Event()
         self._stopping = False
         self._recent: list[SiteEvent] = []
         self._all_since = self.last = snapshot.last_event
@@ -97,6 +99,16 @@ class Journal:
             self._lost += 1
         self._own.append(event)
         self._wake.set()
+
+    async def settled(self) -> None:
+        """What was told until now is durable when this returns, unless the store takes none just now, or takes long."""
+        handed = _Handed((), {}, asyncio.get_running_loop().create_future())
+        self._handed.append(handed)
+        self._wake.set()
+        self._hurry.set()
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(_SETTLED_S):
+                await handed.kept
 
     @property
     def waiting(self) -> int:
@@ -130,9 +142,16 @@ class Journal:
             pass
 
     async def _write_next(self) -> None:
-        await asyncio.sleep(GATHER_S)
+        await self._pause(GATHER_S)
         if not await self._write():
-            await asyncio.sleep(_AGAIN_S)
+            await self._pause(_AGAIN_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Cut short where an answer waits for what was told."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        self._hurry.clear()
 
     async def _rest(self) -> None:
         self._wake.clear()
@@ -152,6 +171,7 @@ class Journal:
         events = [*told, *own, *(event for each in handed for event in each.events)]
         positions = {panel: at for each in handed for panel, at in each.positions.items()}
         if not events and not positions:
+            _answer(handed, None)
             return True
         try:
             kept = await self._store.put_events([_labelled(event) for event in events], positions, self._now())

@@ -70,6 +70,11 @@ port = {port}
   id = "lobby"
   model = "open-access-panel"
   simulator = {{ identifiers = 1, events = 64 }}
+[[doors]]
+id = "front"
+panel = "lobby"
+output = 0
+number = 1
 [[bindings]]
 link_id = "*"
 panels = ["@all"]
@@ -114,6 +119,13 @@ async def access(client: Client, count: int) -> list[tuple[str, str | None]]:
     raise AssertionError(f"the stream ended after {found}")
 
 
+async def opened_from_afar(client: Client) -> list[str]:
+    """The doors that somebody opened over HTTP, as far as the gateway knows."""
+    asked = f"{client.url}/gateway/v1/events?kinds=access_granted_by_api_call"
+    async with client.session.get(asked, headers=client.headers) as response:
+        return [json.loads(line)["door"] async for line in response.content]
+
+
 async def test_everybody_is_named_once_over_a_kill_and_a_power_cut_though_one_slot_is_for_all(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("a secret\n")
     config = tmp_path / "site.toml"
@@ -138,6 +150,7 @@ async def test_everybody_is_named_once_over_a_kill_and_a_power_cut_though_one_sl
             assert panel.read("card", "1", 0).granted
             await exchange(client, 1, 2)
             assert panel.read("card", "2", 0).granted
+            await client.call("GET", "/api/v1/access/general/lock/open/remote/accepted/1")
             gateway.process.kill()
             await gateway.process.wait()
         assert panel.read("card", "2", 0).granted
@@ -148,6 +161,7 @@ async def test_everybody_is_named_once_over_a_kill_and_a_power_cut_though_one_sl
             assert panel.read("card", "3", 0).granted
             assert not panel.read("card", "1", 0).granted
             told = await access(client, 6)
+            assert await opened_from_afar(client) == ["front"]
             assert await gateway.end() == 0
     assert told == [
         *(("granted", "person 1"), ("granted", "person 2"), ("granted", "person 2")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -100,6 +101,51 @@ def test_the_last_words_before_a_stop_are_kept() -> None:
         store = MemoryStore()
         async with kept_in(store) as journal:
             journal.tell("panel_back", "gate")
+        assert kinds(store.kept_events) == ["panel_back"]
+
+    run_virtual(scene())
+
+
+def test_an_answer_waits_until_what_was_told_for_it_is_durable_and_no_longer() -> None:
+    async def scene() -> None:
+        store = MemoryStore()
+        loop = asyncio.get_running_loop()
+        async with kept_in(store) as journal:
+            await asyncio.sleep(1)
+            began = loop.time()
+            for count in range(1, 4):
+                journal.tell("panel_back", "gate")
+                await journal.settled()
+                assert len(store.kept_events) == count
+            await journal.settled()
+            assert loop.time() - began < journals.GATHER_S
+            store.refuse = StoreFull("full")
+            journal.tell("panel_away", "gate")
+            await journal.settled()
+            await journal.settled()
+            assert loop.time() - began < 2 * journals.GATHER_S, "nobody waits for a store that is full"
+            store.refuse = None
+            await asyncio.sleep(5)
+        assert kinds(store.kept_events) == ["panel_back"] * 3 + ["panel_away"]
+
+    run_virtual(scene())
+
+
+def test_an_answer_does_not_wait_long_for_a_store_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        store, free = MemoryStore(), asyncio.Event()
+        put_events = store.put_events
+
+        async def hangs(*given: Any) -> tuple[SiteEvent, ...]:
+            await free.wait()
+            return await put_events(*given)
+
+        monkeypatch.setattr(store, "put_events", hangs)
+        async with kept_in(store) as journal:
+            journal.tell("panel_back", "gate")
+            async with asyncio.timeout(1.5):
+                await journal.settled()
+            free.set()
         assert kinds(store.kept_events) == ["panel_back"]
 
     run_virtual(scene())
