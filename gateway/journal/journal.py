@@ -12,7 +12,7 @@ import logging
 from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter
 
 from config.event_kinds import KINDS
@@ -97,7 +97,7 @@ class Journal:
         if len(self._own) >= _MOST_WAITING:
             self._own.popleft()
             self._lost += 1
-        self._own.append(event)
+        self._own.append(_labelled(event))
         self._wake.set()
 
     async def settled(self) -> None:
@@ -121,7 +121,8 @@ class Journal:
 
     async def keep(self, events: Sequence[SiteEvent], positions: Positions) -> None:
         """Events of panels, in order, and up to where their logs are read: durable when this returns. Raises StoreError."""
-        handed = _Handed(events, positions, asyncio.get_running_loop().create_future())
+        labelled = [_labelled(event) for event in events]
+        handed = _Handed(labelled, positions, asyncio.get_running_loop().create_future())
         self._handed.append(handed)
         self._wake.set()
         await handed.kept
@@ -167,14 +168,14 @@ class Journal:
     async def _write(self) -> bool:
         """Make one batch durable; False: the store takes none now."""
         own, lost, handed = self._take_own(), self._lost, self._take_handed()
-        told = [SiteEvent(self._now(), LOST, None, {"count": lost, "why": "the store took none"})] if lost else []
+        told = [_labelled(SiteEvent(self._now(), LOST, None, {"count": lost, "why": "the store took none"}))] if lost else []
         events = [*told, *own, *(event for each in handed for event in each.events)]
         positions = {panel: at for each in handed for panel, at in each.positions.items()}
         if not events and not positions:
             _answer(handed, None)
             return True
         try:
-            kept = await self._store.put_events([_labelled(event) for event in events], positions, self._now())
+            kept = await self._store.put_events(events, positions, self._now())
         except StoreError as error:
             self._own.extendleft(reversed(own))
             _answer(handed, error)
@@ -286,7 +287,7 @@ class Journal:
 
 def _labelled(event: SiteEvent) -> SiteEvent:
     kind = KINDS[event.kind]
-    return replace(event, category=kind.category, priority=kind.priority)
+    return SiteEvent(event.at, event.kind, event.panel, event.facts, kind.category, kind.priority, event.id)
 
 
 def _answer(handed: Sequence[_Handed], error: StoreError | None) -> None:

@@ -8,11 +8,10 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.store.events import EventQuery, SiteEvent, newest_first, next_ids
+from gateway.store.events import EventQuery, SiteEvent, newest_first, next_ids, numbered
 from gateway.store.sqlite_schema import connect_read_only, translated, understood
 
 _INSERT = "INSERT INTO event (id, at, kind, category, priority, panel, facts) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -24,6 +23,7 @@ _SELECT = "SELECT id, at, kind, category, priority, panel, facts FROM event WHER
 _COUNT = "SELECT count(*) FROM event WHERE"
 _AT_ONCE = 10_000
 """How many are dropped in one transaction: what is asked for meanwhile waits for it."""
+_FACTS = json.JSONEncoder(separators=(",", ":"))
 _CLAUSES = (("since", "at >= ?"), ("until", "at <= ?"))
 
 
@@ -31,7 +31,7 @@ def insert(
     connection: sqlite3.Connection, events: Sequence[SiteEvent], positions: Mapping[str, tuple[str, str]], at: float
 ) -> tuple[SiteEvent, ...]:
     [(last,)] = connection.execute("SELECT last_id FROM journal").fetchall()
-    kept = tuple(replace(event, id=number) for number, event in zip(next_ids(last, at, len(events)), events, strict=True))
+    kept = tuple(map(numbered, events, next_ids(last, at, len(events))))
     connection.executemany(_INSERT, map(_row, kept))
     connection.executemany(_POSITION, [(panel, key, value) for panel, (key, value) in positions.items()])
     if kept:
@@ -40,8 +40,7 @@ def insert(
 
 
 def _row(event: SiteEvent) -> tuple[object, ...]:
-    facts = json.dumps(event.facts, ensure_ascii=True, separators=(",", ":"))
-    return (event.id, event.at, event.kind, event.category, event.priority, event.panel, facts)
+    return (event.id, event.at, event.kind, event.category, event.priority, event.panel, _FACTS.encode(event.facts))
 
 
 def drop(connection: sqlite3.Connection, before: float, most: int) -> tuple[int, int]:
