@@ -53,10 +53,10 @@ def cover(shape: Shape, capabilities: PanelCapabilities, today: int, horizon: in
                 continue
             best = found if best is None or _better(found, best, today, enough) else best
             if best.complete and len(best.slots) == 1:
-                return _from_the_start(best, shape, today)
+                return _from_the_start(best, shape, capabilities, today)
             if not days.covered.whole and best.reach >= enough and 2 * (best.reach - today + 1) > horizon - today + 1:
                 break
-    return None if best is None else _from_the_start(best, shape, today)
+    return None if best is None else _from_the_start(best, shape, capabilities, today)
 
 
 def _better(found: Cover, best: Cover, today: int, enough: int) -> bool:
@@ -69,13 +69,14 @@ def _better(found: Cover, best: Cover, today: int, enough: int) -> bool:
     return not best.complete and (found.complete or found.reach - today + 1 >= 2 * (best.reach - today + 1))
 
 
-def _from_the_start(found: Cover, shape: Shape, today: int) -> Cover:
+def _from_the_start(found: Cover, shape: Shape, capabilities: PanelCapabilities, today: int) -> Cover:
     """The cover of a weekly pattern, valid from its own first day, so that the slot does not depend on the day of compiling."""
     steady = shape.steady
     if not found.complete or steady is None or steady.first >= today or len(found.slots) > 1:
         return found
     slot = found.slots[0]
-    first = next(iter(shape.plans(steady.first, min(today, steady.first + 6))), None)
+    begins = max(steady.first, capabilities.first_date or 0)
+    first = next(iter(shape.plans(begins, min(today, begins + 6))), None)
     if slot.valid_from is None or slot.special_days or first is None:
         return found
     return replace(found, slots=(replace(slot, valid_from=min(first, slot.valid_from)),))

@@ -15,7 +15,7 @@ from gateway.compiler.outcome import SHORT_DAYS, Draft, below_resolution, not_st
 from gateway.compiler.shapes import Coming, Shape, coming_of, grain_of, shape_of
 from gateway.compiler.table import CLOSED, MINUTES, Table, exceeded
 from gateway.compiler.together import Compiled, ProfileSet
-from gateway.compiler.weekly import forever, starts_at, weekly_table
+from gateway.compiler.weekly import begun, first_open, forever, starts_at, weekly_table
 from gateway.schedules.local_time import DAY_S, weekday
 from gateway.schedules.time_profile import Readings
 
@@ -127,8 +127,11 @@ def _cover_of(
         return _Found(coming, reach=horizon)
     if not attempt.allowed(narrow):
         return _Found(coming, refusal=attempt.refusal(narrow, first, plan))
-    if capabilities.date_range == "none" and forever(shape):
-        return _weekly(coming, attempt, capabilities, first)
+    dateless = capabilities.date_range == "none"
+    if forever(shape) and (dateless or begun(shape, today)):
+        weekly = _weekly(coming, attempt, capabilities, first)
+        if dateless or weekly.refusal is None:
+            return weekly
     enough = min(first_occurrence_end(shape, first), first + SHORT_DAYS - 1)
     found = cover(shape, capabilities, today, max(horizon, enough), enough)
     if found is not None and found.reaches(enough) and enough > horizon:
@@ -139,12 +142,18 @@ def _cover_of(
 
 
 def _weekly(coming: Coming, attempt: Cuts, capabilities: PanelCapabilities, first: int) -> _Found:
-    table = Table(weekly_table(attempt.shape))
+    """One table without end, valid from the profile's own first day on, so that it does not depend on the day of compiling."""
+    week = weekly_table(attempt.shape)
+    table = Table(week)
     limit = exceeded(table, capabilities)
     if limit is not None:
         plan = table.week[weekday(first)]
         return _Found(coming, refusal=refused(limit, f"the weekly table does not fit ({limit})", first, plan))
-    return _Found(coming, (Slot(link_ids=(), periods=table.periods()),), cuts=attempt.phrases)
+    begins, ends = None, None
+    if capabilities.date_range != "none":
+        begins = first_open(attempt.shape, week, capabilities)
+        ends = capabilities.last_date if capabilities.date_range == "required" else None
+    return _Found(coming, (Slot((), table.periods(), begins, ends),), cuts=attempt.phrases)
 
 
 def first_occurrence_end(shape: Shape, first: int) -> int:

@@ -10,7 +10,7 @@ from itertools import islice
 
 from drivers.contract import PanelCapabilities
 from gateway.compiler.table import CLOSED, MINUTES, DayPlan, Interval, day_fits
-from gateway.compiler.together import Compiled, ProfileSet, United, recurrence_of
+from gateway.compiler.together import Compiled, ProfileSet, United, recurrence, recurrence_of
 from gateway.schedules.local_time import DAY_S, LAST_DAY, LAST_SECOND, weekday
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.rules import LocalRule, longest_gap
@@ -89,10 +89,12 @@ class Shape:
 
     def windows(self, first_day: int, last_day: int) -> Iterator[Interval]:
         """Windows in local minutes that touch these days, starts rounded up and ends down; those that vanish are left out."""
-        step = self.grain.step
+        step, gaps = self.grain.step, self.grain.gaps
+        seconds = 60 * step
         for start, end in self.recurrence.local_windows(first_day, last_day):
-            opens, closes = _up(start, 60 * step) * step, end // (60 * step) * step
-            closes -= self.grain.loses(closes)
+            opens, closes = -(-start // seconds) * step, end // seconds * step
+            if gaps:
+                closes -= self.grain.loses(closes)
             if opens < closes:
                 yield opens, closes
 
@@ -101,9 +103,9 @@ class Shape:
         current, intervals = first_day, list[Interval]()
         for opens, closes in self.windows(first_day, last_day):
             for day in range(max(opens // MINUTES, first_day), min((closes - 1) // MINUTES, last_day) + 1):
-                if day != current and intervals:
-                    yield current, self.grain.plan(intervals)
                 if day != current:
+                    if intervals:
+                        yield current, self.grain.plan(intervals)
                     current, intervals = day, []
                 intervals.append(_on_day(opens, closes, day))
         if intervals:
@@ -179,9 +181,8 @@ def shape_of(profile: Compiled, readings: Readings, grain: Grain) -> Shape:
         return _shape_together(
             [shape_of(member, readings, grain) for member in profile.members], recurrence_of(profile, readings)
         )
-    recurrence = Recurrence(profile, readings)
-    rule = recurrence.rule
-    return Shape(recurrence, grain, _steady(recurrence), _last_day(rule))
+    alone = recurrence(profile, readings)
+    return Shape(alone, grain, _steady(alone), _last_day(alone.rule))
 
 
 def _shape_together(shapes: Sequence[Shape], recurrence: Recurrence | United) -> Shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.rules import LocalRule
@@ -46,6 +47,12 @@ def members_of(profile: Compiled) -> tuple[TimeProfile, ...]:
     return profile.members if isinstance(profile, ProfileSet) else (profile,)
 
 
+@lru_cache(maxsize=4096)
+def recurrence(profile: TimeProfile, readings: Readings) -> Recurrence:
+    """What of a profile is settled once is settled for all who ask."""
+    return Recurrence(profile, readings)
+
+
 def recurrence_of(profile: Compiled, readings: Readings) -> Recurrence | United:
-    found = tuple([Recurrence(member, readings) for member in members_of(profile)])
+    found = tuple([recurrence(member, readings) for member in members_of(profile)])
     return found[0] if len(found) == 1 else United(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from drivers.contract import PanelCapabilities
 from gateway.compiler.moment import CLOCK_SLACK_S, Moment
 from gateway.compiler.shapes import Shape
 from gateway.compiler.table import CLOSED, DayPlan, Interval
@@ -17,6 +18,17 @@ _RENEWED_DAYS_AHEAD = 3
 def forever(shape: Shape) -> bool:
     """Whether the profile is a weekly pattern without end, once it has started."""
     return shape.steady is not None and shape.steady.last is None
+
+
+def begun(shape: Shape, today: int) -> bool:
+    """Whether the weekly pattern was in force before today."""
+    return shape.steady is not None and shape.steady.first < today
+
+
+def first_open(shape: Shape, week: Week, capabilities: PanelCapabilities) -> int:
+    """The first day on which a weekly pattern with an open day is open, of those that the panel knows."""
+    first = max(shape.steady.first if shape.steady else 0, capabilities.first_date or 0)
+    return next(day for day in range(first, first + 7) if week[weekday(day)])
 
 
 def week_from(shape: Shape, first: int) -> Week:

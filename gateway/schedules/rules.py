@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from itertools import chain, dropwhile, pairwise, product, takewhile
+from itertools import chain, pairwise, product
 from math import gcd
 from typing import Any
 
@@ -98,12 +98,12 @@ def _up(value: int, origin: int, step: int) -> int:
 
 
 def _expand_weeks(rule: LocalRule, low: int, high: int) -> Iterator[int]:
-    if not rule.weekdays:
-        return iter(())
     weekdays = sorted(rule.weekdays)
     first = _up(_monday(low), _monday(rule.first_day), 7 * rule.interval)
-    days = (monday + weekday for monday in range(first, high + 1, 7 * rule.interval) for weekday in weekdays)
-    return takewhile(lambda day: day <= high, dropwhile(lambda day: day < low, days))
+    for monday in range(first, high + 1 if weekdays else first, 7 * rule.interval):
+        for number in weekdays:
+            if low <= monday + number <= high:
+                yield monday + number
 
 
 def _monday(day: int) -> int:

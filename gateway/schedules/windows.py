@@ -46,7 +46,11 @@ def windows_touching(rule: LocalRule, first_day: int, last_day: int) -> Iterator
     """Merged windows, whole, that touch the local days first_day..last_day."""
     after, before = first_day * DAY_S, (last_day + 1) * DAY_S
     windows = _whole(rule) if _leaves_no_gap(rule) else _walk(rule, _chain_start(rule, _first_start(rule, after)))
-    return takewhile(lambda window: window[0] < before, (window for window in windows if window[1] > after))
+    for window in windows:
+        if window[0] >= before:
+            return
+        if window[1] > after:
+            yield window
 
 
 def _first_start(rule: LocalRule, second: int) -> int:
@@ -58,15 +62,22 @@ def _walk(rule: LocalRule, first: int) -> Iterator[Span]:
     """Merged windows of the start days from `first` on."""
     if not rule.length:
         return iter(())
-    spans = (span for day in start_days(rule, first) if (span := _window(rule, day)))
+    spans = _windows(rule, start_days(rule, first))
     return spans if rule.length < DAY_S else merged(spans)
 
 
-def _window(rule: LocalRule, day: int) -> Span | None:
-    start = day * DAY_S + rule.start_second
-    end = start + rule.length
-    cut = (max(start, rule.opens), end if rule.closes is None else min(end, rule.closes))
-    return cut if cut[0] < cut[1] else None
+def _windows(rule: LocalRule, days: Iterable[int]) -> Iterator[Span]:
+    """The windows that start on these days, as far as they lie within the rule's bounds."""
+    start_second, length, opens, closes = rule.start_second, rule.length, rule.opens, rule.closes
+    for day in days:
+        start = day * DAY_S + start_second
+        end = start + length
+        if start < opens:
+            start = opens
+        if closes is not None and end > closes:
+            end = closes
+        if start < end:
+            yield start, end
 
 
 def _leaves_no_gap(rule: LocalRule) -> bool:
@@ -82,8 +93,9 @@ def _whole(rule: LocalRule) -> Iterator[Span]:
     first = next(start_days(rule, rule.first_day), None)
     if first is None:
         return
-    start = _window(rule, first)
-    end = (0, LAST_SECOND) if rule.last_day is None else _window(rule, _last_start(rule, first, rule.last_day))
+    start = next(_windows(rule, (first,)), None)
+    last = first if rule.last_day is None else _last_start(rule, first, rule.last_day)
+    end = (0, LAST_SECOND) if rule.last_day is None else next(_windows(rule, (last,)), None)
     if start and end:
         yield start[0], end[1]
 

@@ -73,6 +73,14 @@ def test_a_weekly_slot_does_not_depend_on_the_day_of_compiling() -> None:
     assert early.slots == late.slots
 
 
+def test_a_slot_begins_on_no_day_that_the_panel_does_not_know() -> None:
+    days = (2, 4)  # Wednesdays and Fridays: the calendar of the panel begins on a Saturday
+    rules = (Repeat(Frequency.WEEK, 1, True, frozenset(days)), Repeat(Frequency.DAY, end=at("2100-01-01T00:00")))
+    images = [compiled(bound(profile("a", "1990-01-03T09:00", "1990-01-03T18:00", rule)), UHPPOTE) for rule in rules]
+    begins = [slot.valid_from for image in images for slot in image.slots.values()]
+    assert (UHPPOTE.first_date, begins) == (10957, [10961, 10957])
+
+
 def test_a_window_over_midnight_is_split_and_its_first_day_is_written_as_a_date() -> None:
     night = profile("a", "2026-11-02T22:00", "2026-11-03T06:00", Repeat(Frequency.DAY))
     (slot,) = compiled(bound(night)).slots.values()
