@@ -74,6 +74,7 @@ class Room:
 
 ROOM = web.AppKey("room", Room)
 _BODY = web.RequestKey("body", bytes)
+_SIZE = web.RequestKey("size", JsonSize)
 _TAKEN = web.RequestKey("taken", int)
 
 
@@ -89,6 +90,11 @@ async def read_body(request: web.Request, most: int | None = None, total_s: floa
         await _say_continue(request)
         request[_BODY] = await _within(total_s, _pieces(request, most))
     return request[_BODY]
+
+
+def values_of(request: web.Request) -> int:
+    """How many values of JSON the body has that was read; never too low."""
+    return request[_SIZE].values
 
 
 async def expected(request: web.Request) -> None:
@@ -108,6 +114,7 @@ async def _pieces(request: web.Request, most: int) -> bytes:
     """A body that will be refused is read to its end without being kept: only then its sender looks for an answer."""
     pieces: list[bytes] = []
     read, size, is_room = 0, JsonSize(), True
+    request[_SIZE] = size
     while piece := await _piece(request):
         read += len(piece)
         if read > most:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from gateway.api.bodies import read_body
+from gateway.api.bodies import read_body, values_of
 from gateway.api.errors import ApiError
 from gateway.concurrency import in_turns
 
@@ -24,8 +24,10 @@ T = TypeVar("T")
 Reader = Callable[[bytes], Iterable[T]]
 """A function of a module, which the other process imports by its name. Raises ApiError."""
 
-LARGE = 256 * 1024
-"""From this many bytes on a body is parsed in the other process."""
+LARGE = 1024 * 1024
+MANY_VALUES = 32_768
+"""From so many bytes or values on a body is parsed in the other process. Fewer are parsed in some milliseconds at most, and the
+other process takes up to a second to start."""
 LENGTH = struct.Struct("!Q")
 _MODULE = "gateway.api.reading_process"
 _READ_S = 60.0
@@ -100,6 +102,6 @@ READING = web.AppKey("reading", ReadingProcess)
 async def read(request: web.Request, reader: Reader[T], most: int | None = None) -> list[T]:
     """Read and parse the body of a request, at most `most` bytes (`max_body` where absent). Raises ApiError."""
     body = await read_body(request, most)
-    if len(body) < LARGE:
+    if len(body) < LARGE and values_of(request) < MANY_VALUES:
         return [value async for value in in_turns(reader(body))]
     return await request.app[READING].read(reader, body)
