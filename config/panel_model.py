@@ -130,6 +130,9 @@ class PanelModel(Part):
         """Whether a unit tells its serial number."""
         return self.counters.serial is not None or self.protocol == "uhppote"
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def configured(self, options: Mapping[str, OptionValue]) -> PanelModel:
         """The model with a panel's own choice of options. Raises ModelError (`options.name: what`)."""
         return _resolve(self._source, options) if options else self

@@ -60,6 +60,14 @@ def test_one_changed_minute_is_two_words() -> None:
     ]
 
 
+def test_panels_with_the_same_changes_share_their_frames_but_not_what_they_hold() -> None:
+    alone = image(s0=WORK_WEEK)
+    beside = image(s0=WORK_WEEK, s5=replace(WORK_WEEK, valid_to=30000))
+    first, second = (layout().transaction(replace(held, slots={**held.slots, 1: WORK_WEEK}), held) for held in (alone, beside))
+    assert first.steps is second.steps
+    assert (first.known, second.known) == (alone, beside)
+
+
 def test_a_removal_is_one_write_and_comes_first() -> None:
     assert written(PanelImage(), image(s3=WORK_WEEK)) == [(StepKind.ERASE, 0x0202, (3,))]
     kinds = [kind for kind, _, _ in written(image(s1=WORK_WEEK), image(s0=WORK_WEEK))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from config.panel_model import PanelModel
 from config.schedule_layouts import GeSchedules, OpenAccessSlots, PeriodTable, WeekEvents
 from drivers.contract import PanelCapabilities
@@ -12,8 +14,9 @@ from drivers.modbus.panel.layouts.period_table import PeriodTableLayout
 from drivers.modbus.panel.layouts.week_events import WeekLayout
 
 
+@lru_cache(maxsize=64)
 def build_layout(model: PanelModel, capabilities: PanelCapabilities) -> Layout | None:
-    """The layout of a model's schedules; None for a panel without any."""
+    """The layout of a model's schedules, one for all panels of the model that are alike; None for a panel without any."""
     schedule = model.schedule
     if isinstance(schedule, OpenAccessSlots):
         return OpenAccessLayout(model, schedule, capabilities)

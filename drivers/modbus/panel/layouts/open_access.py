@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import lru_cache
+from itertools import chain, repeat
 from typing import Any
 
 from config.panel_model import PanelModel
@@ -25,6 +26,26 @@ _USED = 0xFF
 """A panel counts the slots of whose first word one of these bits is set."""
 _IDENTIFIERS_AT_ONCE = 62
 """Read in one go: eight frames."""
+_PLANS = 32
+"""Transactions that are kept for the next panel with the same changes: a panel filled from nothing takes some 150 KiB."""
+_NOTHING = PanelImage()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a slot holds and is to hold, as slots of an image; None: it is free."""
+
+    number: int
+    held: Any
+    wanted: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The words that a slot is to hold and those that it holds; None: it is free."""
+
+    wanted: tuple[int, ...]
+    held: tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +74,10 @@ class Area:
     def addressed(self, image: PanelImage, number: int) -> dict[int, int]:
         return dict(enumerate(self.words_of(image, number), self.first(number)))
 
-    def runs(self, image: PanelImage, numbers: Sequence[int], most: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    def runs(self, written: Mapping[int, Written], most: int) -> Iterator[tuple[int, tuple[int, ...]]]:
         """All words of these slots, those of neighbours together, in pieces of at most `most`: (address, words)."""
-        for first, last in spans(number for number in numbers if self.words_of(image, number)):
-            words = tuple(chain.from_iterable(self.words_of(image, number) for number in range(first, last + 1)))
+        for first, last in spans(number for number, each in written.items() if each.wanted):
+            words = tuple(chain.from_iterable(written[number].wanted for number in range(first, last + 1)))
             yield from ((self.first(first) + at, words[at : at + most]) for at in range(0, len(words), most))
 
     def first(self, number: int) -> int:
@@ -84,17 +105,22 @@ class Area:
             return spans(map(self.first, self.free(image)), self.state_gap)
         return spans(at for number in self.slots(image) for at in range(self.first(number), self.first(number + 1)))
 
-    def gone(self, target: PanelImage, known: PanelImage) -> list[int]:
-        return sorted(set(self.slots(known)) - set(self.slots(target)))
+    def changes(self, target: PanelImage, known: PanelImage) -> tuple[Change, ...]:
+        """Ascending; slots that say the same to the panel may be among them."""
+        held, wanted = self.slots(known), self.slots(target)
+        every = [(number, held.get(number), wanted.get(number)) for number in sorted({**held, **wanted})]
+        return tuple([Change(*each) for each in every if each[1] is not each[2] and each[1] != each[2]])
 
-    def differing(self, target: PanelImage, known: PanelImage) -> list[int]:
-        return [number for number in sorted(self.slots(target)) if self._differs(target, known, number)]
-
-    def _differs(self, target: PanelImage, known: PanelImage, number: int) -> bool:
-        held, wanted = self.slots(known).get(number), self.slots(target)[number]
-        if held is wanted:
-            return False
-        return held is None or (held != wanted and self.encode(number, wanted) != self.encode(number, held))
+    def written(self, changes: Iterable[Change]) -> dict[int, Written]:
+        """The slots of which a word is to be another one."""
+        found: dict[int, Written] = {}
+        for each in changes:
+            if each.wanted is not None:
+                words = self.encode(each.number, each.wanted)
+                held = None if each.held is None else self.encode(each.number, each.held)
+                if words != held:
+                    found[each.number] = Written(words, held)
+        return found
 
 
 def schedule_area(layout: OpenAccessSlots, capabilities: PanelCapabilities) -> Area:
@@ -149,6 +175,7 @@ class OpenAccessLayout(NoValues):
             at_most = 0 if capacity is None else capacity.at_most
             self._identifiers = identifier_area(layout.identifiers, capabilities, at_most)
         self._areas = tuple(area for area in (self._schedules, self._identifiers) if area is not None)
+        self._planned = lru_cache(_PLANS)(self._plan)
 
     def encode(self, image: PanelImage) -> Mapping[int, int]:
         return {
@@ -167,27 +194,31 @@ class OpenAccessLayout(NoValues):
     def transaction(self, target: PanelImage, known: PanelImage) -> Transaction:
         if not (self._takes_identifiers or target.identifiers.items() <= known.identifiers.items()):
             raise ValueError(f"{self._model.name}: this unit takes no identifiers")
-        gone = {area.base: area.gone(target, known) for area in self._areas}
-        differing = {area.base: area.differing(target, known) for area in self._areas}
+        return replace(self._planned(tuple([area.changes(target, known) for area in self._areas])), known=known)
+
+    def _plan(self, changes: Sequence[Sequence[Change]]) -> Transaction:
+        """From the changes of each area; what else the panel holds does not matter."""
+        areas = [
+            (area, [each.number for each in those if each.wanted is None], area.written(those))
+            for area, those in zip(self._areas, changes, strict=True)
+        ]
         erased = tuple(
-            self._erase(area, area.erase, number) for area in self._areas if area.erase is not None for number in gone[area.base]
+            self._erase(area, area.erase, number) for area, gone, _ in areas if area.erase is not None for number in gone
         )
-        freed = {area.first(number): 0 for area in self._areas if area.erase is None for number in gone[area.base]}
+        freed = {area.first(number): 0 for area, gone, _ in areas if area.erase is None for number in gone}
         return Transaction(
-            known=known,
-            steps=erased + self._staged(target, known, differing, freed),
-            checks=tuple(
-                check for area in self._areas for check in self._checks(area, target, gone[area.base], differing[area.base])
-            ),
-            narrows=any(number in area.slots(known) for area in self._areas for number in differing[area.base]),
+            known=_NOTHING,
+            steps=(*erased, *self._staged({area.base: written for area, _, written in areas}, freed)),
+            checks=tuple(check for each in areas for check in self._checks(*each)),
+            narrows=any(each.held is not None for _, _, written in areas for each in written.values()),
         )
 
-    def _checks(self, area: Area, target: PanelImage, gone: Sequence[int], differing: Sequence[int]) -> Iterator[Check]:
+    def _checks(self, area: Area, gone: Sequence[int], written: Mapping[int, Written]) -> Iterator[Check]:
         """The state words of what is gone, then what is new or changed, whole."""
         states: dict[int, int | None] = {area.first(number): 0 for number in gone}
         addressing = self._model.addressing
         yield from checks(states, addressing, area.state_gap)
-        for start, words in area.runs(target, differing, addressing.max_read_words):
+        for start, words in area.runs(written, addressing.max_read_words):
             yield Check(read_holding_registers(start - addressing.base, len(words)), words)
 
     def _erase(self, area: Area, register: int, number: int) -> WriteStep:
@@ -195,36 +226,34 @@ class OpenAccessLayout(NoValues):
         free = Check(read_holding_registers(area.first(number) - base, 1), (0,))
         return WriteStep(StepKind.ERASE, write_register(register - base, number), storage=area.erase_storage, shows=free)
 
-    def _staged(
-        self, target: PanelImage, known: PanelImage, differing: Mapping[int, Sequence[int]], freed: Mapping[int, int]
-    ) -> tuple[WriteStep, ...]:
+    def _staged(self, written: Mapping[int, Mapping[int, Written]], freed: Mapping[int, int]) -> tuple[WriteStep, ...]:
         rules, addressing = self._model.write, self._model.addressing
         steps = [WriteStep(StepKind.STAGE, request, request.count) for request in write_runs(freed, freed, addressing, 0)]
         for area in self._areas:
-            requests = self._writes(area, target, known, differing[area.base])
+            requests = self._writes(area, written[area.base])
             steps += [WriteStep(StepKind.STAGE, request, request.count) for request in requests]
         if not steps:
             return ()
         if rules.begin is not None:
             steps.insert(0, WriteStep(StepKind.BEGIN, write_registers(rules.begin.address - addressing.base, rules.begin.values)))
         if rules.commit is not None:
-            count = sum(map(len, differing.values())) + len(freed)
+            count = sum(map(len, written.values())) + len(freed)
             values = (*rules.commit.values, count) if rules.commit.count_staged else rules.commit.values
             request = write_registers(rules.commit.address - addressing.base, values, rules.commit.repeatable)
             steps.append(WriteStep(StepKind.COMMIT, request, storage=rules.commit.storage))
         return tuple(steps)
 
-    def _writes(self, area: Area, target: PanelImage, known: PanelImage, numbers: Sequence[int]) -> list[Request]:
-        addressing, before = self._model.addressing, area.slots(known)
-        if not any(number in before for number in numbers):
-            return [write_words(*run, addressing) for run in area.runs(target, numbers, addressing.max_write_words)]
+    def _writes(self, area: Area, written: Mapping[int, Written]) -> list[Request]:
+        addressing = self._model.addressing
+        if all(each.held is None for each in written.values()):
+            return [write_words(*run, addressing) for run in area.runs(written, addressing.max_write_words)]
         table: dict[int, int] = {}
         words: dict[int, int] = {}
-        for number in numbers:
-            first, wanted = area.first(number), area.words_of(target, number)
-            held = area.words_of(known, number) if number in before else ()
-            table.update(enumerate(wanted, first))
-            words.update((first + at, word) for at, word in enumerate(wanted) if at >= len(held) or held[at] != word)
+        for number, each in written.items():
+            first = area.first(number)
+            table.update(enumerate(each.wanted, first))
+            both = enumerate(zip(each.wanted, chain(each.held or (), repeat(None)), strict=False), first)
+            words.update((at, wanted) for at, (wanted, held) in both if wanted != held)
         return write_runs(words, table, addressing, self._model.write.merge_gap)
 
     def quick_checks(self, image: PanelImage, commits: int | None = None) -> tuple[Check, ...]:
