@@ -104,10 +104,9 @@ class Desired:
     def accepted(self, profile: TimeProfile, readings: Readings) -> TimeProfile:
         """A requested profile with the reading that it keeps: the same instants as before are read as they were then."""
         known = self.live.get(profile.link_id)
-        if known is not None and known.profile is not None and is_read_for(known.profile, readings):
-            again = replace(profile, reading=known.profile.reading)
-            if replace(again, name="") == replace(known.profile, name=""):
-                return again
+        before = None if known is None else known.profile
+        if before is not None and is_read_for(before, readings) and before.asked == profile.asked:
+            return replace(profile, reading=before.reading)
         return accepted(profile, readings)
 
     def reread(self, readings: Readings) -> None:

@@ -108,6 +108,11 @@ class TimeProfile:
     repeat: Repeat | None = None
     reading: WallReading | None = None
 
+    @property
+    def asked(self) -> tuple[object, ...]:
+        """All that was asked of its times: neither its name nor how it was read."""
+        return self.link_id, self.is_all_day, self.date_from, self.date_to, self.repeat
+
 
 @dataclass(frozen=True, slots=True)
 class Readings:

@@ -536,4 +536,4 @@ def disbelieved(observed: ObservedPanel) -> ObservedPanel:
 
 def _same_times(one: TimeProfile | None, other: TimeProfile | None) -> bool:
     """Whether two profiles of a link_id differ in their names at most."""
-    return one is not None and other is not None and replace(one, name="") == replace(other, name="")
+    return one is not None and other is not None and (one.asked, one.reading) == (other.asked, other.reading)
