@@ -121,16 +121,18 @@ class Assignment:
     # what nobody may hold any more
 
     def holders(self, key: str) -> Targets:
-        """Panels that an item is not bound to and that may still hold it, departed ones too."""
+        """The places that an item is not bound to and that may still hold it, those of departed panels too."""
         tables = [Target(name) for name, panel in self._panels.items() if key in panel.state.leaving]
-        return (*tables, *[target for each in self.departed() for target in each.targets(key)])
+        return (*tables, *self._outputs_on(key), *[target for each in self.departed() for target in each.targets(key)])
 
-    def holders_of_deleted(self, key: str) -> Targets:
-        """The places where a deletion is not seen to be done."""
-        outputs = [target for target in self._desired.wanted(key) if target.output is not None and target.panel in self._panels]
-        last = self._desired.generation(key)
-        on = [target for target in outputs if not self._panels[target.panel].place(target.output).removal(key, last).success]
-        return (*self.holders(key), *on)
+    def _outputs_on(self, key: str) -> list[Target]:
+        """Outputs that may be on for an item that is not bound to them: it was deleted, or was bound to them before."""
+        found = dict.fromkeys(target for target in self._desired.wanted(key) if target.output is not None)
+        for name, panel in self._panels.items():
+            found.update({Target(name, number): None for number, keys in panel.marked().items() if key in keys})
+        last, panels = self._desired.generation(key), self._panels
+        unbound = [each for each in found if each.panel in panels and not panels[each.panel].state.is_bound(key, each.output)]
+        return [each for each in unbound if not panels[each.panel].place(each.output).removal(key, last).success]
 
     def carriers(self, key: str) -> Targets:
         """Panels that may carry an item that nobody asked for: they were seen to, or were not seen whole since the start."""
@@ -155,4 +157,4 @@ class Assignment:
 
     def forgettable(self) -> list[str]:
         """The keys of tombstones that no panel needs any more."""
-        return [key for key in self._desired.gone if not self.holders_of_deleted(key)]
+        return [key for key in self._desired.gone if not self.holders(key)]

@@ -106,7 +106,7 @@ class Dispatcher:
             if key in self._desired.live:
                 found.append(key)
             elif key in self._desired.gone:
-                open_still = key in self.undurable or self._assignment.holders_of_deleted(key)
+                open_still = key in self.undurable or self._assignment.holders(key)
                 pending += [key] if open_still else []
             elif split_key(key)[0] == TIME_PROFILE and self._assignment.carriers(key):
                 unknown.append(key)

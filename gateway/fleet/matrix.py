@@ -77,8 +77,7 @@ class Matrix:
         cells: dict[int, Cell] = {}
         for target in self._desired.targets(item.key):
             self._fill(cells, item, target, asked=True)
-        holders = self._assignment.holders if item.content is not None else self._assignment.holders_of_deleted
-        for target in holders(item.key):
+        for target in self._assignment.holders(item.key):
             self._fill(cells, item, target, asked=False)
         return cells
 

@@ -105,7 +105,7 @@ class Questions:
         else:
             why = "deleted"
         panels = []
-        everywhere = self._assignment.holders_of_deleted(key) if item.content is None else self._desired.targets(key)
+        everywhere = self._assignment.holders(key) if item.content is None else self._desired.targets(key)
         for each in everywhere if target is None else (target,):
             place = self._assignment.place(each)
             if place is not None:  # it may have been taken out meanwhile
@@ -117,7 +117,7 @@ class Questions:
     def _opening(self, key: str) -> DesiredItem | None:
         """What may open something by a key: what is asked for, or what was deleted and may still be held."""
         item = self._desired.live.get(key)
-        if item is None and self._assignment.holders_of_deleted(key):
+        if item is None and self._assignment.holders(key):
             item = self._desired.gone.get(key)
         return item if item is not None and item.kind in OPENING else None
 
@@ -135,7 +135,7 @@ class Questions:
         item = self._opening(key)
         if item is None:
             return None
-        everywhere = tuple(dict.fromkeys((*self._desired.targets(key), *self._assignment.holders_of_deleted(key))))
+        everywhere = tuple(dict.fromkeys((*self._desired.targets(key), *self._assignment.holders(key))))
         chosen = everywhere[places] if target is None else (target,)
         panels = []
         for each in chosen:

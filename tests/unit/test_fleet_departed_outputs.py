@@ -163,3 +163,65 @@ def test_a_board_under_another_id_is_switched_off_for_what_was_deleted_meanwhile
         assert (await deleted(site)).change is Change.NOT_FOUND
 
     on_board(test, capabilities)
+
+
+async def away(site: FleetSite) -> None:
+    site.panels["gate"].online = False
+    await site.pass_time(5)
+
+
+async def unbound(site: FleetSite) -> None:
+    for number in (1, 2):
+        await site.fleet.bind(link(number), [])
+
+
+async def unbound_beside_another(site: FleetSite) -> None:
+    """The other one that is bound to the output is closed by now."""
+    await site.fleet.bind(link(1), [])
+    await site.fleet.upsert([item(2, start=NOW_MINUTE - 300, length=10)])
+
+
+async def unbound_and_killed(site: FleetSite) -> None:
+    await unbound(site)
+    await site.kill()
+    await site.open()
+
+
+async def no_longer_held(site: FleetSite) -> None:
+    """The configuration does not allow outputs any more that stay on if the gateway dies."""
+    site.settings["gate"] = SETTINGS.model_copy(update={"allow_unattended_outputs": False})
+    await site.fleet.rest_panel("gate")
+    await site.add("gate")
+
+
+@pytest.mark.parametrize("how", [unbound, unbound_beside_another, unbound_and_killed, no_longer_held])
+@pytest.mark.parametrize("capabilities", [LATCHED, GE], ids=["latched relays", "ge-a-series"])
+def test_a_deletion_is_no_success_while_a_relay_is_on_that_the_item_has_left(
+    capabilities: PanelCapabilities, how: Callable[[FleetSite], Awaitable[None]]
+) -> None:
+    async def test(site: FleetSite) -> None:
+        await away(site)
+        await how(site)
+        await site.pass_time(5)
+        for _ in range(2):
+            report = await deleted(site)
+            assert (report.change, report.success) == (Change.DELETED, False)
+            assert [(each.panel, each.success) for each in report.panels] == [("gate:3", False)]
+            await site.pass_time(100)
+        assert is_on(site)
+        site.panels["gate"].online = True
+        await site.pass_time(100)
+        assert not is_on(site)
+        assert (await deleted(site)).change is Change.NOT_FOUND
+
+    on_board(test, capabilities)
+
+
+def test_a_relay_that_profiles_must_not_hold_any_more_goes_off() -> None:
+    async def test(site: FleetSite) -> None:
+        await no_longer_held(site)
+        await site.pass_time(5)
+        assert not is_on(site)
+        assert (await deleted(site)).success
+
+    on_board(test, LATCHED)

@@ -46,8 +46,11 @@ def closed() -> DesiredItem:
 class Held(PanelParts):
     """Output 0 of a panel whose unit is known, with what is bound to it."""
 
-    def __init__(self, *items: DesiredItem, seen: bool | None = False, taken: bool = True, **parts: Any) -> None:
-        super().__init__(settings=PanelSettings(id="lobby", model="open-access-panel", hold_lease_s=LEASE), **parts)
+    def __init__(
+        self, *items: DesiredItem, seen: bool | None = False, taken: bool = True, unattended: bool = False, **parts: Any
+    ) -> None:
+        settings = PanelSettings(id="lobby", model="open-access-panel", hold_lease_s=LEASE, allow_unattended_outputs=unattended)
+        super().__init__(settings=settings, **parts)
         for item in items:
             self.state.bind_output(0, item)
         self.state.identity.checked = True
@@ -129,7 +132,7 @@ def test_a_lease_goes_on_over_the_edge_of_one_profile_into_another() -> None:
 
 def test_an_output_that_does_not_fall_off_by_itself_has_no_lease_and_is_switched_before_the_edge() -> None:
     async def main() -> None:
-        held = Held(open_for(10), capabilities={"output_deadman": False})
+        held = Held(open_for(10), capabilities={"output_deadman": False}, unattended=True)
         assert held.output.wanted()
         assert list(held.output.lease()) == [None, pytest.approx(held.clock.monotonic() + 10)]
         held.open(5)
@@ -289,7 +292,7 @@ def test_a_lease_may_run_on_though_a_look_had_no_answer() -> None:
         assert held.says("runs") == [False]
         held.output.seen = True
         assert held.says("runs") == [True]
-        lasting = Held(open_for(600), seen=True, capabilities={"output_deadman": False})
+        lasting = Held(open_for(600), seen=True, capabilities={"output_deadman": False}, unattended=True)
         lasting.output.shown(True)
         assert lasting.says("prolong_at") == [None]
 

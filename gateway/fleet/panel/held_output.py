@@ -134,9 +134,8 @@ class HeldOutput:
 
     @property
     def bound(self) -> Mapping[str, DesiredItem]:
-        """What it is held for: nothing where it is a door that time profiles do not hold."""
-        barred = not_for_profiles(self._context.doors, self._state.id, self.number)
-        return {} if barred else self._state.outputs.get(self.number, {})
+        """What it is held for: nothing where time profiles do not hold it."""
+        return {} if not_held(self.number, self._state, self._context) else self._state.outputs.get(self.number, {})
 
     @property
     def passes_on(self) -> bool:
@@ -223,6 +222,14 @@ class HeldOutput:
             self.unread = False
         self.seen = on
         self.prolong_at = 0.0 if self._state.driver.capabilities.output_deadman and self.runs else None
+
+
+def not_held(output: int, state: PanelState, context: FleetContext) -> tuple[str, str] | None:
+    """Why time profiles do not hold an output: the capability that does not suffice, and a message. None: they do."""
+    barred = not_for_profiles(context.doors, state.id, output)
+    if barred is not None:
+        return "outputs", barred
+    return refusal(state.driver.capabilities, output, unattended=state.settings.allow_unattended_outputs)
 
 
 def refusal(capabilities: PanelCapabilities, output: int, *, unattended: bool) -> tuple[str, str] | None:

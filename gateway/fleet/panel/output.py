@@ -66,9 +66,9 @@ class Output:
 
     def _result(self, key: str) -> PanelResult:
         item = self._bound.get(key)
-        denied = self._refusal(item)
+        denied = None if item is None else self._refusal(item)
         if denied is not None:
-            return told(self._target, denied if item is not None else ItemOutcome(ItemState.REMOVED))
+            return told(self._target, denied)
         held = self._keeper.held(self._number)
         right = held is not None and held.is_right and self._state.identity.checked and not self._state.retired
         if item is None and (held is None or right):

@@ -12,7 +12,6 @@ import contextlib
 import math
 from collections.abc import Collection, Mapping
 
-from config.locks import not_for_profiles
 from drivers.contract import Acknowledgement, Outcome, Priority, Reason
 from drivers.trace import request_id
 from gateway.concurrency import Ticket
@@ -20,7 +19,7 @@ from gateway.fleet.context import FleetContext
 from gateway.fleet.events import OutputSwitched
 from gateway.fleet.panel.defects import Defects
 from gateway.fleet.panel.failure import Failure, failure_of
-from gateway.fleet.panel.held_output import HeldOutput, refusal
+from gateway.fleet.panel.held_output import HeldOutput, not_held
 from gateway.fleet.panel.marks import Marks
 from gateway.fleet.panel.state import PanelState
 
@@ -125,12 +124,8 @@ class OutputKeeper:
         self.wake()
 
     def refusal(self, output: int) -> tuple[str, str] | None:
-        """Why time profiles do not hold an output: the capability that does not suffice, and a message. None: they do."""
-        barred = not_for_profiles(self._context.doors, self._state.id, output)
-        if barred is not None:
-            return "outputs", barred
-        unattended = self._state.settings.allow_unattended_outputs
-        return refusal(self._state.driver.capabilities, output, unattended=unattended)
+        """See `held_output.not_held`."""
+        return not_held(output, self._state, self._context)
 
     def held(self, output: int) -> HeldOutput | None:
         """None: the gateway does not hold it."""
@@ -402,7 +397,7 @@ class OutputKeeper:
         failure = None
         for number, held in [*self._held.items(), *self._out_of_place()]:
             if held.kept_for or held.is_off:
-                failure = await self._marks.put(number, held.kept_for) or failure
+                failure = await self._marks.put(number, self._may_be_on_for(held)) or failure
         return failure
 
     async def _switch(self, held: HeldOutput, *, on: bool) -> Failure | None:
@@ -454,7 +449,12 @@ class OutputKeeper:
 
     async def mark(self, held: HeldOutput) -> Failure | None:
         """What it is kept for is durable."""
-        return await self._marks.put(held.number, held.kept_for)
+        return await self._marks.put(held.number, self._may_be_on_for(held))
+
+    def _may_be_on_for(self, held: HeldOutput) -> Collection[str]:
+        """The items that an output is kept for, and until it is seen to be right those that it was kept for before."""
+        before = frozenset[str]() if held.is_off or held.is_right else self._marks.outputs.get(held.number, frozenset())
+        return before.union(held.kept_for)
 
     async def switch(
         self, held: HeldOutput, on: bool, lease: int | None, priority: Priority, deadline: float | None

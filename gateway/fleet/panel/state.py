@@ -227,6 +227,10 @@ class PanelState:
         if kept := {generation: item for generation, item in known.items() if generation in held}:
             self.bygone[key] = kept
 
+    def is_bound(self, key: str, output: int | None) -> bool:
+        """Whether an item is bound to an output; None: to the panel's table."""
+        return key in (self.bound if output is None else self.outputs.get(output, ()))
+
     def bind_output(self, output: int, item: DesiredItem) -> None:
         self.outputs.setdefault(output, {})[item.key] = item
         self.version += 1
