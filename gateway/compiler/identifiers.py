@@ -26,7 +26,7 @@ from drivers.contract import (
 from gateway.compiler.options import CompileOptions
 from gateway.compiler.outcome import HELD, weakest
 from gateway.compiler.sets import names_set
-from gateway.compiler.validity import minutes_of
+from gateway.compiler.validity import Validity, minutes_of
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.own_ids import shown_link_id
 
@@ -175,6 +175,31 @@ def _draft(bound: BoundIdentifier, references: _References, capabilities: PanelC
         passes=passes,
     )
     return _Draft(outcome, slot)
+
+
+def no_more_than(
+    slot: IdentifierSlot, bound: BoundIdentifier, image: PanelImage, capabilities: PanelCapabilities, options: CompileOptions
+) -> IdentifierSlot | None:
+    """What is left of a slot that `image` has for an identifier where it lets nobody in but whom the identifier does: what was
+    added to that since is not in it. None: nothing is left.
+    """
+    identifier, number = bound.identifier, bound.identifier.number
+    outputs = tuple([output for output in slot.outputs if output in options.locks[identifier.lock]])
+    span = minutes_of(identifier, capabilities, options)
+    another = (slot.space, slot.number, slot.digits) != (number.space, number.value, number.digits)
+    if another or _limit(identifier, capabilities, outputs) is not None or not isinstance(span, Validity):
+        return None
+    schedules, first, last = slot.schedules, slot.valid_from, slot.valid_to
+    if identifier.profiles is not None:
+        named = {place for key in (*identifier.profiles, set_key(identifier.profiles)) for place in image.allocation.get(key, ())}
+        schedules = tuple([place for place in schedules or () if place in named])
+    first = max((each for each in (first, span.first) if each is not None), default=None)
+    last = min((each for each in (last, span.last) if each is not None), default=None)
+    passes, _ = _passes(identifier, bound.spent, capabilities)
+    passes = min((each for each in (slot.passes, passes) if each is not None), default=None)
+    if schedules == () or (first is not None and last is not None and first > last):
+        return None
+    return replace(slot, outputs=outputs, schedules=schedules, valid_from=first, valid_to=last, passes=passes)
 
 
 @dataclass(frozen=True, slots=True)

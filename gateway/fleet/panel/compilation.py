@@ -9,21 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
 
 from config.locks import locks_of
 from drivers.contract import Allocation, PanelCapabilities, PanelImage, is_identifier, is_set
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
-from gateway.compiler.identifiers import BoundIdentifier, with_identifiers
+from gateway.compiler.identifiers import BoundIdentifier, no_more_than, with_identifiers
 from gateway.compiler.options import WITHOUT_DOORS
 from gateway.compiler.sets import sets_named
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
 from gateway.fleet.panel.entries import Spent
 from gateway.fleet.panel.slots import Place, beside, foreign_identifiers, kept_for, named_by, places, without
 from gateway.fleet.panel.state import PanelState
-from gateway.fleet.panel.taking_away import taken_away
+from gateway.fleet.panel.taking_away import curtailed, taken_away
 from gateway.identifiers.identifier import Identifier
 from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem
@@ -165,6 +165,19 @@ def taking_away(state: PanelState, context: FleetContext, leaving: Collection[st
     return Goal(image, {}, state.version, state.observed.compiled_for, at, _held(state), state.spent, context.may_open())
 
 
+def without_time(state: PanelState, context: FleetContext) -> Goal:
+    """What the panel must hold while the time is not known: what it holds, without what nobody asks for. An identifier keeps no
+    door, time profile or number that was taken from it since."""
+    goal, capabilities = taking_away(state, context, unbound(state)), state.driver.capabilities
+    options = _options(state, context, state.foreign(), state.held())
+    image = curtailed(
+        goal.image,
+        _identified(state, context, state.bound),
+        lambda slot, bound: no_more_than(slot, bound, goal.image, capabilities, options),
+    )
+    return replace(goal, image=image)
+
+
 def unbound(state: PanelState) -> Collection[str]:
     """What the panel holds and nobody asks for."""
     return [key for key in without(state.held(), state.foreign()).allocation if key not in state.bound and not is_set(key)]
@@ -198,11 +211,7 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
         _compile,
         context.compile,
         [item for item in bound.values() if not state.given_up(item)],
-        {
-            key: _bound_identifier(item, identifier, state, context, bound)
-            for key, item in bound.items()
-            if (identifier := item.identifier) is not None
-        },
+        _identified(state, context, bound),
         state.driver.capabilities,
         {key: numbers for key, numbers in state.allocation.items() if key in bound or is_set(key)},
         now,
@@ -245,6 +254,14 @@ def _compile(
     profiles += sets_named((each.identifier.profiles for each in identifiers), profiles, capabilities)
     schedules = compile_panel(profiles, capabilities, allocation, now, options, held)
     return with_others(with_identifiers(schedules, identifiers, capabilities, allocation, options, held))
+
+
+def _identified(state: PanelState, context: FleetContext, bound: Mapping[str, DesiredItem]) -> dict[str, BoundIdentifier]:
+    return {
+        key: _bound_identifier(item, identifier, state, context, bound)
+        for key, item in bound.items()
+        if (identifier := item.identifier) is not None
+    }
 
 
 def _bound_identifier(

@@ -24,8 +24,8 @@ from gateway.fleet.panel.compilation import (
     kept_allocation,
     refresh,
     taking_away,
-    unbound,
     used,
+    without_time,
 )
 from gateway.fleet.panel.defects import Defects
 from gateway.fleet.panel.event_reader import EventReader
@@ -392,7 +392,7 @@ class Reconciler:
         state, context = self.state, self._context
         refresh(state, context)
         if not context.may_open():
-            return taking_away(state, context, state.leaving if context.doubt else unbound(state))
+            return taking_away(state, context, state.leaving) if context.doubt else without_time(state, context)
         async with alone(state, context, {}, urgent=bool(state.leaving)):
             goal = await compile_goal(state, context)
             if not is_current(state, goal):

@@ -5,9 +5,11 @@ Taking away needs no clock; what is left is never compiled for a time that is gu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
-from drivers.contract import PanelCapabilities, PanelImage, is_identifier, is_set, named_in
+from drivers.contract import IdentifierSlot, PanelCapabilities, PanelImage, is_identifier, is_set, named_in
+from gateway.compiler.identifiers import BoundIdentifier
 from gateway.compiler.image import lies_within
 from gateway.fleet.panel.planner import erase, merge, with_sharers
 from gateway.fleet.panel.slots import naming
@@ -39,3 +41,28 @@ def taken_away(
     if staying != rest or anew.special_days != known.special_days or not lies_within(anew, known, capabilities):
         return bare
     return merge(bare, anew, rest)
+
+
+def curtailed(
+    known: PanelImage,
+    asked: Mapping[str, BoundIdentifier],
+    left_of: Callable[[IdentifierSlot, BoundIdentifier], IdentifierSlot | None],
+) -> PanelImage:
+    """`known` where the slots of identifiers that are asked for otherwise by now are what `left_of` says; None: nothing is left.
+
+    What is left of one is of no generation.
+    """
+    changed: dict[str, dict[int, IdentifierSlot | None]] = {}
+    for key, bound in asked.items():
+        held = {number: known.identifiers[number] for number in known.allocation.get(key, ()) if number in known.identifiers}
+        left = {number: left_of(slot, bound) for number, slot in held.items()}
+        if known.generations.get(key) != bound.generation and left != held:
+            changed[key] = left
+    image = erase(known, [key for key, left in changed.items() if None in left.values()])
+    slots = {number: slot for left in changed.values() if None not in left.values() for number, slot in left.items()}
+    return replace(
+        image,
+        identifiers={**image.identifiers, **{number: slot for number, slot in slots.items() if slot is not None}},
+        generations={key: generation for key, generation in image.generations.items() if key not in changed},
+        outcomes={key: outcome for key, outcome in image.outcomes.items() if key not in changed},
+    )

@@ -1,0 +1,106 @@
+"""What a site would suffer from a card that was lost, or hours that were taken from somebody, while nobody knows the time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from drivers.clock import Sync
+from gateway.api.items import read_identifier
+from gateway.api.validation import read_item
+from tests.support.virtual_time import run_virtual
+from tests.unit.test_people_history import DAY, NUMBERS, Body, Town, person_body, profile_body
+from tests.unit.test_uhppote_people import Boards
+
+CARD, OTHER_CARD = NUMBERS[0], NUMBERS[2]
+MORNING, EVENING = 9, 19
+BOTH_TIMES, MORNINGS, EVENINGS = [1, 2], [1], [2]
+READERS = pytest.mark.parametrize(
+    "town", [lambda: Town(None, 4), lambda: Town(None, 1), Boards], ids=["open-access-panel", "one reference", "uhppote"]
+)
+
+
+def person(card: str = CARD, profiles: list[int] | None = BOTH_TIMES, lock: str = "first", **more: Any) -> Body:
+    return person_body(1, card, profiles, lock, None, None) | more
+
+
+def lives(make: Callable[[], Town], before: Body, test: Callable[[Town], Awaitable[None]]) -> None:
+    """Two panels that hold what was asked for, on a host that does not know the time any more."""
+
+    async def main() -> None:
+        town = make()
+        await town.open()
+        assert town.fleet is not None
+        await town.fleet.upsert([read_item(profile_body(number, hour), {}, "item") for number, hour in ((1, 8), (2, 18))])
+        await town.fleet.upsert([read_identifier(before, {}, "item")])
+        town.clock.sync = Sync.UNSYNCHRONISED
+        town.clock.wall_offset += 40 * 86_400
+        await town.clock.sleep(10)
+        assert not town.fleet.clock().trusted
+        await test(town)
+        town.clock.sync = Sync.SYNCHRONISED
+        await town.clock.sleep(20)
+        assert town.fleet.clock().trusted
+        await town.close()
+
+    run_virtual(main())
+
+
+async def ask(town: Town, body: Body) -> None:
+    assert town.fleet is not None
+    (report,) = await town.fleet.upsert([read_identifier(body, {}, "item")])
+    assert {(each.success, each.reason and each.reason.value) for each in report.panels} == {(False, "clock_not_set")}
+
+
+def let_in(town: Town, card: str = CARD, door: int = 0) -> list[int]:
+    """The hours at which both panels let a card in."""
+    return [
+        hour
+        for hour in (MORNING, EVENING)
+        if all(town.lets_in(name, card, door, DAY // 60 + 60 * hour) for name in ("lobby", "gate"))
+    ]
+
+
+NONE_LEFT = {"passes": {"is_permanent": False, "max_passes": 0}}
+OVER = {"time": {"is_permanent": False, "from": DAY - 9 * 86_400, "to": DAY - 2 * 86_400}}
+
+
+@READERS
+@pytest.mark.parametrize(
+    "now",
+    [person(OTHER_CARD), person(valid=NONE_LEFT), person(valid=OVER), person(lock="second")],
+    ids=["another card", "no entries", "over", "another door"],
+)
+def test_what_was_taken_from_a_person_does_not_wait_until_the_time_is_known(town: Callable[[], Town], now: Body) -> None:
+    async def test(site: Town) -> None:
+        assert let_in(site) == [MORNING, EVENING]
+        await ask(site, now)
+        assert let_in(site) == []
+        assert let_in(site, OTHER_CARD) == let_in(site, door=1) == [], "and nothing is opened instead"
+
+    lives(town, person(), test)
+
+
+@READERS
+def test_hours_that_were_taken_from_a_person_close_and_the_others_stay_where_they_have_slots_of_their_own(
+    town: Callable[[], Town],
+) -> None:
+    async def test(site: Town) -> None:
+        await ask(site, person(profiles=EVENINGS))
+        assert let_in(site) == ([EVENING] if site.references > 1 else [])
+
+    lives(town, person(), test)
+
+
+@READERS
+def test_a_person_is_not_locked_out_by_more_hours_or_another_name_that_wait_for_the_time(town: Callable[[], Town]) -> None:
+    async def test(site: Town) -> None:
+        await ask(site, person(profiles=MORNINGS, identifier_owner={"name": "renamed", "type": "owner"}))
+        assert let_in(site) == [MORNING]
+        await ask(site, person(lock="all"))
+        assert let_in(site) == [MORNING]
+        assert let_in(site, door=1) == []
+
+    lives(town, person(profiles=MORNINGS), test)
