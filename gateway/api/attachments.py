@@ -16,6 +16,7 @@ from gateway.api.listing import sent
 from gateway.api.plain import done, live_one, revise
 from gateway.api.responses import json_bytes
 from gateway.api.services import SERVICES, finish
+from gateway.api.versions import refuse_another
 from gateway.concurrency import in_a_thread
 from gateway.fleet.views import RequestItem
 from gateway.store.contract import DesiredItem
@@ -84,6 +85,7 @@ def _with(item: DesiredItem, body: dict[str, Any]) -> RequestItem:
 async def reset_passes(request: web.Request) -> web.Response:
     """Its entries are counted anew."""
     live = live_one(request, IDENTIFIERS)
+    refuse_another(request, live)
     await finish(request, request.app[SERVICES].fleet.reset_passes(live))
     return done()
 

@@ -11,6 +11,7 @@ from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
 from gateway.api.shapes import Binding, Bindings, EffectiveBinding, Unbound
 from gateway.api.validation import binding_body, read_link_id
+from gateway.api.versions import judge_of_binding, tag_of_binding
 from gateway.concurrency import in_turns
 from gateway.fleet.views import UnknownPanel
 from gateway.identifiers.own_ids import is_own_id
@@ -35,22 +36,22 @@ async def one_binding(request: web.Request) -> web.Response:
     panels = request.app[SERVICES].fleet.bindings().get(link_id)
     if panels is None:
         raise _no_binding(link_id)
-    return json_response(Binding(link_id, panels))
+    return json_response(Binding(link_id, panels), headers={"ETag": tag_of_binding(panels)})
 
 
 async def bind(request: web.Request) -> web.Response:
     link_id = _link_id(request)
     panels = tuple(await read(request, binding_body))
     try:
-        await request.app[SERVICES].fleet.bind(link_id, panels)
+        await request.app[SERVICES].fleet.bind(link_id, panels, judge_of_binding(request))
     except UnknownPanel as error:
         raise unknown_panel(f"panels: {error.name}", status=400) from error
-    return json_response(Binding(link_id, panels))
+    return json_response(Binding(link_id, panels), headers={"ETag": tag_of_binding(panels)})
 
 
 async def unbind(request: web.Request) -> web.Response:
     link_id = _link_id(request)
-    if not await request.app[SERVICES].fleet.unbind(link_id):
+    if not await request.app[SERVICES].fleet.unbind(link_id, judge_of_binding(request)):
         raise _no_binding(link_id)
     return json_response(Unbound(link_id))
 

@@ -13,6 +13,7 @@ from gateway.api.kinds import FORWARDS, new_item, revised
 from gateway.api.plain import Plain, done, object_in, revise
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
+from gateway.api.versions import refuse_another, tag_of
 from gateway.identifiers.directory import Forward
 from gateway.identifiers.own_ids import own_id_of
 from gateway.store.contract import DesiredItem
@@ -31,13 +32,15 @@ async def put(request: web.Request) -> web.Response:
         raise bad_value(f"body.{_NUMBER}", "the number of the path", shown_value(raw[_NUMBER]))
     live = _found(request, str(number))
     if live is None:
+        refuse_another(request, None)
         asked = new_item(FORWARDS, {_NUMBER: number, **raw}, own_id_of(str(number)))
         return json_response(await PLAIN.make(request, asked))
     return await _changed(request, live, raw)
 
 
 async def show(request: web.Request) -> web.Response:
-    return json_response(PLAIN.shown(_known(request), request.app[SERVICES].fleet))
+    live = _known(request)
+    return json_response(PLAIN.shown(live, request.app[SERVICES].fleet), headers={"ETag": tag_of(live)})
 
 
 async def change(request: web.Request) -> web.Response:

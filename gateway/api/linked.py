@@ -22,7 +22,7 @@ from gateway.api.reading import read
 from gateway.api.responses import json_in_turns, json_text
 from gateway.api.services import SERVICES
 from gateway.api.validation import ReadItem, delete_body, read_item, upsert_body
-from gateway.api.versions import only_that_version, refuse_missing
+from gateway.api.versions import judge_of, only_that_version, refuse_missing
 from gateway.fleet.results import LinkReport, PanelResult
 from gateway.identifiers.own_ids import is_own_id
 from gateway.store.contract import DesiredItem
@@ -49,7 +49,8 @@ class Surface:
         detail = _panels_wanted(request)
         link_ids = await read(request, delete_body)
         once = tuple(dict.fromkeys(link_ids))
-        reports = await request.app[SERVICES].fleet.delete(once, self.kind.name) if once else ()
+        judge = judge_of(request, len(once))
+        reports = await request.app[SERVICES].fleet.delete(once, self.kind.name, judge) if once else ()
         by_link_id = {report.link_id: report for report in reports}
         return await _answer([by_link_id[one] for one in link_ids], request.app[LIVE].dialect, detail)
 

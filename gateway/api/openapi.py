@@ -20,6 +20,7 @@ from gateway.api.responses import json_bytes, json_text
 from gateway.api.roles import Role
 from gateway.api.route import Empty, Json, Lists, Route, Text
 from gateway.api.shapes import Refusal
+from gateway.api.versions import IF_MATCH
 
 Schema = dict[str, Any]
 _PARAMETER = re.compile(r"\{(\w+)(?::[^}]*)?\}")
@@ -34,6 +35,12 @@ _SCHEMES: Mapping[str, Schema] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "basic": {"type": "http", "scheme": "basic"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": "panel-gateway", "description": "by TLS: `__Host-panel-gateway`"},
+}
+_IF_MATCH: Schema = {
+    "name": IF_MATCH,
+    "in": "header",
+    "description": "change this version of the item alone, as its `ETag` names it",
+    "schema": {"type": "string"},
 }
 _ANYWHERE = (400, 403, 408, 413, 415, 429, 500, 503, 507)
 """What every path may answer, whatever is asked: see `middleware`, `bodies`, `errors`."""
@@ -155,7 +162,7 @@ def _operation(one: Served, models: _Models) -> Schema:
     said: Schema = {
         "operationId": f"{route.method} {one.template}",
         "summary": route.does,
-        "parameters": [*_path_parameters(one.path), *_query_parameters(route)],
+        "parameters": [*_path_parameters(one.path), *_query_parameters(route), *([_IF_MATCH] if route.versioned else [])],
         "responses": {str(route.status): _answered(route, models), **dict(_refusals(route))},
     }
     if route.body is not None:
@@ -205,11 +212,12 @@ def _answered(route: Route, models: _Models) -> Schema:
 
 
 def _refusals(route: Route) -> Iterator[tuple[str, Schema]]:
-    for status in sorted({*_ANYWHERE, *route.refuses, *((401,) if route.needs > Role.EVERYBODY else ())}):
+    refused = {*_ANYWHERE, *route.refuses, *((401,) if route.needs > Role.EVERYBODY else ()), *((412,) if route.writes else ())}
+    for status in sorted(refused):
         yield str(status), {"$ref": f"#/components/responses/{status}"}
 
 
 def _all_refusals(served: Iterable[Served], models: _Models) -> Schema:
     content = {"application/json": {"schema": models.of(Refusal)}}
-    statuses = {*_ANYWHERE, 401}.union(*(one.route.refuses for one in served))
+    statuses = {*_ANYWHERE, 401, 412}.union(*(one.route.refuses for one in served))
     return {str(status): {"description": HTTPStatus(status).phrase, "content": content} for status in sorted(statuses)}

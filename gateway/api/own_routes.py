@@ -128,8 +128,9 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     binding = f"{OWN}/bindings/{{link_id}}"
     yield Route("GET", binding, VIEWER, bindings.one_binding, "one of them", Json(Binding), refuses=(404,))
     replaces = "replaces the configuration's rules for it"
-    yield Route("PUT", binding, ADMIN, bindings.bind, replaces, Json(Binding), Json(PanelNames), refuses=(409,))
-    yield Route("DELETE", binding, ADMIN, bindings.unbind, "returns to the configuration's rules", Json(Unbound), refuses=(404,))
+    yield Route("PUT", binding, ADMIN, bindings.bind, replaces, Json(Binding), Json(PanelNames), refuses=(409,), versioned=True)
+    returns = "returns to the configuration's rules"
+    yield Route("DELETE", binding, ADMIN, bindings.unbind, returns, Json(Unbound), refuses=(404,), versioned=True)
     yield Route(
         "GET",
         f"{OWN}/inert",

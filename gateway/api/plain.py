@@ -19,7 +19,7 @@ from gateway.api.reading import read
 from gateway.api.responses import json_bytes, json_response, json_text
 from gateway.api.services import SERVICES, FleetService
 from gateway.api.validation import object_of
-from gateway.api.versions import refuse_another, tag_of
+from gateway.api.versions import judge_of, refuse_another, refuse_missing, tag_of
 from gateway.fleet.results import Change, LinkReport
 from gateway.fleet.views import RequestItem, Revision
 from gateway.identifiers.own_ids import new_own_id
@@ -74,12 +74,14 @@ def live_one(request: web.Request, kind: Kind, name: str = "uid") -> DesiredItem
 
 
 async def revise(request: web.Request, kind: Kind, live: DesiredItem, change: Callable[[DesiredItem], RequestItem]) -> None:
-    """Change a live item; where no panel can hold it then, it stays as it was. Raises ApiError."""
+    """Change a live item, with `If-Match` that version alone; where no panel can hold it then, it stays as it was. Raises
+    ApiError."""
     fleet = request.app[SERVICES].fleet
     before: list[RequestItem] = []
     after: list[RequestItem] = []
 
     def changed(item: DesiredItem) -> RequestItem:
+        refuse_another(request, item)
         before.append(as_it_is(item))
         after.append(change(item))
         return after[-1]
@@ -88,6 +90,7 @@ async def revise(request: web.Request, kind: Kind, live: DesiredItem, change: Ca
         return before[-1] if item.body == after[-1].body else as_it_is(item)
 
     (report,) = await fleet.upsert([Revision(live.key, changed)])
+    refuse_missing(request, [report])
     _refuse_unkept(report, kind, live.uid)
     refusal = _held_nowhere(report)
     if refusal is not None:
@@ -123,12 +126,7 @@ class Plain:
 
     async def change(self, request: web.Request) -> web.Response:
         live, raw = live_one(request, self.kind), await object_in(request)
-
-        def change(item: DesiredItem) -> RequestItem:
-            refuse_another(request, item)
-            return revised(self.kind, item, raw)
-
-        await revise(request, self.kind, live, change)
+        await revise(request, self.kind, live, lambda item: revised(self.kind, item, raw))
         return done()
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -153,9 +151,12 @@ class Plain:
 
     async def take_away(self, request: web.Request, uids: Iterable[int]) -> bool:
         """Whether any of them was there. Raises ApiError where a restart would bring one back."""
-        fleet = request.app[SERVICES].fleet
-        known = [found.link_id for uid in dict.fromkeys(uids) if (found := fleet.entity(self.kind.name, uid)) is not None]
-        reports = await fleet.delete(known, self.kind.name) if known else ()
+        fleet, once = request.app[SERVICES].fleet, tuple(dict.fromkeys(uids))
+        known = [found.link_id for uid in once if (found := fleet.entity(self.kind.name, uid)) is not None]
+        judge = judge_of(request, len(once))
+        if judge is not None and not known:
+            judge(None)
+        reports = await fleet.delete(known, self.kind.name, judge) if known else ()
         if not all(report.durable for report in reports):
             raise ApiError(503, "it is taken from the panels, but the store takes no writes: a restart would bring it back")
         return any(report.change is Change.DELETED for report in reports)

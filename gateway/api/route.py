@@ -47,8 +47,8 @@ Answer = Json | Lists | Text | Empty
 @dataclass(frozen=True, slots=True)
 class Route:
     """One method of one path, below the base of its surface. `needs`: the least role; `does`: one sentence; `refuses`: statuses
-    beside those that every path may answer; `acts`: HEAD is not served, since a GET moves something; `query`: its parameters,
-    with what each of them means."""
+    beside those that every path may answer; `acts`: HEAD is not served, since a GET moves something; `versioned`: it changes only
+    the version that `If-Match` names, other writes are refused with that; `query`: its parameters, with what each means."""
 
     method: str
     path: str
@@ -61,3 +61,8 @@ class Route:
     status: int = 200
     refuses: tuple[int, ...] = ()
     acts: bool = False
+    versioned: bool = False
+
+    @property
+    def writes(self) -> bool:
+        return self.acts or self.method not in ("GET", "HEAD")

@@ -26,6 +26,7 @@ from gateway.api.sessions import Sessions
 from gateway.api.throttle import Throttle
 from gateway.api.users import Users
 from gateway.api.vendor_routes import vendor_routes
+from gateway.api.versions import without_versions
 from gateway.concurrency import Supervisor
 
 _BASES = ("/api/v0", "/api/v1")
@@ -55,7 +56,8 @@ def build_app(services: ApiServices) -> web.Application:
     app[DOCUMENT] = Document(served)
     for one in served:
         route, path = one.route, one.path.replace(_PROFILE, _PROFILE_ANYHOW)
-        handler = guarded(route.handler, route.needs, acts=route.acts)
+        knows_versions = route.versioned or not route.writes
+        handler = guarded(route.handler if knows_versions else without_versions(route.handler), route.needs, acts=route.acts)
         app.router.add_route(route.method, path, handler, expect_handler=expected)
         if route.method == "GET" and not route.acts:
             app.router.add_route("HEAD", path, handler, expect_handler=expected)

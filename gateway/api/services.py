@@ -23,6 +23,8 @@ from gateway.fleet.views import (
     BoundItem,
     ExplainReport,
     HoursReport,
+    Judge,
+    JudgeBinding,
     Openings,
     PanelView,
     PlanReport,
@@ -45,7 +47,7 @@ class FleetService(Protocol):
 
     async def upsert(self, items: Sequence[RequestItem | RefusedItem | Revision]) -> tuple[LinkReport, ...]: ...
 
-    async def delete(self, link_ids: Sequence[str], kind: str) -> tuple[LinkReport, ...]: ...
+    async def delete(self, link_ids: Sequence[str], kind: str, judge: Judge | None = None) -> tuple[LinkReport, ...]: ...
 
     def items(self, kind: str) -> Sequence[DesiredItem]:
         """The items of a kind that are not deleted, in order of creation."""
@@ -137,9 +139,9 @@ class FleetService(Protocol):
         """Every time profile and identifier with the panels that it is for."""
         ...
 
-    async def bind(self, link_id: str, panels: Sequence[str]) -> None: ...
+    async def bind(self, link_id: str, panels: Sequence[str], judge: JudgeBinding | None = None) -> None: ...
 
-    async def unbind(self, link_id: str) -> bool:
+    async def unbind(self, link_id: str, judge: JudgeBinding | None = None) -> bool:
         """False: nothing was set for this link_id."""
         ...
 

@@ -78,8 +78,9 @@ def _of_kind(family: str, plain: Plain, surface: Surface, link_model: type[Wire]
     for path in (f"{family}/item/{{uid}}", f"{family}/{{uid:[0-9]+}}"):
         yield Route("GET", path, VIEWER, plain.show, f"shows one {said}", Json(model), refuses=(404,))
         changed = Json(model, partly=True)
-        yield Route("PATCH", path, OPERATOR, plain.change, f"changes one {said}", body=changed, refuses=(404, 409, 412))
-        yield Route("DELETE", path, OPERATOR, plain.delete, f"deletes one {said}", refuses=(404,))
+        changes = f"changes one {said}"
+        yield Route("PATCH", path, OPERATOR, plain.change, changes, body=changed, refuses=(404, 409), versioned=True)
+        yield Route("DELETE", path, OPERATOR, plain.delete, f"deletes one {said}", refuses=(404,), versioned=True)
 
 
 def _of_many(family: str, plain: Plain) -> Iterator[Route]:
@@ -87,27 +88,29 @@ def _of_many(family: str, plain: Plain) -> Iterator[Route]:
     for path in (f"{family}/items", f"{family}/items/list", family):
         yield Route("GET", path, VIEWER, plain.list, f"lists every {kind.said}", Lists(kind.model, kind.choice))
     for method, path in (("DELETE", f"{family}/items"), ("POST", f"{family}/items/delete")):
-        yield Route(method, path, OPERATOR, plain.delete_many, f"deletes each {kind.said} of `uid_items`", body=Json(UidItems))
+        deletes = f"deletes each {kind.said} of `uid_items`"
+        yield Route(method, path, OPERATOR, plain.delete_many, deletes, body=Json(UidItems), versioned=True)
 
 
 def _by_link_id(family: str, surface: Surface, model: type[Wire]) -> Iterator[Route]:
     said, choice = surface.kind.said, surface.kind.choice
     deletes = (f"deletes each {said} of `link_ids`", Json(Results), Json(LinkIds), _PANELS)
-    yield Route("POST", f"{family}/link/delete", OPERATOR, surface.delete, *deletes)
+    yield Route("POST", f"{family}/link/delete", OPERATOR, surface.delete, *deletes, versioned=True)
     for path in (f"{family}/items/link", f"{family}/link"):
         yield Route(
             *("POST", path, OPERATOR, surface.upsert, f"makes or changes each {said} of `list_items`, by link_id"),
             *(Json(Results), Json(Upsert[model]), _PANELS),  # type: ignore[valid-type]
-            refuses=(412,),
+            versioned=True,
         )
-        yield Route("DELETE", path, OPERATOR, surface.delete, *deletes)
+        yield Route("DELETE", path, OPERATOR, surface.delete, *deletes, versioned=True)
         yield Route("GET", path, VIEWER, surface.list_by_link_id, f"lists every {said} with a link_id", Lists(model, choice))
 
 
 def _of_identifiers(family: str) -> Iterator[Route]:
     item = f"{family}/item/{{uid}}"
     profile = f"{family}/item/{{iuid}}/timeprofile/{{tuid}}"
-    yield Route("POST", profile, OPERATOR, attachments.attach_profile, "lets it in while a time profile is open", refuses=(409,))
+    lets_in = "lets it in while a time profile is open"
+    yield Route("POST", profile, OPERATOR, attachments.attach_profile, lets_in, refuses=(409,), versioned=True)
     yield Route(
         "DELETE",
         profile,
@@ -115,8 +118,10 @@ def _of_identifiers(family: str) -> Iterator[Route]:
         attachments.detach_profile,
         "ends that: without the last one it is never open",
         refuses=(409,),
+        versioned=True,
     )
-    yield Route("POST", f"{item}/passes/reset", OPERATOR, attachments.reset_passes, "counts the entries of an identifier anew")
+    counts = "counts the entries of an identifier anew"
+    yield Route("POST", f"{item}/passes/reset", OPERATOR, attachments.reset_passes, counts, versioned=True)
     yield Route(
         *("GET", f"{item}/qr", VIEWER, attachments.picture, "a QR code of an identifier's number", Text("image/png")),
         query={"locale": "ignored"},
@@ -125,21 +130,21 @@ def _of_identifiers(family: str) -> Iterator[Route]:
 
 def _homes() -> Iterator[Route]:
     unbind = "/apartment/item/unbind/identifier/{iuid}"
-    yield Route("POST", unbind, OPERATOR, attachments.detach_apartment, "an identifier belongs to no apartment", refuses=(409,))
+    leaves, moves = "an identifier belongs to no apartment", "an identifier belongs to an apartment"
+    yield Route("POST", unbind, OPERATOR, attachments.detach_apartment, leaves, refuses=(409,), versioned=True)
     bind = "/apartment/item/{auid}/identifier/{iuid}"
-    yield Route("POST", bind, OPERATOR, attachments.attach_apartment, "an identifier belongs to an apartment", refuses=(409,))
+    yield Route("POST", bind, OPERATOR, attachments.attach_apartment, moves, refuses=(409,), versioned=True)
 
 
 def _forwards() -> Iterator[Route]:
     plain, item = forwards.PLAIN, "/forward/item/{number}"
     makes = "makes or changes the call forward of a number"
-    yield Route("POST", "/forward", OPERATOR, forwards.put, makes, Json(Created), Json(ForwardItem))
-    yield Route("POST", item, OPERATOR, forwards.put, makes, Json(Created), Json(ForwardItem, partly=True))
+    whole, part = Json(ForwardItem), Json(ForwardItem, partly=True)
+    yield Route("POST", "/forward", OPERATOR, forwards.put, makes, Json(Created), whole, versioned=True)
+    yield Route("POST", item, OPERATOR, forwards.put, makes, Json(Created), part, versioned=True)
     yield Route("GET", item, VIEWER, forwards.show, "shows one call forward", Json(ForwardItem))
-    yield Route(
-        "PATCH", item, OPERATOR, forwards.change, "changes one call forward", Json(Created), Json(ForwardItem, partly=True)
-    )
-    yield Route("DELETE", item, OPERATOR, forwards.delete, "deletes one call forward")
+    yield Route("PATCH", item, OPERATOR, forwards.change, "changes one call forward", Json(Created), part, versioned=True)
+    yield Route("DELETE", item, OPERATOR, forwards.delete, "deletes one call forward", versioned=True)
     yield from _of_many("/forward", plain)
     yield from _by_link_id("/forward", linked.FORWARDS, LinkForward)
 

@@ -18,7 +18,7 @@ from gateway.fleet.panel.place import Enough, all_of_it
 from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
 from gateway.fleet.target import Target
 from gateway.fleet.undurable import Undurable
-from gateway.fleet.views import RefusedItem, RequestItem, Revision
+from gateway.fleet.views import Judge, RefusedItem, RequestItem, Revision
 from gateway.identifiers.identifier import Identifier
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store.contract import Content, DesiredChange, DesiredItem, GenerationConflict, StoreError
@@ -62,15 +62,18 @@ class Dispatcher:
             return LinkReport(item.link_id, Change.UPDATED, success=True)
         return self._answer(asked[item.key], Change.CREATED if item.key in created else Change.UPDATED)
 
-    async def delete(self, link_ids: Sequence[str], kind: str) -> tuple[LinkReport, ...]:
+    async def delete(self, link_ids: Sequence[str], kind: str, judge: Judge | None) -> tuple[LinkReport, ...]:
         """Ask for items of a kind to go. A tombstone stays until every panel that may hold it was seen without.
 
-        Raises StoreError.
+        Raises StoreError, and what `judge` raises: then nothing goes.
         """
         began = self._context.clock.monotonic()
         concerned: dict[str, Targets] = {}
         async with self._context.write_lock:
             keys = [item_key(kind, link_id) for link_id in dict.fromkeys(link_ids)]
+            if judge is not None:
+                async for key in in_turns(keys):
+                    judge(self._desired.live.get(key))
             found, pending, unknown = await self._sorted(keys)
             async for key in in_turns(found):
                 concerned[key] = tuple(dict.fromkeys((*self._desired.targets(key), *self._assignment.holders(key))))

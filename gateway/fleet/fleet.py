@@ -50,6 +50,8 @@ from gateway.fleet.views import (
     CannotDo,
     ExplainReport,
     HoursReport,
+    Judge,
+    JudgeBinding,
     Openings,
     PanelView,
     PlanReport,
@@ -253,9 +255,11 @@ class Fleet:
         """
         return await self._supervisor.finish(self._dispatcher.upsert(items), "upsert")
 
-    async def delete(self, link_ids: Sequence[str], kind: str = TIME_PROFILE) -> tuple[LinkReport, ...]:
+    async def delete(
+        self, link_ids: Sequence[str], kind: str = TIME_PROFILE, judge: Judge | None = None
+    ) -> tuple[LinkReport, ...]:
         """Delete items of a kind; as `upsert`, but what the store refuses goes all the same and is told so."""
-        return await self._supervisor.finish(self._dispatcher.delete(link_ids, kind), "delete")
+        return await self._supervisor.finish(self._dispatcher.delete(link_ids, kind, judge), "delete")
 
     def profiles(self) -> Sequence[DesiredItem]:
         """Live time profiles, in the order of creation."""
@@ -307,27 +311,29 @@ class Fleet:
                 targets = tuple(map(str, self._desired.targets(item.key)))
                 yield BoundItem(item, targets, "override" if item.link_id in self._overrides else "file")
 
-    async def bind(self, link_id: str, panels: Sequence[str]) -> None:
+    async def bind(self, link_id: str, panels: Sequence[str], judge: JudgeBinding | None = None) -> None:
         """Bind a link_id, whatever has it, in place of the configuration's rules: new panels get it, old ones lose it.
 
-        Raises UnknownPanel, CannotDo where time profiles do not hold a door among them, and StoreError.
+        Raises UnknownPanel, CannotDo where time profiles do not hold a door among them, StoreError, and what `judge` raises.
         """
         for target in self._named(panels):
             output = target.output
             barred = None if output is None else not_for_profiles(self._context.doors, target.panel, output)
             if barred is not None:
                 raise CannotDo(f"panels: {barred}")
-        await self._supervisor.finish(self._bind(link_id, tuple(panels)), "bind")
+        await self._supervisor.finish(self._bind(link_id, tuple(panels), judge), "bind")
 
-    async def unbind(self, link_id: str) -> bool:
-        """Back to the configuration's rules. Whether a binding was set. Raises StoreError."""
+    async def unbind(self, link_id: str, judge: JudgeBinding | None = None) -> bool:
+        """Back to the configuration's rules. Whether a binding was set. Raises StoreError, and what `judge` raises."""
         if link_id not in self._overrides:
             return False
-        await self._supervisor.finish(self._bind(link_id, None), "unbind")
+        await self._supervisor.finish(self._bind(link_id, None, judge), "unbind")
         return True
 
-    async def _bind(self, link_id: str, panels: tuple[str, ...] | None) -> None:
+    async def _bind(self, link_id: str, panels: tuple[str, ...] | None, judge: JudgeBinding | None) -> None:
         async with self._context.write_lock:
+            if judge is not None:
+                judge(self._overrides.get(link_id))
             await self._context.store.put_binding(link_id, panels, self._context.stamp())
             if panels is None:
                 self._overrides.pop(link_id, None)

@@ -70,6 +70,13 @@ class Revision:
     revise: Callable[[DesiredItem], RequestItem]
 
 
+Judge = Callable[[DesiredItem | None], None]
+"""Gets the item (None: it is not there) that is about to change; raises where it is not to, and nothing changes then. No other
+change comes between."""
+JudgeBinding = Callable[[tuple[str, ...] | None], None]
+"""The same for what was set as the binding of a link_id."""
+
+
 @dataclass(frozen=True, slots=True)
 class BoundItem:
     """An item with the panels and outputs that it is for. `source`: whether the configuration's rules say so, or what was set

@@ -259,6 +259,28 @@ def test_of_two_operators_the_second_is_told_what_changed(page: Page, site: Page
     assert (now["time_options"]["date_to"] - now["time_options"]["date_from"]) == 90 * 60, "the second one went on with theirs"
 
 
+def test_who_deletes_what_somebody_else_changed_meanwhile_is_told_and_deletes_nothing(page: Page, site: PageSite) -> None:
+    made = site.call("POST", "/api/v1/access/identifier", {**person(PEOPLE[0], "Ephemeral", "10009999"), "link_id": None})
+    path = f"/person/{made['uid']}"
+    page.go(path)
+    page.wait("svg.week")
+    site.call("PATCH", f"/api/v1/access/identifier/item/{made['uid']}", {"identifier_owner": {"name": "Changed by another"}})
+    page.driver.find_element(By.XPATH, "//button[text()='Delete…']").send_keys(Keys.ENTER)
+    page.wait("dialog[open]")
+    assert "no door opens to it any more" in page.text("dialog")
+    assert page.focused() == "Cancel", "what takes access away is not one key away"
+    page.press(Keys.TAB, Keys.ENTER)
+    page.wait_for("Somebody else changed this meanwhile", "dialog")
+    page.press(Keys.ENTER)
+    page.wait_for("Changed by another", "h1")
+    page.wait("svg.week")
+    page.driver.find_element(By.XPATH, "//button[text()='Delete…']").click()
+    page.wait("dialog .danger").click()
+    page.wait_for("deleted", "dialog")
+    page.press(Keys.ENTER)
+    page.wait_for("There is no such person")
+
+
 def test_a_viewer_tries_and_cannot_save(page: Page, site: PageSite) -> None:
     page.visit(site.url, "visitor")
     page.go("/try/2")

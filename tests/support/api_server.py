@@ -37,6 +37,8 @@ from gateway.fleet.views import (
     ExplainReport,
     HoursReport,
     ItemView,
+    Judge,
+    JudgeBinding,
     Openings,
     PanelHours,
     PanelView,
@@ -183,7 +185,11 @@ class MemoryFleet:
         uid = self.uid_of(item.key) or 0
         return LinkReport(item.link_id, change, all(one.success for one in self.panel_results), self.panel_results, uid)
 
-    async def delete(self, link_ids: Sequence[str], kind: str) -> tuple[LinkReport, ...]:
+    async def delete(self, link_ids: Sequence[str], kind: str, judge: Judge | None = None) -> tuple[LinkReport, ...]:
+        live = {item.link_id: item for item in self.items(kind)}
+        if judge is not None:
+            for link_id in link_ids:
+                judge(live.get(link_id))
         self.deletes.append(link_ids)
         return tuple(self._delete(link_id, kind) for link_id in link_ids)
 
@@ -305,12 +311,16 @@ class MemoryFleet:
                 own = self.bound.get(item.link_id)
                 yield BoundItem(item, own or ("lobby",), "override" if own else "file")
 
-    async def bind(self, link_id: str, panels: Sequence[str]) -> None:
+    async def bind(self, link_id: str, panels: Sequence[str], judge: JudgeBinding | None = None) -> None:
         for name in panels:
             self._known(name)
+        if judge is not None:
+            judge(self.bound.get(link_id))
         self.bound[link_id] = tuple(panels)
 
-    async def unbind(self, link_id: str) -> bool:
+    async def unbind(self, link_id: str, judge: JudgeBinding | None = None) -> bool:
+        if judge is not None and link_id in self.bound:
+            judge(self.bound[link_id])
         return self.bound.pop(link_id, None) is not None
 
     def _known(self, name: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from drivers.contract import ItemState, Reason
 from gateway.api.routes import everything
 from gateway.fleet.results import LinkReport, PanelResult
+from gateway.fleet.views import Judge
 from gateway.store.contract import StoreFull, StoreUnavailable
 from tests.support.api_server import ApiServer, MemoryFleet, api_server, vector
 
@@ -143,8 +144,8 @@ async def test_the_gateways_own_trouble_is_5xx(server: ApiServer, broken: Except
 class Forgetful(MemoryFleet):
     """Deletes what its store does not hear of."""
 
-    async def delete(self, link_ids: Sequence[str], kind: str) -> tuple[LinkReport, ...]:
-        return tuple([replace(each, success=False, durable=False) for each in await super().delete(link_ids, kind)])
+    async def delete(self, link_ids: Sequence[str], kind: str, judge: Judge | None = None) -> tuple[LinkReport, ...]:
+        return tuple([replace(each, success=False, durable=False) for each in await super().delete(link_ids, kind, judge)])
 
 
 async def test_a_deletion_that_a_restart_forgets_is_to_be_sent_again() -> None:

@@ -1,12 +1,13 @@
 /** A person or a time profile: what is asked, compiled and held, as a week and a year, panel by panel, and why at a moment. */
 
-import { get } from "./api.js";
+import { act } from "./action.js";
+import { ask, get } from "./api.js";
 import { clockOf, differingDates, isEverOpen, weekInWords } from "./calendars.js";
 import { h, show, told } from "./dom.js";
 import { inWords, key, weekDrawing, yearDrawing } from "./hour_drawings.js";
 import { because, became } from "./outcomes.js";
 import { moment } from "./times.js";
-import { some } from "./words.js";
+import { isolated, some } from "./words.js";
 import * as zones from "./zone.js";
 
 const EVERY_S = 30;
@@ -17,10 +18,11 @@ const WORDS = { identifier: { one: "person", other: "timeprofile", path: "profil
 export async function item(root, context, kind) {
   const [uid] = context.path;
   if (!/^\d+$/.test(uid ?? "")) return show(root, nothing(kind));
-  const body = await get(`/api/v1/access/${kind}/item/${uid}`, { signal: context.signal }).catch((error) => {
+  const seen = await ask("GET", `/api/v1/access/${kind}/item/${uid}`, { signal: context.signal }).catch((error) => {
     if (error.status === 400) return null;
     throw error;
   });
+  const body = seen?.body;
   const query = `kind=${kind}&uid=${uid}`;
   const only = context.query.get("panel");
   const facts = h("section", { class: "card", "aria-label": "Facts" });
@@ -41,7 +43,7 @@ export async function item(root, context, kind) {
     show(panels, panelsOf(found, state, asks.pick, () => soon()));
   };
   show(root, facts, hours, why, panels);
-  show(facts, body ? await factsOf(body, kind, context) : h("p", {}, `This ${WORDS[kind].one} was deleted; a panel may still hold it.`));
+  show(facts, body ? await factsOf(seen, kind, context) : h("p", {}, `This ${WORDS[kind].one} was deleted; a panel may still hold it.`));
   const soon = context.every(EVERY_S, draw);
   context.on(null, (event) => event.link_id && event.link_id === body?.link_id && soon());
   if (only) panels.dataset.only = only;
@@ -53,7 +55,8 @@ function nothing(kind) {
 
 // facts
 
-async function factsOf(body, kind, context) {
+async function factsOf(seen, kind, context) {
+  const { body } = seen;
   const uids = (kind === "identifier" ? body.time_profiles : body.identifiers).uid_items;
   const { other, path } = WORDS[kind];
   const named = await Promise.all(uids.slice(0, MOST_NAMES).map((uid) => get(`/api/v1/access/${other}/item/${uid}`, { signal: context.signal }).catch(() => ({ uid }))));
@@ -72,8 +75,39 @@ async function factsOf(body, kind, context) {
       : [["For", list("nobody names it")]];
   return [
     h("dl", { class: "facts" }, [...rows, ["Id", h("code", {}, told(body.link_id ?? `number ${body.uid}`))]].map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value)))),
-    kind === "timeprofile" && h("div", { class: "buttons" }, h("a", { class: "button", href: `/try/${body.uid}` }, context.may("operator") ? "Change it" : "Look at its recurrence")),
+    h(
+      "div",
+      { class: "buttons" },
+      kind === "timeprofile" && h("a", { class: "button", href: `/try/${body.uid}` }, context.may("operator") ? "Change it" : "Look at its recurrence"),
+      context.may("operator") && h("button", { type: "button", onclick: () => remove(seen, kind, context) }, "Delete…"),
+    ),
   ];
+}
+
+/** Only what is still as it was shown. */
+async function remove({ body, etag }, kind, context) {
+  const family = `/api/v1/access/${kind}`;
+  const name = isolated(body.name || body.identifier_owner?.name || `number ${body.uid}`);
+  const run = async () => {
+    const said =
+      body.link_id === null
+        ? await ask("DELETE", `${family}/item/${body.uid}`, { ifMatch: etag })
+        : await ask("DELETE", `${family}/items/link?panels=failed`, { body: { link_ids: [body.link_id] }, ifMatch: etag });
+    const failed = said.body.result?.[0].panels ?? [];
+    if (body.link_id === null) return { sign: "ok", text: "deleted" }; // that answer tells of no panels
+    if (!failed.length) return { sign: "ok", text: "deleted; no panel holds it any more" };
+    const names = failed.slice(0, MOST_NAMES).map(({ panel }) => isolated(panel));
+    const more = failed.length > MOST_NAMES ? ` and ${some(failed.length - MOST_NAMES, "other panel")}` : "";
+    return { sign: "warning", text: `deleted, but it may still be held: ${names.join(", ")}${more}` };
+  };
+  const done = await act({
+    title: `Delete ${name}?`,
+    text: kind === "identifier" ? `${name} is taken from every panel: no door opens to it any more.` : `${name} is taken from every panel: nothing opens by it any more. People who have no other time profile are let in nowhere.`,
+    button: "Delete",
+    danger: true,
+    steps: () => [{ subject: name, run }],
+  });
+  if (done) context.go(`/${kind === "identifier" ? "person" : "profile"}/${body.uid}`);
 }
 
 const TYPES = { card: "card", ukey: "key fob", inputCode: "code", qr: "QR code", license_plate: "number plate" };
