@@ -289,8 +289,11 @@ class Store(Protocol):
         """Durable: keeps a small fact of the site; None: drops it."""
         ...
 
-    async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float, mark: ObservedPanel | None = None) -> None:
-        """Durable: keeps a small fact of a panel, whether the site has it or not; None: drops it.
+    async def put_panel_fact(
+        self, panel: str, key: str, value: str | None, at: float, mark: ObservedPanel | None = None, *, durable: bool = True
+    ) -> None:
+        """Keeps a small fact of a panel, whether the site has it or not; None: drops it. Durable when it returns; not `durable`:
+        it survives `kill -9` from then on, a power cut within a second.
 
         `mark`: in the same commit, what is known of the panel where it is about to be written: a `put_observed` of the same that
         follows waits for nothing.

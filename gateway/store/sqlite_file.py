@@ -230,18 +230,18 @@ class StoreFile:
             self._mark = replace(self._mark, revision=revision, durable=kept, writes=self._writes)
             return result
 
-    def run_together(self, works: Sequence[Work]) -> list[Any]:
-        """One durable commit for all: for each its answer or its error. When that fails each is tried alone."""
+    def run_together(self, works: Sequence[Work], *, durable: bool = True) -> list[Any]:
+        """One commit for all: for each its answer or its error. When that fails each is tried alone."""
         if len(works) == 1:
-            return [self._run_alone(works[0])]
+            return [self._run_alone(works[0], durable=durable)]
         try:
-            return self.run(lambda connection: [_in_savepoint(connection, work) for work in works])
+            return self.run(lambda connection: [_in_savepoint(connection, work) for work in works], durable=durable)
         except REFUSED:
-            return [self._run_alone(work) for work in works]
+            return [self._run_alone(work, durable=durable) for work in works]
 
-    def _run_alone(self, work: Work) -> Any:
+    def _run_alone(self, work: Work, *, durable: bool) -> Any:
         try:
-            return self.run(work)
+            return self.run(work, durable=durable)
         except REFUSED as error:
             return error
 

@@ -1,8 +1,9 @@
 """The embedded store: one SQLite file in WAL mode, all of it on one thread of its own.
 
 A durable call returns after a commit with synchronous FULL. Calls that wait at the same time share one commit, each in a
-savepoint, so that each is still all or nothing. A revision counts every change of a desired profile and is its generation
-too: it is kept apart from the rows and never goes back, so no generation is used twice, also over `forget`.
+savepoint, so that each is still all or nothing. What may follow the disk a moment later is committed without waiting for it:
+the next durable commit takes it along, or one within half a second. A revision counts every change of a desired profile and
+is its generation too: it is kept apart from the rows and never goes back, so no generation is used twice, also over `forget`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,7 @@ INSERT_BINDING = "INSERT OR REPLACE INTO binding (link_id, panels) VALUES (?, ?)
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
     work: Work
+    durable: bool
     answer: asyncio.Future[Any]
 
 
@@ -139,11 +141,13 @@ class SqliteStore:
         self._closing = False
         self._reading = asyncio.Semaphore(_READ_AT_ONCE)
         self._waiting: list[_Waiting] = []
-        self._committing: asyncio.Future[list[Any]] | None = None
+        self._committing: asyncio.Future[None] | None = None
         self._observed: dict[str, ObservedPanel] = {}
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Future[None] | None = None
         self._behind = False
+        self._unsynced = False
+        """Something is committed that a power cut may still undo, and that has to be durable soon."""
         self._given = 0
         self._kept = 0
         """Observations are numbered as they come: how many came, and up to which all are committed."""
@@ -240,16 +244,24 @@ class SqliteStore:
         else:
             await self._execute("INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)", (key, value), at)
 
-    async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float, mark: ObservedPanel | None = None) -> None:
+    async def put_panel_fact(
+        self, panel: str, key: str, value: str | None, at: float, mark: ObservedPanel | None = None, *, durable: bool = True
+    ) -> None:
         marks = {} if mark is None else {panel: mark}
         if value is None:
-            await self._execute("DELETE FROM panel_fact WHERE panel = ? AND key = ?", (panel, key), at, marks)
+            await self._execute("DELETE FROM panel_fact WHERE panel = ? AND key = ?", (panel, key), at, marks, durable=durable)
         else:
             insert = "INSERT OR REPLACE INTO panel_fact (panel, key, value) VALUES (?, ?, ?)"
-            await self._execute(insert, (panel, key, value), at, marks)
+            await self._execute(insert, (panel, key, value), at, marks, durable=durable)
 
     async def _execute(
-        self, statement: str, values: Sequence[str], at: float, marks: Mapping[str, ObservedPanel] = MappingProxyType({})
+        self,
+        statement: str,
+        values: Sequence[str],
+        at: float,
+        marks: Mapping[str, ObservedPanel] = MappingProxyType({}),
+        *,
+        durable: bool = True,
     ) -> None:
         """`marks` are among what waits to be flushed while the commit is under way, so that nothing older is flushed after it."""
 
@@ -259,7 +271,7 @@ class SqliteStore:
             _touch(connection, at)
 
         self._observed.update(marks)
-        await self._durably(work)
+        await self._kept_by(work, durable=durable)
         for panel, mark in marks.items():
             if self._observed.get(panel) is mark:
                 self._marked[panel] = self._observed.pop(panel)
@@ -331,9 +343,30 @@ class SqliteStore:
         if thread is not None:
             thread.shutdown(wait=False)
 
+    def _in_turn(self, work: Callable[[], T], then: Callable[[Future[T]], None]) -> asyncio.Future[None]:
+        """Carry out work on the store's thread; `then` is told in the loop, in the order of the work, in the first turn after it.
+        The future that is returned is over with it."""
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+
+        def tell(done: Future[T]) -> None:
+            over.set_result(None)
+            then(done)
+
+        def ended(done: Future[T]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(tell, done)
+
+        assert self._thread is not None, "the store is open"
+        self._thread.submit(work).add_done_callback(ended)
+        return over
+
     async def _durably(self, work: Work) -> Any:
+        return await self._kept_by(work, durable=True)
+
+    async def _kept_by(self, work: Work, *, durable: bool) -> Any:
         self._refuse_when_closed()
-        waiting = _Waiting(work, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(work, durable, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._commit_waiting()
         return await waiting.answer
@@ -346,13 +379,18 @@ class SqliteStore:
         self._waiting.clear()
         if not group:
             return
-        works = [waiting.work for waiting in group]
-        self._committing = asyncio.get_running_loop().run_in_executor(self._thread, self._file.run_together, works)
-        self._committing.add_done_callback(lambda done: self._committed(group, done))
+        works, durable = [waiting.work for waiting in group], any(waiting.durable for waiting in group)
+        commit = partial(self._file.run_together, works, durable=durable)
+        self._committing = self._in_turn(commit, lambda done: self._committed(group, done, durable=durable))
 
-    def _committed(self, group: Sequence[_Waiting], done: asyncio.Future[list[Any]]) -> None:
+    def _committed(self, group: Sequence[_Waiting], done: Future[list[Any]], *, durable: bool) -> None:
         self._committing = None
-        self._write_mark_soon()
+        if durable:
+            self._write_mark_soon()
+        if done.exception() is None:
+            self._unsynced = not durable  # a commit that waits for the disk takes all earlier ones along
+        if self._unsynced:
+            self._flush_later()
         for number, waiting in enumerate(group):
             if not waiting.answer.done():
                 _answer(waiting.answer, done, number)
@@ -386,15 +424,15 @@ class SqliteStore:
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None
-        observed, self._observed, number = self._observed, {}, self._given
+        if not self._observed and not self._unsynced:
+            return
+        observed, self._observed, number, durable = self._observed, {}, self._given, self._unsynced
         for panel in observed:
             self._marked.pop(panel, None)
-        self._flushing = asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: self._file.run(lambda connection: _replace_observed(connection, observed), durable=False)
-        )
-        self._flushing.add_done_callback(lambda done: self._flushed(observed, number, done))
+        keep = partial(self._file.run, lambda connection: _replace_observed(connection, observed), durable=durable)
+        self._flushing = self._in_turn(keep, lambda done: self._flushed(observed, number, done, durable=durable))
 
-    def _flushed(self, observed: Mapping[str, ObservedPanel], number: int, done: asyncio.Future[None]) -> None:
+    def _flushed(self, observed: Mapping[str, ObservedPanel], number: int, done: Future[None], *, durable: bool) -> None:
         """What could not be kept is tried again, unless newer came."""
         self._flushing = None
         error = done.exception()
@@ -406,7 +444,8 @@ class SqliteStore:
             self._kept = number
             self._marked.update({panel: state for panel, state in observed.items() if to_be_read(state.known)})
         self._behind = error is not None
-        if self._observed:
+        self._unsynced &= error is not None or not durable
+        if self._observed or self._unsynced:
             self._flush_later()
 
 
@@ -421,7 +460,7 @@ def _nothing(connection: sqlite3.Connection) -> None:
     """The transaction around it writes all the same."""
 
 
-def _answer(answer: asyncio.Future[Any], done: asyncio.Future[list[Any]], number: int) -> None:
+def _answer(answer: asyncio.Future[Any], done: Future[list[Any]], number: int) -> None:
     failure = done.exception()
     if failure is not None:
         answer.set_exception(failure)

@@ -197,6 +197,56 @@ async def test_a_mark_that_was_not_kept_with_a_fact_is_kept_before_the_panel_is_
     await store.close()
 
 
+class Commits:
+    """The `synchronous` of every commit, in order."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self._mode = ""
+
+    def watch(self, connection: sqlite3.Connection) -> None:
+        connection.set_trace_callback(self._trace)
+
+    def _trace(self, statement: str) -> None:
+        if statement.startswith("PRAGMA synchronous"):
+            self._mode = statement.split()[-1]
+        elif statement == "COMMIT":
+            self.seen.append(self._mode)
+
+
+async def test_who_waits_for_a_first_write_waits_for_no_disk_and_a_power_cut_a_second_later_loses_nothing(tmp_path: Path) -> None:
+    commits = Commits()
+    store = SqliteStore(tmp_path / "store.db", prepare=commits.watch)
+    await store.open()
+    commits.seen.clear()
+    await store.put_panel_fact("lobby", "wear", "1", 1.0, observed(1, dirty=True), durable=False)
+    assert commits.seen == ["NORMAL"]
+    seen = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+    assert seen.panel_facts == {"lobby": {"wear": "1"}}, "a kill loses nothing"
+    async with asyncio.timeout(5):
+        while commits.seen != ["NORMAL", "FULL"]:
+            await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+    await store.close()
+
+
+async def test_what_waits_for_no_disk_is_as_durable_as_what_is_committed_with_it_or_after_it(tmp_path: Path) -> None:
+    commits = Commits()
+    store = SqliteStore(tmp_path / "store.db", prepare=commits.watch)
+    await store.open()
+    commits.seen.clear()
+    first = asyncio.create_task(store.put_panel_fact("lobby", "wear", "1", 1.0, durable=False))
+    await asyncio.sleep(0)
+    others = [store.put_panel_fact("gate", "wear", "1", 1.0, durable=False), store.put_fact("zone", "UTC", 1.0)]
+    await asyncio.gather(first, *others)
+    assert commits.seen == ["NORMAL", "FULL"]
+    await store.put_observed("lobby", observed(1))
+    async with asyncio.timeout(5):
+        while len(commits.seen) < 3:
+            await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+    assert commits.seen == ["NORMAL", "FULL", "NORMAL"], "what was observed alone is still nobody's hurry"
+    await store.close()
+
+
 async def test_a_stop_while_observations_are_being_written_loses_none(tmp_path: Path) -> None:
     flushes = Flushes()
     store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)

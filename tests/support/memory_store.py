@@ -59,6 +59,8 @@ class MemoryStore:
         self._being_filed: list[dict[str, ObservedPanel]] = []
         self._due: float | None = None
         """When what is pending is filed (the loop's seconds)."""
+        self._unsynced: dict[tuple[str, str], tuple[str | None, float]] = {}
+        """(panel, key) of facts that a power cut undoes -> what they were, and until when (the loop's seconds)."""
         self._commit_s = commit_s
         self._revision = 0
         self._sequence = 0
@@ -92,6 +94,9 @@ class MemoryStore:
         """Power is cut: what was observed since the last `flush` is lost where `lose_lazy`."""
         if lose_lazy:
             self.observed = dict(self._kept)
+            for (panel, key), (before, until) in self._unsynced.items():
+                if asyncio.get_running_loop().time() < until:
+                    _put(self.panel_facts[panel], key, before)
         self.flush()
         self._is_open = False
 
@@ -104,6 +109,7 @@ class MemoryStore:
 
     def flush(self) -> None:
         self._kept, self._filed, self._pending, self._due = dict(self.observed), dict(self.observed), {}, None
+        self._unsynced.clear()
 
     def _file_due(self) -> None:
         if self._due is not None and self._due <= asyncio.get_running_loop().time():
@@ -120,8 +126,8 @@ class MemoryStore:
         if not self._is_open:
             raise StoreUnavailable("the store is closed")
 
-    async def _commit(self) -> None:
-        """What is done after it, without another pause, is one durable write."""
+    async def _commit(self, *, durable: bool = True) -> None:
+        """What is done after it, without another pause, is one write; a durable one makes all earlier ones durable."""
         self._refuse_when_closed()
         task = asyncio.current_task()
         assert task is not None
@@ -132,6 +138,8 @@ class MemoryStore:
             self._under_way.discard(task)
         if self.refuse is not None:
             raise self.refuse
+        if durable:
+            self._unsynced.clear()
 
     async def put_desired(
         self, changes: Sequence[DesiredChange], allocations: Mapping[str, Mapping[str, tuple[int, ...]]], at: float
@@ -198,14 +206,21 @@ class MemoryStore:
         self.last_write_at = at
         _put(self.facts, key, value)
 
-    async def put_panel_fact(self, panel: str, key: str, value: str | None, at: float, mark: ObservedPanel | None = None) -> None:
-        await self._commit()
+    async def put_panel_fact(
+        self, panel: str, key: str, value: str | None, at: float, mark: ObservedPanel | None = None, *, durable: bool = True
+    ) -> None:
+        await self._commit(durable=durable)
         self.last_write_at = at
-        _put(self.panel_facts.setdefault(panel, {}), key, value)
+        facts = self.panel_facts.setdefault(panel, {})
+        if not durable:
+            self._unsynced.setdefault((panel, key), (facts.get(key), asyncio.get_running_loop().time() + LAZY_S))
+        _put(facts, key, value)
         if mark is not None:
             self._file_due()
             self._pending.pop(panel, None)
-            self.observed[panel] = self._filed[panel] = self._kept[panel] = mark
+            self.observed[panel] = self._filed[panel] = mark
+            if durable:
+                self._kept[panel] = mark
 
     async def put_events(
         self, events: Sequence[SiteEvent], positions: Mapping[str, tuple[str, str]], at: float

@@ -268,6 +268,26 @@ def test_a_process_that_dies_in_a_write_has_counted_it() -> None:
     virtually(main)
 
 
+def test_a_power_cut_in_a_first_write_makes_it_the_first_once_more_and_one_in_a_repeat_does_not() -> None:
+    """Only what costs nothing waits for no disk."""
+
+    async def main() -> None:
+        made = await parts()
+        await made.wear.begin(OLD, {"flash:0": 1}, narrows=False)
+        made.store.crash(lose_lazy=True)
+        assert made.store.panel_facts["lobby"] == {}
+        await made.store.open()
+        await made.wear.begin(OLD, {"flash:0": 1}, narrows=False)
+        made.store.crash(lose_lazy=True)
+        again = await parts(kept=made.store.panel_facts["lobby"]["wear"])
+        assert not again.wear.is_first(OLD)
+        view = again.wear.view()
+        assert view is not None
+        assert view.left == 4.0
+
+    virtually(main)
+
+
 def test_repeats_that_nobody_saw_are_spaced_after_a_restart_too() -> None:
     async def main() -> None:
         made = await parts()

@@ -180,7 +180,8 @@ class Wear:
         self, contents: Mapping[str, str], planned: Mapping[str, int], *, narrows: bool, mark: ObservedPanel | None = None
     ) -> None:
         """A write of the table is about to leave; a process that dies in it has counted it. `mark`: what is known of the panel
-        from then on, kept in the same commit.
+        from then on, kept in the same commit. What is written for the first time waits for no disk: it costs no budget, and a
+        power cut right then makes it the first time once more.
 
         Raises StoreError where that cannot be noted and the write can wait.
         """
@@ -192,7 +193,7 @@ class Wear:
         self._account = replace(before, tried=noted.tried)
         self._first, self._tried = first, before.tried
         try:
-            await self._put(noted, mark)
+            await self._put(noted, mark, durable=not first)
         except StoreError as error:
             if not (first or narrows):
                 self._account = before
@@ -243,10 +244,10 @@ class Wear:
             self._earn()
             await self._put(self._account)
 
-    async def _put(self, account: Account, mark: ObservedPanel | None = None) -> None:
+    async def _put(self, account: Account, mark: ObservedPanel | None = None, *, durable: bool = True) -> None:
         if self.per_day is not None:
-            encoded = _ACCOUNT.encode(account)
-            await self._context.store.put_panel_fact(self._settings.id, FACT, encoded, self._context.now(), mark)
+            encoded, put = _ACCOUNT.encode(account), self._context.store.put_panel_fact
+            await put(self._settings.id, FACT, encoded, self._context.now(), mark, durable=durable)
             self._kept_at = self._context.clock.monotonic()
 
 
