@@ -26,8 +26,8 @@ Reader = Callable[[bytes], Iterable[T]]
 
 LARGE = 1024 * 1024
 MANY_VALUES = 32_768
-"""From so many bytes or values on a body is parsed in the other process. Fewer are parsed in some milliseconds at most, and the
-other process takes up to a second to start."""
+"""A body of this many bytes or values is parsed in the other process. A smaller one is parsed in some milliseconds at most, and
+the other process takes up to a second to start."""
 LENGTH = struct.Struct("!Q")
 _MODULE = "gateway.api.reading_process"
 _READ_S = 60.0
