@@ -6,6 +6,9 @@ Property tests draw the same cases in every run; `--hypothesis-seed=random` (or 
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -21,6 +24,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--unit", type=int, default=1, help="unit id of the panel")
     group.addoption("--models-dir", help="a folder of panel models beside the shipped ones")
     group.addoption("--allow-opening", action="store_true", help="run what writes open schedules and switches outputs, too")
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """A command that ran in a test leaves no log behind that writes to where the test has closed."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def pytest_configure(config: pytest.Config) -> None:

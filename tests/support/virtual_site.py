@@ -10,7 +10,7 @@ import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -55,6 +55,22 @@ class _Store(SqliteStore):
 
     def __init__(self, path: Path, medium: Callable[[sqlite3.Connection], None]) -> None:
         super().__init__(path, prepare=medium)
+
+    def _in_turn(self, work: Callable[[], T], then: Callable[[Future[T]], None]) -> asyncio.Future[None]:
+        """As the loop does with what is given to threads."""
+        loop = asyncio.get_running_loop()
+        over, done = loop.create_future(), Future[T]()
+        try:
+            done.set_result(work())
+        except Exception as error:
+            done.set_exception(error)
+
+        def tell() -> None:
+            over.set_result(None)
+            then(done)
+
+        loop.call_later(_THREAD_S, tell)
+        return over
 
     def die(self) -> None:
         """Leave nothing of its process but files."""

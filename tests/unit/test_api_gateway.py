@@ -249,7 +249,7 @@ async def test_what_breaks_inside_is_json(
     broken: Exception, status: int, vendor: str, own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet = MemoryFleet(broken=broken)
-    monkeypatch.setattr(fleet, "bind", lambda link_id, panels: fleet.upsert([]))
+    monkeypatch.setattr(fleet, "bind", lambda link_id, panels, judge: fleet.upsert([]))
     async with api_server(fleet=fleet) as server:
         answer = await server.upsert(ITEM)
         assert (answer.status, answer.json["error"]) == (status, vendor)

@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,14 +14,10 @@ from gateway.ops.audit import audit
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
+def stream() -> io.StringIO:
     sink = io.StringIO()
     logs.configure(sink)
-    yield sink
-    root.handlers[:] = before
-    root.setLevel(level)
+    return sink
 
 
 def test_a_record_is_one_json_line_with_its_facts(stream: io.StringIO) -> None:
