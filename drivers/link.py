@@ -112,11 +112,11 @@ class Link(Protocol[R_contra, V_co]):
 class PromptLink(Protocol[V]):
     """A link that tells at once what an exchange brought.
 
-    `on_answer` is called with it in the same turn of the loop, before `exchange` returns the same; not with a failure, nor by
-    `exchange_all`.
+    `on_answers` is called with it, all answers of `exchange_all` or the one of `exchange`, in the same turn of the loop, before
+    the call returns the same; not where any of them is a failure.
     """
 
-    on_answer: Callable[[V], None]
+    on_answers: Callable[[Sequence[V]], None]
 
 
 @runtime_checkable

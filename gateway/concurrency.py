@@ -151,14 +151,21 @@ class Ticket:
 
     def __init__(self, places: int) -> None:
         self._left = places
-        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def settled(self) -> None:
         self._left -= 1
-        if self._left <= 0 and not self._done.done():
-            self._done.set_result(None)
+        if self._left <= 0:
+            self._end(True)
+
+    def _end(self, in_time: bool) -> None:
+        if not self._done.done():
+            self._done.set_result(in_time)
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for at most `seconds`; returns whether all places were settled in time."""
-        done, _ = await asyncio.wait([self._done], timeout=max(0.0, seconds))
-        return bool(done)
+        """Wait for at most `seconds`; returns whether all places were settled in time. Once is enough."""
+        timer = asyncio.get_running_loop().call_later(max(0.0, seconds), self._end, False)
+        try:
+            return await self._done
+        finally:
+            timer.cancel()

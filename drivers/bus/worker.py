@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Generic
 
@@ -97,7 +98,7 @@ class Bus(Generic[R, V]):
         """`start`, for a caller that cannot wait."""
         self._link.on_lost = self._wake.set
         if isinstance(self._link, PromptLink):
-            self._link.on_answer = self._answered
+            self._link.on_answers = self._over
         self._task = asyncio.create_task(self._work(), name=f"line {self._settings.id}", context=for_no_request())
         self._task.add_done_callback(self._ended)
         return self._task
@@ -178,7 +179,9 @@ class Bus(Generic[R, V]):
         ]
         timer = self._submit(jobs, deadline)
         try:
-            await asyncio.wait([job.future for job in jobs])
+            for job in jobs:
+                with suppress(DriverError):
+                    await job.future
         except asyncio.CancelledError:
             for job in jobs:
                 self._queue.discard(job)
@@ -425,26 +428,16 @@ class Bus(Generic[R, V]):
         for each in jobs:
             self._leave(each, self._began)
         request_id.set(job.request_id)
-        if len(jobs) > 1:
-            self._over(await self._together(jobs))
-            return
-        try:
-            values = await self._link.exchange(job.unit, job.request, self._units.timing(job.unit))
-        except DriverError as error:
-            self._over((error,))
-        else:
-            self._answered(values)
-
-    def _answered(self, values: V) -> None:
-        """Tell the caller of a single request, in the turn of the loop in which its answer came where the link is prompt: what it
-        asks next leaves in the following turn."""
-        if len(self._running) == 1:
-            self._prompt = True
-            self._over((values,))
+        self._over(await (self._together(jobs) if len(jobs) > 1 else self._alone(job)))
 
     def _over(self, answers: Sequence[V | DriverError]) -> None:
+        """Tell the callers of what is running; a prompt link does so in the turn of the loop in which the last answer came: what
+        they ask next leaves in the following turn."""
+        if not self._running:
+            return
         jobs, self._running = self._running, ()
         errors = [answer if isinstance(answer, DriverError) else None for answer in answers]
+        self._prompt = None in errors
         self._account(jobs[0].unit, jobs[0].request, self._began, errors)
         for job, answer in zip(jobs, answers, strict=True):
             job.running = False
@@ -461,6 +454,12 @@ class Bus(Generic[R, V]):
             self._traffic.queued(job.unit, now - job.queued_at)
         else:
             self._traffic.retried(job.unit)
+
+    async def _alone(self, job: Job[R, V]) -> Sequence[V | DriverError]:
+        try:
+            return (await self._link.exchange(job.unit, job.request, self._units.timing(job.unit)),)
+        except DriverError as error:
+            return (error,)
 
     async def _together(self, jobs: Sequence[Job[R, V]]) -> Sequence[V | DriverError]:
         assert self._pipelined is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from drivers.clock import Clock
@@ -61,7 +61,7 @@ class RtuLink:
         self._far_end = far_end
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
-        self.on_answer: Callable[[tuple[int, ...]], None] = _ignored
+        self.on_answers: Callable[[Sequence[tuple[int, ...]]], None] = _ignored
         self.sent = False
         self.openings = 0
         self._connect = connect
@@ -279,7 +279,7 @@ class RtuLink:
             return
         self._finish(exchange)
         exchange.done.set_result(exchange.values)
-        self.on_answer(exchange.values)
+        self.on_answers((exchange.values,))
 
     def _learn_habits(self, exchange: Exchange) -> None:
         if self._far_end is None:
@@ -413,7 +413,7 @@ class RtuLink:
         self.on_lost()
 
 
-def _ignored(values: tuple[int, ...]) -> None:
+def _ignored(answers: Sequence[tuple[int, ...]]) -> None:
     return
 
 

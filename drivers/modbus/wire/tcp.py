@@ -81,6 +81,10 @@ class Flight:
             if not isinstance(answer, Unconfirmed):
                 self.answers[place] = CorruptReply("an answer that may end in the bytes of another one")
 
+    def in_order(self) -> list[Answer]:
+        """The answers, once there is one to each request."""
+        return [self.answers[place] for place in range(len(self.requests))]
+
     def any(self, *kinds: type[DriverError]) -> bool:
         """Whether one of the requests ended in one of these errors."""
         return any(isinstance(answer, kinds) for answer in self.answers.values())
@@ -93,7 +97,7 @@ class TcpLink:
         """`delay_s`: between a connection and its first request; None: learned."""
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
-        self.on_answer: Callable[[tuple[int, ...]], None] = _ignored
+        self.on_answers: Callable[[Sequence[tuple[int, ...]]], None] = _ignored
         self.sent = False
         self.openings = 0
         self._connect = connection_to(host, port)
@@ -212,7 +216,7 @@ class TcpLink:
         try:
             self._depart(flight)
             await flight.done
-            return [flight.answers[place] for place in range(len(requests))]
+            return flight.in_order()
         except asyncio.CancelledError:
             self._drop()
             raise
@@ -312,9 +316,8 @@ class TcpLink:
         if self._slid(flight):
             flight.distrust()
         self._arrive(flight)
-        answer = flight.answers[0]
-        if len(flight.answers) == 1 and not isinstance(answer, DriverError):
-            self.on_answer(answer)
+        if not flight.failed:
+            self.on_answers([answer for answer in flight.in_order() if not isinstance(answer, DriverError)])
         flight.done.set_result(None)
 
     def _watch(self, due: float) -> None:
@@ -357,7 +360,7 @@ class TcpLink:
             self._land(self._flight)
 
 
-def _ignored(values: tuple[int, ...]) -> None:
+def _ignored(answers: Sequence[tuple[int, ...]]) -> None:
     return
 
 

@@ -256,7 +256,7 @@ class OutputKeeper:
         while True:
             self._follow()
             failure = await self._hasten() or failure
-            if self._stopping:
+            if self._stopping or not (self._held or self._marks.outputs):
                 return failure
             leisure = asyncio.create_task(self._leisurely())
             try:
