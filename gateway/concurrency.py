@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
@@ -106,6 +106,62 @@ class UrgentFirst:
                     following.set_result(None)
                     return
         self._taken = False
+
+
+class KeyedLock:
+    """A lock on some keys, or on everything. Those whose keys nobody else has hold it together; all others get it in the order
+    they came: nobody overtakes who waits for one of the same keys."""
+
+    def __init__(self) -> None:
+        self._held: list[frozenset[Hashable] | None] = []
+        self._waiting: list[tuple[frozenset[Hashable] | None, asyncio.Future[None]]] = []
+
+    async def __aenter__(self) -> None:
+        await self._take(None)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._let_go(None)
+
+    @contextlib.asynccontextmanager
+    async def held(self, keys: frozenset[Hashable] | None) -> AsyncIterator[None]:
+        """None: everything, as the lock itself."""
+        await self._take(keys)
+        try:
+            yield
+        finally:
+            self._let_go(keys)
+
+    async def _take(self, keys: frozenset[Hashable] | None) -> None:
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((keys, mine))
+        self._admit()
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine.cancelled():
+                self._admit()
+            else:
+                self._let_go(keys)
+            raise
+
+    def _let_go(self, keys: frozenset[Hashable] | None) -> None:
+        self._held.remove(keys)
+        self._admit()
+
+    def _admit(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        taken, everything, nothing = set().union(*filter(None, self._held)), None in self._held, not self._held
+        for keys, turn in waiting:
+            if turn.done():  # its task was cancelled
+                continue
+            if everything or not (nothing if keys is None else taken.isdisjoint(keys)):
+                self._waiting.append((keys, turn))
+            else:
+                self._held.append(keys)
+                turn.set_result(None)
+            taken, everything, nothing = taken.union(keys or ()), everything or keys is None, False
 
 
 async def in_a_thread(work: Callable[[], T], name: str) -> T:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE, item_key
 from gateway.fleet.desired import Desired
 from gateway.fleet.numbers import KnownBy, known_by
 from gateway.fleet.results import Change
-from gateway.fleet.views import RefusedItem, RequestItem
+from gateway.fleet.views import RefusedItem, RequestItem, Revision
 from gateway.identifiers.directory import Apartment, Forward
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.own_ids import is_own_id
@@ -77,6 +78,20 @@ class Admission:
             if before is not None:
                 self.replaced[before] = item.key
             places[content.place] = item.key
+
+
+def claims(items: Iterable[RequestItem | RefusedItem | Revision]) -> frozenset[Hashable] | None:
+    """What decides about these items: their keys, and the numbers of identifiers. None: it may be anything."""
+    found = set[Hashable]()
+    for item in items:
+        if isinstance(item, RefusedItem):
+            continue
+        if isinstance(item, Revision) or isinstance(item.content, Apartment | Forward):
+            return None
+        found.add(item.key)
+        if isinstance(item.content, Identifier):
+            found.add(known_by(item.content.number))
+    return frozenset(found)
 
 
 def _place(item: DesiredItem | None) -> object:

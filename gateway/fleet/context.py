@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from config.settings import DoorSettings
 from drivers.clock import HostClock
 from drivers.contract import PanelCapabilities, PanelImage, Reason
 from gateway.compiler.compiler import BoundProfile, CompileOptions
-from gateway.concurrency import UrgentFirst
+from gateway.concurrency import KeyedLock, UrgentFirst
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.events import Listener
 from gateway.fleet.host_clock import ClockTrust
@@ -87,7 +86,8 @@ class Compile(Protocol):
 
 @dataclass
 class FleetContext:
-    """`write_lock` is held by every request that changes items or bindings. `turn`: one panel is compiled in a turn of the loop.
+    """`write_lock` is held by every request that changes items or bindings; those that change different items hold it together.
+    `turn`: one panel is compiled in a turn of the loop.
     `beside`: one is compiled beside the loop, in `compiling`: the loop's own threads may all be waiting for something outside.
 
     `doors`: those of the site; none: it names none.
@@ -114,7 +114,7 @@ class FleetContext:
     deleted: Collection[str] = ()
     neighbours: Callable[[], Iterable[Neighbour]] = tuple
     moved: Callable[[str, str], Awaitable[None]] = field(default=_nowhere)
-    write_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    write_lock: KeyedLock = field(default_factory=KeyedLock)
     turn: UrgentFirst = field(default_factory=UrgentFirst)
     beside: UrgentFirst = field(default_factory=UrgentFirst)
     compiling: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "compile"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Container, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemState, Reason, item_key, split_key
 from gateway.concurrency import Ticket, in_turns
-from gateway.fleet.admission import Admission
+from gateway.fleet.admission import Admission, claims
 from gateway.fleet.assignment import Assignment
 from gateway.fleet.bindings import Targets
 from gateway.fleet.context import FleetContext
@@ -29,12 +31,13 @@ class Dispatcher:
         self._desired = desired
         self._assignment = assignment
         self._context = context
+        self._taking_in = asyncio.Lock()
         self.undurable = Undurable(desired, context, self._take_in)
 
     async def upsert(self, items: Sequence[RequestItem | RefusedItem | Revision]) -> tuple[LinkReport, ...]:
         """Ask for items. Unchanged content makes no new generation and sends nothing. Raises StoreError."""
         began = self._context.clock.monotonic()
-        async with self._context.write_lock:
+        async with self._alone(items):
             admission = Admission(self._desired)
             admitted = [admission.admit(self._revised(item)) async for item in in_turns(items)]
             items_kept = (item for item in admitted if isinstance(item, RequestItem) and item.key not in admission.replaced)
@@ -46,6 +49,17 @@ class Dispatcher:
             asked = {item.key: self._desired.live[item.key] for item in kept}
         await self._wait(dict.fromkeys(await self._unsettled(asked.values()), all_of_it), began)
         return tuple([self._said(item, asked, created) async for item in in_turns(admitted)])
+
+    @asynccontextmanager
+    async def _alone(self, items: Sequence[RequestItem | RefusedItem | Revision]) -> AsyncIterator[None]:
+        """Nobody else changes what decides about these items. Requests for others go on: they share the store's next commit."""
+        keys = None if self.undurable else claims(items)
+        async with self._context.write_lock.held(keys):
+            if keys is None or not self.undurable:
+                yield
+                return
+        async with self._context.write_lock:  # the store has refused a deletion meanwhile, and is told of it first
+            yield
 
     def _revised(self, item: RequestItem | RefusedItem | Revision) -> RequestItem | RefusedItem:
         if not isinstance(item, Revision):
@@ -135,7 +149,9 @@ class Dispatcher:
         if not changes:
             return
         await self.undurable.keep()
-        await self._take_in(await self._context.store.put_desired(changes, {}, self._context.stamp()))
+        items = await self._context.store.put_desired(changes, {}, self._context.stamp())
+        async with self._taking_in:  # in the order in which the store created them
+            await self._take_in(items)
 
     async def _delete(self, deletions: Sequence[DesiredChange]) -> None:
         try:

@@ -21,6 +21,7 @@ from drivers.modbus.panel.unit import PanelUnit
 from drivers.modbus.wire.requests import Request
 from gateway.api.validation import read_item
 from gateway.compiler.compiler import compile_panel
+from gateway.concurrency import KeyedLock
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetContext, FleetOptions
@@ -118,7 +119,7 @@ def keeper_of(board: Board, wire: PanelWire, clock: VirtualClock, store: MemoryS
         ours=Desired({}, Bindings({}, {}, (), {})),
         keep_events=keep_nothing,
         trust=ClockTrust(clock, Rules(released_at=0), {}, 0),
-        write_lock=asyncio.Lock(),
+        write_lock=KeyedLock(),
     )
     wear = Wear(board.settings, driver, context, None)
     state = PanelState(board.settings, "line", driver, {}, ObservedPanel(), clock.wall, wear)

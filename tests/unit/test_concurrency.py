@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.concurrency import Supervisor, UrgentFirst
+from gateway.concurrency import KeyedLock, Supervisor, UrgentFirst
 
 
 async def _order(*waiters: tuple[str, bool]) -> list[str]:
@@ -53,6 +53,77 @@ async def test_who_gives_up_waiting_keeps_nobody_out() -> None:
     assert got == ["staying"]
     async with asyncio.timeout(1), lock.held(urgent=False):
         pass
+
+
+class Crowd:
+    """Who holds a lock on keys, and who held it in which order; "*" is everything."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside, self.order = KeyedLock(), list[str](), list[str]()
+        self.leave: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def come(self, keys: str) -> None:
+        self.leave[keys] = asyncio.Event()
+        self.tasks[keys] = asyncio.create_task(self._hold(keys))
+        await asyncio.sleep(0)
+
+    async def _hold(self, keys: str) -> None:
+        async with self.lock.held(None if keys == "*" else frozenset(keys)):
+            self.inside.append(keys)
+            self.order.append(keys)
+            await self.leave[keys].wait()
+            self.inside.remove(keys)
+
+    async def go(self, keys: str) -> None:
+        self.leave[keys].set()
+        await self.tasks[keys]
+        await asyncio.sleep(0)
+
+
+async def test_requests_for_different_items_go_on_together_and_nobody_passes_who_waits_for_the_same() -> None:
+    crowd = Crowd()
+    for keys in ("ab", "c", "bd", "d", "e"):
+        await crowd.come(keys)
+    assert crowd.inside == ["ab", "c", "e"]
+    await crowd.go("ab")
+    assert crowd.inside == ["c", "e", "bd"]
+    await crowd.go("bd")
+    assert crowd.inside == ["c", "e", "d"]
+
+
+async def test_who_needs_everything_waits_for_all_before_it_and_all_after_it_wait_for_it() -> None:
+    crowd = Crowd()
+    for keys in ("a", "*", "b", ""):
+        await crowd.come(keys)
+    assert crowd.inside == ["a"]
+    await crowd.go("a")
+    assert crowd.inside == ["*"]
+    await crowd.go("*")
+    assert crowd.inside == ["b", ""]
+    async with asyncio.timeout(1):
+        await crowd.go("b")
+        await crowd.go("")
+        async with crowd.lock:
+            await crowd.come("c")
+            assert crowd.inside == []
+
+
+@pytest.mark.parametrize("its_turn", [False, True])
+async def test_who_gives_up_waiting_for_keys_keeps_nobody_out(its_turn: bool) -> None:
+    crowd = Crowd()
+    async with crowd.lock.held(frozenset("a")):
+        await crowd.come("ab")
+        await crowd.come("b")
+        if not its_turn:
+            crowd.tasks["ab"].cancel()
+            await asyncio.wait([crowd.tasks["ab"]])
+            await asyncio.sleep(0)
+            assert crowd.inside == ["b"]
+    crowd.tasks["ab"].cancel()
+    await asyncio.wait([crowd.tasks["ab"]])
+    await asyncio.sleep(0)
+    assert crowd.order == ["b"]
 
 
 async def test_the_death_of_a_background_task_is_told_and_its_end_is_not() -> None:
