@@ -5,6 +5,7 @@ Managers that write until they read what they wrote come to rest so.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,6 +35,7 @@ class InertSettings:
         self._kept: dict[str, dict[str, Any]] = {
             key.removeprefix(FACT): read_fact(_VALUES, key, text) for key, text in facts.items() if key.startswith(FACT)
         }
+        self._keeping = asyncio.Lock()
 
     def of(self, path: str) -> Mapping[str, Any]:
         """What was written to a path, as far as it may be shown."""
@@ -45,14 +47,15 @@ class InertSettings:
 
     async def keep(self, path: str, change: Mapping[str, Any]) -> None:
         """What was written before and is not written anew stays. Raises ApiError and StoreError."""
-        value = {**self.of(path), **_without_secrets(change)}
-        text = json.dumps(value, separators=(",", ":"))
-        if len(text) > _MOST:
-            raise ApiError(413, f"body: the setting is larger than {_MOST} characters")
-        if value != self.of(path):
-            await self._put(FACT + path, text)
-            self._kept[path] = value
-            _log.info("setting kept without effect", extra={"path": path})
+        async with self._keeping:
+            value = {**self.of(path), **_without_secrets(change)}
+            text = json.dumps(value, separators=(",", ":"))
+            if len(text) > _MOST:
+                raise ApiError(413, f"body: the setting is larger than {_MOST} characters")
+            if value != self.of(path):
+                await self._put(FACT + path, text)
+                self._kept[path] = value
+                _log.info("setting kept without effect", extra={"path": path})
 
 
 _KINDS: Mapping[type, str] = {

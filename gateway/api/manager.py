@@ -81,21 +81,25 @@ async def unset(request: web.Request) -> web.Response:
 
 
 async def _set(request: web.Request, said: Mapping[str, Any], place: str) -> web.Response:
-    """What is absent stays, but a password goes to no other place than the one it was said for. Raises ApiError."""
-    manager = _manager(request)
-    before, url = manager.current(), said.get("url", "")
+    """Raises ApiError."""
+    manager, url = _manager(request), said.get("url", "")
     if url and (mistake := "is too long" if len(url) > _MOST else manager_mistake(url)) is not None:
         raise ApiError(400, f"{place}: {mistake}", vendor=wrong_type(place.rpartition(".")[2]))
     if said.get("protocol", "http") not in _PROTOCOLS:
         raise bad_value("body.protocol", f"one of {', '.join(_PROTOCOLS)}", shown(said["protocol"]), wrong_type("protocol"))
+    after = await finish(request, manager.revise(lambda before: _revised(before, said)))
+    _note(request, "manager set by a client", after)
+    return done()
+
+
+def _revised(before: ManagerLink, said: Mapping[str, Any]) -> ManagerLink:
+    """What is absent stays, but a password goes to no other place than the one it was said for."""
     if before == ManagerLink():  # what nobody speaks of is told
         before = replace(before, is_logging_enabled=True, is_heartbeat_enabled=True)
     after = replace(before, **said)
     if not after.url or (after.url != before.url and "password" not in said):
         after = replace(after, password="")
-    await finish(request, manager.say(after))
-    _note(request, "manager set by a client", after)
-    return done()
+    return after
 
 
 def _note(request: web.Request, message: str, link: ManagerLink | None = None) -> None:

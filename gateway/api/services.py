@@ -187,8 +187,8 @@ class ManagerService(Protocol):
 
     def current(self) -> ManagerLink: ...
 
-    async def say(self, link: ManagerLink) -> None:
-        """Counts until `unsay`."""
+    async def revise(self, revised: Callable[[ManagerLink], ManagerLink]) -> ManagerLink:
+        """What is made of what counts now counts until `unsay`; it is returned."""
         ...
 
     async def unsay(self) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
 from config.files import read_secret
 from config.settings import ManagerSettings
+from gateway.store.codec import Codec, read_fact
 
 FACT = "manager"
 """The durable fact of the site that keeps what the API said."""
@@ -34,9 +35,12 @@ class ManagerLink:
         return self.is_enabled and self.protocol == "http" and bool(self.url)
 
 
+_LINK: Codec[ManagerLink] = Codec(ManagerLink, "ManagerLink")
+
+
 class ManagerChoice:
-    """`facts`: the site's at the start; `put` makes one durable, None drops it, and raises StoreError. `changed` is called after
-    each change.
+    """`facts`: the site's at the start; raises StoreDamaged. `put` makes one durable, None drops it, and raises StoreError.
+    `changed` is called after each change.
     """
 
     def __init__(
@@ -49,7 +53,8 @@ class ManagerChoice:
         self._file = file
         self._put = put
         self._changed = changed
-        self._said = ManagerLink(**json.loads(facts[FACT])) if FACT in facts else None
+        self._said = read_fact(_LINK, "the manager", facts[FACT]) if FACT in facts else None
+        self._changing = asyncio.Lock()
 
     @property
     def by_api(self) -> bool:
@@ -59,24 +64,32 @@ class ManagerChoice:
     def current(self) -> ManagerLink:
         return self._said or _of_file(self._file)
 
-    async def say(self, link: ManagerLink) -> None:
-        """Counts until `unsay`, also over a restart. Raises StoreError."""
-        if link != self._said:
-            await self._put(FACT, json.dumps(asdict(link), separators=(",", ":")))
-            self._said = link
-            await self._changed(self.current())
+    async def revise(self, revised: Callable[[ManagerLink], ManagerLink]) -> ManagerLink:
+        """What `revised` makes of what counts now counts until `unsay`, also over a restart. Returns it. Raises StoreError.
+
+        One after the other: nobody's change is lost.
+        """
+        async with self._changing:
+            link = revised(self.current())
+            if link != self._said:
+                await self._put(FACT, _LINK.encode(link))
+                self._said = link
+                await self._changed(link)
+            return link
 
     async def unsay(self) -> None:
         """From now on the configuration counts. Raises StoreError."""
-        if self._said is not None:
-            await self._put(FACT, None)
-            self._said = None
-            await self._changed(self.current())
+        async with self._changing:
+            if self._said is not None:
+                await self._put(FACT, None)
+                self._said = None
+                await self._changed(self.current())
 
     async def reconfigure(self, file: ManagerSettings | None) -> None:
         """The configuration was read again."""
-        self._file = file
-        await self._changed(self.current())
+        async with self._changing:
+            self._file = file
+            await self._changed(self.current())
 
 
 def _of_file(settings: ManagerSettings | None) -> ManagerLink:

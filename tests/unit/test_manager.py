@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -13,11 +13,13 @@ from aiohttp import web
 
 from config.settings import ManagerSettings
 from drivers.clock import SystemClock
+from gateway.api.inert import InertSettings
 from gateway.journal import manager, outbox
 from gateway.journal.journal import Journal, Retention
 from gateway.journal.manager import Manager
 from gateway.journal.manager_settings import ManagerChoice, ManagerLink
 from gateway.journal.receivers import Receivers
+from gateway.store.contract import StoreDamaged
 from gateway.store.events import SiteEvent
 from tests.support.api_server import ApiServer, api_server
 from tests.support.memory_store import MemoryStore
@@ -232,7 +234,7 @@ async def test_what_the_api_says_counts_until_it_is_deleted_then_the_file(tmp_pa
     choice = ManagerChoice(facts, file, put, note)
     assert (choice.current().url, choice.current().password) == ("https://file.example", "from the file")
     said = ManagerLink(True, "http", "https://api.example", "p")
-    await choice.say(said)
+    assert await choice.revise(lambda before: said) == said
     again = ManagerChoice(facts, file, put, note)
     assert again.current() == said
     await again.reconfigure(file)
@@ -240,6 +242,33 @@ async def test_what_the_api_says_counts_until_it_is_deleted_then_the_file(tmp_pa
     assert [link.url for link in changed] == ["https://api.example", "https://api.example", "https://file.example"]
     assert ManagerChoice(facts, None, put, note).current() == ManagerLink()
     assert "from the file" not in repr(choice.current())
+
+
+async def test_what_two_clients_change_at_once_counts_both() -> None:
+    async def put(key: str, value: str | None) -> None:
+        await asyncio.sleep(0)
+
+    async def note(link: ManagerLink) -> None:
+        await asyncio.sleep(0)
+
+    choice = ManagerChoice({}, None, put, note)
+    await asyncio.gather(
+        choice.revise(lambda before: replace(before, url="https://manager.example")),
+        choice.revise(lambda before: replace(before, is_enabled=True)),
+    )
+    assert (choice.current().url, choice.current().is_enabled) == ("https://manager.example", True)
+    inert = InertSettings({}, put)
+    await asyncio.gather(inert.keep("/network/ntp", {"enabled": True}), inert.keep("/network/ntp", {"custom_server": "a"}))
+    assert inert.of("/network/ntp") == {"enabled": True, "custom_server": "a"}
+
+
+def test_a_manager_in_the_store_that_no_gateway_wrote_is_told_with_its_place() -> None:
+    async def put(key: str, value: str | None) -> None: ...
+
+    async def note(link: ManagerLink) -> None: ...
+
+    with pytest.raises(StoreDamaged, match="what is kept of the manager is not readable"):
+        ManagerChoice({"manager": '{"url": 5}'}, None, put, note)
 
 
 async def say(server: ApiServer, path: str, body: Any, method: str = "PUT") -> int:
