@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.cli.client import Running, running
 from gateway.cli.options import Asked
-from gateway.cli.output import say
+from gateway.cli.output import Mistakes, say
 from gateway.cli.times import second
 
 _EVENTS = "/gateway/v1/events"
@@ -20,7 +20,7 @@ _MOST = 10_000
 
 
 def events(asked: Asked, *, follow: bool, kinds: str | None, last: int) -> int:
-    """The `last` events, oldest first. `follow`: then each as it happens, until Ctrl-C."""
+    """The `last` events, oldest first. `follow`: then each as it happens, until Ctrl-C, or until the gateway stops: status 1."""
     gateway = running(asked)
     chosen = {"kinds": kinds} if kinds else {}
     seen = 0
@@ -33,6 +33,7 @@ def events(asked: Asked, *, follow: bool, kinds: str | None, last: int) -> int:
             if line.startswith("data: "):
                 _tell(json.loads(line.removeprefix("data: ")), gateway.zone, as_json=asked.as_json)
                 sys.stdout.flush()
+        raise Mistakes([f"{gateway.place}: the gateway tells no more events"])
     return 0
 
 

@@ -6,11 +6,14 @@ import asyncio
 import io
 import json
 import logging
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from config.api_keys import key_hash, new_key
@@ -19,6 +22,7 @@ from drivers.clock import SystemClock
 from gateway.__main__ import main
 from gateway.app import Gateway
 from gateway.ops import logs
+from tests.support.processes import PROGRAM
 
 TLS = Path(__file__).parents[1] / "vectors" / "tls"
 SITE = """
@@ -120,6 +124,66 @@ async def test_each_verb_is_passed_on_or_refused_with_its_reason(site: Path, typ
         for verb, arguments in (("accept", ["door"]), ("accept", ["door", "--slots"]), ("forget", ["door"])):
             status, out, err = await typed(verb, *arguments)
             assert (status, out, err.splitlines()[0].startswith(f"{site.parent}/store.db: ")) == (1, "", True)
+
+
+class Terminal(io.StringIO):
+    """Somebody types at it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("verb", ["erase", "reinit"])
+async def test_who_types_at_a_terminal_is_asked_before_a_panel_lets_nobody_in(
+    site: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    async with serving(site):
+        for answer in ("n\n", "\n", "yess\n", ""):
+            monkeypatch.setattr(sys, "stdin", Terminal(answer))
+            status, out, err = await typed(verb, "door")
+            assert (status, out, err.splitlines()[-1].endswith("door: left as it is")) == (1, "", True)
+        monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+        status, out, err = await typed(verb, "door")
+        assert (status, out) == (0, f"door: {verb} asked for\n")
+        assert "door is erased, and lets nobody in" in err
+        monkeypatch.setattr(sys, "stdin", Terminal(""))
+        assert await typed(verb, "door", "--yes") == (0, f"door: {verb} asked for\n", "")
+
+
+async def deny(url: str, number: int) -> None:
+    """An event for who follows: nobody is let in at a door."""
+    user = {"Authorization": aiohttp.encode_basic_auth("admin", "right one")}
+    async with aiohttp.ClientSession(headers=user, raise_for_status=True) as session:
+        await session.get(f"{url}/api/v1/access/general/lock/open/remote/denied/{number}")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("end", "status"), [("interrupt", 130), ("reader", 1), ("gateway", 1)])
+async def test_who_follows_events_sees_the_latest_and_each_as_it_happens_until_an_end(
+    site: Path, tmp_path: Path, end: str, status: int
+) -> None:
+    asked = ("events", "--follow", "--json", "--kinds", "access_denied_by_remote_server_api_call", "--last", "1")
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as told, (tmp_path / "log").open("wb") as log:
+        async with serving(site) as url, asyncio.timeout(30):
+            for number in (1, 2):
+                await deny(url, number)
+            command = (*PROGRAM, *asked, "--config", str(site), "--url", url)
+            following = await asyncio.create_subprocess_exec(*command, stdout=writing, stderr=log)
+            os.close(writing)
+            assert json.loads(await asyncio.to_thread(told.readline))["lock"] == 2
+            await deny(url, 3)
+            assert json.loads(await asyncio.to_thread(told.readline))["lock"] == 3
+            if end == "interrupt":
+                following.send_signal(signal.SIGINT)
+            elif end == "reader":
+                told.close()
+                await deny(url, 4)
+            if end != "gateway":
+                assert await following.wait() == status
+        assert await following.wait() == status
+    complaints = [line.partition("//")[2].partition(": ")[2] for line in (tmp_path / "log").read_text().splitlines()]
+    assert complaints == (["the gateway tells no more events"] if end == "gateway" else [])
 
 
 async def test_a_reload_tells_what_changed_or_every_mistake(site: Path, typed: Typed) -> None:
