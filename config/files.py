@@ -42,6 +42,11 @@ def read_secret(path: Path) -> str:
     return text
 
 
+def unread(error: OSError | UnicodeDecodeError) -> str:
+    """Why one of these files was not read."""
+    return "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror or type(error).__name__
+
+
 def is_one_line(text: str) -> bool:
     """Whether it can be a secret."""
     return bool(text) and "\n" not in text

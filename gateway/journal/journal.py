@@ -265,12 +265,11 @@ class Journal:
         Where some of them were dropped meanwhile, an `events_lost` comes first, with the id of the last one of them. Raises
         StoreError.
         """
-        if (gap := self.gap(place)) is not None:
-            yield [gap]
-            place = gap.id
         while not self._closed:
             news = self._news
             events = await self.after(place)
+            if (gap := self.gap(place)) is not None:  # also where it fell behind while it followed
+                events = [gap, *(event for event in events if event.id > gap.id)]
             if events:
                 place = events[-1].id
                 yield events

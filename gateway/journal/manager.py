@@ -18,7 +18,7 @@ import aiohttp
 
 from gateway.fleet.panel.backoff import back_off_s
 from gateway.journal.manager_settings import ManagerLink
-from gateway.journal.outbox import NotTaken, client_session
+from gateway.journal.outbox import NotTaken, client_session, why
 from gateway.journal.vendor_form import Doors, model_of
 from gateway.store.events import SiteEvent
 
@@ -97,7 +97,7 @@ class Manager:
             async with self._session.request(method, url, json=body, headers=headers, allow_redirects=False) as answer:
                 text = await _whole(answer) if what == "login" else b""
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise NotTaken(type(error).__name__) from error
+            raise NotTaken(why(error)) from error
         return answer.status, _json_of(text)
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from config.files import read_secret
+from config.files import read_secret, unread
 from config.settings import ManagerSettings
 from gateway.store.codec import Codec, read_fact
 
@@ -99,6 +99,7 @@ def _of_file(settings: ManagerSettings | None) -> ManagerLink:
     try:
         password = "" if settings.password_file is None else read_secret(settings.password_file)
     except (OSError, UnicodeDecodeError) as error:
-        _log.error("the manager's password is not readable", extra={"error": type(error).__name__})
+        place = str(settings.password_file)
+        _log.error("the manager's password is not readable", extra={"file": place, "error": unread(error)})
     logging_on, heartbeat = settings.is_logging_enabled, settings.is_heartbeat_enabled
     return ManagerLink(settings.is_enabled, "http", settings.url, password, logging_on, heartbeat)

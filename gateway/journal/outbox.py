@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
@@ -26,6 +27,19 @@ _KEEP_EVERY_S = 1.0
 
 class NotTaken(Exception):
     """The receiver did not take what was sent; the text says why, and holds no secret."""
+
+
+def why(error: Exception) -> str:
+    """Why a request to a receiver failed, in words that hold nothing of its URL."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+        told = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else type(cause).__name__
+        return f"its certificate is not trusted: {told}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__
 
 
 class Send(Protocol):
@@ -100,6 +114,8 @@ class Outbox:
         except NotTaken as error:
             await self._failed(error)
             return
+        if self._failures and chosen:
+            _log.info("events are taken again", extra={"receiver": self.name, "attempts": self._failures + 1})
         self._failures, self.waiting, self._place = 0, 0, events[-1].id
         await self._keep_place(now=False)
 

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic_core import to_json
 
-from config.files import read_secret
+from config.files import read_secret, unread
 from config.settings import WebhookSettings
-from gateway.journal.outbox import NotTaken, client_session
+from gateway.journal.outbox import NotTaken, client_session, why
 from gateway.journal.shape import shown_event
 from gateway.store.events import SiteEvent
 
@@ -48,24 +48,24 @@ class Webhook:
 
     async def __call__(self, events: Sequence[SiteEvent]) -> None:
         body = to_json({"events": [shown_event(event) for event in events]}, inf_nan_mode="null")
-        try:
-            headers = {
-                "Content-Type": "application/json",
-                SIGNATURE: signature(read_secret(self._settings.secret_file), int(self._wall()), body),
-            }
-            await self._post(body, headers)
-        except (OSError, UnicodeDecodeError) as error:
-            raise NotTaken(f"{type(error).__name__}") from error
-
-    async def _post(self, body: bytes, headers: dict[str, str]) -> None:
+        signed = {SIGNATURE: signature(self._secret(), int(self._wall()), body)}
         if self._session is None:
             self._session = client_session(ANSWERED_WITHIN_S)
         try:
+            headers = {"Content-Type": "application/json", **signed}
             async with self._session.post(self._settings.url, data=body, headers=headers, allow_redirects=False) as answer:
                 if answer.status not in _TAKEN:
                     raise NotTaken(f"answered {answer.status}")
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise NotTaken(type(error).__name__) from error
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise NotTaken(why(error)) from error
+
+    def _secret(self) -> str:
+        """As its file has it now. Raises NotTaken."""
+        path = self._settings.secret_file
+        try:
+            return read_secret(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise NotTaken(f"{path}: {unread(error)}") from error
 
     async def close(self) -> None:
         session, self._session = self._session, None

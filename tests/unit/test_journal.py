@@ -211,6 +211,23 @@ def test_who_comes_back_after_events_were_dropped_is_told_so() -> None:
     run_virtual(scene())
 
 
+def test_a_follower_that_stalls_while_events_are_dropped_is_told_so() -> None:
+    async def scene() -> None:
+        store = MemoryStore()
+        async with kept_in(store) as journal:
+            following = journal.follow(journal.last, 3600)
+            await journal.keep([SiteEvent(1.0, "output_on", "gate")], {})
+            assert kinds(await anext(following)) == ["output_on"]
+            for number in (2.0, 3.0):
+                await journal.keep([SiteEvent(number, "output_off", "gate")], {})
+            await journal.clear()
+            await journal.keep([SiteEvent(4.0, "output_on", "gate")], {})
+            assert kinds(await anext(following)) == ["events_lost", "output_on"]
+            await following.aclose()
+
+    run_virtual(scene())
+
+
 def test_a_follower_that_waits_ends_when_the_gateway_stops() -> None:
     async def scene() -> None:
         async with kept_in(MemoryStore()) as journal:

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from config.settings import WebhookSettings
+from config.tls import read_pair
 from drivers.clock import SystemClock
 from gateway.journal import outbox, webhooks
 from gateway.journal.journal import Journal, Retention
@@ -26,6 +27,7 @@ from gateway.ops.metrics import Metrics
 from gateway.store.events import SiteEvent
 from tests.support.memory_store import MemoryStore
 
+PAIRS = Path(__file__).parents[1] / "vectors" / "tls"
 SECRET = "a secret"
 NOW = 1_793_484_000.0
 
@@ -74,15 +76,17 @@ class Receiver:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Receiver]:
+async def serving(*, certified: bool = False) -> AsyncIterator[Receiver]:
+    """`certified`: over TLS, with a certificate that nobody trusts."""
     receiver = Receiver()
     app = web.Application()
     app.router.add_post("/hook", receiver.take)
     runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    tls = read_pair(PAIRS / "first.pem", PAIRS / "first.key").context if certified else None
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
-    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    receiver.url = f"{'https' if certified else 'http'}://127.0.0.1:{runner.addresses[0][1]}/hook"
     yield receiver
     receiver.over.set()
     await runner.cleanup()
@@ -256,6 +260,54 @@ async def test_a_secret_that_is_gone_from_its_file_signs_nothing_that_anybody_co
             assert (receiver.bodies, receiver.refused) == ([], 0)
             hook(receiver, tmp_path)
             await receiver.until(lambda: len(receiver.numbers) == 2)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("missing", "{secret}: No such file or directory"),
+        ("empty", "{secret}: must hold one line"),
+        ("bytes", "{secret}: not UTF-8 text"),
+        ("tls", "its certificate is not trusted: self-signed certificate"),
+        ("closed", "Connect call failed"),
+        ("redirect", "answered 307"),
+    ],
+)
+async def test_why_a_webhook_takes_nothing_is_in_the_log_in_words_and_that_it_does_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, fault: str, told: str
+) -> None:
+    caplog.set_level("INFO", "gateway")
+    failed, mends = asyncio.Event(), fault not in ("tls", "closed")
+
+    def back_off_s(name: str, failures: int) -> float:
+        failed.set()
+        return 0.01 if mends else 60
+
+    monkeypatch.setattr(outbox, "back_off_s", back_off_s)
+    async with serving(certified=fault == "tls") as receiver:
+        settings = hook(receiver, tmp_path)
+        match fault:
+            case "missing":
+                settings.secret_file.unlink()
+            case "empty":
+                settings.secret_file.write_text("\n")
+            case "bytes":
+                settings.secret_file.write_bytes(b"\xff")
+            case "closed":
+                settings = settings.model_copy(update={"url": "http://127.0.0.1:9/hook"})
+            case "redirect":
+                receiver.answers = [307]
+        async with gateway(MemoryStore(), settings) as (journal, _):
+            await journal.keep(numbered(1), {})
+            await failed.wait()
+            (record,) = (record for record in caplog.records if record.message == "events are not taken")
+            assert told.format(secret=settings.secret_file) in vars(record)["error"]
+            if mends:
+                hook(receiver, tmp_path)
+                await receiver.until(lambda: receiver.numbers == [1])
+                await journal.keep(numbered(2), {})
+                await receiver.until(lambda: receiver.numbers == [1, 2])
+                assert "events are taken again" in caplog.text
 
 
 async def test_what_was_passed_over_is_told_once_also_over_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
