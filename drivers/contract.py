@@ -537,7 +537,8 @@ class PanelDriver(Protocol):
         """Number of the connection that the next exchange uses.
 
         Where it is another one than before, the port was opened anew: the unit that answers now may be another one, or may
-        have restarted.
+        have restarted. What opens, and what changes what a panel holds, leaves only on the connection on which `identity` was
+        asked last: on another one it is `not_sent`, and what was under way is `unconfirmed`.
         """
         ...
 

@@ -7,6 +7,7 @@ DriverError
 │   ├── GaveWay              something more urgent waits
 │   ├── Quarantined
 │   ├── BusUnavailable       port gone, connection refused
+│   ├── Unmet                the unit behind a new connection was not asked yet who it is
 │   └── LineStopped          the line is draining or closed
 ├── PanelException           rejected: the panel refused, with its code
 │   └── PanelBusy            it did nothing; the request can be repeated later
@@ -58,6 +59,15 @@ class Quarantined(NotSent):
 
 class BusUnavailable(NotSent):
     reason = Reason.BUS_UNAVAILABLE
+
+
+class Unmet(NotSent):
+    """The connection is another one than the one on which the unit was asked who it is: another unit may be behind it."""
+
+    reason = Reason.BUS_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("the connection is a new one: the unit behind it was not asked yet who it is")
 
 
 class LineStopped(NotSent):

@@ -44,6 +44,11 @@ class Request(Protocol):
         """Whether sending the request twice does no harm, so that it may be repeated after no reply."""
         ...
 
+    @property
+    def bound(self) -> bool:
+        """Whether the request is for one unit alone and would do harm in another one at the same address."""
+        ...
+
 
 R = TypeVar("R", bound=Request)
 R_contra = TypeVar("R_contra", bound=Request, contravariant=True)
@@ -56,8 +61,9 @@ class Link(Protocol[R_contra, V_co]):
 
     `connected` is False once an exchange or `open` found the line gone; only `open` makes it True again. `on_lost` is
     called when an idle line goes away: it may wake somebody, not more. `stale`: the next exchange would have to open the
-    connection anew, which `open` does beforehand. `sent`: the frame of the last exchange left. `openings`: how often it was
-    opened so far.
+    connection anew, which `open` does beforehand; one for a bound request never does. `sent`: the frame of the last exchange
+    left. `openings`: how often it was opened so far. `closes`: the far end ends each connection after its reply, or each few, so
+    that a new one says nothing of the unit.
 
     `quiet_at` is when the line will have been quiet long enough for anybody if nothing more comes, a past moment if it is.
     An exchange begun sooner waits by itself. It is told to have failed when the quiet does not come for `jammed_s`.
@@ -73,6 +79,9 @@ class Link(Protocol[R_contra, V_co]):
 
     @property
     def stale(self) -> bool: ...
+
+    @property
+    def closes(self) -> bool: ...
 
     @property
     def quiet_at(self) -> float: ...

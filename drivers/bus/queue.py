@@ -14,6 +14,14 @@ from drivers.link import R, V
 from drivers.retry import verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A unit was asked who it is. `connection`: the number of the connection, `at`: the time (monotonic)."""
+
+    connection: int
+    at: float
+
+
 @dataclass(slots=True, eq=False)
 class Job(Generic[R, V]):
     """One request, from the call to its result, over all attempts."""
@@ -25,6 +33,8 @@ class Job(Generic[R, V]):
     queued_at: float
     future: asyncio.Future[V]
     request_id: str | None = None
+    meeting: Meeting | None = None
+    """The one that a bound request relies on: it is for no other unit. None: it leaves on any connection."""
     attempts: int = 0
     running: bool = False
     looks: int = 0

@@ -9,7 +9,7 @@ from typing import Any, Generic
 
 from config.settings import LineSettings
 from drivers.bus.quarantine import Health, Quarantine
-from drivers.bus.queue import Job
+from drivers.bus.queue import Job, Meeting
 from drivers.contract import Availability
 from drivers.errors import (
     ConnectionLost,
@@ -38,6 +38,8 @@ class Unit(Generic[R]):
     """How many requests may be under way to it together."""
     alone_until: float = 0.0
     """The moment from which it gets several again: it failed when it got several."""
+    meeting: Meeting | None = None
+    """When it was last asked who it is; None: never."""
     writer: object = None
     """Who wrote last."""
     turn: object = None

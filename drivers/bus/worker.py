@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Generic
 
 from config.settings import LineSettings
-from drivers.bus.queue import Job, LineQueue, unwatched
+from drivers.bus.queue import Job, LineQueue, Meeting, unwatched
 from drivers.bus.statistics import LineStatistics, LineTraffic
 from drivers.bus.units import LineUnits, Unit
 from drivers.clock import Clock
@@ -32,6 +32,7 @@ from drivers.errors import (
     StillWorking,
     Unconfirmed,
     UnexpectedReply,
+    Unmet,
 )
 from drivers.link import Link, PipelinedLink, PromptLink, R, V
 from drivers.retry import Retry, RetryPolicy, decide
@@ -43,6 +44,8 @@ _FIRST_BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 30.0
 _DOUBLINGS = 10
 _CUTS_OF_A_LINE = 2
+_KNOWN_FOR_S = 10.0
+"""How long a unit behind a host that closes after each reply counts as the one that was asked."""
 _STOPPED_WAITING = "the line was stopped before the reply"
 
 
@@ -148,13 +151,13 @@ class Bus(Generic[R, V]):
         """Carry out `request` and return what the confirmed reply carries. Raises DriverError subclasses.
 
         A request that did not start before `deadline` is not started. A quarantined unit is refused at once; an
-        operator's request for it brings its next probe forward as far as the line's budget allows. Cancelling takes a
-        request out of the queue; once started it is finished all the same. Raises ValueError for a unit that is not
-        attached.
+        operator's request for it brings its next probe forward as far as the line's budget allows. A bound request to a unit
+        that was `met` leaves on the connection of that meeting or not at all. Cancelling takes a request out of the queue;
+        once started it is finished all the same. Raises ValueError for a unit that is not attached.
         """
         now = self._admit(unit, priority, deadline)
         future: asyncio.Future[V] = asyncio.get_running_loop().create_future()
-        job: Job[R, V] = Job(unit, request, priority, deadline, now, future, request_id.get())
+        job: Job[R, V] = Job(unit, request, priority, deadline, now, future, request_id.get(), self._relied_on(unit, request))
         timer = self._submit((job,), deadline)
         try:
             return await job.future
@@ -175,7 +178,8 @@ class Bus(Generic[R, V]):
         now, batch = self._admit(unit, priority, deadline), object()
         create, asker = asyncio.get_running_loop().create_future, request_id.get()
         jobs: list[Job[R, V]] = [
-            Job(unit, request, priority, deadline, now, create(), asker, batch=batch) for request in requests
+            Job(unit, request, priority, deadline, now, create(), asker, self._relied_on(unit, request), batch=batch)
+            for request in requests
         ]
         timer = self._submit(jobs, deadline)
         try:
@@ -240,6 +244,27 @@ class Bus(Generic[R, V]):
     def connection(self) -> int:
         """Number of the connection that the next exchange uses: another number, and another unit may be behind it."""
         return self._link.openings + (self._link.stale or not self._link.connected)
+
+    def meeting(self) -> Meeting:
+        """To be taken before a unit is asked who it is, and told by `met` when it has answered."""
+        return Meeting(self.connection, self._clock.monotonic())
+
+    def met(self, unit: int, meeting: Meeting) -> None:
+        """The unit said who it is: from now on it gets bound requests on this connection only."""
+        if unit in self._units:
+            self._units[unit].meeting = meeting
+
+    def is_met(self, unit: int) -> bool:
+        """Whether the next exchange reaches the unit that was asked last who it is; also where it was never asked."""
+        return unit in self._units and self._lasts(self._units[unit].meeting)
+
+    def _relied_on(self, unit: int, request: R) -> Meeting | None:
+        return self._units[unit].meeting if request.bound else None
+
+    def _lasts(self, meeting: Meeting | None) -> bool:
+        if meeting is None or meeting.connection == self.connection:
+            return True
+        return self._link.closes and self._clock.monotonic() < meeting.at + _KNOWN_FOR_S
 
     def quarantined_until(self, unit: int) -> float | None:
         """Wall time of the next probe of a quarantined unit; None for any other."""
@@ -422,6 +447,9 @@ class Bus(Generic[R, V]):
             busy = isinstance(job.error, PanelBusy)
             job.fail(UnexpectedReply("the panel was busy, and a newer write went to it meanwhile") if busy else job.error)
             return
+        if not self._lasts(job.meeting):
+            job.fail(Unmet())
+            return
         jobs = (job,) if job.batch is None else (job, *self._companions(job))
         self._began = self._clock.monotonic()
         self._running = jobs
@@ -493,7 +521,7 @@ class Bus(Generic[R, V]):
     def _after_failure(self, job: Job[R, V], error: DriverError) -> None:
         now = self._clock.monotonic()
         decision = decide(job.request.repeatable, error, job.attempts, self._units.policy(job.unit))
-        wanted = not job.future.done() and not self._stopping and job.unit in self._units
+        wanted = not job.future.done() and not self._stopping and job.unit in self._units and self._lasts(job.meeting)
         quarantined = job.unit in self._quarantine
         if not isinstance(error, NotSent):
             job.error = error

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from config.panel_model import load_models
 from config.settings import PanelSettings, SimulatorSettings
 from drivers.availability import Feed
+from drivers.bus.queue import Meeting
 from drivers.contract import AvailabilityFeed, PanelDriver, Priority
 from drivers.errors import DeadlinePassed, DriverError, NoReply, PanelBusy, PanelException
 from drivers.modbus.panel.driver import ModbusPanelDriver
@@ -66,6 +67,15 @@ class PanelWire:
         return Feed()
 
     connection = 1
+
+    def meeting(self) -> Meeting:
+        return Meeting(self.connection, self.clock.monotonic())
+
+    def met(self, unit: int, meeting: Meeting) -> None:
+        return
+
+    def is_met(self, unit: int) -> bool:
+        return True
 
     def quarantined_until(self, unit: int) -> float | None:
         return None

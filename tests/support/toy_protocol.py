@@ -57,6 +57,10 @@ class ToyRequest:
     def writes(self) -> bool:
         return self.verb in ("put", "drop")
 
+    @property
+    def bound(self) -> bool:
+        return self.writes
+
     def line(self, unit: int) -> bytes:
         return f"{unit} {self.verb} {self.text}\n".encode("ascii")
 
@@ -64,7 +68,7 @@ class ToyRequest:
 class ToyLink:
     """See `drivers.link.Link`. A missed reply costs the connection: nothing else tells a late reply from the next one."""
 
-    stale, quiet_at, jammed_s = False, 0.0, 0.0
+    stale, closes, quiet_at, jammed_s = False, False, 0.0, 0.0
 
     def __init__(self, host: str, port: int) -> None:
         self.tally, self.sent, self.openings = WireTally(), False, 0
@@ -257,10 +261,13 @@ class ToyDriver:
         return told if isinstance(told, Acknowledgement) else PanelStatus()
 
     async def identity(self, priority: Priority, deadline: float | None) -> PanelIdentity | Acknowledgement:
+        meeting = self._bus.meeting()
         try:
-            return PanelIdentity(serial=await self._bus.exchange(self._unit, ToyRequest("who"), priority, deadline))
+            serial = await self._bus.exchange(self._unit, ToyRequest("who"), priority, deadline)
         except DriverError as error:
             return _failed(error)
+        self._bus.met(self._unit, meeting)
+        return PanelIdentity(serial=serial)
 
     async def set_clock(self, setting: ClockSetting, priority: Priority, deadline: float | None) -> Acknowledgement:
         return self._cannot()

@@ -158,6 +158,7 @@ class ModbusPanelDriver(OutputDriver):
             before, self._commits_seen = self._commits_seen, None
             try:
                 await self._carry_out(plan.target, transaction, progress, Call(priority, deadline))
+                self._unit.must_be_met()
             except DriverError as error:
                 return self._refused(transaction, progress, error)
             self._held = plan.target
@@ -377,6 +378,7 @@ class ModbusPanelDriver(OutputDriver):
             answers = await self._unit.exchange_all([check.request for check in group], call)
             if not all(check.holds(values) for check, values in zip(group, answers, strict=True)):
                 return False
+        self._unit.must_be_met()
         return True
 
     # --- read
@@ -413,6 +415,7 @@ class ModbusPanelDriver(OutputDriver):
         image = await self._layout.read(read, thoroughly=self._odd)
         self._commits_seen, self._odd = commits, False
         await self._look_for_loss(call)
+        self._unit.must_be_met()
         if self._lost:
             image = self._layout.unknown()
         self._held = image
@@ -478,6 +481,7 @@ class ModbusPanelDriver(OutputDriver):
             plan = reads((first + slot for slot in slots), self._model.addressing, _PASSES_GAP)
             answers = await self._unit.exchange_all([request for _, request in plan], Call(priority, deadline))
             found = placed((start - first for start, _ in plan), answers)
+            self._unit.must_be_met()
         except DriverError as error:
             return failed(error)
         return {slot: found[slot] for slot in slots}

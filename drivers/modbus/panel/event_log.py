@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from config.panel_parts import EventLog
@@ -32,7 +33,7 @@ async def read_log(unit: PanelUnit, log: EventLog, first: int | None, call: Call
 
 async def _window(unit: PanelUnit, log: EventLog, first: int, call: Call) -> tuple[LoggedEvent, ...]:
     base = unit.model.addressing.base
-    await unit.exchange(write_registers(log.start - base, (first >> 16, first & 0xFFFF)), call)
+    await unit.exchange(replace(write_registers(log.start - base, (first >> 16, first & 0xFFFF)), anywhere=True), call)
     words = await unit.exchange(read_holding_registers(log.window - base, _WORDS * log.events), call)
     events = tuple(_events(log, words))
     if any(earlier.sequence >= later.sequence for earlier, later in pairwise(events)):

@@ -53,9 +53,9 @@ def output_request(model: PanelModel, output: int, on: bool, lease_s: int | None
             return None
         return _timed(model, lease, output, 10 * lease_s)
     if outputs.switch is not None:
-        return _command(model, outputs.switch, output, _ON if on else _OFF)
+        return replace(_command(model, outputs.switch, output, _ON if on else _OFF), anywhere=not on)
     if not on and outputs.lease is not None:
-        return _command(model, outputs.lease, output, 0)
+        return replace(_command(model, outputs.lease, output, 0), anywhere=True)
     return None
 
 
@@ -246,10 +246,9 @@ class OutputDriver:
         counters = self._model.counters
         names = [check.read for check in self._model.identity]
         names += [name for name in (counters.commits, counters.serial) if name]
-        if not names:
-            return PanelIdentity()
         try:
-            facts = await self._known_facts(names, Call(priority, deadline))
+            with self._unit.meeting():
+                facts = await self._known_facts(names, Call(priority, deadline))
         except DriverError as error:
             return failed(error)
         return PanelIdentity(
@@ -327,7 +326,8 @@ class OutputDriver:
         outputs = self._model.outputs
         if outputs is None or outputs.pulse is None or outputs.switch is not None:
             return Acknowledgement(Outcome.ACKNOWLEDGED)
-        return await self._switch(output, _command(self._model, outputs.pulse, output, 0), "end pulses", Call(priority, deadline))
+        end = replace(_command(self._model, outputs.pulse, output, 0), anywhere=True)
+        return await self._switch(output, end, "end pulses", Call(priority, deadline))
 
     async def _pulses(self, output: int, tenths_s: int, began: float, call: Call) -> bool:
         """Whether the panel shows that an output stays on for as long as a pulse that left after `began` would have it."""
@@ -337,6 +337,7 @@ class OutputDriver:
         request = read_area(left.area, left.address + output, 1, self._model.addressing)
         try:
             (shown,) = await self._unit.exchange(request, call)
+            self._unit.must_be_met()
         except DriverError:
             return False
         passed = 10 * (self._unit.clock.monotonic() - began)

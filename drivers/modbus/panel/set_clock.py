@@ -83,7 +83,9 @@ class ClockWriter:
                 lead, lost = 0.0, error
             else:
                 lead, lost = self._unit.clock.monotonic() - asked, None
-            if await self._took(setting, started, call):
+            took = await self._took(setting, started, call)
+            self._unit.must_be_met()
+            if took:
                 self._set_at = self._unit.clock.monotonic()
                 return
         raise lost or VerifyFailed("the panel's clock does not show the time that was set")

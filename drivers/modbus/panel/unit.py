@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
 from config.panel_model import PanelModel
 from config.panel_parts import Area, Busy
+from drivers.bus.queue import Meeting
 from drivers.calls import Call
 from drivers.clock import Clock
 from drivers.contract import AvailabilityFeed, Priority
-from drivers.errors import DeadlinePassed, DriverError, NotSent, PanelException
+from drivers.errors import ConnectionLost, DeadlinePassed, DriverError, NotSent, PanelException
 from drivers.modbus.panel.named import named_reads, number, text
 from drivers.modbus.wire.requests import REGISTER_WRITES, Request
 
@@ -34,6 +36,12 @@ class Wire(Protocol):
 
     @property
     def connection(self) -> int: ...
+
+    def meeting(self) -> Meeting: ...
+
+    def met(self, unit: int, meeting: Meeting) -> None: ...
+
+    def is_met(self, unit: int) -> bool: ...
 
     def hasten(self, unit: int) -> None: ...
 
@@ -80,6 +88,18 @@ class PanelUnit:
         self._named: dict[tuple[str, ...], list[tuple[Area, int, Request]]] = {}
         self.written: Counter[str] = Counter()
         """Writes that left for storage that wears out, by cell."""
+
+    @contextmanager
+    def meeting(self) -> Iterator[None]:
+        """To ask the unit who it is in: what changes something leaves on the connection of its answer only from then on."""
+        meeting = self.wire.meeting()
+        yield
+        self.wire.met(self.unit, meeting)
+
+    def must_be_met(self) -> None:
+        """To be called before anything is claimed of what was read. Raises ConnectionLost."""
+        if not self.wire.is_met(self.unit):
+            raise ConnectionLost("the connection ended meanwhile: another unit may have answered")
 
     async def exchange(self, request: Request, call: Call) -> tuple[int, ...]:
         """One exchange, repeated while the panel answers that it is busy. Raises DriverError.

@@ -67,8 +67,8 @@ _MESSAGES: dict[int, type[ModbusPDU]] = {
 class Request:
     """One request without its unit. `address` is the zero-based PDU address, `values` are raw words.
 
-    `repeatable`: asking twice does no harm, so a silent one may be sent again. Raises ValueError for what the protocol
-    cannot express.
+    `repeatable`: asking twice does no harm, so a silent one may be sent again. `anywhere`: it opens nothing and takes nothing
+    that lasts, whichever unit it reaches. Raises ValueError for what the protocol cannot express.
     """
 
     function: int
@@ -76,6 +76,7 @@ class Request:
     count: int
     values: tuple[int, ...] = ()
     repeatable: bool = True
+    anywhere: bool = field(default=False, compare=False)
     _encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
     """The PDU, from when it was first asked for."""
 
@@ -94,6 +95,10 @@ class Request:
     @property
     def writes(self) -> bool:
         return self.function >= WRITE_COIL
+
+    @property
+    def bound(self) -> bool:
+        return self.writes and not self.anywhere
 
     def pdu(self) -> bytes:
         """The PDU: function code and data, as every kind of line carries them."""

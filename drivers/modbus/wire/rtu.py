@@ -92,6 +92,10 @@ class RtuLink:
     def stale(self) -> bool:
         return self._far_end is not None and (self._far_end.spent or self._gone())
 
+    @property
+    def closes(self) -> bool:
+        return self._far_end is not None and self._far_end.closes
+
     def _gone(self) -> bool:
         return self._receiver is None or self._receiver.lost or self._outlet is None or self._outlet.gone()
 

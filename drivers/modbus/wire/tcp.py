@@ -23,6 +23,7 @@ from drivers.errors import (
     NotSent,
     Unconfirmed,
     UnexpectedReply,
+    Unmet,
 )
 from drivers.link import UnitTiming, WireTally
 from drivers.modbus.wire import mbap
@@ -140,6 +141,10 @@ class TcpLink:
         self._good_until = 0.0 if stale else time.monotonic() + _SAME_MOMENT_S
         return stale
 
+    @property
+    def closes(self) -> bool:
+        return self._far_end.closes
+
     def _gone(self) -> bool:
         return self._receiver is None or self._receiver.lost or self._outlet is None or self._outlet.gone()
 
@@ -205,10 +210,12 @@ class TcpLink:
     async def exchange_all(self, unit: int, requests: Sequence[Request], timing: UnitTiming) -> list[Answer]:
         """Send these requests at once, in this order, and wait until each has its answer or the unit has been silent for its
         timeout: a server that serves one request after another gets that time for each. Raises NotSent; all else is told
-        of each request by itself.
+        of each request by itself. A bound request opens no connection: it is for the unit behind the present one.
         """
         self.sent = False
         if time.monotonic() >= self._good_until and self.stale:
+            if any(request.bound for request in requests) and not self.closes:
+                raise Unmet
             await self.open()
         if unit == 0 and any(self.doubts(unit, request) for request in requests):
             raise NotSent("no read as unit 0 was answered: a write to it may be a broadcast")

@@ -35,6 +35,11 @@ class Request:
         if len(self.body) > SIZE - BODY:
             raise ValueError(f"a body of {len(self.body)} bytes is longer than a frame")
 
+    @property
+    def bound(self) -> bool:
+        """Each frame names the serial number of its controller: no other one acts on it."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

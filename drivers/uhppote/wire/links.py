@@ -41,7 +41,7 @@ _PORTS_KEPT = 3
 class BoardLink(ABC):
     """A `drivers.link.Link` to the controller with one serial number."""
 
-    quiet_at, jammed_s = 0.0, 0.0
+    quiet_at, jammed_s, closes = 0.0, 0.0, False
 
     def __init__(self, serial: int, place: Place, bind: str | None, tally: WireTally, name: str) -> None:
         """`place`: a host, or where a broadcast reaches it. `bind`: the address of this machine to send from. `name`: the

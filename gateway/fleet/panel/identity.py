@@ -74,6 +74,11 @@ class Identity:
         """
         return self.checked and (self.connection == connection or now < self.asked_at + _JUST_NOW_S)
 
+    @property
+    def told_by_content(self) -> bool:
+        """What it holds has yet to tell whether it is the panel."""
+        return not self.numbered and not self.compared
+
     def drop(self) -> None:
         """What is remembered of a unit is another model's."""
         self.serial = self.stranger = self.where = None

@@ -124,6 +124,9 @@ class Inspection:
         """`asked`: the unit was asked who it is in this look; one that holds something other than known is asked again."""
         state = self._state
         self.owes_save = state.driver.unsaved
+        failure = await self._recognise(priority) if self.owes_save and state.identity.told_by_content else None
+        if failure is not None:
+            return failure
         failure = None if self.closes_first() or self._is_asked_anew() else await self.save(priority)
         if failure is not None:
             return failure
@@ -150,6 +153,13 @@ class Inspection:
         if self.read_all:  # asked for meanwhile
             state.doubt()
         return None
+
+    async def _recognise(self, priority: Priority) -> Failure | None:
+        """What a unit without a number holds tells which one it is: before that is read nothing is saved on it, or taken back."""
+        read = await self._state.driver.read_back(priority, None)
+        if isinstance(read, Acknowledgement):
+            return failure_of(read)
+        return await self._identification.compare(read, self._known(read), priority)
 
     def closes_first(self) -> bool:
         """Whether something is to be taken away that was never tried: that waits for no storage, and is saved along with it."""

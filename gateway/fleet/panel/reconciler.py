@@ -263,6 +263,8 @@ class Reconciler:
         if failure is None:
             try:
                 failure = await self._converge()
+                if failure is not None and failure.due is None and self._is_met_anew() and state.unreachable() is None:
+                    failure = await self._converge()  # the connection was cut: who is there now is asked at once, but once
                 await self._transactions.keep()
                 await state.wear.keep()
             except StoreError as error:
@@ -297,7 +299,7 @@ class Reconciler:
     def _is_met_anew(self) -> bool:
         """Whether the unit is behind another connection than before: it may be another one, or the same one after a restart.
 
-        Asked once an attempt: a server that closes after each reply would never be known otherwise.
+        Asked once or twice an attempt: a server that closes after each reply would never be known otherwise.
         """
         return self.state.identity.checked and self.state.driver.connection != self.state.identity.connection
 
