@@ -17,7 +17,7 @@ from config.cross_checks import cross_checks
 from config.files import MOST_CONFIGURATION, read_file
 from config.findings import DATE, Finding, in_words, location_of
 from config.panel_model import ModelError, PanelModel, load_models
-from config.settings import Settings
+from config.settings import HttpSettings, Settings
 from config.toml import TomlMistake, parse_toml
 from config.toml_lines import line_of, lines_of
 from config.warnings import warnings_of
@@ -47,6 +47,16 @@ def load_settings(
     Raises ConfigurationError.
     """
     return _settings(_text(path), folder or path.parent, models, leave_out)
+
+
+def load_http(path: Path) -> HttpSettings:
+    """The table [http] of a file alone; the certificate that it names need not be there. Raises ConfigurationError."""
+    text = _text(path)
+    mistakes: dict[str, Finding] = {}
+    settings = _validated(_placed({"http": _tables(text).get("http", {})}, path.parent.absolute()), mistakes)
+    if settings is None:
+        raise ConfigurationError(_on_their_lines(mistakes.values(), text))
+    return settings.http
 
 
 def check_settings(path: Path) -> tuple[Settings, tuple[Finding, ...]]:

@@ -30,7 +30,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Panels": dict.fromkeys(("sync", "retry", "accept", "reinit", "erase", "forget"), "verbs"),
     "Items and configuration": dict.fromkeys(("plan", "apply", "check", "diff", "models"), "files"),
     "Users": {"password": "users", "api-key": "users"},
-    "Install": dict.fromkeys(("ports", "scan", "init"), "installing"),
+    "Install": dict.fromkeys(("ports", "scan", "init", "certificate"), "installing"),
     "Store and clock": dict.fromkeys(("backup", "restore", "trust-store", "trust-clock"), "storing"),
     "Shell": {"completion": "shell", "manual": "shell"},
 }

@@ -19,15 +19,16 @@ from gateway.cli.output import note as tell
 
 def password() -> int:
     """Raises Mistakes where there is no password."""
-    given = _asked() if sys.stdin.isatty() else password_in(sys.stdin.read(MOST_PASSWORD))
+    given = asked_password("Password") if sys.stdin.isatty() else password_in(sys.stdin.read(MOST_PASSWORD))
     if not given:
         raise Mistakes(["expected a password, got none"])
     say(f'password_hash = "{PasswordHash.of(given)}"')
     return 0
 
 
-def _asked() -> str:
-    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+def asked_password(question: str) -> str:
+    """The password that the person at the terminal types twice."""
+    return str(click.prompt(question, hide_input=True, confirmation_prompt=True, err=True))
 
 
 def api_key(name: str, role: str, note: str) -> int:

@@ -1,15 +1,11 @@
-"""`panel-gateway init`: asks for what a site needs, and writes a configuration that `check` accepts, and its secrets."""
+"""`panel-gateway init`: asks for what a site needs, and writes a configuration that `check` accepts."""
 
 from __future__ import annotations
 
 import asyncio
-import grp
-import os
 import re
-import socket
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import available_timezones
@@ -19,17 +15,18 @@ import click
 from config.loader import ConfigurationError, check_settings
 from config.nearest import did_you_mean
 from config.panel_model import load_models
+from config.password_hash import PasswordHash
 from config.settings import NAME, AnyModbusLine, ModbusRtuLine
 from config.toml import quoted
 from drivers.clock import SystemClock
-from gateway.cli.certificates import made_pair, name_mistake, split
+from gateway.cli.certificates import PAIR, made_pair, name_mistake, names_here, split
+from gateway.cli.new_files import write_new
 from gateway.cli.output import Mistakes, say
 from gateway.cli.ports import serial_ports
 from gateway.cli.scanning import Found, candidates_of, how, scanned
+from gateway.cli.secrets import asked_password
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_OWNER_ONLY, _OWNER_AND_SERVICE = 0o600, 0o640
-_SERVICE = "panel-gateway"
 _ZONE_FILE = Path("/etc/timezone")
 
 
@@ -54,7 +51,7 @@ class Answers:
     site: str
     zone: str
     user: str
-    password_file: str
+    password_hash: str
     lines: tuple[Line, ...] = field(default=())
     tls: tuple[str, str] | None = None
     """The files of a certificate and of its key."""
@@ -64,19 +61,18 @@ def init(output: Path) -> int:
     """Raises Mistakes where nobody is there to ask, or the file is there already."""
     if not sys.stdin.isatty():
         raise Mistakes(["this asks questions: run it on a terminal"])
-    secret, certificate, key = (output.with_name(name) for name in ("admin.password", "tls.pem", "tls.key"))
-    for path in (output, secret, certificate, key):
+    certificate, key = (output.with_name(name) for name in PAIR)
+    for path in (output, certificate, key):
         if path.exists():
             raise Mistakes([f"{path}: is there already; move it away, or choose another --output"])
-    answers = _asked(secret.name)
-    password = click.prompt(f"Password of {answers.user}", hide_input=True, confirmation_prompt=True)
-    files = {secret: f"{password}\n"}
+    answers = _asked()
+    files: dict[Path, str] = {}
     if names := _names_for_tls():
         files[certificate], files[key] = made_pair(names)
         answers = replace(answers, tls=(certificate.name, key.name))
     try:
         for path, text in (*files.items(), (output, configuration(answers))):
-            _written(path, text)
+            write_new(path, text)
     except OSError as error:
         raise Mistakes([f"{error.filename}: {error.strerror}"]) from error
     try:
@@ -88,24 +84,14 @@ def init(output: Path) -> int:
         say(f"  warning: {warning}")
     if answers.tls:
         say(f"{certificate}: for browsers and for --ca; {key}: its key, not readable by everybody")
-    say(f"{secret}: the password of {answers.user}, not readable by everybody\nnext: panel-gateway serve --config {output}")
+    say(f"next: panel-gateway serve --config {output}")
     return 0
-
-
-def _written(path: Path, text: str) -> None:
-    """A new file for this user alone; one that root makes may be read by the service, too. Raises OSError."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "w", encoding="utf-8") as file:
-        if os.geteuid() == 0:
-            with suppress(KeyError):  # the service's user is made later
-                os.fchown(file.fileno(), 0, grp.getgrnam(_SERVICE).gr_gid)
-                os.fchmod(file.fileno(), _OWNER_AND_SERVICE)
-        file.write(text)
 
 
 # questions
 
 
-def _asked(password_file: str) -> Answers:
+def _asked() -> Answers:
     site = click.prompt("Name of the site", default="Site")
     zone = _until_right("Time zone", _zone(), _is_zone)
     lines: list[Line] = []
@@ -115,15 +101,14 @@ def _asked(password_file: str) -> Answers:
     while place := click.prompt("Line: a serial port or HOST:PORT (Enter: no more)", default="", show_default=False):
         lines.append(_line(place, len(lines)))
     user = click.prompt("First user of the HTTP surface", default="admin")
-    return Answers(site, zone, user, password_file, tuple(lines))
+    return Answers(site, zone, user, str(PasswordHash.of(asked_password(f"Password of {user}"))), tuple(lines))
 
 
 def _names_for_tls() -> list[str]:
     """The names in the certificate to make; none: plain HTTP."""
     if not click.confirm("Serve HTTPS, with a certificate that is made now", default=False):
         return []
-    here = f"{socket.gethostname()},localhost,127.0.0.1"
-    return split(_until_right("Names and addresses by which it is reached", here, name_mistake))
+    return split(_until_right("Names and addresses by which it is reached", ",".join(names_here()), name_mistake))
 
 
 def _until_right(question: str, default: str, mistake: Callable[[str], str | None]) -> str:
@@ -203,7 +188,7 @@ def _text(answers: Answers) -> Iterator[str]:
         certificate, key = map(quoted, answers.tls)
         yield f"\n[http.tls]                            # the port above speaks TLS\ncertificate = {certificate}\nkey = {key}"
     yield '\n[store]\npath = "panel-gateway.db"           # beside this file; keep backups: `panel-gateway backup FILE`'
-    yield f"\n[[users]]\nname = {quoted(answers.user)}\npassword_file = {quoted(answers.password_file)}"
+    yield f"\n[[users]]\nname = {quoted(answers.user)}\npassword_hash = {quoted(answers.password_hash)}"
     for each in answers.lines:
         yield from _line_text(each)
     yield '\n[[bindings]]\nlink_id = "*"                       # every item, unless a rule of its own says otherwise'

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from config.loader import load_settings
+from config.password_hash import PasswordHash, md5_form
 from gateway.__main__ import main
 from gateway.cli.certificates import made_pair, name_mistake
 from gateway.cli.output import Mistakes
@@ -22,6 +23,7 @@ from simulators.site import SimulatedSite
 from tests.support.skips import tool
 from tests.support.terminal import on_a_terminal
 
+HASH = str(PasswordHash.of("a long word"))
 SITE = """
 [[lines]]
 id = "rs485-a"
@@ -139,10 +141,14 @@ async def test_a_first_configuration_is_asked_for_and_right(site: SimulatedSite,
     trusting = ssl.create_default_context(cafile=settings.http.tls.certificate)
     assert len(trusting.get_ca_certs()) == 0, "it may sign no others"
     assert not stat.S_IMODE(os.stat(settings.http.tls.key).st_mode) & 0o137
-    secret = output.with_name("admin.password")
-    assert secret.read_text() == "a long word\n"
-    assert not stat.S_IMODE(os.stat(secret).st_mode) & 0o137
+    (user,) = settings.users
+    assert user.password_hash is not None
+    assert PasswordHash.parsed(user.password_hash).fits(md5_form("a long word"))
+    assert not stat.S_IMODE(os.stat(output).st_mode) & 0o137
     assert "a long word" not in shown
+    files = sorted(output.parent.iterdir())
+    assert [file.name for file in files] == ["panel-gateway.toml", "tls.key", "tls.pem"]
+    assert not any(b"a long word" in file.read_bytes() for file in files), "no file has the password itself"
     status, shown = await asyncio.to_thread(on_a_terminal, "init", "--output", str(output))
     assert (status, shown.startswith(f"{output}: is there already")) == (1, True)
 
@@ -155,8 +161,7 @@ def test_nobody_is_asked_where_nobody_is_there(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize("name", ["\x7f\x00", 'a"b\\', "\u2028"])
 def test_any_name_of_a_site_is_written_so_that_it_reads_back(tmp_path: Path, name: str) -> None:
     path = tmp_path / "site.toml"
-    (tmp_path / "p").write_text("x")
-    path.write_text(configuration(Answers(name, "UTC", "admin", "p")))
+    path.write_text(configuration(Answers(name, "UTC", "admin", HASH)))
     assert load_settings(path).site.name == name
 
 
@@ -178,3 +183,56 @@ def test_a_certificate_without_openssl_is_told_to_need_it(monkeypatch: pytest.Mo
 )
 def test_the_names_of_a_certificate_are_names(names: str, mistake: str | None) -> None:
     assert name_mistake(names) == mistake
+
+
+TLS = '[http]\nhosts = ["gate.example"]\n[http.tls]\ncertificate = "own/site.pem"\nkey = "own/site.key"\n'
+
+
+def test_a_certificate_is_made_where_the_configuration_expects_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tool("openssl", "openssl")
+    config = tmp_path / "site.toml"
+    config.write_text(TLS)
+    (tmp_path / "own").mkdir()
+    assert main(["check", "--config", str(config)]) == 1, "there is none yet"
+    assert main(["certificate", "--config", str(config)]) == 0
+    assert "gate.example" in capsys.readouterr().out
+    tls = load_settings(config).http.tls
+    assert tls is not None
+    first = tls.certificate.read_bytes(), tls.key.read_bytes()
+    assert not stat.S_IMODE(tls.key.stat().st_mode) & 0o137
+    assert main(["certificate", "--config", str(config)]) == 1
+    assert capsys.readouterr().err.endswith("there already; --replace makes a new pair, which has to be trusted anew\n")
+    assert (tls.certificate.read_bytes(), tls.key.read_bytes()) == first
+    assert main(["certificate", "--config", str(config), "--replace", "--names", "192.0.2.7"]) == 0
+    assert load_settings(config).http.tls == tls, "the new ones belong together"
+    assert tls.key.read_bytes() != first[1]
+    assert sorted(file.name for file in tls.key.parent.iterdir()) == ["site.key", "site.pem"]
+
+
+def test_where_no_certificate_is_expected_what_to_write_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tool("openssl", "openssl")
+    config = tmp_path / "site.toml"
+    config.write_text('[site]\nname = "x"\n')
+    assert main(["certificate", "--config", str(config)]) == 0
+    block = capsys.readouterr().out.split("\n\n")[2]
+    config.write_text(f'[site]\nname = "x"\n\n{block}\n')
+    assert load_settings(config).http.tls is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        ("[http]\nport = 'x'\n", (), "http.port: expected a whole number, got 'x'"),
+        (TLS, (), "own/site.pem.new: No such file or directory"),
+        (TLS, ("--names", "a b"), "--names: expected host names and addresses, got 'a b'"),
+    ],
+)
+def test_what_keeps_a_certificate_from_being_made_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, arguments: tuple[str, ...], said: str
+) -> None:
+    tool("openssl", "openssl")
+    config = tmp_path / "site.toml"
+    config.write_text(text)
+    assert main(["certificate", "--config", str(config), *arguments]) == 1
+    assert said in capsys.readouterr().err
+    assert [*tmp_path.rglob("*.pem*")] == []

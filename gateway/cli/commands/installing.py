@@ -39,10 +39,25 @@ def scan(config: Path | None, as_json: bool, line: str, units: range) -> int:
     "--output", type=options.FILE, default="panel-gateway.toml", show_default=True, metavar="FILE", help="What to write."
 )
 def init(output: Path) -> int:
-    """Ask for the site, its lines and panels and a first user, and write a configuration with comments and a password file.
+    """Ask for the site, its lines and panels and a first user, and write a configuration with comments.
 
     On request with a certificate that signs itself, for HTTPS.
     """
     from gateway.cli import setting_up
 
     return setting_up.init(output)
+
+
+@command("certificate", "certificate", "certificate --names gate.example,192.0.2.7", "certificate --replace")
+@options.config
+@click.option("--names", default="", metavar="NAMES", help="Names and addresses by which it is reached, comma-separated.")
+@click.option("--replace", is_flag=True, help="Make a new pair in place of the one that is there.")
+def certificate(config: Path, names: str, replace: bool) -> int:
+    """Make a certificate that signs itself, with its key, where [http.tls] of a configuration expects them.
+
+    Where it has no [http.tls]: beside it, and what to put into it is printed. Without --names it is for this machine's names
+    and for those of http.hosts.
+    """
+    from gateway.cli import certificates
+
+    return certificates.certificate(config, names, replace=replace)
