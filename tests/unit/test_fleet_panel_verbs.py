@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -33,11 +34,12 @@ from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.entries import Spent, text_of
 from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.panel.panel import Panel
-from gateway.fleet.panel.remembered import Memory
+from gateway.fleet.panel.remembered import Memory, remembering
 from gateway.fleet.views import CannotDo
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.number import Number
-from gateway.store.contract import Certain, DesiredItem, ObservedPanel
+from gateway.schedules.time_profile import Readings
+from gateway.store.contract import Certain, DesiredItem, ObservedPanel, Snapshot
 from tests.support.fleet_site import START, link
 from tests.support.panel_parts import PanelParts, bound
 from tests.support.virtual_time import run_virtual
@@ -156,6 +158,33 @@ def test_what_others_share_of_a_panel_wakes_it() -> None:
             made.member.time_jumped()
             await made.clock.sleep(1)
             assert made.panel.readings == ["status"]
+
+    virtually(main)
+
+
+def test_hours_that_are_read_otherwise_close_an_output_at_once() -> None:
+    async def main() -> None:
+        async with at_work(Told()) as made:
+            made.member.place(0).bind(bound(1, start=START % 86_400 // 60 - 1))
+            made.member.wake()
+            await made.clock.sleep(1)
+            assert made.panel.outputs[0] > made.clock.monotonic()
+            made.context.options = replace(
+                made.context.options, readings=Readings(ZoneInfo("Asia/Tokyo"), timestamp="local_as_utc")
+            )
+            made.member.options_changed(readings=True)
+            await made.clock.sleep(1)
+            assert made.panel.outputs.get(0, 0.0) <= made.clock.monotonic()
+
+    virtually(main)
+
+
+def test_what_is_known_of_other_panels_stays_known_when_one_leaves() -> None:
+    async def main() -> None:
+        made = PanelParts()
+        before = Snapshot(0, {}, {}, {}, {"gate": ObservedPanel(model="uhppote")}, 0.0)
+        after = remembering(before, made.state, {}, {})
+        assert after.observed == {"gate": ObservedPanel(model="uhppote"), "lobby": made.state.observed}
 
     virtually(main)
 

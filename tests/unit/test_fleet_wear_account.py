@@ -44,6 +44,12 @@ async def wrote(
     made.wear.ended(outcome)
 
 
+def repeat_at(made: PanelParts, contents: dict[str, str] = OLD) -> float | None:
+    """Until when a closing waits that nobody saw carried out; None: it waits for nothing."""
+    waits = made.wear.due(contents, narrows=True)
+    return None if waits is None else waits.due
+
+
 def test_half_of_what_a_cell_lasts_is_for_the_table_and_half_for_the_clock() -> None:
     async def main() -> None:
         made = await parts({"storage": "flash", "endurance": None}, service_years=20)
@@ -63,7 +69,7 @@ def test_memory_that_does_not_wear_out_has_no_account() -> None:
         wear = made.wear
         assert (wear.endurance, wear.per_day, wear.view()) == (None, None, None)
         assert wear.due(OLD, narrows=False) is None
-        assert (wear.repeat_at(), wear.clock_due()) == (None, None)
+        assert (repeat_at(made), wear.clock_due()) == (None, None)
         await wear.keep(now=True)
         assert made.store.panel_facts == {}
 
@@ -158,7 +164,7 @@ def test_repeats_that_nobody_saw_carried_out_come_ever_later_and_never_later_tha
         pauses = []
         for _ in range(12):
             await wrote(made, Outcome.UNCONFIRMED)
-            at = made.wear.repeat_at()
+            at = repeat_at(made)
             assert at is not None
             pauses.append(at - made.clock.monotonic())
             due = made.wear.due(OLD, narrows=False)
@@ -181,8 +187,7 @@ def test_once_it_is_seen_carried_out_or_an_operator_asks_a_repeat_waits_no_longe
             await wrote(made, Outcome.ACKNOWLEDGED, NEW)
         else:
             made.wear.forgive()
-        assert made.wear.repeat_at() is None
-        assert made.wear.due(OLD, narrows=True) is None
+        assert repeat_at(made) is None
 
     virtually(main)
 
@@ -191,10 +196,10 @@ def test_a_refusal_is_no_write_that_nobody_saw() -> None:
     async def main() -> None:
         made = await parts()
         await wrote(made, Outcome.REJECTED)
-        assert made.wear.repeat_at() is None
+        assert repeat_at(made) is None
         await wrote(made, Outcome.UNCONFIRMED)
         await wrote(made, Outcome.REJECTED, NEW)
-        assert made.wear.repeat_at() is not None
+        assert repeat_at(made, NEW) is not None
 
     virtually(main)
 
@@ -221,10 +226,10 @@ def test_a_write_that_never_left_was_not_tried() -> None:
         made = await parts()
         await wrote(made, Outcome.NOT_SENT, writes=0)
         assert made.wear.is_first(OLD)
-        assert made.wear.repeat_at() is None
+        assert repeat_at(made) is None
         await wrote(made, Outcome.NOT_SENT, writes=1)
         assert not made.wear.is_first(OLD), "a part of it left"
-        assert made.wear.repeat_at() is not None
+        assert repeat_at(made) is not None
 
     virtually(main)
 
@@ -294,7 +299,7 @@ def test_repeats_that_nobody_saw_are_spaced_after_a_restart_too() -> None:
         for _ in range(3):
             await wrote(made, Outcome.UNCONFIRMED)
         again = await parts(kept=made.wear.fact)
-        assert again.wear.repeat_at() == again.clock.monotonic() + 3.0
+        assert repeat_at(again) == again.clock.monotonic() + 3.0
 
     virtually(main)
 

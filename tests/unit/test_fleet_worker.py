@@ -202,6 +202,35 @@ def test_who_asks_while_the_panel_is_away_is_told_at_once_that_it_is() -> None:
     virtually(main)
 
 
+def test_a_panel_that_comes_back_while_a_repeat_waits_is_looked_at_and_is_not_written_sooner() -> None:
+    async def main() -> None:
+        async with at_work(capabilities={"endurance": 3_652_500}) as made:
+            writes, apply = 0, made.driver.apply
+
+            async def wearing(*arguments: Any) -> Any:
+                nonlocal writes
+                writes += 1
+                return await apply(*arguments)
+
+            vars(made.driver).update(apply=wearing, write_counts=lambda: {"flash": writes})
+            made.ask(1)
+            made.panel.faults = deque(["lost_request"] * 6)
+            await made.settled()
+            await made.clock.sleep(30)
+            for _ in range(3):
+                made.driver.feed.set(Availability.QUARANTINED, "dead")
+                await made.clock.sleep(1)
+                made.statuses.clear()
+                made.driver.back()
+                await made.clock.sleep(1)
+                assert len(made.statuses) > 0
+                assert (writes, made.panel.slots) == (6, {}), "the seventh try waits for 24 seconds"
+            await made.clock.sleep(24)
+            assert made.generations() == {A: 1}
+
+    virtually(main)
+
+
 def test_who_waits_while_the_panel_goes_away_waits_no_longer() -> None:
     async def main() -> None:
         async with at_work() as made:

@@ -121,7 +121,7 @@ class Reconciler:
     def meet_again(self) -> None:
         """Ask the unit who it is, before anything is opened."""
         self.state.identity.forget()
-        self._look_again()
+        self.check()
 
     def measure_clock(self) -> None:
         self.inspection.forget_clock()
@@ -210,17 +210,7 @@ class Reconciler:
             elif away:
                 away = False
                 self._context.emit(Back(self.state.id))
-                self._look_again()
-
-    def _look_again(self) -> None:
-        """The panel came back. A write that nobody saw carried out is not repeated for that: its back-off goes on."""
-        until, now = self.state.wear.repeat_at(), self._context.clock.monotonic()
-        if until is None or until <= now or self.inspection.closes_first():
-            self.check()
-        else:
-            self.state.doubt()
-            self.inspection.forget_clock()
-            self._retry_at = until
+                self.check()
 
     async def _rest(self) -> bool:
         """Wait until there is something to do; False: it is time to stop."""
@@ -236,9 +226,9 @@ class Reconciler:
         if not self.state.certain and self._retry_at is None and self.state.unreachable() is None:
             return 0.0
         if self._retry_at is not None:
-            change = self.inspection.clock_at - self._context.clock.wall()
-            wait = self._retry_at - self._context.clock.monotonic()
-            return min(wait, change) if change > 0 and self.state.driver.capabilities.clock != "none" else wait
+            clock_s = self.inspection.clock_at - self._context.clock.wall()
+            wait_s = self._retry_at - self._context.clock.monotonic()
+            return min(wait_s, clock_s) if clock_s > 0 and self.state.driver.capabilities.clock != "none" else wait_s
         return min(self._next_wall() - self._context.clock.wall(), _LONGEST_SLEEP_S)
 
     def _next_wall(self) -> float:

@@ -109,12 +109,6 @@ class Wear:
         most = max(self._written().values(), default=0)
         return EnduranceView(self.endurance, most, round(self.per_day, 2), round(left, 2))
 
-    def repeat_at(self) -> float | None:
-        """When a write that nobody saw carried out may be repeated (the clock's monotonic seconds); None: there is none."""
-        if self.per_day is None or not self._account.unobserved:
-            return None
-        return self._spaced_until(narrows=True, first=False)
-
     def forgive(self) -> None:
         """An operator asks for another try of what nobody saw carried out."""
         self._account = replace(self._account, unobserved=0)
