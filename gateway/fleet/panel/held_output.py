@@ -98,8 +98,7 @@ class HeldOutput:
         return self._profiles.behind
 
     async def work_out(self) -> None:
-        """Find out whether it has to be open, in turns."""
-        self._follow()
+        """Find out whether it has to be open, in turns, where it is `behind`."""
         async for _ in in_turns(self._profiles.worked_out(self._context.clock.wall())):
             pass
 

@@ -27,6 +27,7 @@ _ENDURANCE = {"flash": 10_000, "eeprom": 100_000}
 """The cycles of a cell where the model does not say."""
 _DAY_S = 86_400.0
 _FIRST_S = 0.75
+_DOUBLINGS = 30
 _LEAST = 2.0
 """Writes that may always be saved up: erasing a panel and writing it anew is two."""
 _KEEP_S = 3600.0
@@ -142,7 +143,7 @@ class Wear:
             return 0.0
         slowest, unobserved, wait = _DAY_S / self.per_day, self._account.unobserved, 0.0
         if not first and unobserved:
-            wait = min(slowest, _FIRST_S * 2.0 ** min(unobserved - 1, 30))
+            wait = min(slowest, _FIRST_S * 2.0 ** min(unobserved - 1, _DOUBLINGS))
         return self._wrote_at + max(wait, 0.0 if narrows else self._settings.commit_spacing_s)
 
     def clock_due(self) -> Failure | None:
