@@ -45,6 +45,7 @@ def test_next_change_is_the_first_instant_with_another_offset(name: str, after: 
     if change is not None:
         assert change > after
         assert clocks.offset_s(zone, change) != clocks.offset_s(zone, change - 1) == clocks.offset_s(zone, after)
+        assert clocks.next_change(zone, change - 1) == change
 
 
 @pytest.mark.parametrize(

@@ -402,6 +402,20 @@ def test_an_event_names_who_held_the_slot_when_it_happened(
     virtually(main)
 
 
+def test_who_goes_in_while_a_slot_is_being_given_away_is_who_had_it() -> None:
+    async def main() -> None:
+        made = await met()
+        assert await made.reader.prepare(holding(ada=3), holding(bob=3), Priority.GRANT) is None
+        made.happens()
+        made.reader.ended(Outcome.ACKNOWLEDGED)
+        made.state.read(holding(bob=3), made.context.ours)
+        made.happens(LoggedKind.COMMITTED, slot=None)
+        made.happens()
+        assert who(await made.read()) == ["Ada", None, "Bob"]
+
+    virtually(main)
+
+
 def test_a_hand_over_is_durable_before_it_is_written() -> None:
     async def main() -> None:
         made = await met()

@@ -433,8 +433,8 @@ def test_a_worker_that_met_a_defect_begins_again_with_a_reading() -> None:
             assert await made.settled(0.0), "while it rests nobody waits"
             made.panel.defects = set()
             made.panel.readings.clear()
-            await made.clock.sleep(5)
-            assert made.generations() == {A: 1}
+            await made.clock.sleep(1.5 * back_off_s("lobby", 1))
+            assert made.generations() == {A: 1}, "the first defect does not cost the pause of a second one"
             assert "read_back" in made.panel.readings
             assert not made.state.failed
 
