@@ -77,6 +77,15 @@ def test_the_number_of_what_was_forgotten_finds_nothing_that_was_made_again_sinc
     assert found.generation == 3
 
 
+def test_a_number_belongs_to_nobody_once_no_panel_can_have_it_any_more() -> None:
+    desired = asked(card(7))
+    body = '{"identifier_type": "card", "identifier_number": "7"}'
+    desired.absorb(replace(card(7, generation=2), content=None, body=body))
+    assert desired.owner(("card", 7, 0)) == card(7).key, "a panel may still have it"
+    desired.forget([card(7).key])
+    assert desired.owner(("card", 7, 0)) is None
+
+
 def test_who_names_a_profile_is_who_names_it_now() -> None:
     desired = asked(timed(1), timed(2), card(7, 1), card(8, 1, 2))
     assert set(desired.naming(link(1))) == {card(7).key, card(8).key}
