@@ -90,6 +90,7 @@ class Assignment:
     def join(self, panel: Panel) -> None:
         """A panel of the site: what it may carry from earlier is found out by looking, and leaves unless bound."""
         now = self._context().now()
+        panel.state.claim(self._desired)
         panel.state.note_strangers(self._desired)
         for key in panel.state.remembered() | self._known_before(panel.id):
             if key in self._desired:
@@ -123,7 +124,7 @@ class Assignment:
     def holders(self, key: str) -> Targets:
         """The places that an item is not bound to and that may still hold it, those of departed panels too."""
         tables = [Target(name) for name, panel in self._panels.items() if key in panel.state.leaving]
-        return (*tables, *self._outputs_on(key), *[target for each in self.departed() for target in each.targets(key)])
+        return (*tables, *self._outputs_on(key), *self._left_with(key))
 
     def _outputs_on(self, key: str) -> list[Target]:
         """Outputs that may be on for an item that is not bound to them: it was deleted, or was bound to them before."""
@@ -135,9 +136,14 @@ class Assignment:
         return [each for each in unbound if not panels[each.panel].place(each.output).removal(key, last).success]
 
     def carriers(self, key: str) -> Targets:
-        """Panels that may carry an item that nobody asked for: they were seen to, or were not seen whole since the start."""
+        """Panels that may carry an item that nobody asked for: they were seen to, or were not seen whole since the start; and
+        those that had it when they left."""
         states = {name: panel.state for name, panel in self._panels.items()}
-        return tuple([Target(name) for name, state in states.items() if key in state.strangers or state.unread])
+        here = [Target(name) for name, state in states.items() if key in state.strangers or state.unread]
+        return (*here, *self._left_with(key))
+
+    def _left_with(self, key: str) -> list[Target]:
+        return [target for each in self.departed() for target in each.targets(key)]
 
     def was_carried(self, key: str) -> bool:
         return any(key in panel.state.carried for panel in self._panels.values())

@@ -145,6 +145,41 @@ def test_a_deletion_does_not_succeed_while_a_panel_that_left_may_go_on_opening(r
     site_of(test)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("read", [True, False], ids=["read before", "never read"])
+def test_a_deletion_that_only_a_panel_that_left_knows_of_is_no_success(read: bool, restarted: bool) -> None:
+    """The store is a fresh one. The panel was seen to carry the item, or was away when the deletion was asked for first."""
+
+    async def test(site: FleetSite) -> None:
+        await site.close()
+        site.store, panel = MemoryStore(), site.panels["annex"]
+        panel.slots[3], panel.online = strange(7), read
+        await site.open()
+        await site.pass_time(5)
+        if not read:
+            assert not only(await site.fleet.delete([link(7)])).success
+        await removed(site)
+        site.panels.pop("annex")
+        if restarted:
+            await site.close()
+            await site.open()
+            site.fleet.expect_panels(["lobby"])
+        for _ in range(2):
+            assert [each.holds for each in site.fleet.departed()] == [{link(7)}]
+            report = only(await site.fleet.delete([link(7)]))
+            assert (report.change, report.success) == (Change.DELETED, False)
+            assert [(each.panel, each.reason) for each in report.panels if not each.success] == [("annex", Reason.DEPARTED)]
+            await site.pass_time(20)
+        site.panels["annex"], panel.online = panel, True
+        site.fleet.expect_panels(["lobby", "annex"])
+        await site.add("annex")
+        await site.pass_time(20)
+        assert panel.slots == {}, "it came back"
+        assert only(await site.fleet.delete([link(7)])).change is Change.NOT_FOUND
+
+    site_of(test)
+
+
 def test_a_panel_that_is_gone_for_good_is_forgotten_by_command_only() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1)])

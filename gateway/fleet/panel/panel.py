@@ -213,7 +213,15 @@ class Panel:
             self.state.retired = retired
 
     async def leave(self) -> None:
-        """It leaves the site: should it come back, it is written again. Raises StoreError."""
+        """It leaves the site: should it come back, it is written again. Items that have to leave it are durably known until then.
+
+        Raises StoreError.
+        """
+        state = self.state
+        if not state.former and not state.leaving.keys() <= state.allocation.keys():
+            known = {**dict.fromkeys(state.leaving, ()), **state.allocation}
+            await self._context.store.put_allocation(self.id, known, self._context.stamp())
+            state.reserve(known)
         await self._retire(retired=False)
 
     async def accept(self) -> None:
@@ -250,7 +258,7 @@ class Panel:
         """The panel as it is remembered when it leaves the site."""
         state = self.state
         kind = (state.observed.model, state.observed.options)
-        keys = state.remembered().union(state.leaving)
+        keys = state.remembered().union(state.leaving, state.strangers)
         outputs, lease = {number: frozenset(on) for number, on in self.marked().items()}, self._keeper.lease
         lease_s = None if lease is None else int(lease)
         return Departed(self.id, keys, kind, state.identity.where, state.identity.serial, state.images(), outputs, lease_s)

@@ -10,6 +10,7 @@ from config.settings import PanelSettings
 from drivers.contract import Allocation, is_set
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.marks import FACT as LEASE
+from gateway.fleet.panel.slots import labels
 from gateway.fleet.panel.state import PanelState, disbelieved
 from gateway.fleet.target import Target, read_target
 from gateway.store.contract import ObservedPanel, Snapshot, images
@@ -74,7 +75,7 @@ def all_remembered(snapshot: Snapshot) -> Mapping[str, Departed]:
 def _remembered(snapshot: Snapshot, panel: str) -> Departed:
     observed, facts = snapshot.observed.get(panel, ObservedPanel()), snapshot.panel_facts.get(panel, {})
     found, marked = images(observed.known), _marked(snapshot.allocations, panel)
-    remembered = frozenset(snapshot.allocations.get(panel, ())).union(*(image.allocation for image in found))
+    remembered = frozenset(snapshot.allocations.get(panel, ())).union(*(image.allocation for image in found), *map(labels, found))
     keys = frozenset(key for key in remembered if not is_set(key))
     lease_s = int(facts[LEASE]) if LEASE in facts else None
     kind = (observed.model, observed.options)

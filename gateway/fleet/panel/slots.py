@@ -37,6 +37,11 @@ def places(allocation: Allocation) -> frozenset[Place]:
     return frozenset((is_identifier(key), number) for key, numbers in allocation.items() for number in numbers)
 
 
+def labels(image: PanelImage) -> frozenset[str]:
+    """Whose slots a panel says that there are."""
+    return frozenset(key for slot in image.slots.values() for key in slot.link_ids)
+
+
 def foreign(image: PanelImage, table_is_ours: bool = False) -> frozenset[int]:
     """Used schedule slots that belong to none of our items: not ours to touch."""
     if table_is_ours:

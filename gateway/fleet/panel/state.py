@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 from config.settings import PanelSettings
@@ -25,7 +26,7 @@ from gateway.fleet.panel.commits import ForeignCommits
 from gateway.fleet.panel.entries import Spent, added, losing
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.identity import Identity
-from gateway.fleet.panel.slots import claimed, existing, foreign, foreign_identifiers, one_table, renumbered
+from gateway.fleet.panel.slots import claimed, existing, foreign, foreign_identifiers, labels, one_table, renumbered
 from gateway.fleet.panel.verdicts import REFUSAL_LIMIT, Verdicts, fresh_refusals, given_up, judged, refusal_key
 from gateway.fleet.panel.wear import Wear
 from gateway.identifiers.identifier import Identifier
@@ -254,7 +255,7 @@ class PanelState:
         if key not in self.strangers:
             return False
         self.strangers -= {key}
-        self._change_images(lambda image: claimed(image, key))
+        self._change_images(partial(claimed, key=key))
         self.expect(key, since)
         return True
 
@@ -343,7 +344,7 @@ class PanelState:
         """A look showed that the panel holds what it held when it was seen last."""
         (image,) = self.images()
         self._know(Certain(image))
-        self.looked_at, self.carried = True, _labels(image)
+        self.looked_at, self.carried = True, labels(image)
 
     def forget_content(self) -> None:
         """Nothing that was known of the panel is built on until it is read again. Slots that it has not got belong to nobody."""
@@ -364,14 +365,22 @@ class PanelState:
 
     def note_strangers(self, ours: Container[str]) -> None:
         """`ours`: all that was ever asked for."""
-        labels = frozenset[str]().union(*map(_labels, self.images()))
-        self.strangers = frozenset(key for key in labels if key not in ours)
+        self.strangers = frozenset(key for key in self._labels() if key not in ours)
+
+    def claim(self, ours: Container[str]) -> None:
+        """Slots that carry alone what was asked for since they were seen are ours."""
+        for key in self._labels():
+            if key in ours and not self.may_hold(key):
+                self._change_images(partial(claimed, key=key))
+
+    def _labels(self) -> frozenset[str]:
+        return frozenset[str]().union(*map(labels, self.images()))
 
     def read(self, image: PanelImage, ours: Container[str]) -> None:
         """The panel was read whole."""
         self.note_lost(image)
         self._know(Certain(image))
-        self.doubted, self.looked_at, self.carried = False, True, _labels(image)
+        self.doubted, self.looked_at, self.carried = False, True, labels(image)
         self.note_strangers(ours)
         for key in image.allocation:
             if key not in self.bound:
@@ -521,11 +530,6 @@ class PanelState:
 
 def _at_most(now: float, at: float | None) -> float | None:
     return None if at is None else min(now, at)
-
-
-def _labels(image: PanelImage) -> frozenset[str]:
-    """Whose slots there are."""
-    return frozenset(key for slot in image.slots.values() for key in slot.link_ids)
 
 
 def _last_seen(known: Known) -> Known:
