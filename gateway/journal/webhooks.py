@@ -60,7 +60,7 @@ class Webhook:
             raise NotTaken(why(error)) from error
 
     def _secret(self) -> str:
-        """As its file has it now. Raises NotTaken."""
+        """The secret that its file has now. Raises NotTaken."""
         path = self._settings.secret_file
         try:
             return read_secret(path)

@@ -32,6 +32,7 @@ def neighbour(serial: str | None = None, found: str | None = None, *, departed: 
     return Neighbour("gate", ("model", ""), serial, found, (), departed)
 
 
+ELSEWHERE = "and A, the panel's own, is at gate's place: are the ports swapped?"
 SWAPPED = UnitVerdict("this is gate's unit (serial number B): are the ports swapped?")
 
 
@@ -47,6 +48,15 @@ SWAPPED = UnitVerdict("this is gate's unit (serial number B): are the ports swap
         (None, "A", None, (), UnitVerdict("the unit reports no serial number, the panel has A", replaceable=True)),
         ("B", "A", None, (), UnitVerdict("the unit has serial number B, the panel has A", replaceable=True)),
         ("B", "A", None, (neighbour("C"),), UnitVerdict("the unit has serial number B, the panel has A", replaceable=True)),
+        ("C", "A", None, (neighbour("B", "A"),), UnitVerdict(f"the unit has serial number C, {ELSEWHERE}")),
+        (None, "A", None, (neighbour("B", "A"),), UnitVerdict(f"the unit reports no serial number, {ELSEWHERE}")),
+        (
+            "C",
+            "A",
+            None,
+            (neighbour("A", "A"),),
+            UnitVerdict("the unit has serial number C, the panel has A", replaceable=True),
+        ),
         ("B", "A", None, (neighbour("B"),), SWAPPED),
         ("B", None, None, (neighbour("B"),), SWAPPED),
         ("B", "A", None, (neighbour("B", "B"),), SWAPPED),

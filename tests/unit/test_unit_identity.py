@@ -106,6 +106,28 @@ def test_a_stranger_is_noticed_when_a_line_comes_back_or_a_unit_restarts() -> No
     two_panels(test)
 
 
+def test_a_blank_unit_is_no_replacement_of_one_that_answers_at_another_place() -> None:
+    """The ports are swapped, and the unit of the vault, which is reached as the lobby, is replaced."""
+
+    async def test(site: FleetSite) -> None:
+        swapped(site)
+        await reboot(site)
+        site.panels["lobby"] = site.drivers["lobby"].panel = FakePanel()
+        await site.fleet.sync("lobby")
+        await site.pass_time(30)
+        assert {view(site, name).state for name in site.panels} == {"identity_changed"}
+        assert "vault's place" in (view(site, "lobby").last_error or "")
+        assert site.panels["lobby"].slots == {}, "else the vault opened to the lobby's people"
+        report = only(await site.fleet.delete([link(2)]))
+        assert not report.success, "the lobby's own unit still opens by it"
+        swapped(site)
+        await reboot(site)
+        assert [each.state for each in site.fleet.panels()] == ["in_sync", "in_sync"]
+        assert link(2) not in {key for slot in site.panels["lobby"].slots.values() for key in slot.link_ids}
+
+    two_panels(test)
+
+
 def test_what_is_deleted_is_erased_from_a_stranger_too_and_nothing_else() -> None:
     async def test(site: FleetSite) -> None:
         swapped(site)

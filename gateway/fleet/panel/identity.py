@@ -132,15 +132,20 @@ def judge(found: str | None, known: str | None, fixed: str | None, neighbours: C
         return SAME if found == fixed else UnitVerdict(f"{_said(found)}, the configuration says {fixed}")
     if found == known or (known is None and met_twice(found, known, neighbours)):
         return SAME
-    if found is None:
-        return UnitVerdict(f"the unit reports no serial number, the panel has {known}", replaceable=True)
-    owner = next((each for each in neighbours if each.serial == found), None)
+    owner = next((each for each in neighbours if each.serial == found), None) if found is not None else None
     if owner is None:
-        changed = UnitVerdict(f"{_said(found)}, the panel has {known}", replaceable=True)
-        return SAME if known is None else changed
+        return SAME if known is None else _another(found, known, neighbours)
     if owner.departed:
         return SAME if known is None else UnitVerdict(f"{_said(found)}: this was the unit of {owner.id}, which has left the site")
     return UnitVerdict(f"this is {owner.id}'s unit (serial number {found}): are the ports swapped?")
+
+
+def _another(found: str | None, known: str, neighbours: Collection[Neighbour]) -> UnitVerdict:
+    """A unit that is no other panel's. Where the panel's own answers at a neighbour's place, nobody has replaced it."""
+    where = next((each.id for each in neighbours if each.found == known != each.serial), None)
+    if where is not None:
+        return UnitVerdict(f"{_said(found)}, and {known}, the panel's own, is at {where}'s place: are the ports swapped?")
+    return UnitVerdict(f"{_said(found)}, the panel has {known}", replaceable=True)
 
 
 def met_twice(found: str | None, known: str | None, neighbours: Collection[Neighbour]) -> bool:
