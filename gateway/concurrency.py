@@ -80,13 +80,21 @@ class UrgentFirst:
 
     @contextlib.asynccontextmanager
     async def held(self, *, urgent: bool) -> AsyncIterator[None]:
-        if self._taken:
-            await self._wait(self._urgent if urgent else self._others)
-        self._taken = True
+        await self._take(urgent)
         try:
             yield
         finally:
             self._pass_on()
+
+    async def for_a_turn(self, *, urgent: bool) -> None:
+        """Get the lock for what is left of this turn of the loop, where nobody has had it in that; else for a later one."""
+        await self._take(urgent)
+        asyncio.get_running_loop().call_soon(self._pass_on)
+
+    async def _take(self, urgent: bool) -> None:
+        if self._taken:
+            await self._wait(self._urgent if urgent else self._others)
+        self._taken = True
 
     async def _wait(self, lane: deque[asyncio.Future[None]]) -> None:
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -38,6 +38,24 @@ async def test_a_revocation_passes_grants_that_wait_longer() -> None:
     ]
 
 
+async def test_work_that_comes_at_once_is_done_one_piece_a_turn_of_the_loop_and_a_revocation_comes_next() -> None:
+    lock, turn, done = UrgentFirst(), 0, list[tuple[str, int]]()
+
+    async def work(name: str, urgent: bool) -> None:
+        await lock.for_a_turn(urgent=urgent)
+        done.append((name, turn))
+
+    tasks = [asyncio.create_task(work(name, name == "revocation")) for name in ("first", "grant", "revocation")]
+    while len(done) < len(tasks):
+        await asyncio.sleep(0)
+        turn += 1
+    assert [name for name, _ in done] == ["first", "revocation", "grant"]
+    assert len({at for _, at in done}) == 3
+    assert done[0] == ("first", 0), "who comes alone waits for no turn"
+    async with asyncio.timeout(1), lock.held(urgent=False):
+        pass
+
+
 async def test_who_gives_up_waiting_keeps_nobody_out() -> None:
     lock, got = UrgentFirst(), list[str]()
 

@@ -134,8 +134,7 @@ async def alone(
 ) -> AsyncIterator[None]:
     """Wait for this panel's turn to be compiled: small work has a turn of the loop to itself, large work is done beside the
     loop, one panel after the other."""
-    async with context.turn.held(urgent=urgent):
-        await asyncio.sleep(0)
+    await context.turn.for_a_turn(urgent=urgent)
     large = _size({**state.bound, **coming}, state, context.now()) > AT_ONCE
     async with context.beside.held(urgent=urgent) if large else contextlib.nullcontext():
         yield

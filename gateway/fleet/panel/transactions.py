@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 
 from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority, Reason, WritePlan
@@ -142,8 +141,7 @@ class Transactions:
     async def _following(self, planned: Iterator[Step]) -> Step | None:
         """The next step, planned in a turn of the loop of its own: who is revoked elsewhere does not wait until a whole site is
         planned. None: there is none, or something happened to the panel meanwhile."""
-        async with self._context.turn.held(urgent=bool(self._state.leaving)):
-            await asyncio.sleep(0)
+        await self._context.turn.for_a_turn(urgent=bool(self._state.leaving))
         return next(planned, None) if self._state.certain else None
 
     def _load(self, known: PanelImage, image: PanelImage) -> float:
