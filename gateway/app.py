@@ -175,9 +175,11 @@ class Gateway:
         self._metrics.watch(self._fleet.panels, lambda: {each.id: len(each.holds) for each in self._fleet.departed()})
         self._metrics.watch_clock(self._fleet.clock)
         self._metrics.watch_store(self._fleet.store_view)
-        self._problems = ProblemWatch(self._fleet, self._writable.value, path, lambda: self._listening.certificate_ends_at)
-        self._metrics.watch_problems(self._problems.counts)
         self._receivers = Receivers(self.journal, self._store, snapshot.facts, self._clock, self._fleet.stamp, self._device_of)
+        self._problems = ProblemWatch(
+            self._fleet, self._writable.value, path, lambda: self._listening.certificate_ends_at, self._receivers.behind
+        )
+        self._metrics.watch_problems(self._problems.counts)
         self._metrics.watch_journal(self.journal, self._receivers.view)
         self._manager = ManagerChoice(snapshot.facts, settings.manager, self._put_or_drop, self._receivers.manage)
         self._beside = Supervisor()

@@ -60,7 +60,7 @@ class Known:
     """What the gateway shows of itself at one moment. `panels`: those that refuse or still grant something with their items.
     `departed`: link_ids that panels may hold which left the configuration. `writable`: whether the store takes writes.
     `free_room`: bytes that are free on its medium, None where that is not known. `certificate_ends_at`: when the one of HTTPS
-    expires, Unix seconds."""
+    expires, Unix seconds. `behind`: who takes no events for a while, and why."""
 
     at: float
     panels: Sequence[PanelView]
@@ -71,6 +71,7 @@ class Known:
     writable: bool = True
     free_room: int | None = None
     certificate_ends_at: float | None = None
+    behind: Mapping[str, str] = field(default_factory=dict)
 
 
 def problems(known: Known) -> tuple[Problem, ...]:
@@ -108,6 +109,11 @@ def _of_host(known: Known) -> Iterator[Problem]:
         yield Problem("clock_not_trusted", "error", text, remedy, "panel-gateway trust-clock")
     if clock.trusted and known.certificate_ends_at is not None:
         yield from _of_certificate(known.certificate_ends_at, known.at)
+    if known.behind:
+        names = ", ".join(f"{name} ({why})" for name, why in known.behind.items())
+        text = f"no events are taken by {names}: they wait here, the oldest are lost to it where there are too many"
+        remedy = "mend the receiver, or take it out of the configuration"
+        yield Problem("events_not_taken", "warning", text, remedy, "journalctl -u panel-gateway")
     for warning in clock.warnings:
         remedy = "mend the host's time server"
         yield Problem(f"clock_{warning.code}", warning.severity, warning.text, remedy, "timedatectl timesync-status")

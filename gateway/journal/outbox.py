@@ -81,6 +81,8 @@ class Outbox:
         """How many events waited for it at the last failure; none once it took something."""
         self.failed = 0
         """How many attempts failed since the start."""
+        self.error: str | None = None
+        """Why the last attempt failed; None: it did not."""
         self._kept_at = 0.0
 
     @property
@@ -116,7 +118,7 @@ class Outbox:
             return
         if self._failures and chosen:
             _log.info("events are taken again", extra={"receiver": self.name, "attempts": self._failures + 1})
-        self._failures, self.waiting, self._place = 0, 0, events[-1].id
+        self._failures, self.waiting, self.error, self._place = 0, 0, None, events[-1].id
         await self._keep_place(now=False)
 
     async def _failed(self, error: NotTaken) -> None:
@@ -125,6 +127,7 @@ class Outbox:
             _log.warning("events are not taken", extra={"receiver": self.name, "error": str(error)})
         self._failures += 1
         self.failed += 1
+        self.error = str(error)
         await self._pass_over()
         await asyncio.sleep(back_off_s(self._fact, self._failures))
 

@@ -25,13 +25,14 @@ _PREFIXES = (PREFIX, MANAGER)
 @dataclass(frozen=True, slots=True)
 class ReceiverView:
     """How far behind a receiver is: `waiting` events at the last failure, the oldest of them stored `lag_s` ago; `failed`
-    attempts since the start. Receivers of one name are one.
+    attempts since the start; `error`: why the last one failed, None: it did not. Receivers of one name are one.
     """
 
     name: str
     waiting: int
     lag_s: float
     failed: int
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,18 @@ class Receivers:
                 named.setdefault(each.outbox.name, []).append(each.outbox)
         return [
             ReceiverView(
-                name, sum(one.waiting for one in all_of), max(one.lag_s for one in all_of), sum(one.failed for one in all_of)
+                name,
+                sum(one.waiting for one in all_of),
+                max(one.lag_s for one in all_of),
+                sum(one.failed for one in all_of),
+                next((one.error for one in all_of if one.error is not None), None),
             )
             for name, all_of in named.items()
         ]
+
+    def behind(self, seconds: float) -> Mapping[str, str]:
+        """Who has not taken an event for so long, and why."""
+        return {each.name: each.error for each in self.view() if each.error is not None and each.lag_s >= seconds}
 
     async def apply(self, webhooks: Sequence[WebhookSettings]) -> bool:
         """Begin and end until these are served; whether anything changed."""

@@ -18,11 +18,14 @@ from gateway.store.files import free_room
 
 _log = logging.getLogger(__name__)
 _PERIOD_S = 30.0
+_PATIENCE_S = 60.0
+"""Who does not take an event for less is about to be asked again."""
 _LEVELS: Mapping[Severity, int] = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class ProblemWatch:
-    """`writable`: whether the store, which lies at `store_path`, takes writes; `certificate_ends_at`: see `Known`."""
+    """`writable`: whether the store, which lies at `store_path`, takes writes; `certificate_ends_at`: see `Known`. `behind`:
+    who has taken no events for some seconds, and why."""
 
     def __init__(
         self,
@@ -30,9 +33,11 @@ class ProblemWatch:
         writable: Callable[[], Awaitable[bool]],
         store_path: Path,
         certificate_ends_at: Callable[[], float | None],
+        behind: Callable[[float], Mapping[str, str]],
     ) -> None:
         self._fleet = fleet
         self._certificate_ends_at = certificate_ends_at
+        self._behind = behind
         self._writable = writable
         self._store_path = store_path
         self._beginnings = Beginnings()
@@ -75,6 +80,7 @@ class ProblemWatch:
             writable=writable,
             free_room=free_room(self._store_path),
             certificate_ends_at=self._certificate_ends_at(),
+            behind=self._behind(_PATIENCE_S),
         )
 
     def _with_items(self, view: PanelView) -> PanelView:

@@ -136,6 +136,12 @@ def test_a_problem_keeps_its_beginning_until_it_is_over() -> None:
     assert beginnings.seen([problem], 400.0)[0][0].since == 400
 
 
+def test_who_takes_no_events_is_told_with_the_reason() -> None:
+    (problem,) = problems(replace(WELL, behind={"webhook pager.example": "answered 500"}))
+    assert (problem.code, problem.severity) == ("events_not_taken", "warning")
+    assert "no events are taken by webhook pager.example (answered 500)" in problem.text
+
+
 @pytest.mark.parametrize(
     ("free", "writable", "expected"),
     [

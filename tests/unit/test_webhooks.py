@@ -297,9 +297,11 @@ async def test_why_a_webhook_takes_nothing_is_in_the_log_in_words_and_that_it_do
                 settings = settings.model_copy(update={"url": "http://127.0.0.1:9/hook"})
             case "redirect":
                 receiver.answers = [307]
-        async with gateway(MemoryStore(), settings) as (journal, _):
+        async with gateway(MemoryStore(), settings) as (journal, receivers):
             await journal.keep(numbered(1), {})
             await failed.wait()
+            assert told.format(secret=settings.secret_file) in receivers.behind(0)["webhook 127.0.0.1"]
+            assert receivers.behind(60) == {}
             (record,) = (record for record in caplog.records if record.message == "events are not taken")
             assert told.format(secret=settings.secret_file) in vars(record)["error"]
             if mends:
@@ -308,6 +310,7 @@ async def test_why_a_webhook_takes_nothing_is_in_the_log_in_words_and_that_it_do
                 await journal.keep(numbered(2), {})
                 await receiver.until(lambda: receiver.numbers == [1, 2])
                 assert "events are taken again" in caplog.text
+                assert receivers.behind(0) == {}
 
 
 async def test_what_was_passed_over_is_told_once_also_over_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
