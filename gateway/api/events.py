@@ -66,13 +66,17 @@ def journal_of(request: web.Request) -> JournalService:
 
 async def events(request: web.Request) -> web.StreamResponse:
     journal, asked = journal_of(request), _asked(request)
-    if STREAM in request.headers.get("Accept", ""):
+    if _is_live(request):
         return await _stream(request, journal, asked)
     gap = journal.gap(asked.after or 0) if asked.last is None else None
     page = sorted(await journal.page(asked.query), key=lambda event: event.id)
     page = page if gap is None else [gap, *page]
     body = b"".join([json_bytes(shown_event(event)) + b"\n" async for event in in_turns(page)])
     return web.Response(body=body, content_type=LINES, charset="utf-8")
+
+
+def _is_live(request: web.Request) -> bool:
+    return STREAM in request.headers.get("Accept", "")
 
 
 def _asked(request: web.Request) -> _Asked:
@@ -89,6 +93,8 @@ def _asked(request: web.Request) -> _Asked:
     after = _number("after", request.query.get("after", "")) if continued is None else continued
     limit, last = (_number(name, request.query.get(name, "")) for name in ("limit", "last"))
     for name, number in (("limit", limit), ("last", last)):
+        if number is not None and _is_live(request):
+            raise bad_value(name, "nothing: live events have no end", shown(number))
         if number is not None and not 1 <= number <= _MOST:
             raise bad_value(name, f"a number from 1 to {_MOST}", shown(number))
     if last is not None and (after is not None or limit is not None):

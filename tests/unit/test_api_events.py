@@ -115,6 +115,15 @@ async def test_a_question_that_is_not_understood_is_refused_and_not_answered_wit
         assert answer.json["detail"].startswith(place)
 
 
+@pytest.mark.parametrize("name", ["limit", "last"])
+async def test_a_stream_that_is_asked_for_a_number_of_events_is_refused_and_not_one_without_end(name: str) -> None:
+    async with site() as (server, _):
+        headers = {"Accept": "text/event-stream", "Authorization": BASIC}
+        async with server.session.get(f"{server.url}{PATH}?{name}=1", headers=headers) as response:
+            assert response.status == 400
+            assert (await response.json())["detail"].startswith(f"{name}: ")
+
+
 async def test_events_are_for_those_who_are_logged_in() -> None:
     async with site() as (server, _):
         assert (await server.call("GET", PATH, authorization=None)).status == 401
