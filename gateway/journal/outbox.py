@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
+from drivers.name_lookup import NameLookup
 from gateway.fleet.panel.backoff import back_off_s
 from gateway.journal.journal import LOST, Journal
 from gateway.store.contract import StoreError
@@ -34,12 +37,12 @@ def why(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        cause = error.certificate_error
-        told = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else type(cause).__name__
+        bad = error.certificate_error
+        told = bad.verify_message if isinstance(bad, ssl.SSLCertVerificationError) else type(bad).__name__
         return f"its certificate is not trusted: {told}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or str(error.os_error)
+    return type(error).__name__  # the text of others may hold the URL
 
 
 class Send(Protocol):
@@ -52,10 +55,37 @@ Keep = Callable[[str, str], Awaitable[None]]
 """Makes a fact of the site durable: key and value. Raises StoreError."""
 
 
+class _Names(AbstractResolver):
+    """Looks up receivers as lines are looked up: no stop waits for a name server that does not answer."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, NameLookup] = {}
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+        addresses = await self._hosts.setdefault(host, NameLookup(host)).addresses()
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in addresses
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
 def client_session(answered_within_s: float) -> aiohttp.ClientSession:
     """What receivers are spoken to with: it keeps nothing of what they say."""
-    timeout = aiohttp.ClientTimeout(total=answered_within_s)
-    return aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(resolver=_Names()),
+        timeout=aiohttp.ClientTimeout(total=answered_within_s),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
 
 
 class Outbox:

@@ -6,12 +6,14 @@ import asyncio
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -117,6 +119,16 @@ def numbered(*numbers: int) -> list[SiteEvent]:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "back_off_s", lambda name, failures: 0.01)
+
+
+def noticing(failed: asyncio.Event, pause_s: float) -> Callable[[str, int], float]:
+    """A back-off that notices the first failure."""
+
+    def back_off_s(name: str, failures: int) -> float:
+        failed.set()
+        return pause_s
+
+    return back_off_s
 
 
 def hook(receiver: Receiver, folder: Path, *kinds: str) -> WebhookSettings:
@@ -278,12 +290,7 @@ async def test_why_a_webhook_takes_nothing_is_in_the_log_in_words_and_that_it_do
 ) -> None:
     caplog.set_level("INFO", "gateway")
     failed, mends = asyncio.Event(), fault not in ("tls", "closed")
-
-    def back_off_s(name: str, failures: int) -> float:
-        failed.set()
-        return 0.01 if mends else 60
-
-    monkeypatch.setattr(outbox, "back_off_s", back_off_s)
+    monkeypatch.setattr(outbox, "back_off_s", noticing(failed, 0.01 if mends else 60))
     async with serving(certified=fault == "tls") as receiver:
         settings = hook(receiver, tmp_path)
         match fault:
@@ -311,6 +318,37 @@ async def test_why_a_webhook_takes_nothing_is_in_the_log_in_words_and_that_it_do
                 await receiver.until(lambda: receiver.numbers == [1, 2])
                 assert "events are taken again" in caplog.text
                 assert receivers.behind(0) == {}
+
+
+def test_what_a_library_says_of_an_url_is_not_told() -> None:
+    assert (
+        outbox.why(aiohttp.ClientOSError(32, "Can not write request body for https://hook.test/?key=hunter2")) == "ClientOSError"
+    )
+
+
+async def test_a_name_server_that_does_not_answer_holds_up_no_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+
+    def getaddrinfo(*asked: Any, **options: Any) -> list[Any]:
+        answers.wait(60)
+        return []
+
+    monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("drivers.name_lookup._WITHIN_S", 0.05)
+    monkeypatch.setattr(webhooks, "ANSWERED_WITHIN_S", 0.2)
+    (tmp_path / "secret").write_text(SECRET)
+    failed = asyncio.Event()
+    monkeypatch.setattr(outbox, "back_off_s", noticing(failed, 60))
+    settings = WebhookSettings(url="http://hook.test/hook", secret_file=tmp_path / "secret")
+    async with gateway(MemoryStore(), settings) as (journal, receivers):
+        await journal.keep(numbered(1), {})
+        await failed.wait()
+        assert receivers.behind(0) == {"webhook hook.test": "no such host: hook.test: no answer from the name server"}
+    try:
+        async with asyncio.timeout(1):
+            await asyncio.get_running_loop().shutdown_default_executor()
+    finally:
+        answers.set()
 
 
 async def test_what_was_passed_over_is_told_once_also_over_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
