@@ -218,6 +218,21 @@ async def test_what_could_not_be_kept_is_tried_again_though_nothing_else_comes(
     await store.close()
 
 
+async def test_what_the_medium_refused_right_before_the_end_is_kept_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.sqlite_store.OBSERVED_DELAY_S", 0.01)
+    flushes = Flushes()
+    store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
+    await store.open()
+    flushes.refuse(every_write=True)
+    await store.put_observed("lobby", observed(1))
+    await flushes.next()
+    flushes.refuse(every_write=False)
+    await store.close()
+    assert (await load(tmp_path / "store.db")).observed == {"lobby": observed(1)}
+
+
 async def test_a_medium_that_takes_no_writing_is_not_worn_by_marks_that_say_nothing_new(tmp_path: Path) -> None:
     flushes = Flushes()
     store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from drivers.contract import PanelImage
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store import codec
-from gateway.store.contract import ObservedPanel
+from gateway.store.contract import ObservedPanel, StoreDamaged
 from tests.support.stores import link, observed, profile
 
 FIELDS: dict[str, Any] = {field.name: ... for field in fields(ObservedPanel)}
@@ -122,6 +122,13 @@ def test_what_this_program_does_not_write_is_refused(text: str, said: str) -> No
     with pytest.raises(codec.CodecError, match="ObservedPanel") as caught:
         codec.OBSERVED_PANEL.decode(text)
     assert said in str(caught.value)
+
+
+def test_a_fact_that_no_gateway_wrote_is_damage_and_says_of_what() -> None:
+    form: codec.Codec[tuple[int, ...]] = codec.Codec(tuple[int, ...], "numbers")
+    assert codec.read_fact(form, "lobby", "[1,2]") == (1, 2)
+    with pytest.raises(StoreDamaged, match="what is kept of lobby is not readable"):
+        codec.read_fact(form, "lobby", "[1,")
 
 
 @pytest.mark.parametrize("value", [ObservedPanel(model="\ud800"), ObservedPanel(capacity={"max_schedules": cast("int", "64")})])

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.contract import Availability, PanelCapabilities, Reason
+from gateway.concurrency import Ticket
+from gateway.fleet.panel.departed import Departed, DepartedPlace
+from gateway.fleet.panel.place import PlaceDays, PlacePlan, all_of_it
 from gateway.fleet.results import Change, LinkReport
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import FleetSite, item, link
+from tests.support.panel_parts import bound
 from tests.support.virtual_time import run_virtual
 from tests.unit.compiler_oracle import record
 from tests.unit.test_fleet_outputs import NOW_MINUTE, is_on
@@ -112,6 +117,22 @@ def test_a_board_whose_relays_fall_off_by_themselves_is_told_until_they_have(res
         assert (await deleted(site)).change is Change.NOT_FOUND
 
     on_board(test, RELAYS)
+
+
+def test_a_panel_that_left_may_hold_what_it_held_and_keeps_nobody_waiting() -> None:
+    async def main() -> None:
+        place = DepartedPlace(Departed("lobby", frozenset({link(1)})), None, ZoneInfo("UTC"))
+        said = place.result(link(1))
+        assert (said.success, said.reason, said.still_grants) == (False, Reason.DEPARTED, 0)
+        assert place.last_seen(link(1)) == place.removal(link(1), 1) == said
+        ticket = Ticket(1)
+        place.settle(ticket, all_of_it)
+        assert place.is_settled(link(1))
+        assert await ticket.wait(0)
+        assert await place.plan({link(1): bound(1)}) == PlacePlan({})
+        assert await place.days(bound(1), 0, 1) == PlaceDays(None, None)
+
+    run_virtual(main())
 
 
 def test_a_board_that_was_forgotten_is_told_no_more() -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from config.settings import BindingSettings, DoorSettings, PanelSettings
-from drivers.contract import ItemState, Outcome, Priority, Reason
+from drivers.contract import Acknowledgement, ItemState, Outcome, Priority, Reason
 from gateway.access.doors import Done, Doors
 from gateway.fleet.events import DoorCommanded
 from gateway.fleet.views import CannotDo
@@ -248,6 +248,43 @@ def test_a_hold_that_may_have_come_about_is_closed_and_one_that_was_refused_leav
         subject.panel.online = True
         await subject.site.pass_time(30)
         assert (subject.open_for(), subject.state()) == (0, "closed"), "no door opens late"
+
+    commanding(test)
+
+
+def test_a_hold_that_the_panel_refuses_leaves_nothing_to_look_after() -> None:
+    async def test(subject: Commanded) -> None:
+        async def refused(*_: object) -> Acknowledgement:
+            return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "no")
+
+        switch = subject.site.drivers["gate"].set_output
+        vars(subject.site.drivers["gate"]).update(set_output=refused)
+        assert outcome(await subject.doors.hold(FRONT, 600)) is Outcome.REJECTED
+        vars(subject.site.drivers["gate"]).update(set_output=switch)
+        await subject.site.pass_time(3)
+        assert "output 3 off None" not in subject.panel.readings, "somebody else may have it on"
+
+    commanding(test)
+
+
+def test_a_door_at_an_output_that_the_panel_lacks_is_refused() -> None:
+    async def test(subject: Commanded) -> None:
+        beyond = door("beyond", 8, panel="gate")
+        subject.site.fleet.set_doors((FRONT, beyond))
+        doors = Doors(subject.site.fleet, subject.site.clock, (FRONT, beyond))
+        done = await doors.open(beyond, 3)
+        assert (done.said.outcome, done.said.reason) == (Outcome.REJECTED, Reason.NOT_REPRESENTABLE)
+
+    commanding(test)
+
+
+def test_a_command_that_waited_too_long_for_its_output_is_not_sent_and_says_so() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.site.fleet.upsert([item(1, start=NOW_MINUTE, length=100)])
+        subject.site.drivers["gate"].queued_s = {Priority.REVOCATION: 10.0}
+        await subject.site.pass_time(31)
+        done = await subject.doors.hold(FRONT, 600)
+        assert (done.said.outcome, done.said.reason) == (Outcome.NOT_SENT, Reason.DEADLINE_PASSED)
 
     commanding(test)
 

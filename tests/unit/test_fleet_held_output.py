@@ -12,17 +12,20 @@ import pytest
 from config.settings import DoorSettings, PanelSettings
 from drivers.clock import Sync
 from drivers.contract import IDENTIFIER, Acknowledgement, Availability, ItemState, Reason
+from gateway.compiler.calendar import profile_days
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.host_clock import ClockTrust
 from gateway.fleet.panel.failure import AT_WORK, STORE_DOUBTED, Failure
 from gateway.fleet.panel.held_output import HeldOutput, Opening, refusal
 from gateway.fleet.panel.output import Output
 from gateway.fleet.panel.outputs import OutputKeeper
+from gateway.fleet.panel.place import PlaceDays
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.number import Number
+from gateway.schedules.recurrence import Recurrence
 from gateway.store.contract import DesiredItem
 from tests.support.fake_panel import ACCESS_PANEL
-from tests.support.fleet_site import START, link
+from tests.support.fleet_site import START, link, profile
 from tests.support.panel_parts import PanelParts, bound
 from tests.support.virtual_time import run_virtual
 
@@ -360,6 +363,20 @@ def test_nothing_is_held_on_a_unit_that_nobody_knows_or_by_a_time_that_nobody_kn
         assert (result.success, result.outcome) == (False, ItemState.PENDING)
         timeless = (held.context.timeless() or AT_WORK).message
         assert result.message == {"seen": AT_WORK.message, "time": timeless}.get(why, "another unit")
+
+    virtually(main)
+
+
+def test_the_days_of_an_output_are_those_of_a_profile_that_it_may_hold() -> None:
+    async def main() -> None:
+        held, day = Held(closed()), START // 86_400
+        days = await held.place.days(closed(), day, 2)
+        assert days == PlaceDays(profile_days(Recurrence(profile(1, MINUTE + 60), held.context.options.readings), day, 2), None)
+        assert days.compiled is not None
+        assert await held.place.days(bound(2), day, 2) == PlaceDays(None, None), "it is not bound"
+        held.context.doors = (DoorSettings(id="front", panel="lobby", output=0),)
+        assert await held.place.days(closed(), day, 2) == PlaceDays(None, None), "time profiles do not hold this door"
+        assert held.place.last_seen(A) == held.place.result(A)
 
     virtually(main)
 

@@ -31,6 +31,7 @@ from gateway.fleet.bindings import Bindings
 from gateway.fleet.desired import Desired
 from gateway.fleet.numbers import KnownBy
 from gateway.fleet.panel.departed import Departed
+from gateway.fleet.panel.drift import DriftLooks
 from gateway.fleet.panel.entries import Spent, text_of
 from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.panel.panel import Panel
@@ -185,6 +186,22 @@ def test_what_is_known_of_other_panels_stays_known_when_one_leaves() -> None:
         before = Snapshot(0, {}, {}, {}, {"gate": ObservedPanel(model="uhppote")}, 0.0)
         after = remembering(before, made.state, {}, {})
         assert after.observed == {"gate": ObservedPanel(model="uhppote"), "lobby": made.state.observed}
+
+    virtually(main)
+
+
+def test_nobody_looks_at_a_line_whose_last_panel_left() -> None:
+    async def main() -> None:
+        async with at_work(Told()) as made:
+            supervisor = Supervisor()
+            looks = DriftLooks(made.clock, supervisor)
+            looks.join(made.member, 0.5)
+            before = asyncio.all_tasks()
+            looks.begin("line")
+            (looking,) = asyncio.all_tasks() - before
+            looks.leave(made.member)
+            await asyncio.wait([looking])
+            assert looking.cancelled()
 
     virtually(main)
 

@@ -27,6 +27,7 @@ from gateway.fleet.bindings import Bindings
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.desired import Desired
 from gateway.fleet.host_clock import ClockTrust
+from gateway.fleet.panel.days import days_of
 from gateway.fleet.panel.event_reader import EventReader
 from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, STORE_DOUBTED, Failure
 from gateway.fleet.panel.foreign import Foreign
@@ -454,6 +455,16 @@ def test_a_plan_says_what_each_item_would_become_and_what_the_write_would_cost()
             (B, "lobby", ItemState.REFUSED, 0, "no free slot"),
         ]
         assert made.state.bound == {}, "a plan binds nothing"
+
+    run_virtual(main())
+
+
+def test_the_days_of_what_nobody_asks_for_here_are_those_that_the_panel_holds() -> None:
+    async def main() -> None:
+        made = Told(Certain(image()))
+        days = await days_of(made.state, made.context, bound(1), START // 86_400, 1)
+        assert days.compiled is None
+        assert days.held is not None
 
     run_virtual(main())
 

@@ -40,6 +40,13 @@ _PROFILES = st.lists(
 )
 
 
+def test_a_lease_over_the_edge_of_one_profile_into_another_ends_with_the_second() -> None:
+    minute = START % DAY // 60
+    union = HeldProfiles()
+    union.follow(bound(profile(1, minute - 1, 3), profile(2, minute + 2, 3)), READINGS)
+    assert union.closes_within(START, 600) == START - START % 60 + 300
+
+
 @settings(max_examples=20, deadline=None)
 @given(_PROFILES, _PROFILES, st.lists(st.integers(1, 5 * 3600), min_size=1, max_size=8), st.integers(60, 4000))
 def test_it_is_open_whenever_one_of_its_profiles_is(

@@ -158,6 +158,19 @@ def test_each_store_that_is_set_aside_gets_the_first_free_number(tmp_path: Path)
     assert not store.exists()
 
 
+def test_on_a_medium_that_is_nearly_full_less_is_reserved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    allocate = os.posix_fallocate
+
+    def nearly_full(descriptor: int, offset: int, size: int) -> None:
+        if size > 1 << 18:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        allocate(descriptor, offset, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", nearly_full)
+    reserve_room(tmp_path / "store.db")
+    assert {path.name: path.stat().st_size for path in tmp_path.iterdir()} == {"store.db.reserve": 1 << 18}
+
+
 def test_room_that_is_reserved_is_given_back_once(tmp_path: Path) -> None:
     store = tmp_path / "store.db"
     reserve_room(store)
