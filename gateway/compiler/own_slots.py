@@ -19,6 +19,8 @@ from gateway.compiler.weekly import begun, first_open, forever, starts_at, weekl
 from gateway.schedules.local_time import DAY_S, weekday
 from gateway.schedules.time_profile import Readings
 
+_EXACT = ItemOutcome(ItemState.EXACT)
+
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -80,7 +82,7 @@ def unheld(shape: Shape, capabilities: PanelCapabilities, moment: Moment) -> Dra
 def outcome_of(reach: int | None, cuts: tuple[str, ...], moment: Moment) -> ItemOutcome:
     """`reach`: the last day that is correct; None: all are. Renewal is due when one third of the time is left."""
     if reach is None:
-        return ItemOutcome(ItemState.NARROWED if cuts else ItemState.EXACT, cuts=cuts)
+        return ItemOutcome(ItemState.NARROWED, cuts=cuts) if cuts else _EXACT
     valid_until = moment.midnight(reach + 1)
     left = valid_until - moment.now
     return ItemOutcome(

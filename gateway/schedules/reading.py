@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 from gateway.schedules.local_time import DAY_S, date_of, end_not_wider, local_second, start_not_wider
@@ -75,18 +76,18 @@ def _repeated(repeat: Repeat, anchor: int, length: int, readings: Readings) -> L
     """The rule; what the API left out is the anchor's own weekday, day number or month."""
     first = date_of(anchor // DAY_S)
     counted = repeat.custom and readings.looper == "count"
-    rule = LocalRule(repeat.frequency, anchor, length, interval=1 if counted else repeat.interval)
+    rule = partial(LocalRule, repeat.frequency, anchor, length, 1 if counted else repeat.interval)
     match repeat.frequency:
         case Frequency.DAY:
-            return rule
+            return rule()
         case Frequency.WEEK:
-            return replace(rule, weekdays=_or(repeat.weekdays, first.weekday()))
+            return rule(weekdays=_or(repeat.weekdays, first.weekday()))
         case Frequency.MONTH:
             days = frozenset[int]() if repeat.nth else _or(repeat.month_days, first.day)
-            return replace(rule, month_days=days, nth=repeat.nth)
+            return rule(month_days=days, nth=repeat.nth)
         case Frequency.YEAR:
             days = frozenset[int]() if repeat.nth else frozenset((first.day,))
-            return replace(rule, months=_or(repeat.months, first.month), month_days=days, nth=repeat.nth)
+            return rule(months=_or(repeat.months, first.month), month_days=days, nth=repeat.nth)
 
 
 def _or(given: frozenset[int] | None, own: int) -> frozenset[int]:
