@@ -50,7 +50,8 @@ class Assignment:
         """What the store made durable is asked of the panels from now on. Returns those to be woken."""
         now, touched = self._context().now(), set[str]()
         if item.kind == TIME_PROFILE and item.key not in self._desired:  # panels tell the link_ids of time profiles only
-            touched.update(name for name, panel in self._panels.items() if panel.state.adopt(item.key, now))
+            carriers = [panel for panel in self._panels.values() if item.key in panel.state.strangers]
+            touched.update(panel.id for panel in carriers if panel.state.adopt(item.key, now))
         was_live = self._desired.is_live(item.key)
         touched |= self._hand_on(self._desired.absorb(item), now)
         if item.kind == TIME_PROFILE and was_live != self._desired.is_live(item.key):

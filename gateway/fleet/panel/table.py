@@ -71,8 +71,11 @@ class Table:
 
     def _is_referred_to(self, key: str) -> bool:
         """Whether the identifiers that name a time profile refer to the slot that it has now."""
+        named_by = self._context.ours.naming(key)
+        if not named_by:
+            return True
         image, bound = self._state.images()[0], self._state.bound
-        naming = (item for each in self._context.ours.naming(key) if (item := bound.get(each)) is not None)
+        naming = (item for each in named_by if (item := bound.get(each)) is not None)
         return all(self._refers(item, key) for item in naming if image.generations.get(item.key) == item.generation)
 
     def _refers(self, item: DesiredItem, key: str) -> bool:
