@@ -69,7 +69,8 @@ def _offset(moment: datetime) -> timedelta:
 
 
 def _zone(request: web.Request) -> ZoneInfo:
-    return ZoneInfo(request.app[LIVE].timezone)
+    """The site's, with the law in force: its name alone may stand for older rules."""
+    return request.app[SERVICES].fleet.readings().zone
 
 
 def _now(request: web.Request) -> datetime:

@@ -17,7 +17,6 @@ class Live:
     """The settings in use; only `reconfigure` changes them, in place."""
 
     site_name: str
-    timezone: str
     dialect: Dialect
 
 
@@ -25,7 +24,7 @@ LIVE = web.AppKey("live", Live)
 
 
 def live_of(settings: Settings) -> Live:
-    return Live(settings.site.name, settings.site.timezone, DIALECTS[settings.site.dialect])
+    return Live(settings.site.name, DIALECTS[settings.site.dialect])
 
 
 def reconfigure(app: web.Application, settings: Settings) -> None:
@@ -33,4 +32,4 @@ def reconfigure(app: web.Application, settings: Settings) -> None:
     users = Users(settings.users, settings.api_keys)
     app[SESSIONS].change_users(users)
     fresh, live = live_of(settings), app[LIVE]
-    live.site_name, live.timezone, live.dialect = fresh.site_name, fresh.timezone, fresh.dialect
+    live.site_name, live.dialect = fresh.site_name, fresh.dialect

@@ -154,6 +154,7 @@ class MemoryFleet:
     gate: asyncio.Event | None = None
     columns: Sequence[Column] = ()
     cells: Row = field(default_factory=dict)
+    read_as: Readings = READINGS
 
     def commanded(self, panel_id: str) -> CommandedOutputs:
         raise UnknownPanel(panel_id)
@@ -231,7 +232,7 @@ class MemoryFleet:
         return []
 
     def readings(self) -> Readings:
-        return READINGS
+        return self.read_as
 
     def matrix(self) -> Matrix:
         return MemoryMatrix(self, self.columns, self.cells)

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.fleet.host_clock import ClockTooEarly, ClockWasSet
 from tests.support.api_server import ApiServer, api_server
+from tests.support.zone_files import zone_with_rules
 
 OWN = "/gateway/v1"
 SHOWN = {
@@ -74,3 +75,12 @@ async def test_the_clock_is_nobodys_business_without_a_login(server: ApiServer) 
     assert (await server.call("GET", f"{OWN}/clock", authorization=None)).status == 401
     assert (await server.call("POST", f"{OWN}/clock/trust?at=1&up_s=2", authorization=None)).status == 401
     assert server.fleet.vouched == []
+
+
+async def test_a_client_that_sets_its_clock_by_the_gateway_is_not_an_hour_off_after_a_change_of_law(server: ApiServer) -> None:
+    """The zone has its old name, and no summer time any more."""
+    server.fleet.read_as = replace(server.fleet.read_as, zone=zone_with_rules("Europe/Kyiv", "Africa/Lagos"))
+    told = (await server.call("GET", "/api/v1/device/time")).json
+    assert (told["timezone"], told["device_timezone"]) == ("UTC+01:00", "UTC+01:00")
+    assert (await server.call("GET", "/api/v1/network/timezone")).json["timezone"] == "UTC+01:00"
+    assert (await server.call("GET", "/api/v1/network/dst")).json["enable"] is False
