@@ -105,8 +105,7 @@ class Questions:
         else:
             why = "deleted"
         panels = []
-        everywhere = self._assignment.holders(key) if item.content is None else self._desired.targets(key)
-        for each in everywhere if target is None else (target,):
+        for each in self._everywhere(key) if target is None else (target,):
             place = self._assignment.place(each)
             if place is not None:  # it may have been taken out meanwhile
                 panels.append(await self._explain(each, place, item, at))
@@ -120,6 +119,10 @@ class Questions:
         if item is None and self._assignment.holders(key):
             item = self._desired.gone.get(key)
         return item if item is not None and item.kind in OPENING else None
+
+    def _everywhere(self, key: str) -> Targets:
+        """Where an item is asked for, and where it may be held all the same."""
+        return tuple(dict.fromkeys((*self._desired.targets(key), *self._assignment.holders(key))))
 
     @staticmethod
     async def _explain(target: Target, place: Place, item: DesiredItem, at: int) -> ExplainPanel:
@@ -135,7 +138,7 @@ class Questions:
         item = self._opening(key)
         if item is None:
             return None
-        everywhere = tuple(dict.fromkeys((*self._desired.targets(key), *self._assignment.holders(key))))
+        everywhere = self._everywhere(key)
         chosen = everywhere[places] if target is None else (target,)
         panels = []
         for each in chosen:

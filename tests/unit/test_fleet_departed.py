@@ -299,6 +299,21 @@ def test_the_same_deletion_again_says_the_same_while_a_panel_that_was_away_still
     site_of(test)
 
 
+def test_whoever_asks_why_a_door_is_open_is_told_of_a_panel_that_an_item_was_taken_from_and_that_is_away() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1)])
+        site.panels["annex"].online = False
+        await site.fleet.bind(link(1), ["lobby"])
+        await site.pass_time(5)
+        explained = await site.fleet.explain(link(1), START, None)
+        assert explained is not None
+        told = {each.panel: each.message for each in explained.panels}
+        assert told.keys() == {"lobby", "annex"}
+        assert told["annex"] == "not bound to this panel; the panel may still open every day 09:00-10:00"
+
+    site_of(test)
+
+
 def test_a_held_output_that_cannot_be_switched_off_goes_on_being_told() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.bind(link(1), ["annex:1"])
