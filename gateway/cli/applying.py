@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from gateway.cli.client import Running, running
+from gateway.cli.client import Running, decoded, quoted, running
 from gateway.cli.directory import Directory, directory
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, counted, say, say_json
@@ -28,7 +26,7 @@ def apply(asked: Asked, request: Path, *, wait: bool) -> int:
     if wait:
         waited = {panel["panel"].partition(":")[0] for each in results for panel in each["panels"] if not panel["success"]}
         settled(gateway, waited, since)
-        now = {name: gateway.get(f"/gateway/v1/panels/{quote(name, safe='')}")["panels"][0]["items"] for name in waited}
+        now = {name: gateway.get(f"/gateway/v1/panels/{quoted(name)}")["panels"][0]["items"] for name in waited}
         results = [_after(result, now) for result in results]
     if asked.as_json:
         say_json({"result": results})
@@ -40,7 +38,7 @@ def apply(asked: Asked, request: Path, *, wait: bool) -> int:
 def _read(request: Path) -> tuple[list[Any], list[str]]:
     """The items, and the link_ids to delete. Raises Mistakes that name the place; the gateway checks the items."""
     try:
-        body = json.loads(request.read_bytes())
+        body = decoded(request.read_bytes())
     except OSError as error:
         raise Mistakes([f"{request}: {error.strerror}"]) from error
     except ValueError as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from config.nearest import did_you_mean
@@ -67,7 +68,7 @@ class Running:
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         with self._answered(method, path, body, {}) as response:
-            return _decoded(response.read())
+            return decoded(response.read())
 
     def lines(self, path: str, accept: str) -> Iterator[str]:
         """The lines of an answer as they come."""
@@ -97,7 +98,10 @@ class Running:
             connection.close()
 
     def _refused(self, response: HTTPResponse) -> list[str]:
-        body = _decoded(response.read())
+        try:
+            body = decoded(response.read())
+        except ValueError:  # of a proxy before the gateway
+            body = None
         mistakes = body.get("mistakes") if isinstance(body, dict) else None
         if mistakes:
             return list(mistakes)
@@ -138,9 +142,17 @@ def _trusting(ca: Path | None) -> ssl.SSLContext:
         raise Mistakes([f"--ca: {ca}: {error.strerror}"]) from error
 
 
-def _decoded(body: bytes) -> Any:
+def decoded(body: bytes) -> Any:
     """Raises ValueError."""
-    return json.loads(body)
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def quoted(name: str) -> str:
+    """A name as a part of a path. Bytes of the terminal that are no text are a name that nothing has."""
+    return quote(name, safe="", errors="replace")
 
 
 def _local_place(settings: Settings) -> Path:

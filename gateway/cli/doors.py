@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from config.nearest import did_you_mean
-from gateway.cli.client import Running, running
+from gateway.cli.client import Running, quoted, running
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, say, say_json
 from gateway.cli.tables import table
@@ -58,7 +57,7 @@ def command(asked: Asked, name: str, action: str, seconds: float | None) -> int:
     gateway = running(asked)
     door = find_door(gateway, name)
     body = {} if seconds is None else {"seconds": seconds}
-    answer = gateway.post(f"{_DOORS}/{quote(door['id'], safe='')}/{action}", body)
+    answer = gateway.post(f"{_DOORS}/{quoted(door['id'])}/{action}", body)
     if asked.as_json:
         say_json(answer)
     else:

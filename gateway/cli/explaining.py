@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
-from gateway.cli.client import running
+from gateway.cli.client import quoted, running
 from gateway.cli.directory import directory
 from gateway.cli.moments import when
 from gateway.cli.options import Asked
@@ -21,7 +20,7 @@ def explain(asked: Asked, item: str, panel: str | None, words: tuple[str, ...]) 
     gateway = running(asked)
     at = when(words, now(gateway.zone))
     entry = directory(gateway).find(item)
-    at_panel = "" if panel is None else f"&panel={quote(panel, safe='')}"
+    at_panel = "" if panel is None else f"&panel={quoted(panel)}"
     body = gateway.get(f"/gateway/v1/explain?{entry.query}&at={at.unix}{at_panel}")
     if asked.as_json:
         say_json(body)

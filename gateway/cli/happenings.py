@@ -29,7 +29,7 @@ def events(asked: Asked, *, follow: bool, kinds: str | None, last: int) -> int:
         _tell(event, gateway.zone, as_json=asked.as_json)
     if follow:
         sys.stdout.flush()
-        for line in gateway.lines(f"{_EVENTS}?{urlencode({**chosen, 'after': seen})}", "text/event-stream"):
+        for line in gateway.lines(f"{_EVENTS}?{urlencode({**chosen, 'after': seen}, errors='replace')}", "text/event-stream"):
             if line.startswith("data: "):
                 _tell(json.loads(line.removeprefix("data: ")), gateway.zone, as_json=asked.as_json)
                 sys.stdout.flush()

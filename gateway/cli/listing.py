@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from gateway.cli.client import Running, running
 from gateway.cli.directory import Directory, Entry, Kind, directory
@@ -165,8 +164,3 @@ def _counts(seen: Mapping[str, Any]) -> tuple[object, ...]:
         *took,
         seen["queue_depth"],
     )
-
-
-def quoted(name: str) -> str:
-    """A name as a part of a path."""
-    return quote(name, safe="")

@@ -18,12 +18,15 @@ _LENGTHS = {
     for names, length in (("min minute minutes", 60), ("h hour hours", 3600), ("d day days", 86_400))
     for name in names.split()
 }
-_TIME = re.compile(r"([0-9]{1,2})(?:[:.]([0-9]{2}))?(am|pm)?")
+_TIME = re.compile(r"([0-9]{1,2})(?:[:.]([0-9]{2}))?(?::[0-9]{2}(?:\.[0-9]+)?)?(am|pm)?")
+"""Seconds, as `events` shows them, are read and count for nothing: no panel opens in the middle of a minute."""
 _ISO = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})")
 _DOTTED = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})?")
+_OFFSET = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[t ][0-9:.]+(z|[+-][0-9]{2}:?[0-9]{2})")
+"""A moment as log records write it, not on the wall clock of the site."""
 _JOINED = re.compile(r"(?<=[0-9])t(?=[0-9])")
 _IN = re.compile(r"in ([0-9]{1,5}) ?([a-z]+)")
-_FIRST_YEAR, _LAST_YEAR = 1970, 2200
+_FIRST_YEAR, _LAST_YEAR = 1971, 2200
 EXPECTED = "'now', 'fri 18:30', 'tomorrow 9:00', '2026-12-24 08:00' or 'in 2 h'"
 
 
@@ -52,6 +55,8 @@ def when(words: Iterable[str], now: datetime) -> Moment:
     if (later := _IN.fullmatch(text)) and later[2] in _LENGTHS:
         later_at = datetime.fromtimestamp(now.timestamp() + int(later[1]) * _LENGTHS[later[2]], now.tzinfo)
         return _real(later_at.date(), later_at.time(), "", now)
+    if _OFFSET.fullmatch(text):
+        return _instant(text, now)
     first, _, rest = _JOINED.sub(" ", text).partition(" ")
     day, note = _day(first, now.date(), text)
     if day is None:
@@ -60,6 +65,16 @@ def when(words: Iterable[str], now: datetime) -> Moment:
     if rest:
         return _real(day, _clock(rest.removeprefix("at "), text), note, now)
     return _real(day, now.time(), ", ".join(filter(None, (note, f"{now:%H:%M} as now"))), now)
+
+
+def _instant(text: str, now: datetime) -> Moment:
+    try:
+        at = datetime.fromisoformat(text.upper()).astimezone(now.tzinfo)
+    except (ValueError, OverflowError) as error:
+        raise Mistakes([f"{text!r}: there is no such moment"]) from error
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise Mistakes([f"{text}: expected a year from {_FIRST_YEAR} to {_LAST_YEAR}"])
+    return Moment(at.replace(second=0, microsecond=0))
 
 
 def _real(day: date, clock: time, note: str, now: datetime) -> Moment:

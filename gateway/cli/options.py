@@ -13,11 +13,15 @@ import click
 from click.shell_completion import CompletionItem
 
 from config.nearest import did_you_mean
+from gateway.cli.output import Mistakes
+from gateway.release import VERSION
 
 ENVIRONMENT = "PANEL_GATEWAY_CONFIG"
 INSTALLED = Path("/etc/panel-gateway/panel-gateway.toml")
 _LEVEL = "panel-gateway.log-level"
 _LAST_UNIT = 247
+_MOST_DIGITS = 9
+_LONGEST = 80
 _WITH_VALUE = ("--config", "--url", "--ca")
 P = ParamSpec("P")
 Decorated = Callable[..., int]
@@ -85,10 +89,20 @@ class WholeNumber(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        text = str(value)
-        if not (text.isascii() and text.isdigit() and self.least <= int(text) and (self.most is None or int(text) <= self.most)):
-            self.fail(f"expected {self.expected}, got {text!r}", param, ctx)
-        return int(text)
+        number = _whole(str(value))
+        if number is None or number < self.least or (self.most is not None and number > self.most):
+            self.fail(f"expected {self.expected}, got {_short(value)}", param, ctx)
+        return number
+
+
+def _whole(text: str) -> int | None:
+    """None where it is no whole number, or has more digits than any that is meant."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 class Units(click.ParamType[range]):
@@ -100,10 +114,10 @@ class Units(click.ParamType[range]):
         if isinstance(value, range):
             return value
         first, _, last = str(value).partition("-")
-        numbers = [int(text) for text in (first, last or first) if text.isascii() and text.isdigit()]
-        if len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1] <= _LAST_UNIT:
-            self.fail(f"expected units such as 1-32, from 1 to {_LAST_UNIT}, got {value!r}", param, ctx)
-        return range(numbers[0], numbers[1] + 1)
+        low, high = _whole(first), _whole(last or first)
+        if low is None or high is None or not 1 <= low <= high <= _LAST_UNIT:
+            self.fail(f"expected units such as 1-32, from 1 to {_LAST_UNIT}, got {_short(value)}", param, ctx)
+        return range(low, high + 1)
 
 
 class OneOf(click.Choice[str]):
@@ -111,7 +125,8 @@ class OneOf(click.Choice[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self.choices:
-            self.fail(f"expected one of {', '.join(self.choices)}, got {value!r}{did_you_mean(value, self.choices)}", param, ctx)
+            near = did_you_mean(value, self.choices)
+            self.fail(f"expected one of {', '.join(self.choices)}, got {_short(value)}{near}", param, ctx)
         return str(value)
 
 
@@ -152,9 +167,10 @@ def _web(ctx: click.Context, param: click.Parameter, given: str | None) -> str |
     """The URL without a slash at its end. Where the scheme is left out it is HTTP."""
     if given is None or ctx.resilient_parsing:
         return given
-    url = (given if "://" in given else f"http://{given}").rstrip("/")
+    scheme, _, place = given.rpartition("://")
+    url = f"{scheme.lower() or 'http'}://{place.rstrip('/')}"
     if not _is_base(url):
-        raise click.BadParameter(f"expected a URL such as http://192.0.2.7:8080, got {given!r}", ctx, param)
+        raise click.BadParameter(f"expected a URL such as http://192.0.2.7:8080, got {_short(given)}", ctx, param)
     return url
 
 
@@ -163,7 +179,7 @@ def _is_base(url: str) -> bool:
 
     try:
         parts = urlsplit(url)
-        right = bool(parts.hostname) and parts.port != 0
+        right = bool(parts.hostname) and parts.port != 0 and url.isprintable() and " " not in url
     except ValueError:
         return False
     return right and parts.scheme in ("http", "https") and url == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
@@ -221,7 +237,12 @@ def asking(function: Callable[Concatenate[Asked, P], int]) -> Decorated:
     @as_json
     @wraps(function)
     def asked(config: Path, url: str | None, ca: Path | None, as_json: bool, *args: P.args, **rest: P.kwargs) -> int:
-        return function(Asked(config, url, as_json, ca), *args, **rest)
+        try:
+            return function(Asked(config, url, as_json, ca), *args, **rest)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            # Something is not where this release has it in an answer: the one that runs was not restarted after an upgrade.
+            told = f"panel-gateway {VERSION} does not understand the answer ({_short(error)}): another release runs there"
+            raise Mistakes([f"{url or config}: {told}"]) from error
 
     return asked
 
@@ -251,4 +272,10 @@ def completed(table: str) -> Callable[[click.Context, click.Parameter, str], lis
 
 def panel(*, required: bool = True) -> Callable[[Decorated], Decorated]:
     """The argument PANEL."""
-    return click.argument("panel", required=required, shell_complete=completed("panels"))
+    return click.argument("panel", required=required, callback=_some, shell_complete=completed("panels"))
+
+
+def _some(ctx: click.Context, param: click.Parameter, given: str | None) -> str | None:
+    if given == "" and not ctx.resilient_parsing:
+        raise click.BadParameter("expected the id of a panel, got ''", ctx, param)
+    return given

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from urllib.parse import quote
 
-from gateway.cli.client import running
+from gateway.cli.client import quoted, running
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, confirmed, counted, say, say_json
 from gateway.cli.waiting import is_settled, next_second, settled
@@ -21,7 +20,7 @@ _QUESTIONS: Mapping[str, str] = {
 def act(asked: Asked, panel: str, action: str, query: str, *, wait: bool, ask: bool) -> int:
     """`action`: a verb of the gateway's own surface. `ask`: the person at the terminal, where there is one. With `wait`, status 1
     where the panel does not hold all that it can after a minute."""
-    gateway, name = running(asked), quote(panel, safe="")
+    gateway, name = running(asked), quoted(panel)
     if ask and sys.stdin.isatty():
         desired = gateway.get(f"/gateway/v1/panels/{name}")["panels"][0]["desired"]
         items = f"{counted(desired, 'item')} {'is' if desired == 1 else 'are'}"

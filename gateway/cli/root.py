@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 from click.shell_completion import shell_complete
@@ -80,6 +81,9 @@ def root() -> None:
 def run(arguments: Sequence[str] | None, simulators: object) -> int:
     """Carry out one command; returns the exit status. `simulators`: what `lab` and `simulate` run. Raises SystemExit for help and
     for mistakes of usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name that the terminal's encoding does not have ends no command
+            stream.reconfigure(errors="backslashreplace")
     if instruction := os.environ.get(COMPLETION):
         return shell_complete(root, {}, NAME, COMPLETION, instruction)
     given = list(sys.argv[1:] if arguments is None else arguments)

@@ -6,10 +6,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from gateway.cli.client import Running, running
+from gateway.cli.client import Running, quoted, running
 from gateway.cli.clock import clock_lines
 from gateway.cli.directory import Directory, directory
 from gateway.cli.doctor import NOT_AS_ASKED, found_by, names_for, told
@@ -28,7 +27,7 @@ def status(asked: Asked, panel: str | None, *, watch: bool, exit_code: bool, pau
     """`panel` None: all. `watch`: again every two seconds, until Ctrl-C. `exit_code`: 3 where a panel is not in sync."""
     gateway = running(asked)
     while True:
-        body = gateway.get("/gateway/v1/panels" + (f"/{quote(panel, safe='')}" if panel else ""))
+        body = gateway.get("/gateway/v1/panels" + (f"/{quoted(panel)}" if panel is not None else ""))
         if asked.as_json:
             say_json(body)
         else:

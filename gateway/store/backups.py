@@ -111,10 +111,11 @@ def _whole(path: Path) -> None:
 def restore_file(backup: Path, store: Path) -> Path | None:
     """Puts a backup in the place of the store, which is set aside with all that belongs to it: where it is now, None if there
     was none. Until the last step the mark stays, so that a restore that was cut off is noticed."""
-    if not backup.is_file():
-        raise StoreUnavailable(f"{backup}: {'not a file' if backup.exists() else 'no such file'}")
-    if store.exists() and os.path.samefile(backup, store):
-        raise StoreUnavailable(f"{backup}: is the store itself")
+    with translated(backup):
+        if not backup.is_file():
+            raise StoreUnavailable(f"{backup}: {'not a file' if backup.exists() else 'no such file'}")
+        if store.exists() and os.path.samefile(backup, store):
+            raise StoreUnavailable(f"{backup}: is the store itself")
     store = real(store)
     with translated(store), locked(store):
         _whole(backup)

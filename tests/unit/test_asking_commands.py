@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -184,6 +184,40 @@ async def test_who_follows_events_sees_the_latest_and_each_as_it_happens_until_a
         assert await following.wait() == status
     complaints = [line.partition("//")[2].partition(": ")[2] for line in (tmp_path / "log").read_text().splitlines()]
     assert complaints == (["the gateway tells no more events"] if end == "gateway" else [])
+
+
+async def test_bytes_of_a_terminal_that_are_no_text_are_a_name_that_nothing_has(site: Path, typed: Typed) -> None:
+    async with serving(site):
+        for command in (["status", "\udcff"], ["sync", "\udcff"], ["explain", "\udcff"], ["events", "--kinds", "\udcff"]):
+            status, out, err = await typed(*command)
+            assert (status, out, len(err.splitlines())) == (1, "", 1), command
+
+
+ODD_ANSWERS: Mapping[str, tuple[str, str]] = {
+    "{}": ("200 OK", "does not understand the answer (KeyError('clock')): another release runs there"),
+    "[]": ("200 OK", "does not understand the answer (TypeError("),
+    "[" * 100_000: ("200 OK", "no gateway answers there (nested too deeply)"),
+    "<html>": ("502 Bad Gateway", ": status 502"),
+}
+
+
+@pytest.mark.parametrize("body", ODD_ANSWERS, ids=lambda body: str(body[:6]))
+async def test_an_answer_of_another_release_or_another_server_is_told_as_one(
+    body: str, site: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, told = ODD_ANSWERS[body]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {code}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
+        writer.close()
+        await writer.wait_closed()
+
+    monkeypatch.setenv("PANEL_GATEWAY_API_KEY", "any")
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        status, out, err = await typed("status", "--url", url)
+    assert (status, out, len(err.splitlines()), told in err, err.startswith(url)) == (1, "", 1, True, True), err
 
 
 async def test_a_reload_tells_what_changed_or_every_mistake(site: Path, typed: Typed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -111,6 +112,18 @@ def test_every_command_says_what_it_does(name: str, capsys: pytest.CaptureFixtur
         ("people shwo", "panel-gateway people: expected one of list, show, got 'shwo'; did you mean 'show'?"),
         ("people show --config x", "panel-gateway people show: expected PERSON, got nothing"),
         ("completion sh", "panel-gateway completion: SHELL: expected one of bash, zsh, fish, got 'sh'; did you mean 'zsh'?"),
+        ("models chek x", "panel-gateway models: expected check, got 'chek'"),
+        ("lab --people 401", "panel-gateway lab: --people: expected a whole number up to 400, got '401'"),
+        ("backup --config x y --keep " + "9" * 5000, "panel-gateway backup: --keep: expected a whole number from 1, got '999"),
+        ("scan x --units 1-" + "9" * 5000, "panel-gateway scan: --units: expected units such as 1-32, from 1 to 247, got "),
+        (
+            "api-key x --role viewr",
+            "panel-gateway api-key: --role: expected one of viewer, operator, admin, got 'viewr'; did you mean 'viewer'?",
+        ),
+        (
+            "status --config x --url http://a\u00a0b",
+            "panel-gateway status: --url: expected a URL such as http://192.0.2.7:8080, got 'http://a\\xa0b'",
+        ),
         (
             "lab --log-level loud",
             "panel-gateway lab: --log-level: expected one of debug, info, warning, error, got 'loud'",
@@ -121,10 +134,22 @@ def test_a_wrong_word_is_one_sentence_that_says_what_was_expected(
     typed: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:
-        main(typed.split())
+        main(typed.split(" "))
     said = capsys.readouterr()
     assert (left.value.code, said.out, len(said.err.splitlines())) == (2, "", 1)
     assert said.err.startswith(told)
+
+
+def test_a_name_that_the_terminal_cannot_show_ends_no_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    for name, shown in (
+        ("Łódź.toml", rb"\u0141\xf3d\u017a.toml: file: not readable"),
+        ("\udcff", rb"\udcff: file: not readable"),
+    ):
+        assert main(["check", "--config", str(tmp_path / name)]) == 1
+        sys.stdout.flush()
+        assert shown in written.getvalue()
 
 
 def test_without_a_configuration_its_places_are_named(

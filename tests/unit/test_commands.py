@@ -106,7 +106,7 @@ def test_what_is_no_backup_is_not_restored(site: Path, capsys: pytest.CaptureFix
     store, notes = site.parent / "store.db", site.parent / "notes.txt"
     fill(store, 1)
     notes.write_text("not a store")
-    for given in (notes, site.parent / "none.db", store):
+    for given in (notes, site.parent / "none.db", store, site.parent / ("x" * 300)):
         assert main(["restore", "--config", str(site), str(given)]) == 1
         assert capsys.readouterr().err.startswith(f"{given}: ")
         assert held(store) == {link(1)}

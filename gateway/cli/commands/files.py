@@ -61,6 +61,11 @@ class Models(click.Group):
 
     command_class = Command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands and not ctx.resilient_parsing:
+            raise click.UsageError(f"expected check, got {args[0]!r}", ctx)
+        return super().resolve_command(ctx, args)
+
 
 @click.group("models", cls=Models, invoke_without_command=True, subcommand_metavar="[check FILE]")
 @click.option("--config", type=options.FILE, metavar="FILE", help="Configuration whose site.models_dir counts, too.")

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from gateway.cli import options
-from gateway.cli.options import Asked, command
+from gateway.cli.options import Asked, WholeNumber, command
 
 if TYPE_CHECKING:
     from config.settings import Settings
     from gateway.cli.lab import Simulated
+
+
+PEOPLE = WholeNumber("a whole number up to 400", 0, 400)
 
 
 class Simulators(Protocol):
@@ -40,7 +43,7 @@ def serve(config: Path, new_store: bool, host: str | None, port: int | None) -> 
 
 @command("lab", "lab", "lab --port 0", "lab --people 50")
 @click.option("--port", type=options.PORT, metavar="PORT", help="Port of the gateway; 0 picks a free one.")
-@click.option("--people", type=click.IntRange(0, 400), default=0, metavar="N", help="Fill the site with N people and their day.")
+@click.option("--people", type=PEOPLE, default=0, metavar="N", help="Fill the site with N people and their day.")
 @options.control_port
 @options.log_level
 @click.pass_obj
