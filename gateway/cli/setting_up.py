@@ -21,12 +21,15 @@ from config.toml import quoted
 from drivers.clock import SystemClock
 from gateway.cli.certificates import PAIR, made_pair, name_mistake, names_here, split
 from gateway.cli.new_files import write_new
+from gateway.cli.options import INSTALLED
 from gateway.cli.output import Mistakes, say
 from gateway.cli.ports import serial_ports
 from gateway.cli.scanning import Found, candidates_of, how, scanned
 from gateway.cli.secrets import asked_password
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_STORE = "panel-gateway.db"
+_SERVICE_STATE = Path("/var/lib/panel-gateway")
 _ZONE_FILE = Path("/etc/timezone")
 
 
@@ -55,6 +58,7 @@ class Answers:
     lines: tuple[Line, ...] = field(default=())
     tls: tuple[str, str] | None = None
     """The files of a certificate and of its key."""
+    store: str = _STORE
 
 
 def init(output: Path) -> int:
@@ -65,7 +69,7 @@ def init(output: Path) -> int:
     for path in (output, certificate, key):
         if path.exists():
             raise Mistakes([f"{path}: is there already; move it away, or choose another --output"])
-    answers = _asked()
+    answers = replace(_asked(), store=store_of(output))
     files: dict[Path, str] = {}
     if names := _names_for_tls():
         files[certificate], files[key] = made_pair(names)
@@ -84,8 +88,13 @@ def init(output: Path) -> int:
         say(f"  warning: {warning}")
     if answers.tls:
         say(f"{certificate}: for browsers and for --ca; {key}: its key, not readable by everybody")
-    say(f"next: panel-gateway serve --config {output}")
+    say(f"next: {'systemctl start panel-gateway' if answers.store != _STORE else f'panel-gateway serve --config {output}'}")
     return 0
+
+
+def store_of(output: Path) -> str:
+    """Where the store of a new configuration is: beside it, unless that is where the service may write nothing."""
+    return str(_SERVICE_STATE / _STORE) if output.absolute().parent == INSTALLED.parent else _STORE
 
 
 # questions
@@ -187,7 +196,7 @@ def _text(answers: Answers) -> Iterator[str]:
     if answers.tls is not None:
         certificate, key = map(quoted, answers.tls)
         yield f"\n[http.tls]                            # the port above speaks TLS\ncertificate = {certificate}\nkey = {key}"
-    yield '\n[store]\npath = "panel-gateway.db"           # beside this file; keep backups: `panel-gateway backup FILE`'
+    yield f"\n[store]                               # keep backups: `panel-gateway backup FILE`\npath = {quoted(answers.store)}"
     yield f"\n[[users]]\nname = {quoted(answers.user)}\npassword_hash = {quoted(answers.password_hash)}"
     for each in answers.lines:
         yield from _line_text(each)

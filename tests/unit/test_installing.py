@@ -18,7 +18,7 @@ from gateway.__main__ import main
 from gateway.cli.certificates import made_pair, name_mistake
 from gateway.cli.output import Mistakes
 from gateway.cli.ports import serial_ports
-from gateway.cli.setting_up import Answers, configuration
+from gateway.cli.setting_up import Answers, configuration, store_of
 from simulators.site import SimulatedSite
 from tests.support.skips import tool
 from tests.support.terminal import on_a_terminal
@@ -163,6 +163,14 @@ def test_any_name_of_a_site_is_written_so_that_it_reads_back(tmp_path: Path, nam
     path = tmp_path / "site.toml"
     path.write_text(configuration(Answers(name, "UTC", "admin", HASH)))
     assert load_settings(path).site.name == name
+
+
+def test_a_configuration_of_the_service_keeps_its_store_where_the_service_may_write(tmp_path: Path) -> None:
+    assert store_of(tmp_path / "panel-gateway.toml") == "panel-gateway.db"
+    store = store_of(Path("/etc/panel-gateway/panel-gateway.toml"))
+    assert store == "/var/lib/panel-gateway/panel-gateway.db"
+    (tmp_path / "site.toml").write_text(configuration(Answers("Site", "UTC", "admin", HASH, store=store)))
+    assert load_settings(tmp_path / "site.toml").store.path == Path(store)
 
 
 def test_a_certificate_without_openssl_is_told_to_need_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
