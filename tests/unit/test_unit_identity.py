@@ -267,6 +267,44 @@ def test_a_unit_that_is_no_plain_replacement_waits_for_an_operator(how: str) -> 
     two_panels(test)
 
 
+@pytest.mark.parametrize("is_empty", [False, True], ids=["used", "empty"])
+def test_a_unit_with_a_number_in_the_place_of_one_without_is_another_unit(is_empty: bool) -> None:
+    """A used one from another site would let in the people that its slots name."""
+
+    async def test(site: FleetSite) -> None:
+        unit = FakePanel()
+        if not is_empty:
+            unit.slots = {0: Slot((link(9),), (Period(127, 0, 1440),))}
+        before, written = dict(unit.slots), len(unit.transactions)
+        site.panels["lobby"] = unit
+        await reboot(site)
+        if is_empty:
+            assert site.held("lobby").keys() == {link(1), link(2)}
+            assert view(site, "lobby").warnings[0].startswith("replaced: serial number unknown before")
+            return
+        assert view(site, "lobby").state == "identity_changed"
+        assert (unit.slots, len(unit.transactions)) == (before, written)
+
+    two_panels(test, serial=None)
+
+
+def test_a_unit_that_the_configuration_names_anew_is_told_as_a_replacement() -> None:
+    """What the old one held, and how often people entered by it, is no knowledge of the new one."""
+
+    async def test(site: FleetSite) -> None:
+        old, unit = site.panels["lobby"].serial, FakePanel()
+        assert unit.serial is not None
+        site.panels["lobby"] = unit
+        site.settings["lobby"] = PanelSettings(id="lobby", model="open-access-panel", serial=unit.serial)
+        await reboot(site)
+        assert view(site, "lobby").state == "in_sync"
+        assert site.held("lobby").keys() == {link(1), link(2)}
+        assert str(old).lstrip("0") in str(view(site, "lobby").warnings)
+        assert b'panel_gateway_replacements_total{panel="lobby"} 1.0' in site.metrics.exposition()
+
+    two_panels(test)
+
+
 def test_there_is_nothing_to_accept_where_the_unit_is_the_panel() -> None:
     async def test(site: FleetSite) -> None:
         with pytest.raises(CannotDo, match="nothing to accept"):

@@ -38,10 +38,11 @@ class Identification:
         found = None if said.serial is None else serial_number(said.serial)
         known, fixed, neighbours = identity.serial, _fixed(state.settings), self._neighbours()
         identity.read(found, numbered=fixed is not None or (found is not None and not met_twice(found, known, neighbours)))
-        judged = judge(found, known, fixed, neighbours)
+        judged = judge(found, known, fixed, neighbours, met=identity.where is not None)
         if judged.another is None:
             state.identified(said)
-            return await self._same(found)
+            is_named_anew = known is not None and found != known
+            return await (self._replaced(found) if is_named_anew else self._same(found))
         if judged.replaceable and state.settings.on_replacement == "fill":
             read = await state.driver.read_back(priority, None)
             if isinstance(read, Acknowledgement):

@@ -122,8 +122,11 @@ class UnitVerdict:
 SAME = UnitVerdict()
 
 
-def judge(found: str | None, known: str | None, fixed: str | None, neighbours: Collection[Neighbour]) -> UnitVerdict:
+def judge(
+    found: str | None, known: str | None, fixed: str | None, neighbours: Collection[Neighbour], *, met: bool = False
+) -> UnitVerdict:
     """A unit by its serial number alone. `found` None: it has none. `known`: that of the panel, `fixed`: by the configuration.
+    `met`: the panel was met before, so that `known` None means that it has none.
 
     That two units show one number tells something where the panel has another number: the neighbour may have been read before
     the two changed places.
@@ -133,19 +136,21 @@ def judge(found: str | None, known: str | None, fixed: str | None, neighbours: C
     if found == known or (known is None and met_twice(found, known, neighbours)):
         return SAME
     owner = next((each for each in neighbours if each.serial == found), None) if found is not None else None
+    if known is None and not met and (owner is None or owner.departed):
+        return SAME
     if owner is None:
-        return SAME if known is None else _another(found, known, neighbours)
+        return _another(found, known, neighbours)
     if owner.departed:
-        return SAME if known is None else UnitVerdict(f"{_said(found)}: this was the unit of {owner.id}, which has left the site")
+        return UnitVerdict(f"{_said(found)}: this was the unit of {owner.id}, which has left the site")
     return UnitVerdict(f"this is {owner.id}'s unit (serial number {found}): are the ports swapped?")
 
 
-def _another(found: str | None, known: str, neighbours: Collection[Neighbour]) -> UnitVerdict:
+def _another(found: str | None, known: str | None, neighbours: Collection[Neighbour]) -> UnitVerdict:
     """A unit that is no other panel's. Where the panel's own answers at a neighbour's place, nobody has replaced it."""
     where = next((each.id for each in neighbours if each.found == known != each.serial), None)
-    if where is not None:
+    if known is not None and where is not None:
         return UnitVerdict(f"{_said(found)}, and {known}, the panel's own, is at {where}'s place: are the ports swapped?")
-    return UnitVerdict(f"{_said(found)}, the panel has {known}", replaceable=True)
+    return UnitVerdict(f"{_said(found)}, the panel has {known or 'none'}", replaceable=True)
 
 
 def met_twice(found: str | None, known: str | None, neighbours: Collection[Neighbour]) -> bool:
