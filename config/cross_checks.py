@@ -26,6 +26,7 @@ Models = Mapping[str, PanelModel] | None
 Panels = Mapping[str, PanelModel | None]
 """Every panel id with its model, None where that is not known."""
 
+_NO_SERIAL = {"", "F" * 16}
 _PASSWORDS = {"password", "password_file", "password_hash"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -187,6 +188,8 @@ def _panels(raw: Mapping[str, Any], models: Models) -> Iterator[Finding]:
         serial = panel.get("serial")
         if isinstance(serial, int | str) and (first := serials.again(serial_number(serial), f"{path}.serial")):
             yield Finding(f"{path}.serial", f"{serial} stands at {first} already")
+        if not by_serial and isinstance(serial, int | str) and serial_number(serial) in _NO_SERIAL:
+            yield Finding(f"{path}.serial", "0 and all ones are what units report that have no serial number")
         yield from _model(path, panel, models, kind)
 
 

@@ -173,8 +173,8 @@ class SimulatorSettings(_Settings):
 
 
 def serial_number(serial: int | str) -> str:
-    """A serial number in the form that is compared: hexadecimal where it is a number, capitals, no leading zeros."""
-    return (f"{serial:X}" if isinstance(serial, int) else serial.upper()).lstrip("0")
+    """A serial number in the form that is compared: hexadecimal where it is a number, capitals, no `0x`, no leading zeros."""
+    return (f"{serial:X}" if isinstance(serial, int) else serial.upper().removeprefix("0X")).lstrip("0")
 
 
 class PanelSettings(_Settings):

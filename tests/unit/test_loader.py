@@ -194,6 +194,14 @@ CASES = [
         '  model = "waveshare-relay-8ch"\n  simulator = {serial = 5}',
         "lines[0].panels[0].simulator.serial: a waveshare-relay-8ch has no serial number",
     ),
+    *(
+        (
+            '  model = "open-access-panel"\n  unit = 1',
+            f'  model = "open-access-panel"\n  serial = {serial}',
+            "lines[0].panels[0].serial: 0 and all ones are what units report that have no serial number",
+        )
+        for serial in ("0", '"0000"', '"0xFFFFFFFFFFFFFFFF"')
+    ),
     (
         'kind = "modbus-tcp"\nhost = "127.0.0.1"',
         'kind = "modbus-rtu-tcp"\nhost = ["127.0.0.1"]',

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from config.settings import BindingSettings, PanelSettings
+from config.settings import BindingSettings, PanelSettings, serial_number
 from drivers.contract import Availability, ItemState, PanelCapabilities, Period, Reason, Slot
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.panel.identity import Neighbour, judge
@@ -303,6 +303,11 @@ def test_a_unit_that_the_configuration_names_anew_is_told_as_a_replacement() -> 
         assert b'panel_gateway_replacements_total{panel="lobby"} 1.0' in site.metrics.exposition()
 
     two_panels(test)
+
+
+@pytest.mark.parametrize("written", [0xAB12, "AB12", "ab12", "0xab12", "0x0000AB12"])
+def test_a_fixed_number_is_the_units_however_it_is_written(written: int | str) -> None:
+    assert serial_number(written) == serial_number("000000000000AB12")
 
 
 def test_there_is_nothing_to_accept_where_the_unit_is_the_panel() -> None:
