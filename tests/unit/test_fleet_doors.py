@@ -233,6 +233,15 @@ def test_a_pulse_longer_than_the_panel_times_is_held_by_leases_and_not_made_up_f
     commanding(test)
 
 
+@pytest.mark.parametrize(("seconds", "tenths"), [(0.1, 1), (0.19, 1), (0.3, 3), (2.3, 23), (4.25, 42), (4.96, 49)])
+def test_a_door_is_open_for_no_longer_than_was_asked(seconds: float, tenths: int) -> None:
+    async def test(subject: Commanded) -> None:
+        assert outcome(await subject.doors.open(FRONT, seconds)) is Outcome.ACKNOWLEDGED
+        assert subject.panel.pulses == [(3, tenths)]
+
+    commanding(test)
+
+
 def test_a_hold_that_may_have_come_about_is_closed_and_one_that_was_refused_leaves_nothing() -> None:
     async def test(subject: Commanded) -> None:
         subject.panel.reply_lost = True

@@ -16,7 +16,7 @@ from drivers.contract import DOOR, Acknowledgement, Outcome, Priority, Reason, i
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.defects import words_of
 from gateway.fleet.panel.failure import AT_WORK
-from gateway.fleet.panel.held_output import ON_ITS_WAY_S, HeldOutput, Opening, refusal
+from gateway.fleet.panel.held_output import ON_ITS_WAY_S, HeldOutput, Opening, pulse_tenths, refusal
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.state import PanelState
 
@@ -69,7 +69,7 @@ class CommandedOutputs:
         return await self._survived(self._pulse(output, seconds, key))
 
     async def _pulse(self, output: int, seconds: float, key: str) -> Acknowledgement:
-        deadline, tenths = self._deadline(), round(10 * seconds)
+        deadline, tenths = self._deadline(), pulse_tenths(seconds)
         async with self._turns[output]:
             denied = await self._denied(output, key, deadline)
             if denied is not None:

@@ -22,6 +22,11 @@ ON_ITS_WAY_S = 0.25
 """How long a frame may always wait for the line without its lease outlasting the profiles."""
 
 
+def pulse_tenths(seconds: float) -> int:
+    """The tenths of a second of a pulse that opens for no longer than that; what a sum of decimals lacks to a tenth is none."""
+    return int(10 * seconds + 1e-6)
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """Somebody commanded an output to be open, as the door `key`, until `until` (monotonic seconds).

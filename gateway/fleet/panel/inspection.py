@@ -12,6 +12,7 @@ from gateway.fleet.panel.differences import differences
 from gateway.fleet.panel.entries import limited
 from gateway.fleet.panel.failure import Failure, failure_of
 from gateway.fleet.panel.foreign import Foreign
+from gateway.fleet.panel.held_output import pulse_tenths
 from gateway.fleet.panel.identification import Identification
 from gateway.fleet.panel.slots import adopt
 from gateway.fleet.panel.state import PanelState
@@ -83,7 +84,7 @@ class Inspection:
         foreign = 0 if self._status is None else self._state.committed(self._status)
         if foreign:
             self._context.emit(ForeignCommitted(self._state.id, foreign))
-        tenths = {door.output: round(10 * door.pulse_s) for door in self._context.doors if door.panel == self._state.id}
+        tenths = {door.output: pulse_tenths(door.pulse_s) for door in self._context.doors if door.panel == self._state.id}
         if tenths:  # where that fails, it is tried again at the next look: a door that opens for another time opens for nobody
             await self._state.driver.time_pulses(tenths, priority, None)
         return await self._count(priority)
