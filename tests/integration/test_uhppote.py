@@ -225,6 +225,7 @@ async def test_a_door_opens_for_its_own_time_and_no_other(tmp_path: Path) -> Non
         assert board.outputs() == (True, False, False, False)
 
 
+@pytest.mark.long
 async def test_a_door_that_stands_open_is_shown_to_be_open_until_its_board_is_away(tmp_path: Path) -> None:
     async with gateway_with(tmp_path) as site:
 
