@@ -19,6 +19,7 @@ import pytest
 
 from gateway.store.backups import backup_file
 from gateway.store.contract import Snapshot, StoreDamaged, StoreFull, StoreNewer, StoreUnavailable, to_be_read
+from gateway.store.events import EventQuery, SiteEvent
 from gateway.store.sqlite_schema import APPLICATION_ID, MIGRATIONS, open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.support.stores import create, delete, link, observed, profile
@@ -651,6 +652,22 @@ async def test_a_backup_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> No
 
 
 # cost
+
+
+async def test_a_list_of_one_category_asks_about_categories_and_not_about_each_event(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def is_access(event: SiteEvent) -> bool:
+        asked.append(event.category)
+        return event.category == "access"
+
+    store = SqliteStore(tmp_path / "state.db")
+    await store.open()
+    labels = (("access", "medium"), ("system", "low"))
+    await store.put_events([SiteEvent(1.0, "any", None, {}, *labels[number % 2]) for number in range(200)], {}, 1.0)
+    assert await store.count_events(EventQuery(chosen=is_access)) == 100
+    assert len(asked) < 20
+    await store.close()
 
 
 async def test_waiting_transactions_share_a_commit(tmp_path: Path) -> None:
