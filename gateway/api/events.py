@@ -122,7 +122,7 @@ async def _stream(request: web.Request, journal: JournalService, asked: _Asked) 
     kinds = None if asked.kinds is None else asked.kinds | {LOST}
     try:
         # With its place from the start: a reader that is cut off before its first event goes on from here.
-        await _write(response, b"retry: 3000\nid: %d\n\n" % place)
+        await _write(request, response, b"retry: 3000\nid: %d\n\n" % place)
         async with aclosing(journal.follow(place, _SILENCE_S)) as followed:
             loop, chunks = asyncio.get_running_loop(), request.app[CHUNKS]
             look_at = loop.time() + _SILENCE_S
@@ -131,7 +131,7 @@ async def _stream(request: web.Request, journal: JournalService, asked: _Asked) 
                     if not await is_still_admitted(request):
                         break
                     look_at = loop.time() + _SILENCE_S
-                await _write(response, chunks.of(some, kinds))
+                await _write(request, response, chunks.of(some, kinds))
     except TimeoutError:
         _log.warning("a reader of events takes nothing, and is cut off", extra={"remote": request[ADDRESS]})
         if request.transport is not None:
@@ -143,10 +143,26 @@ async def _stream(request: web.Request, journal: JournalService, asked: _Asked) 
     return response
 
 
-async def _write(response: web.StreamResponse, chunk: bytes) -> None:
-    """Raises TimeoutError where nothing is taken for too long."""
-    async with asyncio.timeout(TAKEN_WITHIN_S):
-        await response.write(chunk)
+async def _write(request: web.Request, response: web.StreamResponse, chunk: bytes) -> None:
+    """Raises TimeoutError where nothing is taken for too long, and ConnectionError where the gateway stops meanwhile."""
+    writing, transport = request.app[WRITING], request.transport
+    if transport is None:
+        raise ConnectionResetError
+    writing.add(transport)
+    try:
+        async with asyncio.timeout(TAKEN_WITHIN_S):
+            await response.write(chunk)
+    finally:
+        writing.discard(transport)
+
+
+async def end_streams(app: web.Application) -> None:
+    """Streams have no end of their own, and a stop waits for none that is not taken: its reader comes again."""
+    journal = app[SERVICES].journal
+    if journal is not None:
+        journal.close()
+    for transport in app[WRITING]:
+        transport.abort()
 
 
 class Chunks:
@@ -171,3 +187,5 @@ class Chunks:
 
 
 CHUNKS = web.AppKey("chunks", Chunks)
+WRITING: web.AppKey[set[asyncio.Transport]] = web.AppKey("writing", set)
+"""The connections of readers to whom something is being written."""

@@ -11,7 +11,7 @@ from gateway.api.auth import PASSWORDS, SESSIONS, THROTTLE, guarded
 from gateway.api.bodies import IN_WORK, ROOM, Room, expected
 from gateway.api.connections import Connections, Limits
 from gateway.api.errors import errors_as_json
-from gateway.api.events import CHUNKS, Chunks
+from gateway.api.events import CHUNKS, WRITING, Chunks, end_streams
 from gateway.api.live import LIVE, live_of
 from gateway.api.logins import LOGINS, ToldLogins
 from gateway.api.middleware import PLAIN, PROXIES, SITES, acceptable, identified, recorded, server_logger
@@ -51,6 +51,7 @@ def build_app(services: ApiServices) -> web.Application:
     app[PASSWORDS] = Passwords(lambda: sessions.users, services.clock)
     app[UNDISTURBED] = Supervisor()
     app[CHUNKS] = Chunks()
+    app[WRITING] = set()
     app[LOGINS] = ToldLogins(services.clock)
     served = tuple(everything(metrics=services.metrics is not None))
     app[DOCUMENT] = Document(served)
@@ -61,7 +62,7 @@ def build_app(services: ApiServices) -> web.Application:
         app.router.add_route(route.method, path, handler, expect_handler=expected)
         if route.method == "GET" and not route.acts:
             app.router.add_route("HEAD", path, handler, expect_handler=expected)
-    app.on_shutdown.append(_end_streams)
+    app.on_shutdown.append(end_streams)
     app.on_cleanup.append(_close_workers)
     return app
 
@@ -73,13 +74,6 @@ def everything(*, metrics: bool) -> Iterator[Served]:
     for base in _BASES:
         yield from (Served(base + route.path, route) for route in vendor)
     yield from (Served(route.path, route) for route in own_routes(metrics=metrics))
-
-
-async def _end_streams(app: web.Application) -> None:
-    """Streams have no end of their own."""
-    journal = app[SERVICES].journal
-    if journal is not None:
-        journal.close()
 
 
 async def _close_workers(app: web.Application) -> None:

@@ -7,7 +7,7 @@ import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -175,26 +175,39 @@ async def test_who_comes_again_after_the_log_was_cleared_is_told_so_and_gets_not
         assert (await server.call("GET", PATH)).text == "", "from the beginning of what there is"
 
 
+async def stalled_reader(server: ApiServer, journal: Journal) -> socket.socket:
+    """Begins a stream and takes nothing of it, while another reader takes more than any buffer holds."""
+    stalled = socket.socket()
+    stalled.setblocking(False)
+    stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(stalled, ("127.0.0.1", server.port))
+    head = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {BASIC}\r\nAccept: text/event-stream\r\n\r\n"
+    await loop.sock_sendall(stalled, head.encode())
+    assert await loop.sock_recv(stalled, 12) == b"HTTP/1.1 200"
+    begun = asyncio.Event()
+    reading = asyncio.create_task(stream(server, 400, begun=begun))
+    await begun.wait()
+    await journal.keep([SiteEvent(NOW, "output_on", "gate", {"detail": "x" * 20_000})] * 400, {})
+    assert len(await reading) == 400
+    return stalled
+
+
 async def test_a_reader_that_stalls_is_cut_off_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "TAKEN_WITHIN_S", 0.3)
-    large = [SiteEvent(NOW, "output_on", "gate", {"detail": "x" * 20_000})] * 400
     async with site() as (server, journal):
-        stalled = socket.socket()
-        stalled.setblocking(False)
-        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        loop = asyncio.get_running_loop()
-        await loop.sock_connect(stalled, ("127.0.0.1", server.port))
-        head = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {BASIC}\r\nAccept: text/event-stream\r\n\r\n"
-        await loop.sock_sendall(stalled, head.encode())
-        assert await loop.sock_recv(stalled, 12) == b"HTTP/1.1 200"
-        begun, told = asyncio.Event(), Told()
-        reading = asyncio.create_task(stream(server, 400, begun=begun))
-        await begun.wait()
-        await journal.keep(large, {})
-        assert len(await reading) == 400
-        async with asyncio.timeout(5):
-            await told.told.wait()
-        stalled.close()
+        told = Told()
+        with await stalled_reader(server, journal):
+            async with asyncio.timeout(5):
+                await told.told.wait()
+
+
+async def test_a_reader_that_stalls_does_not_delay_the_stop_of_the_gateway() -> None:
+    async with AsyncExitStack() as stack:
+        server, journal = await stack.enter_async_context(site())
+        with await stalled_reader(server, journal):
+            async with asyncio.timeout(5):
+                await stack.aclose()
 
 
 async def test_a_stream_ends_with_the_session_that_it_was_begun_with(monkeypatch: pytest.MonkeyPatch) -> None:
