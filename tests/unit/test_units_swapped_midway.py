@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,17 @@ import pytest
 from config.panel_model import load_models
 from config.settings import ModbusRtuLine, PanelSettings, Settings
 from drivers.clock import SystemClock
-from drivers.contract import Acknowledgement, Outcome, PanelDriver, PanelIdentity, PanelImage, Period, Priority, Slot
+from drivers.contract import (
+    Acknowledgement,
+    ClockSetting,
+    Outcome,
+    PanelDriver,
+    PanelIdentity,
+    PanelImage,
+    Period,
+    Priority,
+    Slot,
+)
 from drivers.modbus.line import ModbusLine
 from simulators.crash import Crashes
 from simulators.faults import Faults
@@ -134,6 +144,10 @@ class TwoAdapters:
         swap(self.responders[0], here, self.responders[1], there)
         self._again = asyncio.ensure_future(self._plug())
 
+    async def change_places(self) -> None:
+        self.exchange()
+        await self._again
+
     async def _plug(self) -> None:
         await self._ports[0].stop()
         self._ports[0] = self._port(0)
@@ -146,8 +160,14 @@ def image(*numbers: int) -> PanelImage:
 
 
 async def met(driver: PanelDriver) -> None:
+    """Whichever unit is there is asked who it is, as soon as the line is open."""
+    for _ in range(100):
+        if isinstance(await driver.identity(Priority.GRANT, None), PanelIdentity):
+            break
+        await asyncio.sleep(0.02)
+    else:
+        raise AssertionError("the line does not open")
     await driver.status(Priority.GRANT, None)
-    assert isinstance(await driver.identity(Priority.GRANT, None), PanelIdentity)
 
 
 @pytest.mark.parametrize("at", [COMMIT, 1, 2])
@@ -179,18 +199,35 @@ async def test_a_lease_that_was_cut_is_not_given_to_the_relay_behind_the_next_co
         assert off.outcome is Outcome.ACKNOWLEDGED, "closing waits for nobody"
 
 
-async def test_a_reading_that_another_unit_may_have_given_confirms_nothing(tmp_path: Path) -> None:
-    """The other unit holds the same, so that every word is as it must be."""
+READINGS: dict[str, tuple[int, Callable[[PanelDriver], Awaitable[object]]]] = {
+    "a quick look": (1, lambda driver: driver.quick_look(image(1), Priority.GRANT, None)),
+    "a look at words": (1, lambda driver: driver.look_at(image(1), driver.stretches(image(1))[0], Priority.GRANT, None)),
+    "all it holds": (1, lambda driver: driver.read_back(Priority.GRANT, None)),
+    "entries": (1, lambda driver: driver.read_passes([0, 1], Priority.GRANT, None)),
+    "the clock": (2, lambda driver: driver.set_clock(now(), Priority.GRANT, None)),
+    "a change": (4, lambda driver: driver.apply(driver.plan(image(1, 2), image(1)), Priority.GRANT, None)),
+}
+"""What is read, with the request at which the line is cut."""
+
+
+def now() -> ClockSetting:
+    return ClockSetting(int(SystemClock().wall()), 0)
+
+
+@pytest.mark.parametrize("what", READINGS)
+async def test_a_reading_that_another_unit_may_have_given_confirms_nothing(what: str, tmp_path: Path) -> None:
+    """The other unit holds the same and has the same time, so that every word is as it must be."""
+    at, call = READINGS[what]
     async with TwoAdapters(tmp_path, "open-access-panel") as site:
-        await met(site.driver)
-        for _ in range(2):
-            said = await site.driver.apply(site.driver.plan(image(1), PanelImage()), Priority.GRANT, None)
-            assert said.outcome is Outcome.ACKNOWLEDGED
-            site.exchange()
-            await site.driver.status(Priority.GRANT, None)
+        for slots in (image(1, 2) if what == "a change" else image(1), image(1)):
+            await site.change_places()
             await met(site.driver)
-        site.responders[0].set_faults(CutOnce(1, site.exchange, "lose"))
-        for look in (site.driver.quick_look(image(1), Priority.GRANT, None), site.driver.read_back(Priority.GRANT, None)):
-            seen = await look
-            assert isinstance(seen, Acknowledgement)
-            assert seen.outcome is Outcome.UNCONFIRMED
+            assert (await site.driver.set_clock(now(), Priority.GRANT, None)).outcome is Outcome.ACKNOWLEDGED
+            done = await site.driver.apply(site.driver.plan(slots, PanelImage()), Priority.GRANT, None)
+            assert done.outcome is Outcome.ACKNOWLEDGED
+        cut = CutOnce(at, site.exchange, "lose")
+        site.responders[0].set_faults(cut)
+        said = await call(site.driver)
+        assert cut.is_over
+        assert isinstance(said, Acknowledgement)
+        assert said.outcome is Outcome.UNCONFIRMED
