@@ -58,10 +58,19 @@ def read_pair(certificate: Path, key: Path) -> Pair:
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise BadPair(f"{_PLACE}.key", f"{key} is not the key of {certificate}") from error
-        raise BadPair(_PLACE, f"{certificate} and {key} hold no certificate with its key in PEM ({error.reason})") from error
+        raise BadPair(_PLACE, _whats_missing(certificate, key)) from error
     except OSError as error:
         raise BadPair(_PLACE, f"{error.strerror}") from error
     return Pair(context, digest.digest(), _expires_at(certificate.read_text("utf-8", "replace")))
+
+
+def _whats_missing(certificate: Path, key: Path) -> str:
+    """OpenSSL does not say which of two files is garbled."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate)
+    except (ssl.SSLError, OSError):
+        return f"{certificate} holds no certificate in PEM"
+    return f"{key} holds no key in PEM"
 
 
 def _expires_at(pem: str) -> float | None:

@@ -30,7 +30,7 @@ class Running:
 
     @property
     def url(self) -> str:
-        found = re.search(r"http://\S+", self.output)
+        found = re.search(r"https?://\S+", self.output)
         assert found, self.output
         return found[0]
 
