@@ -28,7 +28,7 @@ from gateway.api.known_addresses import FACT, KnownAddresses
 from gateway.api.listening import CannotListen, Listeners
 from gateway.api.live import reconfigure
 from gateway.api.routes import build_app, build_runner
-from gateway.api.services import ApiServices, ReloadReport
+from gateway.api.services import ApiServices, LineChoice, ReloadReport
 from gateway.concurrency import Remembered, Supervisor, in_a_thread
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
@@ -336,17 +336,14 @@ class Gateway:
         ]
         return self.unhealthy() + tuple(text for is_wrong, text in wrong if is_wrong)
 
-    def lines(self, minutes: bool) -> object:
-        """The body of `/gateway/v1/lines`: the counts of each line, and of each unit on it; with `minutes` those of each line's
-        last hour, too."""
-        seen = {name: line.bus.statistics() for name, line in self._site.lines.items()}
-        shown = [line for line in self._settings.lines if line.id in seen]
+    def lines(self, choice: LineChoice) -> object:
+        """The body of `/gateway/v1/lines`: the counts of each chosen line, and of each unit on it."""
+        there = [line for line in self._settings.lines if line.id in self._site.lines]
+        found = [line for line in there if choice.takes(line.id, [panel.id for panel in line.panels])]
+        seen = [(line, self._site.lines[line.id].bus.statistics()) for line in found[choice.places]]
         ahead_s = self._clock.wall() - self._clock.monotonic()
-        return {
-            "lines": [
-                _line_view(line, seen[line.id]) | (_minutes_view(seen[line.id], ahead_s) if minutes else {}) for line in shown
-            ]
-        }
+        views = [_line_view(line, counts) | (_minutes_view(counts, ahead_s) if choice.minutes else {}) for line, counts in seen]
+        return {"lines": views, "total": len(found)}
 
     def configured(self) -> Settings:
         """The configuration in use."""

@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Literal
+
 from aiohttp import web
 
-from gateway.api.errors import ApiError, bad_value, shown, unknown_panel
-from gateway.api.queries import refuse_selectors
+from drivers.contract import TIME_PROFILE
+from gateway.api.errors import ApiError, bad_value, unknown_panel
+from gateway.api.groups import grouped
+from gateway.api.queries import flag_in, refuse_selectors
 from gateway.api.reading import read
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
-from gateway.api.shapes import Binding, Bindings, EffectiveBinding, Unbound
+from gateway.api.shapes import Binding, Bindings, BoundAlike, BoundGroup, EffectiveBinding, Unbound
 from gateway.api.validation import binding_body, read_link_id
 from gateway.api.versions import judge_of_binding, tag_of_binding
 from gateway.concurrency import in_turns
-from gateway.fleet.views import UnknownPanel
+from gateway.fleet.views import BoundItem, UnknownPanel
 from gateway.identifiers.own_ids import is_own_id
+from gateway.store.contract import DesiredItem
+
+_MOST_GROUPS, _NAMED = 100, 20
+"""Groups at most, and the names in one of them."""
 
 
 async def all_bindings(request: web.Request) -> web.Response:
-    """The bindings that were set through the API; with `effective=1` every item that has a link_id, with what it is bound to."""
+    """The bindings that were set through the API; with `effective=1` every item that has a link_id, with what it is bound to;
+    with `grouped=1`, too, how many of them are bound to the same."""
     refuse_selectors(request.query)
-    fleet, effective = request.app[SERVICES].fleet, request.query.get("effective", "0")
-    if effective not in ("0", "1"):
-        raise bad_value("effective", "1", shown(effective))
-    if effective == "0":
+    fleet, is_grouped = request.app[SERVICES].fleet, flag_in(request.query, "grouped")
+    if not flag_in(request.query, "effective"):
+        if is_grouped:
+            raise bad_value("grouped", "`effective=1` beside it", "none")
         return json_response(Bindings([Binding(link_id, panels) for link_id, panels in fleet.bindings().items()]))
-    bound = [each async for each in in_turns(fleet.bound_items()) if not is_own_id(each.item.link_id)]
+    bound = (each for each in fleet.bound_items() if not is_own_id(each.item.link_id))
+    if is_grouped:
+        return json_response(await _alike(bound))
     return json_response(
-        Bindings([EffectiveBinding(each.item.link_id, each.panels, each.item.kind, each.source) for each in bound])
+        Bindings(
+            [EffectiveBinding(each.item.link_id, each.panels, each.item.kind, each.source) async for each in in_turns(bound)]
+        )
     )
+
+
+async def _alike(bound: Iterable[BoundItem]) -> BoundAlike:
+    found = await grouped((each.item, (each.panels, each.source)) for each in bound)
+    most = sorted(found.items(), key=lambda one: -len(one[1]))[:_MOST_GROUPS]
+    return BoundAlike([_group(panels, source, items) for (panels, source), items in most], len(found))
+
+
+def _group(panels: tuple[str, ...], source: Literal["file", "override"], items: list[DesiredItem]) -> BoundGroup:
+    profiles = sum(item.kind == TIME_PROFILE for item in items)
+    link_ids = [item.link_id for item in items[:_NAMED]]
+    return BoundGroup(panels[:_NAMED], len(panels), source, profiles, len(items) - profiles, link_ids)
 
 
 async def one_binding(request: web.Request) -> web.Response:

@@ -16,7 +16,7 @@ from config.event_kinds import KINDS
 from gateway.api.auth import is_still_admitted
 from gateway.api.errors import ApiError, bad_value, shown
 from gateway.api.middleware import ADDRESS, PROTECTION
-from gateway.api.responses import json_bytes
+from gateway.api.responses import COMPRESSED_AT_ONCE, json_bytes
 from gateway.api.services import SERVICES, JournalService
 from gateway.concurrency import in_turns
 from gateway.journal.journal import LOST
@@ -72,7 +72,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     page = sorted(await journal.page(asked.query), key=lambda event: event.id)
     page = page if gap is None else [gap, *page]
     body = b"".join([json_bytes(shown_event(event)) + b"\n" async for event in in_turns(page)])
-    return web.Response(body=body, content_type=LINES, charset="utf-8")
+    return web.Response(body=body, content_type=LINES, charset="utf-8", zlib_executor_size=COMPRESSED_AT_ONCE)
 
 
 def _is_live(request: web.Request) -> bool:

@@ -12,9 +12,8 @@ from aiohttp import web
 
 from gateway.api.errors import bad_value, shown
 from gateway.api.listing import name_of
-from gateway.api.matrix import number_in
 from gateway.api.plans import asked_id, asked_kind, now_at, unknown_item
-from gateway.api.queries import refuse_others
+from gateway.api.queries import number_in, refuse_others
 from gateway.api.reading import read
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES

@@ -15,7 +15,7 @@ from drivers.contract import IDENTIFIER
 from gateway.api.errors import bad_value, shown
 from gateway.api.listing import name_of, sent
 from gateway.api.plans import KINDS
-from gateway.api.queries import refuse_others
+from gateway.api.queries import flag_in, number_in, refuse_others
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
 from gateway.concurrency import in_turns
@@ -31,7 +31,6 @@ QUERY: Mapping[str, str] = {
     "differing": "`1`: rows alone that some panel does not hold as asked",
 }
 _MOST_ROWS = 1000
-_DIGITS = 9
 NO_CELL = -1
 
 
@@ -40,13 +39,11 @@ async def matrix(request: web.Request) -> web.Response:
     query, fleet = request.query, request.app[SERVICES].fleet
     refuse_others(query, QUERY)
     first, limit = number_in(query, "first", 0), number_in(query, "limit", 100, _MOST_ROWS)
-    kind, differing, find = query.get("kind"), query.get("differing", "0"), query.get("find", "").casefold()
+    kind, differing, find = query.get("kind"), flag_in(query, "differing"), query.get("find", "").casefold()
     if kind not in (None, *KINDS):
         raise bad_value("kind", f"one of {', '.join(KINDS)}", shown(kind))
-    if differing not in ("0", "1"):
-        raise bad_value("differing", "0 or 1", shown(differing))
     table = fleet.matrix()
-    rows, total = await _page(table, kind, find, first, limit, differing=differing == "1")
+    rows, total = await _page(table, kind, find, first, limit, differing=differing)
     results: dict[Cell, int] = {}
     shown_rows = [_row(item, cells, len(table.columns), results) async for item, cells in in_turns(rows)]
     body = {"at": int(fleet.clock().at), "first": first, "total": total, "columns": [_column(each) for each in table.columns]}
@@ -70,15 +67,6 @@ async def _page(
             found.append((item, cells))
         total += 1
     return found, total
-
-
-def number_in(query: Mapping[str, str], key: str, absent: int, most: int | None = None) -> int:
-    """A whole number of the query. Raises ApiError."""
-    text = query.get(key, str(absent))
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
-    if number is None or (most is not None and not 1 <= number <= most):
-        raise bad_value(key, "a whole number" if most is None else f"a number from 1 to {most}", shown(text))
-    return number
 
 
 def _said(item: DesiredItem) -> str:

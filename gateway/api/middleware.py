@@ -61,7 +61,7 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
 def _is_worth_compressing(request: web.Request, response: web.StreamResponse) -> bool:
     """Whether it is a long answer to a browser. Machines are near, and their requests are counted in microseconds."""
     long = isinstance(response, web.Response) and (response.content_length or 0) > _SHORT
-    return long and request.method == "GET" and response.status == 200 and request[SENDER].is_browser
+    return long and request.method != "HEAD" and response.status == 200 and request[SENDER].is_browser
 
 
 def sender_of(request: web.Request) -> Sender:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
-from gateway.api.errors import ApiError, bad_value, shown
-from gateway.api.queries import refuse_selectors
+from gateway.api.errors import ApiError
+from gateway.api.queries import flag_in, number_in, refuse_selectors
 from gateway.api.responses import json_response
-from gateway.api.services import SERVICES, finish
+from gateway.api.services import SERVICES, LineChoice, finish
 from gateway.api.shapes import Healthy, InertSetting, InertSettingsAnswer, Reloaded, Trusted
+
+LINES: Mapping[str, str] = {
+    "minutes": "`1`: of every line the minutes of its last hour, too",
+    "line": "this one alone",
+    "find": "a part of a line's or a panel's name",
+    "first": "lines to pass over, 0 where absent",
+    "limit": "lines at most, all where absent",
+}
+_MOST_LINES = 10_000
 
 
 async def lines(request: web.Request) -> web.Response:
-    refuse_selectors(request.query)
-    minutes = request.query.get("minutes", "0")
-    if minutes not in ("0", "1"):
-        raise bad_value("minutes", "1", shown(minutes))
-    return json_response(request.app[SERVICES].lines(minutes == "1"))
+    """Query: see `LINES`."""
+    query = request.query
+    refuse_selectors(query, LINES)
+    limit = number_in(query, "limit", _MOST_LINES, _MOST_LINES) if "limit" in query else None
+    places = number_in(query, "first", 0), limit
+    return json_response(
+        request.app[SERVICES].lines(
+            LineChoice(flag_in(query, "minutes"), query.get("line"), query.get("find", "").casefold(), *places)
+        )
+    )
 
 
 async def reload(request: web.Request) -> web.Response:

@@ -30,9 +30,11 @@ from gateway.api.shapes import (
     Acted,
     Binding,
     Bindings,
+    BoundAlike,
     ClockAnswer,
     DoorDone,
     DoorsAnswer,
+    ExplainGroups,
     Healthy,
     Held,
     InertSettingsAnswer,
@@ -42,6 +44,7 @@ from gateway.api.shapes import (
     PanelNames,
     Panels,
     PlanBody,
+    PlanGroups,
     Problems,
     Reloaded,
     SessionBody,
@@ -71,6 +74,7 @@ _EXPLAIN = {
     "panel": "a panel or an output, all bound ones where absent",
 }
 
+_GROUPED = {"grouped": "`1`: equal results stand once, with the panels that have them"}
 _ACCESS = {
     "door": "everybody who may open it",
     "link_id": "of an identifier: every door that it opens, or whether it opens `door`",
@@ -107,24 +111,28 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     seen = {"at": "as `/clock` showed it", "up_s": "as `/clock` showed it"}
     trusts = "somebody says that the clock is right"
     yield Route("POST", f"{OWN}/clock/trust", ADMIN, clock.trust, trusts, Json(ClockAnswer), query=seen, refuses=(409,))
-    minutes = {"minutes": "`1`: of every line the minutes of its last hour, too"}
     counts = "the statistics of every line and unit"
-    yield Route("GET", f"{OWN}/lines", VIEWER, operations.lines, counts, Json(Lines), query=minutes)
+    yield Route("GET", f"{OWN}/lines", VIEWER, operations.lines, counts, Json(Lines), query=operations.LINES)
     wrong = "what is wrong now, the worst first, and what to do about it"
     yield Route("GET", f"{OWN}/problems", VIEWER, problems.all_problems, wrong, Json(Problems))
     items = Json(PlanBody[LinkTimeProfile | LinkIdentifier])
-    yield Route("POST", f"{OWN}/plan", VIEWER, plans.plan, "what an upsert would do to every panel", Json(PlanReport), items)
+    would, report = "what an upsert would do to every panel", Json(PlanReport | PlanGroups)
+    yield Route("POST", f"{OWN}/plan", VIEWER, plans.plan, would, report, items, _GROUPED)
     explains = "whether an item is open at a moment, as asked and on each panel"
-    yield Route("GET", f"{OWN}/explain", VIEWER, plans.explain, explains, Json(ExplainReport), query=_EXPLAIN, refuses=(404,))
+    explained, said = Json(ExplainReport | ExplainGroups), {**_EXPLAIN, **_GROUPED}
+    yield Route("GET", f"{OWN}/explain", VIEWER, plans.explain, explains, explained, query=said, refuses=(404,))
     became = "what became of people and time profiles at every panel and door, a page of rows at a time"
     yield Route("GET", f"{OWN}/matrix", VIEWER, matrix.matrix, became, Json(MatrixAnswer), query=matrix.QUERY)
     days = "when an item is open in the days to come, as asked, compiled and held"
     yield Route("GET", f"{OWN}/hours", VIEWER, hours.hours, days, Json(Hours), query=hours.QUERY, refuses=(404,))
     would, profiles = "the next openings of time profiles that nobody has asked for yet", Json(Upsert[LinkTimeProfile])
     yield Route("POST", f"{OWN}/openings", VIEWER, hours.openings, would, Json(NextOpenings), profiles)
-    effective = {"effective": "`1`: what every item is bound to in the end, by the file's rules or by what was set"}
+    effective = {
+        "effective": "`1`: what every item is bound to in the end, by the file's rules or by what was set",
+        "grouped": "`1`: how many items are bound to the same, in place of each of them",
+    }
     bound = "the bindings that were set through the API"
-    yield Route("GET", f"{OWN}/bindings", VIEWER, bindings.all_bindings, bound, Json(Bindings), query=effective)
+    yield Route("GET", f"{OWN}/bindings", VIEWER, bindings.all_bindings, bound, Json(Bindings | BoundAlike), query=effective)
     binding = f"{OWN}/bindings/{{link_id}}"
     yield Route("GET", binding, VIEWER, bindings.one_binding, "one of them", Json(Binding), refuses=(404,))
     replaces = "replaces the configuration's rules for it"

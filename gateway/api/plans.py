@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from aiohttp import web
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE
 from gateway.api.errors import ApiError, bad_value, shown, unknown_panel
+from gateway.api.groups import grouped_views
 from gateway.api.items import plan_body
+from gateway.api.queries import flag_in
 from gateway.api.reading import read
 from gateway.api.responses import json_in_turns, json_response, json_text
 from gateway.api.services import SERVICES, ApiServices, FleetService
@@ -23,7 +25,9 @@ _UID = re.compile(r"[0-9]{1,18}")
 
 
 async def plan(request: web.Request) -> web.Response:
-    """The body is that of an upsert, of time profiles or identifiers, optionally with `panels` in place of the bindings."""
+    """The body is that of an upsert, of time profiles or identifiers, optionally with `panels` in place of the bindings. Query
+    `grouped` 1: equal results stand once, with the panels that have them, and the writes are left out."""
+    is_grouped = flag_in(request.query, "grouped")
     panels, *asked = await read(request, plan_body)
     assert panels is None or isinstance(panels, tuple), "the panels come first"
     items = [one for one in asked if isinstance(one, RequestItem | RefusedItem)]
@@ -31,20 +35,28 @@ async def plan(request: web.Request) -> web.Response:
         report = await request.app[SERVICES].fleet.plan(items, panels)
     except UnknownPanel as error:
         raise unknown_panel(f"panels: {error.name}", status=400) from error
+    if is_grouped:
+        return json_response(
+            {"items": [{"link_id": one.link_id, "groups": await grouped_views(one.panels)} for one in report.items]}
+        )
     return json_text(b'{"items":%b,"panels":%b}' % (await json_in_turns(report.items), await json_in_turns(report.panels)))
 
 
 async def explain(request: web.Request) -> web.Response:
     """Query `link_id` or `uid`, `kind` (`timeprofile` where absent, or `identifier`), `at` (Unix seconds, now where absent),
-    `panel` (all bound ones where absent)."""
-    services = request.app[SERVICES]
+    `panel` (all bound ones where absent), `grouped` (1: equal results stand once, with the panels that have them)."""
+    services, is_grouped = request.app[SERVICES], flag_in(request.query, "grouped")
     kind = asked_kind(request.query)
     link_id = asked_id(request.query, services.fleet, kind)
     at = asked_instant(request)
     report = await services.fleet.explain(link_id, at, request.query.get("panel"), kind)
     if report is None:
         raise unknown_item(kind, link_id)
-    return json_response(replace(report, link_id=shown_link_id(link_id)))
+    shown_report = replace(report, link_id=shown_link_id(link_id))
+    if not is_grouped:
+        return json_response(shown_report)
+    body = {key: value for key, value in asdict(replace(shown_report, panels=())).items() if key != "panels"}
+    return json_response({**body, "groups": await grouped_views(report.panels)})
 
 
 def asked_kind(query: Mapping[str, str]) -> str:

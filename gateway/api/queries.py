@@ -56,6 +56,7 @@ PARAMETERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """What every list takes beside its fields."""
+_DIGITS = 9
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _SELECTOR = re.compile(r"(?i:(?:^|[_-])u?ids?$)|[a-z]U?Ids?$|^(?i:filter|sort|order|search|query|where|select)")
@@ -106,11 +107,28 @@ def read_query(query: MultiMapping[str], choice: Choice, own: Collection[str] = 
     )
 
 
-def refuse_selectors(query: MultiMapping[str]) -> None:
-    """For lists that are always given whole. Raises ApiError."""
+def number_in(query: Mapping[str, str], key: str, absent: int, most: int | None = None) -> int:
+    """A whole number of the query. Raises ApiError."""
+    text = query.get(key, str(absent))
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
+    if number is None or (most is not None and not 1 <= number <= most):
+        raise bad_value(key, "a whole number" if most is None else f"a number from 1 to {most}", shown(text))
+    return number
+
+
+def flag_in(query: Mapping[str, str], key: str) -> bool:
+    """Whether a key of the query is `1`. Raises ApiError."""
+    text = query.get(key, "0")
+    if text not in ("0", "1"):
+        raise bad_value(key, "0 or 1", shown(text))
+    return text == "1"
+
+
+def refuse_selectors(query: MultiMapping[str], own: Collection[str] = ()) -> None:
+    """For lists that are chosen from by the `own` keys alone. Raises ApiError."""
     for key in query:
-        if _selects(key):
-            raise _unknown(key, ())
+        if key not in own and _selects(key):
+            raise _unknown(key, own)
 
 
 def refuse_others(query: MultiMapping[str], keys: Collection[str]) -> None:

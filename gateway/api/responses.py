@@ -9,6 +9,9 @@ from pydantic_core import to_json
 
 from gateway.concurrency import in_turns
 
+COMPRESSED_AT_ONCE = 64 * 1024
+"""Longer bodies are compressed beside the loop, where they are compressed."""
+
 
 def json_bytes(value: object) -> bytes:
     """UTF-8 JSON of plain values, frozen dataclasses and enumerations."""
@@ -22,7 +25,14 @@ async def json_in_turns(values: Iterable[object]) -> bytes:
 
 def json_text(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A response whose JSON is already serialised."""
-    return web.Response(body=body, status=status, headers=headers, content_type="application/json", charset="utf-8")
+    return web.Response(
+        body=body,
+        status=status,
+        headers=headers,
+        content_type="application/json",
+        charset="utf-8",
+        zlib_executor_size=COMPRESSED_AT_ONCE,
+    )
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -222,10 +222,29 @@ class ReloadReport:
 
 
 @dataclass(frozen=True, slots=True)
+class LineChoice:
+    """Which lines are told of: `line` alone (None: any), those with `find` in their names or their panels', without the `first`
+    ones, `limit` at most (None: all); `minutes`: with their last hour."""
+
+    minutes: bool = False
+    line: str | None = None
+    find: str = ""
+    first: int = 0
+    limit: int | None = None
+
+    def takes(self, line: str, panels: Iterable[str]) -> bool:
+        return self.line in (None, line) and any(self.find in name.casefold() for name in (line, *panels))
+
+    @property
+    def places(self) -> slice:
+        return slice(self.first, None if self.limit is None else self.first + self.limit)
+
+
+@dataclass(frozen=True, slots=True)
 class ApiServices:
     """What the API calls. `health` and `ready` return the problems, one phrase each; none: all is well.
 
-    `lines` gives the body of `/gateway/v1/lines`, for True with the minutes of the last hour;
+    `lines` gives the body of `/gateway/v1/lines`;
     `metrics` gives the Prometheus text of `/metrics` (None: no such path).
     `trust_store` ends the doubt about the store; raises StoreError. `store` says whether there is one.
     `known_addresses`: those that are remembered over a restart (None: only while it runs).
@@ -240,7 +259,7 @@ class ApiServices:
     settings: Settings
     clock: Clock
     reload: Callable[[], Coroutine[Any, Any, ReloadReport]]
-    lines: Callable[[bool], object]
+    lines: Callable[[LineChoice], object]
     health: Callable[[], tuple[str, ...]]
     ready: Callable[[], Awaitable[tuple[str, ...]]]
     device_serial: str

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from config.settings import RoleName
-from drivers.contract import TIME_PROFILE, ItemState, Outcome
+from drivers.contract import TIME_PROFILE, ItemState, Outcome, Reason
 from gateway.access.doors import DoorView
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.problems import Severity
@@ -130,7 +130,10 @@ class ClockAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
+    """`total`: how many there are on all pages."""
+
     lines: list[dict[str, Any]]
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +223,76 @@ class EffectiveBinding(Binding):
 
     kind: str = TIME_PROFILE
     source: Literal["file", "override"] = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class BoundGroup:
+    """Items that are bound to the same, by the same. `panels`, `link_ids`: the first of them; `bound_to`: how many panels and
+    outputs there are, `time_profiles` and `identifiers`: how many items."""
+
+    panels: tuple[str, ...]
+    bound_to: int
+    source: Literal["file", "override"]
+    time_profiles: int
+    identifiers: int
+    link_ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundAlike:
+    """Told with `effective=1` and `grouped=1`: the groups with the most items, of `total`."""
+
+    groups: list[BoundGroup]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanGroup:
+    """What would become of an item at these panels alike, see `PlanItemPanel`."""
+
+    panels: list[str]
+    outcome: ItemState
+    valid_until: int | None
+    cuts: tuple[str, ...]
+    reason: Reason | None
+    message: str | None
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanItemGroups:
+    link_id: str
+    groups: list[PlanGroup]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanGroups:
+    """The answer to a plan with `grouped=1`."""
+
+    items: list[PlanItemGroups]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainGroup:
+    """What is said of these panels alike, see `ExplainPanel`."""
+
+    panels: list[str]
+    compiled: bool | None
+    held: bool | None
+    differs_at: Literal["compiled", "held"] | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainGroups:
+    """The answer to `explain` with `grouped=1`. `kind`: only of identifiers."""
+
+    link_id: str | None
+    at: int
+    asked: bool
+    groups: list[ExplainGroup]
+    kind: str | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 from config.locks import not_for_profiles
@@ -306,10 +307,13 @@ class Fleet:
 
     def bound_items(self) -> Iterator[BoundItem]:
         """Every time profile and identifier with the panels that it is for, and what says so."""
-        for kind in OPENING:
-            for item in self._desired.items(kind):
-                targets = tuple(map(str, self._desired.targets(item.key)))
-                yield BoundItem(item, targets, "override" if item.link_id in self._overrides else "file")
+        targets: Targets = ()
+        names: tuple[str, ...] = ()
+        for item in chain.from_iterable(map(self._desired.items, OPENING)):
+            before, targets = targets, self._desired.targets(item.key)
+            if targets != before:  # most are bound to the same, which may be a thousand panels
+                names = tuple(map(str, targets))
+            yield BoundItem(item, names, "override" if item.link_id in self._overrides else "file")
 
     async def bind(self, link_id: str, panels: Sequence[str], judge: JudgeBinding | None = None) -> None:
         """Bind a link_id, whatever has it, in place of the configuration's rules: new panels get it, old ones lose it.

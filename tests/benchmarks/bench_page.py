@@ -68,7 +68,7 @@ def _looked_at(url: str, panels: int, repeats: int) -> list[Row]:
         page.visit(url)
         page.wait(".problem")
         seen = median(_seen_ms(page) for _ in range(repeats))
-        sizes = {view.name: _transferred(page, view.name) / 1000 for view in VIEWS if view.title}
+        sizes = {view.name: _transferred(page, view.name) / 1000 for view in VIEWS}
     widest = max(sizes, key=lambda name: sizes[name])
     note = ", ".join(f"{name} {size:.0f}" for name, size in sizes.items())
     return [

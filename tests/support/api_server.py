@@ -439,7 +439,7 @@ async def api_server(
         settings=given or settings(),
         clock=clock,
         reload=reload,
-        lines=lambda minutes: {"lines": [{"id": "rs485-a", "exchange_ms": {"p50": 1.5, "p95": None}}]},
+        lines=lambda choice: {"lines": [{"id": "rs485-a", "exchange_ms": {"p50": 1.5, "p95": None}}], "total": 1},
         health=lambda: served[0].wrong,
         ready=ready,
         device_serial=SERIAL,

@@ -162,7 +162,7 @@ async def test_bindings(server: ApiServer) -> None:
 
 async def test_lines_and_reload(server: ApiServer) -> None:
     lines = await server.call("GET", f"{OWN}/lines")
-    assert lines.json == {"lines": [{"id": "rs485-a", "exchange_ms": {"p50": 1.5, "p95": None}}]}
+    assert lines.json == {"lines": [{"id": "rs485-a", "exchange_ms": {"p50": 1.5, "p95": None}}], "total": 1}
     done = await server.call("POST", f"{OWN}/reload")
     assert (done.status, done.json) == (200, {"applied": True, "changes": ["panel gate added"]})
     server.reload_report = ReloadReport(False, mistakes=("http.port: cannot change", "lines[0].id: missing"))

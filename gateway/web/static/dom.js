@@ -20,6 +20,15 @@ export function told(text) {
   return h("bdi", {}, text);
 }
 
+/** What is made when somebody opens it. `opened`: the keys of those that are open, a set that outlives a drawing. */
+export function onDemand(opened, key, summary, make) {
+  const toggle = ({ target }) => {
+    opened[target.open ? "add" : "delete"](key);
+    if (target.open && target.children.length === 1) target.append(h("p", {}, make()));
+  };
+  return h("details", { open: opened.has(key), ontoggle: toggle }, h("summary", {}, summary), opened.has(key) && h("p", {}, make()));
+}
+
 function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function" && name.startsWith("on")) element[name] = value;

@@ -3,11 +3,11 @@
 import { act } from "./action.js";
 import { ask, get } from "./api.js";
 import { clockOf, differingDates, isEverOpen, weekInWords } from "./calendars.js";
-import { h, show, told } from "./dom.js";
+import { h, onDemand, show, told } from "./dom.js";
 import { inWords, key, weekDrawing, yearDrawing } from "./hour_drawings.js";
 import { because, became } from "./outcomes.js";
 import { moment } from "./times.js";
-import { isolated, some } from "./words.js";
+import { isolated, listed, some } from "./words.js";
 import * as zones from "./zone.js";
 
 const EVERY_S = 30;
@@ -202,6 +202,7 @@ function whyNot(place, query, context, kind) {
     h("button", { type: "submit" }, "Why?"),
   );
   show(place, h("h2", { id: "why" }, "Why, or why not?"), form, answer);
+  const opened = new Set();
   let zone = null;
   let turn = 0;
 
@@ -211,10 +212,10 @@ function whyNot(place, query, context, kind) {
     const at = zones.instantOf(zone, input.value);
     try {
       const [found, access] = await Promise.all([
-        get(`/gateway/v1/explain?${query}&at=${at}`, { signal: context.signal }),
+        get(`/gateway/v1/explain?${query}&at=${at}&grouped=1`, { signal: context.signal }),
         kind === "identifier" && get(`/gateway/v1/access?${query.replace("kind=identifier&", "")}&at=${at}`, { signal: context.signal }),
       ]);
-      if (mine === turn) show(answer, explained(found, access, zone));
+      if (mine === turn) show(answer, explained(found, access, zone, opened));
     } catch (error) {
       if (mine === turn && !context.signal.aborted) show(answer, h("p", { class: "mistake" }, error.message));
     }
@@ -240,12 +241,13 @@ const PLACE = { true: "open", false: "closed", null: "no place for it" };
 
 const HELD = { true: "and the panel holds it", false: "but the panel does not hold it", null: "what the panel holds is not known" };
 
-function explained(found, access, zone) {
-  const doors = access ? access.people.map((each) => `${each.door} (${each.asked ? "as asked" : "though not asked"}, ${HELD[each.held]})`) : [];
+function explained(found, access, zone, opened) {
+  const doors = access ? access.people.slice(0, MOST_NAMES).map((each) => `${each.door} (${each.asked ? "as asked" : "though not asked"}, ${HELD[each.held]})`) : [];
+  if (access?.people.length > MOST_NAMES) doors.push(some(access.people.length - MOST_NAMES, "other door"));
   return [
     h("p", {}, h("strong", {}, zones.inWords(zone, found.at)), `: as asked it is ${found.asked ? "open" : "closed"}`, found.message && `: ${found.message}`, "."),
     access && h("p", {}, doors.length ? `Doors then: ${doors.join(", ")}.` : "No door opens then."),
-    found.panels.length > 0 &&
+    found.groups.length > 0 &&
       h(
         "div",
         { class: "scroll" },
@@ -254,18 +256,20 @@ function explained(found, access, zone) {
           { class: "stacked" },
           h("caption", { class: "hidden" }, "Each panel at that moment"),
           h("thead", {}, h("tr", {}, ["Panel", "As compiled", "As held", "Why"].map((text) => h("th", { scope: "col" }, text)))),
-          h("tbody", {}, found.panels.map((each) => explainedAt(each, found.asked))),
+          h("tbody", {}, found.groups.map((each) => explainedAt(each, found.asked, opened))),
         ),
       ),
   ];
 }
 
-function explainedAt({ panel, compiled, held, differs_at: at, message }, asked) {
+function explainedAt({ panels, compiled, held, differs_at: at, message }, asked, opened) {
+  const key = panels[0];
+  const names = () => told(listed(panels));
   const cell = (label, value, words, differs) => h("td", { "data-label": label }, h("span", { class: differs ? "outcome error" : "" }, differs && h("span", { class: "cell-sign error", "aria-hidden": "true" }, "≠"), words[value], differs && h("span", { class: "hidden" }, `, not as ${at === "held" ? "compiled" : "asked"}`)));
   return h(
     "tr",
-    { "data-key": panel },
-    h("th", { scope: "row" }, told(panel)),
+    { "data-key": key },
+    h("th", { scope: "row" }, panels.length <= MOST_NAMES ? names() : onDemand(opened, key, some(panels.length, "panel"), names)),
     cell("As compiled", compiled, PLACE, at === "compiled" && compiled !== asked),
     cell("As held", held, OPEN, at === "held"),
     h("td", { "data-label": "Why" }, told(saidOf(message))),

@@ -11,6 +11,7 @@ import { isolated, some } from "../words.js";
 const EVERY_S = 5;
 const EVENTS = 500;
 const SHOWN = 3;
+const PAGE = 60;
 const HOLDS = [60, 300, 900, 3600, 4 * 3600, 8 * 3600];
 const STATES = {
   closed: ["idle", "closed"],
@@ -31,12 +32,15 @@ export function render(root, context) {
   show(root, search, list);
   let doors = [];
   let events = [];
+  let most = PAGE;
   const draw = () => {
     search.hidden = doors.length < 9;
     const word = search.value.toLowerCase();
     const chosen = doors.filter((door) => `${door.id} ${door.name} ${door.panel}`.toLowerCase().includes(word));
     if (!chosen.length) return show(list, h("li", { class: "empty wide" }, doors.length ? "No door matches the filter." : noDoors()));
-    show(list, chosen.map((door) => doorOf(door, events, context, soon)));
+    const rest = chosen.length - most;
+    const more = h("li", { class: "wide", "data-key": "more" }, h("button", { type: "button", onclick: () => ((most += PAGE), draw()) }, `Show more of ${some(rest, "other door")}`));
+    show(list, chosen.slice(0, most).map((door) => doorOf(door, events, context, soon)), rest > 0 && more);
   };
   search.oninput = draw;
   const soon = context.every(EVERY_S, async () => {

@@ -6,9 +6,11 @@ import { detailOf, latestFirst, personOf, placeOf, signOf, textOf } from "../hap
 import { sign } from "../signs.js";
 import { row, table } from "../tables.js";
 import { moment } from "../times.js";
-import { some } from "../words.js";
+import { number, some } from "../words.js";
 
 const SHOWN = 200;
+/** So many are asked for at first, the last ones; then, where somebody looks further back, as many as the gateway gives at once. */
+const FIRST = 1000;
 const MOST = 10000;
 const COLUMNS = ["Time", "What happened", "Where", "Who", "Details"];
 const CATEGORIES = { "": "Everything", access: "Access", system: "Panels and lines", emergency: "Emergency", info: "Logins and outputs" };
@@ -19,6 +21,7 @@ export function render(root, context) {
   const pause = h("button", { type: "button", "aria-pressed": "false", onclick: paused }, "Pause");
   const save = h("button", { type: "button", onclick: saved }, "Save as CSV");
   const count = h("p", { class: "muted", role: "status" });
+  const further = h("button", { type: "button", hidden: true, onclick: () => ((asked = MOST), load().catch(context.failed)) }, "Look further back");
   const rows = h("tbody");
   show(
     root,
@@ -30,8 +33,10 @@ export function render(root, context) {
       h("div", { class: "buttons" }, pause, save),
     ),
     count,
+    h("p", {}, further),
     table("Events, the latest first", COLUMNS, [rows]),
   );
+  let asked = FIRST;
   let events = null;
   let held = [];
   let doors = [];
@@ -49,7 +54,8 @@ export function render(root, context) {
     if (events === null) return;
     const found = chosen();
     const waiting = held.length ? `, ${held.length} new while paused` : "";
-    show(count, `${some(found.length, "event")}${found.length > SHOWN ? `, the latest ${SHOWN} shown` : ""}${waiting}`);
+    const reach = further.hidden ? "" : ` of the last ${number(events.length)}`;
+    show(count, `${some(found.length, "event")}${reach}${found.length > SHOWN ? `, the latest ${SHOWN} shown` : ""}${waiting}`);
     show(rows, found.slice(0, SHOWN).map((event) => rowOf(event, doors)), !found.length && nothing());
   }
 
@@ -86,13 +92,15 @@ export function render(root, context) {
 
   async function load() {
     const [lines, all] = await Promise.all([
-      get(`/gateway/v1/events?last=${MOST}`, { signal: context.signal, accept: "application/x-ndjson" }),
+      get(`/gateway/v1/events?last=${asked}`, { signal: context.signal, accept: "application/x-ndjson" }),
       get("/gateway/v1/doors", { signal: context.signal }),
     ]);
     const before = lines.split("\n").filter(Boolean).map(JSON.parse);
     doors = all.doors;
-    events = latestFirst([...before, ...held.filter((event) => event.id > (before.at(-1)?.id ?? 0))]);
+    const last = before.at(-1)?.id ?? 0;
+    events = latestFirst([...before, ...[...(events ?? []), ...held].filter((event) => event.id > last)]);
     held = [];
+    further.hidden = asked === MOST || before.length < asked;
     draw();
   }
   return load();

@@ -8,6 +8,8 @@ import { row, table } from "../tables.js";
 import { ms, percent, some } from "../words.js";
 
 const EVERY_S = 10;
+const PAGE = 20;
+const TYPING_MS = 250;
 const ERRORS = {
   timeouts: ["no reply", "e1"],
   crc: ["damaged", "e2"],
@@ -24,16 +26,36 @@ const UNIT = [
 export function render(root, context) {
   const [only] = context.path;
   if (only !== undefined) context.title(`Line ${only}`);
-  context.every(EVERY_S, async () => {
-    const { lines } = await get("/gateway/v1/lines?minutes=1", { signal: context.signal });
-    const chosen = lines.filter((line) => only === undefined || line.id === only);
+  const asked = { find: "", shown: PAGE };
+  const search = h("input", { type: "search", "aria-label": "Filter lines by their or their panels' names", placeholder: "Filter lines", hidden: true, oninput: found });
+  const list = h("div", { class: "part" });
+  show(root, only === undefined ? search : h("p", {}, h("a", { href: "/lines" }, "All lines")), list);
+  let typing = null;
+  let turn = 0;
+  function found() {
+    Object.assign(asked, { find: search.value, shown: PAGE });
+    clearTimeout(typing);
+    typing = setTimeout(() => draw().catch(context.failed), TYPING_MS);
+  }
+  function more() {
+    asked.shown += PAGE;
+    draw().catch(context.failed);
+  }
+  async function draw() {
+    const mine = ++turn;
+    const query = new URLSearchParams({ minutes: 1, ...(only === undefined ? { limit: asked.shown, ...(asked.find && { find: asked.find }) } : { line: only }) });
+    const { lines, total } = await get(`/gateway/v1/lines?${query}`, { signal: context.signal });
+    if (mine !== turn) return;
+    const rest = total - lines.length;
+    search.hidden = !asked.find && total < 9;
     show(
-      root,
-      only !== undefined && h("p", {}, h("a", { href: "/lines" }, "All lines")),
-      chosen.map((line) => lineOf(line, only !== undefined)),
-      !chosen.length && h("p", { class: "empty" }, only === undefined ? "No lines are configured yet." : "There is no such line."),
+      list,
+      lines.map((line) => lineOf(line, only !== undefined)),
+      !lines.length && h("p", { class: "empty" }, only !== undefined ? "There is no such line." : asked.find ? "No line matches the filter." : "No lines are configured yet."),
+      rest > 0 && h("button", { type: "button", onclick: more }, `Show more of ${some(rest, "other line")}`),
     );
-  });
+  }
+  context.every(EVERY_S, draw);
 }
 
 function lineOf(line, withUnits) {

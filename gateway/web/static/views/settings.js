@@ -6,7 +6,7 @@ import { h, show, told } from "../dom.js";
 import { outcome } from "../signs.js";
 import { row, table as tableOf } from "../tables.js";
 import { ago, moment } from "../times.js";
-import { isolated, listed, some } from "../words.js";
+import { isolated, listed, number, some } from "../words.js";
 
 const MOST = 200;
 const PASSWORDS = {
@@ -19,7 +19,7 @@ export function render(root, context) {
   if (!context.may("admin")) return show(root, h("p", { class: "empty" }, "Only administrators see the settings."));
   const soon = context.every(30, async () => {
     const ask = (path) => get(`/gateway/v1/${path}`, { signal: context.signal });
-    const [{ settings, users, api_keys: keys, sessions }, { bindings }] = await Promise.all([ask("settings"), ask("bindings?effective=1")]);
+    const [{ settings, users, api_keys: keys, sessions }, bindings] = await Promise.all([ask("settings"), ask("bindings?effective=1&grouped=1")]);
     show(
       root,
       part("Users", "users", usersOf(users, sessions, () => soon())),
@@ -73,26 +73,24 @@ function keysOf(keys) {
   return table("API keys", ["Name", "Role", "Note"], keys.map((key) => [told(key.name), key.role, told(key.note)]));
 }
 
-function bindingsOf(bindings) {
-  if (!bindings.length) return h("p", { class: "empty" }, "Nothing is asked of any panel yet.");
-  const alike = Map.groupBy(bindings, (each) => JSON.stringify([each.source, each.panels]));
-  const rows = [...alike.values()].map((all) => [
+function bindingsOf({ groups, total }) {
+  if (!groups.length) return h("p", { class: "empty" }, "Nothing is asked of any panel yet.");
+  const rows = groups.map(({ panels, bound_to: count, source, time_profiles: profiles, identifiers, link_ids: ids }) => [
     h(
       "details",
       {},
-      h("summary", {}, inWords(all)),
-      h("ul", {}, all.slice(0, MOST).map((each) => h("li", {}, h("code", {}, each.link_id))), all.length > MOST && h("li", {}, `and ${some(all.length - MOST, "other")}`)),
+      h("summary", {}, [profiles && some(profiles, "time profile"), identifiers && some(identifiers, "identifier")].filter(Boolean).join(", ")),
+      h("ul", {}, ids.map((id) => h("li", {}, h("code", {}, id))), rest(profiles + identifiers - ids.length)),
     ),
-    all[0].panels.length ? told(listed(all[0].panels)) : outcome("warning", "no panel"),
-    all[0].source === "override" ? outcome("info", "set through the API") : "the configuration",
+    count ? [told(listed(panels)), count > panels.length && ` and ${number(count - panels.length)} more`] : outcome("warning", "no panel"),
+    source === "override" ? outcome("info", "set through the API") : "the configuration",
   ]);
-  return table("Bindings", ["Items", "Panels and outputs", "Said by"], rows);
+  const left = total - groups.length;
+  return [table("Bindings", ["Items", "Panels and outputs", "Said by"], rows), left > 0 && h("p", { class: "muted" }, `and ${some(left, "other binding")}, of fewer items each`)];
 }
 
-function inWords(items) {
-  const identifiers = items.filter((each) => each.kind === "identifier").length;
-  const profiles = items.length - identifiers;
-  return [profiles && some(profiles, "time profile"), identifiers && some(identifiers, "identifier")].filter(Boolean).join(", ");
+function rest(count) {
+  return count > 0 && h("li", {}, `and ${some(count, "other")}`);
 }
 
 function facts(values) {
@@ -107,13 +105,14 @@ function word(value) {
 
 function linesOf(lines) {
   if (!lines.length) return h("p", { class: "empty" }, "No lines are configured yet.");
-  const rows = lines.map((line) => [
+  const rows = lines.slice(0, MOST).map((line) => [
     told(line.id),
     line.kind,
     h("code", {}, line.host === undefined ? `${line.port}` : `${line.host}:${line.port}`),
     (line.panels ?? []).map((panel) => h("div", {}, told(panel.id), h("span", { class: "muted" }, ` ${panel.model}`))),
   ]);
-  return table("Lines", ["Line", "Kind", "Place", "Panels"], rows);
+  const left = lines.length - rows.length;
+  return [table("Lines", ["Line", "Kind", "Place", "Panels"], rows), left > 0 && h("p", { class: "muted" }, `and ${some(left, "other line")}, which the configuration file names`)];
 }
 
 function receiversOf({ webhooks, manager }) {

@@ -2,16 +2,19 @@
 
 import { act } from "../action.js";
 import { ask, get } from "../api.js";
-import { h, show, told } from "../dom.js";
+import { h, onDemand, show, told } from "../dom.js";
 import { because, became } from "../outcomes.js";
 import { bodyOf, fieldsOf, fresh, inParts } from "../recurrence.js";
 import { recurrenceForm } from "../recurrence_form.js";
 import { moment } from "../times.js";
+import { listed, some } from "../words.js";
 import { inWords } from "../zone.js";
 
 const TYPING_MS = 250;
 const ITEM = "/api/v1/access/timeprofile/item/";
 const MOST_PANELS = 200;
+/** So many panels each have a line of their own; of more of them those that are alike share one. */
+const MOST_LINES = 12;
 const MISSING = { fromDate: "date_from", toDate: "date_to", fromTime: "date_from", toTime: "date_to", until: "repeat_end" };
 
 export async function render(root, context) {
@@ -26,7 +29,8 @@ export async function render(root, context) {
   const plan = h("section", { class: "card", "aria-labelledby": "plan" });
   const conflict = h("section", { role: "alert" });
   const buttons = h("div", { class: "buttons" });
-  const trial = { item: null, panels: [] };
+  const trial = { item: null, groups: [] };
+  const opened = new Set();
   let form = null;
   let timer = null;
   let turn = 0;
@@ -55,13 +59,13 @@ export async function render(root, context) {
     const item = { ...kept(seen?.body), link_id: linkId, ...bodyOf(fields, written, seen?.body) };
     const options = { body: { list_items: [item] }, signal: AbortSignal.any([asking.signal, context.signal]) };
     try {
-      const [next, planned] = await Promise.all(["openings", "plan"].map((path) => ask("POST", `/gateway/v1/${path}`, options)));
+      const [next, planned] = await Promise.all(["openings", "plan?grouped=1"].map((path) => ask("POST", `/gateway/v1/${path}`, options)));
       if (mine !== turn) return;
       form.complain(null);
       trial.item = item;
-      trial.panels = planned.body.items[0].panels;
+      trial.groups = planned.body.items[0].groups;
       show(openings, openingsOf(next.body.items[0], site.zone));
-      show(plan, planOf(trial.panels, seen));
+      show(plan, planOf(trial.groups, seen, opened));
       showButtons();
     } catch (error) {
       if (mine === turn && !options.signal.aborted) tell(error.message);
@@ -80,16 +84,19 @@ export async function render(root, context) {
   }
 
   async function save() {
-    const { item, panels } = trial;
+    const { item, groups } = trial;
+    const panels = groups.flatMap((group) => group.panels);
     let failed = null;
     const done = await act({
       title: `Save ${item.name ? `“${item.name}”` : "this time profile"}?`,
-      text: whatItDoes(panels),
+      text: whatItDoes(groups, panels),
       button: "Save",
       steps: () => {
         const sent = send(item, seen);
         sent.catch((error) => (failed = error));
-        return panels.length ? panels.map(({ panel }) => ({ subject: panel, run: () => sent.then((answer) => atPanel(panel, answer), unsaved) })) : [{ subject: "gateway", run: () => sent.then(() => ({ sign: "ok", text: "kept; bound to no panel" }), unsaved) }];
+        if (!panels.length) return [{ subject: "gateway", run: () => sent.then(() => ({ sign: "ok", text: "kept; bound to no panel" }), unsaved) }];
+        if (panels.length > MOST_LINES) return [{ subject: some(panels.length, "panel"), run: () => sent.then(atMany, unsaved) }];
+        return panels.map((panel) => ({ subject: panel, run: () => sent.then((answer) => atPanel(panel, answer), unsaved) }));
       },
     });
     if (!done) return;
@@ -151,7 +158,8 @@ async function send(item, seen) {
   if (seen && seen.body.link_id === null) {
     const { link_id: _, ...body } = item;
     await ask("PATCH", ITEM + seen.body.uid, { body, ifMatch });
-    return { panels: (await get(`/gateway/v1/hours?uid=${seen.body.uid}&days=1&limit=${MOST_PANELS}`)).panels };
+    const { panels, total } = await get(`/gateway/v1/hours?uid=${seen.body.uid}&days=1&limit=${MOST_PANELS}`);
+    return { panels, total };
   }
   return (await ask("POST", "/api/v1/access/timeprofile/items/link", { body: { list_items: [item] }, ifMatch })).body.result[0];
 }
@@ -165,6 +173,16 @@ function atPanel(panel, { panels }) {
   if (!result) return { sign: "unknown", text: "it is not bound to it any more" };
   const { kind, text } = became(result);
   return { sign: kind, text: [text, because(result, moment)].filter(Boolean).join(": ") };
+}
+
+/** Of many panels those that are alike together, the worst of them by its sign. */
+function atMany({ panels, total = panels.length }) {
+  const alike = [...Map.groupBy(panels, (each) => [became(each).text, because(each, moment)].filter(Boolean).join(": "))];
+  const kinds = panels.map((each) => became(each).kind);
+  const worst = ["error", "warning", "unknown", "busy"].find((kind) => kinds.includes(kind)) ?? "ok";
+  const texts = alike.map(([text, all]) => `${some(all.length, "panel")} ${text}`);
+  const rest = total > panels.length ? [`${some(total - panels.length, "other panel")} on its own page`] : [];
+  return { sign: worst, text: [...texts.slice(0, MOST_LINES), ...(texts.length > MOST_LINES ? ["and so on"] : []), ...rest].join("; ") };
 }
 
 // what is shown
@@ -185,13 +203,13 @@ function openingsOf({ open, openings, more }, zone) {
   ];
 }
 
-function planOf(panels, seen) {
+function planOf(groups, seen, opened) {
+  const each = groups.reduce((sum, { panels }) => sum + panels.length, 0) <= MOST_LINES;
   return [
     h("h2", { id: "plan" }, "On the panels"),
     h("p", { class: "muted" }, seen?.body.link_id === null ? "Planned as if it were a new one: it was made without an id." : "What would become of it; nothing is written yet."),
-    !panels.length && h("p", { class: "note" }, "It is bound to no panel: it would be kept, and open nothing."),
-    h("ul", { class: "outcomes" }, panels.slice(0, MOST_PANELS).map((panel) => h("li", { "data-key": panel.panel }, plannedAt(panel)))),
-    panels.length > MOST_PANELS && h("p", { class: "muted" }, `and ${panels.length - MOST_PANELS} panels more`),
+    !groups.length && h("p", { class: "note" }, "It is bound to no panel: it would be kept, and open nothing."),
+    h("ul", { class: "outcomes" }, groups.map((group) => plannedAt(group, each, opened))),
   ];
 }
 
@@ -204,17 +222,21 @@ const PLANNED = {
   refused: "would refuse it",
 };
 
-function plannedAt(panel) {
-  const { kind, sign } = became(panel);
-  const why = because(panel, moment);
-  return [h("span", { class: `cell-sign ${kind}`, "aria-hidden": "true" }, sign), " ", h("strong", {}, told(panel.panel)), ` ${PLANNED[panel.outcome] ?? panel.outcome}`, why && [": ", told(why)], "."];
+/** `each`: a line for every panel of the group. Otherwise their names are drawn when somebody asks for them. */
+function plannedAt(group, each, opened) {
+  const { kind, sign } = became(group);
+  const why = because(group, moment);
+  const line = (name) => [h("span", { class: `cell-sign ${kind}`, "aria-hidden": "true" }, sign), " ", h("strong", {}, name), ` ${PLANNED[group.outcome] ?? group.outcome}`, why && [": ", told(why)], "."];
+  if (each) return group.panels.map((panel) => h("li", { "data-key": panel }, line(told(panel))));
+  const key = `group ${group.panels[0]}`;
+  return h("li", { "data-key": key }, line(some(group.panels.length, "panel")), onDemand(opened, key, "Which ones?", () => told(listed(group.panels))));
 }
 
-function whatItDoes(panels) {
+function whatItDoes(groups, panels) {
   if (!panels.length) return "The gateway keeps it. It is bound to no panel, so nothing opens by it.";
-  const held = panels.filter(({ outcome }) => outcome !== "refused" && outcome !== "pending").length;
+  const held = groups.filter(({ outcome }) => outcome !== "refused" && outcome !== "pending").reduce((sum, group) => sum + group.panels.length, 0);
   const rest = panels.length - held;
-  return `It is written to ${panels.length === 1 ? panels[0].panel : `${panels.length} panels`}: ${held} would hold it${rest ? `, ${rest} would not (yet)` : ""}. Their doors open by it to everybody whom it is for.`;
+  return `It is written to ${panels.length === 1 ? panels[0] : `${panels.length} panels`}: ${held} would hold it${rest ? `, ${rest} would not (yet)` : ""}. Their doors open by it to everybody whom it is for.`;
 }
 
 function conflictOf(before, now, mine, { theirs, mine: keep }) {
