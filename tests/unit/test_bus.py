@@ -319,7 +319,7 @@ def test_an_unplugged_port_is_reopened_with_growing_pauses() -> None:
             await asyncio.sleep(0.2)
             assert line.opens == opens
             await asyncio.sleep(300)
-            assert 12 <= line.opens - opens <= 17
+            assert 15 <= line.opens - opens <= 17
             line.refuse = False
             await asyncio.sleep(31)
             assert bus.availability(1).current is Availability.ONLINE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -35,6 +36,19 @@ async def test_work_that_was_given_up_takes_no_room() -> None:
         queue.put(job(1, Priority.GRANT))
     with pytest.raises(QueueFull, match=f"{LIMIT} requests are waiting"):
         queue.put(job(1, Priority.REVOCATION))
+
+
+async def test_requests_that_leave_together_take_no_room_any_more() -> None:
+    queue, batch = ReadQueue(LIMIT), object()
+    for _ in range(3):
+        jobs = [replace(job(1, Priority.GRANT), batch=batch) for _ in range(LIMIT)]
+        queue.put(*jobs)
+        first = queue.pop()
+        assert first is jobs[0]
+        assert queue.companions(first, 2) == jobs[1:3]
+        assert queue.depth == 2
+        assert queue.companions(first, LIMIT) == jobs[3:]
+        assert queue.depth == 0
 
 
 @pytest.mark.parametrize("seed", range(20))
