@@ -296,7 +296,7 @@ class Bus(Generic[R, V]):
                     await self._reopen()
                     continue
                 if not self._queue.ready and self._silent() is None:
-                    await self._rest(self._quarantine.next_at())
+                    await self._nap(self._quarantine.next_at())
                     continue
                 if self._hasty():
                     await asyncio.sleep(0)
@@ -330,12 +330,6 @@ class Bus(Generic[R, V]):
         self._refuse_waiting(LineStopped("the line is not running"))
         if not task.cancelled() and task.exception() is not None:
             _log.critical("line worker died", extra={"line": self._settings.id}, exc_info=task.exception())
-
-    async def _rest(self, until: float | None) -> None:
-        """Wait for a request, until the monotonic time `until` at most."""
-        if self._stopping or self._queue.ready or (not self._link.connected and not self._down):
-            return
-        await self._nap(until)
 
     async def _nap(self, until: float | None) -> None:
         """Wait until something wakes the worker, until the monotonic time `until` at most."""
@@ -410,7 +404,7 @@ class Bus(Generic[R, V]):
         """Pause; only `stop` cuts it short."""
         until = self._clock.monotonic() + seconds
         while not self._stopping and self._clock.monotonic() < until:
-            await self._rest(until)
+            await self._nap(until)
 
     def _go_down(self) -> None:
         self._down = True
