@@ -107,7 +107,7 @@ def test_a_stranger_that_holds_nothing_of_anybody_is_still_a_stranger() -> None:
 
 def test_a_stranger_that_does_not_tell_what_it_holds_may_hold_what_was_deleted() -> None:
     async def main() -> None:
-        made = await asked()
+        made = await asked(on_replacement="ask")
         made.context.deleted = {A}
         made.answers(read_back=SILENT)
         assert await made.reason(made.identification.check(Priority.GRANT)) is Reason.NO_REPLY
