@@ -511,6 +511,42 @@ def test_before_a_slot_with_counted_entries_goes_nobody_enters_by_it_and_its_cou
     virtually(main)
 
 
+@pytest.mark.parametrize(
+    ("fails", "reason"),
+    [("emptying", Reason.PANEL_REJECTED), ("restart", Reason.UNEXPECTED_REPLY), ("counting", Reason.NO_REPLY)],
+)
+def test_a_slot_whose_entries_could_not_be_counted_stays(fails: str, reason: Reason) -> None:
+    async def main() -> None:
+        made = Carried(capabilities={"max_identifiers": 8, "references": 4})
+        await made.store.open()
+        made.state.bound[CARD] = bound(9)
+        made.state.read(with_card(), (CARD,))
+        written: list[PanelImage] = []
+        plan = made.driver.plan
+
+        def planned(target: PanelImage, known: PanelImage) -> Any:
+            return replace(plan(target, known), operations=((), known), target=target)
+
+        async def applied(made_of: Any, *_: Any) -> Acknowledgement:
+            written.append(made_of.target)
+            if fails == "restart":
+                made.state.doubt()
+            refused = Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "no")
+            return refused if fails == "emptying" else Acknowledgement(Outcome.ACKNOWLEDGED)
+
+        async def counted(*_: Any) -> Acknowledgement:
+            return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY, "silent")
+
+        vars(made.driver).update(plan=planned, apply=applied, read_passes=counted)
+        failure = await made.transactions.erase()
+        assert failure is not None
+        assert failure.reason is reason
+        assert [image.identifiers[3].passes for image in written] == [0], "the slot is not given away"
+        assert made.state.spent == {}
+
+    virtually(main)
+
+
 def test_a_panel_that_is_in_step_again_is_repaired() -> None:
     async def main() -> None:
         made = await carried(1)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from drivers.clock import Sync
-from drivers.contract import Availability, ItemOutcome, ItemState, PanelImage, Priority, Reason
+from drivers.contract import Acknowledgement, Availability, ItemOutcome, ItemState, Outcome, PanelImage, Priority, Reason
 from gateway.concurrency import Ticket
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.clock_trust import Rules
@@ -26,6 +26,7 @@ from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.place import all_of_it
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.store.contract import Certain, ObservedPanel, StoreUnavailable
+from tests.support.fake_panel import FakeDriver
 from tests.support.fleet_site import START, link
 from tests.support.panel_parts import PanelParts, bound
 from tests.support.virtual_time import run_virtual
@@ -79,6 +80,15 @@ class Worked(PanelParts):
     def distrust(self) -> None:
         self.clock.sync = Sync.UNSYNCHRONISED
         self.context.trust = ClockTrust(self.clock, Rules(released_at=2 * START), {}, 0)
+
+
+class Unsaving(FakeDriver):
+    """A panel that holds what it does not save."""
+
+    unsaved = True
+
+    async def save(self, priority: Priority, deadline: float | None) -> Acknowledgement:
+        return Acknowledgement(Outcome.REJECTED, None, Reason.PANEL_REJECTED, "no")
 
 
 @contextlib.asynccontextmanager
@@ -227,6 +237,24 @@ def test_a_panel_that_comes_back_while_a_repeat_waits_is_looked_at_and_is_not_wr
                 assert (writes, made.panel.slots) == (6, {}), "the seventh try waits for 24 seconds"
             await made.clock.sleep(24)
             assert made.generations() == {A: 1}
+
+    virtually(main)
+
+
+def test_what_was_written_and_could_not_be_saved_is_not_said_to_be_held() -> None:
+    async def main() -> None:
+        async with at_work() as made:
+            await made.clock.sleep(1)
+            made.driver.__class__ = Unsaving
+            made.ask(1)
+            made.worker.sync()
+            assert await made.settled()
+            assert (list(made.panel.slots), made.state.certain) == ([0], False)
+            assert made.state.failure is not None
+            assert made.state.failure.reason is Reason.PANEL_REJECTED
+            made.driver.__class__ = FakeDriver
+            await made.clock.sleep(5)
+            assert made.state.certain
 
     virtually(main)
 
