@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,6 +24,9 @@ from gateway.identifiers.identifier import Identifier
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import DesiredItem, Store
 from gateway.store.events import SiteEvent
+
+_FILLED = 32
+"""Images that are kept: those of a request for many panels, while it is carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,26 @@ class Compile(Protocol):
     ) -> PanelImage: ...
 
 
+class Filled:
+    """Images that panels which held nothing were compiled for lately, by all that they were compiled from: the next panel that is
+    filled with the same gets the same image. A thread may ask, too.
+    """
+
+    def __init__(self) -> None:
+        self._images: OrderedDict[Hashable, PanelImage] = OrderedDict()
+
+    def __contains__(self, what: Hashable) -> bool:
+        return what in self._images
+
+    def image(self, what: Hashable, compiled: Callable[[], PanelImage]) -> PanelImage:
+        found = self._images.get(what)
+        if found is None:
+            found = self._images[what] = compiled()
+            if len(self._images) > _FILLED:
+                self._images.popitem(last=False)
+        return found
+
+
 @dataclass
 class FleetContext:
     """`write_lock` is held by every request that changes items or bindings; those that change different items hold it together.
@@ -117,6 +141,7 @@ class FleetContext:
     write_lock: KeyedLock = field(default_factory=KeyedLock)
     turn: UrgentFirst = field(default_factory=UrgentFirst)
     beside: UrgentFirst = field(default_factory=UrgentFirst)
+    filled: Filled = field(default_factory=Filled)
     compiling: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "compile"))
 
     def trusted(self) -> bool:

@@ -131,7 +131,9 @@ def test_a_large_plan_is_compiled_beside_the_loop_and_changes_nothing() -> None:
     async def test(fleet: Fleet, site: FleetSite, turns: Turns, store: WatchedStore) -> None:
         started = turns.number
         planned = await fleet.plan([item(number) for number in range(10 * AT_ONCE)], None)
-        assert turns.beside == len(PANELS)
+        assert 1 <= turns.beside < len(PANELS), (
+            "panels that are filled with the same share what was compiled for the first of them"
+        )
         assert turns.number - started > len(planned.items) // AT_ONCE
         outcomes = Counter(panel.outcome for each in planned.items for panel in each.panels)
         assert outcomes[ItemState.REFUSED] > 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -205,21 +205,37 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
     foreign = state.foreign(bound)
     found = state.image or PanelImage()
     held = without(found, foreign)
-    now = context.now()
+    options = _options(state, context, foreign, found)
+    wanted = [item for item in bound.values() if not state.given_up(item)]
+    allocation = {key: numbers for key, numbers in state.allocation.items() if key in bound or is_set(key)}
+    is_filled = not allocation and found == PanelImage()
+    now = context.now() // 1 if is_filled else context.now()
+    what = _filling(state, options, wanted, now) if is_filled else None
     run = partial(
         _compile,
-        context.compile,
-        [item for item in bound.values() if not state.given_up(item)],
+        context.compile if what is None else _shared(context, what),
+        wanted,
         _identified(state, context, bound),
         state.driver.capabilities,
-        {key: numbers for key, numbers in state.allocation.items() if key in bound or is_set(key)},
+        allocation,
         now,
-        _options(state, context, foreign, found),
+        options,
         held,
         lambda image: beside(image, found, foreign),
     )
-    size = _size(bound, state, now)
+    size = 0 if what in context.filled else _size(bound, state, now)
     return Compilation(run, size, bound, _held(state), state.spent, state.version, state.observed.compiled_for, now)
+
+
+def _filling(state: PanelState, options: CompileOptions, wanted: Sequence[DesiredItem], now: float) -> Hashable:
+    """All that the schedules of a panel that holds nothing are compiled from."""
+    settings = (options.readings, options.horizon_days, options.allow_stale, options.narrow)
+    return state.driver.capabilities, settings, tuple(wanted), now
+
+
+def _shared(context: FleetContext, what: Hashable) -> Callable[..., PanelImage]:
+    """The compiler for a panel that is filled as others are."""
+    return lambda *inputs: context.filled.image(what, lambda: context.compile(*inputs))
 
 
 def _options(state: PanelState, context: FleetContext, foreign: frozenset[int], found: PanelImage) -> CompileOptions:
