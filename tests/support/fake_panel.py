@@ -91,6 +91,8 @@ class FakePanel:
     """Output -> until when it is on, in the clock's monotonic seconds."""
     reply_lost: bool = False
     """What switches an output arrives, and what it answers does not."""
+    stuck: bool = False
+    """It acknowledges what switches an output, and its relays stay as they are."""
     longest_pulse: int = 0x7FFF
     pulses: list[tuple[int, int]] = field(default_factory=list)
     """Output and tenths of a second of each pulse it made; it tells them apart from what is held."""
@@ -395,8 +397,9 @@ class FakeDriver:
         failed = failed or await self._reading(f"output {output} {'on' if on else 'off'} {lease_s}")
         if failed is not None:
             return failed
-        self.panel.outputs.pop(output, None)
-        if on:
+        if not self.panel.stuck:
+            self.panel.outputs.pop(output, None)
+        if on and not self.panel.stuck:
             self.panel.outputs[output] = float("inf") if lease_s is None else self._clock.monotonic() + lease_s
         await asyncio.sleep(self.reply_s)
         return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.NO_REPLY) if self.panel.reply_lost else _ACKNOWLEDGED

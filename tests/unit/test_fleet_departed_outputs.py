@@ -246,3 +246,33 @@ def test_a_relay_that_profiles_must_not_hold_any_more_goes_off() -> None:
         assert (await deleted(site)).success
 
     on_board(test, LATCHED)
+
+
+@pytest.mark.parametrize("why", ["away", "stuck"])
+def test_a_relay_that_is_on_for_a_deleted_item_is_told_by_its_panel(why: str) -> None:
+    """It cannot be reached, or it acknowledges and stays on."""
+
+    async def test(site: FleetSite) -> None:
+        if why == "away":
+            await away(site)
+        else:
+            site.panels["gate"].stuck = True
+        for number in (1, 2):
+            await deleted(site, number)
+        await site.pass_time(100)
+        view = site.fleet.panel("gate")
+        assert view is not None
+        assert is_on(site)
+        assert view.state == ("away" if why == "away" else "syncing")
+        assert view.pending > 0
+        assert view.still_granting > 0
+        assert "output gate:3 is to be off, or on for somebody else, and may be on for what was taken from it" in view.warnings
+        assert view.last_error is not None
+        assert view.revocation_lag_s > 60
+        site.panels["gate"].online, site.panels["gate"].stuck = True, False
+        await site.pass_time(100)
+        view = site.fleet.panel("gate")
+        assert view is not None
+        assert (view.state, view.pending, view.still_granting, view.warnings) == ("in_sync", 0, 0, ())
+
+    on_board(test, LATCHED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from config.settings import PanelSettings
 from drivers.contract import Acknowledgement, PanelDriver, PanelImage, Priority
@@ -29,6 +29,7 @@ from gateway.fleet.panel.table import Table
 from gateway.fleet.panel.view import view_of
 from gateway.fleet.panel.wear import FACT as WEAR
 from gateway.fleet.panel.wear import Wear
+from gateway.fleet.results import PanelResult
 from gateway.fleet.views import CannotDo, PanelView
 from gateway.identifiers.identifier import Identifier
 
@@ -277,12 +278,23 @@ class Panel:
             self.state,
             self._table,
             outputs,
+            list(self._left_on()),
             self._context.now(),
             self._keeper.defect,
             self._foreign.slots(),
             self._reconciler.inspection.whole.reached(),
             uid_of,
         )
+
+    def _left_on(self) -> Iterator[tuple[PanelResult, float]]:
+        """What outputs say that may be on for an item that is not bound to them, and since when it is not asked for."""
+        now = self._context.now()
+        for number, keys in self.marked().items():
+            for key in keys:
+                result = self.place(number).result(key)
+                if not (self.state.is_bound(key, number) or result.success):
+                    item = self._context.ours.item(key)
+                    yield result, now if item is None or item.content is not None else item.changed_at
 
 
 def _restricted(driver: PanelDriver, capacity: Mapping[str, int]) -> Exception | None:

@@ -30,13 +30,15 @@ def view_of(
     state: PanelState,
     table: Table,
     outputs: Mapping[int, Place],
+    left: Sequence[tuple[PanelResult, float]],
     now: float,
     defect: Failure | None,
     foreign: tuple[ForeignSlot, ...],
     reached: Reached,
     uid_of: UidOf | None,
 ) -> PanelView:
-    """`outputs`: those that something is bound to. `defect`: one of the gateway that keeps them from being held. `reached`: how
+    """`outputs`: those that something is bound to. `left`: what outputs say that may be on for an item that they must not be on
+    for, and since when. `defect`: one of the gateway that keeps them from being held. `reached`: how
     far the look at every word came. `uid_of`: the number of an item; None: items are not shown."""
     away = state.unreachable()
     holds = table.holds if away is None else table.held_last
@@ -47,8 +49,10 @@ def view_of(
     held = len(state.bound) - len(lacking) + sum(result.success for result in switched)
     refused = len(lacking) - len(waiting) + denied
     desired = len(state.bound) + len(switched)
-    pending = desired - held - refused + len(state.leaving)
-    overdue = [(max(0.0, now - since), revokes) for since, revokes in table.overdue(waiting)]
+    pending = desired - held - refused + len(state.leaving) + len(left)
+    late = [*table.overdue(waiting), *((since, True) for _, since in left)]
+    overdue = [(max(0.0, now - since), revokes) for since, revokes in late]
+    failing = [result for result in (*switched, *(result for result, _ in left)) if _fails(result)]
     observed, quarantined_until = state.observed, state.driver.quarantined_until
     return PanelView(
         id=state.id,
@@ -65,7 +69,7 @@ def view_of(
         resets=observed.resets,
         quarantined_until=None if quarantined_until is None else round(quarantined_until),
         last_seen_at=None if observed.seen_at is None else int(observed.seen_at),
-        last_error=_error(state, defect, table.closed() or next(map(_failure, filter(_fails, switched)), None)),
+        last_error=_error(state, defect, table.closed() or next(map(_failure, failing), None)),
         away_since=None if away is None or state.away_since is None else int(state.away_since),
         away_reason=None if away is None else _said(away),
         revocation_lag_s=max((lag for lag, revokes in overdue if revokes), default=0.0),
@@ -88,7 +92,7 @@ def view_of(
         serial=state.identity.serial,
         found_serial=state.identity.found,
         identity_note=state.identity.note,
-        warnings=(*_warnings(state, foreign, reached, now), *_still_granting(state, table)),
+        warnings=(*_warnings(state, foreign, reached, now), *_still_granting(state, table), *_still_on(left)),
         items=() if uid_of is None else tuple(_items(state, table, outputs, uid_of)),
     )
 
@@ -167,6 +171,11 @@ def _still_granting(state: PanelState, table: Table) -> Iterator[str]:
             yield f"{split_key(key)[1]} is to be removed, and may still open {text}"
     if len(state.leaving) > _NAMED:
         yield f"{len(state.leaving) - _NAMED} more are to be removed"
+
+
+def _still_on(left: Iterable[tuple[PanelResult, float]]) -> Iterator[str]:
+    for name in dict.fromkeys(result.panel for result, _ in left if _fails(result)):
+        yield f"output {name} is to be off, or on for somebody else, and may be on for what was taken from it"
 
 
 def _warnings(state: PanelState, foreign: Iterable[ForeignSlot], reached: Reached, now: float) -> Iterator[str]:
