@@ -164,14 +164,17 @@ def taking_away(state: PanelState, context: FleetContext, leaving: Collection[st
     return Goal(image, {}, state.version, state.observed.compiled_for, at, _held(state), state.spent, context.may_open())
 
 
-def without_time(state: PanelState, context: FleetContext) -> Goal:
-    """What the panel must hold while the time is not known: what it holds, without what nobody asks for. An identifier keeps no
-    door, time profile or number that was taken from it since."""
-    goal, capabilities = taking_away(state, context, unbound(state)), state.driver.capabilities
+def closing_goal(state: PanelState, context: FleetContext) -> Goal:
+    """What the panel must hold while nothing may be opened: what it holds, without what nobody asks for. An identifier keeps no
+    door, time profile or number that was taken from it. Of a store in doubt counts what was asked for since."""
+    leaving, asked = unbound(state), state.bound
+    if context.doubt:
+        leaving, asked = state.leaving, {key: item for key, item in asked.items() if item.changed_at > context.doubted_at}
+    goal, capabilities = taking_away(state, context, leaving), state.driver.capabilities
     options = _options(state, context, state.foreign(), state.held())
     image = curtailed(
         goal.image,
-        _identified(state, context, state.bound),
+        _identified(state, context, asked),
         lambda slot, bound: no_more_than(slot, bound, goal.image, capabilities, options),
     )
     return replace(goal, image=image)

@@ -19,13 +19,13 @@ from gateway.fleet.panel.backoff import back_off_s
 from gateway.fleet.panel.compilation import (
     Goal,
     alone,
+    closing_goal,
     compile_goal,
     is_current,
     kept_allocation,
     refresh,
     taking_away,
     used,
-    without_time,
 )
 from gateway.fleet.panel.defects import Defects
 from gateway.fleet.panel.event_reader import EventReader
@@ -384,7 +384,7 @@ class Reconciler:
         state, context = self.state, self._context
         refresh(state, context)
         if not context.may_open():
-            return taking_away(state, context, state.leaving) if context.doubt else without_time(state, context)
+            return closing_goal(state, context)
         async with alone(state, context, {}, urgent=bool(state.leaving)):
             goal = await compile_goal(state, context)
             if not is_current(state, goal):
