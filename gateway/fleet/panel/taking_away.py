@@ -53,10 +53,11 @@ def curtailed(
     What is left of one is of no generation.
     """
     changed: dict[str, dict[int, IdentifierSlot | None]] = {}
-    for key, bound in asked.items():
+    anew = ((key, bound) for key, bound in asked.items() if known.generations.get(key) != bound.generation)
+    for key, bound in anew:
         held = {number: known.identifiers[number] for number in known.allocation.get(key, ()) if number in known.identifiers}
         left = {number: left_of(slot, bound) for number, slot in held.items()}
-        if known.generations.get(key) != bound.generation and left != held:
+        if left != held:
             changed[key] = left
     image = erase(known, [key for key, left in changed.items() if None in left.values()])
     slots = {number: slot for left in changed.values() if None not in left.values() for number, slot in left.items()}
