@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from io import TextIOWrapper
+from io import FileIO, StringIO, TextIOWrapper
 
 import click
 from click.shell_completion import shell_complete
@@ -81,16 +81,16 @@ def root() -> None:
 def run(arguments: Sequence[str] | None, simulators: object) -> int:
     """Carry out one command; returns the exit status. `simulators`: what `lab` and `simulate` run. Raises SystemExit for help and
     for mistakes of usage."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a name that the terminal's encoding does not have ends no command
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     if instruction := os.environ.get(COMPLETION):
         return shell_complete(root, {}, NAME, COMPLETION, instruction)
     given = list(sys.argv[1:] if arguments is None else arguments)
     ctx: click.Context | None = None
     try:
         with root.make_context(NAME, given, obj=simulators) as ctx:
-            return int(root.invoke(ctx) or 0)
+            status = int(root.invoke(ctx) or 0)
+            sys.stdout.flush()
+            return status
     except click.exceptions.Exit as left:
         raise SystemExit(left.exit_code) from None
     except click.ClickException as error:
@@ -101,9 +101,24 @@ def run(arguments: Sequence[str] | None, simulators: object) -> int:
         return REFUSED if mistakes.is_final and ctx is not None and ctx.invoked_subcommand == "serve" else 1
     except (KeyboardInterrupt, click.Abort):
         return 130
-    except BrokenPipeError:
+    except OSError as error:
+        if error.filename is not None:
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            _complain([f"standard output: {error.strerror}"])
         return 1
+
+
+def _prepare_streams() -> None:
+    """What the caller closed is empty, or goes nowhere; what the terminal's encoding lacks is written in ASCII."""
+    sys.stdin = sys.stdin or StringIO()
+    sys.stdout, sys.stderr = (
+        stream or TextIOWrapper(FileIO(os.devnull, "w"), write_through=True) for stream in (sys.stdout, sys.stderr)
+    )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(lines: Iterable[str]) -> None:

@@ -50,6 +50,20 @@ def _taken() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
+@pytest.mark.parametrize(
+    ("command", "streams", "told"),
+    [
+        ("models", ">/dev/full", "standard output: No space left on device\n"),
+        ("models", ">&-", ""),
+        ("password", "<&-", "expected a password, got none\n"),
+    ],
+)
+def test_a_stream_that_is_full_or_closed_ends_no_command_with_a_trace(command: str, streams: str, told: str) -> None:
+    typed = ["sh", "-c", f'exec "$@" {streams}', "sh", *PROGRAM, command]
+    done = subprocess.run(typed, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1 if told else 0, told)
+
+
 def test_check_reports_every_mistake_at_once_on_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(BAD)
