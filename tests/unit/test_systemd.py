@@ -122,6 +122,19 @@ def test_a_restart_is_not_tried_where_it_does_not_help() -> None:
     assert "RestartPreventExitStatus=78 2" in UNIT.read_text().splitlines()
 
 
+def test_a_restart_that_may_help_is_tried_without_an_end() -> None:
+    assert "StartLimitIntervalSec=0" in UNIT.read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", ["panel-gateway.service", "panel-gateway-backup.service"])
+def test_a_start_warns_of_no_permissions_that_the_installation_gave(name: str) -> None:
+    """systemd compares the mode of the configuration's folder with this one, and would warn at every start."""
+    lines = (UNIT.parent / name).read_text().splitlines()
+    page = (UNIT.parents[1] / "README.md").read_text()
+    assert "ConfigurationDirectoryMode=0750" in lines
+    assert "-m 0750 /etc/panel-gateway" in page
+
+
 def test_the_unit_runs_commands_that_exist() -> None:
     for line in re.findall(r"(?m)^Exec\w+=/opt/panel-gateway/bin/panel-gateway (.+)", UNIT.read_text()):
         with pytest.raises(SystemExit) as left:
