@@ -3,6 +3,7 @@
 # to it. Needs python3-venv, dpkg-dev and binutils; installs from the package index that pip is set to.
 #   TREE=DIR   the source to package, this one where absent; the packaging is always this folder's
 set -eu
+umask 022 # the service reads what is packaged, whoever builds it
 here=$(cd "$(dirname "$0")" && pwd)
 tree=${TREE:-$(cd "$here/../.." && pwd)}
 units=$here/../systemd
