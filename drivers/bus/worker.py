@@ -515,7 +515,7 @@ class Bus(Generic[R, V]):
     def _after_failure(self, job: Job[R, V], error: DriverError) -> None:
         now = self._clock.monotonic()
         decision = decide(job.request.repeatable, error, job.attempts, self._units.policy(job.unit))
-        wanted = not job.future.done() and not self._stopping and job.unit in self._units and self._lasts(job.meeting)
+        wanted = not job.future.done() and not self._stopping and job.unit in self._units
         quarantined = job.unit in self._quarantine
         if not isinstance(error, NotSent):
             job.error = error
