@@ -22,6 +22,7 @@ from drivers.errors import (
     Quarantined,
     UnexpectedReply,
     Unheard,
+    Unmet,
 )
 from drivers.link import UnitTiming
 from drivers.modbus.line import ModbusBus
@@ -202,6 +203,9 @@ async def test_a_connection_closed_while_idle_is_opened_anew_by_the_next_exchang
         await link.exchange(1, READ, TIMING)
         server.hang_up()
         await becomes_stale(link)
+        with pytest.raises(Unmet):
+            await link.exchange(1, WRITE, TIMING)
+        assert server.connections == 1, "a write opens none: another unit may be behind it"
         assert await link.exchange(1, READ, TIMING) == (42, 42)
         assert server.connections == 2
         await link.close()
