@@ -101,7 +101,9 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     yield Route("DELETE", f"{OWN}/sessions/{{user}}", ADMIN, configured.end_sessions, ends, refuses=(404,))
     yield Route("GET", f"{OWN}/panels", VIEWER, panels.all_panels, "every panel with its state and counts", Json(Panels))
     one = f"{OWN}/panels/{{panel}}"
-    yield Route("GET", one, VIEWER, panels.one_panel, "one panel, with its items", Json(OnePanel), refuses=(404,))
+    yield Route(
+        "GET", one, VIEWER, panels.one_panel, "one panel, with its items", Json(OnePanel), query=panels.ONE_PANEL, refuses=(404,)
+    )
     for verb, does in _VERBS.items():
         query = {"slots": "`true`: its foreign slots are known from now on"} if verb == "accept" else {}
         yield Route(

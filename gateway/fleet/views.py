@@ -121,6 +121,10 @@ class NumberedView(ItemView):
     uid: int | None = None
 
 
+def kind_of_view(item: ItemView) -> str:
+    return item.kind if isinstance(item, IdentifierView | NumberedView) else TIME_PROFILE
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignSlot:
     """A used slot that is not the gateway's. `opens`: when, in words; None: never from now on. `known`: an operator knows it
@@ -172,6 +176,15 @@ class FullLookView:
     aim_h: float
     reached_h: float | None
     ended_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotUse:
+    """Slots of one kind: those of the gateway's items, those of somebody else, and how many the panel has."""
+
+    own: int
+    foreign: int
+    of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +255,8 @@ class PanelView:
     identity_note: str | None = None
     """What there is to know of the unit that was taken for the panel: it replaced another one, or may not be the same."""
     warnings: tuple[str, ...] = ()
+    slots: Mapping[str, SlotUse] = field(default_factory=dict)
+    """How many there are of each kind of item that the panel has slots for; empty where not one panel alone was asked for."""
     items: tuple[ItemView, ...] = ()
 
 

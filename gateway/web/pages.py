@@ -49,6 +49,7 @@ VIEWS = (
     View("overview", "Overview"),
     View("matrix", "Matrix"),
     View("try", "Try it"),
+    View("panel", None),
     View("person", None),
     View("profile", None),
     View("doors", "Doors"),

@@ -92,12 +92,34 @@ def test_what_an_operator_asks_of_a_panel_is_told_before_and_after(page: Page, s
     page.wait_for("lobby: 0 of 0 items held", "dialog")
 
 
+def test_a_panel_is_reached_from_the_overview_and_asked_to_synchronise(page: Page, site: PageSite) -> None:
+    page.visit(site.url, user="guard")
+    page.go("/overview")
+    page.wait_for("in sync")
+    tab_to(page, "lobby")
+    page.press(Keys.ENTER)
+    page.wait_for("Slots of time profiles")
+    assert page.focused() == "Panel lobby", "a screen reader reads the heading of the new view"
+    assert page.script("return location.pathname") == "/panel/lobby"
+    tab_to(page, "Synchronise…")
+    page.press(Keys.ENTER)
+    page.wait("dialog[open]")
+    assert "lobby is read now, and what differs from what is asked is written." in page.text("dialog")
+    page.press(Keys.ENTER)
+    page.wait_for("lobby: 0 of 0 items held", "dialog")
+    page.press(Keys.ENTER)
+    assert page.find("dialog") == []
+
+
 def test_who_may_only_look_is_offered_nothing_else(page: Page, site: PageSite) -> None:
     page.visit(site.url, user="visitor")
     page.wait_for("in sync")
     assert page.find("main button") == []
     page.go("/doors")
     page.wait_for("Front door")
+    assert page.find("main button") == []
+    page.go("/panel/lobby")
+    page.wait_for("Slots of time profiles")
     assert page.find("main button") == []
     page.go("/settings")
     page.wait_for("Only administrators see the settings")

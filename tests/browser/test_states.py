@@ -13,7 +13,7 @@ from tests.browser.site import NIGHT, PERSON, WEEK, PageSite, line, page_site, p
 
 pytestmark = pytest.mark.long
 
-VIEWS = ("overview", "matrix", "try", "doors", "events", "lines", "settings")
+VIEWS = ("overview", "matrix", "try", "doors", "events", "lines", "settings", "panel/cellar")
 EAST, WEST = ("lobby", "garage"), ("attic", "cellar")
 DOORS = tuple(
     DoorSettings(id=panel, name=f"Door of the {panel}", panel=panel, output=0, number=number)
@@ -80,6 +80,7 @@ STATES = {
             "doors": ("No doors are configured",),
             "lines": ("No lines are configured yet",),
             "settings": ("Nothing is asked of any panel yet",),
+            "panel/cellar": ("There is no such panel",),
         },
     ),
     "healthy": State(
@@ -93,6 +94,13 @@ STATES = {
             "events": ("A door was opened by an API call", "Door of the lobby", "admin"),
             "lines": ("no failed exchange within the hour",),
             "settings": ("2 time profiles, 1 identifier", "the configuration", "guard", "operator"),
+            "panel/cellar": (
+                "in sync",
+                "It holds everything that is asked of it",
+                "2 of 64",
+                "Door of the cellar",
+                "Erase the panel",
+            ),
         },
     ),
     "line-dead": State(
@@ -103,6 +111,7 @@ STATES = {
             "matrix": ("attic (away)", "cellar (away)"),
             "events": ("A panel does not answer",),
             "lines": ("failed exchange", "no reply"),
+            "panel/cellar": ("Away since", "as it was seen last"),
         },
     ),
     "refusing": State(
@@ -112,6 +121,7 @@ STATES = {
             "overview": ("1 problem", "cellar cannot hold", "refuses items", "Try again"),
             "matrix": ("\u00d7",),
             "try": ("cellar would refuse it: the panel has no free slot",),
+            "panel/cellar": ("1 item not held as asked", "Nights", "refused: the panel has no free slot", "1 of 1"),
         },
     ),
     "unconfirmed": State(
@@ -144,8 +154,8 @@ def test_every_view_tells_what_is_so_and_everybody_can_use_it(page: Page, state:
         for words in known.seen.get(view, ()):
             page.wait_for(words)
         assert page.barriers() == [], f"{view} of a site that is {name}"
-        page.picture(f"{name}-{view}", whole=True)
+        page.picture(f"{name}-{view.replace('/', '-')}", whole=True)
         page.look(PHONE, dark=True)
         assert page.barriers() == [], f"{view} of a site that is {name}, dark on a phone"
         assert not page.is_too_wide(), view
-        page.picture(f"{name}-{view}-phone", whole=True)
+        page.picture(f"{name}-{view.replace('/', '-')}-phone", whole=True)

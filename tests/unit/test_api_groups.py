@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,13 +13,17 @@ from gateway.api.services import LineChoice
 from gateway.fleet.views import (
     ExplainPanel,
     ExplainReport,
+    IdentifierView,
+    ItemView,
+    NumberedView,
+    PanelView,
     PlanItem,
     PlanItemPanel,
     PlanReport,
     RefusedItem,
     RequestItem,
 )
-from tests.support.api_server import BASIC, MemoryFleet, api_server, vector
+from tests.support.api_server import BASIC, VIEW, MemoryFleet, api_server, vector
 
 OWN = "/gateway/v1"
 ITEM: dict[str, Any] = vector("examples.json")["list_items"][0]
@@ -67,6 +72,35 @@ async def test_what_many_panels_say_alike_stands_once_with_their_names() -> None
         assert body == {"link_id": LINK_ID, "at": 7, "asked": True}
         assert (held["panels"], held["held"]) == (["p7"], True)
         assert (len(unknown["panels"]), unknown["held"]) == (999, None)
+
+
+class LackingFleet(MemoryFleet):
+    def panel(self, panel_id: str) -> PanelView | None:
+        items = (
+            ItemView(LINK_ID, 2, 2, ItemState.EXACT),
+            ItemView(LINK_ID, 2, None, ItemState.REFUSED, reason=Reason.NO_FREE_SLOT),
+            NumberedView(None, 1, None, ItemState.PENDING, uid=1),
+            IdentifierView("91c615e3-1040-4815-8ecb-000000000101", None, 4, ItemState.PENDING, slots=(3,)),
+        )
+        return replace(VIEW, items=items)
+
+
+async def test_what_a_panel_lacks_is_told_a_page_at_a_time_with_names() -> None:
+    async with api_server(fleet=LackingFleet()) as server:
+        await server.upsert(ITEM)
+        (panel,) = (await server.call("GET", f"{OWN}/panels/lobby?items=lacking")).json["panels"]
+        assert [(item["kind"], item["uid"], item["name"]) for item in panel["items"]] == [
+            ("timeprofile", 1, ITEM["name"]),
+            ("timeprofile", 1, ITEM["name"]),
+            ("identifier", None, ""),  # to be taken away, and forgotten otherwise
+        ]
+        assert panel["lacking"] == 3
+        (panel,) = (await server.call("GET", f"{OWN}/panels/lobby?items=lacking&first=1&limit=1")).json["panels"]
+        assert (len(panel["items"]), panel["lacking"]) == (1, 3)
+        (panel,) = (await server.call("GET", f"{OWN}/panels/lobby")).json["panels"]
+        assert len(panel["items"]) == 4, "scripts are answered as before"
+        for wrong in ("items=some", "items=lacking&limit=0", "items=lacking&first=x"):
+            assert (await server.call("GET", f"{OWN}/panels/lobby?{wrong}")).status == 400
 
 
 async def test_items_that_are_bound_alike_are_counted() -> None:

@@ -273,6 +273,8 @@ def test_two_panels_that_hold_the_same_show_the_same_hash() -> None:
                 assert view is not None
                 assert view.acknowledged_at == pytest.approx(site.clock.wall(), abs=1)
                 assert [each.slots for each in view.items] == [(0,), (1,)]
+                assert (view.slots["timeprofile"].own, view.slots["timeprofile"].foreign) == (2, 0)
+                assert view.slots["timeprofile"].of > 2
             await site.pass_time(100)
         assert [len(each) for each in hashes] == [1, 1]
         assert hashes[0] != hashes[1]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from itertools import islice
 
-from drivers.contract import IDENTIFIER, ItemState, PanelImage, Reason, split_key
+from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemState, PanelImage, Reason, split_key
 from gateway.fleet import views
 from gateway.fleet.panel.failure import AT_WORK, Failure
 from gateway.fleet.panel.foreign import alarming
@@ -16,7 +17,17 @@ from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.table import Table
 from gateway.fleet.panel.whole_look import Reached
 from gateway.fleet.results import PanelResult
-from gateway.fleet.views import DriftView, ForeignSlot, FullLookView, IdentifierView, ItemView, NumberedView, PanelView
+from gateway.fleet.views import (
+    DriftView,
+    ForeignSlot,
+    FullLookView,
+    IdentifierView,
+    ItemView,
+    NumberedView,
+    PanelView,
+    SlotUse,
+    kind_of_view,
+)
 from gateway.identifiers.own_ids import is_own_id
 from gateway.store import codec
 
@@ -54,6 +65,7 @@ def view_of(
     overdue = [(max(0.0, now - since), revokes) for since, revokes in late]
     failing = [result for result in (*switched, *(result for result, _ in left)) if _fails(result)]
     observed, quarantined_until = state.observed, state.driver.quarantined_until
+    items = () if uid_of is None else tuple(_items(state, table, outputs, uid_of))
     return PanelView(
         id=state.id,
         line=state.line,
@@ -93,8 +105,18 @@ def view_of(
         found_serial=state.identity.found,
         identity_note=state.identity.note,
         warnings=(*_warnings(state, foreign, reached, now), *_still_granting(state, table), *_still_on(left)),
-        items=() if uid_of is None else tuple(_items(state, table, outputs, uid_of)),
+        slots={} if uid_of is None else _slot_use(state, items),
+        items=items,
     )
+
+
+def _slot_use(state: PanelState, items: Iterable[ItemView]) -> dict[str, SlotUse]:
+    capabilities, own = state.driver.capabilities, Counter[str]()
+    for item in items:
+        own[kind_of_view(item)] += len(item.slots)
+    foreign = {TIME_PROFILE: len(state.foreign()), IDENTIFIER: len(state.foreign_identifiers())}
+    there = {TIME_PROFILE: capabilities.max_schedules, IDENTIFIER: capabilities.max_identifiers}
+    return {kind: SlotUse(own[kind], foreign[kind], count) for kind, count in there.items() if count}
 
 
 def _first_end(image: PanelImage) -> int | None:

@@ -46,6 +46,30 @@ const VERBS = {
   },
 };
 
+/** The verb that helps, by the code of a problem. */
+export const REMEDIES = {
+  panel_away: ["sync"],
+  items_refused: ["retry"],
+  items_pending: ["sync"],
+  identity_changed: ["accept"],
+  wrong_device: ["sync"],
+  panel_failed: ["sync"],
+  panel_clock_not_set: ["sync"],
+  foreign_open: ["accept?slots=true", "reinit"],
+  panel_changed: ["sync"],
+  panel_departed: ["forget"],
+};
+
+/** What may be asked of a panel as it is now. */
+export function verbsOf(panel) {
+  const has = { retry: panel.refused > 0, accept: panel.state === "identity_changed", "accept?slots=true": panel.foreign.some((slot) => !slot.known) };
+  return ["sync", ...Object.keys(has).filter((verb) => has[verb]), "reinit"];
+}
+
+export function panelPath(id) {
+  return `/panel/${encodeURIComponent(id)}`;
+}
+
 /** The word on the button of a verb. */
 export function buttonOf(verb) {
   return VERBS[verb].button;

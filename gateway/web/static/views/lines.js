@@ -3,6 +3,7 @@
 import { get } from "../api.js";
 import { hourChart, overTheHour } from "../charts.js";
 import { h, show, told } from "../dom.js";
+import { panelPath } from "../panel_verbs.js";
 import { outcome } from "../signs.js";
 import { row, table } from "../tables.js";
 import { ms, percent, some } from "../words.js";
@@ -106,5 +107,5 @@ function units(line) {
 function unitRow(unit) {
   const refused = Object.values(unit.exceptions).reduce((a, b) => a + b, 0);
   const figures = [unit.exchanges, unit.timeouts, unit.crc, unit.protocol, refused, unit.retries].map(String);
-  return row(unit.panel, UNIT, [told(unit.panel), `${unit.unit}`, percent(unit.load_1m), ...figures, ms(unit.exchange_ms.p95)]);
+  return row(unit.panel, UNIT, [h("a", { href: panelPath(unit.panel) }, told(unit.panel)), `${unit.unit}`, percent(unit.load_1m), ...figures, ms(unit.exchange_ms.p95)]);
 }

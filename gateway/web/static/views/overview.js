@@ -3,7 +3,7 @@
 import { act } from "../action.js";
 import { ask, get } from "../api.js";
 import { h, show, told } from "../dom.js";
-import { actOn, buttonOf, choose } from "../panel_verbs.js";
+import { REMEDIES, actOn, buttonOf, choose, panelPath, verbsOf } from "../panel_verbs.js";
 import { STATES, gravity, outcome, sign, state } from "../signs.js";
 import { row, table } from "../tables.js";
 import { ago, clock, lasts, moment } from "../times.js";
@@ -13,20 +13,6 @@ const EVERY_S = 5;
 const MOST_ROWS = 200;
 const MOST_PROBLEMS = 50;
 const COLUMNS = ["Panel", "State", "Held", "Waiting", "Clock", "Last seen", "Actions"];
-
-/** The verb that helps, by the code of a problem. */
-const VERBS = {
-  panel_away: ["sync"],
-  items_refused: ["retry"],
-  items_pending: ["sync"],
-  identity_changed: ["accept"],
-  wrong_device: ["sync"],
-  panel_failed: ["sync"],
-  panel_clock_not_set: ["sync"],
-  foreign_open: ["accept?slots=true", "reinit"],
-  panel_changed: ["sync"],
-  panel_departed: ["forget"],
-};
 
 export function render(root, context) {
   const problems = h("section", { "aria-labelledby": "problems" });
@@ -85,7 +71,7 @@ function remediesOf({ code, panel, line }, context, soon) {
   if (code === "line_unavailable") return [h("a", { class: "button", href: `/lines/${encodeURIComponent(line)}` }, "Show the line")];
   if (code === "clock_not_trusted") return isAdmin ? [button("Say that the clock is right", trustClock)] : [];
   if (code === "store_not_trusted") return isAdmin ? [button("Take the store as it is", trustStore)] : [];
-  const verbs = context.may("operator") ? (VERBS[code] ?? []) : [];
+  const verbs = context.may("operator") ? (REMEDIES[code] ?? []) : [];
   return verbs.map((verb) => button(buttonOf(verb), () => actOn(panel, verb, context.signal)));
 }
 
@@ -185,12 +171,11 @@ function lineOf(line, panels, context, soon) {
 }
 
 function panelRow(panel, context, soon) {
-  const verbs = ["sync", ...(panel.refused ? ["retry"] : []), "reinit"];
-  const work = async () => (await choose(panel.id, verbs, context.signal)) && soon();
+  const work = async () => (await choose(panel.id, verbsOf(panel), context.signal)) && soon();
   const more = (text) => h("span", { class: "muted small" }, text);
   const drift = panel.clock_drift_ms;
   return row(panel.id, COLUMNS, [
-    [told(panel.id), more(panel.model)],
+    [h("a", { href: panelPath(panel.id) }, told(panel.id)), more(panel.model)],
     [state(panel.state), panel.away_since !== null && more(`since ${clock(panel.away_since)}`)],
     [`${panel.held} of ${panel.desired}`, panel.refused > 0 && more(`${panel.refused} refused`)],
     panel.pending ? [some(panel.pending, "item"), more(`for ${lasts(panel.lag_s)}`)] : "nothing",
