@@ -11,8 +11,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Self
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 _SITE_BITS = 64
+_MAPPED_BITS = 96
+"""How many bits of an IPv6 address say that it stands for an IPv4 one (`::ffff:0:0/96`)."""
 
 
 def parse_address(text: str) -> Address | None:
@@ -37,14 +40,22 @@ def network_of(text: str) -> str:
     return text if address is None else str(address)
 
 
+def _bare(network: Network) -> Network:
+    """The network as peers are compared with it, see `parse_address`."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return IPv4Network((int(mapped), network.prefixlen - _MAPPED_BITS))
+
+
 @dataclass(frozen=True, slots=True)
 class Networks:
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    networks: tuple[Network, ...] = ()
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:
-        """Raises ValueError for what is neither an address nor a network."""
-        return cls(tuple(ip_network(text) for text in texts))
+        """Raises ValueError for what is neither an address nor a network. One of IPv4-mapped addresses is one of IPv4, too."""
+        return cls(tuple(_bare(ip_network(text)) for text in texts))
 
     def __contains__(self, peer: str) -> bool:
         address = parse_address(peer)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.api.addresses import Proxies, network_of
+from gateway.api.addresses import Networks, Proxies, network_of
 from gateway.api.origins import Credentials, Sender, Sites, credentials_of
 from tests.support.api_server import api_server, settings
 
@@ -174,3 +174,21 @@ async def test_a_page_behind_a_proxy_is_ours_only_by_the_word_of_a_trusted_one(
             "GET", "/api/v1/access/timeprofile/link", Origin="https://gate.example", X_Forwarded_Host=forwarded
         )
         assert answer.status == expected
+
+
+@pytest.mark.parametrize(
+    ("network", "inside", "outside"),
+    [
+        ("10.0.0.0/8", "10.1.2.3", "11.0.0.1"),
+        ("10.0.0.0/8", "::ffff:10.1.2.3", "::ffff:11.0.0.1"),
+        ("::ffff:10.0.0.0/104", "10.1.2.3", "11.0.0.1"),
+        ("::ffff:10.0.0.1", "::ffff:10.0.0.1", "::ffff:10.0.0.2"),
+        ("fd00::/8", "fd12::7%eth0", "fe80::7"),
+        ("::/0", "2001:db8::1", "10.1.2.3"),
+        ("0.0.0.0/0", "::ffff:10.1.2.3", "2001:db8::1"),
+    ],
+)
+def test_a_network_holds_an_address_in_whichever_form_either_is_written(network: str, inside: str, outside: str) -> None:
+    networks = Networks.of([network])
+    assert inside in networks
+    assert outside not in networks
