@@ -105,6 +105,8 @@ class Hour:
 
 def kind_of(error: DriverError | None) -> ErrorKind | None:
     """What an exchange that ended so is counted as, beside an exchange."""
+    if error is None:  # nearly always
+        return None
     match error:
         case PanelException() | StillWorking() | Unheard():
             return "exceptions"

@@ -105,7 +105,7 @@ class LineQueue(Generic[R, V]):
     @property
     def ready(self) -> bool:
         """Whether `pop` would return a job."""
-        return any(self._waiting)
+        return self.depth > len(self._delayed)
 
     def put(self, *jobs: Job[R, V]) -> None:
         """Add jobs behind their units' other jobs. Raises QueueFull, and adds none of them."""
@@ -135,7 +135,10 @@ class LineQueue(Generic[R, V]):
 
     def peek(self) -> Job[R, V] | None:
         """The job that `pop` would return."""
-        return next((next(iter(turns.values()))[0] for turns in self._waiting if turns), None)
+        for turns in self._waiting:
+            if turns:
+                return next(iter(turns.values()))[0]
+        return None
 
     def pop(self) -> Job[R, V] | None:
         """The next job: of the highest priority, the oldest of the unit whose turn it is."""
