@@ -6,6 +6,7 @@ import asyncio
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE
 from gateway.fleet.results import Change
+from gateway.store.contract import StoreFull
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import FleetSite, item, link
 from tests.support.memory_store import MemoryStore
@@ -76,6 +77,27 @@ def test_a_deletion_comes_between_the_requests_before_and_after_it() -> None:
         (kept,) = made.fleet.items(TIME_PROFILE)
         assert kept.profile is not None
         assert kept.profile.date_from == item(1, 120).profile.date_from
+        await made.close()
+
+    run_virtual(main())
+
+
+def test_a_deletion_that_the_store_refused_is_stored_once_by_those_who_come_together_after_it() -> None:
+    async def main() -> None:
+        made = await site()
+        await made.fleet.upsert([item(1)])
+        deletion = asyncio.create_task(made.fleet.delete([link(1)]))
+        others = [asyncio.create_task(made.fleet.upsert([item(number)])) for number in (2, 3)]
+        await made.pass_time(COMMIT_S / 2)
+        made.store.refuse = StoreFull("no room")
+        await made.pass_time(COMMIT_S)
+        made.store.refuse = None
+        (report,) = await deletion
+        assert not report.durable
+        answers = await asyncio.gather(*others)
+        assert all(report.success for (report,) in answers)
+        assert made.store.desired[link(1)].content is None
+        assert [each.link_id for each in made.fleet.items(TIME_PROFILE)] == [link(2), link(3)]
         await made.close()
 
     run_virtual(main())
