@@ -46,12 +46,17 @@ call POST /api/v1/access/timeprofile/items/link --data '{"list_items": [{"link_i
     "repeat_options": {"repeat_enable": false}}]}' | grep -q 000000000009 || fail "0.1.0 takes no request"
 stopped
 
-inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb"
+echo 'of_a_newer_release = true' >>"$root/etc/panel-gateway/panel-gateway.toml" # a key that the program in place refuses
+inside dpkg --force-confold -i "/tmp/panel-gateway_${version}_$arch.deb"
+inside sed -i '/^of_a_newer_release/d' /etc/panel-gateway/panel-gateway.toml
 [ -s "$root/var/lib/panel-gateway/of-0.1.0.db" ] || fail "the store was not copied before the upgrade"
 [ "$(inside panel-gateway --version)" = "panel-gateway $version" ] || fail "the program was not upgraded"
 inside panel-gateway check
 [ ! -L "$wanted" ] || fail "the upgrade enabled a service that was disabled"
-[ -s "$root/usr/share/man/man1/panel-gateway.1.gz" ] || fail "there is no manual page"
+for page in man/man1/panel-gateway.1.gz bash-completion/completions/panel-gateway zsh/vendor-completions/_panel-gateway \
+    fish/vendor_completions.d/panel-gateway.fish doc/panel-gateway/copyright; do
+    [ -s "$root/usr/share/$page" ] || fail "there is no /usr/share/$page"
+done
 started
 call GET '/api/v1/access/timeprofile/items/list?page_number=1&limit=10' | grep -q "Work week" || fail "the upgrade lost the store"
 stopped
@@ -65,6 +70,27 @@ inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb"
 
 [ -s "$root/var/lib/panel-gateway/of-$version.db" ] || fail "a store at another place was not copied"
 
+# As it is after a power cut in the middle of unpacking, with a program that does not run.
+inside sh -c "sed -i '/^Package: panel-gateway$/,/^$/s/^Status: .*/Status: install reinstreq half-installed/' /var/lib/dpkg/status &&
+    rm -r /usr/lib/panel-gateway/lib /var/lib/panel-gateway/of-$version.db"
+inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb" || fail "an upgrade that was cut off cannot be made up for"
+[ -s "$root/var/lib/panel-gateway/of-$version.db" ] || fail "the store was not copied where the program does not run"
+
+mkdir "$root/full" && mount -t tmpfs -o size=16k none "$root/full"
+mv "$root/var/lib/panel-gateway" "$root/var/lib/kept" && ln -s /full "$root/var/lib/panel-gateway"
+inside chown panel-gateway /full
+if inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb" 2>"$work/said"; then fail "the store was not copied, and the upgrade went on"; fi
+grep -q "could not be copied to .*; nothing was changed" "$work/said" || { cat "$work/said" >&2; fail "the refusal says nothing"; }
+[ -z "$(ls "$root/full")" ] || fail "half a copy is left where there is no room"
+umount "$root/full" && rm "$root/var/lib/panel-gateway" && mv "$root/var/lib/kept" "$root/var/lib/panel-gateway"
+
+mv "$root/etc/panel-gateway/panel-gateway.toml" "$work/site.toml"
+inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb" || fail "it is not installed where the configuration was deleted"
+cp "$work/site.toml" "$root/etc/panel-gateway/panel-gateway.toml"
+chmod 0600 "$root/etc/panel-gateway/panel-gateway.toml" && inside chown panel-gateway: /etc/panel-gateway/panel-gateway.toml
+inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb"
+[ "$(inside stat -c '%a %U' /etc/panel-gateway/panel-gateway.toml)" = "600 panel-gateway" ] || fail "the administrator's permissions were changed"
+
 if inside dpkg -i "/tmp/panel-gateway_0.1.0_$arch.deb" 2>"$work/said"; then fail "the downgrade was not refused"; fi
 grep -q "is installed, and 0.1.0 may not read its store" "$work/said" || { cat "$work/said" >&2; fail "the refusal says nothing"; }
 [ "$(inside panel-gateway --version)" = "panel-gateway $version" ] || fail "the refused downgrade left another program"
@@ -72,7 +98,13 @@ grep -q "is installed, and 0.1.0 may not read its store" "$work/said" || { cat "
 inside dpkg -r panel-gateway
 [ -s "$root/srv/site/panel-gateway.db" ] || fail "removing the package removed the store"
 [ -s "$root/var/lib/panel-gateway/of-0.1.0.db" ] || fail "removing the package removed the copies of the store"
+rm "$root/var/lib/panel-gateway/of-$version.db"
+inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb"
+[ -s "$root/var/lib/panel-gateway/of-$version.db" ] || fail "the store was not copied before a removed package came again"
+[ ! -L "$wanted" ] || fail "a removed package that came again enabled a service that was disabled"
+inside dpkg -r panel-gateway
 inside dpkg --purge panel-gateway
+[ -s "$root/srv/site/panel-gateway.db" ] || fail "purging removed a store that the package did not make a place for"
 for left in /etc/panel-gateway /etc/systemd/system/panel-gateway.service /var/lib/panel-gateway /usr/lib/panel-gateway /usr/bin/panel-gateway; do
     [ ! -e "$root$left" ] || fail "purge leaves $left"
 done
