@@ -63,6 +63,10 @@ _EXPECTED = {
     "union_tag_invalid": "one of {expected_tags}",
 }
 """What is expected, by the type of pydantic's error, with the names of its context."""
+_LENGTHS = {
+    "string_too_short": "{min_length} or more characters",
+    "string_too_long": "at most {max_length} characters",
+}
 _TYPES = ((bool, "true or false"), (int | float, "a number"), (str, "text"), (list | tuple, "a list"))
 DATE = "date or time"
 """The only key of the table by which a date of a TOML file is told apart from text."""
@@ -84,10 +88,12 @@ def in_words(error: ErrorDetails, root: type[BaseModel]) -> str:
         return f"unknown key{_near_key(root, error['loc'])}"
     if kind in ("missing", "union_tag_not_found"):
         return "is missing"
-    if kind not in _EXPECTED:
+    if kind not in _EXPECTED and kind not in _LENGTHS:
         said = error["msg"].removeprefix("Value error, ")
         return said[:1].lower() + said[1:]
     context = error.get("ctx", {})
+    if kind in _LENGTHS:
+        return f"expected {_LENGTHS[kind].format(**context)}, got {len(error['input'])}"
     given = context.get("tag", error["input"])
     quoted = kind != "string_type" and isinstance(given, str | int | float)
     return f"expected {_EXPECTED[kind].format(**context)}, got {_quoted(given) if quoted else _type_of(given)}"

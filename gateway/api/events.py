@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from config.event_kinds import KINDS
+from config.nearest import did_you_mean
 from gateway.api.auth import is_still_admitted
 from gateway.api.errors import ApiError, bad_value, shown
 from gateway.api.middleware import ADDRESS, PROTECTION
@@ -36,6 +37,7 @@ _PARAMETERS = ("after", "kinds", "limit", "last")
 _COMMENT = b":\n\n"
 _REMEMBERED = 16
 _NEWEST_FIRST: tuple[tuple[Column, bool], ...] = (("at", True),)
+_LONGEST = 80
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _log = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ def _asked(request: web.Request) -> _Asked:
     kinds = [kind for kind in request.query.get("kinds", "").split(",") if kind]
     for kind in kinds:
         if kind not in KINDS:
-            raise bad_value("kinds", "kinds of events with `,` between them", shown(kind))
+            raise bad_value("kinds", "kinds of events with `,` between them", shown(kind) + did_you_mean(kind[:_LONGEST], KINDS))
     continued = _number(_LAST_ID, request.headers.get(_LAST_ID, ""))
     after = _number("after", request.query.get("after", "")) if continued is None else continued
     limit, last = (_number(name, request.query.get(name, "")) for name in ("limit", "last"))

@@ -97,7 +97,10 @@ async def test_events_are_listed_as_json_lines_from_a_place_on() -> None:
 @pytest.mark.parametrize(
     ("query", "place"),
     [
-        ("kinds=output_onn", "kinds: "),
+        (
+            "kinds=output_onn",
+            "kinds: expected kinds of events with `,` between them, got \"output_onn\"; did you mean 'output_on'?",
+        ),
         ("kind=output_on", "kind: "),
         ("after=x", "after: "),
         ("after=1&after=2", "after: "),

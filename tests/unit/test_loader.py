@@ -244,6 +244,8 @@ CASES = [
         API_KEY + API_KEY.replace("report", "b") + "[[lines]]",
         "api_keys[1].hash: is already used at api_keys[0].hash",
     ),
+    ('name = "admin"', 'name = ""', "users[0].name: expected 1 or more characters, got 0"),
+    ('name = "admin"', f'name = "{"x" * 51}"', "users[0].name: expected at most 50 characters, got 51"),
 ]
 
 
