@@ -86,7 +86,7 @@ class TlsSettings(_Settings):
 
 
 class HttpSettings(_Settings):
-    host: str = "127.0.0.1"
+    host: Annotated[str, matching(r"[^\0]*", "a host, which has no NUL in its name")] = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     tls: TlsSettings | None = None
     """What `port` speaks TLS with; absent: it speaks plain HTTP."""
@@ -112,8 +112,14 @@ class HttpSettings(_Settings):
         return _THIS_MACHINE if self.allow is None and self.tls is not None else self.allow
 
 
+def _file(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("no file has a NUL in its name")
+    return path
+
+
 class StoreSettings(_Settings):
-    path: Path = Path("panel-gateway.db")
+    path: Annotated[Path, AfterValidator(_file)] = Path("panel-gateway.db")
     event_days: int = Field(90, ge=1, le=36_500)
     """Events are kept for this many days."""
     event_limit: int = Field(1_000_000, ge=1, le=100_000_000)

@@ -131,7 +131,7 @@ def _device(place: str, port: str) -> Iterator[Finding]:
     try:
         if not stat.S_ISCHR(os.stat(port).st_mode):
             yield Finding(place, f"{port} is no device")
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: a NUL in its name
         yield Finding(place, f"there is no device {port}")
     except OSError as error:
         yield Finding(place, f"{port} cannot be looked at: {error.strerror}")

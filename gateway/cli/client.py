@@ -142,7 +142,7 @@ def _trusting(ca: Path | None) -> ssl.SSLContext:
         raise Mistakes([f"--ca: {ca}: {error.strerror}"]) from error
 
 
-def decoded(body: bytes) -> Any:
+def decoded(body: bytes | str) -> Any:
     """Raises ValueError."""
     try:
         return json.loads(body)

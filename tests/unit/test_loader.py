@@ -246,6 +246,8 @@ CASES = [
     ),
     ('name = "admin"', 'name = ""', "users[0].name: expected 1 or more characters, got 0"),
     ('name = "admin"', f'name = "{"x" * 51}"', "users[0].name: expected at most 50 characters, got 51"),
+    ('path = "panel-gateway.db"', 'path = "a\\u0000b"', "store.path: no file has a NUL in its name"),
+    ('host = "127.0.0.1"', 'host = "a\\u0000b"', "http.host: expected a host, which has no NUL in its name"),
 ]
 
 

@@ -84,6 +84,7 @@ def test_a_password_that_stands_in_the_file_is_warned_of_and_a_hash_is_not(check
         (GOOD[GOOD.index("[[lines]]") :], "", "lines", None, "no panel is reached"),
         ('  [[lines.panels]]\n  id = "gate"\n  model = "open-access-panel"\n', "", "lines[1].panels", 16, "there are none"),
         ('"/dev/null"', '"/dev/ttyX7"', "lines[0].port", 11, "there is no device /dev/ttyX7"),
+        ('"/dev/null"', '"/dev/a\\u0000"', "lines[0].port", 11, "there is no device"),
         ('"/dev/null"', '"/dev/serial/by-id/usb-gone"', "lines[0].port", 11, "there is no device"),
         ('"/dev/null"', '"password"', "lines[0].port", 11, "is no device"),
         ('"/dev/null"', '"/tmp"', "lines[0].port", 11, "/tmp is no device"),
