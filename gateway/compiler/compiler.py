@@ -7,9 +7,6 @@ refused with the limit that does not suffice, never widened.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import lru_cache
-from typing import Any
 
 from drivers.contract import Allocation, PanelCapabilities, PanelImage
 from gateway.compiler.assembly import Placed, image_of
@@ -21,8 +18,6 @@ from gateway.compiler.placement import place
 from gateway.compiler.shared_table import compile_union, is_shared
 
 __all__ = ["BoundProfile", "CompileOptions", "compile_panel", "is_shared"]
-
-_NOTHING = PanelImage()
 
 
 def compile_panel(
@@ -40,28 +35,8 @@ def compile_panel(
     due for renewal, keeps slots and outcome to the word. Every link_id has an entry in `allocation` and `outcomes` of the
     image, and one in `generations` when the image holds it.
     """
-    before = held or _NOTHING
-    if not allocation and not options.kept_for and replace(before, identifiers={}) == _NOTHING:
-        chosen = (options.readings, options.horizon_days, options.allow_stale, options.narrow, options.taken)
-        return _filled(tuple(profiles), capabilities, now // 1, *chosen)
-    return _compiled(profiles, capabilities, allocation, now, options, before)
-
-
-@lru_cache(maxsize=32)
-def _filled(profiles: Sequence[BoundProfile], capabilities: PanelCapabilities, second: float, *chosen: Any) -> PanelImage:
-    """The image of a panel that holds nothing: the same one for all panels that are filled with the same in one second."""
-    return _compiled(profiles, capabilities, {}, second, CompileOptions(*chosen), _NOTHING)
-
-
-def _compiled(
-    profiles: Sequence[BoundProfile],
-    capabilities: PanelCapabilities,
-    allocation: Allocation,
-    now: float,
-    options: CompileOptions,
-    before: PanelImage,
-) -> PanelImage:
     moment = moment_of(now, options.readings.zone)
+    before = held or PanelImage()
     unplaced = {bound.profile.link_id: _without_table(bound, capabilities, moment, options) for bound in profiles}
     rest = [bound for bound in profiles if unplaced[bound.profile.link_id] is None]
     if is_shared(capabilities):

@@ -60,15 +60,6 @@ def states(image: PanelImage) -> dict[str, str]:
     return {link_id: outcome.outcome.value for link_id, outcome in image.outcomes.items()}
 
 
-def test_panels_that_are_filled_with_the_same_share_one_image() -> None:
-    work_week, night = weekly("a"), weekly("b", "20:00", "23:00")
-    one, other, later = (compiled(bound(work_week, night), now=NOW + s, held=PanelImage()) for s in (0.2, 0.9, 3600))
-    assert one is other
-    assert (later, later.slots) == (one, one.slots)
-    assert compiled(bound(work_week, night, generation=2)).generations == {"a": 2, "b": 2}
-    assert compiled(bound(work_week), held=one).slots == {0: one.slots[0]}
-
-
 # ---- what a slot says ----
 
 

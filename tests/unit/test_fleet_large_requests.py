@@ -9,16 +9,19 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
+from config.settings import BindingSettings
 from drivers.contract import ItemState, PanelCapabilities, PanelImage, Reason
 from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
+from gateway.fleet.events import Failed, Pushed
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.panel.compilation import AT_ONCE
 from gateway.fleet.results import Change
 from gateway.store.contract import DesiredChange, DesiredItem, GenerationConflict
-from tests.support.fake_panel import FakePanel
+from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import FleetSite, item, link, one_slot_each
 from tests.support.memory_store import MemoryStore
 
@@ -141,6 +144,26 @@ def test_a_large_plan_is_compiled_beside_the_loop_and_changes_nothing() -> None:
         assert not store.desired
 
     on_large_site(test)
+
+
+def test_a_panel_of_another_kind_or_with_other_profiles_gets_an_image_of_its_own() -> None:
+    async def main() -> None:
+        small = replace(ACCESS_PANEL, max_schedules=1)
+        panels = {"large": FakePanel(), "small": FakePanel(small), "twin": FakePanel(small), "apart": FakePanel(small)}
+        rules = (
+            BindingSettings(link_id=link(1), panels=("large", "small", "twin")),
+            BindingSettings(link_id=link(2), panels=("@all",)),
+        )
+        site = FleetSite(panels, rules=rules, compile=compile_panel)
+        fleet = await site.open()
+        await fleet.upsert([item(1), item(2)])
+        held = {name: sorted(site.held(name)) for name in panels}
+        assert held == {"large": [link(1), link(2)], "small": [link(1)], "twin": [link(1)], "apart": [link(2)]}
+        assert Counter(event.panel for event in site.told if isinstance(event, Pushed)) == dict.fromkeys(panels, 1)
+        assert not [event for event in site.told if isinstance(event, Failed)]
+        await site.close()
+
+    asyncio.run(main())
 
 
 def test_of_several_who_ask_for_the_same_new_profile_one_is_told_that_it_was_created() -> None:
