@@ -77,6 +77,13 @@ def test_the_number_of_what_was_forgotten_finds_nothing_that_was_made_again_sinc
     assert found.generation == 3
 
 
+def test_a_list_of_items_shows_what_was_changed_since_the_last_one() -> None:
+    desired = asked(timed(1))
+    assert [item.generation for item in desired.items(TIME_PROFILE)] == [1]
+    desired.absorb(timed(1, generation=2))
+    assert [item.generation for item in desired.items(TIME_PROFILE)] == [2]
+
+
 def test_a_number_belongs_to_nobody_once_no_panel_can_have_it_any_more() -> None:
     desired = asked(card(7))
     body = '{"identifier_type": "card", "identifier_number": "7"}'

@@ -453,10 +453,23 @@ def test_an_erasure_takes_strangers_too_and_waits_for_the_storage() -> None:
     virtually(main)
 
 
+def test_what_was_erased_is_written_anew_at_once_however_far_apart_writes_have_to_be() -> None:
+    async def main() -> None:
+        spaced = PanelSettings(id="lobby", model="open-access-panel", commit_spacing_s=3600)
+        made = await carried(1, capabilities={"endurance": 365_200}, settings=spaced)
+        await made.clock.sleep(3600)
+        assert await made.transactions.erase() is None
+        assert await made.write() is None
+        assert made.state.held().generations == {A: 1}
+
+    virtually(main)
+
+
 def test_a_panel_that_is_retired_is_erased_once_and_its_slots_are_given_back() -> None:
     async def main() -> None:
         made = await carried(1)
         made.state.reserve({A: (0,)})
+        await made.store.put_allocation("lobby", {A: (0,)}, 1.0)
         made.state.unbind(A, 1.0)
         said = await made.transactions.retire()
         assert (said.reason, said.due) == (Reason.DEPARTED, made.clock.monotonic() + 300)

@@ -56,6 +56,26 @@ async def test_what_waits_when_a_store_is_closed_is_kept(tmp_path: Path) -> None
     assert list(snapshot.observed) == ["lobby"]
 
 
+async def test_a_system_that_does_not_say_when_it_started_has_a_store_that_takes_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.sqlite_schema.BOOT_ID", tmp_path / "none")
+    store = await opened(tmp_path / "store.db")
+    await store.put_fact("a", "b", 1.0)
+    await store.close()
+
+
+async def test_the_mark_is_written_once_a_second_however_much_is_kept(tmp_path: Path) -> None:
+    store = await opened(tmp_path / "store.db")
+    loop, written = asyncio.get_running_loop(), set[int]()
+    began = loop.time()
+    for number in range(20):
+        await store.put_fact("a", str(number), 1.0)
+        written.add((tmp_path / "store.db.mark").stat().st_mtime_ns)
+    assert len(written) <= 3 + loop.time() - began
+    await store.close()
+
+
 def test_what_panels_tell_together_wears_the_medium_once(tmp_path: Path) -> None:
     statements: list[str] = []
 
