@@ -24,9 +24,9 @@ from gateway.fleet.panel.marks import Marks
 from gateway.fleet.panel.state import PanelState
 
 _RETRY_S = 1.0
+"""Time until the next try of what failed, and until a clock that was not trusted is asked again."""
 _CONFIRMED_AT_MOST = 3
 """Looks that are made for one command where others are given meanwhile."""
-"""Time until the next try of what failed, and until a clock that was not trusted is asked again."""
 _STRIDE_S = 60.0
 """Longest time without a look at the wall clock: one that is being slewed is followed."""
 
