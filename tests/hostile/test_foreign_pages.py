@@ -17,6 +17,7 @@ from aiohttp import web
 
 from tests.hostile.site import LINK, Attacked, attacked
 
+pytestmark = pytest.mark.long
 ITEM = json.loads((Path(__file__).parents[1] / "vectors" / "examples.json").read_text())["list_items"][0]
 
 PAGE = """<!doctype html><title>page</title>

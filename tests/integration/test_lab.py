@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.support.processes import Client, Running, logged_in, run
 from tests.support.skips import tool
@@ -202,6 +203,7 @@ async def test_interrupting_the_lab_stops_all_of_it(tmp_path: Path) -> None:
     assert "Traceback" not in (tmp_path / "lab.log").read_text()
 
 
+@pytest.mark.long
 def test_what_to_try_is_printed_last_and_again_on_enter() -> None:
     answers = [("Enter prints this again", ""), ("control URL", CTRL_C)]
     status, shown = on_a_terminal("lab", "--port", "0", answers=answers)

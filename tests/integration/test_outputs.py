@@ -101,6 +101,7 @@ def only(output: int) -> tuple[bool, ...]:
 OFF = (False,) * 8
 
 
+@pytest.mark.long
 async def test_held_while_open_and_fallen_off_when_the_gateway_is_dead(tmp_path: Path) -> None:
     async with board(tmp_path) as gate:
         async with gateway(tmp_path) as (running, client):

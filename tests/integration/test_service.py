@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from config.loader import load_settings
 from config.settings import Settings
 from simulators.site import SimulatedSite
@@ -145,6 +147,7 @@ async def test_the_log_holds_no_secret(tmp_path: Path) -> None:
     assert [secret for secret in ("123456", DIGEST, token, "hunter2", "username") if secret in log] == []
 
 
+@pytest.mark.long
 async def test_a_stop_answers_what_is_in_hand(tmp_path: Path) -> None:
     async with simulated(tmp_path) as (config, site):
         async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:

@@ -170,6 +170,7 @@ def test_two_panels_that_kept_the_time_stop_a_host_that_was_never_synchronised(w
     lives(test, "lobby", "gate", sync=Sync.UNSYNCHRONISED)
 
 
+@pytest.mark.long
 def test_one_panel_that_differs_is_left_alone_until_an_operator_says_who_is_right() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1)])

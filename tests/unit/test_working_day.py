@@ -167,6 +167,7 @@ async def test_a_door_is_opened_held_and_released_and_an_away_panel_opens_nothin
     assert (status, len(err.splitlines())) == (1, 1)
 
 
+@pytest.mark.long
 async def test_what_erases_a_panel_is_asked_about_on_a_terminal(typed: Day) -> None:
     assert (await typed("apply", typed.request({"list_items": [WORK_WEEK]}), "--wait"))[0] == 0
     config = str(typed.folder / "site.toml")
