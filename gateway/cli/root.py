@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from io import FileIO, StringIO, TextIOWrapper
 
@@ -118,7 +119,8 @@ def _prepare_streams() -> None:
     )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            with suppress(OSError):  # a stream that has moved since it was opened, by a parent that gave this process another
+                stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(lines: Iterable[str]) -> None:

@@ -106,9 +106,10 @@ def test_a_panel_is_reached_from_the_overview_and_asked_to_synchronise(page: Pag
     page.wait("dialog[open]")
     assert "lobby is read now, and what differs from what is asked is written." in page.text("dialog")
     page.press(Keys.ENTER)
-    page.wait_for("lobby: 0 of 0 items held", "dialog")
+    page.wait_for("Close", "dialog")
+    assert "lobby: 0 of 0 items held" in page.text("dialog")
     page.press(Keys.ENTER)
-    assert page.find("dialog") == []
+    page.wait("body:not(:has(dialog))")
 
 
 def test_who_may_only_look_is_offered_nothing_else(page: Page, site: PageSite) -> None:

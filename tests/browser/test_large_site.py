@@ -96,7 +96,7 @@ def site() -> Iterator[PageSite]:
 VIEWS = {
     "/overview": "1,000 problems",
     "/matrix": "10,001 rows",
-    "/panel/p7": "Show more of",
+    "/panel/p7": "not held as asked",
     "/try": "The next openings",
     "/try/1": "1,000 panels would",
     "/person/1": "Show more of 980 other panels",

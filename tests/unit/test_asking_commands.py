@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -169,7 +170,8 @@ async def test_who_follows_events_sees_the_latest_and_each_as_it_happens_until_a
             for number in (1, 2):
                 await deny(url, number)
             command = (*PROGRAM, *asked, "--config", str(site), "--url", url)
-            following = await asyncio.create_subprocess_exec(*command, stdout=writing, stderr=log)
+            heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background is begun without
+            following = await asyncio.create_subprocess_exec(*command, stdout=writing, stderr=log, preexec_fn=heeding)
             os.close(writing)
             assert json.loads(await asyncio.to_thread(told.readline))["lock"] == 2
             await deny(url, 3)

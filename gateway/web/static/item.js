@@ -242,8 +242,9 @@ const PLACE = { true: "open", false: "closed", null: "no place for it" };
 const HELD = { true: "and the panel holds it", false: "but the panel does not hold it", null: "what the panel holds is not known" };
 
 function explained(found, access, zone, opened) {
-  const doors = access ? access.people.slice(0, MOST_NAMES).map((each) => `${each.door} (${each.asked ? "as asked" : "though not asked"}, ${HELD[each.held]})`) : [];
-  if (access?.people.length > MOST_NAMES) doors.push(some(access.people.length - MOST_NAMES, "other door"));
+  const people = access ? access.people : [];
+  const doors = people.slice(0, MOST_NAMES).map((each) => `${each.door} (${each.asked ? "as asked" : "though not asked"}, ${HELD[each.held]})`);
+  if (people.length > MOST_NAMES) doors.push(some(people.length - MOST_NAMES, "other door"));
   return [
     h("p", {}, h("strong", {}, zones.inWords(zone, found.at)), `: as asked it is ${found.asked ? "open" : "closed"}`, found.message && `: ${found.message}`, "."),
     access && h("p", {}, doors.length ? `Doors then: ${doors.join(", ")}.` : "No door opens then."),
