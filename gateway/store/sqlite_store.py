@@ -387,8 +387,8 @@ class SqliteStore:
         self._committing = None
         if durable:
             self._write_mark_soon()
-        if done.exception() is None:
-            self._unsynced = not durable  # a commit that waits for the disk takes all earlier ones along
+        if done.exception() is None and not all(isinstance(answer, Exception) for answer in done.result()):
+            self._unsynced = not durable  # a commit that waits for the disk takes all earlier ones along; a refused one none
         if self._unsynced:
             self._flush_later()
         for number, waiting in enumerate(group):

@@ -247,6 +247,26 @@ async def test_what_waits_for_no_disk_is_as_durable_as_what_is_committed_with_it
     await store.close()
 
 
+async def test_what_waits_for_no_disk_is_durable_soon_though_a_change_after_it_was_refused(tmp_path: Path) -> None:
+    commits, connections = Commits(), list[sqlite3.Connection]()
+
+    def watch(connection: sqlite3.Connection) -> None:
+        commits.watch(connection)
+        connections.append(connection)
+
+    store = SqliteStore(tmp_path / "store.db", prepare=watch)
+    await store.open()
+    commits.seen.clear()
+    await store.put_panel_fact("lobby", "wear", "1", 1.0, durable=False)
+    connections[-1].execute("PRAGMA query_only = 1")
+    with pytest.raises(StoreUnavailable):
+        await store.put_fact("zone", "UTC", 1.0)
+    async with asyncio.timeout(5):
+        while commits.seen != ["NORMAL", "FULL"]:
+            await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+    await store.close()
+
+
 async def test_a_stop_while_observations_are_being_written_loses_none(tmp_path: Path) -> None:
     flushes = Flushes()
     store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
