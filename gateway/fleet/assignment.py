@@ -129,11 +129,17 @@ class Assignment:
 
     def _outputs_on(self, key: str) -> list[Target]:
         """Outputs that may be on for an item that is not bound to them: it was deleted, or was bound to them before."""
-        found = dict.fromkeys(target for target in self._desired.wanted(key) if target.output is not None)
-        for name, panel in self._panels.items():
-            found.update({Target(name, number): None for number, keys in panel.marked().items() if key in keys})
         last, panels = self._desired.generation(key), self._panels
-        unbound = [each for each in found if each.panel in panels and not panels[each.panel].state.is_bound(key, each.output)]
+        asked = (target for target in self._desired.wanted(key) if target.output is not None and target.panel in panels)
+        marked = (
+            Target(name, number)
+            for name, panel in panels.items()
+            if (outputs := panel.marked())  # of most panels none is: they are passed over for each item of the site
+            for number, keys in outputs.items()
+            if key in keys
+        )
+        found = dict.fromkeys((*asked, *marked))
+        unbound = [each for each in found if not panels[each.panel].state.is_bound(key, each.output)]
         return [each for each in unbound if not panels[each.panel].place(each.output).removal(key, last).success]
 
     def carriers(self, key: str) -> Targets:
