@@ -16,7 +16,7 @@ from gateway.compiler.calendar import profile_days
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.host_clock import ClockTrust
 from gateway.fleet.panel.failure import AT_WORK, STORE_DOUBTED, Failure
-from gateway.fleet.panel.held_output import HeldOutput, Opening, refusal
+from gateway.fleet.panel.held_output import HeldOutput, Opening, not_held, refusal
 from gateway.fleet.panel.output import Output
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.place import PlaceDays
@@ -423,11 +423,11 @@ def test_a_door_that_time_profiles_do_not_hold_is_refused_and_is_off() -> None:
     async def main() -> None:
         held = Held(open_for(600), seen=True)
         held.context.doors = (DoorSettings(id="front", name="Front", panel="lobby", output=0),)
-        refused = held.keeper.refusal(0)
+        refused = not_held(0, held.state, held.context)
         barred = refused is not None
         assert held.output.wanted() is not barred
         assert (held.place.result(A).outcome is ItemState.REFUSED) is barred
-        assert held.keeper.refusal(1) is None
+        assert not_held(1, held.state, held.context) is None
 
     virtually(main)
 

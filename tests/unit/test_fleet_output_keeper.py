@@ -14,7 +14,7 @@ from config.settings import PanelSettings
 from drivers.contract import Outcome, Priority, Reason
 from gateway.concurrency import Ticket
 from gateway.fleet.events import OutputSwitched
-from gateway.fleet.panel.held_output import HeldOutput, Opening
+from gateway.fleet.panel.held_output import HeldOutput, Opening, not_held
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.store.contract import DesiredItem, StoreUnavailable
 from tests.support.fleet_site import START
@@ -412,8 +412,8 @@ def test_after_a_defect_everything_is_off_before_anything_is_opened_again() -> N
 def test_profiles_hold_outputs_that_the_panel_has() -> None:
     async def main() -> None:
         made = Kept()
-        assert made.keeper.refusal(7) is None
-        refused = made.keeper.refusal(8)
+        assert not_held(7, made.state, made.context) is None
+        refused = not_held(8, made.state, made.context)
         assert refused is not None
         assert refused[0] == "outputs"
         async with at_work(made):

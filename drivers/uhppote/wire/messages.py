@@ -33,7 +33,8 @@ NO_ACCESS, ALWAYS = 0, 1
 FIRST_PROFILE, LAST_PROFILE = 2, 254
 DELETED = 0xFFFF_FFFF
 """The card number that an index with a deleted card reads."""
-FIRST_EVENT, LAST_EVENT = 0, 0xFFFF_FFFF
+FIRST_EVENT = 0
+"""The index by which the oldest event is asked for."""
 OVERWRITTEN = 0xFF
 """The type of an event that is no longer in the log."""
 _MOST_PIN = 999_999

@@ -16,6 +16,7 @@ from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.defects import words_of
 from gateway.fleet.panel.failure import AT_WORK
+from gateway.fleet.panel.held_output import not_held
 from gateway.fleet.panel.outputs import OutputKeeper
 from gateway.fleet.panel.place import Enough, PlaceDays, PlacePlan, told
 from gateway.fleet.panel.state import PanelState
@@ -99,7 +100,7 @@ class Output:
         """Why the gateway does not hold the output; where that depends on what is asked, with its first day and interval."""
         if item is not None and item.identifier is not None:
             return refused("max_identifiers", "an output has no reader; bind its panel").outcome
-        found = self._keeper.refusal(self._number)
+        found = not_held(self._number, self._state, self._context)
         if found is None:
             return None
         limit, message = found

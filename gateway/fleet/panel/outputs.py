@@ -123,10 +123,6 @@ class OutputKeeper:
         self._defects.again()
         self.wake()
 
-    def refusal(self, output: int) -> tuple[str, str] | None:
-        """See `held_output.not_held`."""
-        return not_held(output, self._state, self._context)
-
     def held(self, output: int) -> HeldOutput | None:
         """None: the gateway does not hold it."""
         return self._held.get(output)
@@ -373,7 +369,7 @@ class OutputKeeper:
     def _follow(self) -> None:
         bound = self._state.outputs
         for number in bound:
-            if number not in self._held and self.refusal(number) is None:
+            if number not in self._held and not_held(number, self._state, self._context) is None:
                 self._held[number] = HeldOutput(number, self._state, self._context)
         for number, held in list(self._held.items()):
             if held.is_off and (held.is_over or held.ended is not None):
