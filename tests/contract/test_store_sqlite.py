@@ -202,17 +202,23 @@ async def test_observations_are_committed_without_close(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_what_could_not_be_kept_is_tried_again_though_nothing_else_comes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def refused_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[SqliteStore, Flushes]:
+    """A store whose medium refused what was observed, and takes it again."""
     monkeypatch.setattr("gateway.store.sqlite_store.OBSERVED_DELAY_S", 0.01)
     flushes = Flushes()
-    store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
+    store = SqliteStore(folder / "store.db", prepare=flushes.watch)
     await store.open()
     flushes.refuse(every_write=True)
     await store.put_observed("lobby", observed(1))
     await flushes.next()
     flushes.refuse(every_write=False)
+    return store, flushes
+
+
+async def test_what_could_not_be_kept_is_tried_again_though_nothing_else_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, flushes = await refused_once(tmp_path, monkeypatch)
     await flushes.next()
     assert await store.writable()
     assert (await asyncio.to_thread(open_read_only, tmp_path / "store.db")).observed == {"lobby": observed(1)}
@@ -222,14 +228,7 @@ async def test_what_could_not_be_kept_is_tried_again_though_nothing_else_comes(
 async def test_what_the_medium_refused_right_before_the_end_is_kept_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.store.sqlite_store.OBSERVED_DELAY_S", 0.01)
-    flushes = Flushes()
-    store = SqliteStore(tmp_path / "store.db", prepare=flushes.watch)
-    await store.open()
-    flushes.refuse(every_write=True)
-    await store.put_observed("lobby", observed(1))
-    await flushes.next()
-    flushes.refuse(every_write=False)
+    store, _ = await refused_once(tmp_path, monkeypatch)
     await store.close()
     assert (await load(tmp_path / "store.db")).observed == {"lobby": observed(1)}
 
