@@ -6,6 +6,7 @@ import { clockOf, differingDates, isEverOpen, weekInWords } from "./calendars.js
 import { h, onDemand, show, told } from "./dom.js";
 import { inWords, key, weekDrawing, yearDrawing } from "./hour_drawings.js";
 import { because, became } from "./outcomes.js";
+import { itemPath } from "./places.js";
 import { moment } from "./times.js";
 import { isolated, listed, some } from "./words.js";
 import * as zones from "./zone.js";
@@ -13,7 +14,7 @@ import * as zones from "./zone.js";
 const EVERY_S = 30;
 const PAGE = 20;
 const MOST_NAMES = 12;
-const WORDS = { identifier: { one: "person", other: "timeprofile", path: "profile" }, timeprofile: { one: "time profile", other: "identifier", path: "person" } };
+const WORDS = { identifier: { one: "person", other: "timeprofile" }, timeprofile: { one: "time profile", other: "identifier" } };
 
 export async function item(root, context, kind) {
   const [uid] = context.path;
@@ -58,9 +59,9 @@ function nothing(kind) {
 async function factsOf(seen, kind, context) {
   const { body } = seen;
   const uids = (kind === "identifier" ? body.time_profiles : body.identifiers).uid_items;
-  const { other, path } = WORDS[kind];
+  const { other } = WORDS[kind];
   const named = await Promise.all(uids.slice(0, MOST_NAMES).map((uid) => get(`/api/v1/access/${other}/item/${uid}`, { signal: context.signal }).catch(() => ({ uid }))));
-  const links = named.map((one) => h("li", {}, h("a", { href: `/${path}/${one.uid}` }, told(one.name ?? one.identifier_owner?.name ?? `number ${one.uid}`))));
+  const links = named.map((one) => h("li", {}, h("a", { href: itemPath(other, one.uid) }, told(one.name ?? one.identifier_owner?.name ?? `number ${one.uid}`))));
   const more = uids.length > MOST_NAMES && h("li", {}, `and ${uids.length - MOST_NAMES} more`);
   const list = (none) => (links.length ? h("ul", { class: "inline" }, links, more) : none);
   const rows =
@@ -107,7 +108,7 @@ async function remove({ body, etag }, kind, context) {
     danger: true,
     steps: () => [{ subject: name, run }],
   });
-  if (done) context.go(`/${kind === "identifier" ? "person" : "profile"}/${body.uid}`);
+  if (done) context.go(itemPath(kind, body.uid));
 }
 
 const TYPES = { card: "card", ukey: "key fob", inputCode: "code", qr: "QR code", license_plate: "number plate" };

@@ -66,10 +66,6 @@ export function verbsOf(panel) {
   return ["sync", ...Object.keys(has).filter((verb) => has[verb]), "reinit"];
 }
 
-export function panelPath(id) {
-  return `/panel/${encodeURIComponent(id)}`;
-}
-
 /** The word on the button of a verb. */
 export function buttonOf(verb) {
   return VERBS[verb].button;

@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { hourChart, overTheHour } from "../charts.js";
 import { h, show, told } from "../dom.js";
-import { panelPath } from "../panel_verbs.js";
+import { panelPath } from "../places.js";
 import { outcome } from "../signs.js";
 import { row, table } from "../tables.js";
 import { ms, percent, some } from "../words.js";

@@ -4,6 +4,7 @@ import { get } from "../api.js";
 import { h, show, told } from "../dom.js";
 import { grid } from "../grid.js";
 import { LEGEND, because, became } from "../outcomes.js";
+import { itemPath } from "../places.js";
 import { moment } from "../times.js";
 import { some } from "../words.js";
 
@@ -14,7 +15,6 @@ const TYPING_MS = 250;
 const SIZES = { row: 34, column: 38, head: 148, side: 208 };
 const NARROW = { ...SIZES, side: 124 };
 const KINDS = { "": "People and time profiles", identifier: "People", timeprofile: "Time profiles" };
-const PATHS = { identifier: "person", timeprofile: "profile" };
 
 export function render(root, context) {
   const asked = { kind: "", find: "", differing: false, columns: "" };
@@ -195,7 +195,7 @@ function openItem(row, column, context) {
 }
 
 function pathOf(row, column) {
-  return `/${PATHS[row.kind]}/${row.uid}${column ? `?panel=${encodeURIComponent(column.panel)}` : ""}`;
+  return `${itemPath(row.kind, row.uid)}${column ? `?panel=${encodeURIComponent(column.panel)}` : ""}`;
 }
 
 function placeOf(column) {

@@ -3,7 +3,8 @@
 import { act } from "../action.js";
 import { ask, get } from "../api.js";
 import { h, show, told } from "../dom.js";
-import { REMEDIES, actOn, buttonOf, choose, panelPath, verbsOf } from "../panel_verbs.js";
+import { REMEDIES, actOn, buttonOf, choose, verbsOf } from "../panel_verbs.js";
+import { panelPath } from "../places.js";
 import { STATES, gravity, outcome, sign, state } from "../signs.js";
 import { row, table } from "../tables.js";
 import { ago, clock, lasts, moment } from "../times.js";

@@ -4,6 +4,7 @@ import { get } from "../api.js";
 import { h, show, told } from "../dom.js";
 import { because, became } from "../outcomes.js";
 import { actOn, buttonOf, verbsOf } from "../panel_verbs.js";
+import { itemPath } from "../places.js";
 import { state } from "../signs.js";
 import { row, table } from "../tables.js";
 import { ago, clock, lasts, moment } from "../times.js";
@@ -13,7 +14,6 @@ const EVERY_S = 5;
 const PAGE = 50;
 const LACKING = ["Item", "What became of it", "Asked for", "Slots"];
 const SLOTS = { timeprofile: "Slots of time profiles", identifier: "Slots of people" };
-const PATHS = { identifier: "person", timeprofile: "profile" };
 
 export function render(root, context) {
   const [id] = context.path;
@@ -100,7 +100,7 @@ function itemRow(item, at) {
   const why = because(item, moment);
   const name = told(item.name || (item.link_id ?? `number ${item.uid}`));
   return row(`${item.kind} ${item.uid} ${item.link_id} ${at}`, LACKING, [
-    item.uid === null ? name : h("a", { href: `/${PATHS[item.kind]}/${item.uid}` }, name),
+    item.uid === null ? name : h("a", { href: itemPath(item.kind, item.uid) }, name),
     [h("span", { class: `cell-sign ${kind}`, "aria-hidden": "true" }, sign), ` ${text}`, why && [": ", told(why)]],
     item.asked_at === null ? "–" : h("time", { title: moment(item.asked_at) }, `${lasts(Date.now() / 1000 - item.asked_at)} ago`),
     item.slots.length ? item.slots.join(", ") : "none",

@@ -4,6 +4,7 @@ import { act } from "../action.js";
 import { ask, get } from "../api.js";
 import { h, onDemand, show, told } from "../dom.js";
 import { because, became } from "../outcomes.js";
+import { itemPath } from "../places.js";
 import { bodyOf, fieldsOf, fresh, inParts } from "../recurrence.js";
 import { recurrenceForm } from "../recurrence_form.js";
 import { moment } from "../times.js";
@@ -101,7 +102,7 @@ export async function render(root, context) {
     });
     if (!done) return;
     if (failed?.status === 412) return tellConflict();
-    if (!failed) context.go(`/profile/${seen?.body.uid ?? (await uidOf(item.link_id))}`);
+    if (!failed) context.go(itemPath("timeprofile", seen?.body.uid ?? (await uidOf(item.link_id))));
   }
 
   async function tellConflict() {
