@@ -39,10 +39,10 @@ def site() -> Iterator[PageSite]:
         for word, text in NAMES.items()
     ]
     with page_site(line("east", "lobby"), doors=doors, users=users, api_keys=keys, name=MARKUP).living() as site:
-        site.ask_for("timeprofile", profile(WEEK, MARKUP, 0, 24 - 1))
+        site.ask_for("timeprofile", profile(WEEK, MARKUP, 0, 24))
         for number, text in enumerate(NAMES.values()):
             site.ask_for("identifier", person(f"{PERSON[:-1]}{number}", text, f"1000000{number}", WEEK))
-        site.until(lambda panels: panels["lobby"]["state"] in ("in_sync", "refused"))
+        site.until(lambda panels: panels["lobby"]["state"] == "in_sync")
 
         async def cards() -> None:
             for number in range(len(NAMES)):
