@@ -176,6 +176,43 @@ def test_a_restart_in_the_middle_of_a_change_is_neither_built_upon_nor_saved(fra
     run_virtual(run())
 
 
+OVERNIGHT = PanelImage(slots={1: Slot((LINK,), (Period(8, 864, 1440), Period(16, 0, 864)))})
+OVERNIGHT_HOURS = {(3, minute) for minute in range(864, 1440)} | {(4, minute) for minute in range(864)}
+"""By weekday, 0 on Monday."""
+
+
+@pytest.mark.parametrize("frame", range(1, 6))
+def test_hours_over_midnight_lose_no_end_to_a_panel_that_restarts_and_hears_a_word_the_second_time(frame: int) -> None:
+    """A panel that restarts hears nothing for a moment, and a line sends again what may be sent again: `on` without its `off`."""
+
+    async def run() -> None:
+        driver, wire = panel_on_wire("ge-a-series")
+        assert len(driver.plan(OVERNIGHT, EMPTY).frames) == 5
+        writes = 0
+
+        def opened() -> set[tuple[int, int]]:
+            days = ((day, ge(wire).day_windows(1, MONDAY + day)) for day in range(7))
+            return {(day, minute) for day, windows in days for start, end in windows for minute in range(start, end)}
+
+        async def before(request: Request) -> bool:
+            nonlocal writes
+            assert opened() <= OVERNIGHT_HOURS
+            writes += request.writes
+            if request.writes and writes == frame:
+                ge(wire).reset()
+                return request.repeatable
+            return True
+
+        wire.before = before
+        await driver.apply(driver.plan(OVERNIGHT, EMPTY), P, None)
+        known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        await driver.apply(driver.plan(OVERNIGHT, known), P, None)
+        assert opened() == OVERNIGHT_HOURS
+
+    run_virtual(run())
+
+
 @pytest.mark.parametrize("second", [1, 2, 3, 5, 8, 13])
 def test_a_controller_that_restarts_twice_in_the_middle_of_a_change_opens_nothing_that_nobody_asked_for(second: int) -> None:
     """The first restart ends the storing; the next one brings old times back below values that are on."""

@@ -235,9 +235,9 @@ class ModbusPanelDriver(OutputDriver):
 
     async def _one(self, step: WriteStep, progress: _Progress, call: Call) -> None:
         """Send one step and remember what it may have done. One that costs endurance leaves again only where a reading shows
-        that it was not carried out. Raises DriverError."""
+        that it was not carried out, one that rests on earlier ones only where the panel still has those. Raises DriverError."""
         self._give_way_before(step.kind, progress)
-        request = replace(step.request, repeatable=False) if step.storage is not None else step.request
+        request = replace(step.request, repeatable=False) if step.storage is not None or step.rests else step.request
         for attempt in range(_ATTEMPTS):
             try:
                 await self._unit.exchange(request, call)
@@ -245,12 +245,12 @@ class ModbusPanelDriver(OutputDriver):
                 raise
             except DriverError:
                 self._sent(step, progress)
-                if step.shows is None:
+                if attempt + 1 == _ATTEMPTS or (step.shows is None and not step.rests):
                     raise
-                if await self._holds((step.shows,), call.finished()):
+                if step.rests:
+                    await self._must_have_gone_on(progress, call.finished())
+                if step.shows is not None and await self._holds((step.shows,), call.finished()):
                     return
-                if attempt + 1 == _ATTEMPTS:
-                    raise
             else:
                 self._sent(step, progress)
                 return

@@ -35,13 +35,15 @@ class WriteStep:
     """`words`: data words that the step carries (commands carry none). `storage`: the storage whose endurance a
     command costs; that of words is counted where they are sent.
 
-    `relies`: it does harm where a restart took away what was written before it, so the panel's counters are looked at first.
+    `rests`: it does harm where a restart took away what was written before it. The restart may be why it is not answered, so it
+    is repeated only where the panel's counters say that there was none. `relies`: they are looked at before it, too.
     """
 
     kind: StepKind
     request: Request
     words: int = 0
     storage: str | None = None
+    rests: bool = False
     relies: bool = False
     shows: Check | None = None
     """What reads so only if the step was carried out. A silent step that costs endurance is not repeated without it."""

@@ -82,7 +82,8 @@ class Writer:
         watched = self._watched() if volatile else frozenset[int]()
         for index, request in enumerate(self.requests):
             shows = Check(read_holding_registers(request.address, request.count), request.values) if stored else None
-            yield WriteStep(StepKind.WRITE, request, request.count, relies=index in watched, shows=shows)
+            rests = volatile and rules.save is not None and index > 0
+            yield WriteStep(StepKind.WRITE, request, request.count, rests=rests, relies=index in watched, shows=shows)
         for setting in rules.prepare:
             if setting.when == "transaction":
                 yield WriteStep(StepKind.ACTIVATE, prepare_request(self._model, setting))
