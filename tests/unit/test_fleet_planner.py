@@ -97,6 +97,25 @@ def test_what_is_read_back_unchanged_is_known_again(image: PanelImage, labelled:
     assert foreign(found, table_is_ours=True) == frozenset()
 
 
+def test_what_a_write_left_half_done_may_be_anybodys_who_had_the_slot_before_or_was_to_get_it() -> None:
+    """A panel that stores no link_ids shows words that no image tells: nobody is said to be gone from there."""
+    gone, leaving, coming, forgotten = LINKS[:4]
+    before = PanelImage({3: Slot((leaving, forgotten), (Period(127, 0, 600),))}, (), {leaving: (3,)})
+    after = PanelImage({3: Slot((coming,), (Period(127, 700, 800),))}, (), {coming: (3,)})
+    read = PanelImage({3: Slot((), (Period(3, 0, 600),))})
+    ours = {leaving, coming}
+    for remembered, allocation, whose in (
+        ([before, after], {coming: (3,)}, {leaving, coming}),
+        ([], {gone: (3,), leaving: (3,)}, {leaving}),
+        ([before], {}, {leaving}),
+        ([], {forgotten: (3,)}, set[str]()),
+    ):
+        found = adopt(read, remembered, allocation, ours, lambda number: None)
+        assert found.allocation == dict.fromkeys(whose, (3,))
+        assert not found.generations
+        assert foreign(found) == (frozenset() if whose else {3})
+
+
 @given(images(), images())
 def test_generations_are_claimed_only_for_what_was_read(image: PanelImage, read: PanelImage) -> None:
     found = adopt(PanelImage(slots=read.slots), [image], image.allocation, set(LINKS), lambda number: None)

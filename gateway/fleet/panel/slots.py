@@ -92,8 +92,9 @@ def adopt(
 ) -> PanelImage:
     """What a panel was read to hold, with what the gateway knows of it.
 
-    A schedule slot carries our link_ids when the panel says so and all of them are in `ours`; where a panel stores none, when
-    an image in `remembered` has the same content there, or when `allocation` gives it to somebody. An identifier slot belongs to
+    A schedule slot carries our link_ids when the panel says so and all of them are in `ours`. Where a panel stores none, they are
+    those of the image in `remembered` that has the same content there; content that no image has may be left of anybody whom
+    `allocation` or one of these images gives the slot to. An identifier slot belongs to
     the `owner` of its number; a number that is nobody's any more is ours where it was remembered there, or where `allocation`
     gives the slot to somebody, who has another number by now. A damaged slot belongs to whom `allocation` gives it to, whatever
     it says. Generation and outcome of an item are taken from the first remembered image that has exactly the slots read.
@@ -103,8 +104,8 @@ def adopt(
         stored_as(key): key for keys in (allocation, *(each.allocation for each in remembered)) for key in keys if is_set(key)
     }
     named = {number: _by_key(slot, sets) for number, slot in read.slots.items()}
-    slots = {number: _labelled(number, slot, remembered, owners) for number, slot in named.items()}
-    held = _allocation(slots, ours)
+    slots = {number: _labelled(number, slot, remembered, owners, ours) for number, slot in named.items()}
+    held = _allocation(slots, ours, told={number for number, slot in named.items() if slot.link_ids})
     holders = {number: key for key, numbers in allocation.items() if is_identifier(key) for number in numbers}
     for number, slot in sorted(read.identifiers.items()):
         holder = holders.get(number) if slot.damaged else None
@@ -137,24 +138,31 @@ def _by_key(slot: Slot, sets: Mapping[str, str]) -> Slot:
     return replace(slot, link_ids=tuple(sets.get(each, each) for each in slot.link_ids))
 
 
-def _labelled(number: int, slot: Slot, remembered: Sequence[PanelImage], owners: Mapping[int, tuple[str, ...]]) -> Slot:
-    if slot.damaged and number in owners:
-        return replace(slot, link_ids=owners[number])
+def _labelled(
+    number: int, slot: Slot, remembered: Sequence[PanelImage], owners: Mapping[int, tuple[str, ...]], ours: Container[str]
+) -> Slot:
+    given = owners.get(number, ())
+    if slot.damaged and given:
+        return replace(slot, link_ids=given)
     if slot.link_ids:
         return slot
-    for image in remembered:
-        known = image.slots.get(number)
-        if known is not None and known.link_ids and replace(known, link_ids=()) == slot:
-            return known
-    return replace(slot, link_ids=owners.get(number, ()))
+    known = [image.slots[number] for image in remembered if number in image.slots]
+    for each in known:
+        if each.link_ids and replace(each, link_ids=()) == slot:
+            return each
+    maybe = dict.fromkeys([*given, *(key for each in known for key in each.link_ids)])
+    return replace(slot, link_ids=tuple(key for key in maybe if key in ours))
 
 
-def _allocation(slots: Mapping[int, Slot], ours: Container[str]) -> dict[str, tuple[int, ...]]:
+def _allocation(slots: Mapping[int, Slot], ours: Container[str], told: Container[int]) -> dict[str, tuple[int, ...]]:
+    """`told`: the slots of which the panel itself says whose they are: those that name another master's item are not ours to
+    touch."""
     allocation: dict[str, tuple[int, ...]] = {}
     for number in sorted(slots):
         link_ids = slots[number].link_ids
-        if all(link_id in ours for link_id in link_ids):
-            for link_id in link_ids:
+        known = [link_id for link_id in link_ids if link_id in ours]
+        if number not in told or len(known) == len(link_ids):
+            for link_id in known:
                 allocation[link_id] = (*allocation.get(link_id, ()), number)
     return allocation
 
