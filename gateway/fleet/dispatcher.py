@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Container, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,7 +16,7 @@ from gateway.fleet.bindings import Targets
 from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import Desired
 from gateway.fleet.events import Asked
-from gateway.fleet.panel.place import Enough, all_of_it
+from gateway.fleet.panel.place import Enough, Place, all_of_it
 from gateway.fleet.results import Change, LinkReport, PanelResult, aggregate
 from gateway.fleet.target import Target
 from gateway.fleet.undurable import Undurable
@@ -47,7 +47,8 @@ class Dispatcher:
             gone = [self._change(key, None, "") for key in admission.replaced if key in self._desired.live]
             await self._commit([*gone, *[self._change(item.key, item.content, item.body) for item in changed]])
             asked = {item.key: self._desired.live[item.key] for item in kept}
-        await self._wait(dict.fromkeys(await self._unsettled(asked.values()), all_of_it), began)
+        for is_awaited in (_is_unsettled, _is_midway):
+            await self._wait(dict.fromkeys(await self._where(is_awaited, asked.values()), all_of_it), began)
         return tuple([self._said(item, asked, created) async for item in in_turns(admitted)])
 
     @asynccontextmanager
@@ -171,16 +172,14 @@ class Dispatcher:
 
     # waiting
 
-    async def _unsettled(self, items: Iterable[DesiredItem]) -> set[Target]:
-        """The targets at which any of these is neither held nor refused yet."""
+    async def _where(self, is_awaited: Callable[[Place, str], bool], items: Iterable[DesiredItem]) -> set[Target]:
+        """The targets at which any of these is awaited."""
         found: set[Target] = set()
         async for item in in_turns(items):
             found.update(
                 target
                 for target in self._desired.targets(item.key)
-                if target not in found
-                and (place := self._assignment.place(target)) is not None
-                and not place.is_settled(item.key)
+                if target not in found and (place := self._assignment.place(target)) is not None and is_awaited(place, item.key)
             )
         return found
 
@@ -224,6 +223,15 @@ class Dispatcher:
 
     def _report(self, link_id: str, change: Change, results: tuple[PanelResult, ...], uid: int = 0) -> LinkReport:
         return LinkReport(link_id, change, aggregate(results, self._context.options.aggregate), results, uid)
+
+
+def _is_unsettled(place: Place, key: str) -> bool:
+    """Whether an item is neither held nor refused yet."""
+    return not place.is_settled(key)
+
+
+def _is_midway(place: Place, key: str) -> bool:
+    return place.is_midway(key)
 
 
 def _missing(name: str) -> PanelResult:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import Settings
-from drivers.contract import TIME_PROFILE
+from drivers.contract import TIME_PROFILE, ItemState
 from gateway.fleet.views import PanelView
 from simulators.faults import FaultRates, Faults
 from simulators.modbus_slave import WRITES
@@ -95,6 +95,64 @@ def test_hours_that_a_panel_was_half_rid_of_are_not_said_to_be_gone(model: str, 
             assert told or not is_open(panel, 60, 120), "the list names what the panel still opens by"
         await asyncio.sleep(600)
         assert not is_open(panel, 60, 120)
+        await site.close()
+
+    run_site(run())
+
+
+def is_said_to_hold(site: VirtualSite, number: int) -> bool:
+    return any(each.link_id == link(number) and each.outcome is ItemState.EXACT for each in shown(site).items)
+
+
+@pytest.mark.parametrize("model", SLOTS)
+def test_hours_are_not_said_to_be_held_while_the_table_that_they_are_in_is_written_for_others(model: str, tmp_path: Path) -> None:
+    """A table that is written word by word opens less until the last one is there: a client that asks meanwhile waits for it."""
+
+    async def run() -> None:
+        site, less = site_of(model, tmp_path), 0
+        panel = site.panels["panel"]
+        await site.open()
+        await site.fleet.upsert([item(1, start=600)])
+        await asyncio.sleep(60)
+        others = asyncio.create_task(site.fleet.upsert([item(2, start=300)]))
+        again = asyncio.create_task(asyncio.sleep(0))
+        while not (others.done() and again.done()):
+            await asyncio.sleep(0.01)
+            assert is_whole(panel, 600, 660) or not is_said_to_hold(site, 1)
+            less += not is_whole(panel, 600, 660)
+            if less == 1:
+                again = asyncio.create_task(same(site))
+        assert bool(less) is (model == "domat-fc013"), "only one of them has one table for all"
+        assert is_said_to_hold(site, 1)
+        await site.close()
+
+    async def same(site: VirtualSite) -> None:
+        (report,) = await site.fleet.upsert([item(1, start=600)])
+        assert report.success
+        assert is_whole(site.panels["panel"], 600, 660)
+
+    run_site(run())
+
+
+def test_an_answer_waits_until_a_table_is_whole_again_that_holds_what_was_asked(tmp_path: Path) -> None:
+    """Another panel keeps the answer back, and meanwhile somebody else's hours are written beside these."""
+
+    async def run() -> None:
+        site = site_of("domat-fc013", tmp_path, "other")
+        panel = site.panels["panel"]
+        await site.open()
+        await asyncio.sleep(60)
+        site.hosts["other"].responder.set_faults(Faults(SILENT))
+        first = asyncio.create_task(site.fleet.upsert([item(1, start=600)]))
+        await asyncio.sleep(1.5)  # just before the other panel is given up
+        assert is_whole(panel, 600, 660)
+        assert not first.done()
+        others = asyncio.create_task(site.fleet.upsert([item(2, start=300)]))
+        (report,) = await first
+        assert {each.panel: each.success for each in report.panels} == {"panel": True, "other": False}
+        assert is_whole(panel, 600, 660)
+        assert is_whole(panel, 300, 360), "the write that had begun has ended"
+        await others
         await site.close()
 
     run_site(run())

@@ -146,6 +146,32 @@ def test_during_a_write_is_held_what_the_panel_holds_before_and_after_it() -> No
     in_a_loop(check)
 
 
+@pytest.mark.parametrize(
+    ("change", "is_held"),
+    [
+        (lambda held: replace(held, slots={}), False),
+        (lambda held: replace(held, slots={**held.slots, 1: Slot(("b",), (Period(1, 0, 60),))}), True),
+        (lambda held: replace(held, special_days=((1,),)), False),
+    ],
+    ids=["its slot", "another slot", "dates of all slots"],
+)
+def test_what_is_written_word_by_word_is_not_held_before_the_last_word(
+    change: Callable[[PanelImage], PanelImage], is_held: bool
+) -> None:
+    def check() -> None:
+        made = Told(Certain(image()), [bound(1)], capabilities={"atomic": False})
+        made.clock.wall_offset += 100
+        made.state.begun(change(image()))
+        assert made.table.holds(A) is is_held
+        assert made.table.is_midway(A) is not is_held
+        assert made.table.held_last(A)
+        assert [made.clock.wall() - since for since, _ in made.table.overdue([A])] == [0], "it was held until a moment ago"
+        made.state.acknowledged(1.0)
+        assert made.table.holds(A)
+
+    in_a_loop(check)
+
+
 @pytest.mark.parametrize("why", ["doubt", "clock", "time"])
 def test_what_was_held_is_pending_while_nobody_knows_whether_it_is(why: str) -> None:
     def check() -> None:

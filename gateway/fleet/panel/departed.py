@@ -78,6 +78,9 @@ class DepartedPlace:
     def is_settled(self, key: str) -> bool:
         return True
 
+    def is_midway(self, key: str) -> bool:
+        return False
+
     def settle(self, ticket: Ticket, enough: Enough) -> None:
         ticket.settled()
 

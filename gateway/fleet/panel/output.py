@@ -44,6 +44,9 @@ class Output:
     def unbind(self, key: str, now: float) -> None:
         self._state.unbind_output(self._number, key)
 
+    def is_midway(self, key: str) -> bool:
+        return False
+
     def settle(self, ticket: Ticket, enough: Enough) -> None:
         self._keeper.settle(ticket, self._number)
 

@@ -68,6 +68,10 @@ class Place(Protocol):
         """Whether an item is held or refused, so that nobody has to wait for it."""
         ...
 
+    def is_midway(self, key: str) -> bool:
+        """Whether an item that is held is being written around for another one: it is held again when that is done."""
+        ...
+
     def settle(self, ticket: Ticket, enough: Enough) -> None:
         """Tell `ticket` once: when an attempt that knows of all that is bound by now has ended, when none is possible, or before
         that when `enough` is done.

@@ -32,6 +32,13 @@ def one_table(capabilities: PanelCapabilities) -> bool:
     return capabilities.max_schedules == 1 and capabilities.scope == "panel"
 
 
+def is_rewritten(key: str, before: PanelImage, after: PanelImage, capabilities: PanelCapabilities) -> bool:
+    """Whether schedule slots that an item is open by, or dates that all slots share, differ between two images."""
+    changed = {number for number in {*before.slots, *after.slots} if before.slots.get(number) != after.slots.get(number)}
+    own = () if is_identifier(key) else (*before.allocation.get(key, ()), *after.allocation.get(key, ()))
+    return before.special_days != after.special_days or bool(changed if one_table(capabilities) else changed.intersection(own))
+
+
 def places(allocation: Allocation) -> frozenset[Place]:
     """All slots that are given to somebody."""
     return frozenset((is_identifier(key), number) for key, numbers in allocation.items() for number in numbers)

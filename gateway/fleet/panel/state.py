@@ -26,7 +26,7 @@ from gateway.fleet.panel.commits import ForeignCommits
 from gateway.fleet.panel.entries import Spent, added, losing
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.identity import Identity
-from gateway.fleet.panel.slots import claimed, existing, foreign, foreign_identifiers, labels, one_table, renumbered
+from gateway.fleet.panel.slots import claimed, existing, foreign, foreign_identifiers, is_rewritten, labels, one_table, renumbered
 from gateway.fleet.panel.verdicts import REFUSAL_LIMIT, Verdicts, fresh_refusals, given_up, judged, refusal_key
 from gateway.fleet.panel.wear import Wear
 from gateway.identifiers.identifier import Identifier
@@ -123,7 +123,7 @@ class PanelState:
     def certain(self) -> bool:
         """Whether the panel holds nothing but one of `images`: it was checked since the gateway started or the panel came back.
 
-        There are two while a transaction is under way: what both hold alike the panel holds.
+        There are two while a transaction is under way: what both hold alike the panel holds, but for what `is_midway`.
         """
         return isinstance(self.observed.known, Certain) or self._writing
 
@@ -436,6 +436,15 @@ class PanelState:
         if doubted and self.certain and not self._clock_missing:
             self.in_doubt_since = self._now()
 
+    def is_midway(self, key: str) -> bool:
+        """Whether words that open for an item are being written, and the panel acts on each of them at once: until the last one
+        is there it may open for it by less than before and after."""
+        capabilities = self.driver.capabilities
+        if not self._writing or capabilities.atomic:
+            return False
+        before, after = self.images()
+        return is_rewritten(key, before, after, capabilities)
+
     def reached(self, *, away: bool) -> None:
         """Whether it can be spoken to has changed, or is known now."""
         self.away_since = (self.away_since or self._now()) if away else None
@@ -452,6 +461,8 @@ class PanelState:
 
     def begun(self, image: PanelImage) -> None:
         """A transaction is about to begin: the panel may hold either image from now on."""
+        if not self.driver.capabilities.atomic:
+            self._note_doubt(True)
         self._writing = True
         self.observed = self.beginning(image)
 

@@ -55,7 +55,10 @@ class Table:
     def holds(self, key: str) -> bool:
         """Whether the panel was seen to hold the present generation of what is bound."""
         sure = self._state.certain and not self._state.clock_missing and self._context.trusted()
-        return sure and self.held_last(key)
+        return sure and not self._state.is_midway(key) and self.held_last(key)
+
+    def is_midway(self, key: str) -> bool:
+        return self._state.is_midway(key) and self.held_last(key)
 
     def held_last(self, key: str) -> bool:
         """Whether it held that when it was seen last."""
