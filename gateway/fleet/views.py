@@ -234,6 +234,8 @@ class PanelView:
     law_until: int | None = None
     valid_until: int | None = None
     """When the first item ends that the panel holds as dates, unless it is renewed; None: there is none."""
+    unrenewed_until: int | None = None
+    """When the first of these ends that should have been renewed by now; None: there is none."""
     writes: Mapping[str, int] = field(default_factory=dict)
     """Writes that left for storage of limited endurance, ever: e.g. ``{"flash": 3}``."""
     endurance: EnduranceView | None = None

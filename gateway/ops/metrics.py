@@ -11,7 +11,6 @@ from prometheus_client.registry import Collector
 
 from drivers.contract import Availability, Reason
 from gateway.fleet.events import (
-    ClockMeasured,
     ClockSet,
     Drifted,
     Event,
@@ -50,7 +49,6 @@ class Metrics:
         self._resets = counter("resets", "Panels seen to have restarted", "panel")
         self._replacements = counter("replacements", "Empty units with another serial number that were filled", "panel")
         self._clock_sets = counter("clock_sets", "Panel clocks written", "panel", "result")
-        self._drift_ms = Gauge("panel_gateway_clock_drift_ms", "Panel clock minus gateway clock", ["panel"], registry=registry)
         self._revocation_lag = Histogram(
             "panel_gateway_revocation_lag_seconds",
             "From the request until a panel had revoked",
@@ -83,8 +81,6 @@ class Metrics:
                 self._resets.labels(panel).inc()
             case Replaced(panel):
                 self._replacements.labels(panel).inc()
-            case ClockMeasured(panel, int(drift_ms)):
-                self._drift_ms.labels(panel).set(drift_ms)
             case ClockSet(panel, reason):
                 self._clock_sets.labels(panel, reason.value if reason else "set").inc()
             case _:
@@ -223,11 +219,12 @@ class _PanelCollector(Collector):
             for view in views:
                 family.add_metric([view.id], value(view))
             yield family
-        ends = GaugeMetricFamily("panel_gateway_valid_until_seconds", "When what is held as dates ends first", labels=["panel"])
-        for view in views:
-            if view.valid_until is not None:
-                ends.add_metric([view.id], view.valid_until)
-        yield ends
+        for name, text, known in _KNOWN:
+            family = GaugeMetricFamily(f"panel_gateway_{name}", text, labels=["panel"])
+            for view in views:
+                if (found := known(view)) is not None:
+                    family.add_metric([view.id], found)
+            yield family
         text = "Items that a panel which left the configuration may still hold"
         left = GaugeMetricFamily("panel_gateway_departed_items", text, labels=["panel"])
         for panel, count in self._departed().items():
@@ -250,18 +247,6 @@ class _PanelCollector(Collector):
         for line, is_up in up.items():
             lines.add_metric([line], is_up)
         yield lines
-        left = GaugeMetricFamily(
-            "panel_gateway_endurance_left", "Writes to its storage that the gateway may make on its own", labels=["panel"]
-        )
-        for view in views:
-            if view.endurance is not None:
-                left.add_metric([view.id], view.endurance.left)
-        yield left
-        looks = GaugeMetricFamily("panel_gateway_full_look_hours", "What the last look at every word took", labels=["panel"])
-        for view in views:
-            if view.full_look is not None and view.full_look.reached_h is not None:
-                looks.add_metric([view.id], view.full_look.reached_h)
-        yield looks
 
 
 _LEVELS: tuple[tuple[str, str, Callable[[PanelView], float]], ...] = (
@@ -288,3 +273,26 @@ _LEVELS: tuple[tuple[str, str, Callable[[PanelView], float]], ...] = (
         lambda view: len(view.foreign_slots) + len(view.foreign_identifiers),
     ),
 )
+"""What is known of every panel."""
+
+
+_KNOWN: tuple[tuple[str, str, Callable[[PanelView], float | None]], ...] = (
+    ("clock_drift_ms", "Panel clock minus gateway clock", lambda view: view.clock_drift_ms),
+    ("valid_until_seconds", "When what is held as dates ends first", lambda view: view.valid_until),
+    (
+        "unrenewed_until_seconds",
+        "When what is held as dates and should have been renewed ends first",
+        lambda view: view.unrenewed_until,
+    ),
+    (
+        "endurance_left",
+        "Writes to its storage that the gateway may make on its own",
+        lambda view: None if view.endurance is None else view.endurance.left,
+    ),
+    (
+        "full_look_hours",
+        "What the last look at every word took",
+        lambda view: None if view.full_look is None else view.full_look.reached_h,
+    ),
+)
+"""What is not known of every panel."""

@@ -104,7 +104,6 @@ COUNTED = {
     'drifts_total{panel="gate"}': 1,
     'resets_total{panel="gate"}': 1,
     'replacements_total{panel="gate"}': 1,
-    'clock_drift_ms{panel="gate"}': 40,
     'clock_sets_total{panel="gate",result="set"}': 1,
     'clock_sets_total{panel="gate",result="panel_rejected"}': 1,
     'revocation_lag_seconds_count{panel="gate"}': 1,

@@ -8,7 +8,7 @@ from functools import partial
 from hashlib import sha256
 from itertools import islice
 
-from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemState, PanelImage, Reason, split_key
+from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemOutcome, ItemState, PanelImage, Reason, split_key
 from gateway.fleet import views
 from gateway.fleet.panel.failure import AT_WORK, Failure
 from gateway.fleet.panel.foreign import alarming
@@ -93,7 +93,8 @@ def view_of(
         foreign_commits=state.commits.foreign,
         foreign_commit_at=None if state.commits.last_at is None else int(state.commits.last_at),
         law_until=state.law_until,
-        valid_until=None if state.image is None else _first_end(state.image),
+        valid_until=None if state.image is None else _first_end(state.image.outcomes.values()),
+        unrenewed_until=_first_end(_unrenewed(state, now)),
         writes=state.wear.written,
         endurance=state.wear.view(),
         full_look=FullLookView(state.settings.full_look_h, reached.hours, reached.ended_at) if _has_table(state) else None,
@@ -119,8 +120,16 @@ def _slot_use(state: PanelState, items: Iterable[ItemView]) -> dict[str, SlotUse
     return {kind: SlotUse(own[kind], foreign[kind], count) for kind, count in there.items() if count}
 
 
-def _first_end(image: PanelImage) -> int | None:
-    return min((each.valid_until for each in image.outcomes.values() if each.valid_until is not None), default=None)
+def _first_end(outcomes: Iterable[ItemOutcome]) -> int | None:
+    return min((each.valid_until for each in outcomes if each.valid_until is not None), default=None)
+
+
+def _unrenewed(state: PanelState, now: float) -> Iterator[ItemOutcome]:
+    """What the panel may hold of items that it must hold, and what should have been renewed by now."""
+    for image in state.images():
+        for key, outcome in image.outcomes.items():
+            if key not in state.leaving and outcome.renew_at is not None and outcome.renew_at <= now:
+                yield outcome
 
 
 def _items(state: PanelState, table: Table, outputs: Mapping[int, Place], uid_of: UidOf) -> Iterator[ItemView]:
