@@ -21,6 +21,7 @@ from config.tls import BadPair, read_pair
 from drivers.bus.statistics import LineStatistics
 from drivers.clock import HostClock, SystemClock
 from drivers.factory import BuildLine, build_line
+from drivers.trace import who
 from gateway.access.doors import Doors
 from gateway.api.connections import Limits
 from gateway.api.inert import InertSettings
@@ -38,7 +39,7 @@ from gateway.journal.manager import Manager
 from gateway.journal.manager_settings import ManagerChoice, ManagerLink
 from gateway.journal.receivers import Receivers
 from gateway.ops import descriptors, local_socket
-from gateway.ops.audit import audit, who
+from gateway.ops.audit import audit
 from gateway.ops.host_network import host_network
 from gateway.ops.keeping import Keeper
 from gateway.ops.loop_lag import LoopLag

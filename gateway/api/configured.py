@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from config.settings import Settings, UserSettings
+from drivers.trace import who
 from gateway.api.auth import SESSIONS
 from gateway.api.errors import ApiError
 from gateway.api.queries import refuse_selectors
@@ -14,6 +16,8 @@ from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
 from gateway.api.sessions import Sessions
 from gateway.api.shapes import MachineView, OpenSessions, Receiver, SettingsAnswer, SettingsView, UserView
+
+_audit = logging.getLogger("audit")
 
 
 async def settings(request: web.Request) -> web.Response:
@@ -36,6 +40,7 @@ async def end_sessions(request: web.Request) -> web.Response:
     user = request.match_info["user"]
     if not request.app[SESSIONS].end_all(user):
         raise ApiError(404, f"{user}: no session is open", code="unknown_session")
+    _audit.info("sessions ended", extra={"of": user, **who()})
     return json_response({})
 
 

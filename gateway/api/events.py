@@ -30,7 +30,7 @@ STREAM = "text/event-stream"
 TAKEN_WITHIN_S = 20.0
 """How long a reader of the stream may take nothing before it is cut off; what it missed it gets when it comes again."""
 _SILENCE_S = 15.0
-"""After this long without an event a stream shows that it is there; this often it looks whether its reader may still read."""
+"""After this long without an event a stream shows that it is there, where its reader may still read."""
 _LAST_ID = "Last-Event-ID"
 _MOST, _DEFAULT = 10_000, 1000
 _PARAMETERS = ("after", "kinds", "limit", "last")
@@ -126,14 +126,10 @@ async def _stream(request: web.Request, journal: JournalService, asked: _Asked) 
         # With its place from the start: a reader that is cut off before its first event goes on from here.
         await _write(request, response, b"retry: 3000\nid: %d\n\n" % place)
         async with aclosing(journal.follow(place, _SILENCE_S)) as followed:
-            loop, chunks = asyncio.get_running_loop(), request.app[CHUNKS]
-            look_at = loop.time() + _SILENCE_S
             async for some in followed:
-                if loop.time() >= look_at:
-                    if not await is_still_admitted(request):
-                        break
-                    look_at = loop.time() + _SILENCE_S
-                await _write(request, response, chunks.of(some, kinds))
+                if not await is_still_admitted(request):
+                    break
+                await _write(request, response, request.app[CHUNKS].of(some, kinds))
     except TimeoutError:
         _log.warning("a reader of events takes nothing, and is cut off", extra={"remote": request[ADDRESS]})
         if request.transport is not None:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from drivers.trace import who
 from gateway.api.dialects import wrong_type
 from gateway.api.errors import ApiError, bad_value, shown
 from gateway.store.codec import Codec, read_fact
@@ -55,7 +56,7 @@ class InertSettings:
             if value != self.of(path):
                 await self._put(FACT + path, text)
                 self._kept[path] = value
-                _log.info("setting kept without effect", extra={"path": path})
+                _log.info("setting kept without effect", extra={"path": path, **who()})
 
 
 _KINDS: Mapping[type, str] = {

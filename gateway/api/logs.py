@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from drivers.trace import client
+from drivers.trace import who
 from gateway.api.errors import bad_value, shown
 from gateway.api.events import journal_of
 from gateway.api.filters import Choice, FieldType
@@ -78,8 +78,8 @@ async def clear(request: web.Request) -> web.Response:
     if not asked or any(each != _LOGS for each in asked):
         seen = asked[0] if asked else None
         raise bad_value("body", f'{" or ".join(_KEYS)} with ["logs"], which is all that may be cleared', shown(seen))
-    journal, who = journal_of(request), client.get()
+    journal = journal_of(request)
     await journal.clear()
-    journal.tell("events_cleared", **({} if who is None else {"user": who.user, "address": who.address}))
+    journal.tell("events_cleared", **who())
     await told(request)
     return done()

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from config.outbound_checks import manager_mistake
-from drivers.trace import client
+from drivers.trace import who
 from gateway.api.dialects import wrong_type
 from gateway.api.errors import ApiError, bad_value, shown
 from gateway.api.inert import of_right_type
@@ -103,7 +103,5 @@ def _revised(before: ManagerLink, said: Mapping[str, Any]) -> ManagerLink:
 
 
 def _note(request: web.Request, message: str, link: ManagerLink | None = None) -> None:
-    asking = client.get()
-    who = {} if asking is None else {"user": asking.user, "address": asking.address}
     what = {} if link is None else {"host": urlsplit(link.url).hostname, "enabled": link.is_enabled, "protocol": link.protocol}
-    _log.info(message, extra={**what, **who})
+    _log.info(message, extra={**what, **who()})

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from drivers.contract import DOOR, ItemOutcome, split_key
-from drivers.trace import Client, client
+from drivers.trace import facts_of, who
 from gateway.fleet.events import (
     Asked,
     Away,
@@ -47,15 +47,6 @@ _audit = logging.getLogger("audit")
 
 _NAMED = 20
 """How many link_ids or changes a record names."""
-
-
-def who() -> dict[str, str]:
-    """The client whose request is being served, as facts of a record; none where there is no such request."""
-    return _facts_of(client.get())
-
-
-def _facts_of(asking: Client | None) -> dict[str, str]:
-    return {} if asking is None else {"user": asking.user, "address": asking.address}
 
 
 def _record(message: str, **facts: object) -> None:
@@ -123,14 +114,14 @@ def audit(event: Event) -> None:
         case DoorCommanded():
             _door(event)
         case DoorDenied(number, asked_by):
-            _record("door denied", number=number, **_facts_of(asked_by))
+            _record("door denied", number=number, **facts_of(asked_by))
 
 
 def _door(event: DoorCommanded) -> None:
     """One record a command, whatever became of it."""
     what = {"door": event.door, "panel": event.panel, "output": event.output, "action": event.action}
     became = {"outcome": event.outcome.value, "reason": event.reason and event.reason.value}
-    _record("door commanded", **what, seconds=event.seconds, **became, **_facts_of(event.asked_by))
+    _record("door commanded", **what, seconds=event.seconds, **became, **facts_of(event.asked_by))
 
 
 def _refused(panel: str, outcomes: Mapping[str, ItemOutcome]) -> None:

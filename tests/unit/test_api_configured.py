@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from config.settings import ManagerSettings, UserSettings, WebhookSettings
 from tests.support.api_server import BASIC, api_server, settings
 
@@ -30,7 +32,8 @@ async def test_no_secret_is_shown(tmp_path: Path) -> None:
     assert not [secret for secret in SECRETS if secret in str(shown)]
 
 
-async def test_an_administrator_sees_who_is_logged_in_and_ends_it_for_good() -> None:
+async def test_an_administrator_sees_who_is_logged_in_and_ends_it_for_good(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "audit")
     users = (UserSettings(name="admin", password="123456"), UserSettings(name="guard", password="456789", role="operator"))
     async with api_server(settings().model_copy(update={"users": users})) as server:
         login = "/api/v1/login?username=guard&password=e35cf7b66449df565f93c607d5a81d09"
@@ -40,6 +43,8 @@ async def test_an_administrator_sees_who_is_logged_in_and_ends_it_for_good() -> 
         assert seen["until"] > seen["last_begun_at"]
         assert (await server.call("DELETE", "/gateway/v1/sessions/guard", authorization=f"Bearer {tokens[0]}")).status == 403
         assert (await server.call("DELETE", "/gateway/v1/sessions/guard", authorization=BASIC)).status == 200
+        (told,) = [vars(record) for record in caplog.records if record.name == "audit"]
+        assert (told["message"], told["of"], told["user"], told["address"]) == ("sessions ended", "guard", "admin", "127.0.0.1")
         for token in tokens:
             assert (await server.call("GET", "/gateway/v1/panels", authorization=f"Bearer {token}")).status == 401
         assert (await server.call("GET", SETTINGS)).json["sessions"] == []

@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 
+from config.settings import UserSettings
 from gateway.api import events
+from gateway.api.auth import SESSIONS
+from gateway.api.live import reconfigure
+from gateway.api.sessions import TOKEN_LIFE_S
 from gateway.journal.journal import Journal
 from gateway.store.events import SiteEvent
-from tests.support.api_server import BASIC, MD5, ApiServer, api_server
+from tests.support.api_server import BASIC, MD5, ApiServer, api_server, settings
 
 NOW = 1_793_484_000.0
 PATH = "/gateway/v1/events"
@@ -225,6 +229,27 @@ async def test_a_stream_ends_with_the_session_that_it_was_begun_with(monkeypatch
         await server.call("GET", "/api/v1/logout", authorization=bearer)
         async with asyncio.timeout(5):
             await reading
+
+
+@pytest.mark.parametrize("ends", ["logout", "end of all sessions", "another password", "age"])
+async def test_a_reader_who_may_no_longer_read_is_told_nothing_more(ends: str) -> None:
+    async with site() as (server, journal):
+        token = server.app[SESSIONS].begin("admin")
+        begun = asyncio.Event()
+        reading = asyncio.create_task(stream(server, 2, begun=begun, headers={"Authorization": f"Bearer {token}"}))
+        await begun.wait()
+        match ends:
+            case "logout":
+                assert (await server.call("GET", "/api/v1/logout", authorization=f"Bearer {token}")).status == 200
+            case "end of all sessions":
+                assert (await server.call("DELETE", "/gateway/v1/sessions/admin")).status == 200
+            case "another password":
+                reconfigure(server.app, settings(users=(UserSettings(name="admin", password="another"),)))
+            case _:
+                server.clock.now += TOKEN_LIFE_S
+        await journal.keep(PULSE, {})
+        async with asyncio.timeout(5):
+            assert await reading == []
 
 
 async def test_logins_right_and_wrong_are_events_without_a_password() -> None:
