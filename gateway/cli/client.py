@@ -21,6 +21,7 @@ from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes
 from gateway.cli.reading import read_settings
 from gateway.ops import local_socket
+from gateway.ops.terminal import inert_values
 
 _TIMEOUT_S = 30.0
 
@@ -45,11 +46,14 @@ class _Local(HTTPConnection):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The running gateway of a configuration. Its calls raise Mistakes that name the place."""
+    """The running gateway of a configuration. Its calls raise Mistakes that name the place. `as_it_is`: what it says is for a
+    program, not for a terminal.
+    """
 
     settings: Settings
     url: str | None
     ca: Path | None = None
+    as_it_is: bool = False
 
     @property
     def zone(self) -> ZoneInfo:
@@ -68,9 +72,23 @@ class Running:
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         with self._answered(method, path, body, {}) as response:
-            return decoded(response.read())
+            return self._heard(response.read())
 
-    def lines(self, path: str, accept: str) -> Iterator[str]:
+    def events(self, path: str) -> list[Any]:
+        """A page of JSON lines."""
+        return [self._heard(line) for line in self._lines(path, "application/x-ndjson") if line]
+
+    def followed(self, path: str) -> Iterator[Any]:
+        """Events as they come."""
+        for line in self._lines(path, "text/event-stream"):
+            if line.startswith("data: "):
+                yield self._heard(line.removeprefix("data: "))
+
+    def _heard(self, body: bytes | str) -> Any:
+        found = decoded(body)
+        return found if self.as_it_is else inert_values(found)
+
+    def _lines(self, path: str, accept: str) -> Iterator[str]:
         """The lines of an answer as they come."""
         with self._answered("GET", path, None, {"Accept": accept}) as response:
             for line in response:
@@ -99,7 +117,7 @@ class Running:
 
     def _refused(self, response: HTTPResponse) -> list[str]:
         try:
-            body = decoded(response.read())
+            body = inert_values(decoded(response.read()))
         except ValueError:  # of a proxy before the gateway
             body = None
         mistakes = body.get("mistakes") if isinstance(body, dict) else None
@@ -130,7 +148,7 @@ class Running:
 
 def running(asked: Asked) -> Running:
     """Raises Mistakes where the configuration has some."""
-    return Running(read_settings(asked.config), asked.url, asked.ca)
+    return Running(read_settings(asked.config), asked.url, asked.ca, asked.as_json)
 
 
 def _trusting(ca: Path | None) -> ssl.SSLContext:

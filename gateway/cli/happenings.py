@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from gateway.cli.client import Running, decoded, running
+from gateway.cli.client import Running, running
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, say
 from gateway.cli.times import second
@@ -29,10 +29,9 @@ def events(asked: Asked, *, follow: bool, kinds: str | None, last: int) -> int:
         _tell(event, gateway.zone, as_json=asked.as_json)
     if follow:
         sys.stdout.flush()
-        for line in gateway.lines(f"{_EVENTS}?{urlencode({**chosen, 'after': seen}, errors='replace')}", "text/event-stream"):
-            if line.startswith("data: "):
-                _tell(decoded(line.removeprefix("data: ")), gateway.zone, as_json=asked.as_json)
-                sys.stdout.flush()
+        for event in gateway.followed(f"{_EVENTS}?{urlencode({**chosen, 'after': seen}, errors='replace')}"):
+            _tell(event, gateway.zone, as_json=asked.as_json)
+            sys.stdout.flush()
         raise Mistakes([f"{gateway.place}: the gateway tells no more events"])
     return 0
 
@@ -52,7 +51,7 @@ def _newest(gateway: Running, chosen: Mapping[str, str], last: int) -> list[dict
 
 
 def _page(gateway: Running, query: Mapping[str, object]) -> list[dict[str, Any]]:
-    return [decoded(line) for line in gateway.lines(f"{_EVENTS}?{urlencode(query)}", "application/x-ndjson") if line]
+    return gateway.events(f"{_EVENTS}?{urlencode(query)}")
 
 
 def _tell(event: Mapping[str, Any], zone: ZoneInfo, *, as_json: bool) -> None:

@@ -1,0 +1,30 @@
+"""Text of others for a terminal or a log: what would move the cursor, end the line or turn it around is only shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
+_LINE_ENDS = (0x2028, 0x2029)
+_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_SHOWN: Mapping[int, str] = MappingProxyType({code: f"\\u{code:04x}" for code in (*_CONTROLS, *_LINE_ENDS, *_DIRECTIONS)})
+"""Escapes of JSON, so that a line of JSON says the same as before."""
+
+
+def inert(text: str) -> str:
+    """One line that a terminal only shows."""
+    return text if text.isprintable() else text.translate(_SHOWN)
+
+
+def inert_values(value: Any) -> Any:
+    """Decoded JSON with every string in it, keys too, as `inert` makes them."""
+    match value:
+        case str():
+            return inert(value)
+        case list():
+            return [inert_values(each) for each in value]
+        case dict():
+            return {inert(key): inert_values(each) for key, each in value.items()}
+    return value
