@@ -8,7 +8,7 @@ server=
 
 finish() {
     [ -z "$server" ] || kill "$server" 2>/dev/null || true
-    for place in full dev proc; do umount "$root/$place" 2>/dev/null || true; done
+    for place in full dev proc var/lib/panel-gateway/disk var/lib/panel-gateway; do umount "$root/$place" 2>/dev/null || true; done
     rm -rf "$work"
 }
 trap finish EXIT

@@ -34,6 +34,15 @@ fi
 fresh python3,adduser,tzdata
 cp "$work"/panel-gateway_*.deb "$root/tmp/"
 
+# A power cut in the middle of the first installation, before the service has its user and after that.
+program=$root/usr/sbin/adduser
+cp "$program" "$program.real"
+for does in true '/usr/sbin/adduser.real "$@"'; do
+    printf '#!/bin/sh\n%s\nkill -9 $PPID\n' "$does" >"$program"
+    if inside dpkg -i "/tmp/panel-gateway_0.1.0_$arch.deb" 2>"$work/said"; then fail "the installation was not cut off"; fi
+    ! grep "nothing was changed" "$work/said" || fail "an installation that was cut off cannot be made again"
+done
+mv "$program.real" "$program"
 inside dpkg -i "/tmp/panel-gateway_0.1.0_$arch.deb"
 wanted=$root/etc/systemd/system/multi-user.target.wants/panel-gateway.service
 [ -L "$wanted" ] || fail "the service does not start with the machine"
@@ -103,6 +112,16 @@ inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb"
 [ -s "$root/var/lib/panel-gateway/of-$version.db" ] || fail "the store was not copied before a removed package came again"
 [ ! -L "$wanted" ] || fail "a removed package that came again enabled a service that was disabled"
 inside dpkg -r panel-gateway
+disk=$root/var/lib/panel-gateway/disk
+mkdir "$disk" && mount -t tmpfs none "$disk" && touch "$disk/theirs"
+inside dpkg --purge panel-gateway || fail "it cannot be purged where a disk is mounted below its folder"
+[ -e "$disk/theirs" ] || fail "purging emptied a disk that is mounted below the folder of the package"
+umount "$disk"
+inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb"
+mount -t tmpfs none "$root/var/lib/panel-gateway"
+inside dpkg --purge panel-gateway || fail "it cannot be purged where a disk is mounted at its folder"
+umount "$root/var/lib/panel-gateway"
+inside dpkg -i "/tmp/panel-gateway_${version}_$arch.deb"
 inside dpkg --purge panel-gateway
 [ -s "$root/srv/site/panel-gateway.db" ] || fail "purging removed a store that the package did not make a place for"
 for left in /etc/panel-gateway /etc/systemd/system/panel-gateway.service /var/lib/panel-gateway /usr/lib/panel-gateway /usr/bin/panel-gateway; do
