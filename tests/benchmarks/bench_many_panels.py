@@ -9,7 +9,7 @@ from statistics import median
 from time import monotonic, perf_counter
 from typing import Any
 
-from tests.benchmarks.farm import Frame
+from tests.benchmarks.farm import Frame, requested
 from tests.benchmarks.rows import Row
 from tests.benchmarks.service import Bench, bench, written
 from tests.benchmarks.workload import SiteText, item, link_id
@@ -81,7 +81,7 @@ async def _again(ready: Bench, size: _Size) -> list[Row]:
         _, answer = await ready.upsert(items)
         cpu.append(ready.cpu_s() - before)
         written(answer)
-        sent += sum(len(pdu) for taken in ready.farm.frames().values() for _, pdu in taken)
+        sent += sum(map(len, requested(ready.farm.frames())))
     each = 1e6 * median(cpu) / (size.profiles * COPIES)
     return [
         Row("the same request again, bytes", sent, "bytes", goal=0.0),

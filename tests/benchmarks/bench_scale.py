@@ -21,6 +21,9 @@ _PROCESSES = 2
 _BATCH = 1000
 _PATIENT_MS = 5000
 """A process with 500 simulated panels may be slow to answer: that is no matter here."""
+_IDLE_S = 6.0
+_KEPT_S = 1.0
+"""What was observed is stored within this time."""
 _TOUCHED = 10
 """Panels that a measured request changes, and profiles on each of them."""
 
@@ -56,7 +59,9 @@ class _Costs:
     load_us: float
     """CPU an item of the load."""
     change_us: float
-    """CPU an item that is changed."""
+    """CPU an item that is changed, without what an idle gateway would have used in the time."""
+    idle_share: float
+    """Of one core: logs of events are read every two seconds, a panel each."""
     change_ms: float
     """Time of such a request."""
     again_us: float
@@ -87,12 +92,21 @@ async def _request(ready: Bench, items: list[dict[str, Any]]) -> tuple[float, fl
     return ready.cpu_s() - before, took
 
 
+async def _idle(ready: Bench) -> float:
+    """CPU seconds a second of a gateway of which nothing is asked."""
+    await asyncio.sleep(_KEPT_S)
+    before, began = ready.cpu_s(), perf_counter()
+    await asyncio.sleep(_IDLE_S)
+    return (ready.cpu_s() - before) / (perf_counter() - began)
+
+
 async def _costs(ready: Bench, size: _Size, rounds: int) -> _Costs:
     empty = ready.memory_mib()
     loaded = await _load(ready, size)
     full = ready.memory_mib()
     await ready.client.until_in_sync()
     touched = len(size.touched(0))
+    idle = await _idle(ready)
     await _request(ready, size.touched(1))
     ready.sample()
     changes = [await _request(ready, size.touched(2 + number)) for number in range(rounds)]
@@ -101,9 +115,10 @@ async def _costs(ready: Bench, size: _Size, rounds: int) -> _Costs:
     return _Costs(
         size,
         1e6 * loaded / size.profiles,
-        1e6 * median(cpu for cpu, _ in changes) / touched,
+        1e6 * median(cpu - idle * took for cpu, took in changes) / touched,
+        idle,
         1e3 * median(took for _, took in changes),
-        1e6 * median(cpu for cpu, _ in repeats) / touched,
+        1e6 * median(cpu - idle * took for cpu, took in repeats) / touched,
         empty,
         max(full, ready.memory_mib()),
         profile,
@@ -138,7 +153,7 @@ def _rows(costs: list[_Costs]) -> Iterator[Row]:
     for each in costs:
         note = (
             f"a request takes {each.change_ms:.0f} ms; nothing changed: {each.again_us:.0f} us CPU an item; "
-            f"loaded at {each.load_us:.0f} us an item; {each.full_mib:.0f} MiB, {each.empty_mib:.0f} MiB before the first profile"
+            f"loaded at {each.load_us:.0f} us an item; idle {each.idle_share:.1%} of a core; {each.full_mib:.0f} MiB, {each.empty_mib:.0f} MiB before the first profile"
         )
         goal = None if each is first else 1.3
         what = f"{each.size}: CPU an item changed"

@@ -18,15 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import bench_fan_out, bench_one_item
-from tests.benchmarks.farm import Frame
+from tests.benchmarks.farm import Frame, requested
 from tests.benchmarks.rows import Row
 from tests.benchmarks.service import Bench, bench, written
 from tests.benchmarks.workload import SiteText, item
 
 COMMITTED = Path(__file__).with_name("counts.json")
 _COMMIT = bytes.fromhex("1002000002 04 C0DE")
-_LOG_READS = tuple(map(bytes.fromhex, ("04 0012", "03 7000", "10 7FFE", "03 7FFE")))
-"""Logs of events are read by the clock, not for a request."""
 _ROUNDS = 5
 
 
@@ -45,7 +43,7 @@ class Counts:
 
 
 def counts_of(frames: Mapping[str, Sequence[Frame]]) -> Counts:
-    pdus = [pdu for taken in frames.values() for _, pdu in taken if not pdu.startswith(_LOG_READS)]
+    pdus = requested(frames)
     return Counts(len(pdus), sum(map(len, pdus)), sum(pdu.startswith(_COMMIT) for pdu in pdus))
 
 

@@ -23,6 +23,13 @@ _READ_HOLDING = 3
 Frame = tuple[float, bytes]
 """Monotonic seconds at which a request reached its panel, and its PDU."""
 
+_LOG_READS = tuple(map(bytes.fromhex, ("04 0012", "03 7000", "10 7FFE", "03 7FFE")))
+
+
+def requested(frames: Mapping[str, Sequence[Frame]]) -> list[bytes]:
+    """The PDUs that were sent for requests. Logs of events are read by the clock, whatever is asked."""
+    return [pdu for taken in frames.values() for _, pdu in taken if not pdu.startswith(_LOG_READS)]
+
 
 def forked() -> Any:
     """The multiprocessing context: processes start within milliseconds and share nothing with the caller."""
