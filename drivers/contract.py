@@ -298,6 +298,9 @@ PROFILE_SET = "set"
 DOOR = "door"
 """What a command opened, by the id of the door: no item, but an output may be on for it."""
 
+_IDENTIFIER_KEYS = f"{IDENTIFIER}:"
+_SET_KEYS = f"{PROFILE_SET}:"
+
 
 def item_key(kind: str, link_id: str) -> str:
     """What an item is called inside. Items of different kinds may share a link_id; a time profile's key is its link_id."""
@@ -311,7 +314,7 @@ def split_key(key: str) -> tuple[str, str]:
 
 
 def is_identifier(key: str) -> bool:
-    return key.startswith(f"{IDENTIFIER}:")
+    return key.startswith(_IDENTIFIER_KEYS)
 
 
 def set_key(link_ids: Iterable[str]) -> str:
@@ -320,7 +323,7 @@ def set_key(link_ids: Iterable[str]) -> str:
 
 
 def is_set(key: str) -> bool:
-    return key.startswith(f"{PROFILE_SET}:")
+    return key.startswith(_SET_KEYS)
 
 
 def stored_as(key: str) -> str:

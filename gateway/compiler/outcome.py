@@ -10,7 +10,7 @@ from drivers.contract import ItemOutcome, ItemState, PanelCapabilities, Reason, 
 from gateway.compiler.table import DayPlan
 from gateway.schedules.local_time import date_of
 
-HELD = frozenset({ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, ItemState.GATEWAY_HELD})
+HELD = (ItemState.EXACT, ItemState.NARROWED, ItemState.MATERIALISED, ItemState.GATEWAY_HELD)
 """The outcomes by which a panel holds a generation."""
 
 SHORT_DAYS = 35

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from drivers.contract import Allocation, ItemState, PanelCapabilities, PanelImage
+from drivers.contract import Allocation, ItemState, PanelCapabilities, PanelImage, Slot
 from gateway.compiler.assembly import Placed
 from gateway.compiler.moment import Moment
 from gateway.compiler.numbering import choose, numbered
@@ -87,9 +87,12 @@ def _as_held(bound: BoundProfile, held: PanelImage, options: CompileOptions) -> 
     if not acknowledged(bound, held):
         return None
     numbers = held.allocation.get(link_id, ())
-    slots = {number: held.slots[number] for number in numbers if number in held.slots and number not in options.taken}
-    if len(slots) < len(numbers) or any(slot.link_ids != (link_id,) for slot in slots.values()):
-        return None
+    slots: dict[int, Slot] = {}
+    for number in numbers:
+        slot = held.slots.get(number)
+        if slot is None or number in options.taken or slot.link_ids != (link_id,):
+            return None
+        slots[number] = slot
     return Placed(bound.generation, Draft(held.outcomes[link_id], tuple(slots.values())), numbers, slots)
 
 
@@ -103,8 +106,8 @@ def _numbers(
     held: PanelImage,
 ) -> dict[str, tuple[int, ...] | None]:
     """What the panel acknowledged goes first, then the order of creation: so it is the youngest that finds no room."""
-    order = sorted(profiles, key=lambda bound: not acknowledged(bound, held))
-    wanted = [bound.profile.link_id for bound in order if bound.profile.link_id in fresh.open]
+    unplaced = [bound for bound in profiles if bound.profile.link_id in fresh.open]
+    wanted = [bound.profile.link_id for bound in sorted(unplaced, key=lambda bound: not acknowledged(bound, held))]
     fixed = {link_id: placed.numbers for link_id, placed in kept.items()}
     return choose(wanted, fresh.count_of, fixed, allocation, capabilities, options.taken, options.kept_for)
 

@@ -24,6 +24,8 @@ def sets_named(
     """The sets that identifiers on a panel refer to, given what each of them names, in the order of first mention; without those
     of which nothing is left among `profiles`.
     """
+    if capabilities.references != 1:
+        return []
     bound = {each.profile.link_id: (each.profile, each.generation) for each in profiles if isinstance(each.profile, TimeProfile)}
     found: dict[str, BoundProfile] = {}
     for each in named:

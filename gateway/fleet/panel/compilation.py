@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Container, Hash
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
+from operator import attrgetter
 
 from config.locks import locks_of
 from drivers.contract import Allocation, PanelCapabilities, PanelImage, is_identifier, is_set
@@ -266,8 +267,8 @@ def _compile(
     held: PanelImage,
     with_others: Callable[[PanelImage], PanelImage],
 ) -> PanelImage:
-    by_age = sorted(wanted, key=_creation)
-    profiles = [BoundProfile(each.profile, each.generation) for each in by_age if each.profile is not None]
+    by_age = sorted(wanted, key=attrgetter("sequence"))
+    profiles = [BoundProfile(profile, each.generation) for each in by_age if (profile := each.profile) is not None]
     identifiers = [identified[each.key] for each in by_age if each.identifier is not None]
     profiles += sets_named((each.identifier.profiles for each in identifiers), profiles, capabilities)
     schedules = compile_panel(profiles, capabilities, allocation, now, options, held)
@@ -300,7 +301,3 @@ def _stays(profile: DesiredItem, held: PanelImage, now: float) -> bool:
         return False
     outcome = held.outcomes.get(profile.key)
     return outcome is not None and (outcome.renew_at is None or now < outcome.renew_at)
-
-
-def _creation(profile: DesiredItem) -> int:
-    return profile.sequence

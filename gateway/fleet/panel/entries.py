@@ -33,6 +33,8 @@ def spent_of(panel: str, text: str | None) -> Spent:
 
 def limited(image: PanelImage, keys: Collection[str]) -> dict[int, str]:
     """The slots in which the panel counts entries, and whose they are."""
+    if not image.identifiers:
+        return {}
     return {
         number: key
         for key in keys

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from drivers.contract import PanelCapabilities, PanelImage, Priority, Slot, is_identifier
-from gateway.fleet.panel.slots import places, slots_of
+from gateway.fleet.panel.slots import foreign, places, slots_of
 
 T = TypeVar("T")
 
@@ -44,8 +44,8 @@ def revokes(known: PanelImage, step: Step) -> bool:
     """
     if not step.link_ids:
         return step.priority is Priority.REVOCATION
-    after, ours = step.image, places(known.allocation)
-    unknown = any((False, number) not in ours and after.slots.get(number) != slot for number, slot in known.slots.items())
+    after = step.image
+    unknown = any(after.slots.get(number) != known.slots[number] for number in foreign(known))
     return unknown or any(
         not after.allocation.get(link_id) or after.generations.get(link_id) != known.generations.get(link_id)
         for link_id in step.link_ids

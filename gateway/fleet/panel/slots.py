@@ -58,6 +58,8 @@ def foreign(image: PanelImage, table_is_ours: bool = False) -> frozenset[int]:
 
 def foreign_identifiers(image: PanelImage) -> frozenset[int]:
     """Used identifier slots that belong to none of our items."""
+    if not image.identifiers:
+        return frozenset()
     ours = (numbers for key, numbers in image.allocation.items() if is_identifier(key))
     return frozenset(image.identifiers).difference(*ours)
 
@@ -81,6 +83,8 @@ def naming(image: PanelImage, schedules: Collection[int]) -> set[str]:
 
 def kept_for(image: PanelImage, allocation: Allocation) -> dict[int, str | None]:
     """The schedule slots that any identifier refers to, and the one item that may have each: who has it, or is to have it."""
+    if not image.identifiers:
+        return {}
     owners: dict[int, str] = {}
     for key, numbers in (*allocation.items(), *image.allocation.items()):
         if not is_identifier(key):

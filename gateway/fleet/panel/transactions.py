@@ -250,7 +250,8 @@ class Transactions:
         state = self._state
         known = self._known()
         plan, self._planned = self._plan(step.image, known), None
-        due = None if plan.empty else state.wear.due(self._contents(step), narrows=revokes(known, step))
+        narrows = not plan.empty and revokes(known, step)
+        due = None if plan.empty else state.wear.due(self._contents(step), narrows=narrows)
         failure = due or await self._events.prepare(known, step.image, step.priority, writes=not plan.empty)
         if failure is not None:
             return failure
@@ -262,7 +263,7 @@ class Transactions:
             return None
         began = self._context.clock.monotonic()
         try:
-            said = await self._carry_out(plan, step, goal, narrows=revokes(known, step))
+            said = await self._carry_out(plan, step, goal, narrows=narrows)
         except BaseException:
             self._events.ended(Outcome.UNCONFIRMED)
             raise
