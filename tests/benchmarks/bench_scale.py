@@ -61,7 +61,7 @@ class _Costs:
     change_us: float
     """CPU an item that is changed, without what an idle gateway would have used in the time."""
     idle_share: float
-    """Of one core: logs of events are read every two seconds, a panel each."""
+    """Share of one core: logs of events are read every two seconds, a panel each."""
     change_ms: float
     """Time of such a request."""
     again_us: float
@@ -153,7 +153,8 @@ def _rows(costs: list[_Costs]) -> Iterator[Row]:
     for each in costs:
         note = (
             f"a request takes {each.change_ms:.0f} ms; nothing changed: {each.again_us:.0f} us CPU an item; "
-            f"loaded at {each.load_us:.0f} us an item; idle {each.idle_share:.1%} of a core; {each.full_mib:.0f} MiB, {each.empty_mib:.0f} MiB before the first profile"
+            f"loaded at {each.load_us:.0f} us an item; idle {each.idle_share:.1%} of a core; "
+            f"{each.full_mib:.0f} MiB, {each.empty_mib:.0f} MiB before the first profile"
         )
         goal = None if each is first else 1.3
         what = f"{each.size}: CPU an item changed"
