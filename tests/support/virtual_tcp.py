@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from simulators.modbus_slave import mbap_frame, rtu_frame
+from simulators.modbus_slave import MbapRequests, mbap_frame, rtu_frame
 from simulators.responder import Responder, Sending
 from simulators.wire import byte_time_s, silence_s
 from tests.support.soak_tap import Tap
@@ -27,24 +27,27 @@ class _NoSocket:
 
 
 class VirtualConnection(asyncio.Transport):
-    """The near end, with Modbus TCP behind it. The far end answers each request as the responder says; requests come whole."""
+    """The near end, with Modbus TCP behind it. The far end answers each request as the responder says."""
 
     def __init__(self, protocol: asyncio.Protocol, loop: VirtualTcpLoop, responder: Responder) -> None:
         super().__init__({"socket": None})
         self._protocol = protocol
         self._loop = loop
         self._responder = responder
+        self._requests = MbapRequests()
         self._closed = False
         self._free_at = 0.0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._closed:
             return
-        request = bytes(data)
-        transaction = int.from_bytes(request[:2], "big")
+        for transaction, unit, pdu in self._requests.feed(bytes(data)):
+            self._take(transaction, unit, pdu)
+
+    def _take(self, transaction: int, unit: int, pdu: bytes) -> None:
         if self._loop.tap is not None:
-            self._loop.tap.sent(request[6:], self._loop.time(), lambda body: mbap_frame(transaction, body[0], body[1:]))
-        for sending in self._responder.tcp(transaction, request[6], request[7:]):
+            self._loop.tap.sent(bytes((unit,)) + pdu, self._loop.time(), lambda body: mbap_frame(transaction, body[0], body[1:]))
+        for sending in self._responder.tcp(transaction, unit, pdu):
             due = max(self._loop.time(), self._free_at if self._loop.serial else 0.0) + sending.after_s
             self._free_at = max(self._free_at, due)
             self._loop.call_at(self._free_at if self._loop.in_order else due, self._send, sending)

@@ -119,8 +119,9 @@ class TcpLink:
         self._given_up: dict[int, int] = {}
         """The transactions of this connection that were not answered in time, with their units. A late reply is not odd."""
         self._good_until = 0.0
-        """The end of the moment, on the process's own clock, in which the kernel was asked whether the far end closed: a line
-        asks that before it chooses the request that leaves."""
+        """The end of the moment, on the process's own clock, in which the connection was found good and the kernel was asked
+        whether the far end closed: it is asked once before a request, by the line and by who relies on the connection. Whatever
+        arrives ends the moment."""
         self._missed = 0
         """How many times in a row a reply was missed on this connection."""
         self._missed_since = 0.0
@@ -137,8 +138,11 @@ class TcpLink:
 
     @property
     def stale(self) -> bool:
+        now = time.monotonic()
+        if now < self._good_until:
+            return False
         stale = self._gone() or self._suspect() or self._far_end.spent or self._overdue()
-        self._good_until = 0.0 if stale else time.monotonic() + _SAME_MOMENT_S
+        self._good_until = 0.0 if stale else now + _SAME_MOMENT_S
         return stale
 
     @property
@@ -202,7 +206,7 @@ class TcpLink:
         return None
 
     async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
-        (answer,) = await self.exchange_all(unit, (request,), timing)
+        answer = (await self._flown(unit, (request,), timing)).answers[0]
         if isinstance(answer, DriverError):
             raise answer
         return answer
@@ -212,8 +216,12 @@ class TcpLink:
         timeout: a server that serves one request after another gets that time for each. Raises NotSent; all else is told
         of each request by itself. A bound request opens no connection: it is for the unit behind the present one.
         """
+        return (await self._flown(unit, requests, timing)).in_order()
+
+    async def _flown(self, unit: int, requests: Sequence[Request], timing: UnitTiming) -> Flight:
+        """The flight of these requests when it is over."""
         self.sent = False
-        if time.monotonic() >= self._good_until and self.stale:
+        if self.stale:
             if any(request.bound for request in requests) and not self.closes:
                 raise Unmet
             await self.open()
@@ -223,7 +231,7 @@ class TcpLink:
         try:
             self._depart(flight)
             await flight.done
-            return flight.in_order()
+            return flight
         except asyncio.CancelledError:
             self._drop()
             raise
@@ -234,16 +242,16 @@ class TcpLink:
         assert self._outlet is not None
         self.sent = True
         self._watch(flight.sent_at + flight.timeout_s)
-        first = self._last_id
-        for place in range(len(flight.requests)):
-            self._last_id = self._last_id % _IDS + 1
-            self._given_up.pop(self._last_id, None)
-            flight.pending[self._last_id] = place
+        frames = []
         for place, request in enumerate(flight.requests):
-            transaction, pdu = (first + place) % _IDS + 1, request.pdu()
+            self._last_id = transaction = self._last_id % _IDS + 1
+            self._given_up.pop(transaction, None)
+            flight.pending[transaction] = place
+            pdu = request.pdu()
+            frames.append(mbap.build(transaction, flight.unit, pdu))
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("request sent", extra={**self._facts, "unit": flight.unit, "pdu": pdu.hex()})
-            self._outlet.write(mbap.build(transaction, flight.unit, pdu))
+        self._outlet.write(b"".join(frames))
 
     def _slid(self, flight: Flight) -> bool:
         """Whether an answer that was cut short may end in the bytes of another reply, and look whole: that one is missing then,
@@ -283,6 +291,7 @@ class TcpLink:
     # ---- called by the stream and the timer ----
 
     def _arrived(self, data: bytes) -> None:
+        self._good_until = 0.0
         for frame in self._framer.feed(data):
             self._take(frame)
         if self._flight is not None:
@@ -361,6 +370,7 @@ class TcpLink:
     def _lost(self, receiver: Receiver) -> None:
         if receiver is not self._receiver:
             return
+        self._good_until = 0.0
         self._far_end.closed(self._clock.monotonic())
         if self._flight is not None:
             self._flight.fail(lambda: ConnectionLost("the connection was cut"))
