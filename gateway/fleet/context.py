@@ -120,7 +120,7 @@ class FleetContext:
     another panel. `readers_changed`: to be called when a panel was found to take identifiers, or to take none.
     `trust`: whether the wall clock is believed. `ask_clocks`: has the clocks of all panels but one read anew, soon.
     `doubt`: why what the store says may be older than what was asked; empty: it is not. In doubt things are taken away and
-    nothing is opened. `doubted_at`: the last write of that store, Unix seconds.
+    nothing is opened. `doubted`: the generation behind which all was asked for since that doubt began.
     """
 
     store: Store
@@ -134,7 +134,7 @@ class FleetContext:
     readers_changed: Callable[[], None] = lambda: None
     ask_clocks: Callable[[str], None] = lambda panel: None
     doubt: str = ""
-    doubted_at: float = 0.0
+    doubted: int = 0
     doors: Sequence[DoorSettings] = ()
     deleted: Collection[str] = ()
     neighbours: Callable[[], Iterable[Neighbour]] = tuple

@@ -112,7 +112,7 @@ class Fleet:
             readers_changed=self._rebind_all,
             ask_clocks=self._ask_clocks,
             doubt=snapshot.doubt,
-            doubted_at=snapshot.last_write_at,
+            doubted=snapshot.doubted,
             doors=tuple(doors),
             deleted=self._desired.gone,
             neighbours=self._neighbours,

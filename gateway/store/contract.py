@@ -239,6 +239,8 @@ class Snapshot:
     doubt: str = ""
     """Why this may be older than what was asked and acknowledged: the log was lost, an older copy was put there. Empty: it is
     not. Until `trust` nothing must be opened by it, and what it does not know may be somebody's."""
+    doubted: int = 0
+    """The revision that the store had when the doubt began: what is of a later one was asked for since."""
     last_event: int = 0
     """The id of the last event; 0: there never was one."""
     events_dropped: int = 0

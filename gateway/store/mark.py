@@ -19,7 +19,8 @@ from gateway.store.files import beside, replacing
 class Mark:
     """`identity`: of the store. `revision`: its last. `durable`: writes of which a power cut loses none; `writes`: all of them.
 
-    `doubt`: why the store is not trusted until an operator says so; empty: it is trusted.
+    `doubt`: why the store is not trusted until an operator says so; empty: it is trusted. `doubted`: the revision that the store
+    had when it was found so.
     """
 
     identity: str
@@ -27,6 +28,7 @@ class Mark:
     durable: int
     writes: int
     doubt: str = ""
+    doubted: int | None = None
 
 
 _CODEC: Codec[Mark] = Codec(Mark, "mark")
@@ -56,7 +58,9 @@ def compared(found: Mark, mark: Mark | None) -> Mark:
     """What to remember of a store that is now as `found` says, beside a mark."""
     if mark is None:
         return found
-    return replace(found, doubt=mark.doubt or _doubt(found, mark))
+    doubt = mark.doubt or _doubt(found, mark)
+    known = mark.doubted if mark.doubt and mark.doubted is not None else found.revision
+    return replace(found, doubt=doubt, doubted=known if doubt else None)
 
 
 def _doubt(found: Mark, mark: Mark) -> str:

@@ -91,7 +91,7 @@ class StoreFile:
         except StoreError as error:
             is_clean = False
             log.error(_SERVED, extra={"error": str(error)})
-        return replace(snapshot, clean=is_clean, doubt=self._mark.doubt)
+        return replace(snapshot, clean=is_clean, doubt=self._mark.doubt, doubted=self._mark.doubted or 0)
 
     def _served(self, refused: StoreError) -> Snapshot:
         """What can be read of a store that takes no writing now."""

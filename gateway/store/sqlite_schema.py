@@ -383,7 +383,8 @@ def open_read_only(path: Path, migrations: Sequence[str] = MIGRATIONS) -> Snapsh
 
 
 def _beside(snapshot: Snapshot, connection: sqlite3.Connection, mark: Mark | None) -> Snapshot:
-    return replace(snapshot, doubt=compared(mark_of(connection), mark).doubt)
+    found = compared(mark_of(connection), mark)
+    return replace(snapshot, doubt=found.doubt, doubted=found.doubted or 0)
 
 
 def mark_of(connection: sqlite3.Connection) -> Mark:

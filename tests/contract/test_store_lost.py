@@ -145,12 +145,15 @@ async def test_an_older_store_is_not_believed_until_somebody_says_that_it_counts
     assert ((await load(path)).doubt, open_read_only(path).doubt) == ("", "")
     harm(path)
     assert why in open_read_only(path).doubt
+    began = open_read_only(path).revision
     for _ in range(2):
         snapshot = await load(path)
         assert why in snapshot.doubt
         assert not snapshot.clean, "the panels are read"
     await filled(path, 3)
-    assert why in (await load(path)).doubt, "writing to it makes it no younger"
+    snapshot = await load(path)
+    assert why in snapshot.doubt, "writing to it makes it no younger"
+    assert snapshot.revision > snapshot.doubted == open_read_only(path).doubted == began, "what was asked for since is known"
     store = SqliteStore(path)
     with pytest.raises(StoreUnavailable, match="closed"):
         await store.trust()

@@ -37,6 +37,8 @@ class MemoryStore:
         self.refuse_lazy: StoreError | None = None
         self.doubt = ""
         """Why the store is not believed."""
+        self.doubted: int | None = None
+        """The revision at which that began; None: it is found out when the store is opened."""
         self.clean = True
         """False: the next `open` tells of a power cut."""
         self.desired: dict[str, DesiredItem] = {}
@@ -75,6 +77,7 @@ class MemoryStore:
         if self._is_open:
             raise StoreUnavailable("another gateway uses this store")
         self._is_open = True
+        self.doubted = (self._revision if self.doubted is None else self.doubted) if self.doubt else None
         return Snapshot(
             revision=self._revision,
             desired=dict(self.desired),
@@ -84,6 +87,7 @@ class MemoryStore:
             last_write_at=self.last_write_at,
             clean=self.clean,
             doubt=self.doubt,
+            doubted=self.doubted or 0,
             facts=dict(self.facts),
             panel_facts={panel: dict(facts) for panel, facts in self.panel_facts.items() if facts},
             last_event=self._last_event,

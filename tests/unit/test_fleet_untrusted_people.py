@@ -1,4 +1,5 @@
-"""What a site would suffer from a card that was lost, or hours that were taken from somebody, while nobody knows the time."""
+"""What a site would suffer from a card that was lost, or hours that were taken from somebody, while nobody knows the time, or
+whether the store is the right one."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from drivers.clock import Sync
 from gateway.api.items import read_identifier
 from gateway.api.validation import read_item
 from tests.support.virtual_time import run_virtual
-from tests.unit.test_people_history import DAY, NUMBERS, Body, Town, person_body, profile_body
+from tests.unit.test_people_history import DAY, NAMES, NUMBERS, Body, Town, person_body, profile_body
 from tests.unit.test_uhppote_people import Boards
 
 CARD, OTHER_CARD = NUMBERS[0], NUMBERS[2]
@@ -26,8 +27,18 @@ def person(card: str = CARD, profiles: list[int] | None = BOTH_TIMES, lock: str 
     return person_body(1, card, profiles, lock, None, None) | more
 
 
-def lives(make: Callable[[], Town], before: Body, test: Callable[[Town], Awaitable[None]], *, older: bool = False) -> None:
-    """Two panels that hold what was asked for, on a host that does not know the time any more, or has found an `older` store."""
+async def restart(town: Town) -> None:
+    await town.clock.sleep(1)
+    await town.close()
+    town.store.clean = False
+    await town.open()
+    await town.clock.sleep(10)
+
+
+def lives(
+    make: Callable[[], Town], before: Body, test: Callable[[Town], Awaitable[None]], *, older: bool = False, timeless: bool = True
+) -> None:
+    """Two panels that hold what was asked for, on a host that has found an `older` store, and does not know the time any more."""
 
     async def main() -> None:
         town = make()
@@ -36,12 +47,9 @@ def lives(make: Callable[[], Town], before: Body, test: Callable[[Town], Awaitab
         await town.fleet.upsert([read_item(profile_body(number, hour), {}, "item") for number, hour in ((1, 8), (2, 18))])
         await town.fleet.upsert([read_identifier(before, {}, "item")])
         if older:
-            await town.clock.sleep(1)
-            await town.close()
-            town.store.doubt, town.store.clean = "it is older than its mark", False
-            await town.open()
-            await town.clock.sleep(10)
-        else:
+            town.store.doubt = "it is older than its mark"
+            await restart(town)
+        if timeless:
             town.clock.sync = Sync.UNSYNCHRONISED
             town.clock.wall_offset += 40 * 86_400
             await town.clock.sleep(10)
@@ -91,14 +99,37 @@ def test_what_was_taken_from_a_person_does_not_wait_until_the_time_is_known(town
 
 
 @READERS
-@pytest.mark.parametrize("now", [person(OTHER_CARD), person(valid=OVER)], ids=["another card", "over"])
-def test_what_was_taken_from_a_person_does_not_wait_until_an_older_store_is_believed(town: Callable[[], Town], now: Body) -> None:
+@pytest.mark.parametrize("timeless", [False, True], ids=["the time is known", "nor is the time known"])
+@pytest.mark.parametrize(
+    "now",
+    [person(OTHER_CARD), person(valid=NONE_LEFT), person(valid=OVER), person(lock="second")],
+    ids=["another card", "no entries", "over", "another door"],
+)
+def test_what_was_taken_from_a_person_does_not_wait_until_an_older_store_is_believed(
+    town: Callable[[], Town], now: Body, timeless: bool
+) -> None:
     async def test(site: Town) -> None:
         assert let_in(site) == [MORNING, EVENING]
         await ask(site, now)
+        assert let_in(site) == let_in(site, OTHER_CARD) == let_in(site, door=1) == []
+
+    lives(town, person(), test, older=True, timeless=timeless)
+
+
+@pytest.mark.parametrize("timeless", [False, True], ids=["the time is known", "nor is the time known"])
+def test_a_lost_card_leaves_a_panel_that_was_away_also_after_a_restart_with_the_same_older_store(timeless: bool) -> None:
+    async def test(site: Town) -> None:
+        for name in NAMES:
+            site.faults[name] = ["lost_request"] * 1000
+        await ask(site, person(OTHER_CARD))
+        await restart(site)
+        assert let_in(site) == [MORNING, EVENING]
+        for faults in site.faults.values():
+            faults.clear()
+        await site.clock.sleep(60)
         assert let_in(site) == let_in(site, OTHER_CARD) == []
 
-    lives(town, person(), test, older=True)
+    lives(lambda: Town(None, 4), person(), test, older=True, timeless=timeless)
 
 
 @READERS

@@ -170,7 +170,7 @@ def closing_goal(state: PanelState, context: FleetContext) -> Goal:
     door, time profile or number that was taken from it. Of a store in doubt counts what was asked for since."""
     leaving, asked = unbound(state), state.bound
     if context.doubt:
-        leaving, asked = state.leaving, {key: item for key, item in asked.items() if item.changed_at > context.doubted_at}
+        leaving, asked = state.leaving, {key: item for key, item in asked.items() if item.generation > context.doubted}
     goal, capabilities = taking_away(state, context, leaving), state.driver.capabilities
     options = _options(state, context, state.foreign(), state.held())
     image = curtailed(
