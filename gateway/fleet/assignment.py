@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from drivers.clock import Clock
 from drivers.contract import TIME_PROFILE
+from gateway.concurrency import in_turns
 from gateway.fleet.bindings import Targets
 from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import OPENING, Change, Desired
@@ -119,6 +121,11 @@ class Assignment:
     def _known_before(self, panel: str) -> frozenset[str]:
         departed = self._elsewhere.pop(panel, None)
         return frozenset() if departed is None else departed.keys
+
+    async def keep_leaving(self, keys: Collection[str]) -> None:
+        """What must leave panels of which the store knows nothing is durably known. Raises StoreError."""
+        forgetful = [panel async for panel in in_turns(list(self._panels.values())) if panel.leaving.lacks(keys)]
+        await asyncio.gather(*(panel.leaving.keep(durable=True) for panel in forgetful))
 
     # what nobody may hold any more
 

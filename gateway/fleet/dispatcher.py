@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Container, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -169,6 +169,9 @@ class Dispatcher:
         self._assignment.wake(touched)
         async for item in in_turns(items):
             self._context.emit(Asked(item.link_id, item.generation, item.content is None, item.kind, item.uid))
+        if gone := {item.key for item in items if item.content is None}:
+            with suppress(StoreError):  # the panels are told already
+                await self._assignment.keep_leaving(gone)
 
     # waiting
 

@@ -180,6 +180,76 @@ def test_a_deletion_that_only_a_panel_that_left_knows_of_is_no_success(read: boo
     site_of(test)
 
 
+@pytest.mark.parametrize("how", ["stops", "is killed", "loses its power"])
+@pytest.mark.parametrize("known", ["unknown to the store", "created while the panel was away", "taken from the panel first"])
+def test_a_deletion_that_waits_for_a_panel_is_told_also_when_that_leaves_the_file_while_nothing_runs(
+    known: str, how: str
+) -> None:
+    """The store is a fresh one, and the panel was never read for it."""
+
+    async def test(site: FleetSite) -> None:
+        await site.close()
+        site.store, panel = MemoryStore(), site.panels["annex"]
+        panel.slots[3], panel.online = strange(7), False
+        await site.open()
+        await site.pass_time(5)
+        if known != "unknown to the store":
+            await site.fleet.upsert([item(7)])
+        if known == "taken from the panel first":
+            await site.fleet.bind(link(7), ["lobby"])
+            await site.pass_time(5)
+        else:
+            assert not only(await site.fleet.delete([link(7)])).success
+        await {"stops": site.close, "is killed": site.kill, "loses its power": site.crash}[how]()
+        site.panels.pop("annex")
+        site.store.clean = how != "loses its power"
+        await site.open()
+        site.fleet.expect_panels(["lobby"])
+        await site.pass_time(20)
+        for _ in range(2):
+            assert [(each.id, each.holds) for each in site.fleet.departed()] == [("annex", frozenset({link(7)}))]
+            report = only(await site.fleet.delete([link(7)]))
+            assert (report.change, report.success) == (Change.DELETED, False)
+            (result,) = [each for each in report.panels if not each.success]
+            assert (result.panel, result.reason) == ("annex", Reason.DEPARTED)
+            assert "panel-gateway forget annex" in (result.message or "")
+            await site.pass_time(20)
+        site.panels["annex"], panel.online = panel, True
+        site.fleet.expect_panels(["lobby", "annex"])
+        await site.add("annex")
+        await site.pass_time(20)
+        assert panel.slots == {}, "it came back"
+        assert site.store.panel_facts["annex"].keys().isdisjoint({"leaving"}), "nothing is kept of it"
+        await removed(site)
+        assert only(await site.fleet.delete([link(7)])).change is Change.NOT_FOUND, "it was seen without"
+
+    site_of(test)
+
+
+def test_a_panel_that_never_came_is_forgotten_with_the_deletion_that_waited_for_it() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.close()
+        site.store, site.panels["annex"].online = MemoryStore(), False
+        await site.open()
+        await site.pass_time(5)
+        assert not only(await site.fleet.delete([link(7)])).success
+        await site.close()
+        site.panels.pop("annex")
+        await site.open()
+        site.fleet.expect_panels(["lobby"])
+        await site.pass_time(5)
+        await site.fleet.forget("annex")
+        await site.pass_time(20)
+        assert only(await site.fleet.delete([link(7)])).change is Change.NOT_FOUND
+        assert site.store.desired == {}
+        await site.close()
+        await site.open()
+        site.fleet.expect_panels(["lobby"])
+        assert site.fleet.departed() == []
+
+    site_of(test)
+
+
 def test_a_panel_that_is_gone_for_good_is_forgotten_by_command_only() -> None:
     async def test(site: FleetSite) -> None:
         await site.fleet.upsert([item(1)])

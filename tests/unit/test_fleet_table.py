@@ -31,6 +31,7 @@ from gateway.fleet.panel.days import days_of
 from gateway.fleet.panel.event_reader import EventReader
 from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, STORE_DOUBTED, Failure
 from gateway.fleet.panel.foreign import Foreign
+from gateway.fleet.panel.leaving import Leaving
 from gateway.fleet.panel.opening import opening_text
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.table import Table
@@ -55,7 +56,11 @@ class Told(PanelParts):
         super().__init__(**parts)
         self.context.ours = Desired({item.key: item for item in bound}, Bindings({}, {}, (), {}))
         reconciler = Reconciler(
-            self.state, self.context, Foreign(self.state, self.context, {}), EventReader(self.state, self.context, None)
+            self.state,
+            self.context,
+            Foreign(self.state, self.context, {}),
+            EventReader(self.state, self.context, None),
+            Leaving(self.state, self.context, None),
         )
         self.table = Table(self.state, self.context, reconciler)
         for item in bound:

@@ -23,6 +23,7 @@ from gateway.fleet.panel.backoff import back_off_s
 from gateway.fleet.panel.event_reader import EventReader
 from gateway.fleet.panel.failure import STORE_DOUBTED, Failure
 from gateway.fleet.panel.foreign import Foreign
+from gateway.fleet.panel.leaving import Leaving
 from gateway.fleet.panel.place import all_of_it
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.store.contract import Certain, ObservedPanel, StoreUnavailable
@@ -42,7 +43,11 @@ class Worked(PanelParts):
         super().__init__(observed=ObservedPanel(known=Certain(PanelImage())), **parts)
         self.panel.clock_offset_s = 0.0
         self.worker = Reconciler(
-            self.state, self.context, Foreign(self.state, self.context, {}), EventReader(self.state, self.context, None)
+            self.state,
+            self.context,
+            Foreign(self.state, self.context, {}),
+            EventReader(self.state, self.context, None),
+            Leaving(self.state, self.context, None),
         )
         self.statuses: list[float] = []
         status = self.driver.status

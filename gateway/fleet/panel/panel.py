@@ -18,6 +18,8 @@ from gateway.fleet.panel.event_reader import FACT as LOG
 from gateway.fleet.panel.event_reader import EventReader
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.identity import Identity, Neighbour
+from gateway.fleet.panel.leaving import FACT as LEAVING
+from gateway.fleet.panel.leaving import Leaving
 from gateway.fleet.panel.marks import FACT as LEASE
 from gateway.fleet.panel.output import Output
 from gateway.fleet.panel.outputs import OutputKeeper
@@ -58,7 +60,8 @@ class Panel:
         self._context = context
         self._foreign = Foreign(state, context, memory.facts)
         self._events = EventReader(state, context, memory.facts.get(LOG))
-        self._reconciler = Reconciler(state, context, self._foreign, self._events)
+        self.leaving = Leaving(state, context, memory.facts.get(LEAVING))
+        self._reconciler = Reconciler(state, context, self._foreign, self._events, self.leaving)
         self._events.report = self._reconciler.report
         self._events.look_again = self._reconciler.check
         self._keeper = OutputKeeper(state, context, memory.marked, memory.facts.get(LEASE))
@@ -218,11 +221,7 @@ class Panel:
 
         Raises StoreError.
         """
-        state = self.state
-        if not state.former and not state.leaving.keys() <= state.allocation.keys():
-            known = {**dict.fromkeys(state.leaving, ()), **state.allocation}
-            await self._context.store.put_allocation(self.id, known, self._context.stamp())
-            state.reserve(known)
+        await self.leaving.keep(durable=True)
         await self._retire(retired=False)
 
     async def accept(self) -> None:
@@ -252,7 +251,7 @@ class Panel:
         state, lease = self.state, self._keeper.lease
         facts = state.identity.facts() | self._foreign.facts() | {WEAR: state.wear.fact, ENTRIES: text_of(state.spent)}
         log = self._events.fact
-        known = {LEASE: lease, LOG: log}
+        known = {LEASE: lease, LOG: log, LEAVING: self.leaving.fact}
         return facts | {key: value for key, value in known.items() if value is not None}
 
     def departed(self) -> Departed:

@@ -32,6 +32,7 @@ from gateway.fleet.panel.event_reader import EventReader
 from gateway.fleet.panel.failure import CLOCK_NOT_SET, STORE_DOUBTED, Failure
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.inspection import Inspection
+from gateway.fleet.panel.leaving import Leaving
 from gateway.fleet.panel.place import Enough
 from gateway.fleet.panel.state import UNREACHABLE, PanelState
 from gateway.fleet.panel.transactions import Transactions
@@ -45,9 +46,10 @@ _LOOKS = 3
 
 
 class Reconciler:
-    def __init__(self, state: PanelState, context: FleetContext, foreign: Foreign, events: EventReader) -> None:
+    def __init__(self, state: PanelState, context: FleetContext, foreign: Foreign, events: EventReader, leaving: Leaving) -> None:
         self.state = state
         self._context = context
+        self._leaving = leaving
         self.inspection = Inspection(state, context, foreign)
         self._transactions = Transactions(state, context, events)
         self._transactions.stepped = self._release_early
@@ -280,6 +282,8 @@ class Reconciler:
             self._failures += 1
             self._retry_at = self._context.clock.monotonic() + back_off_s(state.id, self._failures)
             self._release()
+        with contextlib.suppress(StoreError):  # it is tried again after the next attempt
+            await self._leaving.keep(durable=False)
 
     def _spent_since(self, failure: Failure) -> bool:
         """Whether endurance was left at the last attempt."""

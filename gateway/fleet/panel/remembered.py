@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from config.settings import PanelSettings
 from drivers.contract import Allocation, is_set
 from gateway.fleet.panel.departed import Departed
+from gateway.fleet.panel.leaving import FACT as LEAVING
+from gateway.fleet.panel.leaving import keys_of
 from gateway.fleet.panel.marks import FACT as LEASE
 from gateway.fleet.panel.slots import labels
 from gateway.fleet.panel.state import PanelState, disbelieved
@@ -53,7 +55,8 @@ def memory_of(snapshot: Snapshot, panel: PanelSettings) -> Memory:
         nameless = panel.id in snapshot.observed and not observed.model
         return Memory(replace(observed, model=panel.model, options=options), allocation, marked, nameless=nameless, facts=facts)
     former = frozenset(allocation).union(*(image.allocation for image in images(observed.known)))
-    kept, known = (allocation, facts) if observed.model == panel.model else ({}, {})
+    same = observed.model == panel.model
+    kept, known = (allocation, facts) if same else ({}, {key: facts[key] for key in (LEAVING,) if key in facts})
     return Memory(ObservedPanel(model=panel.model, options=options), kept, marked, former, facts=known)
 
 
@@ -69,13 +72,15 @@ def _marked(allocations: Mapping[str, Allocation], panel: str) -> dict[int, froz
 def all_remembered(snapshot: Snapshot) -> Mapping[str, Departed]:
     """Panels, of this site or not, with what they may hold in their tables and on their outputs."""
     named = {target.panel for name in snapshot.allocations if (target := read_target(name)) is not None}
+    named |= {panel for panel, facts in snapshot.panel_facts.items() if LEAVING in facts}
     return {panel: _remembered(snapshot, panel) for panel in (*named, *snapshot.observed.keys() - named)}
 
 
 def _remembered(snapshot: Snapshot, panel: str) -> Departed:
     observed, facts = snapshot.observed.get(panel, ObservedPanel()), snapshot.panel_facts.get(panel, {})
     found, marked = images(observed.known), _marked(snapshot.allocations, panel)
-    remembered = frozenset(snapshot.allocations.get(panel, ())).union(*(image.allocation for image in found), *map(labels, found))
+    leaving = keys_of(panel, facts.get(LEAVING))
+    remembered = leaving.union(snapshot.allocations.get(panel, ()), *(image.allocation for image in found), *map(labels, found))
     keys = frozenset(key for key in remembered if not is_set(key))
     lease_s = int(facts[LEASE]) if LEASE in facts else None
     kind = (observed.model, observed.options)
