@@ -55,15 +55,18 @@ def _days(groups: Sequence[Sequence[int]], capabilities: PanelCapabilities, day:
     return special | 1 << weekday(day)
 
 
-def lies_within(image: PanelImage, other: PanelImage, capabilities: PanelCapabilities) -> bool:
-    """Whether `image` is open only where `other` is, for anybody, at every reading of the panel's clock."""
-    days = _telling_days((image, other), capabilities.first_date or 0)
-    return all(within(day_plan(image, capabilities, day), day_plan(other, capabilities, day)) for day in days)
+def lies_within(
+    image: PanelImage, other: PanelImage, capabilities: PanelCapabilities, link_id: str | None = None, since: int = 0
+) -> bool:
+    """Whether `image` is open for `link_id` (None: for anybody) only where `other` is, at every reading of the panel's clock from
+    the day `since` (from 1970-01-01) on."""
+    days = _telling_days((image, other), max(since, capabilities.first_date or 0))
+    return all(within(day_plan(image, capabilities, day, link_id), day_plan(other, capabilities, day, link_id)) for day in days)
 
 
 def _telling_days(images: Sequence[PanelImage], first: int) -> set[int]:
-    """Days that represent all others: special days, and a week from each day on which a slot, or a run of days without special
-    ones, begins."""
+    """Days that represent all from `first` on: special days, and a week from each day on which a slot, or a run of days without
+    special ones, begins."""
     slots = [slot for image in images for slot in image.slots.values()]
     groups = [group for image in images for group in image.special_days] + [
         group for slot in slots for group in slot.special_days
@@ -72,7 +75,7 @@ def _telling_days(images: Sequence[PanelImage], first: int) -> set[int]:
     begins = {first, *(day + 1 for day in special)}
     begins |= {slot.valid_from for slot in slots if slot.valid_from is not None}
     begins |= {slot.valid_to + 1 for slot in slots if slot.valid_to is not None}
-    return special | {day + weekday for day in begins for weekday in range(7)}
+    return {day for day in special | {day + weekday for day in begins for weekday in range(7)} if day >= first}
 
 
 def day_plan(image: PanelImage, capabilities: PanelCapabilities, day: int, link_id: str | None = None) -> DayPlan:

@@ -27,9 +27,9 @@ from drivers.contract import (
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.desired import Desired
 from gateway.fleet.events import Pushed, Refused, Repaired, Revoked
-from gateway.fleet.panel.compilation import Goal, compile_goal, refresh
+from gateway.fleet.panel.compilation import Goal, closing_goal, compile_goal, refresh
 from gateway.fleet.panel.event_reader import EventReader
-from gateway.fleet.panel.failure import CLOCK_NOT_SET, Failure
+from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.transactions import Transactions
 from gateway.store.contract import Certain, OneOf, StoreUnavailable
 from tests.support.fleet_site import START, link
@@ -267,7 +267,9 @@ def test_nothing_is_opened_on_a_panel_whose_clock_is_wrong_and_what_closes_is_cl
         made.state.clock_found(missing=True)
         made.state.unbind(A, 1.0)
         made.state.bind(bound(2))
-        assert await made.write() is CLOCK_NOT_SET
+        assert await made.write() is None
+        assert made.sent() == [], "what was compiled to open is not begun"
+        assert await made.transactions.write(await closing_goal(made.state, made.context)) is None
         assert made.sent() == [(Priority.REVOCATION, [])]
 
     virtually(main)

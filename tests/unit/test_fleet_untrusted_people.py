@@ -153,3 +153,37 @@ def test_a_person_is_not_locked_out_by_more_hours_or_another_name_that_wait_for_
         assert let_in(site, door=1) == []
 
     lives(town, person(profiles=MORNINGS), test)
+
+
+def shorter(number: int, hour: int, by_hours: int) -> Body:
+    body = profile_body(number, hour)
+    options = body["time_options"]
+    return body | {"time_options": options | {"date_to": options["date_to"] - 3600 * by_hours}}
+
+
+@READERS
+@pytest.mark.parametrize("older", [False, True], ids=["nobody knows the time", "nor whether the store is the right one"])
+def test_hours_that_a_time_profile_loses_close_for_whoever_has_it_and_its_others_stay(
+    town: Callable[[], Town], older: bool
+) -> None:
+    async def test(site: Town) -> None:
+        assert site.fleet is not None
+        (report,) = await site.fleet.upsert([read_item(shorter(1, 8, 1), {}, "item")])
+        assert not report.success
+        assert let_in(site) == [EVENING]
+
+    lives(town, person(), test, older=older)
+
+
+@READERS
+def test_hours_that_a_time_profile_gains_or_moves_to_open_nothing_by_it_until_the_time_is_known(town: Callable[[], Town]) -> None:
+    async def test(site: Town) -> None:
+        assert site.fleet is not None
+        await site.fleet.upsert([read_item(shorter(2, 18, -2), {}, "item")])
+        assert let_in(site) == [MORNING, EVENING], "more hours take nothing away"
+        assert not any(site.lets_in(name, CARD, 0, DAY // 60 + 60 * 21) for name in ("lobby", "gate"))
+        await site.fleet.upsert([read_item(profile_body(2, 20), {}, "item")])
+        assert EVENING not in let_in(site)
+        assert not any(site.lets_in(name, CARD, 0, DAY // 60 + 60 * 21) for name in ("lobby", "gate"))
+
+    lives(town, person(), test)

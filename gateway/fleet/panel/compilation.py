@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Container, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Collection, Container, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import sha256
 from operator import attrgetter
 
 from config.locks import locks_of
-from drivers.contract import Allocation, PanelCapabilities, PanelImage, is_identifier, is_set
+from drivers.contract import Allocation, PanelCapabilities, PanelImage, is_identifier, is_set, named_in
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.compiler.identifiers import BoundIdentifier, no_more_than, with_identifiers
 from gateway.compiler.options import WITHOUT_DOORS
 from gateway.compiler.sets import sets_named
+from gateway.compiler.table import MINUTES
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
+from gateway.fleet.panel.clocks import local_minute
 from gateway.fleet.panel.entries import Spent
 from gateway.fleet.panel.slots import Place, beside, foreign_identifiers, kept_for, named_by, places, without
 from gateway.fleet.panel.state import PanelState
-from gateway.fleet.panel.taking_away import curtailed, taken_away
+from gateway.fleet.panel.taking_away import curtailed, narrowed, taken_away
 from gateway.identifiers.identifier import Identifier
 from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem
@@ -151,34 +153,70 @@ async def compile_goal(state: PanelState, context: FleetContext) -> Goal:
 
 def taking_away(state: PanelState, context: FleetContext, leaving: Collection[str]) -> Goal:
     """What the panel must hold while the time is not known, or what is asked: what it holds, without the items `leaving`."""
-    held, foreign, at = state.held(), state.foreign(), state.observed.compiled_at
-    known = without(held, foreign)
-
-    def compiled(keys: frozenset[str]) -> PanelImage:
-        bound = [state.bound[key] for key in keys if key in state.bound]
-        wanted = [item for item in bound if item.generation == known.generations.get(item.key)]
-        settings, capabilities = _options(state, context, foreign, held), state.driver.capabilities
-        return _compile(context.compile, wanted, {}, capabilities, known.allocation, at, settings, known, lambda image: image)
-
-    image = taken_away(known, leaving, compiled, state.driver.capabilities)
-    image = beside(image, held, foreign)
-    return Goal(image, {}, state.version, state.observed.compiled_for, at, _held(state), state.spent, context.may_open())
+    return _closing(state, context, leaving, {})()
 
 
-def closing_goal(state: PanelState, context: FleetContext) -> Goal:
-    """What the panel must hold while nothing may be opened: what it holds, without what nobody asks for. An identifier keeps no
-    door, time profile or number that was taken from it. Of a store in doubt counts what was asked for since."""
+async def closing_goal(state: PanelState, context: FleetContext) -> Goal:
+    """What the panel must hold while nothing may be opened on it: what it holds, without what nobody asks for. A time profile
+    keeps no hour, an identifier no door, time profile or number that was taken from it. Of a store in doubt counts what was
+    asked for since."""
     leaving, asked = unbound(state), state.bound
     if context.doubt:
         leaving, asked = state.leaving, {key: item for key, item in asked.items() if item.generation > context.doubted}
-    goal, capabilities = taking_away(state, context, leaving), state.driver.capabilities
-    options = _options(state, context, state.foreign(), state.held())
-    image = curtailed(
-        goal.image,
-        _identified(state, context, asked),
-        lambda slot, bound: no_more_than(slot, bound, goal.image, capabilities, options),
+    close = _closing(state, context, leaving, asked)
+    if len(_changed(state.held(), asked)) <= AT_ONCE:
+        return close()
+    return await asyncio.get_running_loop().run_in_executor(context.compiling, close)
+
+
+def _closing(
+    state: PanelState, context: FleetContext, leaving: Collection[str], asked: Mapping[str, DesiredItem]
+) -> Callable[[], Goal]:
+    """What the panel holds now, without the items `leaving` and what `asked` says no longer. Pure; another thread may do it."""
+    held, foreign, at = state.held(), state.foreign(), state.observed.compiled_at
+    known, capabilities = without(held, foreign), state.driver.capabilities
+    options, bound = _options(state, context, foreign, held), dict(state.bound)
+    changed, identified, leaving = _changed(known, asked), _identified(state, context, asked), tuple(leaving)
+    today = local_minute(context.options.readings.zone, at) // MINUTES
+    as_left = partial(
+        Goal,
+        asked={},
+        version=state.version,
+        compiled_for=state.observed.compiled_for,
+        compiled_at=at,
+        held=_held(state),
+        spent=state.spent,
+        may_open=may_open(state, context),
     )
-    return replace(goal, image=image)
+
+    def compiled(keys: frozenset[str]) -> PanelImage:
+        there = [bound[key] for key in keys if key in bound]
+        wanted = [item for item in there if item.key in changed or not _is_changed(known, item)]
+        sets = [named_in(key) for key in keys if is_set(key)]
+        return _schedules(context.compile, wanted, sets, capabilities, known.allocation, at, options, known)
+
+    def close() -> Goal:
+        image = narrowed(taken_away(known, leaving, compiled, capabilities), changed, compiled, capabilities, today)
+        left = beside(image, held, foreign)
+        return as_left(curtailed(left, identified, lambda slot, bound: no_more_than(slot, bound, left, capabilities, options)))
+
+    return close
+
+
+def _changed(known: PanelImage, asked: Mapping[str, DesiredItem]) -> dict[str, int]:
+    """The time profiles whose slots are known to say what is not asked for any more, with the generations that are."""
+    held = (asked[key] for key, numbers in known.allocation.items() if numbers and key in asked)
+    return {item.key: item.generation for item in held if item.profile is not None and _is_changed(known, item)}
+
+
+def _is_changed(known: PanelImage, item: DesiredItem) -> bool:
+    """Whether another generation of an item is known to be held. Slots of which nobody knows the generation may say the same."""
+    return known.generations.get(item.key, item.generation) != item.generation
+
+
+def may_open(state: PanelState, context: FleetContext) -> bool:
+    """Whether anything may be opened on a panel now: the time is known, there too, and what is asked."""
+    return context.may_open() and not state.clock_missing
 
 
 def unbound(state: PanelState) -> Collection[str]:
@@ -267,12 +305,27 @@ def _compile(
     held: PanelImage,
     with_others: Callable[[PanelImage], PanelImage],
 ) -> PanelImage:
+    identifiers = [identified[each.key] for each in sorted(wanted, key=attrgetter("sequence")) if each.identifier is not None]
+    named = (each.identifier.profiles for each in identifiers)
+    schedules = _schedules(compile_panel, wanted, named, capabilities, allocation, now, options, held)
+    return with_others(with_identifiers(schedules, identifiers, capabilities, allocation, options, held))
+
+
+def _schedules(
+    compile_panel: Compile,
+    wanted: Iterable[DesiredItem],
+    named: Iterable[tuple[str, ...] | None],
+    capabilities: PanelCapabilities,
+    allocation: Allocation,
+    now: float,
+    options: CompileOptions,
+    held: PanelImage,
+) -> PanelImage:
+    """The time profiles among `wanted`, and the sets of them that are `named`."""
     by_age = sorted(wanted, key=attrgetter("sequence"))
     profiles = [BoundProfile(profile, each.generation) for each in by_age if (profile := each.profile) is not None]
-    identifiers = [identified[each.key] for each in by_age if each.identifier is not None]
-    profiles += sets_named((each.identifier.profiles for each in identifiers), profiles, capabilities)
-    schedules = compile_panel(profiles, capabilities, allocation, now, options, held)
-    return with_others(with_identifiers(schedules, identifiers, capabilities, allocation, options, held))
+    profiles += sets_named(named, profiles, capabilities)
+    return compile_panel(profiles, capabilities, allocation, now, options, held)
 
 
 def _identified(state: PanelState, context: FleetContext, bound: Mapping[str, DesiredItem]) -> dict[str, BoundIdentifier]:

@@ -23,6 +23,7 @@ from gateway.fleet.panel.compilation import (
     compile_goal,
     is_current,
     kept_allocation,
+    may_open,
     refresh,
     taking_away,
     used,
@@ -236,7 +237,7 @@ class Reconciler:
     def _next_wall(self) -> float:
         """Nothing is renewed while nothing may be opened: what is due by a wrong time would be due again at once."""
         clock = [self.inspection.clock_at] if self.state.driver.capabilities.clock != "none" else []
-        renewals = self._renewals() if self._context.may_open() else []  # who may open again wakes the worker
+        renewals = self._renewals() if may_open(self.state, self._context) else []  # who may open again wakes the worker
         return min(renewals + clock, default=float("inf"))
 
     def _renewals(self) -> list[float]:
@@ -314,11 +315,11 @@ class Reconciler:
             return Failure(Reason.UNEXPECTED_REPLY, "the panel restarts each time it is read")
         if self.state.retired and self.state.certain and not self._context.doubt:
             return await self._transactions.retire()
-        erasing = self._erase_all and self.state.certain and self._context.may_open()  # what is erased is written anew at once
+        erasing = self._erase_all and self.state.certain and may_open(self.state, self._context)  # it is written anew at once
         erasure = await self._transactions.erase() if erasing else None
         if erasure is not None and erasure.due is None:
             return erasure
-        self._erase_all &= erasure is not None or not self._context.may_open()
+        self._erase_all &= erasure is not None or not may_open(self.state, self._context)
         failure = await self._bring()  # a clock that cannot be set keeps no closing back, nor does an erasure that waits
         return clock or failure or erasure
 
@@ -387,8 +388,8 @@ class Reconciler:
         """
         state, context = self.state, self._context
         refresh(state, context)
-        if not context.may_open():
-            return closing_goal(state, context)
+        if not may_open(state, context):
+            return await self._closing_goal()
         async with alone(state, context, {}, urgent=bool(state.leaving)):
             goal = await compile_goal(state, context)
             if not is_current(state, goal):
@@ -398,10 +399,19 @@ class Reconciler:
         try:
             await self._reserve(goal)
         except StoreError:
-            if state.certain:  # what is on its way out needs no new slot
-                await self._transactions.write(taking_away(state, context, state.leaving))
+            if state.certain:  # what is taken away needs no new slot
+                await self._transactions.write(await self._closing_goal())
             raise
         self._renewed_at = context.clock.wall()
+        return goal
+
+    async def _closing_goal(self) -> Goal:
+        """Without what is taken away; the newest request counts, however fast they follow each other."""
+        goal = await closing_goal(self.state, self._context)
+        if not is_current(self.state, goal) and self.state.certain:
+            async with self._context.write_lock:
+                while not is_current(self.state, goal) and self.state.certain:
+                    goal = await closing_goal(self.state, self._context)
         return goal
 
     async def _reserve(self, goal: Goal) -> None:

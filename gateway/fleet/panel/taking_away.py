@@ -12,7 +12,7 @@ from drivers.contract import IdentifierSlot, PanelCapabilities, PanelImage, is_i
 from gateway.compiler.identifiers import BoundIdentifier
 from gateway.compiler.image import lies_within
 from gateway.fleet.panel.planner import erase, merge, with_sharers
-from gateway.fleet.panel.slots import naming
+from gateway.fleet.panel.slots import naming, only
 
 
 def taken_away(
@@ -41,6 +41,64 @@ def taken_away(
     if staying != rest or anew.special_days != known.special_days or not lies_within(anew, known, capabilities):
         return bare
     return merge(bare, anew, rest)
+
+
+def narrowed(
+    known: PanelImage,
+    changed: Mapping[str, int],
+    compiled: Callable[[frozenset[str]], PanelImage],
+    capabilities: PanelCapabilities,
+    today: int,
+) -> PanelImage:
+    """`known` without the hours that time profiles lost: `changed` are those that are asked for otherwise by now, with their
+    generations.
+
+    What `compiled` says of one takes its place where it opens nothing more. One that only opens more from the day `today` (from
+    1970-01-01) on stays as it is; of any other nothing is left. Who shares slots with one changes along with it.
+    """
+    image = known
+    for key, generation in changed.items():
+        if not image.allocation.get(key) or image.generations.get(key) == generation:
+            continue
+        together = _together(image, key)
+        anew = compiled(together)
+        if _replaces(anew, image, together) and _opens_no_more(anew, image, together, capabilities):
+            image = merge(image, anew, together)
+        elif anew.special_days != image.special_days or not _opens_no_more(image, anew, together, capabilities, today):
+            image = taken_away(image, together.intersection(changed), compiled, capabilities)
+    return image
+
+
+def _together(image: PanelImage, key: str) -> frozenset[str]:
+    """A time profile, the sets that it is a member of, all their members, and who shares slots with any of these."""
+    sets = {each for each in image.allocation if is_set(each) and key in named_in(each)}
+    members = {member for each in sets for member in named_in(each) if image.allocation.get(member)}
+    return frozenset(with_sharers(image, {key} | sets | members))
+
+
+def _replaces(anew: PanelImage, image: PanelImage, keys: Collection[str]) -> bool:
+    """Whether all these items are in `anew`, in slots that they have already: who refers to them goes on referring to them."""
+    if anew.special_days != image.special_days:
+        return False
+    slots = [(anew.allocation.get(key, ()), image.allocation[key]) for key in keys]
+    return all(after and after[0] == before[0] and set(after) <= set(before) for after, before in slots)
+
+
+def _opens_no_more(
+    image: PanelImage, other: PanelImage, keys: Collection[str], capabilities: PanelCapabilities, since: int = 0
+) -> bool:
+    """Whether `image` opens for each of these items only what `other` does. Items with the same slots are looked at once."""
+    slots = {(tuple(image.allocation.get(key, ())), tuple(other.allocation.get(key, ()))): key for key in keys}
+    one, two = _only(image, keys), _only(other, keys)
+    return all(lies_within(one, two, capabilities, key, since) for key in slots.values())
+
+
+def _only(image: PanelImage, keys: Collection[str]) -> PanelImage:
+    """The image of some items alone: what others hold need not be looked at."""
+    allocation = {key: image.allocation[key] for key in keys if key in image.allocation}
+    return replace(
+        image, slots=only(image, [number for numbers in allocation.values() for number in numbers]), allocation=allocation
+    )
 
 
 def curtailed(

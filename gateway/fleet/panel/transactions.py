@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from drivers.contract import Acknowledgement, ItemOutcome, Outcome, PanelImage, Priority, Reason, WritePlan
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Pushed, Refused, Repaired, Revoked
-from gateway.fleet.panel.compilation import Goal
+from gateway.fleet.panel.compilation import Goal, may_open
 from gateway.fleet.panel.entries import FACT, added, losing, text_of, without_entries
 from gateway.fleet.panel.event_reader import EventReader
-from gateway.fleet.panel.failure import CLOCK_NOT_SET, Failure, failure_of
+from gateway.fleet.panel.failure import Failure, failure_of
 from gateway.fleet.panel.planner import Step, clearing, merge, opening, paced, revokes, single, steps, with_sharers
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.wear import GONE
@@ -119,7 +119,7 @@ class Transactions:
                     self._gave_way = True
                     return None
                 step = self._still_wanted(step, goal)
-            failure = self._withheld(step) or await self._apply(step, goal)
+            failure = await self._apply(step, goal)
             if failure is not None:
                 self._singly = failure.permanent
                 return failure
@@ -168,7 +168,7 @@ class Transactions:
             if failure is not None or self._superseded(goal):
                 return failure
             step = single(self._known(), goal.image, link_id)
-            said = self._withheld(step) or await self._apply(step, goal)
+            said = await self._apply(step, goal)
             if said is not None and said.permanent:
                 self._count(link_id, goal, said)
                 refusal = said
@@ -184,12 +184,12 @@ class Transactions:
     def _superseded(self, goal: Goal) -> bool:
         if self.stopped or not self._state.certain:
             return True
-        return self._state.version != goal.version or self._context.may_open() != goal.may_open
+        return self._state.version != goal.version or may_open(self._state, self._context) != goal.may_open
 
     def _in_time(self, step: Step, goal: Goal) -> bool:
         """Whether openings of an image that is not the newest are written all the same."""
         compiled_anew = goal.compiled_for != self._state.observed.compiled_for or goal.spent is not self._state.spent
-        if self._context.may_open() != goal.may_open:
+        if may_open(self._state, self._context) != goal.may_open:
             return False
         return self._gave_way and not (self.stopped or compiled_anew or step.priority is Priority.REVOCATION)
 
@@ -199,12 +199,6 @@ class Transactions:
         stale = {each for each in step.link_ids if each not in bound or bound[each].generation != goal.asked.get(each)}
         link_ids = step.link_ids - with_sharers(goal.image, stale)
         return Step(merge(self._known(), goal.image, link_ids), step.priority, link_ids)
-
-    def _withheld(self, step: Step) -> Failure | None:
-        """Why a step is not written: nothing is opened on a panel whose clock is not right."""
-        if self._state.clock_missing and step.priority is Priority.GRANT and step.link_ids:
-            return CLOCK_NOT_SET
-        return None
 
     async def _apply(self, step: Step, goal: Goal | None) -> Failure | None:
         """One transaction, on the way to `goal` (None: it takes away, whatever is asked). Before its first byte the panel is
@@ -293,7 +287,7 @@ class Transactions:
             state.wear.ended(Outcome.NOT_SENT)
             return None
         await self._begin(step)
-        closed_since = goal is not None and goal.may_open and not self._context.may_open()
+        closed_since = goal is not None and goal.may_open and not may_open(self._state, self._context)
         if closed_since or self._hurried:  # since the panel was marked
             state.wear.ended(Outcome.NOT_SENT)
             state.not_sent()
