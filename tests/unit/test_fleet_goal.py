@@ -29,6 +29,7 @@ from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.desired import Desired
 from gateway.fleet.host_clock import ClockTrust
+from gateway.fleet.panel.closing import taking_away, unbound
 from gateway.fleet.panel.compilation import (
     AT_ONCE,
     alone,
@@ -39,8 +40,6 @@ from gateway.fleet.panel.compilation import (
     is_current,
     kept_allocation,
     refresh,
-    taking_away,
-    unbound,
     used,
 )
 from gateway.fleet.panel.failure import Failure

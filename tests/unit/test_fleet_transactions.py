@@ -27,7 +27,8 @@ from drivers.contract import (
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.desired import Desired
 from gateway.fleet.events import Pushed, Refused, Repaired, Revoked
-from gateway.fleet.panel.compilation import Goal, closing_goal, compile_goal, refresh
+from gateway.fleet.panel.closing import closing_goal
+from gateway.fleet.panel.compilation import Goal, compile_goal, refresh
 from gateway.fleet.panel.event_reader import EventReader
 from gateway.fleet.panel.failure import Failure
 from gateway.fleet.panel.transactions import Transactions

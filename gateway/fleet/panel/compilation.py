@@ -15,18 +15,15 @@ from hashlib import sha256
 from operator import attrgetter
 
 from config.locks import locks_of
-from drivers.contract import Allocation, PanelCapabilities, PanelImage, is_identifier, is_set, named_in
+from drivers.contract import Allocation, PanelCapabilities, PanelImage, is_identifier, is_set
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
-from gateway.compiler.identifiers import BoundIdentifier, no_more_than, with_identifiers
+from gateway.compiler.identifiers import BoundIdentifier, with_identifiers
 from gateway.compiler.options import WITHOUT_DOORS
 from gateway.compiler.sets import sets_named
-from gateway.compiler.table import MINUTES
 from gateway.fleet.context import Compile, FleetContext, FleetOptions
-from gateway.fleet.panel.clocks import local_minute
 from gateway.fleet.panel.entries import Spent
 from gateway.fleet.panel.slots import Place, beside, foreign_identifiers, kept_for, named_by, places, without
 from gateway.fleet.panel.state import PanelState
-from gateway.fleet.panel.taking_away import curtailed, narrowed, taken_away
 from gateway.identifiers.identifier import Identifier
 from gateway.schedules.zones import rules_digest
 from gateway.store.contract import DesiredItem
@@ -127,7 +124,7 @@ class Compilation:
     compiled_at: float
 
 
-def _held(state: PanelState) -> tuple[object, ...]:
+def held_with(state: PanelState) -> tuple[object, ...]:
     return (state.image, state.observed.failures, state.observed.compiled_for)
 
 
@@ -151,82 +148,14 @@ async def compile_goal(state: PanelState, context: FleetContext) -> Goal:
     return Goal(image, asked, work.version, work.compiled_for, work.compiled_at, work.held, work.spent)
 
 
-def taking_away(state: PanelState, context: FleetContext, leaving: Collection[str]) -> Goal:
-    """What the panel must hold while the time is not known, or what is asked: what it holds, without the items `leaving`."""
-    return _closing(state, context, leaving, {})()
-
-
-async def closing_goal(state: PanelState, context: FleetContext) -> Goal:
-    """What the panel must hold while nothing may be opened on it: what it holds, without what nobody asks for. A time profile
-    keeps no hour, an identifier no door, time profile or number that was taken from it. Of a store in doubt counts what was
-    asked for since."""
-    leaving, asked = unbound(state), state.bound
-    if context.doubt:
-        leaving, asked = state.leaving, {key: item for key, item in asked.items() if item.generation > context.doubted}
-    close = _closing(state, context, leaving, asked)
-    if len(_changed(state.held(), asked)) <= AT_ONCE:
-        return close()
-    return await asyncio.get_running_loop().run_in_executor(context.compiling, close)
-
-
-def _closing(
-    state: PanelState, context: FleetContext, leaving: Collection[str], asked: Mapping[str, DesiredItem]
-) -> Callable[[], Goal]:
-    """What the panel holds now, without the items `leaving` and what `asked` says no longer. Pure; another thread may do it."""
-    held, foreign, at = state.held(), state.foreign(), state.observed.compiled_at
-    known, capabilities = without(held, foreign), state.driver.capabilities
-    options, bound = _options(state, context, foreign, held), dict(state.bound)
-    changed, identified, leaving = _changed(known, asked), _identified(state, context, asked), tuple(leaving)
-    today = local_minute(context.options.readings.zone, at) // MINUTES
-    as_left = partial(
-        Goal,
-        asked={},
-        version=state.version,
-        compiled_for=state.observed.compiled_for,
-        compiled_at=at,
-        held=_held(state),
-        spent=state.spent,
-        may_open=may_open(state, context),
-    )
-
-    def compiled(keys: frozenset[str]) -> PanelImage:
-        there = [bound[key] for key in keys if key in bound]
-        wanted = [item for item in there if item.key in changed or not _is_changed(known, item)]
-        sets = [named_in(key) for key in keys if is_set(key)]
-        return _schedules(context.compile, wanted, sets, capabilities, known.allocation, at, options, known)
-
-    def close() -> Goal:
-        image = narrowed(taken_away(known, leaving, compiled, capabilities), changed, compiled, capabilities, today)
-        left = beside(image, held, foreign)
-        return as_left(curtailed(left, identified, lambda slot, bound: no_more_than(slot, bound, left, capabilities, options)))
-
-    return close
-
-
-def _changed(known: PanelImage, asked: Mapping[str, DesiredItem]) -> dict[str, int]:
-    """The time profiles whose slots are known to say what is not asked for any more, with the generations that are."""
-    held = (asked[key] for key, numbers in known.allocation.items() if numbers and key in asked)
-    return {item.key: item.generation for item in held if item.profile is not None and _is_changed(known, item)}
-
-
-def _is_changed(known: PanelImage, item: DesiredItem) -> bool:
-    """Whether another generation of an item is known to be held. Slots of which nobody knows the generation may say the same."""
-    return known.generations.get(item.key, item.generation) != item.generation
-
-
 def may_open(state: PanelState, context: FleetContext) -> bool:
     """Whether anything may be opened on a panel now: the time is known, there too, and what is asked."""
     return context.may_open() and not state.clock_missing
 
 
-def unbound(state: PanelState) -> Collection[str]:
-    """What the panel holds and nobody asks for."""
-    return [key for key in without(state.held(), state.foreign()).allocation if key not in state.bound and not is_set(key)]
-
-
 def is_current(state: PanelState, goal: Goal) -> bool:
     """Whether `goal` was compiled from what is bound and held now."""
-    return goal.version == state.version and goal.held == _held(state)
+    return goal.version == state.version and goal.held == held_with(state)
 
 
 async def compile_bound(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> PanelImage:
@@ -247,7 +176,7 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
     foreign = state.foreign(bound)
     found = state.image or PanelImage()
     held = without(found, foreign)
-    options = _options(state, context, foreign, found)
+    options = options_of(state, context, foreign, found)
     wanted = [item for item in bound.values() if not state.given_up(item)]
     allocation = {key: numbers for key, numbers in state.allocation.items() if key in bound or is_set(key)}
     is_filled = not allocation and found == PanelImage()
@@ -257,7 +186,7 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
         _compile,
         context.compile if what is None else _shared(context, what),
         wanted,
-        _identified(state, context, bound),
+        identified_of(state, context, bound),
         state.driver.capabilities,
         allocation,
         now,
@@ -266,7 +195,7 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
         lambda image: beside(image, found, foreign),
     )
     size = 0 if what in context.filled else _size(bound, state, now)
-    return Compilation(run, size, bound, _held(state), state.spent, state.version, state.observed.compiled_for, now)
+    return Compilation(run, size, bound, held_with(state), state.spent, state.version, state.observed.compiled_for, now)
 
 
 def _filling(state: PanelState, options: CompileOptions, wanted: Sequence[DesiredItem], now: float) -> Hashable:
@@ -280,7 +209,7 @@ def _shared(context: FleetContext, what: Hashable) -> Callable[..., PanelImage]:
     return lambda *inputs: context.filled.image(what, lambda: context.compile(*inputs))
 
 
-def _options(state: PanelState, context: FleetContext, foreign: frozenset[int], found: PanelImage) -> CompileOptions:
+def options_of(state: PanelState, context: FleetContext, foreign: frozenset[int], found: PanelImage) -> CompileOptions:
     settings, options = state.settings, context.options
     strangers = named_by(found, foreign_identifiers(found))
     return CompileOptions(
@@ -307,11 +236,11 @@ def _compile(
 ) -> PanelImage:
     identifiers = [identified[each.key] for each in sorted(wanted, key=attrgetter("sequence")) if each.identifier is not None]
     named = (each.identifier.profiles for each in identifiers)
-    schedules = _schedules(compile_panel, wanted, named, capabilities, allocation, now, options, held)
+    schedules = schedules_of(compile_panel, wanted, named, capabilities, allocation, now, options, held)
     return with_others(with_identifiers(schedules, identifiers, capabilities, allocation, options, held))
 
 
-def _schedules(
+def schedules_of(
     compile_panel: Compile,
     wanted: Iterable[DesiredItem],
     named: Iterable[tuple[str, ...] | None],
@@ -328,7 +257,7 @@ def _schedules(
     return compile_panel(profiles, capabilities, allocation, now, options, held)
 
 
-def _identified(state: PanelState, context: FleetContext, bound: Mapping[str, DesiredItem]) -> dict[str, BoundIdentifier]:
+def identified_of(state: PanelState, context: FleetContext, bound: Mapping[str, DesiredItem]) -> dict[str, BoundIdentifier]:
     return {
         key: _bound_identifier(item, identifier, state, context, bound)
         for key, item in bound.items()

@@ -16,16 +16,15 @@ from gateway.concurrency import Ticket
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import Away, Back, Failed
 from gateway.fleet.panel.backoff import back_off_s
+from gateway.fleet.panel.closing import closing_goal, taking_away
 from gateway.fleet.panel.compilation import (
     Goal,
     alone,
-    closing_goal,
     compile_goal,
     is_current,
     kept_allocation,
     may_open,
     refresh,
-    taking_away,
     used,
 )
 from gateway.fleet.panel.defects import Defects
@@ -406,7 +405,7 @@ class Reconciler:
         return goal
 
     async def _closing_goal(self) -> Goal:
-        """Without what is taken away; the newest request counts, however fast they follow each other."""
+        """What is left where nothing may be opened; the newest request counts, however fast they follow each other."""
         goal = await closing_goal(self.state, self._context)
         if not is_current(self.state, goal) and self.state.certain:
             async with self._context.write_lock:
