@@ -66,8 +66,8 @@ class Unmet(NotSent):
 
     reason = Reason.BUS_UNAVAILABLE
 
-    def __init__(self) -> None:
-        super().__init__("the connection is a new one: the unit behind it was not asked yet who it is")
+    def __init__(self, why: str = "the connection is a new one: the unit behind it was not asked yet who it is") -> None:
+        super().__init__(why)
 
 
 class LineStopped(NotSent):

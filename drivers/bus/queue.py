@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ class Meeting:
 
     connection: int
     at: float
+
+
+NEVER_MET = Meeting(-1, -math.inf)
+"""No unit was asked: nothing leaves that is for one unit alone."""
 
 
 @dataclass(slots=True, eq=False)

@@ -245,6 +245,11 @@ class Bus(Generic[R, V]):
         """Number of the connection that the next exchange uses: another number, and another unit may be behind it."""
         return self._link.openings + (self._link.stale or not self._link.connected)
 
+    @property
+    def closes(self) -> bool:
+        """Whether the host ends its connections after each reply or each few: one that is new says nothing of the unit."""
+        return self._link.closes
+
     def meeting(self) -> Meeting:
         """To be taken before a unit is asked who it is, and told by `met` when it has answered."""
         return Meeting(self.connection, self._clock.monotonic())
@@ -264,7 +269,7 @@ class Bus(Generic[R, V]):
     def _lasts(self, meeting: Meeting | None) -> bool:
         if meeting is None or meeting.connection == self.connection:
             return True
-        return self._link.closes and self._clock.monotonic() < meeting.at + _KNOWN_FOR_S
+        return self.closes and self._clock.monotonic() < meeting.at + _KNOWN_FOR_S
 
     def quarantined_until(self, unit: int) -> float | None:
         """Wall time of the next probe of a quarantined unit; None for any other."""

@@ -67,6 +67,7 @@ class PanelWire:
         return Feed()
 
     connection = 1
+    closes = False
 
     def meeting(self) -> Meeting:
         return Meeting(self.connection, self.clock.monotonic())

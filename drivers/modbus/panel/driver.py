@@ -158,7 +158,6 @@ class ModbusPanelDriver(OutputDriver):
             before, self._commits_seen = self._commits_seen, None
             try:
                 await self._carry_out(plan.target, transaction, progress, Call(priority, deadline))
-                self._unit.must_be_met()
             except DriverError as error:
                 return self._refused(transaction, progress, error)
             self._held = plan.target
@@ -195,6 +194,7 @@ class ModbusPanelDriver(OutputDriver):
             except StagingLost:
                 if attempt + 1 == _ATTEMPTS:
                     raise
+                await self._unit.must_be_met(call)
                 steps = tuple(step for step in transaction.steps if step.kind is not StepKind.ERASE)
         await self._verify(target, transaction, progress, call.finished())
 
@@ -240,7 +240,7 @@ class ModbusPanelDriver(OutputDriver):
         request = replace(step.request, repeatable=False) if step.storage is not None or step.rests else step.request
         for attempt in range(_ATTEMPTS):
             try:
-                await self._unit.exchange(request, call)
+                await self._unit.exchange(request, call, staged=step.kind in EFFECTLESS)
             except (NotSent, PanelException):
                 raise
             except DriverError:
@@ -316,6 +316,7 @@ class ModbusPanelDriver(OutputDriver):
             raise progress.commit or VerifyFailed("the panel reads back otherwise than it acknowledged" + await self._said(call))
         if not await stands(self._unit, _LASTING, call):
             raise VerifyFailed("the panel restarted: what was written may not last")
+        await self._unit.must_be_met(call)
         self._doubtful = self._lost = False
         await self._follow(target, call)
 
@@ -326,6 +327,8 @@ class ModbusPanelDriver(OutputDriver):
         except VerifyFailed:
             self._may_force = False
             raise
+        if self._layout.values_read() is not None:
+            await self._unit.must_be_met(call)
         self._values_open = self._lost
 
     async def _said(self, call: Call) -> str:
@@ -369,7 +372,9 @@ class ModbusPanelDriver(OutputDriver):
         """
         begin = self._model.write.begin
         if begin is not None:
-            await self._unit.exchange(write_registers(begin.address - self._model.addressing.base, begin.values), call)
+            await self._unit.exchange(
+                write_registers(begin.address - self._model.addressing.base, begin.values), call, staged=True
+            )
 
     async def _holds(self, proof: tuple[Check, ...], call: Call) -> bool:
         """Whether these readings are as expected; none is made behind the first one that is not, but those that leave with it."""
@@ -378,7 +383,6 @@ class ModbusPanelDriver(OutputDriver):
             answers = await self._unit.exchange_all([check.request for check in group], call)
             if not all(check.holds(values) for check, values in zip(group, answers, strict=True)):
                 return False
-        self._unit.must_be_met()
         return True
 
     # --- read
@@ -415,7 +419,7 @@ class ModbusPanelDriver(OutputDriver):
         image = await self._layout.read(read, thoroughly=self._odd)
         self._commits_seen, self._odd = commits, False
         await self._look_for_loss(call)
-        self._unit.must_be_met()
+        await self._unit.must_be_met(call)
         if self._lost:
             image = self._layout.unknown()
         self._held = image
@@ -431,6 +435,8 @@ class ModbusPanelDriver(OutputDriver):
             call = Call(priority, deadline)
             proof = self._quick_proof(image)
             same = proof is not None and await self._holds(proof, call)
+            if same:
+                await self._unit.must_be_met(call)
             self._lost &= self._doubtful or not same
             if same and self._values_open:
                 await self._follow(image, call)
@@ -455,8 +461,10 @@ class ModbusPanelDriver(OutputDriver):
     async def look_at(
         self, image: PanelImage, stretch: Stretch, priority: Priority, deadline: float | None
     ) -> bool | Acknowledgement:
+        call = Call(priority, deadline)
         try:
-            same = await self._holds((self._layout.stretch_check(image, stretch),), Call(priority, deadline))
+            same = await self._holds((self._layout.stretch_check(image, stretch),), call)
+            await self._unit.must_be_met(call)
         except DriverError as error:
             return failed(error)
         self._odd |= not same
@@ -474,14 +482,14 @@ class ModbusPanelDriver(OutputDriver):
     async def read_passes(
         self, slots: Collection[int], priority: Priority, deadline: float | None
     ) -> Mapping[int, int] | Acknowledgement:
-        first = self._layout.passes()
+        first, call = self._layout.passes(), Call(priority, deadline)
         if first is None:
             return {}
         try:
             plan = reads((first + slot for slot in slots), self._model.addressing, _PASSES_GAP)
-            answers = await self._unit.exchange_all([request for _, request in plan], Call(priority, deadline))
+            answers = await self._unit.exchange_all([request for _, request in plan], call)
             found = placed((start - first for start, _ in plan), answers)
-            self._unit.must_be_met()
+            await self._unit.must_be_met(call)
         except DriverError as error:
             return failed(error)
         return {slot: found[slot] for slot in slots}

@@ -17,18 +17,13 @@ from drivers.modbus.wire.requests import read_holding_registers, write_registers
 _WORDS = 8
 
 
-def known_serial(text: str) -> str | None:
-    """A serial number; None for a device that was never given one: all zeros, or all ones."""
-    return None if set(text) in ({"0"}, {"F"}) else text
-
-
 async def read_log(unit: PanelUnit, log: EventLog, first: int | None, call: Call) -> LogPage:
     """See `drivers.contract.PanelDriver.read_log`. Raises DriverError."""
     serial = unit.model.counters.serial
     facts = await unit.facts([name for name in (log.last, serial) if name is not None], call)
     last = facts.number(log.last)
     events = () if first is None or first > last else await _window(unit, log, first, call)
-    return LogPage(last, events, known_serial(facts.text(serial)) if serial is not None else None)
+    return LogPage(last, events, facts.serial())
 
 
 async def _window(unit: PanelUnit, log: EventLog, first: int, call: Call) -> tuple[LoggedEvent, ...]:

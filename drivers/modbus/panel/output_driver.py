@@ -26,7 +26,7 @@ from drivers.contract import (
     nothing,
 )
 from drivers.errors import DriverError, PanelException, WrongDevice
-from drivers.modbus.panel.event_log import known_serial, read_log
+from drivers.modbus.panel.event_log import read_log
 from drivers.modbus.panel.named import read_area
 from drivers.modbus.panel.restarts import Reading
 from drivers.modbus.panel.set_clock import ClockWriter
@@ -247,12 +247,11 @@ class OutputDriver:
         names = [check.read for check in self._model.identity]
         names += [name for name in (counters.commits, counters.serial) if name]
         try:
-            with self._unit.meeting():
-                facts = await self._known_facts(names, Call(priority, deadline))
+            facts = await self._unit.meet(self._known_facts(names, Call(priority, deadline)))
         except DriverError as error:
             return failed(error)
         return PanelIdentity(
-            serial=known_serial(facts.text(counters.serial)) if counters.serial else None,
+            serial=facts.serial(),
             commit_count=facts.number(counters.commits) if counters.commits else None,
         )
 
@@ -337,7 +336,7 @@ class OutputDriver:
         request = read_area(left.area, left.address + output, 1, self._model.addressing)
         try:
             (shown,) = await self._unit.exchange(request, call)
-            self._unit.must_be_met()
+            await self._unit.must_be_met(call)
         except DriverError:
             return False
         passed = 10 * (self._unit.clock.monotonic() - began)
@@ -346,8 +345,10 @@ class OutputDriver:
     async def _switch(self, output: int, request: Request | None, what: str, call: Call) -> Acknowledgement:
         if request is None or not 0 <= output < self._capabilities.outputs:
             return rejected(f"{self._model.name} cannot {what}, or has no output {output}")
+        serial = self._unit.serial if request.bound else None
         try:
             await self._unit.exchange(request, call)
+            await self._unit.must_have_been(serial, call)
         except DriverError as error:
             return failed(error)
         return Acknowledgement(Outcome.ACKNOWLEDGED)

@@ -84,7 +84,7 @@ class ClockWriter:
             else:
                 lead, lost = self._unit.clock.monotonic() - asked, None
             took = await self._took(setting, started, call)
-            self._unit.must_be_met()
+            await self._unit.must_be_met(call)
             if took:
                 self._set_at = self._unit.clock.monotonic()
                 return

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from config.panel_model import PanelModel
 from config.panel_parts import Area, Busy
-from drivers.bus.queue import Meeting
+from drivers.bus.queue import NEVER_MET, Meeting
 from drivers.calls import Call
 from drivers.clock import Clock
 from drivers.contract import AvailabilityFeed, Priority
-from drivers.errors import ConnectionLost, DeadlinePassed, DriverError, NotSent, PanelException
+from drivers.errors import ConnectionLost, DeadlinePassed, DriverError, NotSent, PanelException, Unconfirmed, Unmet
 from drivers.modbus.panel.named import named_reads, number, text
 from drivers.modbus.wire.requests import REGISTER_WRITES, Request
 
@@ -36,6 +35,9 @@ class Wire(Protocol):
 
     @property
     def connection(self) -> int: ...
+
+    @property
+    def closes(self) -> bool: ...
 
     def meeting(self) -> Meeting: ...
 
@@ -62,8 +64,11 @@ class Facts:
     def number(self, name: str) -> int:
         return number(self._model.registers[name], self._words, self._model.addressing)
 
-    def text(self, name: str) -> str:
-        return text(self._model.registers[name], self._words)
+    def serial(self) -> str | None:
+        """The unit's serial number; None where it has none, or was never given one: all zeros, or all ones."""
+        name = self._model.counters.serial
+        read = "" if name is None else text(self._model.registers[name], self._words)
+        return None if set(read) in (set(), {"0"}, {"F"}) else read
 
 
 def worn_by(model: PanelModel, request: Request) -> Mapping[str, int]:
@@ -86,31 +91,67 @@ class PanelUnit:
         self.availability = wire.availability(unit)
         """The unit's availability; the feed goes on after the unit was removed from the line."""
         self._named: dict[tuple[str, ...], list[tuple[Area, int, Request]]] = {}
+        self.serial: str | None = None
+        """The number of the unit that was asked last who it is; None: it has none, or was not asked."""
+        self._met = NEVER_MET
         self.written: Counter[str] = Counter()
         """Writes that left for storage that wears out, by cell."""
 
-    @contextmanager
-    def meeting(self) -> Iterator[None]:
-        """To ask the unit who it is in: what changes something leaves on the connection of its answer only from then on."""
+    async def meet(self, ask: Awaitable[Facts]) -> Facts:
+        """Ask the unit who it is: what changes something leaves on the connection of its answer only from then on."""
         meeting = self.wire.meeting()
-        yield
+        facts = await ask
+        self.serial = facts.serial()
+        self._is_met(meeting)
+        return facts
+
+    def _is_met(self, meeting: Meeting) -> None:
+        self._met = meeting
         self.wire.met(self.unit, meeting)
 
-    def must_be_met(self) -> None:
-        """To be called before anything is claimed of what was read. Raises ConnectionLost."""
-        if not self.wire.is_met(self.unit):
-            raise ConnectionLost("the connection ended meanwhile: another unit may have answered")
+    async def must_be_met(self, call: Call) -> None:
+        """To be called before anything is claimed of what was read. Raises Unconfirmed."""
+        if not self.wire.closes or self.serial is None:
+            if not self.wire.is_met(self.unit):
+                raise ConnectionLost("the connection ended meanwhile: another unit may have answered")
+            return
+        await self.must_have_been(self.serial, call)
 
-    async def exchange(self, request: Request, call: Call) -> tuple[int, ...]:
+    async def must_have_been(self, serial: str | None, call: Call) -> None:
+        """To be called before an answer to a write counts that left on the connection of the meeting, or on any where the host
+        closes each: then the unit behind the present one must still have the number. Raises Unconfirmed."""
+        try:
+            await self._must_be(serial, call.finished())
+        except Unconfirmed:
+            raise
+        except DriverError as error:
+            raise ConnectionLost(f"another unit may have answered: {error}") from error
+
+    async def _must_be(self, serial: str | None, call: Call) -> None:
+        """Where the host closes each connection, the unit is asked for its number again, unless it was on the present one. Raises
+        DriverError."""
+        counter = self.model.counters.serial
+        if serial is None or counter is None or not self.wire.closes or self._met.connection == self.wire.connection:
+            return
+        meeting = self.wire.meeting()
+        found = (await self.facts((counter,), call)).serial()
+        self._is_met(meeting if found == serial else NEVER_MET)
+        if found != serial:
+            raise Unmet("another unit answers than the one that was asked who it is")
+
+    async def exchange(self, request: Request, call: Call, *, staged: bool = False) -> tuple[int, ...]:
         """One exchange, repeated while the panel answers that it is busy. Raises DriverError.
 
-        A panel that stays busy has done nothing: this raises DeadlinePassed.
+        A panel that stays busy has done nothing: this raises DeadlinePassed. `staged`: the panel does not act on it before a
+        commit, so it does no harm in another unit.
         """
+        serial = self.serial if request.bound and not staged else None
         worn = worn_by(self.model, request)
         request = replace(request, repeatable=False) if worn else request  # none of these words leaves twice
         busy = self.model.write.busy or (None if request.repeatable else Busy())
         give_up = self.clock.monotonic() + (busy.give_up_ms / 1000 if busy else 0)
         while True:
+            await self._meet_again(serial, call)
             try:
                 return await self._once(request, worn, call)
             except PanelException as error:
@@ -120,6 +161,15 @@ class PanelUnit:
                 if waited > give_up or (call.deadline is not None and waited > call.deadline):
                     raise DeadlinePassed("the panel stayed busy") from error
             await self.clock.sleep(busy.retry_ms / 1000)
+
+    async def _meet_again(self, serial: str | None, call: Call) -> None:
+        """Right before a write that would do harm in another unit. Raises NotSent."""
+        try:
+            await self._must_be(serial, call)
+        except NotSent:
+            raise
+        except DriverError as error:
+            raise Unmet(f"the unit did not say who it is: {error}") from error
 
     async def exchange_all(self, requests: Sequence[Request], call: Call) -> list[tuple[int, ...]]:
         """Exchanges whose order does not matter, as many together as the panel takes. Raises the error of the first that failed

@@ -70,18 +70,19 @@ class CommandedOutputs:
 
     async def _pulse(self, output: int, seconds: float, key: str) -> Acknowledgement:
         deadline, tenths = self._deadline(), pulse_tenths(seconds)
-        async with self._turns[output]:
-            denied = await self._denied(output, key, deadline)
-            if denied is not None:
-                return denied
+
+        async def once() -> Acknowledgement:
             driver = self._state.driver
-            if self._keeper.held(output) is None and tenths <= driver.longest_pulse:
-                said = await driver.pulse(output, tenths, Priority.OPERATOR, deadline)
-                if said.outcome in _MAY_BE:
-                    until = self._context.clock.monotonic() + seconds
-                    self._pulsing[output] = max(until, self._pulsing.get(output, 0.0))
-                return said
-            return await self._open(output, Opening(key, 0.0, False, lambda said: None), seconds, deadline)
+            if self._keeper.held(output) is not None or tenths > driver.longest_pulse:
+                return await self._open(output, Opening(key, 0.0, False, lambda said: None), seconds, deadline)
+            said = await driver.pulse(output, tenths, Priority.OPERATOR, deadline)
+            if said.outcome in _MAY_BE:
+                until = self._context.clock.monotonic() + seconds
+                self._pulsing[output] = max(until, self._pulsing.get(output, 0.0))
+            return said
+
+        async with self._turns[output]:
+            return await self._command(output, key, deadline, once)
 
     async def hold(self, output: int, seconds: float, key: str, ended: Callable[[Acknowledgement], None]) -> Acknowledgement:
         """Open an output for a time by leases, so that a dead gateway closes it; a later hold replaces an earlier one."""
@@ -89,9 +90,12 @@ class CommandedOutputs:
 
     async def _hold(self, output: int, seconds: float, key: str, ended: Callable[[Acknowledgement], None]) -> Acknowledgement:
         deadline = self._deadline()
+
+        async def once() -> Acknowledgement:
+            return await self._open(output, Opening(key, 0.0, True, ended), seconds, deadline)
+
         async with self._turns[output]:
-            denied = await self._denied(output, key, deadline)
-            return denied or await self._open(output, Opening(key, 0.0, True, ended), seconds, deadline)
+            return await self._command(output, key, deadline, once)
 
     async def release(self, output: int) -> Acknowledgement:
         """End what somebody opened, a pulse too where the panel can. A time profile that holds the output goes on."""
@@ -167,6 +171,23 @@ class CommandedOutputs:
         place = (self._state.id, output, key)
         return any((door.panel, door.output, item_key(DOOR, door.id)) == place for door in self._context.doors)
 
+    async def _command(
+        self, output: int, key: str, deadline: float, once: Callable[[], Awaitable[Acknowledgement]]
+    ) -> Acknowledgement:
+        """Send a command to the unit that is known to be the panel. Where its connection ended meanwhile, the one behind the next
+        connection is asked who it is, and gets the command then if nothing has left before."""
+        denied = await self._denied(output, key, deadline)
+        if denied is not None:
+            return denied
+        said = await once()
+        if said.reason is not Reason.BUS_UNAVAILABLE or self._state.unreachable() is not None:
+            return said
+        if said.outcome is not Outcome.NOT_SENT:
+            self._state.identity.doubted()
+            return said
+        await self._meet(deadline)
+        return await self._denied(output, key, deadline) or await once()
+
     async def _denied(self, output: int, key: str, deadline: float) -> Acknowledgement | None:
         """Why nothing is sent: an address is no identity, and a panel that is away opens nothing later."""
         state = self._state
@@ -174,7 +195,7 @@ class CommandedOutputs:
             return Acknowledgement(Outcome.NOT_SENT, None, Reason.DEPARTED, "the door has left the configuration")
         if not 0 <= output < state.driver.capabilities.outputs:
             return Acknowledgement(Outcome.REJECTED, None, Reason.NOT_REPRESENTABLE, f"the panel has no output {output}")
-        if self._keeper.unit_is_open():
+        if self._keeper.unit_is_open() or self._was_cut():
             await self._meet(deadline)
         if self._keeper.is_known() and not state.retired and not self._keeper.stopping:
             return None
@@ -185,10 +206,16 @@ class CommandedOutputs:
         failure = self._state.unreachable() or self._state.failure or AT_WORK
         return Acknowledgement(Outcome.NOT_SENT, None, failure.reason, failure.message)
 
+    def _was_cut(self) -> bool:
+        """Whether an ended connection is all that keeps it from being known which unit is there: that can be asked at once."""
+        failure, identity = self._state.failure, self._state.identity
+        is_open = not identity.checked and identity.stranger is None and self._state.unreachable() is None
+        return is_open and failure is not None and failure.reason is Reason.BUS_UNAVAILABLE
+
     async def _meet(self, deadline: float) -> None:
         """Wait until it turns out whether the unit is the panel; behind a new connection it is asked."""
         self._met.clear()
-        if self._state.identity.checked:
+        if self._state.identity.checked or self._was_cut():
             self._state.identity.doubted()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, deadline - self._context.clock.monotonic())):
