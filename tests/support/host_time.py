@@ -1,12 +1,18 @@
-"""A process that is started with a wrong clock, by libfaketime, on a kernel that says of its clock what a test wants."""
+"""Hosts at another time than this machine: a clock for this process, and libfaketime for processes that are started.
+
+A kernel says of the clock what a test wants.
+"""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from functools import cache
+
+from drivers.clock import Sync, SystemClock
 
 _KERNEL = """
 import sys
@@ -16,6 +22,21 @@ from gateway.__main__ import main
 raise SystemExit(main(sys.argv[4:]))
 """
 """`panel-gateway`; the words of the command stand behind three of another interpreter."""
+
+
+class ClockAhead(SystemClock):
+    """A host's clock that shows `begin` (Unix seconds) now, and goes on from there. `sync`: what the kernel says of it."""
+
+    def __init__(self, begin: float, sync: Sync = Sync.SYNCHRONISED) -> None:
+        super().__init__()
+        self.ahead_s = begin - time.time()
+        self._sync = sync
+
+    def wall(self) -> float:
+        return super().wall() + self.ahead_s
+
+    def kernel_sync(self) -> Sync:
+        return self._sync
 
 
 def kernel_that_says(said: str) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from drivers.clock import HostClock, SystemClock
 from gateway.__main__ import main
 from gateway.app import Gateway
 from gateway.ops import logs
+from gateway.release import RELEASED_AT
 from simulators.site import SimulatedSite
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -89,11 +91,12 @@ class Day:
     simulated: SimulatedSite
     capsys: pytest.CaptureFixture[str]
     clock: HostClock
+    released_at: float
     gateway: Gateway | None = None
 
     async def start(self) -> None:
         config = self.folder / "site.toml"
-        self.gateway = Gateway(load_settings(config), config, self.clock)
+        self.gateway = Gateway(load_settings(config), config, self.clock, released_at=self.released_at)
         await self.gateway.start()
 
     async def stop(self) -> None:
@@ -135,18 +138,23 @@ async def day(
     *,
     cellar: bool = False,
     clock: HostClock | None = None,
+    wall: Callable[[], float] = time.time,
+    released_at: float = RELEASED_AT,
 ) -> AsyncIterator[Day]:
-    """A site at work; its configuration and store lie in `folder`. `cellar`: with a second line from the beginning."""
+    """A site at work; its configuration and store lie in `folder`. `cellar`: with a second line from the beginning.
+
+    `clock`: of the gateway's host; `wall`: the time that the panels' clocks go by; `released_at`: it believes no earlier time.
+    """
     monkeypatch.setattr(logs, "configure", lambda level: None)  # the gateway's records would be the commands' words
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     config = folder / "site.toml"
     config.write_text(SITE.format(port=502) + CELLAR.format(port=503))
-    async with SimulatedSite(load_settings(config), tcp_port_override={"annex": 0, "cellar": 0}) as simulated:
+    async with SimulatedSite(load_settings(config), tcp_port_override={"annex": 0, "cellar": 0}, wall=wall) as simulated:
         ports = {name: int(str(place[1])) for name, place in simulated.lines.items()}
         whole = SITE.format(port=ports["annex"]) + CELLAR.format(port=ports["cellar"])
         (folder / "whole.toml").write_text(whole)
         config.write_text(whole if cellar else SITE.format(port=ports["annex"]))
-        site = Day(folder, simulated, capsys, clock or SystemClock())
+        site = Day(folder, simulated, capsys, clock or SystemClock(), released_at)
         try:
             await site.start()
             yield site
