@@ -1,5 +1,5 @@
 """Thirteen situations of an operator's year, played through the installed command on a terminal: what stands there is compared
-with a file of `tests/vectors/situations`, to be read by a person who sees nothing else. All of them are played in the same minute.
+with a file of `tests/vectors/situations`, to be read by a person who sees nothing else. All are played in the same minute.
 
 `SITUATIONS=write pytest tests/integration/test_situations.py` writes the files anew; a commit that does names the reason.
 """
