@@ -46,9 +46,8 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
         copy.execute("PRAGMA synchronous = FULL")
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
-        if copy.execute("PRAGMA user_version").fetchone()[0]:
-            # A restored copy finds panels that have changed since.
-            copy.execute("UPDATE state SET used_by = 'a copy'")
+        # A restored copy finds panels that have changed since.
+        copy.execute("UPDATE state SET used_by = 'a copy'")
 
 
 def backup_file(source: Path, target: Path, *, force: bool = False, keep: int = 1) -> None:

@@ -55,13 +55,8 @@ def drop(connection: sqlite3.Connection, before: float, most: int) -> tuple[int,
     gone += connection.execute(_DROP_OLDEST, (max(0, min(kept - gone - most, _AT_ONCE)),)).rowcount
     if gone:
         connection.execute(_NOTE_DROPPED, (gone,))
-    return gone, bounds(connection)[1]
-
-
-def bounds(connection: sqlite3.Connection) -> tuple[int, int]:
-    """The id of the last event, and the greatest that was dropped."""
-    [(last, dropped)] = connection.execute("SELECT last_id, dropped FROM journal").fetchall()
-    return int(last), int(dropped)
+    [(dropped,)] = connection.execute("SELECT dropped FROM journal").fetchall()
+    return gone, dropped
 
 
 def select(path: Path, query: EventQuery) -> tuple[SiteEvent, ...]:

@@ -126,7 +126,7 @@ class StoreFile:
         if self._writes is not None and self._writes == self._short_since:
             return False
         with contextlib.suppress(StoreError), translated(self.path):
-            if os.path.getsize(beside(self.path, "-wal")) == 0:
+            if not os.path.getsize(beside(self.path, "-wal")):
                 return False
             give_room(self.path)
             try:
@@ -157,8 +157,7 @@ class StoreFile:
         self._connection = connection
         sqlite_schema.version_of(connection, self.path, len(self._migrations))
         connection.execute("PRAGMA journal_size_limit = 67108864")
-        if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-            raise StoreUnavailable(f"{self.path}: the file system cannot carry a write-ahead log")
+        connection.execute("PRAGMA journal_mode = WAL")
         if self._prepare is not None:
             self._prepare(connection)
         return connection
@@ -230,7 +229,7 @@ class StoreFile:
             self._mark = replace(self._mark, revision=revision, durable=kept, writes=self._writes)
             return result
 
-    def run_together(self, works: Sequence[Work], *, durable: bool = True) -> list[Any]:
+    def run_together(self, works: Sequence[Work], *, durable: bool) -> list[Any]:
         """One commit for all: for each its answer or its error. When that fails each is tried alone."""
         if len(works) == 1:
             return [self._run_alone(works[0], durable=durable)]

@@ -198,7 +198,7 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[str]) -> None:
-    """All missing steps in one transaction."""
+    """All missing steps in one transaction; after an error the connection is good for nothing but to be closed."""
     early = ""
     if version == 2 and _has_table(connection, "desired"):
         # The last commits of 0.1.0 had a second schema of their own: the first one with facts, which are learnt again.
@@ -206,11 +206,7 @@ def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[s
     steps = early + "\n".join(
         f"{script};\nPRAGMA user_version = {step};" for step, script in enumerate(migrations[version:], version + 1)
     )
-    try:
-        connection.executescript(f"BEGIN IMMEDIATE;\n{steps}\nCOMMIT;")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+    connection.executescript(f"BEGIN IMMEDIATE;\n{steps}\nCOMMIT;")
 
 
 def _has_table(connection: sqlite3.Connection, name: str) -> bool:

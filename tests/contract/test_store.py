@@ -242,6 +242,10 @@ async def test_what_has_no_link_id_comes_back_under_the_id_of_its_own(make: Call
     await store.close()
 
 
+def test_what_is_not_stored_yet_is_shown_under_nobodys_number() -> None:
+    assert DesiredItem(link(1), 1, 1, 1, profile(link(1)), "{}", 1.0).uid == 0
+
+
 async def test_what_is_desired_again_is_not_forgotten(store: Store) -> None:
     kept = await put(store, 1)
     await store.forget([link(1), link(2)], 2.0)

@@ -49,6 +49,11 @@ async def test_no_id_is_used_twice_also_where_the_clock_goes_back_or_all_was_dro
     assert later.id == 5002
 
 
+async def test_who_asks_for_events_without_saying_which_gets_the_first_thousand_of_all(store: Store) -> None:
+    await store.put_events([FIRST] * 1001, {}, 0.0)
+    assert [event.id for event in await store.events(EventQuery())] == [*range(1, 1001)]
+
+
 async def test_the_oldest_events_go_by_age_and_by_number(store: Store) -> None:
     old = await store.put_events(ALL, {}, 5.0)
     new = await store.put_events(ALL, {}, 9.0)

@@ -164,6 +164,17 @@ async def test_an_older_store_is_not_believed_until_somebody_says_that_it_counts
     assert (snapshot.doubt, snapshot.clean) == ("", True)
 
 
+async def test_a_copy_of_the_moment_before_the_gateway_ended_is_not_believed(path: Path) -> None:
+    store = SqliteStore(path)
+    await store.open()
+    await store.put_desired([create(1)], {}, 1.0)
+    await store.backup(path.with_name("older.db"))
+    await store.put_desired([create(2)], {}, 1.0)
+    await store.close()
+    older_copy(path)
+    assert "it is older than its mark" in open_read_only(path).doubt
+
+
 async def test_a_store_that_was_not_closed_is_believed(path: Path) -> None:
     await filled(path, 1)
     mark = path.with_name("store.db.mark").read_bytes()
@@ -387,10 +398,24 @@ def test_what_cannot_be_written_whole_leaves_what_was_there(path: Path) -> None:
     assert (names(path.parent), path.read_text()) == (["store.db"], "older")
 
 
-def test_a_file_that_is_not_open_takes_nothing(path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="the store is closed"):
-        StoreFile(path, sqlite_schema.MIGRATIONS, None).run(lambda connection: connection.execute("DELETE FROM entity"))
-    assert names(path.parent) == []
+def test_a_file_that_is_not_open_takes_nothing_and_whenever_it_is_a_power_cut_is_noticed(path: Path) -> None:
+    file = StoreFile(path, sqlite_schema.MIGRATIONS, None)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="the store is closed"):
+            file.run(lambda connection: connection.execute("DELETE FROM entity"))
+        file.open()
+        with closing(sqlite_schema.connect_read_only(path)) as connection:
+            assert connection.execute("SELECT used_by FROM state").fetchone() == (sqlite_schema.boot_id(),)
+        file.run(lambda connection: connection.execute("UPDATE state SET used_by = ''"))
+        file.close()
+
+
+def test_a_log_that_grew_while_somebody_read_for_long_gives_its_room_back(path: Path) -> None:
+    opened: list[sqlite3.Connection] = []
+    file = StoreFile(path, sqlite_schema.MIGRATIONS, opened.append)
+    file.open()
+    assert opened[0].execute("PRAGMA journal_size_limit").fetchone() == (1 << 26,)
+    file.close()
 
 
 async def test_a_mistake_of_this_program_reaches_who_made_it_and_the_store_goes_on(path: Path) -> None:

@@ -6,17 +6,21 @@ import asyncio
 import os
 import random
 import sqlite3
+from collections.abc import Callable, Coroutine
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.store.backups import restore_file
-from gateway.store.contract import StoreDamaged, StoreError, StoreInUse, StoreUnavailable
+from gateway.store.contract import ObservedPanel, OneOf, StoreDamaged, StoreError, StoreInUse, StoreUnavailable, images
+from gateway.store.events import SiteEvent
 from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.contract.test_store_sqlite import Flushes, load, names
-from tests.support.stores import create, observed
+from tests.support.stores import create, link, observed
+from tests.support.virtual_time import run_virtual
 
 
 async def filled(path: Path, *, profiles: int = 200) -> SqliteStore:
@@ -104,16 +108,24 @@ async def test_nothing_is_restored_over_a_link_to_the_store_of_a_running_gateway
 
 
 @pytest.mark.parametrize(
-    "added", ["CREATE TRIGGER wipe AFTER UPDATE ON state BEGIN DELETE FROM entity; END", "CREATE VIEW v AS SELECT 1"]
+    ("harm", "why"),
+    [
+        ("CREATE TRIGGER wipe AFTER UPDATE ON state BEGIN DELETE FROM entity; END", "somebody added"),
+        ("CREATE VIEW v AS SELECT 1", "somebody added"),
+        ("UPDATE entity SET content = '{'", "is not readable"),
+        ("DELETE FROM journal", "not readable"),
+    ],
 )
-async def test_a_backup_that_somebody_added_commands_to_is_not_restored(tmp_path: Path, added: str) -> None:
+async def test_a_backup_that_a_gateway_could_not_open_is_not_put_in_the_place_of_a_store_that_it_can(
+    tmp_path: Path, harm: str, why: str
+) -> None:
     path, backup = tmp_path / "store.db", tmp_path / "backup.db"
     store = await filled(path, profiles=3)
     await store.backup(backup)
     await store.close()
     with closing(sqlite3.connect(backup)) as other, other:
-        other.execute(added)
-    with pytest.raises(StoreDamaged, match="somebody added"):
+        other.execute(harm)
+    with pytest.raises(StoreDamaged, match=why):
         restore_file(backup, path)
     assert len(open_read_only(path).desired) == 3
 
@@ -198,14 +210,23 @@ async def test_a_mark_that_was_not_kept_with_a_fact_is_kept_before_the_panel_is_
 
 
 class Commits:
-    """The `synchronous` of every commit, in order."""
+    """The `synchronous` of every commit, in order; `refuse` as a medium that turns read-only."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
         self._mode = ""
+        self._refuses = False
+        self._connections: list[sqlite3.Connection] = []
 
     def watch(self, connection: sqlite3.Connection) -> None:
+        self._connections.append(connection)
         connection.set_trace_callback(self._trace)
+        connection.execute(f"PRAGMA query_only = {self._refuses:d}")
+
+    def refuse(self, *, every_write: bool) -> None:
+        self._refuses = every_write
+        if every_write:
+            self._connections[-1].execute("PRAGMA query_only = 1")
 
     def _trace(self, statement: str) -> None:
         if statement.startswith("PRAGMA synchronous"):
@@ -214,19 +235,31 @@ class Commits:
             self.seen.append(self._mode)
 
 
-async def test_who_waits_for_a_first_write_waits_for_no_disk_and_a_power_cut_a_second_later_loses_nothing(tmp_path: Path) -> None:
-    commits = Commits()
-    store = SqliteStore(tmp_path / "store.db", prepare=commits.watch)
-    await store.open()
-    commits.seen.clear()
-    await store.put_panel_fact("lobby", "wear", "1", 1.0, observed(1, dirty=True), durable=False)
-    assert commits.seen == ["NORMAL"]
-    seen = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
-    assert seen.panel_facts == {"lobby": {"wear": "1"}}, "a kill loses nothing"
-    async with asyncio.timeout(5):
-        while commits.seen != ["NORMAL", "FULL"]:
-            await asyncio.to_thread(open_read_only, tmp_path / "store.db")
-    await store.close()
+def committed(path: Path, work: Callable[[SqliteStore, Commits], Coroutine[None, None, None]]) -> list[str]:
+    """How what is done to an open store, and what is left to do two seconds later, was committed."""
+
+    async def run() -> list[str]:
+        commits = Commits()
+        store = SqliteStore(path, prepare=commits.watch)
+        await store.open()
+        commits.seen.clear()
+        await work(store, commits)
+        await asyncio.sleep(2)
+        assert await store.writable()
+        seen = commits.seen[:-1]
+        await store.close()
+        return seen
+
+    return run_virtual(run())
+
+
+def test_who_waits_for_a_first_write_waits_for_no_disk_and_a_power_cut_a_second_later_loses_nothing(tmp_path: Path) -> None:
+    async def work(store: SqliteStore, commits: Commits) -> None:
+        await store.put_panel_fact("lobby", "wear", "1", 1.0, observed(1, dirty=True), durable=False)
+        assert commits.seen == ["NORMAL"]
+        assert open_read_only(tmp_path / "store.db").panel_facts == {"lobby": {"wear": "1"}}, "a kill loses nothing"
+
+    assert committed(tmp_path / "store.db", work) == ["NORMAL", "FULL"]
 
 
 async def test_what_waits_for_no_disk_is_as_durable_as_what_is_committed_with_it_or_after_it(tmp_path: Path) -> None:
@@ -247,24 +280,94 @@ async def test_what_waits_for_no_disk_is_as_durable_as_what_is_committed_with_it
     await store.close()
 
 
-async def test_what_waits_for_no_disk_is_durable_soon_though_a_change_after_it_was_refused(tmp_path: Path) -> None:
-    commits, connections = Commits(), list[sqlite3.Connection]()
+def test_what_waits_for_no_disk_is_durable_soon_though_changes_after_it_were_refused(tmp_path: Path) -> None:
+    async def work(store: SqliteStore, commits: Commits) -> None:
+        await store.put_panel_fact("lobby", "wear", "1", 1.0, durable=False)
+        commits.refuse(every_write=True)
+        with pytest.raises(StoreUnavailable):
+            await store.put_fact("zone", "UTC", 1.0)
+        await asyncio.sleep(2)
+        assert not await store.writable()
+        commits.refuse(every_write=False)
 
-    def watch(connection: sqlite3.Connection) -> None:
-        commits.watch(connection)
-        connections.append(connection)
+    assert committed(tmp_path / "store.db", work) == ["NORMAL", "FULL"]
 
-    store = SqliteStore(tmp_path / "store.db", prepare=watch)
+
+def test_what_waits_for_no_disk_is_durable_soon_though_what_came_with_it_cannot_be_kept(tmp_path: Path) -> None:
+    async def work(store: SqliteStore, commits: Commits) -> None:
+        first = asyncio.create_task(store.put_fact("zone", "UTC", 1.0))
+        await asyncio.sleep(0)
+        facts = [store.put_panel_fact("lobby", key, "1", 1.0, durable=False) for key in ("wear", "\ud800")]
+        kept, refused = await asyncio.gather(*facts, return_exceptions=True)
+        await first
+        assert (kept, type(refused)) == (None, UnicodeEncodeError)
+
+    assert committed(tmp_path / "store.db", work) == ["FULL", "NORMAL", "FULL"]
+
+
+def test_who_was_answered_loses_nothing_by_a_power_cut_whatever_was_asked(tmp_path: Path) -> None:
+    async def work(store: SqliteStore, commits: Commits) -> None:
+        (item,) = await store.put_desired([create(1)], {}, 1.0)
+        for call in (
+            store.put_allocation("lobby", {}, 1.0),
+            store.put_binding(link(1), ("lobby",), 1.0),
+            store.put_binding(link(1), None, 1.0),
+            store.put_anew([item], 1.0),
+            store.forget([link(1)], 1.0),
+            store.put_fact("zone", "UTC", 1.0),
+            store.put_fact("zone", None, 1.0),
+            store.put_panel_fact("lobby", "wear", "1", 1.0),
+            store.put_panel_fact("lobby", "wear", None, 1.0),
+            store.put_events([SiteEvent(1.0, "any")], {}, 1.0),
+            store.drop_events(9.0, 0, 1.0),
+        ):
+            seen = len(commits.seen)
+            await call
+            assert commits.seen[seen:] == ["FULL"], call
+
+    assert set(committed(tmp_path / "store.db", work)) == {"FULL"}
+
+
+def may_hold(*numbers: int, model: str = "") -> ObservedPanel:
+    found = tuple(image for number in numbers for image in images(observed(number).known))
+    return replace(observed(1), known=OneOf(found), model=model)
+
+
+@pytest.mark.parametrize("after", [may_hold(2, 3), may_hold(3, 2), may_hold(1, 2, model="another"), may_hold(1, 2, 3)])
+async def test_a_panel_is_marked_anew_before_it_may_hold_what_its_mark_does_not_say(tmp_path: Path, after: ObservedPanel) -> None:
+    """A kill would else leave it with what nobody looks for."""
+    store = SqliteStore(tmp_path / "store.db")
     await store.open()
-    commits.seen.clear()
-    await store.put_panel_fact("lobby", "wear", "1", 1.0, durable=False)
-    connections[-1].execute("PRAGMA query_only = 1")
-    with pytest.raises(StoreUnavailable):
-        await store.put_fact("zone", "UTC", 1.0)
-    async with asyncio.timeout(5):
-        while commits.seen != ["NORMAL", "FULL"]:
-            await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+    for each in (may_hold(1, 2), after):
+        await store.put_observed("lobby", each)
+        assert open_read_only(tmp_path / "store.db").observed == {"lobby": each}
     await store.close()
+
+
+def test_a_store_that_is_opened_again_is_kept_as_well_as_the_first_time(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+
+    async def run(store: SqliteStore, number: int) -> None:
+        await store.open()
+        mark = path.with_name("store.db.mark").read_text()
+        await store.put_observed("gate", observed(7, dirty=True))
+        assert open_read_only(path).observed["gate"] == observed(7, dirty=True), "it is marked before it is written"
+        await store.put_fact("zone", str(number), 1.0)
+        await store.put_observed("lobby", observed(number))
+        await asyncio.sleep(2)
+        assert await store.writable()
+        assert open_read_only(path).observed["lobby"] == observed(number)
+        assert path.with_name("store.db.mark").read_text() != mark
+        await store.put_fact("zone", "UTC", 1.0)
+        await store.put_observed("gate", observed(7))
+        await store.close()
+
+    async def twice() -> None:
+        store = SqliteStore(path)
+        await run(store, 1)
+        await run(store, 2)
+
+    run_virtual(twice())
 
 
 async def test_a_stop_while_observations_are_being_written_loses_none(tmp_path: Path) -> None:
@@ -328,6 +431,10 @@ async def test_a_damaged_store_is_a_store_error_or_none_at_all(tmp_path: Path, s
         "UPDATE state SET revision = 'x'",
         "UPDATE state SET writes = 'x'",
         "UPDATE state SET last_write_at = 'soon'",
+        "UPDATE journal SET last_id = 'x'",
+        "UPDATE journal SET kept = 'x'",
+        "UPDATE journal SET dropped = 'x'",
+        "DELETE FROM journal",
         "INSERT INTO fact VALUES ('zone', x'ff')",
         "INSERT INTO panel_fact VALUES ('lobby', 'serial', x'00')",
         "DELETE FROM state",

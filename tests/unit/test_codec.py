@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from drivers.contract import PanelImage
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store import codec
-from gateway.store.contract import ObservedPanel, StoreDamaged
+from gateway.store.contract import ObservedPanel, OneOf, StoreDamaged, Unknown
 from tests.support.stores import link, observed, profile
 
 FIELDS: dict[str, Any] = {field.name: ... for field in fields(ObservedPanel)}
@@ -55,6 +55,17 @@ def exactly(value: Any) -> Any:
 def test_defaults_are_left_away() -> None:
     assert codec.OBSERVED_PANEL.encode(ObservedPanel()) == "{}"
     assert codec.OBSERVED_PANEL.decode("{}") == ObservedPanel()
+
+
+def test_what_an_earlier_gateway_left_away_still_means_what_it_meant() -> None:
+    """Another default needs a migration, as another form does."""
+    unsaid: dict[str, Any] = dict.fromkeys((field.name for field in fields(ObservedPanel)), None)
+    numbers = {"drifts": 0, "resets": 0, "compiled_at": 0.0}
+    texts = dict.fromkeys(("compiled_for", "model", "options"), "")
+    mappings = {name: dict[str, Any]() for name in ("outcomes", "failures", "capacity", "entries")}
+    known = unsaid | numbers | texts | mappings | {"known": Unknown()}
+    assert exactly(codec.OBSERVED_PANEL.decode("{}")) == exactly(ObservedPanel(**known))
+    assert codec.OBSERVED_PANEL.decode('{"known": {"images": []}}').known == OneOf((), others=False)
 
 
 def test_the_stored_form_of_a_profile() -> None:
