@@ -86,19 +86,19 @@ class Desired:
     def entity(self, kind: str, uid: int) -> DesiredItem | None:
         """An item of this number, or its tombstone."""
         key = self._keys.get((kind, uid))
-        return None if key is None else self.live.get(key) or self.gone.get(key)
+        return None if key is None else self.item(key)
 
     def item(self, key: str) -> DesiredItem | None:
         """What is asked for by a key, or its tombstone."""
         return self.live.get(key) or self.gone.get(key)
 
     def uid_of(self, key: str) -> int | None:
-        known = self.live.get(key) or self.gone.get(key)
+        known = self.item(key)
         return None if known is None else known.uid
 
     def generation(self, key: str) -> int:
         """The last one, also of a tombstone; 0 where there is none."""
-        known = self.live.get(key) or self.gone.get(key)
+        known = self.item(key)
         return 0 if known is None else known.generation
 
     def accepted(self, profile: TimeProfile, readings: Readings) -> TimeProfile:

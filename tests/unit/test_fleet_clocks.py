@@ -92,6 +92,20 @@ def test_a_change_of_offset_is_no_step(ahead: float, given: ClockGiven | None, s
     assert clocks.step_s(KYIV, PanelStatus(clock_read_at=float(now)), given) is None
 
 
+@pytest.mark.parametrize(
+    ("zone", "now", "hours"),
+    [
+        ("Asia/Almaty", instant(2024, 6, 1), 6),  # five since March, six before
+        ("Asia/Almaty", instant(2024, 6, 1), 5),
+        ("Europe/Kyiv", instant(2027, 1, 15), 3),  # winter, as 400 days before
+        ("Europe/Kyiv", instant(2027, 1, 15), 2),
+    ],
+)
+def test_a_clock_that_nobody_set_may_go_by_any_offset_of_its_year(zone: str, now: int, hours: int) -> None:
+    status = PanelStatus(clock=divmod(now + hours * 3600, 86_400), clock_read_at=float(now))
+    assert clocks.step_s(ZoneInfo(zone), status, None) == 0.0
+
+
 @pytest.mark.parametrize("law", ["Europe/Istanbul", "Europe/Kaliningrad", "Europe/Berlin"])
 def test_a_table_of_offsets_that_follows_an_old_law_is_told_from_the_zones(law: str) -> None:
     now = float(instant(2026, 11, 2, 12))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -11,11 +12,15 @@ from config.settings import BindingSettings, PanelSettings
 from drivers.contract import ItemState, PanelCapabilities, PanelImage, Reason
 from gateway.compiler.compiler import BoundProfile, CompileOptions
 from gateway.fleet.panel import held_profiles
+from gateway.fleet.panel.backoff import back_off_s
+from gateway.fleet.panel.defects import Defects
+from gateway.fleet.panel.failure import Failure
 from gateway.fleet.views import PanelView
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import Readings, TimeProfile
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import FleetSite, item, link, one_slot_each
+from tests.support.panel_parts import PanelParts
 from tests.support.virtual_time import run_virtual
 from tests.unit.test_fleet_outputs import NOW_MINUTE, is_on
 
@@ -246,3 +251,24 @@ def test_a_gateway_with_a_defect_stops_at_once() -> None:
         assert site.clock.monotonic() - began < 1
 
     on_two(test)
+
+
+def test_each_defect_in_a_row_costs_a_longer_pause_and_one_after_a_quiet_time_the_first_again() -> None:
+    async def main() -> None:
+        parts, began = PanelParts(), list[float]()
+
+        async def work() -> None:
+            began.append(parts.clock.monotonic())
+            await parts.clock.sleep(600.0 if len(began) == 4 else 0.0)
+            if len(began) < 7:
+                raise ZeroDivisionError
+
+        async def make_safe(_: Failure) -> bool:
+            return True
+
+        await Defects("lobby", "its schedules", parts.context).survive(work, make_safe)
+        pauses = [after - before for before, after in pairwise(began)]
+        pauses[3] -= 600
+        assert pauses == pytest.approx([back_off_s("lobby", count) for count in (1, 2, 3, 1, 2, 3)])
+
+    run_virtual(main())

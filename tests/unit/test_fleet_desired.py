@@ -147,3 +147,16 @@ def test_profiles_are_listed_as_they_are_read_now_and_kept_once(zone: str) -> No
     assert newer in desired.items(), "what was listed before is listed anew"
     desired.kept(unkept)
     assert (desired.unkept(), desired.live[link(1)]) == ((), newer)
+
+
+def test_what_a_clock_that_ran_ahead_dated_is_listed_with_a_time_that_was_and_what_was_deleted_stays_so() -> None:
+    desired = asked(timed(1), timed(2), card(7))
+    desired.absorb(replace(timed(2, generation=2), content=None))
+    assert [item.changed_at for item in desired.items()] == [5.0]
+    assert desired.none_later_than(5.0) == []
+    keys = {link(1), link(2), card(7).key}
+    assert set(desired.none_later_than(4.0)) == {item.key for item in desired.unkept()} == keys
+    assert [(item.link_id, item.changed_at) for item in desired.items()] == [(link(1), 4.0)]
+    found = [desired.item(key) for key in keys]
+    assert [each.changed_at for each in found if each is not None] == [4.0] * 3
+    assert (desired.uid_of(link(1)), desired.uid_of(link(2)), desired.uid_of(link(3))) == (41, 42, None)

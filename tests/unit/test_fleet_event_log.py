@@ -13,8 +13,10 @@ from drivers.contract import IDENTIFIER, IdentifierSlot, LoggedEvent, LoggedKind
 from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.holders import Holders, Person, person_of, slots_of
 from gateway.fleet.panel.log_place import LogPlace, Lost, first_of, kind_of, mark_of, met, place_of, taken
-from gateway.fleet.panel.remembered import Memory, all_remembered, doubted, forgotten, memory_of, moved
+from gateway.fleet.panel.remembered import Memory, all_remembered, doubted, forgotten, memory_of, moved, remembering
 from gateway.store.contract import Certain, DesiredItem, ObservedPanel, OneOf, Snapshot
+from tests.support.panel_parts import PanelParts
+from tests.support.virtual_time import run_virtual
 
 GRANTED = LoggedKind.GRANTED
 
@@ -296,6 +298,17 @@ def test_what_may_be_older_than_the_panels_is_to_be_read() -> None:
     observed = doubted(SNAPSHOT).observed
     assert observed["lobby"].known == OneOf((IMAGE,), others=True)
     assert observed["lobby"].commit_count is None
+
+
+def test_what_a_panel_held_when_it_was_taken_out_replaces_what_was_known_of_it_and_of_no_neighbour() -> None:
+    async def main() -> None:
+        state = PanelParts(allocation={"f": (4,)}).state
+        out, others = remembering(SNAPSHOT, state, {2: {"g"}}, {"serial": "A"}), forgotten(SNAPSHOT, "lobby")
+        assert out.allocations == {**others.allocations, "lobby": {"f": (4,)}, "lobby:2": {"g": ()}}
+        assert out.observed == {**others.observed, "lobby": state.observed}
+        assert out.panel_facts == {**others.panel_facts, "lobby": {"serial": "A"}}
+
+    run_virtual(main())
 
 
 def test_a_panel_that_is_forgotten_or_moved_takes_its_outputs_along_and_no_neighbours() -> None:

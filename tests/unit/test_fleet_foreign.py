@@ -10,14 +10,26 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from config.settings import PanelSettings
-from drivers.contract import IDENTIFIER, Availability, IdentifierSlot, PanelCapabilities, PanelImage, Period, Slot, item_key
+from drivers.contract import (
+    IDENTIFIER,
+    TIME_PROFILE,
+    Availability,
+    IdentifierSlot,
+    PanelCapabilities,
+    PanelImage,
+    Period,
+    Slot,
+    item_key,
+)
+from gateway.fleet.context import FleetOptions
 from gateway.fleet.events import ForeignFound
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.opening import admission_text, granted_text, granted_until, opening_text
 from gateway.fleet.views import CannotDo, PanelView
 from gateway.ops.metrics import Metrics
+from gateway.schedules.time_profile import Readings
 from tests.support.fake_panel import FakePanel
-from tests.support.fleet_site import FleetSite, item
+from tests.support.fleet_site import START, FleetSite, item
 from tests.support.panel_parts import PanelParts
 from tests.support.virtual_time import run_virtual
 from tests.unit.test_fleet_untrusted import MODELS
@@ -195,6 +207,7 @@ def card(number: int = 1, **more: Any) -> IdentifierSlot:
     [
         ([card(schedules=(0,))], "Mon 00:00-01:00; Tue 00:00-01:00, until 2026-12-13", None),
         ([card(schedules=(2,))], WED, 20_801 * 86_400),
+        ([card(schedules=(3,))], "Mon 00:00-01:00, until 1970-01-01", 86_400),
         ([card(schedules=None)], "always", None),
         ([card(schedules=None, valid_to=99)], "always", 6000),
         ([card(schedules=(2,), valid_to=99)], WED, 6000),
@@ -215,6 +228,7 @@ def test_what_a_card_still_opens_is_told_with_its_hours(slots: list[IdentifierSl
         0: Slot(("a",), (Period(1, 0, 60),)),
         1: Slot(("a",), (Period(2, 0, 60),), valid_to=20_800),
         2: Slot(("b",), (Period(4, 0, 60),), valid_to=20_800),
+        3: Slot(("c",), (Period(1, 0, 60),), valid_to=0),
     }
     image = PanelImage(schedules, (), {CARD: tuple(range(len(slots)))}, identifiers=dict(enumerate(slots)))
     assert (granted_text(image, CARD), granted_until(image, CARD, ZoneInfo("UTC"))) == (said, until)
@@ -236,6 +250,31 @@ STRANGERS = {7: Slot((), (Period(4, 0, 60),), link=8), 8: Slot((), (Period(1, 60
 def test_a_card_of_somebody_else_is_told_with_the_hours_of_somebody_elses_slots(slot: IdentifierSlot, said: str | None) -> None:
     image = PanelImage(STRANGERS, identifiers={0: replace(slot, outputs=(0,))})
     assert admission_text(image, 0, 0, 0) == said
+
+
+@pytest.mark.parametrize("validity", ["minute", "day"])
+def test_a_slot_of_somebody_else_is_an_alarm_for_as_long_as_the_panel_opens_for_it(validity: str) -> None:
+    """In Kyiv, two hours ahead of UTC: a panel's own days end earlier, minutes are the same everywhere."""
+
+    async def main() -> None:
+        parts = PanelParts(capabilities={"identifier_validity": validity})
+        parts.context.options = FleetOptions(Readings(ZoneInfo("Europe/Kyiv")))
+        day = START // 86_400
+        ends, midnight = 86_400 * (day + 1), 86_400 * (day + 1) - 2 * 3600
+        slot = card(schedules=None, outputs=(0,), valid_to=ends // 60 - 1)
+        parts.state.read(PanelImage({7: replace(NIGHT, valid_to=day)}, identifiers={3: slot}), ())
+        foreign = Foreign(parts.state, parts.context, {})
+
+        def opens(second: int) -> list[str]:
+            parts.clock.wall_offset = second - parts.clock.monotonic()
+            return [each.kind for each in foreign.slots() if each.opens is not None]
+
+        assert opens(midnight - 60) == [TIME_PROFILE, IDENTIFIER]
+        assert opens(midnight) == ([IDENTIFIER] if validity == "minute" else [])
+        assert opens(ends - 60) == opens(midnight)
+        assert opens(ends) == []
+
+    run_virtual(main())
 
 
 def test_a_validity_in_the_panels_own_days_ends_at_midnight_of_the_site() -> None:

@@ -71,6 +71,17 @@ def test_a_new_unit_that_falls_silent_is_neither_filled_nor_called_a_stranger() 
     virtually(main)
 
 
+@pytest.mark.parametrize("serial", ["A", "B"])
+def test_which_device_answered_last_is_what_is_shown_of_the_panel(serial: str) -> None:
+    async def main() -> None:
+        made = await asked(on_replacement="fill")
+        made.panel.serial = serial
+        assert await made.identification.check(Priority.GRANT) is None
+        assert made.state.observed.identity == await made.driver.identity(Priority.GRANT, None)
+
+    virtually(main)
+
+
 def test_entries_that_people_had_on_a_unit_are_durable_before_its_successor_is_filled() -> None:
     async def main() -> None:
         made = await asked(on_replacement="fill")
@@ -114,5 +125,7 @@ def test_a_stranger_that_does_not_tell_what_it_holds_may_hold_what_was_deleted()
         made.answers(read_back=PanelImage({0: OPEN}))
         assert await made.reason(made.identification.check(Priority.GRANT)) is Reason.IDENTITY_CHANGED
         assert [sorted(image.slots) for _, image in made.panel.transactions] == [[]], "it is erased"
+        made.answers(apply=SILENT)
+        assert await made.reason(made.identification.check(Priority.GRANT)) is Reason.NO_REPLY, "it may not be"
 
     virtually(main)

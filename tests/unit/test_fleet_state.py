@@ -32,7 +32,7 @@ from tests.support.panel_parts import PanelParts, bound
 from tests.support.virtual_time import run_virtual
 
 A, B, C = link(1), link(2), link(3)
-CARD = item_key(IDENTIFIER, link(9))
+CARD, OTHER = item_key(IDENTIFIER, link(9)), item_key(IDENTIFIER, link(8))
 EXACT = ItemOutcome(ItemState.EXACT)
 REFUSED = ItemOutcome(ItemState.REFUSED, Reason.NO_FREE_SLOT)
 REJECTED = Failure(Reason.PANEL_REJECTED, "no", permanent=True)
@@ -583,20 +583,24 @@ def test_what_was_given_up_is_remembered_as_refused_over_a_restart() -> None:
 
 def test_entries_that_were_had_in_a_slot_that_somebody_took_away_go_on_counting() -> None:
     def check() -> None:
-        state = read(with_card())
-        state.bound[CARD] = bound(9)
+        unused = IdentifierSlot(space="card", number=1, passes=5)
+        both = with_card()
+        both = replace(both, identifiers={**both.identifiers, 4: unused}, allocation={**both.allocation, OTHER: (4,)})
+        state = read(both)
+        state.bound[CARD], state.bound[OTHER] = bound(9), bound(8)
         state.counted({CARD: 2})
         version = state.version
-        state.read(with_card(), (CARD,))
+        state.read(both, (CARD, OTHER))
         assert state.version == version
         assert state.spent == {}
-        state.read(PanelImage(), (CARD,))
-        assert state.spent == {CARD: (("card", 4711, 0), 2)}
+        state.read(PanelImage(), (CARD, OTHER))
+        assert state.spent == {CARD: (("card", 4711, 0), 2), OTHER: (("card", 1, 0), 0)}
         assert state.version == version + 1
+        del state.bound[OTHER]
         state.read(with_card(), (CARD,))
         state.counted({CARD: 3})
         state.another_unit()
-        assert state.spent == {CARD: (("card", 4711, 0), 5)}
+        assert state.spent[CARD] == (("card", 4711, 0), 5)
         assert state.images() == ()
 
     in_a_loop(check)

@@ -121,6 +121,20 @@ def test_nothing_else_is_called_held(known: Any) -> None:
     in_a_loop(check)
 
 
+@pytest.mark.parametrize(("generation", "away", "said"), [(1, True, True), (1, False, False), (2, True, False)])
+def test_only_while_a_panel_is_out_of_reach_what_was_seen_last_stands_for_what_it_holds(
+    generation: int, away: bool, said: bool
+) -> None:
+    def check() -> None:
+        made = Told(Certain(image()), [bound(1, generation)])
+        made.state.doubt()
+        if away:
+            made.driver.feed.set(Availability.BUS_UNAVAILABLE, "no line")
+        assert made.table.last_seen(A).success is said
+
+    in_a_loop(check)
+
+
 def test_what_ends_in_a_second_is_held_until_then() -> None:
     def check() -> None:
         made = Told(Certain(image(outcome=replace(EXACT, valid_until=START + 1))), [bound(1)])

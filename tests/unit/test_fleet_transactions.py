@@ -370,6 +370,21 @@ def test_openings_get_their_turn_however_fast_changes_follow_each_other() -> Non
     virtually(main)
 
 
+def test_after_openings_had_their_turn_what_is_newer_goes_first_again() -> None:
+    async def main() -> None:
+        made = Carried(1)
+        await made.store.open()
+        written = []
+        for number in range(2, 6):
+            goal = await made.goal()
+            made.state.bind(bound(number))
+            assert await made.transactions.write(goal) is None
+            written.append(len(made.sent()))
+        assert written == [0, 1, 1, 2]
+
+    virtually(main)
+
+
 @pytest.mark.parametrize("at", ["apply", "store"])
 def test_a_closing_that_is_asked_for_while_an_opening_waits_for_the_store_goes_first(at: str) -> None:
     async def main() -> None:
@@ -386,11 +401,13 @@ def test_a_closing_that_is_asked_for_while_an_opening_waits_for_the_store_goes_f
 
 def test_nothing_gives_way_where_nothing_is_being_opened() -> None:
     async def main() -> None:
-        made = await carried(1)
+        made, gave_way = await carried(1), list[int]()
+        vars(made.driver).update(give_way=lambda: gave_way.append(len(made.sent())))
         made.transactions.hurry()
         made.state.bind(bound(2))
         assert await made.write() is None
-        assert made.sent() == [(Priority.GRANT, [0, 1])]
+        made.transactions.hurry()
+        assert (made.sent(), gave_way) == ([(Priority.GRANT, [0, 1])], [])
 
     virtually(main)
 

@@ -5,14 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from drivers.clock import Sync
-from drivers.contract import Acknowledgement, Availability, ItemOutcome, ItemState, Outcome, PanelImage, Priority, Reason
+from drivers.contract import (
+    Acknowledgement,
+    Allocation,
+    Availability,
+    ItemOutcome,
+    ItemState,
+    Outcome,
+    PanelCapabilities,
+    PanelImage,
+    Priority,
+    Reason,
+)
+from gateway.compiler.options import BoundProfile, CompileOptions
 from gateway.concurrency import Ticket
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.clock_trust import Rules
@@ -20,6 +32,7 @@ from gateway.fleet.desired import Desired
 from gateway.fleet.events import Away, Back, Failed, Revoked
 from gateway.fleet.host_clock import ClockTrust
 from gateway.fleet.panel.backoff import back_off_s
+from gateway.fleet.panel.compilation import Goal
 from gateway.fleet.panel.event_reader import EventReader
 from gateway.fleet.panel.failure import STORE_DOUBTED, Failure
 from gateway.fleet.panel.foreign import Foreign
@@ -28,7 +41,7 @@ from gateway.fleet.panel.place import all_of_it
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.store.contract import Certain, ObservedPanel, StoreUnavailable
 from tests.support.fake_panel import FakeDriver
-from tests.support.fleet_site import START, link
+from tests.support.fleet_site import START, link, one_slot_each
 from tests.support.panel_parts import PanelParts, bound
 from tests.support.virtual_time import run_virtual
 
@@ -621,5 +634,53 @@ def test_a_defect_in_a_look_is_a_defect_of_the_panels_work() -> None:
             await made.worker.look()
             await made.clock.sleep(0.1)
             assert made.state.failed
+
+    virtually(main)
+
+
+def test_who_finds_no_room_until_somebody_else_is_gone_is_let_in_by_the_same_attempt() -> None:
+    def in_use(
+        profiles: Sequence[BoundProfile],
+        capabilities: PanelCapabilities,
+        allocation: Allocation,
+        now: float,
+        options: CompileOptions,
+        held: PanelImage | None = None,
+    ) -> PanelImage:
+        """A slot that somebody refers to is nobody else's yet."""
+        if held is not None and held.generations.keys() - {each.profile.link_id for each in profiles}:
+            capabilities = replace(capabilities, max_schedules=0)
+        return one_slot_each(profiles, capabilities, allocation, now, options, held)
+
+    async def main() -> None:
+        async with at_work() as made:
+            made.context.compile = in_use
+            made.ask(1)
+            assert await made.settled()
+            made.ask(2)
+            made.take_away(A)
+            assert await made.settled()
+            assert made.generations() == {B: 1}
+
+    virtually(main)
+
+
+def test_that_storage_is_spent_is_told_once_however_often_a_write_is_tried() -> None:
+    async def main() -> None:
+        async with at_work() as made:
+            await made.clock.sleep(1)
+            work, tries = made.worker, list[float]()
+
+            async def spent(_: Goal) -> Failure:
+                tries.append(made.clock.monotonic())
+                return Failure(Reason.ENDURANCE_SPENT, "spent", due=made.clock.monotonic() + 10)
+
+            made.told.clear()
+            vars(work)["_transactions"].write = spent
+            made.ask(1)
+            work.wake()
+            await made.clock.sleep(60)
+            assert len(tries) > 4
+            assert [event.reason for event in made.events(Failed)] == [Reason.ENDURANCE_SPENT]
 
     virtually(main)

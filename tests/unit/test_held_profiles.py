@@ -83,7 +83,9 @@ def test_an_edge_and_a_lease_cost_the_profiles_that_have_one_now_and_not_all(mon
     monkeypatch.setattr(held_profiles, "Recurrence", Counted)
     union, items = HeldProfiles(), bound(*(profile(number, start=number, length=30) for number in range(1000)))
     union.follow(items, READINGS)
+    behind = [union.behind]
     union.is_open(START)
+    assert [*behind, union.behind] == [True, False]
     Counted.asked, now = 0, float(START)
     for _ in range(50):
         now = union.edge or now

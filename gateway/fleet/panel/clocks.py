@@ -81,7 +81,7 @@ def _offsets(zone: ZoneInfo, instant: float, given: ClockGiven | None) -> set[in
     if given is not None:
         start, end = max(start, min(int(given.moment.wall), int(instant))), int(instant) + 1
     changed = {change.after for change in changes_between(zone, start, end)}
-    return {0 if given is None else given.offset_s, offset_s(zone, start), offset_s(zone, instant), *changed}
+    return {0 if given is None else given.offset_s, offset_s(zone, start), *changed}
 
 
 def said(shown: tuple[int, int]) -> str:

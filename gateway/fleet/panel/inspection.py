@@ -81,8 +81,7 @@ class Inspection:
 
     async def _recognised(self, priority: Priority) -> Failure | None:
         """The unit is the panel, and what it holds was seen: what it has counted is its own."""
-        foreign = 0 if self._status is None else self._state.committed(self._status)
-        if foreign:
+        if self._status is not None and (foreign := self._state.committed(self._status)):
             self._context.emit(ForeignCommitted(self._state.id, foreign))
         tenths = {door.output: pulse_tenths(door.pulse_s) for door in self._context.doors if door.panel == self._state.id}
         if tenths:  # where that fails, it is tried again at the next look: a door that opens for another time opens for nobody

@@ -272,7 +272,6 @@ class Reconciler:
         if not state.identity.checked:
             state.identity.changed()  # who waits to know which unit it is waits no longer
         if failure is None:
-            self._defects.healed()
             self._failures, self._retry_at = 0, None
         elif failure.due is not None:
             self._retry_at = failure.due

@@ -289,7 +289,7 @@ class PanelState:
         """A new generation opens just when `before` does: what is known of the one is true of the other."""
         key = before.key
         self._change_images(lambda image: renumbered(image, key, before.generation, generation))
-        said, outcome = self.verdicts.get(key, (0, None))
+        said, outcome = self.verdicts.get(key, (None, None))
         if outcome is not None and said == before.generation:
             self.verdicts = {**self.verdicts, key: (generation, outcome)}
 

@@ -117,7 +117,7 @@ class Table:
         return bool(images) and all(each.generations.get(wanted.key) == wanted.generation for each in images)
 
     def refuses(self, key: str) -> bool:
-        said, outcome = self._state.verdicts.get(key, (0, None))
+        said, outcome = self._state.verdicts.get(key, (None, None))
         wanted = self._state.bound.get(key)
         refused = outcome is not None and outcome.outcome is ItemState.REFUSED
         return refused and wanted is not None and said == wanted.generation
@@ -139,7 +139,7 @@ class Table:
     def _lacking(self, wanted: DesiredItem) -> ItemOutcome:
         """Why the panel does not hold it, as far as known."""
         state = self._state
-        said, outcome = state.verdicts.get(wanted.key, (0, None))
+        said, outcome = state.verdicts.get(wanted.key, (None, None))
         if outcome is not None and said == wanted.generation and outcome.outcome is ItemState.REFUSED:
             return outcome
         failure = self._silence() or (state.failure if state.failed or self._is_another_device() else self.closed())

@@ -84,8 +84,7 @@ class Wear:
 
     def _fresh(self) -> Counter[str]:
         """What the driver wrote since that was last taken over."""
-        counts, before = self._driver.write_counts(), self._counted
-        return Counter({cell: count - before.get(cell, 0) for cell, count in counts.items() if count > before.get(cell, 0)})
+        return Counter(self._driver.write_counts()) - Counter(self._counted)
 
     def _written(self) -> Counter[str]:
         return Counter(self._account.written) + self._fresh()
