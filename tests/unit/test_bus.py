@@ -6,6 +6,8 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +21,7 @@ from drivers.errors import (
     Quarantined,
     QueueFull,
     StillWorking,
+    Unmet,
 )
 from drivers.link import UnitTiming
 from drivers.modbus.line import ModbusBus
@@ -418,6 +421,7 @@ def test_a_detached_unit_is_forgotten_and_its_waiting_work_refused() -> None:
                 await waiting
             with pytest.raises(ValueError, match="attached"):
                 await bus.exchange(2, READ, Priority.GRANT)
+            assert 2 not in bus.statistics().units
             assert await running == (42,)
             bus.attach(2, probe=PROBE, timeout_ms=50.0)
             assert await bus.exchange(2, READ, Priority.GRANT) == (42,)
@@ -455,23 +459,58 @@ def test_timing_of_a_unit_is_its_own_where_set() -> None:
     run_virtual(main())
 
 
-def test_frames_are_logged_with_the_request_they_belong_to(caplog: pytest.LogCaptureFixture) -> None:
+class Stamp(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.stamp = request_id.get()
+        return True
+
+
+def stamped(line: ScriptedLine, seconds: float, caplog: pytest.LogCaptureFixture) -> list[tuple[str, str | None]]:
+    """The frames of a request and of so many seconds after it, with the request that the log names for each."""
+
     async def main() -> None:
-        async with bus_on(ScriptedLine(obedient)) as bus:
+        async with bus_on(line) as bus:
             token = request_id.set("abc")
             with caplog.at_level(logging.DEBUG, logger="drivers.modbus.wire.rtu"):
-                await bus.exchange(1, READ, Priority.GRANT)
-            request_id.reset(token)
-
-    class Stamp(logging.Filter):
-        def filter(self, record: logging.LogRecord) -> bool:
-            record.stamp = request_id.get()
-            return True
+                with suppress(NoReply):
+                    await bus.exchange(1, READ, Priority.GRANT)
+                request_id.reset(token)
+                await asyncio.sleep(seconds)
 
     caplog.handler.addFilter(Stamp())
     run_virtual(main())
     sent = [record for record in caplog.records if record.getMessage() == "frame sent"]
-    assert [(record.__dict__["frame"], record.__dict__["stamp"]) for record in sent] == [("010300100001" + "85cf", "abc")]
+    return [(record.__dict__["frame"], record.__dict__["stamp"]) for record in sent]
+
+
+def test_frames_are_logged_with_the_request_they_belong_to(caplog: pytest.LogCaptureFixture) -> None:
+    assert stamped(ScriptedLine(obedient), 0, caplog) == [("010300100001" + "85cf", "abc")]
+
+
+def test_a_request_that_a_dead_unit_did_not_answer_has_no_part_in_the_probes_after_it(caplog: pytest.LogCaptureFixture) -> None:
+    sent = stamped(dead(1), 60, caplog)
+    assert [stamp for _, stamp in sent[:3]] == ["abc"] * 3
+    assert {stamp for _, stamp in sent[3:]} == {None}
+
+
+def test_a_write_for_one_unit_does_not_reach_the_one_that_is_there_after_the_port_was_opened_anew() -> None:
+    async def main() -> None:
+        line = ScriptedLine(obedient)
+        async with bus_on(line) as bus:
+            await bus.exchange(1, READ, Priority.GRANT)
+            bus.met(1, bus.meeting())
+            assert await bus.exchange(1, write_register(7, 9), Priority.GRANT) == ()
+            line.unplug()
+            await asyncio.sleep(1)
+            assert await bus.exchange(1, READ, Priority.GRANT) == (42,)
+            assert not bus.is_met(1)
+            with pytest.raises(Unmet):
+                await bus.exchange(1, write_register(7, 9), Priority.GRANT)
+            assert await bus.exchange(1, replace(write_register(7, 9), anywhere=True), Priority.GRANT) == ()
+            bus.met(1, bus.meeting())
+            assert await bus.exchange(1, write_register(7, 9), Priority.GRANT) == ()
+
+    run_virtual(main())
 
 
 def test_a_port_gone_for_days_and_a_unit_dead_for_days_are_still_looked_for() -> None:
