@@ -105,7 +105,7 @@ class Questions:
         else:
             why = "deleted"
         panels = []
-        for each in self._everywhere(key) if target is None else (target,):
+        async for each in in_turns(self._everywhere(key) if target is None else (target,)):
             place = self._assignment.place(each)
             if place is not None:  # it may have been taken out meanwhile
                 panels.append(await self._explain(each, place, item, at))
@@ -141,7 +141,7 @@ class Questions:
         everywhere = self._everywhere(key)
         chosen = everywhere[places] if target is None else (target,)
         panels = []
-        for each in chosen:
+        async for each in in_turns(chosen):
             place = self._assignment.place(each)
             if place is not None:  # it may have been taken out meanwhile
                 found = await self._days(each, place, item, first, count)

@@ -14,7 +14,7 @@ from gateway.compiler.identifiers import no_more_than
 from gateway.compiler.table import MINUTES
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.clocks import local_minute
-from gateway.fleet.panel.compilation import AT_ONCE, Goal, held_with, identified_of, may_open, options_of, schedules_of
+from gateway.fleet.panel.compilation import AT_ONCE, Goal, identified_of, may_open, options_of, schedules_of
 from gateway.fleet.panel.slots import beside, without
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.taking_away import curtailed, narrowed, taken_away
@@ -57,7 +57,7 @@ def _closing(
         version=state.version,
         compiled_for=state.observed.compiled_for,
         compiled_at=at,
-        held=held_with(state),
+        held=state.basis,
         spent=state.spent,
         may_open=may_open(state, context),
     )

@@ -124,10 +124,6 @@ class Compilation:
     compiled_at: float
 
 
-def held_with(state: PanelState) -> tuple[object, ...]:
-    return (state.image, state.observed.failures, state.observed.compiled_for)
-
-
 @contextlib.asynccontextmanager
 async def alone(
     state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem], *, urgent: bool
@@ -155,7 +151,25 @@ def may_open(state: PanelState, context: FleetContext) -> bool:
 
 def is_current(state: PanelState, goal: Goal) -> bool:
     """Whether `goal` was compiled from what is bound and held now."""
-    return goal.version == state.version and goal.held == held_with(state)
+    return goal.version == state.version and goal.held == state.basis
+
+
+async def compile_asked(state: PanelState, context: FleetContext, item: DesiredItem) -> PanelImage:
+    """What the panel must hold, with `item` as it is asked for: what it holds, where nothing was asked, seen or due since."""
+    held = state.image
+    if held is not None and _is_in_step(state, held, context):
+        return held
+    return await compile_bound(state, context, {item.key: item})
+
+
+def _is_in_step(state: PanelState, held: PanelImage, context: FleetContext) -> bool:
+    """Whether a compilation of what is bound would give what the panel holds."""
+    now = context.now()
+    return (
+        state.brought == (state.version, state.basis)
+        and state.observed.compiled_for == fingerprint(state, context)
+        and not any(each.renew_at is not None and each.renew_at <= now for each in held.outcomes.values())
+    )
 
 
 async def compile_bound(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> PanelImage:
@@ -195,7 +209,7 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
         lambda image: beside(image, found, foreign),
     )
     size = 0 if what in context.filled else _size(bound, state, now)
-    return Compilation(run, size, bound, held_with(state), state.spent, state.version, state.observed.compiled_for, now)
+    return Compilation(run, size, bound, state.basis, state.spent, state.version, state.observed.compiled_for, now)
 
 
 def _filling(state: PanelState, options: CompileOptions, wanted: Sequence[DesiredItem], now: float) -> Hashable:

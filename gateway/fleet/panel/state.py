@@ -84,6 +84,8 @@ class PanelState:
         """link_ids that were found on the panel and that nobody asked for."""
         self.verdicts: Verdicts = {}
         """What became of items that it does not hold."""
+        self.brought: tuple[int, tuple[object, ...]] | None = None
+        """The `version` that the panel was brought to hold last, and its `basis` then; None: it was brought to hold less."""
         self.failure: Failure | None = None
         """Why the last attempt failed as a whole."""
         self.drifted = False
@@ -141,6 +143,11 @@ class PanelState:
     def images(self) -> tuple[PanelImage, ...]:
         """All that the panel may hold, as far as remembered: more than one while it is being written."""
         return images(self.observed.known)
+
+    @property
+    def basis(self) -> tuple[object, ...]:
+        """What of the panel's own an image is compiled from."""
+        return (self.image, self.observed.failures, self.observed.compiled_for)
 
     def held(self) -> PanelImage:
         """What the panel holds; to be asked where that is certain only, and no transaction is under way."""
@@ -520,8 +527,10 @@ class PanelState:
             return {}
         return self._judge({**self.verdicts, key: (generation, given_up(failure))})
 
-    def settled(self, asked: Mapping[str, int]) -> Mapping[str, ItemOutcome]:
-        """The panel holds all that it can of what was asked: what it lacks is refused or not due yet. Returns fresh refusals."""
+    def settled(self, asked: Mapping[str, int], version: int | None = None) -> Mapping[str, ItemOutcome]:
+        """The panel holds all that it can of what was asked: what it lacks is refused or not due yet. `version`: which one was
+        asked; None: not all of it. Returns fresh refusals.
+        """
         image = self.held()
         fresh = self._judge(judged(self.verdicts, asked, image, self.observed.outcomes))
         self.verdicts = {key: verdict for key, verdict in self.verdicts.items() if key in self.bound}
@@ -532,6 +541,7 @@ class PanelState:
         outcomes = {**image.outcomes, **{key: outcome for key, (_, outcome) in self.verdicts.items()}}
         self.observed = replace(self.observed, failures=failures, outcomes=outcomes)
         self.drifted = False
+        self.brought = None if version is None else (version, self.basis)
         return fresh
 
     def _judge(self, verdicts: Verdicts) -> Mapping[str, ItemOutcome]:

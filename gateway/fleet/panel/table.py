@@ -13,7 +13,7 @@ from gateway.compiler.sets import names_set, set_generation
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel import clocks
-from gateway.fleet.panel.compilation import compile_bound
+from gateway.fleet.panel.compilation import compile_asked, compile_bound
 from gateway.fleet.panel.days import days_of
 from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, Failure
 from gateway.fleet.panel.opening import granting
@@ -248,7 +248,7 @@ class Table:
         if timeless is not None:
             held = self._explained(item, at, PanelImage()).held
             return ExplainPanel(state.id, None, held, None, timeless.message)
-        image = await compile_bound(state, self._context, {item.key: item})
+        image = await compile_asked(state, self._context, item)
         said = self._explained(item, at, image)
         message = said.message
         if item.key not in image.outcomes:

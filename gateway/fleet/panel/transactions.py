@@ -344,7 +344,7 @@ class Transactions:
     def record(self, goal: Goal) -> None:
         """The panel holds `goal`: what it lacks of what is bound is refused or not due yet."""
         drifted = self._state.drifted
-        self._tell_refused(self._state.settled(goal.asked))
+        self._tell_refused(self._state.settled(goal.asked, goal.version if goal.may_open else None))
         if drifted:
             self._context.emit(Repaired(self._state.id))
         self._state.wear.forget({**self._state.bound, **self._state.leaving})
