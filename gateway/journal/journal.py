@@ -86,7 +86,7 @@ class Journal:
 
     def listen(self, event: Event) -> None:
         """See `gateway.fleet.events`."""
-        for one in own_events(event, self._now()):
+        for one in own_events(event, self._now):
             self._add(one)
 
     def tell(self, kind: str, panel: str | None = None, **facts: object) -> None:

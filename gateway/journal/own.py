@@ -1,9 +1,9 @@
-"""The gateway's own events: what of all that the fleet tells belongs into the journal. Pure."""
+"""The gateway's own events: what of all that the fleet tells belongs into the journal."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
@@ -30,29 +30,29 @@ _NAMED = 20
 """How many link_ids or changes an event names."""
 
 
-def own_events(event: Event, at: float) -> Iterator[SiteEvent]:
-    """The events for the journal that one event of the fleet is; `at`: Unix seconds."""
+def own_events(event: Event, at: Callable[[], float]) -> Iterator[SiteEvent]:
+    """The events for the journal that one event of the fleet is; `at` tells the Unix seconds: most events are none."""
     match event:
         case Away(panel, reason):
-            yield SiteEvent(at, "panel_away", panel, {"reason": reason.value})
+            yield SiteEvent(at(), "panel_away", panel, {"reason": reason.value})
         case Back(panel):
-            yield SiteEvent(at, "panel_back", panel)
+            yield SiteEvent(at(), "panel_back", panel)
         case Replaced(panel, before, now):
-            yield SiteEvent(at, "panel_replaced", panel, {"serial_before": before, "serial": now})
+            yield SiteEvent(at(), "panel_replaced", panel, {"serial_before": before, "serial": now})
         case ClockSet(panel, None, before, now):
-            yield SiteEvent(at, "clock_set", panel, {"before": before, "now": now})
+            yield SiteEvent(at(), "clock_set", panel, {"before": before, "now": now})
         case ClockSet(panel, reason, before, _) if reason is not None:
-            yield SiteEvent(at, "clock_not_set", panel, {"before": before, "reason": reason.value})
+            yield SiteEvent(at(), "clock_not_set", panel, {"before": before, "reason": reason.value})
         case Drifted(panel, changes):
-            yield SiteEvent(at, "drift_found", panel, {"count": len(changes), "changes": list(changes[:_NAMED])})
+            yield SiteEvent(at(), "drift_found", panel, {"count": len(changes), "changes": list(changes[:_NAMED])})
         case Repaired(panel):
-            yield SiteEvent(at, "drift_repaired", panel)
+            yield SiteEvent(at(), "drift_repaired", panel)
         case Refused():
-            yield _refused(event, at)
+            yield _refused(event, at())
         case DoorCommanded():
-            yield _commanded(event, at)
+            yield _commanded(event, at())
         case DoorDenied(number, asked_by):
-            yield SiteEvent(at, "access_denied_by_remote_server_api_call", None, {"lock": number, **_who(asked_by)})
+            yield SiteEvent(at(), "access_denied_by_remote_server_api_call", None, {"lock": number, **_who(asked_by)})
         case _:
             pass
 

@@ -25,6 +25,8 @@ LEVELS = ("debug", "info", "warning", "error")
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
 
+_TO_JSON = json.JSONEncoder(default=str, ensure_ascii=False)
+
 
 class _RequestId(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
@@ -53,7 +55,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             shown["exception"] = self.formatException(record.exc_info)
-        return inert(json.dumps(shown, default=str, ensure_ascii=False))
+        return inert(_TO_JSON.encode(shown))
 
 
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
@@ -125,6 +127,9 @@ def _formatter(stream: TextIO) -> logging.Formatter:
 
 def configure(stream: TextIO | None = None, level: str = "info") -> None:
     """Send all records from `level` (one of LEVELS) on to `stream` (stderr)."""
+    # No record shows the place in the code or the thread: looking for them takes as long as writing the record.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     target = stream or sys.stderr
     handler = _Handler(target)
     handler.setFormatter(_formatter(target))

@@ -257,7 +257,7 @@ TOLD: tuple[tuple[events.Event, str, dict[str, object]], ...] = (
 
 @pytest.mark.parametrize(("event", "kind", "facts"), TOLD)
 def test_the_gateways_own_events_are_in_the_journal(event: events.Event, kind: str, facts: dict[str, object]) -> None:
-    (told,) = own_events(event, NOW)
+    (told,) = own_events(event, lambda: NOW)
     assert (told.at, told.kind, told.panel) == (NOW, kind, "gate")
     assert facts.items() <= told.facts.items()
     assert kind in KINDS
@@ -284,16 +284,16 @@ def commanded(
     ],
 )
 def test_a_door_counts_as_opened_only_where_the_panel_said_so(event: events.DoorCommanded, kind: str) -> None:
-    (told,) = own_events(event, NOW)
+    (told,) = own_events(event, lambda: NOW)
     assert (told.kind, told.panel, told.facts["lock"], told.facts["user"]) == (kind, "gate", 2, "ann")
     assert told.facts.get("reason") == (event.reason and "no_reply")
     assert kind in KINDS
 
 
 def test_a_refusal_in_the_name_of_a_remote_server_is_told() -> None:
-    (told,) = own_events(events.DoorDenied(1, None), NOW)
+    (told,) = own_events(events.DoorDenied(1, None), lambda: NOW)
     assert (told.kind, told.facts) == ("access_denied_by_remote_server_api_call", {"lock": 1})
 
 
 def test_what_concerns_the_audit_trail_alone_is_no_event() -> None:
-    assert list(own_events(events.Bound("a", None), NOW)) == []
+    assert list(own_events(events.Bound("a", None), lambda: NOW)) == []
