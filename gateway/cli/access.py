@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.api.validation import read_item
-from gateway.cli.client import Running, running
+from gateway.cli.answers import Access, Admitted, Door, Doors, Explained, Panels
+from gateway.cli.client import Running, quoted, running
 from gateway.cli.directory import Directory, Entry, directory
-from gateway.cli.doors import Door, find_door
+from gateway.cli.doors import find_door
 from gateway.cli.moments import Moment, when
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, counted, say, say_json
@@ -30,37 +30,37 @@ def who(asked: Asked, door_name: str, words: Sequence[str]) -> int:
     """Who may open a door then. `words`: when, now where there are none."""
     gateway = running(asked)
     at, door = when(words, now(gateway.zone)), find_door(gateway, door_name)
-    body = gateway.get(f"{_ACCESS}?door={door['id']}&at={at.unix}")
+    body = gateway.get(f"{_ACCESS}?door={door.id}&at={at.unix}")
     if asked.as_json:
         say_json(body)
         return 0
-    names, people = directory(gateway), body["people"]
-    say(f"{door['name']} at {at.shown}: {counted(len(people), 'person').replace('persons', 'people')} may open it")
+    names, people = directory(gateway), gateway.read(Access, body).people
+    say(f"{door.name} at {at.shown}: {counted(len(people), 'person').replace('persons', 'people')} may open it")
     if people:
         say("\n" + table([("person", "number", "through", ""), *(_admitted(each, names) for each in people)]))
     return 0
 
 
-def _admitted(person: Mapping[str, Any], names: Directory) -> tuple[object, ...]:
+def _admitted(person: Admitted, names: Directory) -> tuple[object, ...]:
     called = names.profile_names()
-    through = ", ".join(called.get(link_id, link_id) for link_id in person["through"])
-    return person["name"] or person["link_id"], person["number"], through or None, _held(person)
+    through = ", ".join(called.get(link_id, link_id) for link_id in person.through)
+    return person.name or person.link_id, person.number, through or None, _held(person)
 
 
-def _held(person: Mapping[str, Any]) -> str:
+def _held(person: Admitted) -> str:
     """Where what the panel does differs from what is asked."""
-    if person["asked"] and person["held"] is False:
-        return f"not yet: the panel does not hold it ({person['outcome']})"
-    if person["asked"]:
-        return "" if person["held"] else f"it is not known what the panel holds ({person['outcome']})"
-    return "still, though it is not asked any more" if person["held"] else "perhaps still, though it is not asked any more"
+    if person.asked and person.held is False:
+        return f"not yet: the panel does not hold it ({person.outcome})"
+    if person.asked:
+        return "" if person.held else f"it is not known what the panel holds ({person.outcome})"
+    return "still, though it is not asked any more" if person.held else "perhaps still, though it is not asked any more"
 
 
 def where(asked: Asked, name: str, words: Sequence[str]) -> int:
     """Which doors a person may open then; of a time profile, the doors of the panels that it is open at."""
     gateway = running(asked)
     at, entry = when(words, now(gateway.zone)), directory(gateway).find(name)
-    doors = {door["id"]: door for door in gateway.get("/gateway/v1/doors")["doors"]}
+    doors = {door.id: door for door in gateway.read(Doors, gateway.get("/gateway/v1/doors")).doors}
     if entry.kind == "timeprofile":
         return _profile_doors(asked, gateway, entry, at, list(doors.values()))
     named = f"link_id={entry.link_id}" if entry.link_id else f"uid={entry.uid}"
@@ -68,7 +68,8 @@ def where(asked: Asked, name: str, words: Sequence[str]) -> int:
     if asked.as_json:
         say_json(body)
         return 0
-    rows = [(doors[each["door"]]["name"], doors[each["door"]]["panel"], _held(each)) for each in body["people"]]
+    found = [(doors[each.door], each) for each in gateway.read(Access, body).people if each.door in doors]
+    rows = [(door.name, door.panel, _held(each)) for door, each in found]
     say(f"{entry.shown} at {at.shown}: may open {counted(len(rows), 'door')}")
     if rows:
         say("\n" + table([("door", "panel", ""), *rows]))
@@ -80,9 +81,10 @@ def _profile_doors(asked: Asked, gateway: Running, entry: Entry, at: Moment, doo
     if asked.as_json:
         say_json(body)
         return 0
-    panels = [each["panel"].partition(":")[0] for each in body["panels"] if each["held"]]
-    rows = [(door["name"], door["panel"]) for door in doors if door["panel"] in panels]
-    open_now = "open" if body["asked"] else "closed"
+    said = gateway.read(Explained, body)
+    panels = [each.panel.partition(":")[0] for each in said.panels if each.held]
+    rows = [(door.name, door.panel) for door in doors if door.panel in panels]
+    open_now = "open" if said.asked else "closed"
     say(f"{entry.shown} at {at.shown}: {open_now} as asked; who has it may open {counted(len(rows), 'door')}")
     if rows:
         say("\n" + table([("door", "panel"), *rows]))
@@ -97,11 +99,11 @@ def times(asked: Asked, name: str, door_name: str, days: int) -> int:
     begin = now(gateway.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     spans = list(_open(gateway, known, person, begin, begin + timedelta(days)))
     if asked.as_json:
-        say_json({"door": door["id"], "link_id": person.link_id, "times": [{"from": start, "to": end} for start, end in spans]})
+        say_json({"door": door.id, "link_id": person.link_id, "times": [{"from": start, "to": end} for start, end in spans]})
         return 0
-    say(f"{person.shown} at {door['name']}, the next {counted(days, 'day')} as asked:")
+    say(f"{person.shown} at {door.name}, the next {counted(days, 'day')} as asked:")
     say("\n".join(_timeline(spans, gateway.zone)) or "  never")
-    say(f"{door['panel']}: {_said_by_panel(gateway, person, door)}")
+    say(f"{door.panel}: {_said_by_panel(gateway, person, door)}")
     return 0
 
 
@@ -114,9 +116,13 @@ def _open(gateway: Running, known: Directory, person: Entry, begin: datetime, en
     uids = set(person.body["time_profiles"]["uid_items"])
     profiles = [entry for entry in known.of("timeprofile") if entry.uid in uids]
     spans = sorted(span for profile in profiles for span in _periods(gateway, profile, first, last))
-    if not uids and gateway.get(f"/gateway/v1/explain?{person.query}&at={first}")["asked"]:
+    if not uids and _is_asked(gateway, person, first):
         spans = [(first, last)]  # no time profile: always, or never where the last one was detached
     yield from (span for span in merged(spans) if span[0] < span[1])
+
+
+def _is_asked(gateway: Running, person: Entry, at: int) -> bool:
+    return gateway.read(Explained, gateway.get(f"/gateway/v1/explain?{person.query}&at={at}")).asked
 
 
 def _periods(gateway: Running, profile: Entry, first: int, last: int) -> Iterator[Span]:
@@ -142,9 +148,10 @@ def _end(start: datetime, end: datetime) -> str:
 
 
 def _said_by_panel(gateway: Running, person: Entry, door: Door) -> str:
-    panel = gateway.get(f"/gateway/v1/panels/{door['panel']}")["panels"][0]
-    for item in panel["items"]:
-        if item.get("kind") == "identifier" and (item["link_id"], item.get("uid", person.uid)) == (person.link_id, person.uid):
-            why = ": ".join(filter(None, (item["reason"], item["message"])))
-            return f"{item['outcome']}{f' ({why})' if why else ''}"
-    raise Mistakes([f"{person.shown} is not bound to {door['panel']}, the panel of {door['name']}: it never opens there"])
+    (panel,) = gateway.read(Panels, gateway.get(f"/gateway/v1/panels/{quoted(door.panel)}")).panels
+    for item in panel.items:
+        uid = person.uid if item.uid is None else item.uid
+        if item.kind == "identifier" and (item.link_id, uid) == (person.link_id, person.uid):
+            why = ": ".join(filter(None, (item.reason, item.message)))
+            return f"{item.outcome}{f' ({why})' if why else ''}"
+    raise Mistakes([f"{person.shown} is not bound to {door.panel}, the panel of {door.name}: it never opens there"])

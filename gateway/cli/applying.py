@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.cli.answers import Item, Panels, Results
 from gateway.cli.client import Running, decoded, quoted, running
 from gateway.cli.directory import Directory, directory
 from gateway.cli.options import Asked
@@ -26,7 +27,7 @@ def apply(asked: Asked, request: Path, *, wait: bool) -> int:
     if wait:
         waited = {panel["panel"].partition(":")[0] for each in results for panel in each["panels"] if not panel["success"]}
         settled(gateway, waited, since)
-        now = {name: gateway.get(f"/gateway/v1/panels/{quoted(name)}")["panels"][0]["items"] for name in waited}
+        now = {name: _items_of(gateway, name) for name in waited}
         results = [_after(result, now) for result in results]
     if asked.as_json:
         say_json({"result": results})
@@ -63,6 +64,7 @@ def _upserted(gateway: Running, items: Sequence[Any]) -> Iterator[dict[str, Any]
     for kind, surface in _SURFACES.items():
         if asked := [item for item in items if _kind(item) == kind]:
             answer = answered(gateway, "POST", f"{surface}/items/link", {"list_items": asked})
+            gateway.read(Results, answer)
             yield from ({**each, "kind": kind} for each in answer["result"])
 
 
@@ -72,10 +74,16 @@ def _deleted(gateway: Running, known: Directory, link_ids: Sequence[str]) -> Ite
     for kind, surface in reversed(_SURFACES.items()):
         if asked := [each for each in link_ids if (each.lower() in people) == (kind == "identifier")]:
             answer = answered(gateway, "DELETE", f"{surface}/items/link", {"link_ids": asked})
+            gateway.read(Results, answer)
             yield from ({**each, "kind": kind} for each in answer["result"])
 
 
-def _after(result: dict[str, Any], now: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+def _items_of(gateway: Running, panel: str) -> Sequence[Item]:
+    (shown,) = gateway.read(Panels, gateway.get(f"/gateway/v1/panels/{quoted(panel)}")).panels
+    return shown.items
+
+
+def _after(result: dict[str, Any], now: Mapping[str, Sequence[Item]]) -> dict[str, Any]:
     """The result with what became of it since. `now`: the items of the panels that were waited for."""
     panels = [
         panel if panel["success"] else _since(panel, result, now[panel["panel"].partition(":")[0]]) for panel in result["panels"]
@@ -83,15 +91,15 @@ def _after(result: dict[str, Any], now: Mapping[str, Sequence[Mapping[str, Any]]
     return {**result, "panels": panels, "success": all(panel["success"] for panel in panels)}
 
 
-def _since(panel: dict[str, Any], result: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _since(panel: dict[str, Any], result: Mapping[str, Any], items: Sequence[Item]) -> dict[str, Any]:
     """A panel lists what it is asked for and what it may still hold: what was deleted and is not listed was seen to be gone."""
     kind = result["kind"]
-    found = [item for item in items if item["link_id"] == result["link_id"] and item.get("kind", "timeprofile") == kind]
+    found = [item for item in items if item.link_id == result["link_id"] and item.kind == kind]
     if not found:
         return {**panel, "success": True, "outcome": "removed", "reason": None} if result["extended_info"] == "deleted" else panel
-    if all(item["held_generation"] == item["desired_generation"] is not None for item in found):
-        return {**panel, "success": True, "outcome": found[0]["outcome"], "reason": None}
-    return {**panel, **{key: found[0][key] for key in ("outcome", "reason", "message", "still_grants_text")}}
+    if all(item.held_generation == item.desired_generation is not None for item in found):
+        return {**panel, "success": True, "outcome": found[0].outcome, "reason": None}
+    return {**panel, **{key: getattr(found[0], key) for key in ("outcome", "reason", "message", "still_grants_text")}}
 
 
 def _names(items: Sequence[Any], known: Directory) -> Mapping[str, str]:

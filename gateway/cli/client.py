@@ -6,16 +6,17 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from config.nearest import did_you_mean
 from config.settings import Settings
+from gateway.cli.answers import understood
 from gateway.cli.credentials import credentials
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes
@@ -24,6 +25,7 @@ from gateway.ops import local_socket
 from gateway.ops.terminal import inert_values
 
 _TIMEOUT_S = 30.0
+T = TypeVar("T")
 
 
 class NoGateway(Mistakes):
@@ -74,15 +76,25 @@ class Running:
         with self._answered(method, path, body, {}) as response:
             return self._heard(response.read())
 
-    def events(self, path: str) -> list[Any]:
-        """A page of JSON lines."""
-        return [self._heard(line) for line in self._lines(path, "application/x-ndjson") if line]
+    def read(self, shape: type[T], body: object) -> T:
+        """A body as the typed value that it is."""
+        return understood(shape, body, self.place)
 
-    def followed(self, path: str) -> Iterator[Any]:
+    def events(self, path: str) -> list[object]:
+        """A page of JSON lines."""
+        return [self._said(line) for line in self._lines(path, "application/x-ndjson") if line]
+
+    def followed(self, path: str) -> Iterator[object]:
         """Events as they come."""
         for line in self._lines(path, "text/event-stream"):
             if line.startswith("data: "):
-                yield self._heard(line.removeprefix("data: "))
+                yield self._said(line.removeprefix("data: "))
+
+    def _said(self, line: str) -> object:
+        """What a line says; the line itself where that is no JSON."""
+        with suppress(ValueError):
+            return self._heard(line)
+        return line
 
     def _heard(self, body: bytes | str) -> Any:
         found = decoded(body)

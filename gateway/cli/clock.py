@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
+from gateway.cli.answers import Clock, ClockAnswer
 from gateway.cli.client import running
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, confirmed, say, say_json
 
 
-def clock_lines(clock: Mapping[str, Any]) -> list[str]:
+def clock_lines(clock: Clock) -> list[str]:
     """What is to be known of the host's clock; nothing where all is well."""
-    reason = [] if clock["trusted"] else [f"the clock is not trusted, nothing is opened: {clock['reason']}"]
-    return reason + [f"{warning['severity']}: {warning['text']}" for warning in clock["warnings"]]
+    reason = [] if clock.trusted else [f"the clock is not trusted, nothing is opened: {clock.reason}"]
+    return reason + [f"{warning.severity}: {warning.text}" for warning in clock.warnings]
 
 
 def trust_clock(asked: Asked, *, yes: bool) -> int:
     """Shows the time of the gateway's host, and takes somebody's word for it."""
     gateway = running(asked)
-    clock = gateway.get("/gateway/v1/clock")["clock"]
-    shown = datetime.fromtimestamp(clock["at"], gateway.zone)
+    clock = gateway.read(ClockAnswer, gateway.get("/gateway/v1/clock")).clock
+    shown = datetime.fromtimestamp(clock.at, gateway.zone)
     question = "\n".join([*clock_lines(clock), f"The gateway's host says that it is {shown:%A, %Y-%m-%d %H:%M:%S %Z}."])
     if not yes and not confirmed(f"{question} Is that right?"):
         raise Mistakes(["the clock is left as it is"])
-    body = gateway.post(f"/gateway/v1/clock/trust?at={clock['at']}&up_s={clock['up_s']}")
+    body = gateway.post(f"/gateway/v1/clock/trust?at={clock.at}&up_s={clock.up_s}")
     if asked.as_json:
         say_json(body)
     else:

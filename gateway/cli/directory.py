@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from config.nearest import did_you_mean
+from gateway.cli.answers import Binding, Item, People, Person, Profile, Profiles
 from gateway.cli.client import Running
 from gateway.cli.output import Mistakes
 
@@ -70,14 +71,14 @@ class Directory:
             if key and entry.name
         }
 
-    def named(self, item: Mapping[str, Any]) -> str:
+    def named(self, item: Item | Binding) -> str:
         """What an item of a panel is called."""
-        kind = item.get("kind", "timeprofile")
+        uid = item.uid if isinstance(item, Item) else None
         for entry in self.entries:
-            same = entry.link_id == item["link_id"] if item["link_id"] else entry.uid == item.get("uid")
-            if entry.kind == kind and same:
+            same = entry.link_id == item.link_id if item.link_id else entry.uid == uid
+            if entry.kind == item.kind and same:
                 return entry.shown
-        return str(item["link_id"] or f"{kind} {item['uid']}")
+        return item.link_id or f"{item.kind} {uid}"
 
     def find(self, text: str, kinds: Iterable[Kind] = ("timeprofile", "identifier")) -> Entry:
         """Who or what is called so. Raises Mistakes where nobody is, or more than one."""
@@ -95,15 +96,16 @@ class Directory:
 
 def directory(gateway: Running) -> Directory:
     """Everything that is listed. Raises Mistakes."""
-    profiles = gateway.get(f"/api/v1/access/timeprofile/items/list?limit={_ALL}")["list_items"]
-    people = gateway.get(f"/api/v1/access/identifier/items/list?limit={_ALL}")["list_items"]
-    return Directory((*map(_profile, profiles), *map(_person, people)))
+    profiles = gateway.get(f"/api/v1/access/timeprofile/items/list?limit={_ALL}")
+    people = gateway.get(f"/api/v1/access/identifier/items/list?limit={_ALL}")
+    entries = map(_profile, gateway.read(Profiles, profiles).list_items, profiles["list_items"])
+    return Directory((*entries, *map(_person, gateway.read(People, people).list_items, people["list_items"])))
 
 
-def _profile(body: Mapping[str, Any]) -> Entry:
-    return Entry("timeprofile", body["uid"], body["link_id"], body.get("name") or "", "", body)
+def _profile(read: Profile, body: Mapping[str, Any]) -> Entry:
+    return Entry("timeprofile", read.uid, read.link_id, read.name or "", "", body)
 
 
-def _person(body: Mapping[str, Any]) -> Entry:
-    name = (body.get("identifier_owner") or {}).get("name") or ""
-    return Entry("identifier", body["uid"], body["link_id"], name, str(body["identifier_number"]), body)
+def _person(read: Person, body: Mapping[str, Any]) -> Entry:
+    name = read.identifier_owner and read.identifier_owner.name
+    return Entry("identifier", read.uid, read.link_id, name or "", str(read.identifier_number), body)

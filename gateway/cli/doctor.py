@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from config.settings import Settings
+from gateway.cli.answers import Problem, Problems
 from gateway.cli.client import NoGateway, Running, running
 from gateway.cli.directory import directory
 from gateway.cli.options import Asked
@@ -25,26 +25,27 @@ _INFO = "info"
 def doctor(asked: Asked, *, exit_code: bool) -> int:
     """`exit_code`: status 3 where something is wrong."""
     gateway = running(asked)
-    found = found_by(gateway)
+    body = found_by(gateway)
+    found = gateway.read(Problems, body).problems
     if asked.as_json:
-        say_json({"problems": found})
+        say_json(body)
     else:
         names = names_for(found, gateway)
         say("\n\n".join(told(problem, gateway.zone, time.time(), names) for problem in found) or "nothing is wrong")
-    return NOT_AS_ASKED if exit_code and any(problem["severity"] != _INFO for problem in found) else 0
+    return NOT_AS_ASKED if exit_code and any(problem.severity != _INFO for problem in found) else 0
 
 
-def found_by(gateway: Running) -> list[Mapping[str, Any]]:
-    """What the gateway says of itself, or why it says nothing. Raises Mistakes."""
+def found_by(gateway: Running) -> object:
+    """What the gateway says of itself, or why it says nothing: the answer with its problems. Raises Mistakes."""
     try:
-        return list(gateway.get("/gateway/v1/problems")["problems"])
+        return gateway.get("/gateway/v1/problems")
     except NoGateway as absent:
         if gateway.url is not None:
             raise
-        return [_absent(gateway.settings, absent.lines[0])]
+        return {"problems": [_absent(gateway.settings, absent.lines[0])]}
 
 
-def _absent(settings: Settings, told: str) -> Mapping[str, Any]:
+def _absent(settings: Settings, told: str) -> Mapping[str, object]:
     try:
         open_read_only(settings.store.path)
     except StoreError as error:
@@ -55,28 +56,28 @@ def _absent(settings: Settings, told: str) -> Mapping[str, Any]:
     return _problem("gateway_not_running", text, "start it; its log says why it ended", "systemctl status panel-gateway")
 
 
-def _problem(code: str, text: str, remedy: str, command: str) -> Mapping[str, Any]:
+def _problem(code: str, text: str, remedy: str, command: str) -> Mapping[str, object]:
     return {"code": code, "severity": "error", "since": None, "text": text, "remedy": remedy, "command": command}
 
 
-def told(problem: Mapping[str, Any], zone: ZoneInfo, now: float, names: Mapping[str, str]) -> str:
+def told(problem: Problem, zone: ZoneInfo, now: float, names: Mapping[str, str]) -> str:
     """A problem for a person, in four or five lines. `names`: of items, by link_id."""
     return "\n".join(_lines(problem, zone, now, names))
 
 
-def names_for(problems: Iterable[Mapping[str, Any]], gateway: Running) -> Mapping[str, str]:
+def names_for(problems: Iterable[Problem], gateway: Running) -> Mapping[str, str]:
     """The names of what the problems touch; the gateway is asked only where they touch something."""
-    if not any(problem.get("link_ids") for problem in problems):
+    if not any(problem.link_ids for problem in problems):
         return {}
     return {entry.link_id: entry.shown for entry in directory(gateway).entries if entry.link_id}
 
 
-def _lines(problem: Mapping[str, Any], zone: ZoneInfo, now: float, names: Mapping[str, str]) -> Iterator[str]:
-    since = "" if problem["since"] is None else f", since {aged(problem['since'], now, zone)}"
-    yield f"{problem['severity'].upper()} {problem['code']}{since}"
-    yield f"  {problem['text']}"
-    if touched := [names.get(link_id, link_id) for link_id in problem.get("link_ids", ())]:
+def _lines(problem: Problem, zone: ZoneInfo, now: float, names: Mapping[str, str]) -> Iterator[str]:
+    since = "" if problem.since is None else f", since {aged(problem.since, now, zone)}"
+    yield f"{problem.severity.upper()} {problem.code}{since}"
+    yield f"  {problem.text}"
+    if touched := [names.get(link_id, link_id) for link_id in problem.link_ids]:
         more = f" and {len(touched) - _NAMED} more" if len(touched) > _NAMED else ""
         yield f"  items: {', '.join(touched[:_NAMED])}{more}"
-    yield f"  what to do: {problem['remedy']}"
-    yield f"  $ {problem['command']}"
+    yield f"  what to do: {problem.remedy}"
+    yield f"  $ {problem.command}"

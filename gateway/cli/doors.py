@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from config.nearest import did_you_mean
+from gateway.cli.answers import Door, DoorDone, Doors
 from gateway.cli.client import Running, quoted, running
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, say, say_json
@@ -13,38 +13,42 @@ from gateway.cli.tables import table
 from gateway.cli.times import length, moment
 
 _DOORS = "/gateway/v1/doors"
-Door = Mapping[str, Any]
 
 
 def find_door(gateway: Running, text: str) -> Door:
     """The door that is called so: by its id, its name or its number. Raises Mistakes."""
-    every = gateway.get(_DOORS)["doors"]
-    found = [door for door in every if text.casefold() in (door["id"].casefold(), door["name"].casefold(), str(door["number"]))]
+    return _found(gateway.read(Doors, gateway.get(_DOORS)).doors, text)
+
+
+def _found(every: Sequence[Door], text: str) -> Door:
+    found = [door for door in every if text.casefold() in (door.id.casefold(), door.name.casefold(), str(door.number))]
     if len(found) == 1:
-        return dict(found[0])
+        return found[0]
     if found:
         raise Mistakes(
-            [f"{text}: {len(found)} doors are called that, expected the id of one: {', '.join(each['id'] for each in found)}"]
+            [f"{text}: {len(found)} doors are called that, expected the id of one: {', '.join(each.id for each in found)}"]
         )
     if not every:
         raise Mistakes([f"{text}: the configuration has no [[doors]]"])
-    called = [name for door in every for name in (door["id"], door["name"])]
-    near = did_you_mean(text, called) or f" (there are {', '.join(door['id'] for door in every[:10])})"
+    called = [name for door in every for name in (door.id, door.name)]
+    near = did_you_mean(text, called) or f" (there are {', '.join(door.id for door in every[:10])})"
     raise Mistakes([f"{text}: no such door{near}"])
 
 
 def doors(asked: Asked, name: str | None) -> int:
     """`name` None: every door."""
     gateway = running(asked)
-    found = gateway.get(_DOORS)["doors"] if name is None else [find_door(gateway, name)]
+    body = gateway.get(_DOORS)
+    every = gateway.read(Doors, body).doors
+    found = every if name is None else [_found(every, name)]
     if asked.as_json:
-        say_json({"doors": found})
+        say_json({"doors": [raw for raw, door in zip(body["doors"], every, strict=True) if door in found]})
         return 0
     heads = ("door", "name", "number", "panel", "state", "held by", "last command")
     rows = [
         (
-            *(door["id"], door["name"], door["number"], f"{door['panel']}:{door['output']}", door["state"], door["held_by"]),
-            moment(door["last_event_at"], gateway.zone),
+            *(door.id, door.name, door.number, f"{door.panel}:{door.output}", door.state, door.held_by),
+            moment(door.last_event_at, gateway.zone),
         )
         for door in found
     ]
@@ -57,12 +61,12 @@ def command(asked: Asked, name: str, action: str, seconds: float | None) -> int:
     gateway = running(asked)
     door = find_door(gateway, name)
     body = {} if seconds is None else {"seconds": seconds}
-    answer = gateway.post(f"{_DOORS}/{quoted(door['id'])}/{action}", body)
+    answer = gateway.post(f"{_DOORS}/{quoted(door.id)}/{action}", body)
     if asked.as_json:
         say_json(answer)
     else:
         lasts = "" if seconds is None else f" for {length(seconds)}"
-        say(f"{door['name']}: {_DONE[action]}{lasts}, {answer['outcome']} by {door['panel']}")
+        say(f"{door.name}: {_DONE[action]}{lasts}, {gateway.read(DoorDone, answer).outcome} by {door.panel}")
     return 0
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from gateway.cli.answers import Explained, ExplainedPanel
 from gateway.cli.client import quoted, running
 from gateway.cli.directory import directory
 from gateway.cli.moments import when
@@ -25,21 +23,22 @@ def explain(asked: Asked, item: str, panel: str | None, words: tuple[str, ...]) 
     if asked.as_json:
         say_json(body)
         return 0
-    reason = f": {body['message']}" if body.get("message") else ""
-    say(f"{entry.shown} at {at.shown}: as asked it is {_OPEN[body['asked']]}{reason}")
-    for each in body["panels"]:
-        say(f"  {each['panel']}: {_sentence(each, _OPEN[body['asked']])}")
-    if not body["panels"]:
+    said = gateway.read(Explained, body)
+    reason = f": {said.message}" if said.message else ""
+    say(f"{entry.shown} at {at.shown}: as asked it is {_OPEN[said.asked]}{reason}")
+    for each in said.panels:
+        say(f"  {each.panel}: {_sentence(each, _OPEN[said.asked])}")
+    if not said.panels:
         say("  it is bound to no panel")
     return 0
 
 
-def _sentence(panel: Mapping[str, Any], asked: str) -> str:
-    message = f" ({panel['message']})" if panel["message"] else ""
-    if panel["differs_at"] == "compiled":
-        compiled = "has no place for it" if panel["compiled"] is None else f"would be {_OPEN[panel['compiled']]} by its table"
+def _sentence(panel: ExplainedPanel, asked: str) -> str:
+    message = f" ({panel.message})" if panel.message else ""
+    if panel.differs_at == "compiled":
+        compiled = "has no place for it" if panel.compiled is None else f"would be {_OPEN[panel.compiled]} by its table"
         return f"the panel {compiled}{message}"
-    if panel["differs_at"] == "held":
-        held = "it is not known what the panel holds" if panel["held"] is None else f"the panel holds {_OPEN[panel['held']]}"
-        return f"{held}, though its table is meant to be {_OPEN[bool(panel['compiled'])]}{message}"
+    if panel.differs_at == "held":
+        held = "it is not known what the panel holds" if panel.held is None else f"the panel holds {_OPEN[panel.held]}"
+        return f"{held}, though its table is meant to be {_OPEN[bool(panel.compiled)]}{message}"
     return f"holds what was asked, {asked}{message}"

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from gateway.cli.answers import Event
 from gateway.cli.client import Running, running
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, say
@@ -29,8 +30,8 @@ def events(asked: Asked, *, follow: bool, kinds: str | None, last: int) -> int:
         _tell(event, gateway.zone, as_json=asked.as_json)
     if follow:
         sys.stdout.flush()
-        for event in gateway.followed(f"{_EVENTS}?{urlencode({**chosen, 'after': seen}, errors='replace')}"):
-            _tell(event, gateway.zone, as_json=asked.as_json)
+        for fresh in gateway.followed(f"{_EVENTS}?{urlencode({**chosen, 'after': seen}, errors='replace')}"):
+            _tell(_understood(gateway, fresh), gateway.zone, as_json=asked.as_json)
             sys.stdout.flush()
         raise Mistakes([f"{gateway.place}: the gateway tells no more events"])
     return 0
@@ -51,7 +52,14 @@ def _newest(gateway: Running, chosen: Mapping[str, str], last: int) -> list[dict
 
 
 def _page(gateway: Running, query: Mapping[str, object]) -> list[dict[str, Any]]:
-    return gateway.events(f"{_EVENTS}?{urlencode(query)}")
+    return [_understood(gateway, event) for event in gateway.events(f"{_EVENTS}?{urlencode(query)}")]
+
+
+def _understood(gateway: Running, event: object) -> dict[str, Any]:
+    """An event with all that it tells, which differs from kind to kind. Raises Mistakes."""
+    gateway.read(Event, event)
+    assert isinstance(event, dict)
+    return event
 
 
 def _tell(event: Mapping[str, Any], zone: ZoneInfo, *, as_json: bool) -> None:

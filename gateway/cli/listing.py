@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from gateway.cli.answers import Bindings, Bound, Counts, Explained, Line, Lines
 from gateway.cli.client import Running, running
 from gateway.cli.directory import Directory, Entry, Kind, directory
 from gateway.cli.hours import person_parts, profile_text
@@ -52,8 +52,8 @@ def shown(asked: Asked, kind: Kind, name: str) -> int:
         say_json(entry.body)
         return 0
     say("\n".join(_facts(entry, known, gateway)))
-    explained = gateway.get(f"/gateway/v1/explain?{entry.query}")["panels"]
-    rows = [(each["panel"], _OPEN[each["compiled"]], _OPEN[each["held"]], each["message"]) for each in explained]
+    explained = gateway.read(Explained, gateway.get(f"/gateway/v1/explain?{entry.query}")).panels
+    rows = [(each.panel, _OPEN[each.compiled], _OPEN[each.held], each.message) for each in explained]
     say("\n" + table([("panel", "by its table, now", "holds, now", ""), *rows]) if rows else "bound to no panel")
     return 0
 
@@ -82,12 +82,14 @@ def bindings(asked: Asked, item: str | None) -> int:
     known = directory(gateway)
     chosen = None if item is None else known.find(item)
     rows = [
-        each for each in body["bindings"] if chosen is None or (each["link_id"], each["kind"]) == (chosen.link_id, chosen.kind)
+        (raw, each)
+        for raw, each in zip(body["bindings"], gateway.read(Bindings, body).bindings, strict=True)
+        if chosen is None or (each.link_id, each.kind) == (chosen.link_id, chosen.kind)
     ]
     if asked.as_json:
-        say_json({"bindings": rows})
+        say_json({"bindings": [raw for raw, _ in rows]})
         return 0
-    said = [(known.named(each), ", ".join(each["panels"]) or None, _SOURCES[each["source"]]) for each in rows]
+    said = [(known.named(each), ", ".join(each.panels) or None, _SOURCES[each.source]) for _, each in rows]
     say(table([("item", "panels", "by"), *said]))
     return 0
 
@@ -103,7 +105,8 @@ def bind(asked: Asked, item: str, panels: Sequence[str]) -> int:
     if asked.as_json:
         say_json(body)
     else:
-        say(f"{entry.shown}: bound to {', '.join(body['panels']) or 'no panel'} in place of the configuration's rules")
+        bound = ", ".join(gateway.read(Bound, body).panels) or "no panel"
+        say(f"{entry.shown}: bound to {bound} in place of the configuration's rules")
     return 0
 
 
@@ -131,13 +134,14 @@ def lines(asked: Asked, line: str | None) -> int:
     """The counts of every line and unit since the gateway started, or of one line."""
     gateway = running(asked)
     body = gateway.get("/gateway/v1/lines")
-    found = [each for each in body["lines"] if line in (None, each["id"])]
+    every = zip(body["lines"], gateway.read(Lines, body).lines, strict=True)
+    found = [(raw, each) for raw, each in every if line in (None, each.id)]
     if not found and line is not None:
         raise Mistakes([f"{line}: no such line{gateway.near_line(line)}"])
     if asked.as_json:
-        say_json({"lines": found})
+        say_json({"lines": [raw for raw, _ in found]})
         return 0
-    rows = [row for each in found for row in ((each["id"], each["kind"], *_counts(each)), *_units(each))]
+    rows = [row for _, each in found for row in ((each.id, each.kind, *_counts(each)), *_units(each))]
     say(table([("line", "unit", *_HEADS), *rows]))
     return 0
 
@@ -145,22 +149,22 @@ def lines(asked: Asked, line: str | None) -> int:
 _HEADS = ("exchanges", "timeouts", "damaged", "exceptions", "retries", "busy", "p50 ms", "p95 ms", "waiting")
 
 
-def _units(line: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
-    for unit in line["units"]:
-        yield f"  {unit['panel']}", unit["unit"], *_counts(unit)
+def _units(line: Line) -> Iterator[tuple[object, ...]]:
+    for unit in line.units:
+        yield f"  {unit.panel}", unit.unit, *_counts(unit)
 
 
-def _counts(seen: Mapping[str, Any]) -> tuple[object, ...]:
-    took = [None if seen["exchange_ms"][key] is None else f"{seen['exchange_ms'][key]:.1f}" for key in ("p50", "p95")]
-    damaged = seen["crc"] + seen["protocol"] + seen["connections_lost"]
-    share = f"{100 * seen['load_1m']:.0f} %"
+def _counts(seen: Counts) -> tuple[object, ...]:
+    took = [None if ms is None else f"{ms:.1f}" for ms in (seen.exchange_ms.p50, seen.exchange_ms.p95)]
+    damaged = seen.crc + seen.protocol + seen.connections_lost
+    share = f"{100 * seen.load_1m:.0f} %"
     return (
-        seen["exchanges"],
-        seen["timeouts"],
+        seen.exchanges,
+        seen.timeouts,
         damaged,
-        sum(seen["exceptions"].values()),
-        seen["retries"],
+        sum(seen.exceptions.values()),
+        seen.retries,
         share,
         *took,
-        seen["queue_depth"],
+        seen.queue_depth,
     )

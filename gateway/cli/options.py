@@ -13,8 +13,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from config.nearest import did_you_mean
-from gateway.cli.output import Mistakes
-from gateway.release import VERSION
 
 ENVIRONMENT = "PANEL_GATEWAY_CONFIG"
 INSTALLED = Path("/etc/panel-gateway/panel-gateway.toml")
@@ -237,12 +235,7 @@ def asking(function: Callable[Concatenate[Asked, P], int]) -> Decorated:
     @as_json
     @wraps(function)
     def asked(config: Path, url: str | None, ca: Path | None, as_json: bool, *args: P.args, **rest: P.kwargs) -> int:
-        try:
-            return function(Asked(config, url, as_json, ca), *args, **rest)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            # Something is not where this release has it in an answer: the one that runs was not restarted after an upgrade.
-            told = f"panel-gateway {VERSION} does not understand the answer ({_short(error)}): another release runs there"
-            raise Mistakes([f"{url or config}: {told}"]) from error
+        return function(Asked(config, url, as_json, ca), *args, **rest)
 
     return asked
 

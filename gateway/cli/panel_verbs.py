@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 
+from gateway.cli.answers import Acted, Panels
 from gateway.cli.client import quoted, running
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, confirmed, counted, say, say_json
@@ -22,7 +23,8 @@ def act(asked: Asked, panel: str, action: str, query: str, *, wait: bool, ask: b
     where the panel does not hold all that it can after a minute."""
     gateway, name = running(asked), quoted(panel)
     if ask and sys.stdin.isatty():
-        desired = gateway.get(f"/gateway/v1/panels/{name}")["panels"][0]["desired"]
+        (shown,) = gateway.read(Panels, gateway.get(f"/gateway/v1/panels/{name}")).panels
+        desired = shown.desired
         items = f"{counted(desired, 'item')} {'is' if desired == 1 else 'are'}"
         if not confirmed(_QUESTIONS[action].format(panel=panel, items=items)):
             raise Mistakes([f"{panel}: left as it is"])
@@ -32,14 +34,13 @@ def act(asked: Asked, panel: str, action: str, query: str, *, wait: bool, ask: b
     if asked.as_json:
         say_json(answer)
     elif not wait:
-        say(f"{answer['panel']}: {answer['action']} asked for")
+        done = gateway.read(Acted, answer)
+        say(f"{done.panel}: {done.action} asked for")
     if not wait:
         return 0
     held = settled(gateway, [panel], since)[panel]
     if not is_settled(held, since):
-        raise Mistakes(
-            [f"{panel}: {action} is not done after a minute: {held['state']}, {held['last_error'] or 'still at work'}"]
-        )
+        raise Mistakes([f"{panel}: {action} is not done after a minute: {held.state}, {held.last_error or 'still at work'}"])
     if not asked.as_json:
-        say(f"{panel}: {action} done, it holds {held['held']} of {counted(held['desired'], 'item')}")
+        say(f"{panel}: {action} done, it holds {held.held} of {counted(held.desired, 'item')}")
     return 0

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from io import FileIO, StringIO, TextIOWrapper
+from traceback import extract_tb
 
 import click
 from click.shell_completion import shell_complete
@@ -37,6 +38,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Shell": {"completion": "shell", "manual": "shell"},
 }
 """Each command under its heading in the help, and the module of `gateway.cli.commands` that has it."""
+_LONG = ("serve", "lab", "simulate")
+"""They leave a whole trace of a defect in the log."""
 _HOMES = {name: module for commands in SECTIONS.values() for name, module in commands.items()}
 
 
@@ -104,10 +107,16 @@ def run(arguments: Sequence[str] | None, simulators: object) -> int:
         return 130
     except OSError as error:
         if error.filename is not None:
-            raise
+            _complain([f"{error.filename}: {error.strerror}"])
+            return 1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             _complain([f"standard output: {error.strerror}"])
+        return 1
+    except Exception as error:
+        if ctx is None or ctx.invoked_subcommand in _LONG:
+            raise
+        _complain([_defect(error)])
         return 1
 
 
@@ -127,6 +136,12 @@ def _complain(lines: Iterable[str]) -> None:
     from gateway.ops.logs import complain
 
     complain(lines)
+
+
+def _defect(error: Exception) -> str:
+    """A defect of the program in one line, for somebody who reports it."""
+    place = extract_tb(error.__traceback__)[-1]
+    return f"{NAME} {VERSION} has a defect, please report it: {error!r}, {place.filename} line {place.lineno}"
 
 
 def _wrong(error: click.ClickException) -> Iterator[str]:

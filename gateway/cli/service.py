@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway import app
 from gateway.cli import store
+from gateway.cli.answers import Reloaded
 from gateway.cli.client import running
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, say, say_json
@@ -43,9 +44,10 @@ def _collect_rarely() -> None:
 
 def reload(asked: Asked) -> int:
     """Waits until the gateway has applied its configuration; what it refuses is raised as Mistakes."""
-    body = running(asked).post("/gateway/v1/reload")
+    gateway = running(asked)
+    body = gateway.post("/gateway/v1/reload")
     if asked.as_json:
         say_json(body)
     else:
-        say("\n".join(body["changes"]) or "nothing changed")
+        say("\n".join(gateway.read(Reloaded, body).changes) or "nothing changed")
     return 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
+from gateway.cli.answers import ClockAnswer, Panel, Panels
 from gateway.cli.client import Running
 from gateway.cli.output import Mistakes
 from gateway.cli.progress import progress
@@ -16,12 +17,11 @@ from gateway.cli.progress import progress
 _PATIENCE_S = 60.0
 _PAUSE_S = 0.25
 _SETTLED = ("in_sync", "refused", "foreign")
-Panel = Mapping[str, Any]
 
 
 def next_second(gateway: Running) -> tuple[int, float]:
     """The next whole second of the gateway's clock, and how far off it is: when a panel was seen is told in whole seconds."""
-    at = float(gateway.get("/gateway/v1/clock")["clock"]["at"])
+    at = gateway.read(ClockAnswer, gateway.get("/gateway/v1/clock")).clock.at
     return int(at) + 1, int(at) + 1 - at
 
 
@@ -32,7 +32,7 @@ def settled(
     until = time.monotonic() + _PATIENCE_S
     with progress("panels that hold all", len(panels)) as reached:
         while True:
-            there = {each["id"]: each for each in gateway.get("/gateway/v1/panels")["panels"] if each["id"] in panels}
+            there = {each.id: each for each in _panels(gateway) if each.id in panels}
             done = sum(is_settled(panel, since) for panel in there.values())
             reached(done)
             if done == len(there) or time.monotonic() >= until:
@@ -61,9 +61,13 @@ def _watch(gateway: Running, answer: Future[Any]) -> None:
 
 def _waiting(gateway: Running) -> int:
     """How many items are still on their way to panels that can be reached."""
-    return sum(panel["pending"] for panel in gateway.get("/gateway/v1/panels")["panels"] if panel["state"] != "away")
+    return sum(panel.pending for panel in _panels(gateway) if panel.state != "away")
+
+
+def _panels(gateway: Running) -> Sequence[Panel]:
+    return gateway.read(Panels, gateway.get("/gateway/v1/panels")).panels
 
 
 def is_settled(panel: Panel, since: int) -> bool:
     """Whether it was seen since then and holds all that it can hold."""
-    return panel["state"] in _SETTLED and not panel["pending"] and (panel["last_seen_at"] or 0) >= since
+    return panel.state in _SETTLED and not panel.pending and (panel.last_seen_at or 0) >= since

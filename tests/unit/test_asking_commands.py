@@ -22,6 +22,7 @@ from config.loader import load_settings
 from drivers.clock import SystemClock
 from gateway.__main__ import main
 from gateway.app import Gateway
+from gateway.cli import status
 from gateway.ops import logs
 from tests.support.processes import PROGRAM
 
@@ -196,8 +197,10 @@ async def test_bytes_of_a_terminal_that_are_no_text_are_a_name_that_nothing_has(
 
 
 ODD_ANSWERS: Mapping[str, tuple[str, str]] = {
-    "{}": ("200 OK", "does not understand the answer (KeyError('clock')): another release runs there"),
-    "[]": ("200 OK", "does not understand the answer (TypeError("),
+    "{}": ("200 OK", "does not understand the answer (panels: Field required): another release runs there"),
+    "[]": ("200 OK", "does not understand the answer (the answer: Input should be a dictionary"),
+    "null": ("200 OK", "does not understand the answer (the answer: Input should be a dictionary"),
+    '{"panels": [{"id": 7}]}': ("200 OK", "does not understand the answer (panels.0.id: Input should be a valid string)"),
     "[" * 100_000: ("200 OK", "no gateway answers there (nested too deeply)"),
     "<html>": ("502 Bad Gateway", ": status 502"),
 }
@@ -220,6 +223,18 @@ async def test_an_answer_of_another_release_or_another_server_is_told_as_one(
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         status, out, err = await typed("status", "--url", url)
     assert (status, out, len(err.splitlines()), told in err, err.startswith(url)) == (1, "", 1, True, True), err
+
+
+async def test_a_defect_of_a_command_is_told_as_one_and_blamed_on_no_other_release(
+    site: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(site):
+        monkeypatch.delattr(status, "moment")
+        ended, out, err = await typed("status")
+    told = err.splitlines()[-1]
+    assert (ended, out, "Traceback" in err) == (1, "", False)
+    assert "has a defect, please report it: NameError" in told
+    assert "status.py line " in told
 
 
 async def test_a_reload_tells_what_changed_or_every_mistake(site: Path, typed: Typed) -> None:

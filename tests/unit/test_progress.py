@@ -10,14 +10,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from dataclasses import asdict, replace
+from typing import Any, TypeVar, cast
 
 import pytest
 
+from drivers.contract import Availability
+from gateway.api import shapes as api
 from gateway.cli import waiting
+from gateway.cli.answers import understood
 from gateway.cli.client import Running
 from gateway.cli.output import Mistakes
 from gateway.cli.progress import progress
+from gateway.fleet.host_clock import ClockView
+from gateway.fleet.views import PanelView
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -43,6 +51,25 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
         os.close(near)
 
 
+GATE = PanelView(
+    id="gate",
+    line="annex",
+    model="open-access-panel",
+    state="in_sync",
+    availability=Availability.ONLINE,
+    desired=9,
+    held=9,
+    pending=0,
+    refused=0,
+    lag_s=0.0,
+    clock_drift_ms=None,
+    resets=0,
+    quarantined_until=None,
+    last_seen_at=5,
+    last_error=None,
+)
+
+
 class Gateway:
     """Panels that hold one more item each time they are asked for; a request ends when they hold all of them."""
 
@@ -53,12 +80,12 @@ class Gateway:
         self._pending = max(0, self._pending - 1)
         if self._refuses:
             raise Mistakes(["no gateway answers there"])
-        return {
-            "panels": [
-                {"id": "gate", "state": "syncing" if self._pending else "in_sync", "pending": self._pending, "last_seen_at": 5},
-                {"id": "shed", "state": "away", "pending": 7, "last_seen_at": None},
-            ]
-        }
+        gate = replace(GATE, state="syncing" if self._pending else "in_sync", pending=self._pending)
+        shed = replace(GATE, id="shed", state="away", pending=7, last_seen_at=None)
+        return asdict(api.Panels([gate, shed], [], ClockView(True, None, 0, None, (), 5.5, 90.0)))
+
+    def read(self, shape: type[T], body: object) -> T:
+        return understood(shape, body, "here")
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         while self._pending and not self._refuses:
@@ -105,7 +132,7 @@ def test_a_gateway_that_is_too_busy_to_tell_how_far_it_is_still_gives_its_answer
 def test_who_waits_for_a_panel_sees_that_it_is_not_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal(monkeypatch) as shown:
         there = waiting.settled(cast("Running", Gateway(3)), ["gate"], since=4, pause=lambda seconds: None)
-        assert there["gate"]["state"] == "in_sync"
+        assert there["gate"].state == "in_sync"
         said = shown()
     assert "0/1" in said
     assert "1/1" in said
