@@ -466,7 +466,7 @@ class Stamp(logging.Filter):
 
 
 def stamped(line: ScriptedLine, seconds: float, caplog: pytest.LogCaptureFixture) -> list[tuple[str, str | None]]:
-    """The frames of a request and of so many seconds after it, with the request that the log names for each."""
+    """The frames of a request and of the seconds after it, with the request that the log names for each."""
 
     async def main() -> None:
         async with bus_on(line) as bus:
