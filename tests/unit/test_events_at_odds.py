@@ -277,6 +277,39 @@ def test_what_a_restart_left_of_a_change_is_taken_back_before_it_is_read() -> No
     run_virtual(run())
 
 
+def test_what_is_read_while_a_panel_restarts_is_no_mixture_of_what_was_written_and_what_was_saved() -> None:
+    """The line fails before the new times are saved; the old ones come back while the table is read."""
+
+    async def run(frame: int) -> None:
+        driver, wire = panel_on_wire("ge-a-series")
+        assert done(await driver.apply(driver.plan(MORNING, EMPTY), P, None))
+
+        async def unsaved(request: Request) -> bool:
+            return (request.address, request.values) != SAVE
+
+        wire.before = unsaved
+        assert (await driver.apply(driver.plan(NIGHT, MORNING), P, None)).outcome is Outcome.UNCONFIRMED
+        frames = 0
+
+        async def restart(request: Request) -> bool:
+            nonlocal frames
+            frames += 1
+            if frames == frame:
+                ge(wire).reset()
+            return True
+
+        wire.before = restart
+        known = await driver.read_back(P, None)
+        if isinstance(known, Acknowledgement):
+            known = await driver.read_back(P, None)
+        assert isinstance(known, PanelImage)
+        assert frames > frame
+        assert driver.plan(MORNING, known).empty
+
+    for frame in range(1, 9):
+        run_virtual(run(frame))
+
+
 def test_one_changed_minute_needs_no_look_at_the_counters() -> None:
     async def run() -> None:
         driver, wire = panel_on_wire("ge-a-series")

@@ -415,8 +415,12 @@ class ModbusPanelDriver(OutputDriver):
         async def read(requests: Sequence[Request]) -> list[tuple[int, ...]]:
             return await self._unit.exchange_all(requests, call)
 
+        losable = not self._saved and bool(self._counter_names())
+        began = await self._count(call) if losable else None
         commits = await self._count_commits(call)
         image = await self._layout.read(read, thoroughly=self._odd)
+        if losable and not went_on(began, await self._count(call)):
+            raise VerifyFailed("the panel restarted while it was read: what was not saved is gone")
         self._commits_seen, self._odd = commits, False
         await self._look_for_loss(call)
         await self._unit.must_be_met(call)
