@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from drivers.clock import Clock
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 TURN_S = 0.02
 """How long one turn may take. While a thread compiles, each turn waits for it some milliseconds."""
+_WOKEN_AT_ONCE = 2
 
 
 class Supervisor:
@@ -190,6 +192,48 @@ async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
             await asyncio.sleep(0)
             until = loop.time() + TURN_S
         yield item
+
+
+class Bell:
+    """Wakes those that wait for it, some in each turn of the loop: what else is due does not wait for all of them.
+
+    `rung`: how often it has rung.
+    """
+
+    def __init__(self) -> None:
+        self.rung = 0
+        self._waiting: dict[asyncio.Future[None], None] = {}
+
+    def ring(self) -> None:
+        self.rung += 1
+        waiting, self._waiting = self._waiting, {}
+        self._wake_some(iter(waiting))
+
+    def _wake_some(self, waiting: Iterator[asyncio.Future[None]]) -> None:
+        some = list(islice(waiting, _WOKEN_AT_ONCE))
+        for each in some:
+            _end(each)
+        if len(some) == _WOKEN_AT_ONCE:
+            asyncio.get_running_loop().call_soon(self._wake_some, waiting)
+
+    async def rings(self, heard: int, seconds: float) -> bool:
+        """Whether it rings, or has rung, after it had rung `heard` times; waits for that for at most `seconds`."""
+        if self.rung == heard:
+            loop = asyncio.get_running_loop()
+            mine: asyncio.Future[None] = loop.create_future()
+            self._waiting[mine] = None
+            timer = loop.call_later(seconds, _end, mine)
+            try:
+                await mine
+            finally:
+                timer.cancel()
+                self._waiting.pop(mine, None)
+        return self.rung != heard
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 class Remembered(Generic[T]):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from config.event_kinds import KINDS
+from gateway.concurrency import Bell
 from gateway.fleet.events import Event
 from gateway.journal.own import own_events
 from gateway.store.contract import Snapshot, Store, StoreError
@@ -79,7 +80,7 @@ class Journal:
         """How many events of each kind were made durable since the start."""
         self.retired = 0
         """How many were dropped since then for their age or their number."""
-        self._news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._news = Bell()
         self._closed = False
 
     # what happens
@@ -149,16 +150,12 @@ class Journal:
 
     async def _pause(self, seconds: float) -> None:
         """Cut short where an answer waits for what was told."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._hurry.wait()
+        await _set_within(self._hurry, seconds)
         self._hurry.clear()
 
     async def _rest(self) -> None:
         self._wake.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_RETENTION_S):
-                await self._wake.wait()
+        await _set_within(self._wake, _RETENTION_S)
 
     def stop(self) -> None:
         """Nothing comes any more; what waits is made durable, and `run` ends."""
@@ -227,11 +224,7 @@ class Journal:
         if len(self._recent) > 2 * _RECENT:
             del self._recent[:-_RECENT]
             self._all_since = self._recent[0].id - 1
-        self._notify()
-
-    def _notify(self) -> None:
-        news, self._news = self._news, asyncio.get_running_loop().create_future()
-        news.set_result(None)
+        self._news.ring()
 
     async def page(self, query: EventQuery) -> Sequence[SiteEvent]:
         """Raises StoreError."""
@@ -251,7 +244,7 @@ class Journal:
     async def beyond(self, place: int) -> None:
         """Wait until there is an event behind a place."""
         while self.last <= place:
-            await asyncio.wait([self._news])
+            await self._news.rings(self._news.rung, _RETENTION_S)
 
     def gap(self, place: int) -> SiteEvent | None:
         """What a reader at a place is told in place of events that were dropped before it took them; None: there are none."""
@@ -266,22 +259,30 @@ class Journal:
         StoreError.
         """
         while not self._closed:
-            news = self._news
+            heard = self._news.rung
             events = await self.after(place)
             if (gap := self.gap(place)) is not None:  # also where it fell behind while it followed
                 events = [gap, *(event for event in events if event.id > gap.id)]
             if events:
                 place = events[-1].id
                 yield events
-                continue
-            done, _ = await asyncio.wait([news], timeout=silence_s)
-            if not done:
+                await asyncio.sleep(0)  # a reader that is far behind takes one page in each turn of the loop
+            elif not await self._news.rings(heard, silence_s):
                 yield ()
 
     def close(self) -> None:
         """All that follow end."""
         self._closed = True
-        self._notify()
+        self._news.ring()
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, and set it after `seconds`: a time-out that cancels what waits costs several times as much."""
+    timer = asyncio.get_running_loop().call_later(seconds, event.set)
+    try:
+        await event.wait()
+    finally:
+        timer.cancel()
 
 
 def _labelled(event: SiteEvent) -> SiteEvent:

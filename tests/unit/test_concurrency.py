@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.concurrency import KeyedLock, Supervisor, UrgentFirst
+from gateway.concurrency import Bell, KeyedLock, Supervisor, UrgentFirst
 
 
 async def _order(*waiters: tuple[str, bool]) -> list[str]:
@@ -184,3 +184,30 @@ async def test_a_request_is_finished_though_its_client_went_away_and_a_stop_wait
     await asyncio.wait([asking])
     await supervisor.stop(5)
     assert done.is_set()
+
+
+async def test_what_else_is_due_does_not_wait_for_all_that_a_bell_wakes() -> None:
+    bell, woken = Bell(), list[int]()
+
+    async def wait(number: int) -> None:
+        assert await bell.rings(0, 3600)
+        woken.append(number)
+
+    waiting = [asyncio.create_task(wait(number)) for number in range(100)]
+    await asyncio.sleep(0)
+    bell.ring()
+    in_each_turn = []
+    while len(woken) < len(waiting):
+        before = len(woken)
+        await asyncio.sleep(0)
+        in_each_turn.append(len(woken) - before)
+    assert max(in_each_turn) <= 2
+    assert woken == [*range(100)]
+
+
+async def test_a_bell_that_rang_before_somebody_waited_is_heard_and_one_that_does_not_ring_is_waited_for_in_vain() -> None:
+    bell = Bell()
+    assert not await bell.rings(0, 0.01)
+    bell.ring()
+    assert await bell.rings(0, 3600)
+    assert not await bell.rings(1, 0.01)

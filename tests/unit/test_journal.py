@@ -170,6 +170,21 @@ def test_a_follower_misses_nothing_however_late_it_comes_back() -> None:
         run_virtual(scene(monkeypatch))
 
 
+def test_a_follower_that_is_far_behind_lets_others_take_turns() -> None:
+    async def scene() -> None:
+        async with kept_in(MemoryStore()) as journal:
+            await journal.keep([SiteEvent(float(number), "output_on", "gate") for number in range(10 * journals.PAGE)], {})
+            catching_up = asyncio.create_task(some(journal, 0, 10 * journals.PAGE))
+            turns = 0
+            while not catching_up.done():
+                await asyncio.sleep(0)
+                turns += 1
+            assert len(await catching_up) == 10 * journals.PAGE
+            assert turns >= 10
+
+    run_virtual(scene())
+
+
 def test_a_full_store_loses_no_event_of_a_panel_and_tells_how_many_of_the_gateways_own() -> None:
     async def scene(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(journals, "_MOST_WAITING", 3)
