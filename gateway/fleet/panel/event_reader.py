@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from config.locks import lock_number
@@ -20,12 +20,11 @@ from drivers.contract import (
     PanelImage,
     Priority,
     Reason,
-    is_identifier,
 )
 from gateway.compiler.moment import instant_of
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.failure import Failure, failure_of
-from gateway.fleet.panel.holders import HandOver, Holders, Person, person_of, slots_of
+from gateway.fleet.panel.holders import HandOver, Holders, Person, person_of, slots_of, whose
 from gateway.fleet.panel.log_place import LogPlace, Lost, first_of, kind_of, met, place_of, taken
 from gateway.fleet.panel.state import PanelState
 from gateway.store.contract import StoreError
@@ -151,7 +150,8 @@ class EventReader:
 
     async def _keep(self, place: LogPlace, found: Sequence[LoggedEvent | Lost]) -> None:
         """Make events durable together with the place; only then they count as read. Raises StoreError."""
-        owners = self._owners() if found else ()
+        met = {slot for each in found if isinstance(each, LoggedEvent) and (slot := self._whom(each)) is not None}
+        owners = self._owners(met) if met else ()
         events = [self._told(place, each, owners) for each in found]
         await self._context.keep_events(events, {self._state.id: (FACT, self._fact_of(place))})
         self._place = place
@@ -194,7 +194,7 @@ class EventReader:
         instant = self._instant(found)
         if instant is None:
             facts["clock"] = "unset"
-        met = found.card if self._names_numbers else found.slot
+        met = self._whom(found)
         person = None if met is None else self._holders.of(met, found.sequence, self._now(met, owners))
         if person is not None and found.sequence > place.strange:
             facts["identifier"] = person
@@ -208,16 +208,24 @@ class EventReader:
             return found.instant
         return instant_of(self._context.options.readings.zone, found.local_second)
 
-    def _owners(self) -> Owners:
-        """Who has each slot (or number, where events name these) by what the panel holds, or may hold; else by what the store has
-        given out."""
-        given = {slot: key for key, slots in self._state.allocation.items() if is_identifier(key) for slot in slots}
-        held = [(image, self._held(image)) for image in self._state.images()]
-        return held if self._names_numbers else [*held, (PanelImage(), given)]
+    def _whom(self, event: LoggedEvent) -> int | None:
+        """The slot (or number, where events name these) of the person that an event is about."""
+        return event.card if self._names_numbers else event.slot
 
-    def _held(self, image: PanelImage) -> dict[int, str]:
-        held = slots_of(image)
-        return {image.identifiers[slot].number: key for slot, key in held.items()} if self._names_numbers else held
+    def _owners(self, met: Set[int]) -> Owners:
+        """Who has these slots (or numbers) by what the panel holds, or may hold; else by what the store has given out."""
+        held = [(image, self._held(image, met)) for image in self._state.images()]
+        others = {each for each in met if not any(each in known for _, known in held)}
+        if self._names_numbers or not others:
+            return held
+        return [*held, (PanelImage(), whose(self._state.allocation, others))]
+
+    def _held(self, image: PanelImage, met: Set[int] | None = None) -> dict[int, str]:
+        """See `slots_of`; by number where events name these."""
+        if not self._names_numbers:
+            return slots_of(image, met)
+        numbers = {slot: each.number for slot, each in image.identifiers.items() if met is None or each.number in met}
+        return {numbers[slot]: key for slot, key in slots_of(image, numbers.keys()).items()}
 
     def _now(self, met: int, owners: Owners) -> Person | None:
         """Who has a slot, or a number, at present."""

@@ -8,12 +8,12 @@ that neither a late reading nor a restart of the gateway gives one person's even
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from drivers.contract import IDENTIFIER, PanelImage, is_identifier
+from drivers.contract import IDENTIFIER, Allocation, PanelImage, is_identifier
 from gateway.identifiers.own_ids import shown_link_id
 from gateway.store.contract import DesiredItem
 
@@ -40,15 +40,15 @@ def person_of(item: DesiredItem | None) -> Person | None:
     }
 
 
-def slots_of(image: PanelImage) -> dict[int, str]:
-    """Identifier slot -> whose it is."""
-    return {
-        number: key
-        for key, numbers in image.allocation.items()
-        if is_identifier(key)
-        for number in numbers
-        if number in image.identifiers
-    }
+def slots_of(image: PanelImage, asked: Set[int] | None = None) -> dict[int, str]:
+    """Identifier slot -> whose it is, of the slots asked for; None: of all."""
+    slots = image.identifiers.keys() if asked is None else image.identifiers.keys() & asked
+    return whose(image.allocation, slots)
+
+
+def whose(allocation: Allocation, slots: Set[int]) -> dict[int, str]:
+    """Who has been given these identifier slots. Asked with every event of a panel that may have thousands of others."""
+    return {number: key for key, numbers in allocation.items() for number in numbers if number in slots and is_identifier(key)}
 
 
 @dataclass(slots=True, eq=False)
