@@ -197,6 +197,98 @@ def test_an_empty_unit_with_a_new_number_is_filled_and_told() -> None:
     two_panels(test)
 
 
+@pytest.mark.parametrize("away_s", [3, 250])
+def test_a_blank_unit_is_left_alone_until_its_neighbours_said_which_units_are_there(away_s: int) -> None:
+    """The ports were exchanged and the unit of the vault replaced while nothing ran, and the vault's line is slow to come."""
+
+    async def test(site: FleetSite) -> None:
+        await site.close()
+        blank, own = FakePanel(), site.panels["lobby"]
+        site.panels.update(lobby=blank, vault=own)
+        own.online = False
+        await site.open()
+        await site.pass_time(away_s)
+        assert blank.slots == {}, "the vault opened to the lobby's people"
+        assert view(site, "lobby").state == "identity_changed"
+        assert "vault said which unit is there" in (view(site, "lobby").last_error or "")
+        site.drivers["vault"].back()
+        await site.pass_time(400)
+        assert blank.slots == {}
+        assert {view(site, name).state for name in site.panels} == {"identity_changed"}
+        assert "vault's place" in (view(site, "lobby").last_error or "")
+
+    two_panels(test)
+
+
+def test_a_blank_unit_that_is_met_under_a_running_gateway_waits_for_its_neighbours_too() -> None:
+    async def test(site: FleetSite) -> None:
+        lobby, vault = site.drivers["lobby"], site.drivers["vault"]
+        blank = FakePanel()
+        for driver in (lobby, vault):
+            driver.feed.set(Availability.BUS_UNAVAILABLE)
+        await site.pass_time(5)
+        vault.panel, lobby.panel = lobby.panel, blank
+        lobby.back()
+        await site.pass_time(60)
+        assert blank.slots == {}
+        vault.back()
+        await site.pass_time(400)
+        assert blank.slots == {}
+
+    two_panels(test)
+
+
+@pytest.mark.parametrize("serial", [True, False], ids=["a number", "no number"])
+def test_a_neighbour_that_stays_away_keeps_a_replacement_empty_for_five_minutes(serial: bool) -> None:
+    async def test(site: FleetSite) -> None:
+        await site.close()
+        blank = site.panels["lobby"] = FakePanel()
+        if not serial:
+            blank.serial = None
+        site.panels["vault"].online = False
+        await site.open()
+        await site.pass_time(295)
+        assert blank.slots == {}
+        await site.pass_time(10)
+        assert site.held("lobby").keys() == {link(1), link(2)}
+        assert view(site, "lobby").state == "in_sync"
+
+    two_panels(test)
+
+
+def test_an_operator_need_not_wait_for_a_neighbour_that_stays_away() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.close()
+        site.panels["lobby"] = FakePanel()
+        site.panels["vault"].online = False
+        await site.open()
+        await site.pass_time(20)
+        await site.fleet.accept("lobby")
+        await site.pass_time(5)
+        assert site.held("lobby").keys() == {link(1), link(2)}
+        await reboot(site)
+        assert view(site, "lobby").state == "in_sync", "it is remembered"
+
+    two_panels(test)
+
+
+def test_neighbours_that_never_have_a_number_are_not_waited_for() -> None:
+    async def main() -> None:
+        site = FleetSite({"lobby": FakePanel(), "vault": FakePanel()}, rules=RULES)
+        site.settings["vault"] = PanelSettings(id="vault", model="waveshare-relay-8ch")
+        site.panels["vault"].serial = None
+        await site.open()
+        await site.fleet.upsert([item(1), item(2), item(3, start=700)])
+        await site.close()
+        site.panels["lobby"], site.panels["vault"].online = FakePanel(), False
+        await site.open()
+        await site.pass_time(5)
+        assert site.held("lobby").keys() == {link(1), link(2)}
+        await site.close()
+
+    run_virtual(main())
+
+
 def neighbour(serial: str | None, found: str | None = None, *, departed: bool = False) -> Neighbour:
     return Neighbour("vault", ("", ""), serial, found, (), departed)
 

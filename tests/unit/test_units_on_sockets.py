@@ -105,3 +105,31 @@ async def test_a_new_unit_is_filled_with_no_command_and_told(tmp_path: Path) -> 
         await until(lambda: states(running)["lobby"] == "in_sync")
         assert isinstance(panel, OpenAccessPanel)
         assert set(panel.used_schedules().values()) == {link(1)}
+
+
+def on_one_line() -> Settings:
+    panels = [{"id": name, "model": "open-access-panel", "unit": unit} for unit, name in enumerate(("lobby", "vault"), 1)]
+    line = {"id": "line", "kind": "modbus-tcp", "host": "127.0.0.1", "port": 0, "timeout_ms": 300.0, "panels": panels}
+    return Settings.model_validate({"lines": [line]}, strict=False)
+
+
+@pytest.mark.parametrize("settings", [two("open-access-panel"), on_one_line()], ids=["two ports", "one line"])
+async def test_the_new_unit_of_the_vault_gets_no_hours_of_the_lobby_where_the_cables_were_exchanged_over_a_restart(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The lobby's own unit, which is reached as the vault now, is the last one to come back."""
+    async with SimulatedSite(settings) as simulated:
+        async with gateway_on(simulated, settings, tmp_path / "store.db", RULES) as running:
+            await running.fleet.upsert([item(1), item(2)])
+        own, new = simulated.panels["lobby"], simulated.panels["vault"]
+        new.replace()
+        simulated.swap("lobby", "vault")
+        own.off()
+        async with gateway_on(simulated, settings, tmp_path / "store.db", RULES) as running:
+            await until(lambda: states(running)["lobby"] == "identity_changed")
+            own.on()
+            await running.fleet.sync("vault")
+            await until(lambda: set(states(running).values()) == {"identity_changed"})
+            await until(lambda: "vault's place" in str(running.fleet.panel("lobby")))
+        assert isinstance(new, OpenAccessPanel)
+        assert new.used_schedules() == {}

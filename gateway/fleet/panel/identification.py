@@ -16,6 +16,9 @@ from gateway.fleet.panel.planner import erase
 from gateway.fleet.panel.slots import adopt
 from gateway.fleet.panel.state import PanelState
 
+_ASKED_AGAIN_S = 2.0
+"""How often a unit is asked that waits for its neighbours."""
+
 
 class Identification:
     """One panel's. Leaves what it finds in the panel's `identity`; what has to outlast a restart is durable first.
@@ -48,9 +51,24 @@ class Identification:
             if isinstance(read, Acknowledgement):
                 return failure_of(read)
             if not read.slots and not read.identifiers:
+                awaiting = self._awaiting(judged.another, neighbours)
+                if awaiting is not None:
+                    return awaiting
                 state.identified(said)
                 return await self._replaced(found)
         return await self._stranger(judged.another, None, priority)
+
+    def _awaiting(self, why: str, neighbours: Collection[Neighbour]) -> Failure | None:
+        """Why an empty unit is not filled yet: the panel's own may answer at the place of a neighbour that was not asked."""
+        state = self._state
+        awaited, left_s = state.identity.awaits(state.observed.model, neighbours)
+        if not awaited:
+            return None
+        names = awaited[0] if len(awaited) == 1 else f"{awaited[0]} and {len(awaited) - 1} more"
+        told = f"{why}; it is empty, and is filled as the successor when {names} said which unit is there, or after five minutes"
+        state.identity.refused(told)
+        now = self._context.clock.monotonic()
+        return Failure(Reason.IDENTITY_CHANGED, told, due=now + min(_ASKED_AGAIN_S, left_s))
 
     async def _same(self, found: str | None) -> Failure | None:
         identity = self._state.identity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -11,12 +11,16 @@ from drivers.contract import PanelImage, Slot
 
 _JUST_NOW_S = 1.0
 """Ports and cables change places more slowly than that."""
+_AWAITED_S = 300.0
+"""For how long an empty unit is not filled because of neighbours that do not say who they are: lines and units that lost their
+power together with the panel are back by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """Another panel. `serial`: the number of its unit, as remembered; `found`: as read, and nothing has happened to it since.
-    `images`: what it was last seen to hold. `departed`: it has left the configuration. `kind`: its model and options.
+    """Another panel. `serial`: the number of its unit, as remembered; `asked`: it was read, and nothing has happened to the unit
+    since; `found`: as it was read then. `images`: what it was last seen to hold. `departed`: it has left the configuration.
+    `kind`: its model and options.
     """
 
     id: str
@@ -25,6 +29,7 @@ class Neighbour:
     found: str | None
     images: tuple[PanelImage, ...]
     departed: bool = False
+    asked: bool = False
 
 
 class Identity:
@@ -42,6 +47,10 @@ class Identity:
         """The line and the unit that the panel was met at last."""
         self.found: str | None = None
         """The number that the unit there has."""
+        self.asked = False
+        """It was asked for its number, and nothing has happened to it since."""
+        self._stands: tuple[str | None, float] = (None, math.inf)
+        """The number that was read last, and when a unit with it was met first (monotonic)."""
         self.checked = False
         """It was looked at, is the panel, and nothing has happened to it since."""
         self.connection = 0
@@ -85,10 +94,29 @@ class Identity:
 
     def forget(self) -> None:
         """The unit may be another one by now."""
-        self.checked, self.compared, self.found = False, False, None
+        self.checked = self.compared = self.asked = False
+        self.found = None
+
+    def lost(self) -> None:
+        """It cannot be spoken to: the unit that is met next is met first then."""
+        self.forget()
+        self._stands = (None, math.inf)
 
     def read(self, found: str | None, *, numbered: bool) -> None:
-        self.found, self.numbered = found, numbered
+        """The unit said its number, when it was asked at `asked_at`."""
+        self.found, self.numbered, self.asked = found, numbered, True
+        number, since = self._stands
+        self._stands = (found, self.asked_at if number != found else min(since, self.asked_at))
+
+    def awaits(self, model: str, neighbours: Collection[Neighbour]) -> tuple[Sequence[str], float]:
+        """The neighbours of which it is not known now whether the panel's own unit stands at their places, and how long an empty
+        unit is left alone because of them at most (seconds, from when it was asked). A panel that has no number is not found so.
+        """
+        left_s = self._stands[1] + _AWAITED_S - self.asked_at
+        if self.serial is None or left_s <= 0:
+            return (), 0.0
+        numbered = [each for each in neighbours if not each.departed and (each.serial is not None or each.kind[0] == model)]
+        return [each.id for each in numbered if not each.asked], left_s
 
     def recognised(self, serial: str | None) -> None:
         """The unit is the panel; `serial` is its number from now on."""

@@ -103,6 +103,7 @@ class Panel:
         tasks, self._tasks = self._tasks, ()
         await end(tasks, grace_s)
         await self._reconciler.looked()
+        self.state.identity.forget()
 
     async def look(self) -> None:
         """A look in the background, at the lowest priority, which work for the panel does not wait for."""
@@ -267,7 +268,7 @@ class Panel:
         """The panel as others see it."""
         observed, identity = self.state.observed, self.state.identity
         kind = (observed.model, observed.options)
-        return Neighbour(self.id, kind, identity.serial, identity.found, self.state.images())
+        return Neighbour(self.id, kind, identity.serial, identity.found, self.state.images(), asked=identity.asked)
 
     def view(self, *, items: bool = False) -> PanelView:
         """What is desired against what is observed."""

@@ -206,7 +206,7 @@ class Reconciler:
                 if not away:
                     self._context.emit(Away(self.state.id, UNREACHABLE[availability]))
                 away = True
-                self.state.identity.forget()
+                self.state.identity.lost()
                 if not self._busy.locked():  # an attempt settles it when it knows why it ended
                     self._release()
             elif away:
