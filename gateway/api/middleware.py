@@ -44,7 +44,7 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
     token = request_id.set(known)
     request[ADDRESS] = request.app[PROXIES].client_of(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
     request[SENDER] = sender_of(request)
-    request[IS_SECURE] = _is_secure(request)
+    request[IS_SECURE] = request[SENDER].secure
     try:
         response = await handler(request)
         response.headers[HEADER] = known
@@ -70,6 +70,7 @@ def sender_of(request: web.Request) -> Sender:
     return Sender(
         path=request.path,
         credentials=credentials_of(headers.get("Authorization", ""))[0],
+        secure=_is_secure(request),
         cookie="Cookie" in headers,
         host=headers.get("Host"),
         forwarded_host=_first(headers.get("X-Forwarded-Host")) if believed else None,
@@ -81,8 +82,8 @@ def sender_of(request: web.Request) -> Sender:
 
 
 def _is_secure(request: web.Request) -> bool:
-    believed = request.app[PROXIES].trusts(request.remote or "")
-    return request.secure or (believed and _first(request.headers.get("X-Forwarded-Proto")) == "https")
+    said = _first(request.headers.get("X-Forwarded-Proto")) if request.app[PROXIES].trusts(request.remote or "") else None
+    return said.lower() == "https" if said else request.secure
 
 
 def _first(listed: str | None) -> str | None:

@@ -45,10 +45,14 @@ def credentials_of(authorization: str) -> tuple[Credentials, str]:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What the headers tell about the sender of a request. `forwarded_host`: set only where a trusted proxy sent it."""
+    """What the headers tell about the sender of a request. `forwarded_host`: set only where a trusted proxy sent it.
+
+    `secure`: the client speaks TLS.
+    """
 
     path: str
     credentials: Credentials
+    secure: bool = False
     cookie: bool = False
     host: str | None = None
     forwarded_host: str | None = None
@@ -111,11 +115,14 @@ class Sites:
 
 
 def _is_own(origin: str, sender: Sender) -> bool:
+    """Over TLS only a page that came over TLS: anybody on the way can write one that did not, in the gateway's name."""
+    if sender.secure and _split(origin).scheme != "https":
+        return False
     return any(_same_place(origin, host) for host in (sender.host, sender.forwarded_host) if host)
 
 
 def _same_place(origin: str, host: str) -> bool:
-    """Compared by name and port, whatever the scheme: a proxy may have terminated TLS."""
+    """Compared by name and port, whatever the scheme: a proxy that nobody told of may have terminated TLS."""
     page, own = _split(origin), _split(f"//{host}")
     if not page.hostname or (page.hostname or "").rstrip(".") != (own.hostname or "").rstrip("."):
         return False

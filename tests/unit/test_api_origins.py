@@ -54,6 +54,16 @@ def test_origins(origin: str, by_basic: bool, by_token: bool) -> None:
     assert refused(replace(PLAIN, origin=origin, cookie=True)) == by_basic
 
 
+def test_over_tls_a_page_that_anybody_on_the_way_may_have_written_is_another_sites() -> None:
+    secure = replace(PLAIN, secure=True, host="gate.example", cookie=True)
+    for host, page in (("gate.example", "gate.example"), ("gate.example:8443", "gate.example:8443")):
+        for origin, is_own in ((f"https://{page}", True), (f"HTTPS://{page}", True), (f"http://{page}", False)):
+            sender = replace(secure, host=host, origin=origin)
+            assert (Sites().is_own_page(sender), refused(sender)) == (is_own, not is_own)
+            assert Sites().is_own_page(replace(sender, secure=False)), "a proxy that nobody told of speaks TLS"
+    assert Sites(origins=("http://gate.example",)).is_own_page(replace(secure, origin="http://gate.example"))
+
+
 def test_a_default_port_is_not_said_by_browsers() -> None:
     for host in ("gate.example", "gate.example:443"):
         assert not refused(replace(BASIC, host=host, origin="https://gate.example"))

@@ -155,12 +155,16 @@ async def test_by_tls_the_cookie_is_sent_by_tls_only() -> None:
     given = settings()
     given = given.model_copy(update={"http": given.http.model_copy(update={"trusted_proxies": ("127.0.0.1",)})})
     async with api_server(given) as server:
-        cookie, *attributes = (await begin(server, X_Forwarded_Proto="https")).headers["Set-Cookie"].split("; ")
+        page = server.url.replace("http", "https")
+        assert (await begin(server, X_Forwarded_Proto="https")).status == 403, "a page that anybody on the way may have written"
+        cookie, *attributes = (await begin(server, Origin=page, X_Forwarded_Proto="https")).headers["Set-Cookie"].split("; ")
         assert cookie.startswith("__Host-panel-gateway=")
         assert {*attributes} == {"HttpOnly", "Path=/", "SameSite=Strict", "Secure"}
         assert await status(server, cookie, X_Forwarded_Proto="https") == 200
         assert await status(server, cookie) == 401
         assert await status(server, cookie.removeprefix("__Host-"), X_Forwarded_Proto="https") == 401
+        cookie, *attributes = (await begin(server, X_Forwarded_Proto="http")).headers["Set-Cookie"].split("; ")
+        assert "Secure" not in attributes, "a browser would not take it"
     async with api_server() as server:
         cookie = (await begin(server, X_Forwarded_Proto="https")).headers["Set-Cookie"]
         assert cookie.startswith("panel-gateway="), "nobody is believed to be a proxy"

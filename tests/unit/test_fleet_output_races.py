@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from config.settings import BindingSettings, PanelSettings
-from drivers.contract import Acknowledgement, Outcome, Priority, Reason
+from drivers.contract import Acknowledgement, Availability, Outcome, Priority, Reason
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link
 from tests.support.virtual_time import run_virtual
@@ -151,6 +151,7 @@ def test_a_panel_that_leaves_while_another_is_explained_is_left_out() -> None:
         site = FleetSite({"gate": FakePanel(), "relay": FakePanel(RELAYS)})
         site.rules = (BindingSettings(link_id="*", panels=("gate", "relay:3")),)
         await site.open()
+        site.drivers["gate"].feed.set(Availability.QUARANTINED, "silent")  # so it is compiled to be explained
         await site.fleet.upsert([item(1)])
         await site.fleet.rest_panel("relay")
         first = asyncio.create_task(site.fleet.explain(link(1), START, None))
