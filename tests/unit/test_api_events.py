@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import socket
@@ -17,6 +18,7 @@ from gateway.api import events
 from gateway.api.auth import SESSIONS
 from gateway.api.live import reconfigure
 from gateway.api.sessions import TOKEN_LIFE_S
+from gateway.api.throttle import AT_ONCE
 from gateway.journal.journal import Journal
 from gateway.store.events import SiteEvent
 from tests.support.api_server import BASIC, MD5, ApiServer, api_server, settings
@@ -250,6 +252,19 @@ async def test_a_reader_who_may_no_longer_read_is_told_nothing_more(ends: str) -
         await journal.keep(PULSE, {})
         async with asyncio.timeout(5):
             assert await reading == []
+
+
+async def test_readers_whose_password_was_changed_are_no_guesses_that_lock_their_user_out() -> None:
+    async with site() as (server, journal):
+        begun = [asyncio.Event() for _ in range(AT_ONCE + 1)]
+        reading = [asyncio.create_task(stream(server, 2, begun=each)) for each in begun]
+        for each in begun:
+            await each.wait()
+        reconfigure(server.app, settings(users=(UserSettings(name="admin", password="another"),)))
+        await journal.keep(PULSE, {})
+        assert await asyncio.gather(*reading) == [[] for _ in begun]
+        another = "Basic " + base64.b64encode(b"admin:another").decode()
+        assert (await server.call("GET", "/gateway/v1/panels", authorization=another)).status == 200
 
 
 async def test_logins_right_and_wrong_are_events_without_a_password() -> None:
