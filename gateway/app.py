@@ -372,7 +372,7 @@ class Gateway:
                 return ReloadReport(False, mistakes=refused)
             tls = wanted.http.tls
             pair = None if tls is None else await in_a_thread(lambda: read_pair(tls.certificate, tls.key), "certificate")
-            reconfigure(self._app, wanted)
+            others = reconfigure(self._app, wanted) or wanted.users != self._settings.users
         except (ConfigurationError, ModelError) as error:
             return ReloadReport(False, mistakes=error.mistakes)
         except BadPair as error:
@@ -382,7 +382,7 @@ class Gateway:
         self._file = wanted
         certified = ("certificate changed",) if pair is not None and self._listening.change(pair) else ()
         changes = await self._apply(wanted.model_copy(update={"http": self._settings.http}), models)
-        return ReloadReport(True, changes=certified + changes)
+        return ReloadReport(True, changes=certified + changes + (("users changed",) if others else ()))
 
     async def _apply(self, wanted: Settings, models: Mapping[str, PanelModel]) -> tuple[str, ...]:
         old, self._settings = self._settings, wanted
@@ -403,7 +403,6 @@ class Gateway:
             changes += ("site changed",)
         elif follows_law:
             changes += ("the time zone has other rules",)
-        changes += ("users changed",) if wanted.users != old.users else ()
         return changes + (("API keys changed",) if wanted.api_keys != old.api_keys else ())
 
     @staticmethod

@@ -27,9 +27,13 @@ def live_of(settings: Settings) -> Live:
     return Live(settings.site.name, DIALECTS[settings.site.dialect])
 
 
-def reconfigure(app: web.Application, settings: Settings) -> None:
-    """Apply new users, site name and dialect. Raises OSError, and changes nothing, when a password file cannot be read."""
-    users = Users(settings.users, settings.api_keys)
+def reconfigure(app: web.Application, settings: Settings) -> bool:
+    """Apply new users, site name and dialect. Returns whether a user is new or has another password, also in a file, or role.
+
+    Raises OSError, and changes nothing, when a password file cannot be read.
+    """
+    users, before = Users(settings.users, settings.api_keys), app[SESSIONS].users
     app[SESSIONS].change_users(users)
     fresh, live = live_of(settings), app[LIVE]
     live.site_name, live.dialect = fresh.site_name, fresh.dialect
+    return not all(users.are_same(before, user.name) for user in settings.users)

@@ -169,6 +169,17 @@ async def test_a_reload_that_changes_a_password_ends_its_tokens(server: ApiServe
     assert await status(server, basic("admin:other")) == 200
 
 
+async def test_a_reload_tells_of_a_password_that_was_changed_in_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("first\n", encoding="utf-8")
+    given = settings(users=(UserSettings(name="admin", password_file=file),))
+    async with api_server(given) as server:
+        assert not reconfigure(server.app, given)
+        file.write_text("second\n", encoding="utf-8")
+        assert reconfigure(server.app, given)
+        assert not reconfigure(server.app, given)
+
+
 async def test_no_secret_and_no_query_is_logged(server: ApiServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     token = await log_in(server)
