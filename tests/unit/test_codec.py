@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from drivers.contract import PanelImage
 from gateway.schedules.time_profile import TimeProfile
 from gateway.store import codec
-from gateway.store.contract import ObservedPanel, OneOf, StoreDamaged, Unknown
+from gateway.store.contract import Certain, ObservedPanel, OneOf, StoreDamaged, Unknown
 from tests.support.stores import link, observed, profile
 
 FIELDS: dict[str, Any] = {field.name: ... for field in fields(ObservedPanel)}
@@ -146,3 +146,13 @@ def test_a_fact_that_no_gateway_wrote_is_damage_and_says_of_what() -> None:
 def test_what_has_no_stored_form_is_refused(value: ObservedPanel) -> None:
     with pytest.raises(codec.CodecError, match="ObservedPanel"):
         codec.OBSERVED_PANEL.encode(value)
+
+
+def test_a_panel_that_is_written_again_and_again_is_stored_as_it_is_each_time() -> None:
+    before = PanelImage()
+    for number in range(60):  # some megabytes of images: not all of them are kept
+        image = PanelImage(generations={link(each): number for each in range(1000)})
+        for known in (OneOf((before, image), others=number % 2 == 0), OneOf((image,)), Certain(image), Certain(before)):
+            state = ObservedPanel(known=known, drifts=number)
+            assert codec.OBSERVED_PANEL.decode(codec.OBSERVED_PANEL.encode(state)) == state
+        before = image
