@@ -369,7 +369,11 @@ def test_a_panels_clock_speaks_of_the_hosts_unless_it_may_have_stood_still() -> 
         assert after == pytest.approx(before + 60, abs=1)
         made.panel.resets += 1
         await made.asked(made.inspection.measure(Priority.GRANT))
-        assert heard[2:] == [None], "it was without power"
+        assert heard[2] == pytest.approx(after, abs=1), "it went on through a restart"
+        made.panel.resets += 1
+        made.panel.clock_offset_s = -60.0
+        await made.asked(made.inspection.measure(Priority.GRANT))
+        assert heard[3:] == [None], "it was without power"
         made.inspection.begin()
         await made.keep_clock()
         assert heard[-1] is not None, "it was set"

@@ -10,7 +10,7 @@ import pytest
 
 from config.settings import BindingSettings, PanelSettings
 from drivers.clock import Sync
-from drivers.contract import ItemState, PanelCapabilities, Reason
+from drivers.contract import Availability, ItemState, PanelCapabilities, Reason
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.host_clock import ClockTooEarly
@@ -215,6 +215,92 @@ def test_a_clock_that_was_lost_is_set_by_any_trusted_host(lost: str) -> None:
         assert lobby.clock_offset_s == 0
 
     lives(test, sync=Sync.UNSYNCHRONISED)
+
+
+def cut_off(panel: FakePanel, now: float, clock_offset_s: float) -> None:
+    """It was without power, and its clock shows another time since."""
+    panel.power_cut(now)
+    panel.clock_offset_s = clock_offset_s
+
+
+async def answers_again(site: FleetSite) -> None:
+    site.drivers["lobby"].feed.set(Availability.QUARANTINED)
+    await site.pass_time(1)
+    site.drivers["lobby"].back()
+    await site.pass_time(20)
+
+
+LOSES_TIME = pytest.mark.parametrize(
+    "capabilities", [ACCESS_PANEL, GE, DOMAT], ids=["open-access-panel", "ge-a-series", "domat-fc013"]
+)
+
+
+@LOSES_TIME
+@pytest.mark.parametrize("boots", ["the gateway goes on", "the gateway starts anew", "the host boots too"])
+@pytest.mark.parametrize("ahead_s", [-7200, -3 * DAY])
+def test_a_clock_that_stood_still_without_power_is_set_by_a_host_without_a_time_server(
+    ahead_s: int, boots: str, capabilities: PanelCapabilities
+) -> None:
+    async def test(site: FleetSite) -> None:
+        lobby = site.panels["lobby"]
+        cut_off(lobby, site.clock.monotonic(), ahead_s)
+        if boots == "the gateway starts anew":
+            await site.close()
+            await site.open()
+        elif boots == "the host boots too":
+            await reboot(site, 0)
+        await answers_again(site)
+        assert (site.fleet.clock().trusted, lobby.clock_offset_s) == (True, 0)
+
+    lives(test, sync=Sync.UNSYNCHRONISED, capabilities=replace(capabilities, storage="ram"))
+
+
+@LOSES_TIME
+def test_a_clock_that_jumped_without_power_is_set_though_it_is_ahead_now(capabilities: PanelCapabilities) -> None:
+    async def test(site: FleetSite) -> None:
+        cut_off(site.panels["lobby"], site.clock.monotonic(), 7200)
+        await answers_again(site)
+        assert site.panels["lobby"].clock_offset_s == 0
+
+    lives(test, sync=Sync.UNSYNCHRONISED, capabilities=capabilities)
+
+
+@LOSES_TIME
+@pytest.mark.parametrize("wrong", [-7300, 3 * DAY])
+def test_a_clock_that_went_on_without_power_is_not_moved_by_a_host_that_boots_wrong(
+    wrong: int, capabilities: PanelCapabilities
+) -> None:
+    """The power of the whole site was off for some hours."""
+
+    async def test(site: FleetSite) -> None:
+        lobby = site.panels["lobby"]
+        await site.close()
+        await site.pass_time(3 * 3600)
+        cut_off(lobby, site.clock.monotonic(), 0)
+        await site.open()
+        await reboot(site, wrong)
+        assert (site.fleet.clock().trusted, lobby.clock_offset_s) == (True, -wrong), "it goes on with the right time"
+        assert said(await site.fleet.upsert([item(2)])) == WITHHELD
+
+    lives(test, sync=Sync.UNSYNCHRONISED, capabilities=replace(capabilities, storage="ram"))
+
+
+@LOSES_TIME
+def test_a_panel_that_restarts_with_the_time_it_had_is_still_not_moved_by_hours(capabilities: PanelCapabilities) -> None:
+    async def test(site: FleetSite) -> None:
+        lobby = site.panels["lobby"]
+        lobby.clock_offset_s = 7300
+        await site.pass_time(3700)
+        assert lobby.clock_offset_s == 7300
+        cut_off(lobby, site.clock.monotonic(), 7300)
+        await answers_again(site)
+        assert lobby.clock_offset_s == 7300
+        assert said(await site.fleet.upsert([item(2)])) == WITHHELD
+        await site.fleet.sync("lobby")
+        await site.pass_time(5)
+        assert lobby.clock_offset_s == 0
+
+    lives(test, sync=Sync.UNSYNCHRONISED, capabilities=capabilities)
 
 
 @pytest.mark.parametrize("known", ["never", "unknown", "yes"])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from drivers.clock import SLACK_S, HostMoment
 from drivers.contract import ClockSetting, PanelStatus
 from gateway.schedules.local_time import changes_between, date_of
 from gateway.store.contract import ClockGiven
 
+PERIOD_S = 3600.0
+"""How often the clock of a panel is looked at."""
 _SECONDS_A_DAY = 86_400
 _SEARCH_S = 800 * _SECONDS_A_DAY
 _STEP_REACH_S = 400 * _SECONDS_A_DAY
@@ -25,6 +29,30 @@ def next_change(zone: ZoneInfo, after: float) -> int | None:
     """The first instant > `after` at which the zone's offset changes; None: none within two years."""
     first = int(after) + 1
     return next((change.instant for change in changes_between(zone, first, first + _SEARCH_S)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """What was known of a panel's clock before the panel restarted. `shown`: the time that it showed or was given last, as the
+    wall time of a moment of this host; None: that is not known. `seen_at`: when the panel was seen last (Unix seconds).
+    """
+
+    shown: HostMoment | None
+    seen_at: float | None
+
+    def ran_on(self, shows: HostMoment, uptime_s: int | None, host: float) -> bool:
+        """Whether the clock, which `shows` a time now, went on through the restart, as far as the panel lets that be known.
+        `host`: what this host's clock says.
+
+        A clock that was lost is on another line than before. Where the host has booted since, that line is not known: then a
+        clock is lost that showed, when the panel began to run, no more than it had when it was seen last. It was looked at
+        every hour until then. A host that is behind that time says nothing of it.
+        """
+        if self.shown is not None and self.shown.boot_id == shows.boot_id:
+            return self.shown.goes_on(shows)
+        if self.seen_at is None or host < self.seen_at:
+            return True
+        return shows.wall - (uptime_s or 0) > self.seen_at + PERIOD_S + SLACK_S
 
 
 def setting(zone: ZoneInfo, instant: float) -> ClockSetting:

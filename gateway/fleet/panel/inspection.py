@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from drivers.clock import HostMoment
 from drivers.contract import Acknowledgement, Outcome, PanelImage, PanelStatus, Priority, Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, ForeignCommitted, Restarted
@@ -21,7 +24,6 @@ from gateway.fleet.panel.whole_look import WholeLook
 from gateway.store.contract import ClockGiven
 
 _RESTART_SLACK_S = 5.0
-_CLOCK_PERIOD_S = 3600.0
 
 
 class Inspection:
@@ -45,8 +47,10 @@ class Inspection:
         """Read everything at the next look, whatever the quick one would say."""
         self.move_clock = False
         """An operator asks for the clock to be set at the next look, however far off it is."""
-        self._restarted = False
-        """The panel was without power, maybe, since its clock was known to run; whether it keeps time then is not known."""
+        self._shown: HostMoment | None = None
+        """The time that its clock showed last, as the wall time of that moment; None: it was not read, or showed none."""
+        self._restart: clocks.Restart | None = None
+        """The panel was without power, maybe, since its clock was known to run, and may have lost the time."""
         self.owes_save = False
         """What was read last was not seen saved then."""
         self.clock_at = 0.0
@@ -207,7 +211,8 @@ class Inspection:
         restarts = self._restarts(status)
         if restarts:
             self._clock_due, self._clock_set_at = True, None
-            self._restarted = state.driver.capabilities.clock_at_power_on != "keeps"
+            if state.driver.capabilities.clock_at_power_on != "keeps":
+                self._restart = self._restart or clocks.Restart(self._shown or _given(state), state.observed.seen_at)
             state.identity.forget()
             self._context.emit(Restarted(state.id))
         self._status, self._measured, self._seen_at = status, True, self._context.clock.monotonic()
@@ -248,12 +253,19 @@ class Inspection:
         """What the panel's clock says of the host's, unless it may have stood still while the panel was without power."""
         state, trust = self._state, self._context.trust
         step, now = self._step(status), trust.moment()
-        if step is None or self._restarted or not self._is_plausible(status, step):
+        if step is None or not self._is_plausible(status, step) or self._is_lost(status, step):
             trust.heard(state.id, None)
             return
-        given = state.observed.clock_given
-        moment = None if given is None else given.moment
-        trust.heard(state.id, PanelClock(step + now.wall - now.boottime, state.settings.clock_bound_s, moment))
+        if self._restart is None:
+            self._shown = replace(now, wall=now.wall + step)
+        clock = PanelClock(step + now.wall - now.boottime, state.settings.clock_bound_s, _given(state))
+        trust.heard(state.id, clock)
+
+    def _is_lost(self, status: PanelStatus, step: float) -> bool:
+        """Whether a clock that is ahead by `step` lost the time in a restart of the panel."""
+        now = self._context.trust.moment()
+        shows = replace(now, wall=now.wall + step)
+        return self._restart is not None and not self._restart.ran_on(shows, status.uptime_s, now.wall)
 
     def _step(self, status: PanelStatus) -> float | None:
         """How far a clock that can be read is ahead in UTC; None: it is unset, or there is none to read."""
@@ -305,7 +317,7 @@ class Inspection:
             return None
         if not self._wrong():
             state.clock_found(missing=False)
-            self._clock_due = self._restarted = False
+            self._clock_due, self._restart = False, None
             self._schedule_clock()
             return None
         withheld = None if commanded else self._withheld()
@@ -323,7 +335,7 @@ class Inspection:
         step = None if status is None else self._step(status)
         if status is None or step is None or status.clock is None or not self._is_plausible(status, step):
             return None
-        if self._context.trust.may_move(self._state.id, step):
+        if self._is_lost(status, step) or self._context.trust.may_move(self._state.id, step):
             return None
         host = clocks.said_at(self._context.options.readings.zone, self._context.clock.wall())
         shown = clocks.said(status.clock)
@@ -358,10 +370,10 @@ class Inspection:
         state.clock_found(missing=failure is not None)
         if failure is not None and not failure.permanent:
             return failure
-        self._clock_due = self._restarted = False
+        self._clock_due, self._restart = False, None
         self._clock_set_at = context.clock.wall()
         if failure is None:
-            moment = context.trust.moment()
+            moment = self._shown = context.trust.moment()
             state.clock_given(ClockGiven(moment, clocks.offset_s(context.options.readings.zone, moment.wall)))
         shown = None if failure is not None else await self._verify_clock(priority)
         self._schedule_clock()
@@ -381,7 +393,7 @@ class Inspection:
         change = clocks.next_change(context.options.readings.zone, now)
         state.law_until = change if state.driver.capabilities.dst == "gateway" else None
         due = self._status.clock_due_at if self._status is not None else None
-        self.clock_at = min(at for at in (now + _CLOCK_PERIOD_S, change, due) if at is not None and at > now)
+        self.clock_at = min(at for at in (now + clocks.PERIOD_S, change, due) if at is not None and at > now)
 
     def begin_anew(self) -> None:
         """Forget after a defect what was found out."""
@@ -390,3 +402,8 @@ class Inspection:
     def forget_clock(self) -> None:
         """The clock is to be measured again: the panel or the gateway's own time may have jumped."""
         self._clock_due = True
+
+
+def _given(state: PanelState) -> HostMoment | None:
+    """When this host set the panel's clock last, and to what."""
+    return None if state.observed.clock_given is None else state.observed.clock_given.moment
