@@ -310,7 +310,8 @@ class Store(Protocol):
         ...
 
     async def drop_events(self, before: float, most: int, at: float) -> tuple[int, int]:
-        """Durable: drops events that were stored before an instant, and the oldest beyond `most`; some of them a call.
+        """Durable: drops events that were stored before an instant, and the oldest beyond `most`; some of them a call. Of those
+        whose ids lie ahead of `at` go those that happened before that instant: the clock was ahead once.
 
         Returns how many it dropped, and the greatest id that was ever dropped.
         """

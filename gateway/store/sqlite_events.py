@@ -19,6 +19,7 @@ from gateway.store.sqlite_schema import connect_read_only, translated, understoo
 _INSERT = "INSERT INTO event (id, at, kind, category, priority, panel, facts) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _POSITION = "INSERT OR REPLACE INTO panel_fact (panel, key, value) VALUES (?, ?, ?)"
 _DROP_BEFORE = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id < ? ORDER BY id LIMIT ?)"
+_DROP_AHEAD = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id > ? AND at < ? ORDER BY id LIMIT ?)"
 _DROP_OLDEST = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?)"
 _NOTE_DROPPED = "UPDATE journal SET kept = kept - ?, dropped = coalesce((SELECT min(id) - 1 FROM event), last_id)"
 _SELECT = "SELECT id, at, kind, category, priority, panel, facts FROM event WHERE"
@@ -45,13 +46,16 @@ def _row(event: SiteEvent) -> tuple[object, ...]:
     return (event.id, event.at, event.kind, event.category, event.priority, event.panel, _FACTS.encode(event.facts))
 
 
-def drop(connection: sqlite3.Connection, before: float, most: int) -> tuple[int, int]:
-    """Drop what was stored before an instant and the oldest beyond `most`, some of it a call.
+def drop(connection: sqlite3.Connection, before: float, most: int, now: float) -> tuple[int, int]:
+    """Drop what was stored before an instant and the oldest beyond `most`, some of it a call. Ids that lie ahead of `now`, since
+    the clock was ahead once, do not tell when that was: then what happened before the instant goes.
 
     Returns how many were dropped, and the greatest id that ever was.
     """
     gone = connection.execute(_DROP_BEFORE, (int(min(before * 1000, 2**62)), _AT_ONCE)).rowcount
-    [(kept,)] = connection.execute("SELECT kept FROM journal").fetchall()
+    [(kept, last)] = connection.execute("SELECT kept, last_id FROM journal").fetchall()
+    if last > now * 1000:
+        gone += connection.execute(_DROP_AHEAD, (int(now * 1000), before, _AT_ONCE)).rowcount
     gone += connection.execute(_DROP_OLDEST, (max(0, min(kept - gone - most, _AT_ONCE)),)).rowcount
     if gone:
         connection.execute(_NOTE_DROPPED, (gone,))

@@ -288,7 +288,7 @@ class SqliteStore:
 
     async def drop_events(self, before: float, most: int, at: float) -> tuple[int, int]:
         def work(connection: sqlite3.Connection) -> tuple[int, int]:
-            done = sqlite_events.drop(connection, before, most)
+            done = sqlite_events.drop(connection, before, most, at)
             _touch(connection, at)
             return done
 

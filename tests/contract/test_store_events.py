@@ -72,6 +72,16 @@ async def test_where_some_go_by_age_no_more_go_by_number_than_are_too_many(store
     assert await store.events(EventQuery()) == new[1:]
 
 
+async def test_events_go_by_age_also_once_their_ids_lie_years_ahead_since_the_clock_was_ahead_for_a_while(store: Store) -> None:
+    ahead = 10 * 365 * 86_400.0
+    await store.put_events([replace(FIRST, at=1.0), replace(FIRST, at=ahead)], {}, ahead)
+    right = await store.put_events([replace(FIRST, at=at) for at in (5.0, 6.0)], {}, 6.0)
+    assert right[0].id > ahead * 1000
+    assert (await store.drop_events(6.0, 10, 20.0))[0] == 2
+    assert [event.at for event in await store.events(EventQuery())] == [ahead, 6.0]
+    assert await store.count_events(EventQuery()) == 2
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

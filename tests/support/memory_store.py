@@ -242,7 +242,7 @@ class MemoryStore:
     async def drop_events(self, before: float, most: int, at: float) -> tuple[int, int]:
         await self._commit()
         self.last_write_at = at
-        fresh = [event for event in self.kept_events if event.id >= before * 1000]
+        fresh = [event for event in self.kept_events if (event.at if event.id > at * 1000 else event.id / 1000) >= before]
         left = fresh[max(0, len(fresh) - most) :]
         gone = len(self.kept_events) - len(left)
         if gone:
