@@ -44,6 +44,10 @@ class EventQuery:
     limit: int = 1000
 
 
+AHEAD_S = 3600.0
+"""A flood of events takes ids ahead of the clock, by less than this; what is further ahead was numbered by a clock that was."""
+
+
 def next_ids(last: int, at: float, count: int) -> range:
     """The ids of the next events: milliseconds where the clock has gone on, so that they differ from those that an older copy of
     the store gave meanwhile.

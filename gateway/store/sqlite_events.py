@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from config.event_kinds import KINDS
-from gateway.store.events import EventQuery, SiteEvent, newest_first, next_ids, numbered
+from gateway.store.events import AHEAD_S, EventQuery, SiteEvent, newest_first, next_ids, numbered
 from gateway.store.sqlite_schema import connect_read_only, translated, understood
 
 _INSERT = "INSERT INTO event (id, at, kind, category, priority, panel, facts) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -54,8 +54,9 @@ def drop(connection: sqlite3.Connection, before: float, most: int, now: float) -
     """
     gone = connection.execute(_DROP_BEFORE, (int(min(before * 1000, 2**62)), _AT_ONCE)).rowcount
     [(kept, last)] = connection.execute("SELECT kept, last_id FROM journal").fetchall()
-    if last > now * 1000:
-        gone += connection.execute(_DROP_AHEAD, (int(now * 1000), before, _AT_ONCE)).rowcount
+    ahead = int((now + AHEAD_S) * 1000)
+    if last > ahead:
+        gone += connection.execute(_DROP_AHEAD, (ahead, before, _AT_ONCE)).rowcount
     gone += connection.execute(_DROP_OLDEST, (max(0, min(kept - gone - most, _AT_ONCE)),)).rowcount
     if gone:
         connection.execute(_NOTE_DROPPED, (gone,))
