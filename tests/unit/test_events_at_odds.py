@@ -205,6 +205,7 @@ def test_hours_over_midnight_lose_no_end_to_a_panel_that_restarts_and_hears_a_wo
 
         wire.before = before
         await driver.apply(driver.plan(OVERNIGHT, EMPTY), P, None)
+        assert isinstance(await driver.status(P, None), PanelStatus)
         known = await driver.read_back(P, None)
         assert isinstance(known, PanelImage)
         await driver.apply(driver.plan(OVERNIGHT, known), P, None)

@@ -30,8 +30,9 @@ LEAST: dict[str, dict[str, int]] = {
     "open-access-panel": {STATUS: 3, CONTENT: 2, CLOCK: 3, FIRST: 4, MINUTE: 5, LOOK: 2, REMOVAL: 2},
     # The older map does not tell whether it acts on a commit: a command that has to wait for that asks it.
     "open-access-panel 1.0": {STATUS: 3, CONTENT: 2, CLOCK: 3, FIRST: 4, MINUTE: 6, LOOK: 2, REMOVAL: 2},
-    # No word tells which schedules are used, so all are read. What is written is saved, and proved by values in force, too.
-    "ge-a-series": {STATUS: 4, CONTENT: 42, CLOCK: 10, FIRST: 13, MINUTE: 9, LOOK: 41, REMOVAL: 14},
+    # No word tells which schedules are used, so all are read. What is written is saved, and proved by values in force, too. What
+    # may not be saved is read with the count of restarts behind it.
+    "ge-a-series": {STATUS: 4, CONTENT: 43, CLOCK: 10, FIRST: 13, MINUTE: 9, LOOK: 41, REMOVAL: 14},
     # Two bits, without which nothing lasts or acts, are read around each change, and the value in force after it.
     "domat-fc013": {STATUS: 2, CONTENT: 1, CLOCK: 6, FIRST: 14, MINUTE: 8, LOOK: 3, REMOVAL: 11},
 }

@@ -416,7 +416,7 @@ class ModbusPanelDriver(OutputDriver):
             return await self._unit.exchange_all(requests, call)
 
         losable = not self._saved and bool(self._counter_names())
-        began = await self._count(call) if losable else None
+        began = self._seen or await self._count(call) if losable else None
         commits = await self._count_commits(call)
         image = await self._layout.read(read, thoroughly=self._odd)
         if losable and not went_on(began, await self._count(call)):
