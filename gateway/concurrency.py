@@ -183,14 +183,14 @@ async def in_a_thread(work: Callable[[], T], name: str) -> T:
         threads.shutdown(wait=False)
 
 
-async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
-    """The same items; other tasks run in between whenever TURN_S seconds have passed."""
+async def in_turns(items: Iterable[T], turn_s: float = TURN_S) -> AsyncIterator[T]:
+    """The same items; other tasks run in between whenever `turn_s` seconds have passed."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + TURN_S
+    until = loop.time() + turn_s
     for item in items:
         if loop.time() > until:
             await asyncio.sleep(0)
-            until = loop.time() + TURN_S
+            until = loop.time() + turn_s
         yield item
 
 

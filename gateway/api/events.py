@@ -36,6 +36,8 @@ _MOST, _DEFAULT = 10_000, 1000
 _PARAMETERS = ("after", "kinds", "limit", "last")
 _COMMENT = b":\n\n"
 _REMEMBERED = 16
+_TURN_S = 0.00005
+"""Events happen all the time: what is made of them takes no longer in one turn of the loop than a small part of a request."""
 _NEWEST_FIRST: tuple[tuple[Column, bool], ...] = (("at", True),)
 _LONGEST = 80
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -129,7 +131,7 @@ async def _stream(request: web.Request, journal: JournalService, asked: _Asked) 
             async for some in followed:
                 if not await is_still_admitted(request):
                     break
-                await _write(request, response, request.app[CHUNKS].of(some, kinds))
+                await _write(request, response, await request.app[CHUNKS].of(some, kinds))
     except TimeoutError:
         _log.warning("a reader of events takes nothing, and is cut off", extra={"remote": request[ADDRESS]})
         if request.transport is not None:
@@ -168,20 +170,27 @@ class Chunks:
 
     def __init__(self) -> None:
         self._made: OrderedDict[tuple[str, int, int, frozenset[str] | None], bytes] = OrderedDict()
+        self._making = asyncio.Lock()
 
-    def of(self, some: Sequence[SiteEvent], kinds: frozenset[str] | None) -> bytes:
+    async def of(self, some: Sequence[SiteEvent], kinds: frozenset[str] | None) -> bytes:
         """A comment, which readers pass over, where nothing happened; the place alone where none of it is to be shown."""
         if not some:
             return _COMMENT
         key = (some[0].kind, some[0].id, some[-1].id, kinds)  # that events were dropped has the id of the last one of them
         made = self._made.get(key)
         if made is None:
-            chosen = (event for event in some if kinds is None or event.kind in kinds)
-            lines = [b"id: %d\ndata: %b\n\n" % (event.id, json_bytes(shown_event(event))) for event in chosen]
-            made = self._made[key] = b"".join(lines) or b"id: %d\n\n" % some[-1].id
-            if len(self._made) > _REMEMBERED:
-                self._made.popitem(last=False)
+            async with self._making:
+                made = self._made.get(key) or await _chunk(some, kinds)
+                self._made[key] = made
+                if len(self._made) > _REMEMBERED:
+                    self._made.popitem(last=False)
         return made
+
+
+async def _chunk(some: Sequence[SiteEvent], kinds: frozenset[str] | None) -> bytes:
+    chosen = [event for event in some if kinds is None or event.kind in kinds]
+    shown = [b"id: %d\ndata: %b\n\n" % (event.id, json_bytes(shown_event(event))) async for event in in_turns(chosen, _TURN_S)]
+    return b"".join(shown) or b"id: %d\n\n" % some[-1].id
 
 
 CHUNKS = web.AppKey("chunks", Chunks)

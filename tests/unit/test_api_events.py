@@ -287,6 +287,19 @@ async def test_a_client_that_logs_in_before_every_call_is_told_of_once_a_minute(
         assert len(lines((await server.call("GET", PATH)).text)) == 2
 
 
+async def test_many_events_at_once_are_written_out_once_for_all_readers_while_others_take_turns() -> None:
+    chunks, some = events.Chunks(), [SiteEvent(NOW, "output_on", "gate", {"output": 3}, id=number) for number in range(1, 5001)]
+    asking = [asyncio.create_task(chunks.of(some, None)) for _ in range(3)]
+    turns = 0
+    while not all(each.done() for each in asking):
+        await asyncio.sleep(0)
+        turns += 1
+    first, *others = await asyncio.gather(*asking)
+    assert first.count(b"\nid: ") == 4999
+    assert all(each is first for each in others)
+    assert turns > 10
+
+
 async def test_a_gateway_that_stops_ends_its_streams() -> None:
     async with site() as (server, _):
         begun = asyncio.Event()
