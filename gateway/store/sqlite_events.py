@@ -24,7 +24,7 @@ _DROP_OLDEST = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id 
 _NOTE_DROPPED = "UPDATE journal SET kept = kept - ?, dropped = coalesce((SELECT min(id) - 1 FROM event), last_id)"
 _SELECT = "SELECT id, at, kind, category, priority, panel, facts FROM event WHERE"
 _COUNT = "SELECT count(*) FROM event WHERE"
-_AT_ONCE = 10_000
+_AT_ONCE = 2000
 """How many are dropped in one transaction: what is asked for meanwhile waits for it."""
 _FACTS = json.JSONEncoder(separators=(",", ":"))
 _CLAUSES = (("since", "at >= ?"), ("until", "at <= ?"))
