@@ -206,6 +206,28 @@ def test_nobody_looks_at_a_line_whose_last_panel_left() -> None:
     virtually(main)
 
 
+def test_a_panel_that_is_read_once_a_day_delays_no_frame_of_one_that_is_read_every_hour() -> None:
+    async def main() -> None:
+        paces = {"lobby": 1, "gate": 24}
+        made = [
+            Told(settings=PanelSettings(id=name, model="open-access-panel", full_look_h=hours)) for name, hours in paces.items()
+        ]
+        async with at_work(made[0]), at_work(made[1]):
+            supervisor = Supervisor()
+            looks = DriftLooks(made[0].clock, supervisor)
+            for each in made:
+                looks.join(each.member, 0.5)
+            looks.begin("line")
+            await made[0].clock.sleep(2 * 3600)
+            frames = [sum(reading.startswith("look_at") for reading in each.panel.readings) for each in made]
+            looks.stop()
+            whole = len(made[0].driver.stretches(HELD))
+            assert frames[0] >= 2 * whole
+            assert frames[1] < whole
+
+    virtually(main)
+
+
 def test_a_look_in_the_background_and_a_frame_of_the_whole_look_are_what_they_are_called() -> None:
     async def main() -> None:
         async with at_work(Told()) as made:

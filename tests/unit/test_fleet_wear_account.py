@@ -55,6 +55,9 @@ def test_half_of_what_a_cell_lasts_is_for_the_table_and_half_for_the_clock() -> 
         made = await parts({"storage": "flash", "endurance": None}, service_years=20)
         assert made.wear.endurance == 10_000
         assert made.wear.per_day == pytest.approx(10_000 / (20 * 365.25) / 2)
+        view = made.wear.view()
+        assert view is not None
+        assert (view.per_day, round(made.wear.per_day or 0.0, 4)) == (0.68, 0.6845)
         eeprom = await parts({"storage": "eeprom", "endurance": None})
         assert eeprom.wear.endurance == 100_000
         assert (await parts()).wear.endurance == 36_525

@@ -50,7 +50,7 @@ def test_what_a_medium_says_tells_whether_there_is_no_room_damage_or_another_tim
 
 @pytest.mark.parametrize(("folder", "kind"), [("/proc", StoreFull), ("/proc/gone", StoreUnavailable)])
 def test_where_there_is_no_room_an_io_error_says_that_the_medium_is_full(folder: str, kind: type[StoreError]) -> None:
-    """SQLite takes nothing more where its shared memory cannot grow. /proc has room for nothing."""
+    """SQLite tells nothing else where its shared memory cannot grow. /proc has room for nothing."""
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
     with pytest.raises(StoreError) as caught, translated(Path(folder, "store.db")):

@@ -74,15 +74,18 @@ class _Line:
 
     async def _look_on(self) -> bool:
         """A frame of the look at every word, where one is due."""
-        panel = min(self.panels.values(), key=Panel.look_on_at, default=None)
-        due = panel is not None and panel.look_on_at() <= self._clock.monotonic()
-        if panel is not None and due:
-            await self._give_way_after(panel.look_on)
-        return due
+        panel = self._longest_waiting()
+        if panel is None or panel.look_on_at() > self._clock.monotonic():
+            return False
+        await self._give_way_after(panel.look_on)
+        return True
 
     def _next_frame_s(self) -> float:
-        due_at = min(map(Panel.look_on_at, self.panels.values()), default=float("inf"))
-        return max(_PAUSE_S, due_at - self._clock.monotonic())
+        panel = self._longest_waiting()
+        return _PERIOD_S if panel is None else max(_PAUSE_S, panel.look_on_at() - self._clock.monotonic())
+
+    def _longest_waiting(self) -> Panel | None:
+        return min(self.panels.values(), key=Panel.look_on_at, default=None)
 
     async def _give_way_after(self, look: Callable[[], Awaitable[None]]) -> None:
         """Look once, then leave the line alone for as long as its share demands."""

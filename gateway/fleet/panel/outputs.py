@@ -25,8 +25,6 @@ from gateway.fleet.panel.state import PanelState
 
 _RETRY_S = 1.0
 """Time until the next try of what failed, and until a clock that was not trusted is asked again."""
-_CONFIRMED_AT_MOST = 3
-"""Looks that are made for one command where others are given meanwhile."""
 _STRIDE_S = 60.0
 """Longest time without a look at the wall clock: one that is being slewed is followed."""
 
@@ -328,9 +326,8 @@ class OutputKeeper:
         """Read what acknowledged a command, if nobody has done so since; whether there was anything to read."""
         async with self._reading:
             unread = any(held.unread for held in self._held.values())
-            for _ in range(_CONFIRMED_AT_MOST if unread else 0):
-                if await self._look(confirming=True):
-                    break
+            if unread:
+                await self._look(confirming=True)
         return unread
 
     def _urgent(self) -> tuple[HeldOutput, bool] | None:
@@ -493,21 +490,19 @@ class OutputKeeper:
                         self._commanded.clear()
                         await self._confirm()
 
-    async def _look(self, *, confirming: bool = False) -> bool:
+    async def _look(self, *, confirming: bool = False) -> None:
         """What is not as it was seen last is put right at once. A panel without time for a look tells nothing.
 
         `confirming`: what was commanded just now is compared only; what did not come true is commanded again at the next poll.
-        False: something was commanded meanwhile, of which this look says nothing.
+        Of what is commanded meanwhile a look says nothing: that is read when its acknowledgement is there.
         """
         before = {number: held.commands for number, held in self._held.items()}
         shown = await self._state.driver.read_outputs(Priority.VERIFICATION, None)
         if isinstance(shown, Acknowledgement) and shown.reason is Reason.DEADLINE_PASSED:
-            return True
-        overtaken = False
+            return
         cannot = isinstance(shown, Acknowledgement) and shown.outcome is Outcome.REJECTED
         for number, held in self._held.items():
             if held.switching or before.get(number) != held.commands:
-                overtaken = True
                 continue
             on = shown[number] if not isinstance(shown, Acknowledgement) and number < len(shown) else None
             if cannot or on is held.seen:
@@ -520,4 +515,3 @@ class OutputKeeper:
             elif held.unread and on is not None:
                 held.contradicted = True
         self._release_right()
-        return not overtaken
