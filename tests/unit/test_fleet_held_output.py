@@ -320,6 +320,19 @@ def test_an_output_is_held_where_the_panel_has_it_and_it_falls_off_by_itself(
     assert (None if said is None else said[0]) == limit
 
 
+def test_after_the_clock_went_back_an_output_is_open_by_the_time_that_it_is() -> None:
+    async def main() -> None:
+        held = Held(open_for(60))
+        assert held.output.wanted()
+        held.clock.wall_offset += 120
+        assert not held.output.wanted()
+        held.clock.wall_offset -= 120
+        held.output.recalculate()
+        assert held.output.wanted()
+
+    virtually(main)
+
+
 # what its place says
 
 

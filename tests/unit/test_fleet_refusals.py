@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drivers.contract import ItemState, Reason
+from collections import deque
+
+from drivers.contract import TIME_PROFILE, ItemState, Reason
 from tests.support.fleet_site import FleetSite, item, link
 from tests.unit.test_fleet_midway import shown
 from tests.unit.test_fleet_reconciler import on_site, only
@@ -54,5 +56,26 @@ def test_a_profile_that_is_given_up_is_not_pushed_at_the_panel_again_and_again()
         await site.fleet.upsert([item(2)])
         await site.pass_time(3600)
         assert site.held("lobby") == {link(2): (540, 600)}
+
+    on_site(test)
+
+
+def test_a_panel_that_answers_and_refuses_deletions_says_what_it_still_opens_and_for_how_long_too_long() -> None:
+    async def test(site: FleetSite) -> None:
+        panel = site.panels["lobby"]
+        await site.fleet.upsert([item(1), item(2)])
+        panel.faults = deque(["rejected"] * 100)
+        await site.fleet.delete([link(1)], TIME_PROFILE)
+        await site.pass_time(20)
+        await site.fleet.delete([link(2)], TIME_PROFILE)
+        await site.pass_time(5)
+        seen = shown(site)
+        assert seen.still_granting == 2
+        assert seen.lag_s == seen.revocation_lag_s >= 25
+        told = [f"{link(number)} is to be removed, and may still open every day 09:00-10:00" for number in (1, 2)]
+        assert set(told) <= set(seen.warnings)
+        panel.faults.clear()
+        await site.pass_time(300)
+        assert (shown(site).still_granting, shown(site).revocation_lag_s, shown(site).warnings) == (0, 0.0, ())
 
     on_site(test)

@@ -313,6 +313,27 @@ def test_the_store_is_told_what_is_news_and_nothing_while_it_has_another_models_
     virtually(main)
 
 
+@pytest.mark.parametrize("former", [frozenset[str](), frozenset({C})])
+def test_what_a_write_costs_and_what_the_panel_may_hold_by_it_take_one_commit(former: frozenset[str]) -> None:
+    """What another model was known to hold is not written over before the panel was read."""
+
+    async def main() -> None:
+        made, marks = Carried(1, capabilities={"storage": "flash"}), list[bool]()
+        await made.store.open()
+        made.state.former = former
+        put = made.store.put_panel_fact
+
+        async def noted(*of: Any, durable: bool = True) -> None:
+            marks.append(of[-1] is not None)
+            await put(*of, durable=durable)
+
+        vars(made.store).update(put_panel_fact=noted)
+        assert await made.write() is None
+        assert marks == [not former]
+
+    virtually(main)
+
+
 # giving way
 
 
