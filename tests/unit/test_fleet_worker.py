@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -466,6 +466,13 @@ def test_a_worker_that_met_a_defect_begins_again_with_a_reading() -> None:
     async def main() -> None:
         async with at_work() as made:
             await made.clock.sleep(1)
+            told, restrict = list[Mapping[str, int]](), made.driver.restrict
+
+            def noted(capacity: Mapping[str, int]) -> None:
+                told.append(capacity)
+                restrict(capacity)
+
+            vars(made.driver).update(restrict=noted)
             made.panel.defects = {"plan"}
             made.ask(1)
             assert await made.settled(1.0)
@@ -477,6 +484,7 @@ def test_a_worker_that_met_a_defect_begins_again_with_a_reading() -> None:
             await made.clock.sleep(1.5 * back_off_s("lobby", 1))
             assert made.generations() == {A: 1}, "the first defect does not cost the pause of a second one"
             assert "read_back" in made.panel.readings
+            assert len(told) == 1, "and the driver is told anew what the unit says of itself"
             assert not made.state.failed
 
     virtually(main)
