@@ -513,6 +513,30 @@ def test_a_write_for_one_unit_does_not_reach_the_one_that_is_there_after_the_por
     run_virtual(main())
 
 
+class Closing(RtuLink):
+    """Behind a host that ends each connection after its reply."""
+
+    closes = True
+
+
+def test_behind_a_host_that_closes_each_connection_a_unit_is_known_for_ten_seconds_after_it_was_asked() -> None:
+    async def main() -> None:
+        line, clock, settings = ScriptedLine(obedient), VirtualClock(), rtu_settings()
+        bus = ModbusBus(settings, Closing(line.connect, line_timing(settings), clock, settings.id), clock)
+        bus.attach(1, probe=PROBE)
+        await bus.start()
+        await bus.exchange(1, READ, Priority.GRANT)
+        bus.met(1, bus.meeting())
+        line.unplug()
+        await asyncio.sleep(9)
+        assert bus.is_met(1)
+        await asyncio.sleep(2)
+        assert not bus.is_met(1)
+        await bus.stop(1)
+
+    run_virtual(main())
+
+
 def test_a_port_gone_for_days_and_a_unit_dead_for_days_are_still_looked_for() -> None:
     async def main() -> None:
         line = dead(2)

@@ -415,12 +415,15 @@ def card() -> DesiredItem:
 
 def test_an_output_refuses_what_it_cannot_hold_with_the_first_time_that_is_asked_for() -> None:
     async def main() -> None:
-        held = Held(open_for(600), card(), capabilities={"output_deadman": False})
+        held = Held(open_for(600), bound(2, start=541), card(), capabilities={"output_deadman": False})
         result = held.place.result(A)
         assert (result.outcome, result.limit) == (ItemState.REFUSED, "output_deadman")
         assert result.message is not None
         assert result.message.startswith("the output would stay on if the gateway died: 20")
         assert held.place.is_settled(A)
+        to_the_minute = held.place.result(link(2)).message
+        assert to_the_minute is not None
+        assert to_the_minute.endswith(" 09:01-10:01")
         reader = held.place.result(card().key)
         assert (reader.outcome, reader.limit) == (ItemState.REFUSED, "max_identifiers")
         assert held.place.result(link(5)).outcome is ItemState.REMOVED
