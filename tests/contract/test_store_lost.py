@@ -349,10 +349,15 @@ async def test_a_store_is_read_with_its_log_where_no_file_can_be_made_beside_it(
 ) -> None:
     connect = sqlite_schema.connect
 
+    def fail() -> int:
+        if closed:
+            path.with_name("store.db-wal").unlink(missing_ok=True)  # which SQLite has made beside it here
+        return 1
+
     def refused(place: Path, mode: str) -> sqlite3.Connection:
         found = connect(place, mode)
         if mode == "ro":
-            found.set_progress_handler(lambda: 1, 1)  # every statement on it fails
+            found.set_progress_handler(fail, 1)  # every statement on it fails
         return found
 
     store = SqliteStore(path)

@@ -101,6 +101,7 @@ def test_words_that_nobody_can_read_are_compared_with_what_neighbours_hold(same:
         kind = (made.state.observed.model, made.state.observed.options)
         made.context.neighbours = lambda: (Neighbour("gate", kind, None, None, (HELD,)),)
         assert await made.reason(made.identification.compare(UNKNOWN, None, Priority.GRANT)) is reason
+        assert made.state.identity.compared is (reason is None)
 
     virtually(main)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -330,6 +331,26 @@ def test_what_a_write_costs_and_what_the_panel_may_hold_by_it_take_one_commit(fo
         vars(made.store).update(put_panel_fact=noted)
         assert await made.write() is None
         assert marks == [not former]
+
+    virtually(main)
+
+
+def test_an_erasure_that_is_cut_off_while_its_mark_is_stored_leaves_the_panel_known_as_it_is() -> None:
+    async def main() -> None:
+        made = await carried(1, capabilities={"storage": "flash"})
+        await made.transactions.keep()
+        put = made.store.put_panel_fact
+
+        async def cut_off(*of: Any, durable: bool = True) -> None:
+            await put(*of, durable=durable)
+            assert isinstance(made.store.observed["lobby"].known, OneOf)
+            raise asyncio.CancelledError
+
+        vars(made.store).update(put_panel_fact=cut_off)
+        with pytest.raises(asyncio.CancelledError):
+            await made.transactions.erase()
+        await made.transactions.keep()
+        assert made.store.observed["lobby"].known == Certain(made.state.held())
 
     virtually(main)
 
