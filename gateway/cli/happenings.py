@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +11,7 @@ from zoneinfo import ZoneInfo
 from gateway.cli.answers import Event
 from gateway.cli.client import Running, running
 from gateway.cli.options import Asked
-from gateway.cli.output import Mistakes, say
+from gateway.cli.output import Mistakes, printable, say, say_json
 from gateway.cli.times import second
 
 _EVENTS = "/gateway/v1/events"
@@ -64,8 +63,10 @@ def _understood(gateway: Running, event: object) -> dict[str, Any]:
 
 def _tell(event: Mapping[str, Any], zone: ZoneInfo, *, as_json: bool) -> None:
     if as_json:
-        say(json.dumps(event, ensure_ascii=False))
+        say_json(event, indent=None)
         return
-    facts = " ".join(f"{name}={value}" for name, value in event.items() if name not in _BESIDE and value not in (None, ""))
+    facts = " ".join(
+        f"{name}={printable(str(value))}" for name, value in event.items() if name not in _BESIDE and value not in (None, "")
+    )
     place = event.get("panel") or "-"
     say(f"{second(event['at'], zone)}  {place:16} {event['kind'].replace('_', ' ')}  {facts}".rstrip())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -47,10 +47,10 @@ class Moment:
         return f"{self.at:%A %Y-%m-%d %H:%M}" + (f" ({self.note})" if self.note else "")
 
 
-def when(words: Iterable[str], now: datetime) -> Moment:
+def when(words: Sequence[str], now: datetime) -> Moment:
     """`now`: in the site's zone; the moment is in the same. Raises Mistakes that say what was expected."""
     text = " ".join(" ".join(words).lower().replace(",", " ").split())
-    if text in ("", "now"):
+    if not words or text == "now":
         return Moment(now)
     if (later := _IN.fullmatch(text)) and later[2] in _LENGTHS:
         later_at = datetime.fromtimestamp(now.timestamp() + int(later[1]) * _LENGTHS[later[2]], now.tzinfo)
@@ -114,7 +114,7 @@ def _clock(word: str, text: str) -> time:
         return _NAMED_TIMES[word]
     read = _TIME.fullmatch(word.replace(" ", ""))
     if read is None or (read[2] is None and read[3] is None):
-        near = did_you_mean(text.split()[0], [*_WEEKDAYS, *_NEAR, *_NAMED_TIMES, "now"])
+        near = did_you_mean(text.split()[0], [*_WEEKDAYS, *_NEAR, *_NAMED_TIMES, "now"]) if text else ""
         raise Mistakes([f"{text!r} is no moment: expected {EXPECTED}{near}"])
     hour, minute, half = int(read[1]), int(read[2] or 0), read[3]
     if half is not None and 1 <= hour <= 12:

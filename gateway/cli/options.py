@@ -118,6 +118,29 @@ class Units(click.ParamType[range]):
         return range(low, high + 1)
 
 
+class Text(click.ParamType[str]):
+    """Any text but an empty one, which is a variable of a script that has no value. `expected`: in words."""
+
+    name = "text"
+
+    def __init__(self, expected: str) -> None:
+        self.expected = expected
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "":
+            self.fail(f"expected {self.expected}, got ''", param, ctx)
+        return str(value)
+
+
+class _File(click.Path):
+    """The path of a file."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("expected the path of a file, got ''", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class OneOf(click.Choice[str]):
     """A word of a few, as they are written."""
 
@@ -130,9 +153,15 @@ class OneOf(click.Choice[str]):
 
 PORT = WholeNumber("a port from 0 to 65535", 0, 65535)
 UNITS = Units()
-COUNT = WholeNumber("a whole number from 1", 1)
+COUNT = WholeNumber("a whole number from 1 to 1000000", 1, 1_000_000)
+DAYS = WholeNumber("a whole number from 1 to 3660", 1, 3_660)
+ITEM = Text("a name, a number or a link_id")
+DOOR = Text("the id, the name or the number of a door")
+LINE = Text("the id of a line")
+PANEL = Text("the id of a panel")
+PANELS = Text("panels such as lobby, gate:3 or @doors")
 SECONDS = WholeNumber("whole seconds from 1 to 86400", 1, 86_400)
-FILE = click.Path(path_type=Path)
+FILE = _File(path_type=Path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +294,4 @@ def completed(table: str) -> Callable[[click.Context, click.Parameter, str], lis
 
 def panel(*, required: bool = True) -> Callable[[Decorated], Decorated]:
     """The argument PANEL."""
-    return click.argument("panel", required=required, callback=_some, shell_complete=completed("panels"))
-
-
-def _some(ctx: click.Context, param: click.Parameter, given: str | None) -> str | None:
-    if given == "" and not ctx.resilient_parsing:
-        raise click.BadParameter("expected the id of a panel, got ''", ctx, param)
-    return given
+    return click.argument("panel", type=PANEL, required=required, shell_complete=completed("panels"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 
@@ -16,8 +17,17 @@ class Mistakes(Exception):
         self.is_final = is_final
 
 
+_MOVING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    """One or more lines. Nothing that a name holds moves the cursor."""
+    sys.stdout.write("\n".join(map(printable, text.split("\n"))) + "\n")
+
+
+def printable(text: str) -> str:
+    """A text as it may stand in a line of a terminal: what would move the cursor or turn the line around is written in ASCII."""
+    return _MOVING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def counted(count: int, noun: str) -> str:
@@ -30,8 +40,9 @@ def note(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def say_json(body: object) -> None:
-    say(json.dumps(body, indent=1, ensure_ascii=False))
+def say_json(body: object, *, indent: int | None = 1) -> None:
+    """`indent` None: in one line."""
+    sys.stdout.write(json.dumps(body, indent=indent, ensure_ascii=False) + "\n")
 
 
 def confirmed(question: str) -> bool:

@@ -19,7 +19,7 @@ import click
 from click.shell_completion import shell_complete
 
 from config.nearest import did_you_mean
-from gateway.cli.output import Mistakes
+from gateway.cli.output import Mistakes, printable
 from gateway.release import VERSION
 
 NAME = "panel-gateway"
@@ -135,7 +135,7 @@ def _prepare_streams() -> None:
 def _complain(lines: Iterable[str]) -> None:
     from gateway.ops.logs import complain
 
-    complain(lines)
+    complain(map(printable, lines))
 
 
 def _defect(error: Exception) -> str:
@@ -147,7 +147,7 @@ def _defect(error: Exception) -> str:
 def _wrong(error: click.ClickException) -> Iterator[str]:
     """A mistake of usage in one line: the command, the place, what was expected."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        yield error.format_message()
+        yield from error.format_message().splitlines()
         return
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     place = "" if ctx is None else f"{ctx.command_path}: "

@@ -32,7 +32,8 @@ def status(asked: Asked, panel: str | None, *, watch: bool, exit_code: bool, pau
             say_json(body)
         else:
             said = "\n".join(_told(gateway, gateway.read(Panels, body), panel))
-            say((_CLEAR if watch and sys.stdout.isatty() else "") + said)
+            sys.stdout.write(_CLEAR if watch and sys.stdout.isatty() else "")
+            say(said)
         if not watch:
             return NOT_AS_ASKED if exit_code and _differs(gateway.read(Panels, body)) else 0
         sys.stdout.flush()

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ import pytest
 
 from gateway.__main__ import main
 from gateway.cli.options import ENVIRONMENT
+from gateway.cli.output import printable
 from gateway.cli.root import COMPLETION, SECTIONS, root
 
 HEAVY = ("aiohttp", "asyncio", "pydantic", "prometheus_client", "pymodbus", "config.settings", "config.loader", "gateway.app")
@@ -108,13 +110,20 @@ def test_every_command_says_what_it_does(name: str, capsys: pytest.CaptureFixtur
             "panel-gateway status: --url: expected a URL such as http://192.0.2.7:8080, got 'ftp://a'",
         ),
         ("status --config x --url a:b", "panel-gateway status: --url: expected a URL such as http://192.0.2.7:8080, got 'a:b'"),
-        ("backup --config x --keep 0 y", "panel-gateway backup: --keep: expected a whole number from 1, got '0'"),
+        ("backup --config x --keep 0 y", "panel-gateway backup: --keep: expected a whole number from 1 to 1000000, got '0'"),
+        (
+            "when x y --config x --days 99999999",
+            "panel-gateway when: --days: expected a whole number from 1 to 3660, got '99999999'",
+        ),
         ("people shwo", "panel-gateway people: expected one of list, show, got 'shwo'; did you mean 'show'?"),
         ("people show --config x", "panel-gateway people show: expected PERSON, got nothing"),
         ("completion sh", "panel-gateway completion: SHELL: expected one of bash, zsh, fish, got 'sh'; did you mean 'zsh'?"),
         ("models chek x", "panel-gateway models: expected check, got 'chek'"),
         ("lab --people 401", "panel-gateway lab: --people: expected a whole number up to 400, got '401'"),
-        ("backup --config x y --keep " + "9" * 5000, "panel-gateway backup: --keep: expected a whole number from 1, got '999"),
+        (
+            "backup --config x y --keep " + "9" * 5000,
+            "panel-gateway backup: --keep: expected a whole number from 1 to 1000000, got '999",
+        ),
         ("scan x --units 1-" + "9" * 5000, "panel-gateway scan: --units: expected units such as 1-32, from 1 to 247, got "),
         (
             "api-key x --role viewr",
@@ -138,6 +147,33 @@ def test_a_wrong_word_is_one_sentence_that_says_what_was_expected(
     said = capsys.readouterr()
     assert (left.value.code, said.out, len(said.err.splitlines())) == (2, "", 1)
     assert said.err.startswith(told)
+
+
+def _words(command: click.Command) -> Iterator[click.Parameter]:
+    """Everything that somebody types to a command or one of its own, but moments and what an empty text is right for."""
+    yield from (param for param in command.params if param.name not in ("when", "note", "names"))
+    if isinstance(command, click.Group):
+        for each in command.list_commands(click.Context(command)):
+            yield from _words(command.get_command(click.Context(command), each) or command)
+
+
+@pytest.mark.parametrize("name", [name for names in SECTIONS.values() for name in names])
+def test_a_variable_of_a_script_that_is_empty_names_nothing(name: str) -> None:
+    command = root.get_command(click.Context(root), name)
+    assert command is not None
+    for param in _words(command):
+        if not (isinstance(param, click.Option) and (param.is_flag or param.callback)):
+            with pytest.raises(click.BadParameter):
+                param.type.convert("", param, click.Context(command))
+
+
+@pytest.mark.parametrize("word", ["\x1b[2J", "a\nb"])
+def test_what_is_typed_or_named_moves_no_cursor_of_the_terminal(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--config", word]) == 1
+    assert main(["diff", word, "--config", word]) == 1
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [f"{printable(word)}: file: not readable: No such file or directory"]
+    assert "\x1b" not in said.out
 
 
 def test_a_name_that_the_terminal_cannot_show_ends_no_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ def status(asked: Asked, panel: str | None, watch: bool, exit_code: bool) -> int
 
 @command("explain", "explain 'Work week'", "explain 'Work week' lobby fri 18:30", "explain 'Sherlock Holmes' lobby")
 @options.asking
-@click.argument("item")
+@click.argument("item", type=options.ITEM)
 @options.panel(required=False)
 @options.when
 def explain(asked: Asked, item: str, panel: str | None, when: tuple[str, ...]) -> int:

@@ -7,7 +7,7 @@ import click
 from gateway.cli import options
 from gateway.cli.options import Asked, Listing, command
 
-_door = click.argument("door", shell_complete=options.completed("doors"))
+_door = click.argument("door", type=options.DOOR, shell_complete=options.completed("doors"))
 
 
 def _commanded(asked: Asked, door: str, action: str, seconds: float | None = None) -> int:
@@ -29,7 +29,7 @@ def who(asked: Asked, door: str, when: tuple[str, ...]) -> int:
 
 @command("where", "where 'Sherlock Holmes'", "where 12345678 tomorrow 9:00", "where 'Work week' mon 8:00")
 @options.asking
-@click.argument("name", metavar="PERSON|PROFILE")
+@click.argument("name", type=options.ITEM, metavar="PERSON|PROFILE")
 @options.when
 def where(asked: Asked, name: str, when: tuple[str, ...]) -> int:
     """Tell which doors a person may open, or those who have a time profile, now or at a moment."""
@@ -40,9 +40,9 @@ def where(asked: Asked, name: str, when: tuple[str, ...]) -> int:
 
 @command("when", "when 'Sherlock Holmes' north-door", "when 12345678 north-door --days 3")
 @options.asking
-@click.argument("person")
+@click.argument("person", type=options.ITEM)
 @_door
-@click.option("--days", type=options.COUNT, default=14, show_default=True, metavar="N", help="How many days from today on.")
+@click.option("--days", type=options.DAYS, default=14, show_default=True, metavar="N", help="How many days from today on.")
 def when(asked: Asked, person: str, door: str, days: int) -> int:
     """Show the times at which a person may open a door."""
     from gateway.cli import access
@@ -105,7 +105,7 @@ def release(asked: Asked, door: str) -> int:
 @command("events", "events", "events --follow", "events --kinds panel_away,panel_back --last 100")
 @options.asking
 @click.option("--follow", is_flag=True, help="Go on with each event as it happens, until Ctrl-C.")
-@click.option("--kinds", metavar="KIND,KIND", help="These kinds alone.")
+@click.option("--kinds", type=options.Text("kinds of events"), metavar="KIND,KIND", help="These kinds alone.")
 @click.option(
     "--last", type=options.COUNT, default=20, show_default=True, metavar="N", help="How many of those that were before."
 )

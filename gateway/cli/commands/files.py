@@ -25,7 +25,7 @@ def check(config: Path, as_json: bool, strict: bool) -> int:
 @options.config
 @options.as_json
 @click.argument("request", type=options.FILE, metavar="REQUEST.json")
-@click.option("--panels", help="Panels in place of the bindings, comma-separated: @doors,gate:3.")
+@click.option("--panels", type=options.PANELS, help="Panels in place of the bindings, comma-separated: @doors,gate:3.")
 @click.option("--frames", is_flag=True, help="Show every frame that would be written, too.")
 @options.exit_code
 def plan(config: Path, as_json: bool, request: Path, panels: str | None, frames: bool, exit_code: bool) -> int:

@@ -22,7 +22,7 @@ def ports(as_json: bool) -> int:
 @command("scan", "scan rs485-a", "scan /dev/ttyUSB0 --units 1-8", "scan 192.0.2.10:502", "scan uhppote:192.0.2.255")
 @options.config_if_any
 @options.as_json
-@click.argument("line", shell_complete=options.completed("lines"))
+@click.argument("line", type=options.LINE, shell_complete=options.completed("lines"))
 @click.option("--units", type=options.UNITS, default="1-32", show_default=True, metavar="FROM-TO", help="Which units to ask.")
 def scan(config: Path | None, as_json: bool, line: str, units: range) -> int:
     """Find the units that answer on a line, at which rate and parity, and what models they look like. Nothing is written.

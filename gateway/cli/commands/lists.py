@@ -26,7 +26,7 @@ def list_profiles(asked: Asked) -> int:
 @profiles.add
 @command("show", "profiles show 'Work week'")
 @options.asking
-@click.argument("profile")
+@click.argument("profile", type=options.ITEM)
 def show_profile(asked: Asked, profile: str) -> int:
     """Show one time profile: its hours, who has it, and what the panels hold of it."""
     from gateway.cli import listing
@@ -52,7 +52,7 @@ def list_people(asked: Asked) -> int:
 @people.add
 @command("show", "people show 'Sherlock Holmes'", "people show 12345678")
 @options.asking
-@click.argument("person")
+@click.argument("person", type=options.ITEM)
 def show_person(asked: Asked, person: str) -> int:
     """Show one identifier: its number, its time profiles, and what the panels hold of it."""
     from gateway.cli import listing
@@ -78,7 +78,7 @@ def list_bindings(asked: Asked) -> int:
 @bindings.add
 @command("show", "bindings show 'Work week'")
 @options.asking
-@click.argument("item")
+@click.argument("item", type=options.ITEM)
 def show_binding(asked: Asked, item: str) -> int:
     """Show the panels of one item."""
     from gateway.cli import listing
@@ -89,8 +89,8 @@ def show_binding(asked: Asked, item: str) -> int:
 @bindings.add
 @command("set", "bindings set 'Work week' lobby gate:3 @doors")
 @options.asking
-@click.argument("item")
-@click.argument("panels", nargs=-1, required=True, shell_complete=options.completed("panels"))
+@click.argument("item", type=options.ITEM)
+@click.argument("panels", nargs=-1, type=options.PANELS, required=True, shell_complete=options.completed("panels"))
 def set_binding(asked: Asked, item: str, panels: tuple[str, ...]) -> int:
     """Bind an item to panels, outputs (gate:3) and groups (@doors), in place of the configuration's rules."""
     from gateway.cli import listing
@@ -101,7 +101,7 @@ def set_binding(asked: Asked, item: str, panels: tuple[str, ...]) -> int:
 @bindings.add
 @command("unset", "bindings unset 'Work week'")
 @options.asking
-@click.argument("item")
+@click.argument("item", type=options.ITEM)
 def unset_binding(asked: Asked, item: str) -> int:
     """Return to the configuration's rules for an item."""
     from gateway.cli import listing
@@ -111,7 +111,7 @@ def unset_binding(asked: Asked, item: str) -> int:
 
 @command("lines", "lines", "lines rs485-a")
 @options.asking
-@click.argument("line", required=False, shell_complete=options.completed("lines"))
+@click.argument("line", type=options.LINE, required=False, shell_complete=options.completed("lines"))
 def lines(asked: Asked, line: str | None) -> int:
     """Show the traffic of every line and unit since the gateway started."""
     from gateway.cli import listing

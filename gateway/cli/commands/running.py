@@ -31,7 +31,7 @@ class Simulators(Protocol):
 @command("serve", "serve", "serve --config site.toml --port 0")
 @options.config
 @click.option("--new-store", is_flag=True, help="Start with an empty site; a store that cannot be opened is set aside.")
-@click.option("--host", help="Listen here instead of [http] host.")
+@click.option("--host", type=options.Text("an address of this machine"), help="Listen here instead of [http] host.")
 @click.option("--port", type=options.PORT, metavar="PORT", help="Listen here instead of [http] port; 0 picks a free one.")
 @options.log_level
 def serve(config: Path, new_store: bool, host: str | None, port: int | None) -> int:

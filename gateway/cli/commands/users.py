@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.options import OneOf, command
+from gateway.cli.options import OneOf, Text, command
 
 
 @command("password", "password", "password <admin.password")
@@ -16,7 +16,7 @@ def password() -> int:
 
 
 @command("api-key", "api-key nightly-report --role viewer", "api-key lift-control --role operator --note 'the lifts of house 3'")
-@click.argument("name")
+@click.argument("name", type=Text("the name of a machine"))
 @click.option("--role", type=OneOf(("viewer", "operator", "admin")), required=True, help="What it may do.")
 @click.option("--note", default="", metavar="TEXT", help="What it is for.")
 def api_key(name: str, role: str, note: str) -> int:
