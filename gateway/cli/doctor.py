@@ -12,6 +12,7 @@ from gateway.cli.client import NoGateway, Running, running
 from gateway.cli.directory import directory
 from gateway.cli.options import Asked
 from gateway.cli.output import say, say_json
+from gateway.cli.store import without_advice
 from gateway.cli.times import aged
 from gateway.store.contract import StoreError
 from gateway.store.sqlite_schema import open_read_only
@@ -49,7 +50,7 @@ def _absent(settings: Settings, told: str) -> Mapping[str, object]:
     try:
         open_read_only(settings.store.path)
     except StoreError as error:
-        text = f"the gateway does not run, and its store is refused: {str(error).partition('; restore a backup')[0]}"
+        text = f"the gateway does not run, and its store is refused: {without_advice(error)}"
         remedy = "put a backup back, or start with an empty site (serve --new-store)"
         return _problem("store_refused", text, remedy, "panel-gateway restore FILE")
     text = f"the gateway does not run: {told}. Panels go on with what they hold"

@@ -77,6 +77,8 @@ def plan(config: Path, request: Path, panels: str | None, *, as_json: bool, fram
     where something is narrowed, too."""
     settings = read_settings(config)
     named = tuple(name for name in (panels or "").split(",") if name) or None
+    if panels is not None and named is None:
+        raise Mistakes([f"--panels: expected panels such as lobby, gate:3 or @doors, got {panels!r}"])
     try:
         body = request.read_bytes()
     except OSError as error:

@@ -55,7 +55,7 @@ class Root(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in _HOMES and not args[0].startswith("-") and not ctx.resilient_parsing:
-            raise click.UsageError(f"no such command {args[0]!r}{did_you_mean(args[0], _HOMES)}", ctx)
+            raise click.UsageError(f"no such command {args[0]!r}{did_you_mean(args[0], [*_HOMES, '--help', '--version'])}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

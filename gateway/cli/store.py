@@ -13,6 +13,11 @@ from gateway.store.backups import backup_file, begin_anew, restore_file
 from gateway.store.contract import StoreError
 
 
+def without_advice(error: StoreError) -> str:
+    """What is wrong, without the advice to restore a backup."""
+    return str(error).partition("; restore a backup")[0]
+
+
 def backup(config: Path, target: Path, *, force: bool, keep: int) -> int:
     try:
         backup_file(read_settings(config).store.path, target, force=force, keep=keep)
@@ -27,7 +32,7 @@ def restore(config: Path, copy: Path) -> int:
     try:
         aside = restore_file(copy, store)
     except StoreError as error:
-        raise Mistakes([str(error)]) from error
+        raise Mistakes([without_advice(error)]) from error
     say(f"{store}: restored from {copy}" + (f"; what was there is {aside}" if aside else ""))
     return 0
 

@@ -102,6 +102,7 @@ def test_every_command_says_what_it_does(name: str, capsys: pytest.CaptureFixtur
     ("typed", "told"),
     [
         ("statsu", "panel-gateway: no such command 'statsu'; did you mean 'status'?"),
+        ("help", "panel-gateway: no such command 'help'; did you mean '--help'?"),
         ("status --jsn", "panel-gateway status: no such option '--jsn'; did you mean '--json'?"),
         ("sync --config x", "panel-gateway sync: expected PANEL, got nothing"),
         ("sync --config x one two", "panel-gateway sync: got unexpected extra argument (two)"),

@@ -108,7 +108,9 @@ def test_what_is_no_backup_is_not_restored(site: Path, capsys: pytest.CaptureFix
     notes.write_text("not a store")
     for given in (notes, site.parent / "none.db", store, site.parent / ("x" * 300)):
         assert main(["restore", "--config", str(site), str(given)]) == 1
-        assert capsys.readouterr().err.startswith(f"{given}: ")
+        said = capsys.readouterr().err
+        assert said.startswith(f"{given}: ")
+        assert "restore a backup" not in said
         assert held(store) == {link(1)}
 
 
@@ -189,6 +191,12 @@ def test_a_plan_that_cannot_be_made_says_why(
     fill(site.parent / "store.db")
     assert main(["plan", "--config", str(site), *arguments[:-1], str(VECTORS / arguments[-1])]) == 1
     assert capsys.readouterr().err == f"{VECTORS / arguments[-1]}: {told}\n"
+
+
+def test_a_plan_for_no_panel_is_not_one_for_those_that_are_bound(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(site.parent / "store.db")
+    assert main(["plan", "--config", str(site), "--panels", ",", str(VECTORS / "examples.json")]) == 1
+    assert capsys.readouterr() == ("", "--panels: expected panels such as lobby, gate:3 or @doors, got ','\n")
 
 
 def test_a_request_that_cannot_be_read_is_told_with_its_place(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

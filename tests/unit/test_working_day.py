@@ -70,7 +70,7 @@ async def test_what_there_is_is_listed_as_people_call_it(typed: Day) -> None:
     )
     eve = {
         **PERSON,
-        "link_id": f"{PERSON['link_id'][:-1]}2",
+        "link_id": "91c615e3-1040-4815-8ecb-000000000102",
         "identifier_number": "7",
         "identifier_owner": {"name": "Eve\n\x1b[2J", "type": "owner"},
     }
