@@ -156,3 +156,42 @@ def test_fewer_hours_do_not_wait_for_slots_of_others_that_cannot_be_stored() -> 
         """The store is refused to only later."""
 
     held(test, nothing, ACCESS_PANEL, MORNING, NOON)
+
+
+@MODELS
+@pytest.mark.parametrize("hours", [(550, 20), (650, 60)], ids=["fewer", "others"])
+def test_hours_that_an_older_store_does_not_know_close_when_others_are_asked_for(
+    hours: tuple[int, int], capabilities: PanelCapabilities
+) -> None:
+    """The panel holds what was asked for after the copy was made."""
+
+    async def test(site: FleetSite) -> None:
+        older = kept(site)
+        assert only(await site.fleet.upsert([item(1, 480, 180)])).success
+        await put_back(site, older)
+        assert opened(site) == [(480, 660), (720, 780)], "nobody knows whether it is right"
+        await site.fleet.upsert([item(1, *hours)])
+        assert (480, 660) not in opened(site)
+        assert all(start >= 480 and end <= 780 for start, end in opened(site))
+        await all_is_well(site)
+        assert opened(site) == sorted([(hours[0], sum(hours)), (720, 780)])
+
+    async def nothing(site: FleetSite) -> None:
+        """The older store is found later."""
+
+    held(test, nothing, capabilities, MORNING, NOON)
+
+
+@MODELS
+def test_other_settings_of_the_site_take_nothing_away_while_nobody_knows_the_time(capabilities: PanelCapabilities) -> None:
+    async def test(site: FleetSite) -> None:
+        site.horizon_days = 300
+        site.fleet.set_options(site.options())
+        await site.pass_time(60)
+        assert opened(site) == [(540, 600), (720, 780)]
+        await site.fleet.upsert([item(2, 730, 20)])
+        assert opened(site) == [(540, 600), (730, 750)], "what is taken away then goes all the same"
+        await all_is_well(site)
+        assert opened(site) == [(540, 600), (730, 750)]
+
+    held(test, lose_trust, capabilities, MORNING, NOON)

@@ -46,10 +46,11 @@ def _closing(
 
     What is returned is pure: another thread may run it.
     """
-    held, foreign, at = state.held(), state.foreign(), state.observed.compiled_at
+    held, foreign, at = state.held(), state.foreign(), state.observed.compiled_at or context.now()
     known, capabilities = without(held, foreign), state.driver.capabilities
     options, bound = options_of(state, context, foreign, held), dict(state.bound)
     changed, identified, leaving = _changed(known, asked), identified_of(state, context, asked), tuple(leaving)
+    sure = frozenset(changed if context.doubt else known.generations.keys() & changed.keys())
     today = local_minute(context.options.readings.zone, at) // MINUTES
     as_left = partial(
         Goal,
@@ -64,12 +65,12 @@ def _closing(
 
     def compiled(keys: frozenset[str]) -> PanelImage:
         there = [bound[key] for key in keys if key in bound]
-        wanted = [item for item in there if item.key in changed or not _is_changed(known, item)]
+        wanted = [item for item in there if item.key in changed or known.generations.get(item.key) == item.generation]
         sets = [named_in(key) for key in keys if is_set(key)]
         return schedules_of(context.compile, wanted, sets, capabilities, known.allocation, at, options, known)
 
     def close() -> Goal:
-        image = narrowed(taken_away(known, leaving, compiled, capabilities), changed, compiled, capabilities, today)
+        image = narrowed(taken_away(known, leaving, compiled, capabilities), changed, sure, compiled, capabilities, today)
         left = beside(image, held, foreign)
         return as_left(curtailed(left, identified, lambda slot, bound: no_more_than(slot, bound, left, capabilities, options)))
 
@@ -77,14 +78,10 @@ def _closing(
 
 
 def _changed(known: PanelImage, asked: Mapping[str, DesiredItem]) -> dict[str, int]:
-    """The time profiles whose slots are known to say what is not asked for any more, with the generations that are."""
+    """The time profiles whose slots are not known to say what is asked for, with the generations that are."""
     held = (asked[key] for key, numbers in known.allocation.items() if numbers and key in asked)
-    return {item.key: item.generation for item in held if item.profile is not None and _is_changed(known, item)}
-
-
-def _is_changed(known: PanelImage, item: DesiredItem) -> bool:
-    """Whether another generation of an item is known to be held. Slots of which nobody knows the generation may say the same."""
-    return known.generations.get(item.key, item.generation) != item.generation
+    profiles = (item for item in held if item.profile is not None)
+    return {item.key: item.generation for item in profiles if known.generations.get(item.key) != item.generation}
 
 
 def unbound(state: PanelState) -> Collection[str]:

@@ -46,15 +46,16 @@ def taken_away(
 def narrowed(
     known: PanelImage,
     changed: Mapping[str, int],
+    sure: Collection[str],
     compiled: Callable[[frozenset[str]], PanelImage],
     capabilities: PanelCapabilities,
     today: int,
 ) -> PanelImage:
-    """`known` without the hours that time profiles lost: `changed` are those that are asked for otherwise by now, with their
-    generations.
+    """`known` without the hours that time profiles lost: `changed` are those that may be asked for otherwise by now, with their
+    generations; of `sure` ones that is known.
 
     What `compiled` says of one takes its place where it opens nothing more. One that only opens more from the day `today` (from
-    1970-01-01) on stays as it is; of any other nothing is left. Who shares slots with one changes along with it.
+    1970-01-01) on stays as it is; of any other that is sure nothing is left. Who shares slots with one changes along with it.
     """
     image = known
     for key, generation in changed.items():
@@ -65,7 +66,7 @@ def narrowed(
         if _replaces(anew, image, together) and _opens_no_more(anew, image, together, capabilities):
             image = merge(image, anew, together)
         elif anew.special_days != image.special_days or not _opens_no_more(image, anew, together, capabilities, today):
-            image = taken_away(image, together.intersection(changed), compiled, capabilities)
+            image = taken_away(image, together.intersection(sure), compiled, capabilities)
     return image
 
 
