@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.integration.test_service import WORK_WEEK, simulated
 from tests.support.processes import PROGRAM, Client, logged_in, run
@@ -101,4 +104,25 @@ async def test_a_panel_that_left_the_file_is_told_until_it_is_forgotten(tmp_path
             assert not any("still holds" in change for change in changes), "it has another name, and is where it was"
             await client.until_in_sync("hall")
             assert (await client.call("GET", "/gateway/v1/panels"))["departed"] == []
+            assert await gateway.end() == 0
+
+
+@pytest.mark.long
+async def test_a_deletion_that_waited_for_a_panel_is_told_though_that_leaves_the_file_after_a_kill(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as (config, site):
+        site.panels["garage"].off()
+        async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:
+            await client.until_in_sync("lobby")
+            (entry,) = await client.delete(LINK)
+            assert (entry["extended_info"], entry["success"]) == ("deleted", False)
+            await gateway.end(signal.SIGKILL)
+        config.write_text(config.read_text().replace(GARAGE, ""))
+        async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:
+            await client.until_in_sync("lobby")
+            (entry,) = await client.delete(LINK)
+            assert (entry["extended_info"], entry["success"]) == ("deleted", False)
+            assert [each["reason"] for each in entry["panels"] if not each["success"]] == ["departed"]
+            assert (await command("forget", "garage", config=config, url=gateway.url))[0] == 0
+            (entry,) = await client.delete(LINK)
+            assert entry["extended_info"] == "entity_not_found"
             assert await gateway.end() == 0

@@ -11,7 +11,7 @@ from drivers.contract import IdentifierSlot, PanelCapabilities, PanelImage
 from gateway.compiler.compiler import CompileOptions, compile_panel
 from gateway.compiler.image import is_open, lies_within
 from gateway.compiler.options import BoundProfile
-from gateway.fleet.panel.taking_away import taken_away
+from gateway.fleet.panel.taking_away import narrowed, taken_away
 from gateway.schedules.time_profile import Frequency, Repeat, TimeProfile
 from tests.unit.compiler_oracle import record
 from tests.unit.test_compiler import DOMAT, MONDAY, NOW, OPTIONS, bound, compiled, profile, weekly
@@ -19,6 +19,7 @@ from tests.unit.test_compiler import DOMAT, MONDAY, NOW, OPTIONS, bound, compile
 GE, OPEN = record("ge-a-series"), record("open-access-panel")
 HOLIDAY = profile("holiday", "2026-11-04T06:00", "2026-11-04T08:00", Repeat(Frequency.YEAR))
 WORK, NIGHT, LUNCH = weekly("work"), weekly("night", "19:00", "21:00"), weekly("lunch", "12:00", "13:00")
+LATE = weekly("late", "21:00", "22:00")
 
 
 def without(held: PanelImage, leaving: set[str], profiles: list[TimeProfile], capabilities: PanelCapabilities) -> PanelImage:
@@ -103,3 +104,46 @@ def test_a_card_goes_with_its_schedule_where_it_would_open_always_without_it(
     image = without(held, {"work"}, [NIGHT], capabilities)
     assert 0 not in image.slots
     assert (3 in image.identifiers, 4 in image.identifiers) == (stays, True)
+
+
+def changed(held: PanelImage, asked: list[TimeProfile], capabilities: PanelCapabilities, *, sure: bool = True) -> PanelImage:
+    """What is left of what a panel holds when `asked`, of generation 2 where it is no longer as held, is bound now."""
+    generations = {each.link_id: 1 + (each not in (WORK, NIGHT, LATE, HOLIDAY)) for each in asked}
+
+    def anew(link_ids: frozenset[str]) -> PanelImage:
+        known = [BoundProfile(each, generations[each.link_id]) for each in asked if each.link_id in link_ids]
+        return compile_panel(known, capabilities, held.allocation, NOW, OPTIONS, held)
+
+    fresh = {link_id: generation for link_id, generation in generations.items() if generation > 1}
+    return narrowed(held, fresh, fresh if sure else (), anew, capabilities, MONDAY)
+
+
+@pytest.mark.parametrize("capabilities", [OPEN, GE, DOMAT], ids=["open-access-panel", "ge-a-series", "domat-fc013"])
+@pytest.mark.parametrize(
+    ("hours", "left"),
+    [(("10:00", "12:00"), range(10, 12)), (("07:00", "20:00"), range(9, 18)), (("17:00", "19:00"), range(0))],
+    ids=["fewer", "more", "others"],
+)
+def test_of_changed_hours_those_are_left_that_were_there_and_are_asked_for_alone(
+    capabilities: PanelCapabilities, hours: tuple[str, str], left: range
+) -> None:
+    held = compiled(bound(WORK, LATE), capabilities)
+    image = changed(held, [weekly("work", *hours), LATE], capabilities)
+    assert lies_within(image, held, capabilities)
+    assert [clock for clock in range(24) if opens(image, capabilities, MONDAY, clock)] == [*left, 21]
+
+
+def test_one_of_no_known_generation_narrows_and_is_closed_by_no_other_hours() -> None:
+    held = compiled(bound(WORK, NIGHT), OPEN)
+    moved = [weekly("work", "17:00", "19:00"), NIGHT]
+    assert changed(held, moved, OPEN, sure=False) == held
+    assert opens(changed(held, [weekly("work", "10:00", "12:00"), NIGHT], OPEN, sure=False), OPEN, MONDAY, 12) is False
+
+
+def test_dates_that_are_the_panels_do_not_close_one_that_only_gets_more_hours() -> None:
+    held = compiled(bound(WORK, HOLIDAY), GE)
+    image = changed(held, [weekly("work", "07:00", "20:00"), HOLIDAY], GE)
+    assert image == held
+    narrow = changed(held, [weekly("work", "10:00", "12:00"), HOLIDAY], GE)
+    assert lies_within(narrow, held, GE)
+    assert not opens(narrow, GE, MONDAY, 13)

@@ -65,7 +65,7 @@ def narrowed(
         anew = compiled(together)
         if _replaces(anew, image, together) and _opens_no_more(anew, image, together, capabilities):
             image = merge(image, anew, together)
-        elif anew.special_days != image.special_days or not _opens_no_more(image, anew, together, capabilities, today):
+        elif not _opens_no_more(image, anew, together, capabilities, today):
             image = taken_away(image, together.intersection(sure), compiled, capabilities)
     return image
 
