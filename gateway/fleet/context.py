@@ -20,7 +20,6 @@ from gateway.fleet.numbers import KnownBy
 from gateway.fleet.panel.failure import STORE_DOUBTED, Failure
 from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.results import Aggregate
-from gateway.identifiers.identifier import Identifier
 from gateway.schedules.time_profile import Readings
 from gateway.store.contract import DesiredItem, Store
 from gateway.store.events import SiteEvent
@@ -55,10 +54,6 @@ class Ours(Protocol):
 
     def naming(self, link_id: str) -> Collection[str]:
         """The live identifiers that name a time profile."""
-        ...
-
-    def first_no(self, identifier: Identifier, readings: Readings, at: int) -> str | None:
-        """What first keeps an identifier out at an instant, as asked; None: it is let in."""
         ...
 
     def item(self, key: str) -> DesiredItem | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE, is_set, split_key
-from gateway.compiler.explain_identifier import first_no
+from gateway.concurrency import in_turns
 from gateway.fleet.bindings import Bindings, Targets
 from gateway.fleet.numbers import KnownBy, Numbers
 from gateway.fleet.target import Target
@@ -68,10 +68,6 @@ class Desired:
     def owner(self, number: KnownBy) -> str | None:
         """The identifier that has a number, or had it when it was deleted."""
         return self.numbers.owner(number)
-
-    def first_no(self, identifier: Identifier, readings: Readings, at: int) -> str | None:
-        """What first keeps an identifier out at an instant, as asked; None: it is let in."""
-        return first_no(identifier, self.open_at(readings, at), at)
 
     def open_at(self, readings: Readings, at: int) -> Callable[[str], bool]:
         """Whether the time profile of a link_id is live and open at an instant; each is worked out once."""
@@ -206,6 +202,13 @@ class Desired:
             if forgotten is not None:
                 self.numbers.forget(key)
                 self._keys.pop((forgotten.kind, forgotten.uid), None)
+
+
+async def work_out(is_open: Callable[[str], bool], identifier: Identifier | None) -> None:
+    """Ask `Desired.open_at` for all that an identifier names, in turns with others: there may be thousands of profiles."""
+    named = () if identifier is None else identifier.profiles or ()
+    async for link_id in in_turns(named):
+        is_open(link_id)
 
 
 def _named(item: DesiredItem | None) -> Sequence[str]:

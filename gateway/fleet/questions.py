@@ -8,13 +8,14 @@ from itertools import islice
 
 from drivers.contract import IDENTIFIER, ItemState, Reason, split_key
 from gateway.compiler.calendar import Calendar, Days, calendar, identifier_days, profile_days
+from gateway.compiler.explain_identifier import first_no
 from gateway.compiler.table import CLOSED
 from gateway.concurrency import in_turns
 from gateway.fleet.admission import Admission
 from gateway.fleet.assignment import Assignment
 from gateway.fleet.bindings import Targets
 from gateway.fleet.context import FleetContext
-from gateway.fleet.desired import OPENING, Desired
+from gateway.fleet.desired import OPENING, Desired, work_out
 from gateway.fleet.panel.defects import words_of
 from gateway.fleet.panel.place import Place, PlaceDays, PlacePlan
 from gateway.fleet.target import Target
@@ -31,6 +32,7 @@ from gateway.fleet.views import (
     RefusedItem,
     RequestItem,
 )
+from gateway.identifiers.identifier import Identifier
 from gateway.schedules.recurrence import END, Recurrence
 from gateway.schedules.time_profile import Readings, TimeProfile
 from gateway.store.contract import DesiredItem, kind_of
@@ -100,7 +102,7 @@ class Questions:
         if item.profile is not None:
             asked = Recurrence(item.profile, readings).is_open(at)
         elif item.identifier is not None:
-            why = self._desired.first_no(item.identifier, readings, at)
+            why = await self._first_no(item.identifier, at)
             asked = why is None
         else:
             why = "deleted"
@@ -108,10 +110,16 @@ class Questions:
         async for each in in_turns(self._everywhere(key) if target is None else (target,)):
             place = self._assignment.place(each)
             if place is not None:  # it may have been taken out meanwhile
-                panels.append(await self._explain(each, place, item, at))
+                panels.append(await self._explain(each, place, item, at, asked=asked))
         if item.kind == IDENTIFIER:
             return IdentifierExplained(item.link_id, at, asked, tuple(panels), message=why)
         return ExplainReport(item.link_id, at, asked, tuple(panels))
+
+    async def _first_no(self, identifier: Identifier, at: int) -> str | None:
+        """What first keeps an identifier out at an instant, as asked; None: it is let in."""
+        is_open = self._desired.open_at(self._context.options.readings, at)
+        await work_out(is_open, identifier)
+        return first_no(identifier, is_open, at)
 
     def _opening(self, key: str) -> DesiredItem | None:
         """What may open something by a key: what is asked for, or what was deleted and may still be held."""
@@ -125,9 +133,9 @@ class Questions:
         return tuple(dict.fromkeys((*self._desired.targets(key), *self._assignment.holders(key))))
 
     @staticmethod
-    async def _explain(target: Target, place: Place, item: DesiredItem, at: int) -> ExplainPanel:
+    async def _explain(target: Target, place: Place, item: DesiredItem, at: int, *, asked: bool) -> ExplainPanel:
         try:
-            return await place.explain(item, at)
+            return await place.explain(item, at, asked=asked)
         except Exception as defect:
             LOG.error("a panel could not be explained", exc_info=defect, extra={"panel": str(target)})
             return ExplainPanel(str(target), None, None, None, f"{Reason.FAILED.value}: {words_of(defect)}")
@@ -148,9 +156,10 @@ class Questions:
                 said = [None if days is None else calendar(first, days) for days in (found.compiled, found.held)]
                 panels.append(PanelHours(place.last_seen(key), *said))
         zone = self._context.options.readings.zone.key
-        return HoursReport(item, first, count, zone, self._asked(item, first, count), tuple(panels), len(everywhere))
+        asked = await self._asked(item, first, count)
+        return HoursReport(item, first, count, zone, asked, tuple(panels), len(everywhere))
 
-    def _asked(self, item: DesiredItem, first: int, count: int) -> Calendar:
+    async def _asked(self, item: DesiredItem, first: int, count: int) -> Calendar:
         readings, closed = self._context.options.readings, [CLOSED] * count
 
         def hours_of(link_id: str) -> Days:
@@ -160,7 +169,8 @@ class Questions:
 
         if item.identifier is None:
             return calendar(first, hours_of(item.key))
-        return calendar(first, identifier_days(item.identifier, hours_of, readings.zone, first, count))
+        named = {link_id: hours_of(link_id) async for link_id in in_turns(item.identifier.profiles or ())}
+        return calendar(first, identifier_days(item.identifier, named.__getitem__, readings.zone, first, count))
 
     @staticmethod
     async def _days(target: Target, place: Place, item: DesiredItem, first: int, count: int) -> PlaceDays:

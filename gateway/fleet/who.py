@@ -11,7 +11,7 @@ from drivers.contract import ItemState, is_identifier
 from gateway.compiler.explain_identifier import first_no, lets_in
 from gateway.concurrency import in_turns
 from gateway.fleet.context import FleetContext
-from gateway.fleet.desired import Desired
+from gateway.fleet.desired import Desired, work_out
 from gateway.fleet.panel.panel import Panel
 from gateway.schedules.local_time import local_second
 from gateway.store.contract import DesiredItem
@@ -54,6 +54,7 @@ async def passages(
         async for each in in_turns(filter(is_identifier, keys)):
             item = desired.live.get(each) or desired.gone.get(each)
             if item is not None and (each in state.bound or each in state.leaving):
+                await work_out(is_open, item.identifier)
                 found += _passage(door, item, panel, at, is_open, context)
     return found
 

@@ -9,6 +9,7 @@ import pytest
 
 from config.settings import BindingSettings
 from drivers.contract import IDENTIFIER, TIME_PROFILE
+from gateway.compiler.explain_identifier import first_no
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.desired import Change, Desired
 from gateway.fleet.target import Target
@@ -49,12 +50,16 @@ def test_a_card_opens_while_one_of_the_profiles_that_it_names_is_there_and_open(
     person, nobody = (desired.live[card(number).key].identifier for number in (7, 8))
     assert person is not None
     assert nobody is not None
-    assert desired.first_no(person, UTC, noon(1)) is None
-    assert desired.first_no(person, UTC, profile(2, start=700).date_from) is None
-    assert desired.first_no(person, UTC, noon(1) + 7200) == "none of its time profiles is open"
-    assert desired.first_no(nobody, UTC, noon(1)) == "none of its time profiles is open"
+
+    def why_not(identifier: Identifier, at: int) -> str | None:
+        return first_no(identifier, desired.open_at(UTC, at), at)
+
+    assert why_not(person, noon(1)) is None
+    assert why_not(person, profile(2, start=700).date_from) is None
+    assert why_not(person, noon(1) + 7200) == "none of its time profiles is open"
+    assert why_not(nobody, noon(1)) == "none of its time profiles is open"
     unbound = replace(person, profiles=None)
-    assert desired.first_no(unbound, UTC, noon(1) + 7200) is None
+    assert why_not(unbound, noon(1) + 7200) is None
 
 
 def test_a_profile_is_found_by_the_number_that_the_vendors_pages_show() -> None:

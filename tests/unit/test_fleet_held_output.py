@@ -466,7 +466,7 @@ def test_an_explanation_tells_what_an_output_was_seen_to_do_only_of_this_moment(
     async def main() -> None:
         held = Held(open_for(600), seen=True)
         now = int(held.clock.wall())
-        said = await held.place.explain(open_for(600), now)
+        said = await held.place.explain(open_for(600), now, asked=True)
         assert (said.panel, said.compiled, said.held, said.differs_at, said.message) == (
             "lobby:0",
             True,
@@ -474,17 +474,17 @@ def test_an_explanation_tells_what_an_output_was_seen_to_do_only_of_this_moment(
             None,
             "held by the gateway",
         )
-        assert (await held.place.explain(open_for(600), now + 1)).held is None
+        assert (await held.place.explain(open_for(600), now + 1, asked=True)).held is None
         held.output.unread = True
-        assert (await held.place.explain(open_for(600), now)).held is None
+        assert (await held.place.explain(open_for(600), now, asked=True)).held is None
         held.output.unread, held.output.seen = False, False
-        assert (await held.place.explain(open_for(600), now)).differs_at == "held"
-        other = await held.place.explain(open_for(600, 2), now)
+        assert (await held.place.explain(open_for(600), now, asked=True)).differs_at == "held"
+        other = await held.place.explain(open_for(600, 2), now, asked=True)
         assert (other.compiled, other.message) == (None, "not bound to this panel")
         gone = replace(open_for(600), content=None)
-        assert (await held.place.explain(gone, now)).differs_at is None
+        assert (await held.place.explain(gone, now, asked=False)).differs_at is None
         held.output.seen = True
-        said = await held.place.explain(gone, now)
+        said = await held.place.explain(gone, now, asked=False)
         assert (said.compiled, said.held, said.differs_at, said.message) == (None, True, "held", "deleted")
 
     virtually(main)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from config.settings import BindingSettings
-from drivers.contract import IDENTIFIER, TIME_PROFILE, Availability, PanelCapabilities, PanelImage
+from config.settings import BindingSettings, DoorSettings
+from drivers.contract import IDENTIFIER, TIME_PROFILE, Availability, PanelCapabilities, PanelImage, item_key
+from gateway import concurrency
 from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
 from gateway.fleet.panel import compilation
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
@@ -25,6 +27,7 @@ RULES = (
 )
 OPEN, CLOSED = START - START % 86_400 + 86_400 + 9 * 3600, START - START % 86_400 + 86_400
 DAY = START // 86_400
+LOBBY = DoorSettings(id="front", panel="lobby", output=0)
 
 
 class Counting:
@@ -128,6 +131,32 @@ def test_panels_in_step_are_not_compiled_to_tell_why() -> None:
             for number in (101, 103, 104):
                 assert await site.fleet.explain(link(number), OPEN, None, IDENTIFIER) is not None
             assert compiler.calls == before
+        finally:
+            await site.close()
+
+    run_virtual(main())
+
+
+def test_a_person_with_many_profiles_is_told_of_in_turns_with_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each profile takes some time of the loop: what else is due is done between two of them."""
+    monkeypatch.setattr(concurrency, "TURN_S", -1.0)
+
+    async def turns(asking: Coroutine[Any, Any, object]) -> int:
+        task, count = asyncio.ensure_future(asking), 0
+        while not task.done():
+            await asyncio.sleep(0)
+            count += 1
+        return count
+
+    async def main() -> None:
+        site, _ = await filled()
+        many = 50
+        try:
+            await site.fleet.upsert([item(number) for number in range(200, 200 + many)])
+            await site.fleet.upsert([person(1, "11", *range(200, 200 + many))])
+            assert await turns(site.fleet.explain(link(101), CLOSED, None, IDENTIFIER)) > many
+            assert await turns(site.fleet.passages([LOBBY], item_key(IDENTIFIER, link(101)), CLOSED)) > many
+            assert await turns(site.fleet.hours(link(101), IDENTIFIER, DAY, 10, slice(0, 9), None)) > many
         finally:
             await site.close()
 

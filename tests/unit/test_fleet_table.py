@@ -535,7 +535,7 @@ def test_a_plan_of_what_was_given_up_says_so() -> None:
             made.state.count_refusal(A, 1, Failure(Reason.PANEL_REJECTED))
         planned = await made.table.plan({A: bound(1)})
         assert (planned.cells[A].outcome, planned.cells[A].message) == (ItemState.REFUSED, "given up after refusals")
-        said = await made.table.explain(bound(1), START)
+        said = await made.table.explain(bound(1), START, asked=False)
         assert (said.compiled, said.message) == (None, "given up after refusals")
 
     run_virtual(main())
@@ -548,18 +548,18 @@ def test_an_explanation_tells_what_is_asked_from_what_is_held() -> None:
     async def main() -> None:
         made = Told(Certain(image()), [bound(1)])
         for at, is_open in ((NINE, True), (NINE + 3600, False)):
-            said = await made.table.explain(bound(1), at)
+            said = await made.table.explain(bound(1), at, asked=is_open)
             assert (said.panel, said.compiled, said.held, said.differs_at) == ("lobby", is_open, is_open, None)
         made.knows(OneOf(()))
-        said = await made.table.explain(bound(1), NINE)
+        said = await made.table.explain(bound(1), NINE, asked=True)
         assert (said.compiled, said.held, said.message) == (True, None, "what the panel holds is not known")
         made.knows(OneOf((image(), PanelImage())))
-        said = await made.table.explain(bound(1), NINE)
+        said = await made.table.explain(bound(1), NINE, asked=True)
         assert said.held is None
         made.knows(OneOf((image(), image(2))))
-        assert (await made.table.explain(bound(1), NINE)).held is True
+        assert (await made.table.explain(bound(1), NINE, asked=True)).held is True
         untrusted(made)
-        said = await made.table.explain(bound(1), NINE)
+        said = await made.table.explain(bound(1), NINE, asked=True)
         assert (said.compiled, said.held, said.differs_at) == (None, True, None)
         assert said.message == (made.context.timeless() or AT_WORK).message
 
@@ -569,16 +569,16 @@ def test_an_explanation_tells_what_is_asked_from_what_is_held() -> None:
 def test_an_explanation_of_what_is_gone_says_what_may_still_open() -> None:
     async def main() -> None:
         made = Told(Certain(image()))
-        said = await made.table.explain(bound(1), NINE)
+        said = await made.table.explain(bound(1), NINE, asked=True)
         assert (said.compiled, said.held, said.differs_at) == (None, True, "held")
         assert said.message == f"not bound to this panel; the panel may still open {HOURS}"
-        said = await made.table.explain(replace(bound(1), content=None), NINE + 3600)
+        said = await made.table.explain(replace(bound(1), content=None), NINE + 3600, asked=False)
         assert (said.held, said.differs_at) == (False, None)
         assert said.message == f"deleted; the panel may still open {HOURS}"
         made.knows(OneOf((image(), PanelImage())))
-        assert (await made.table.explain(bound(1), NINE)).held is None
+        assert (await made.table.explain(bound(1), NINE, asked=True)).held is None
         made.knows(Certain(PanelImage()))
-        said = await made.table.explain(replace(bound(1), content=None), NINE)
+        said = await made.table.explain(replace(bound(1), content=None), NINE, asked=False)
         assert (said.held, said.differs_at, said.message) == (False, None, "deleted")
 
     run_virtual(main())
@@ -588,10 +588,10 @@ def test_a_card_that_is_gone_is_explained_by_what_its_slots_let_in() -> None:
     async def main() -> None:
         made = Told(Certain(with_card()), settings=PanelSettings(id="gate", model="open-access-panel"))
         for at, lets_in in ((NINE, True), (NINE + 3600, False)):
-            said = await made.table.explain(replace(card(A), content=None), at)
+            said = await made.table.explain(replace(card(A), content=None), at, asked=False)
             assert (said.panel, said.held) == ("gate", lets_in)
         made.table.bind(card(A))
-        said = await made.table.explain(card(A), NINE)
+        said = await made.table.explain(card(A), NINE, asked=True)
         assert said.held is True
 
     run_virtual(main())

@@ -87,7 +87,7 @@ class DepartedPlace:
     async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:
         return PlacePlan({})
 
-    async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
+    async def explain(self, item: DesiredItem, at: int, *, asked: bool) -> ExplainPanel:
         said = self.result(item.key)
         text = "" if said.still_grants_text is None else f"; it may still open {said.still_grants_text}"
         return ExplainPanel(str(self._target), None, None, None, f"{said.message}{text}")

@@ -134,7 +134,7 @@ class Output:
             return ItemOutcome(ItemState.GATEWAY_HELD)
         return ItemOutcome(ItemState.PENDING, timeless.reason, timeless.message)
 
-    async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
+    async def explain(self, item: DesiredItem, at: int, *, asked: bool) -> ExplainPanel:
         """What it was last seen to do says something of this moment only; any profile bound to it may hold it."""
         readings, place = self._context.options.readings, str(self._target)
         kept = self._keeper.held(self._number)
@@ -147,12 +147,12 @@ class Output:
             async for key, one in in_turns(list(self._bound.items()))
             if one.profile is not None
         }
-        asked, denied = opens.get(item.key), self._refusal(item)
+        planned, denied = opens.get(item.key), self._refusal(item)
         if denied is not None:
-            return ExplainPanel(place, None, held, "compiled" if asked else None, denied.message)
+            return ExplainPanel(place, None, held, "compiled" if planned else None, denied.message)
         differs_at: Literal["held"] | None = "held" if held is not None and held != any(opens.values()) else None
-        message = "not bound to this panel" if asked is None else "held by the gateway"
-        return ExplainPanel(place, asked, held, differs_at, message)
+        message = "not bound to this panel" if planned is None else "held by the gateway"
+        return ExplainPanel(place, planned, held, differs_at, message)
 
     async def days(self, item: DesiredItem, first: int, count: int) -> PlaceDays:
         """The gateway switches it at every transition; what it holds is seen of this moment only."""

@@ -82,8 +82,8 @@ class Place(Protocol):
         """What these items would do here, beside what is bound. Nothing is written."""
         ...
 
-    async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
-        """Whether the place is open by an item at an instant: as compiled, and as held."""
+    async def explain(self, item: DesiredItem, at: int, *, asked: bool) -> ExplainPanel:
+        """Whether the place is open by an item at an instant, as compiled and as held; `asked`: as it is asked for."""
         ...
 
     async def days(self, item: DesiredItem, first: int, count: int) -> PlaceDays:

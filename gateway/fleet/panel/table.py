@@ -240,16 +240,16 @@ class Table:
         slots = len(image.allocation.get(key, ()))
         return PlanItemPanel(self._state.id, outcome.outcome, outcome.valid_until, outcome.cuts, outcome.reason, said, slots)
 
-    async def explain(self, item: DesiredItem, at: int) -> ExplainPanel:
+    async def explain(self, item: DesiredItem, at: int, *, asked: bool) -> ExplainPanel:
         state = self._state
         if item.content is None or item.key not in state.bound:  # it may still be open
             return self._explain_gone(item, at)
         timeless = self._context.timeless()
         if timeless is not None:
-            held = self._explained(item, at, PanelImage()).held
+            held = self._explained(item, at, asked, PanelImage()).held
             return ExplainPanel(state.id, None, held, None, timeless.message)
         image = await compile_asked(state, self._context, item)
-        said = self._explained(item, at, image)
+        said = self._explained(item, at, asked, image)
         message = said.message
         if item.key not in image.outcomes:
             message = "given up after refusals"
@@ -274,17 +274,15 @@ class Table:
             return lets_in(image, capabilities, key, at // 60, minute)
         return is_open(image, capabilities, minute, key)
 
-    def _explained(self, wanted: DesiredItem, at: int, image: PanelImage) -> Explanation:
+    def _explained(self, wanted: DesiredItem, at: int, asked: bool, image: PanelImage) -> Explanation:
         """Where the images that a panel may hold disagree, what it holds is unknown."""
-        answers = [self._explained_by(wanted, at, image, held) for held in self._state.images() or (None,)]
+        answers = [self._explained_by(wanted, at, asked, image, held) for held in self._state.images() or (None,)]
         if any(each.held != answers[0].held for each in answers):
-            return self._explained_by(wanted, at, image, None)
+            return self._explained_by(wanted, at, asked, image, None)
         return answers[0]
 
-    def _explained_by(self, wanted: DesiredItem, at: int, image: PanelImage, held: PanelImage | None) -> Explanation:
+    def _explained_by(self, wanted: DesiredItem, at: int, asked: bool, image: PanelImage, held: PanelImage | None) -> Explanation:
         readings, capabilities = self._context.options.readings, self._state.driver.capabilities
         if wanted.profile is not None:
             return explain(wanted.profile, readings, at, image, held, capabilities)
-        assert wanted.identifier is not None
-        asked = self._context.ours.first_no(wanted.identifier, readings, at) is None
         return explain_identifier(wanted.key, asked, readings, at, image, held, capabilities)
