@@ -22,7 +22,7 @@ from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes
 from gateway.cli.reading import read_settings
 from gateway.ops import local_socket
-from gateway.ops.terminal import inert_values
+from gateway.ops.terminal import harmless_values
 
 _TIMEOUT_S = 30.0
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class Running:
 
     def _heard(self, body: bytes | str) -> Any:
         found = decoded(body)
-        return found if self.as_it_is else inert_values(found)
+        return found if self.as_it_is else harmless_values(found)
 
     def _lines(self, path: str, accept: str) -> Iterator[str]:
         """The lines of an answer as they come."""
@@ -129,7 +129,7 @@ class Running:
 
     def _refused(self, response: HTTPResponse) -> list[str]:
         try:
-            body = inert_values(decoded(response.read()))
+            body = harmless_values(decoded(response.read()))
         except ValueError:  # of a proxy before the gateway
             body = None
         mistakes = body.get("mistakes") if isinstance(body, dict) else None

@@ -18,7 +18,7 @@ from typing import TextIO
 
 from drivers.trace import request_id
 from gateway.ops.repeats import Repeats
-from gateway.ops.terminal import inert
+from gateway.ops.terminal import harmless
 
 LEVELS = ("debug", "info", "warning", "error")
 """At `debug` every frame is logged, with the id of the HTTP request it was sent for."""
@@ -55,7 +55,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             shown["exception"] = self.formatException(record.exc_info)
-        return inert(_TO_JSON.encode(shown))
+        return harmless(_TO_JSON.encode(shown))
 
 
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
@@ -94,7 +94,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         facts = " ".join(f"{key}={value}" for key, value in _facts(record).items())
-        line = inert(f"{when} {record.levelname.lower():7} {record.name}: {record.getMessage()} {facts}".rstrip())
+        line = harmless(f"{when} {record.levelname.lower():7} {record.name}: {record.getMessage()} {facts}".rstrip())
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

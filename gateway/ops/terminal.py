@@ -13,18 +13,18 @@ _SHOWN: Mapping[int, str] = MappingProxyType({code: f"\\u{code:04x}" for code in
 """Escapes of JSON, so that a line of JSON says the same as before."""
 
 
-def inert(text: str) -> str:
+def harmless(text: str) -> str:
     """One line that a terminal only shows."""
     return text if text.isprintable() else text.translate(_SHOWN)
 
 
-def inert_values(value: Any) -> Any:
-    """Decoded JSON with every string in it, keys too, as `inert` makes them."""
+def harmless_values(value: Any) -> Any:
+    """Decoded JSON with every string in it, keys too, as `harmless` makes them."""
     match value:
         case str():
-            return inert(value)
+            return harmless(value)
         case list():
-            return [inert_values(each) for each in value]
+            return [harmless_values(each) for each in value]
         case dict():
-            return {inert(key): inert_values(each) for key, each in value.items()}
+            return {harmless(key): harmless_values(each) for key, each in value.items()}
     return value

@@ -12,7 +12,7 @@ import pytest
 from gateway.cli.client import Running
 from gateway.cli.output import Mistakes
 from gateway.ops import logs
-from gateway.ops.terminal import inert
+from gateway.ops.terminal import harmless
 from tests.support.api_server import api_server, settings
 from tests.unit.test_api_time_profiles import work_week
 
@@ -36,7 +36,7 @@ async def test_a_name_from_the_gateway_is_one_line_that_a_terminal_only_shows() 
 
 def test_names_in_other_scripts_are_left_as_they_are() -> None:
     for name in ("Zoë Müller-Łukasz", "\u05d3\u05d5\u05d3", "محمد\u200c علی", "山田 太郎", "\U0001f469\u200d\U0001f527"):
-        assert inert(name) == name
+        assert harmless(name) == name
 
 
 @pytest.mark.parametrize("formatter", [logs.JsonFormatter(), logs.TextFormatter()], ids=["journal", "terminal"])
