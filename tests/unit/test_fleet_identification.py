@@ -82,6 +82,23 @@ def test_which_device_answered_last_is_what_is_shown_of_the_panel(serial: str) -
     virtually(main)
 
 
+def test_no_door_is_commanded_while_it_is_being_found_out_whose_unit_it_is() -> None:
+    async def main() -> None:
+        made = await asked(on_replacement="ask")
+        identity, keep, known = made.state.identity, made.store.put_panel_fact, []
+        identity.checked = True
+
+        async def put(*fact: Any) -> None:
+            known.append(identity.is_known(made.driver.connection, made.clock.monotonic()))
+            await keep(*fact)
+
+        vars(made.store)["put_panel_fact"] = put
+        assert await made.reason(made.identification.check(Priority.GRANT)) is Reason.IDENTITY_CHANGED
+        assert known == [False]
+
+    virtually(main)
+
+
 def test_entries_that_people_had_on_a_unit_are_durable_before_its_successor_is_filled() -> None:
     async def main() -> None:
         made = await asked(on_replacement="fill")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ ASKED = b"\x04\x00\x14\x00\x04"
 STAGED, COMMITTED, ERASED = b"\x10\x10", b"\x10\x02\x00\x00\x02\x04\xc0\xde", b"\x06\x02\x02"
 READ_BACK = b"\x03\x10"
 PULSED, HELD = b"\x06\x02\x10", b"\x06\x02\x20"
+HOLDS, COILS = b"\x03\x02\x20", b"\x01\x00\x00"
+"""Outputs are read: what is held, what is on."""
 NEVER = 1_000_000
 EFFECTS = (COMMITTED, ERASED, PULSED, HELD)
 
@@ -190,3 +193,24 @@ async def test_a_door_opens_once_where_the_connection_ends_right_before_the_comm
             before = len(site.lobby.begin_with([sent]))
             assert (await command(site.door)).outcome is Outcome.ACKNOWLEDGED
             assert len(site.lobby.begin_with([sent])) == before + 1
+
+
+@pytest.mark.parametrize("every", [1, NEVER], ids=["closing host", "one cut"])
+async def test_a_door_that_stands_open_is_not_reported_as_closed_by_another_unit(every: int, tmp_path: Path) -> None:
+    """Closing waits for nobody, so the other unit gets it and acknowledges it."""
+    async with closed(tmp_path, every=every) as site:
+        responder, over = site.simulated.responders["line-lobby"], asyncio.Event()
+
+        def swap() -> None:
+            site.swap()
+            over.set()
+
+        def cut() -> None:
+            responder.set_faults(Closing(1) if every == NEVER else Closing())
+            site.lobby.follow(COILS, swap)
+
+        assert (await COMMANDS["hold"][1](site.door)).outcome is Outcome.ACKNOWLEDGED
+        site.lobby.follow(HOLDS, cut)
+        await over.wait()
+        assert (await site.door.release(0)).outcome is Outcome.UNCONFIRMED
+        await site.assert_found_out()

@@ -208,6 +208,7 @@ READINGS: dict[str, tuple[int, Callable[[PanelDriver], Awaitable[object]]]] = {
     "a quick look": (1, lambda driver: driver.quick_look(image(1), Priority.GRANT, None)),
     "a look at words": (1, lambda driver: driver.look_at(image(1), driver.stretches(image(1))[0], Priority.GRANT, None)),
     "all it holds": (1, lambda driver: driver.read_back(Priority.GRANT, None)),
+    "outputs": (1, lambda driver: driver.read_outputs(Priority.VERIFICATION, None)),
     "entries": (1, lambda driver: driver.read_passes([0, 1], Priority.GRANT, None)),
     "the clock": (2, lambda driver: driver.set_clock(now(), Priority.GRANT, None)),
     "a change": (4, lambda driver: driver.apply(driver.plan(image(1, 2), image(1)), Priority.GRANT, None)),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from config.panel_model import PanelModel
-from config.panel_parts import CapacityField, IdentityCheck, OutputCommand, Register
+from config.panel_parts import CapacityField, IdentityCheck, OutputCommand, Outputs, Register
 from drivers.calls import Call, failed, rejected
 from drivers.contract import (
     Acknowledgement,
@@ -345,7 +345,7 @@ class OutputDriver:
     async def _switch(self, output: int, request: Request | None, what: str, call: Call) -> Acknowledgement:
         if request is None or not 0 <= output < self._capabilities.outputs:
             return rejected(f"{self._model.name} cannot {what}, or has no output {output}")
-        serial = self._unit.serial if request.bound else None
+        serial = self._unit.serial
         try:
             await self._unit.exchange(request, call)
             await self._unit.must_have_been(serial, call)
@@ -358,21 +358,26 @@ class OutputDriver:
         outputs = self._model.outputs
         if outputs is None or outputs.state is None or not self._capabilities.outputs:
             return rejected(f"{self._model.name} has no outputs to read")
-        call = Call(priority, deadline)
+        call, serial = Call(priority, deadline), self._unit.serial
         try:
-            held = await self._each(outputs.state, call)
-            if outputs.acts is None:
-                return held
-            acts = await self._each(outputs.acts, call)
-            unasked = [on and not wanted for on, wanted in zip(acts, held, strict=True)]
-            if not any(unasked) or outputs.pulsing is None:
-                return acts
-            pulses = await self._each(outputs.pulsing, call)
-            if any(on and not pulse for on, pulse in zip(unasked, pulses, strict=True)):
-                acts = await self._each(outputs.acts, call)  # a pulse may have ended in between
-            return tuple(on and (wanted or not pulse) for on, wanted, pulse in zip(acts, held, pulses, strict=True))
+            shown = await self._shown(outputs.state, outputs, call)
+            await self._unit.must_have_been(serial, call, anywhere=True)
         except DriverError as error:
             return failed(error)
+        return shown
+
+    async def _shown(self, state: Register, outputs: Outputs, call: Call) -> tuple[bool, ...]:
+        held = await self._each(state, call)
+        if outputs.acts is None:
+            return held
+        acts = await self._each(outputs.acts, call)
+        unasked = [on and not wanted for on, wanted in zip(acts, held, strict=True)]
+        if not any(unasked) or outputs.pulsing is None:
+            return acts
+        pulses = await self._each(outputs.pulsing, call)
+        if any(on and not pulse for on, pulse in zip(unasked, pulses, strict=True)):
+            acts = await self._each(outputs.acts, call)  # a pulse may have ended in between
+        return tuple(on and (wanted or not pulse) for on, wanted, pulse in zip(acts, held, pulses, strict=True))
 
     async def _each(self, register: Register, call: Call) -> tuple[bool, ...]:
         """Whether each output's register is anything but 0."""

@@ -117,9 +117,12 @@ class PanelUnit:
             return
         await self.must_have_been(self.serial, call)
 
-    async def must_have_been(self, serial: str | None, call: Call) -> None:
+    async def must_have_been(self, serial: str | None, call: Call, *, anywhere: bool = False) -> None:
         """To be called before an answer to a write counts that left on the connection of the meeting, or on any where the host
-        closes each: then the unit behind the present one must still have the number. Raises Unconfirmed."""
+        closes each: then the unit behind the present one must still have the number. `anywhere`: the request may have left on
+        any connection of any host. Raises Unconfirmed."""
+        if not (self.wire.closes or anywhere):
+            return
         try:
             await self._must_be(serial, call.finished())
         except Unconfirmed:
@@ -128,10 +131,9 @@ class PanelUnit:
             raise ConnectionLost(f"another unit may have answered: {error}") from error
 
     async def _must_be(self, serial: str | None, call: Call) -> None:
-        """Where the host closes each connection, the unit is asked for its number again, unless it was on the present one. Raises
-        DriverError."""
+        """The unit is asked for its number again, unless it was on the present connection. Raises DriverError."""
         counter = self.model.counters.serial
-        if serial is None or counter is None or not self.wire.closes or self._met.connection == self.wire.connection:
+        if serial is None or counter is None or self._met.connection == self.wire.connection:
             return
         meeting = self.wire.meeting()
         found = (await self.facts((counter,), call)).serial()
@@ -164,6 +166,8 @@ class PanelUnit:
 
     async def _meet_again(self, serial: str | None, call: Call) -> None:
         """Right before a write that would do harm in another unit. Raises NotSent."""
+        if not self.wire.closes:
+            return
         try:
             await self._must_be(serial, call)
         except NotSent:

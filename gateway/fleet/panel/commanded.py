@@ -126,11 +126,23 @@ class CommandedOutputs:
             async with self._turn(held, deadline) as late:
                 said = late or await self._keeper.switch(held, False, None, Priority.OPERATOR, deadline)
             if said.outcome is Outcome.ACKNOWLEDGED:
+                said = await self._end_pulse(output, deadline)
+                said = said if said.outcome is Outcome.REJECTED else await self._of_its_own(said, deadline)
+            if said.outcome in (Outcome.ACKNOWLEDGED, Outcome.REJECTED):
                 held.ended = None
-                return await self._end_pulse(output, deadline)
+                return said
             if opened is not None:
                 self._keeper.take(held)  # closed as soon as that can be, and told then
             return said
+
+    async def _of_its_own(self, said: Acknowledgement, deadline: float) -> Acknowledgement:
+        """What became of a closing, which waits for nobody: behind a new connection another unit may have closed."""
+        state = self._state
+        is_same = state.identity.checked and state.identity.connection == state.driver.connection
+        if said.outcome is not Outcome.ACKNOWLEDGED or is_same:
+            return said
+        await self._meet(deadline)
+        return said if self._keeper.is_known() else replace(self._unreachable(), outcome=Outcome.UNCONFIRMED)
 
     async def _end_pulse(self, output: int, deadline: float) -> Acknowledgement:
         """Where the panel cannot, it matters only while a pulse lasts that is known of."""

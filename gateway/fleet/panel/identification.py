@@ -34,6 +34,7 @@ class Identification:
         """Identify the unit by its serial number. A unit without one counts as the panel until its content says otherwise."""
         state, identity = self._state, self._state.identity
         identity.connection, identity.asked_at = state.driver.connection, self._context.clock.monotonic()
+        identity.checked = False  # a command to a door must not leave before the verdict is durable
         said = await state.driver.identity(priority, None)
         if isinstance(said, Acknowledgement):
             identity.forget()

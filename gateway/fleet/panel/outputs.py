@@ -189,6 +189,12 @@ class OutputKeeper:
         if self._state.identity.checked and not self.is_known() and any(to_come):
             self._state.identity.doubted()
 
+    def _doubt_unit(self, said: Acknowledgement) -> None:
+        """Where a connection ended, and the panel can be spoken to, the unit is asked again who it is."""
+        is_cut = said.reason is Reason.BUS_UNAVAILABLE and self._state.unreachable() is None
+        if is_cut and self._state.identity.checked and not self.is_known():
+            self._state.identity.doubted()
+
     def _may_open(self, held: HeldOutput) -> bool:
         taken = held.awaited or held.commanded
         return self.is_known() and not taken and not held.runs and not held.behind and held.wanted()
@@ -468,6 +474,7 @@ class OutputKeeper:
         if news or not acknowledged:
             self._context.emit(OutputSwitched(self._state.id, held.number, on, None if acknowledged else said.reason))
         if not acknowledged:
+            self._doubt_unit(said)
             held.seen = before if said.reason is Reason.DEADLINE_PASSED else None
             return said
         held.switched(on=on, lease=lease, began=now)
@@ -500,6 +507,8 @@ class OutputKeeper:
         shown = await self._state.driver.read_outputs(Priority.VERIFICATION, None)
         if isinstance(shown, Acknowledgement) and shown.reason is Reason.DEADLINE_PASSED:
             return
+        if isinstance(shown, Acknowledgement):
+            self._doubt_unit(shown)
         cannot = isinstance(shown, Acknowledgement) and shown.outcome is Outcome.REJECTED
         for number, held in self._held.items():
             if held.switching or before.get(number) != held.commands:
