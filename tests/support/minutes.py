@@ -10,6 +10,8 @@ from simulators.panel import SimulatedPanel
 from tests.judge import Judge, seconds_on_wall, wall_clock
 
 DAY, MINUTES = 86_400, 1440
+_HALF = 30
+"""A bound in a repeated hour is read as the start or the end of that hour, which is a full or a half one in all zones."""
 EVERY_MINUTE = bool(os.environ.get("PANEL_GATEWAY_EVERY_MINUTE"))
 """Ask the judge of each minute by itself, instead of once between two clock times at which the profile may change."""
 
@@ -24,8 +26,9 @@ class Asked:
 
     def __init__(self, profile: TimeProfile, readings: Readings) -> None:
         self._judge = Judge(profile, readings)
-        clocks = (seconds_on_wall(wall_clock(readings.zone, at)) % DAY // 60 for at in (profile.date_from, profile.date_to))
-        edges = range(MINUTES) if EVERY_MINUTE else sorted({0, *clocks})
+        clocks = [seconds_on_wall(wall_clock(readings.zone, at)) % DAY // 60 for at in (profile.date_from, profile.date_to)]
+        near = {clock // _HALF * _HALF + beside for clock in clocks for beside in (-_HALF, 0, _HALF, 2 * _HALF)}
+        edges = range(MINUTES) if EVERY_MINUTE else sorted({0, *clocks, *near}.intersection(range(MINUTES)))
         self._spans = list(zip(edges, [*edges[1:], MINUTES], strict=True))
 
     def at(self, day: int, minute: int) -> bool:

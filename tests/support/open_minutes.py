@@ -178,19 +178,20 @@ class OpenMinutes:
                     return
 
     def _find_unheld(self) -> None:
-        """What is not asked any more, and is closed at all of its minutes, is not held.
+        """What is not asked any more, and is closed at all of its minutes of the next days, is not held.
 
         What is open at some of them may be held (in part, where a write was cut off), though all that is open is asked now: what
-        is asked now need not be held yet, and may be taken away again.
+        is asked now need not be held yet, and may be taken away again. What has no minute in these days tells nothing.
         """
         older, links = self._ledger.older(self.name, 0), dict(self._by_link())
         today = self.now() // 60 // MINUTES
 
-        def is_held(version: Version) -> bool:
+        def is_gone(version: Version) -> bool:
             slots = links.get(None, links.get(version.link_id, []))
-            return any(version.on(day) & self._kept(slots, day) for day in range(today, today + _NEXT))
+            days = [day for day in range(today, today + _NEXT) if version.on(day)]
+            return bool(days) and not any(version.on(day) & self._kept(slots, day) for day in days)
 
-        self._ledger.let_go(self.name, [each for each in older if each.asked is not None and not is_held(each)])
+        self._ledger.let_go(self.name, [each for each in older if each.asked is not None and is_gone(each)])
 
     def _find_step(self) -> None:
         """Whether it opens exactly what is asked."""
