@@ -28,6 +28,7 @@ from simulators.crash import Crashes
 from simulators.faults import Faults
 from simulators.line import SerialLine
 from simulators.models import build_panel
+from simulators.open_access_panel import OpenAccessPanel
 from simulators.responder import Responder, swap
 from simulators.site import SimulatedSite
 from tests.support.fleet_site import item, link
@@ -202,6 +203,20 @@ async def test_a_lease_that_was_cut_is_not_given_to_the_relay_behind_the_next_co
         assert site.panels[1].traffic.writes == 0
         off = await site.driver.set_output(3, False, None, Priority.REVOCATION, None)
         assert off.outcome is Outcome.ACKNOWLEDGED, "closing waits for nobody"
+
+
+async def test_two_units_with_one_number_are_not_taken_for_each_other_by_it(tmp_path: Path) -> None:
+    async with TwoAdapters(tmp_path, "open-access-panel") as site:
+        one, other = site.panels
+        assert isinstance(one, OpenAccessPanel)
+        assert isinstance(other, OpenAccessPanel)
+        other.serial = one.serial
+        await met(site.driver)
+        site.responders[0].set_faults(CutOnce(1, site.exchange, "lose"))
+        assert not isinstance(await site.driver.read_outputs(Priority.VERIFICATION, None), Acknowledgement)
+        said = await site.driver.set_output(3, True, 60, Priority.GRANT, None)
+        assert said.outcome is Outcome.NOT_SENT
+        assert other.traffic.writes == 0
 
 
 READINGS: dict[str, tuple[int, Callable[[PanelDriver], Awaitable[object]]]] = {

@@ -94,6 +94,7 @@ class PanelUnit:
         self.serial: str | None = None
         """The number of the unit that was asked last who it is; None: it has none, or was not asked."""
         self._met = NEVER_MET
+        """When it last said that number."""
         self.written: Counter[str] = Counter()
         """Writes that left for storage that wears out, by cell."""
 
@@ -101,13 +102,9 @@ class PanelUnit:
         """Ask the unit who it is: what changes something leaves on the connection of its answer only from then on."""
         meeting = self.wire.meeting()
         facts = await ask
-        self.serial = facts.serial()
-        self._is_met(meeting)
-        return facts
-
-    def _is_met(self, meeting: Meeting) -> None:
-        self._met = meeting
+        self.serial, self._met = facts.serial(), meeting
         self.wire.met(self.unit, meeting)
+        return facts
 
     async def must_be_met(self, call: Call) -> None:
         """To be called before anything is claimed of what was read. Raises Unconfirmed."""
@@ -131,13 +128,18 @@ class PanelUnit:
             raise ConnectionLost(f"another unit may have answered: {error}") from error
 
     async def _must_be(self, serial: str | None, call: Call) -> None:
-        """The unit is asked for its number again, unless it was on the present connection. Raises DriverError."""
+        """The unit is asked for its number again, unless it was on the present connection. Raises DriverError.
+
+        Two units may have one number: only where the host closes each connection does it stand for the whole question.
+        """
         counter = self.model.counters.serial
         if serial is None or counter is None or self._met.connection == self.wire.connection:
             return
         meeting = self.wire.meeting()
         found = (await self.facts((counter,), call)).serial()
-        self._is_met(meeting if found == serial else NEVER_MET)
+        self._met = meeting if found == serial else NEVER_MET
+        if self.wire.closes or found != serial:
+            self.wire.met(self.unit, self._met)
         if found != serial:
             raise Unmet("another unit answers than the one that was asked who it is")
 
