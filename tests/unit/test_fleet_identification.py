@@ -99,6 +99,17 @@ def test_no_door_is_commanded_while_it_is_being_found_out_whose_unit_it_is() -> 
     virtually(main)
 
 
+def test_a_unit_that_does_not_say_who_it_is_is_not_taken_for_the_one_that_said_so_before() -> None:
+    async def main() -> None:
+        made = await asked()
+        made.state.identity.checked = True
+        made.answers(identity=SILENT)
+        assert await made.reason(made.identification.check(Priority.GRANT)) is Reason.NO_REPLY
+        assert not made.state.identity.checked
+
+    virtually(main)
+
+
 def test_entries_that_people_had_on_a_unit_are_durable_before_its_successor_is_filled() -> None:
     async def main() -> None:
         made = await asked(on_replacement="fill")

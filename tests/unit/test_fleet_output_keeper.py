@@ -427,3 +427,23 @@ def test_profiles_hold_outputs_that_the_panel_has() -> None:
             assert "output 3 off None" in made.commands()
 
     virtually(main)
+
+
+def test_an_output_that_a_panel_does_not_show_is_not_called_on_and_keeps_no_other_from_being_switched() -> None:
+    async def main() -> None:
+        async with at_work(Kept()) as made:
+            read = made.driver.read_outputs
+
+            async def fewer(*arguments: Any) -> Any:
+                return (await read(*arguments))[:1]
+
+            vars(made.driver).update(read_outputs=fewer)
+            made.ask(open_for(600))
+            made.ask(open_for(600), output=1)
+            assert await made.settled(5.0)
+            shown, hidden = made.keeper.held(0), made.keeper.held(1)
+            assert shown is not None
+            assert hidden is not None
+            assert (shown.is_right, hidden.is_right, made.keeper.defect) == (True, False, None)
+
+    virtually(main)

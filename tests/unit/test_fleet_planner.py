@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -210,6 +212,20 @@ def test_a_fill_of_a_thousand_cards_is_planned_about_once_a_part() -> None:
     parts = list(paced(PanelImage(), step, load))
     assert len(parts) <= 45
     assert sum(planned) <= 1000 + 1100, "the whole once to see how long it is, and each part"
+
+
+@pytest.mark.parametrize("takes", [(0.4, 0.4, 0.9, 0.9), (0.3, 0.3, 0.7, 0.7, 0.7)])
+def test_a_revocation_waits_for_no_part_that_takes_longer_than_the_one_before_let_expect(takes: tuple[float, ...]) -> None:
+    cards = {number: IdentifierSlot(space="card", number=number, schedules=None, outputs=(0,)) for number in range(len(takes))}
+    target = PanelImage(identifiers=cards, allocation={f"identifier:{number}": (number,) for number in cards})
+
+    def load(before: PanelImage, after: PanelImage) -> float:
+        return sum(takes[number] for number in cards if before.identifiers.get(number) != after.identifiers.get(number))
+
+    (step,) = steps(PanelImage(), target, OPEN_WITHOUT)
+    held = [PanelImage(), *(part.image for part in paced(PanelImage(), step, load))]
+    assert all(load(before, after) <= 1 for before, after in pairwise(held))
+    assert held[-1].identifiers == cards
 
 
 def changed(before: PanelImage, after: PanelImage) -> int:
