@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from drivers.clock import HostMoment
 from drivers.contract import Acknowledgement, Outcome, PanelImage, PanelStatus, Priority, Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, ForeignCommitted, Restarted
-from gateway.fleet.host_clock import PanelClock
 from gateway.fleet.panel import clocks
+from gateway.fleet.panel.clock_evidence import ClockEvidence
 from gateway.fleet.panel.compilation import refresh
 from gateway.fleet.panel.differences import differences
 from gateway.fleet.panel.entries import limited
@@ -47,10 +44,7 @@ class Inspection:
         """Read everything at the next look, whatever the quick one would say."""
         self.move_clock = False
         """An operator asks for the clock to be set at the next look, however far off it is."""
-        self._shown: HostMoment | None = None
-        """The time that its clock showed last, as the wall time of that moment; None: it was not read, or showed none."""
-        self._restart: clocks.Restart | None = None
-        """The panel was without power, maybe, since its clock was known to run, and may have lost the time."""
+        self._evidence = ClockEvidence(state, context)
         self.owes_save = False
         """What was read last was not seen saved then."""
         self.clock_at = 0.0
@@ -211,8 +205,7 @@ class Inspection:
         restarts = self._restarts(status)
         if restarts:
             self._clock_due, self._clock_set_at = True, None
-            if state.driver.capabilities.clock_at_power_on != "keeps":
-                self._restart = self._restart or clocks.Restart(self._shown or _given(state), state.observed.seen_at)
+            self._evidence.restarted()
             state.identity.forget()
             self._context.emit(Restarted(state.id))
         self._status, self._measured, self._seen_at = status, True, self._context.clock.monotonic()
@@ -244,38 +237,10 @@ class Inspection:
         if self._unset():
             state.clock_found(missing=True)
         error = clocks.error_s(self._context.options.readings.zone, status)
-        self._be_witness(status)
+        self._evidence.hear(status)
         if self._context.trusted() or error is None:
             state.clock_drift_ms = None if error is None else round(error * 1000)
             self._context.emit(ClockMeasured(state.id, state.clock_drift_ms))
-
-    def _be_witness(self, status: PanelStatus) -> None:
-        """What the panel's clock says of the host's, unless it may have stood still while the panel was without power."""
-        state, trust = self._state, self._context.trust
-        step, now = self._step(status), trust.moment()
-        if step is None or not self._is_plausible(status, step) or self._is_lost(status, step):
-            trust.heard(state.id, None)
-            return
-        if self._restart is None:
-            self._shown = replace(now, wall=now.wall + step)
-        clock = PanelClock(step + now.wall - now.boottime, state.settings.clock_bound_s, _given(state))
-        trust.heard(state.id, clock)
-
-    def _is_lost(self, status: PanelStatus, step: float) -> bool:
-        """Whether a clock that is ahead by `step` lost the time in a restart of the panel."""
-        now = self._context.trust.moment()
-        shows = replace(now, wall=now.wall + step)
-        return self._restart is not None and not self._restart.ran_on(shows, status.uptime_s, now.wall)
-
-    def _step(self, status: PanelStatus) -> float | None:
-        """How far a clock that can be read is ahead in UTC; None: it is unset, or there is none to read."""
-        if self._state.driver.capabilities.clock != "rw":
-            return None
-        return clocks.step_s(self._context.options.readings.zone, status, self._state.observed.clock_given)
-
-    def _is_plausible(self, status: PanelStatus, step: float) -> bool:
-        """Whether the clock shows a time at which this program existed."""
-        return status.clock_read_at is not None and status.clock_read_at + step >= self._context.trust.rules.released_at
 
     def clock_due(self) -> bool:
         """Whether it has to be looked at (it is time, or it may have become right) or to be set (the last status says so)."""
@@ -317,10 +282,11 @@ class Inspection:
             return None
         if not self._wrong():
             state.clock_found(missing=False)
-            self._clock_due, self._restart = False, None
+            self._clock_due = False
+            self._evidence.settled()
             self._schedule_clock()
             return None
-        withheld = None if commanded else self._withheld()
+        withheld = None if commanded or self._status is None else self._evidence.withheld(self._status)
         if withheld is not None:
             if state.clock_withheld is None:
                 context.ask_clocks(state.id)
@@ -328,22 +294,6 @@ class Inspection:
             self._schedule_clock()
             return withheld
         return await self._set_clock(priority)
-
-    def _withheld(self) -> Failure | None:
-        """Why a clock that ran on is not moved so far on this host's word; None: it may be set."""
-        status = self._status
-        step = None if status is None else self._step(status)
-        if status is None or step is None or status.clock is None or not self._is_plausible(status, step):
-            return None
-        if self._is_lost(status, step) or self._context.trust.may_move(self._state.id, step):
-            return None
-        host = clocks.said_at(self._context.options.readings.zone, self._context.clock.wall())
-        shown = clocks.said(status.clock)
-        return Failure(
-            Reason.CLOCK_NOT_SET,
-            f"the panel's clock says {shown}, this host's, which is not synchronised, {host}: where the host's is right,"
-            f" `panel-gateway sync {self._state.id}` sets the panel's",
-        )
 
     def _clock_text(self) -> str:
         """The panel's clock as it was read last."""
@@ -370,10 +320,12 @@ class Inspection:
         state.clock_found(missing=failure is not None)
         if failure is not None and not failure.permanent:
             return failure
-        self._clock_due, self._restart = False, None
+        self._clock_due = False
+        self._evidence.settled()
         self._clock_set_at = context.clock.wall()
         if failure is None:
-            moment = self._shown = context.trust.moment()
+            moment = context.trust.moment()
+            self._evidence.given(moment)
             state.clock_given(ClockGiven(moment, clocks.offset_s(context.options.readings.zone, moment.wall)))
         shown = None if failure is not None else await self._verify_clock(priority)
         self._schedule_clock()
@@ -402,8 +354,3 @@ class Inspection:
     def forget_clock(self) -> None:
         """The clock is to be measured again: the panel or the gateway's own time may have jumped."""
         self._clock_due = True
-
-
-def _given(state: PanelState) -> HostMoment | None:
-    """When this host set the panel's clock last, and to what."""
-    return None if state.observed.clock_given is None else state.observed.clock_given.moment
