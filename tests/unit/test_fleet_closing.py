@@ -16,9 +16,10 @@ from gateway.store.contract import StoreFull
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link
 from tests.support.virtual_time import VirtualClock, run_virtual
+from tests.unit.compiler_oracle import record
 from tests.unit.test_fleet_doubt import kept, put_back
 from tests.unit.test_fleet_reconciler import only
-from tests.unit.test_fleet_untrusted import DAY, MODELS, lose_trust, opened
+from tests.unit.test_fleet_untrusted import DAY, DOMAT, GE, MODELS, lose_trust, opened
 
 Doubt = Callable[[FleetSite], Awaitable[None]]
 
@@ -46,9 +47,14 @@ async def both(site: FleetSite) -> None:
     await lose_trust(site)
 
 
-DOUBTS = pytest.mark.parametrize(
-    "doubt", [lose_trust, clock_withheld, clock_refused, older_store, both], ids=lambda each: each.__name__
+ALL = (lose_trust, clock_withheld, clock_refused, older_store, both)
+DOUBTS = pytest.mark.parametrize("doubt", ALL, ids=lambda each: each.__name__)
+KINDS = pytest.mark.parametrize(
+    ("doubt", "capabilities"),
+    [*[(doubt, ACCESS_PANEL) for doubt in ALL], *[(clock_withheld, each) for each in (GE, DOMAT, record("uhppote"))]],
+    ids=[*[doubt.__name__ for doubt in ALL], "ge-a-series", "domat-fc013", "uhppote"],
 )
+"""Each doubt at a panel with slots of its own for each time profile, and a doubt at each other model."""
 
 
 def held(
@@ -83,8 +89,7 @@ async def all_is_well(site: FleetSite) -> None:
 MORNING, NOON = item(1, 540, 60), item(2, 720, 60)
 
 
-@MODELS
-@DOUBTS
+@KINDS
 def test_more_hours_are_not_opened_and_those_that_stay_go_on(doubt: Doubt, capabilities: PanelCapabilities) -> None:
     async def test(site: FleetSite) -> None:
         assert not only(await site.fleet.upsert([item(1, 480, 180)])).success
@@ -96,8 +101,7 @@ def test_more_hours_are_not_opened_and_those_that_stay_go_on(doubt: Doubt, capab
     held(test, doubt, capabilities, MORNING, NOON)
 
 
-@MODELS
-@DOUBTS
+@KINDS
 def test_fewer_hours_are_closed_at_once(doubt: Doubt, capabilities: PanelCapabilities) -> None:
     async def test(site: FleetSite) -> None:
         known = site.fleet.clock().trusted and site.panels["lobby"].clock_offset_s == 0
@@ -113,8 +117,7 @@ def test_fewer_hours_are_closed_at_once(doubt: Doubt, capabilities: PanelCapabil
     held(test, doubt, capabilities, MORNING, NOON)
 
 
-@MODELS
-@DOUBTS
+@KINDS
 def test_hours_that_move_close_where_they_were_and_open_later_where_they_are(
     doubt: Doubt, capabilities: PanelCapabilities
 ) -> None:
