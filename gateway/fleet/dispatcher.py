@@ -48,7 +48,10 @@ class Dispatcher:
             await self._commit([*gone, *[self._change(item.key, item.content, item.body) for item in changed]])
             asked = {item.key: self._desired.live[item.key] for item in kept}
         for is_awaited in (_is_unsettled, _is_midway):
-            await self._wait(dict.fromkeys(await self._where(is_awaited, asked.values()), all_of_it), began)
+            targets = await self._where(is_awaited, asked.values())
+            if not targets:
+                break
+            await self._wait(dict.fromkeys(targets, all_of_it), began)
         return tuple([self._said(item, asked, created) async for item in in_turns(admitted)])
 
     @asynccontextmanager
