@@ -183,9 +183,10 @@ async def in_a_thread(work: Callable[[], T], name: str) -> T:
         threads.shutdown(wait=False)
 
 
-async def in_turns(items: Iterable[T], turn_s: float = TURN_S) -> AsyncIterator[T]:
-    """The same items; other tasks run in between whenever `turn_s` seconds have passed."""
+async def in_turns(items: Iterable[T], turn_s: float | None = None) -> AsyncIterator[T]:
+    """The same items; other tasks run in between whenever `turn_s` seconds (None: TURN_S) have passed."""
     loop = asyncio.get_running_loop()
+    turn_s = TURN_S if turn_s is None else turn_s
     until = loop.time() + turn_s
     for item in items:
         if loop.time() > until:

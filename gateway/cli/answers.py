@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.cli.output import Mistakes, printable
+from gateway.cli.output import Mistakes
+from gateway.ops.terminal import harmless
 from gateway.release import VERSION
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ def understood(shape: type[T], body: object, place: str) -> T:
 
 def _shown(value: object) -> object:
     if isinstance(value, str):
-        return printable(value)
+        return harmless(value)
     if isinstance(value, dict):
         return {key: _shown(each) for key, each in value.items()}
     return [_shown(each) for each in value] if isinstance(value, list) else value

@@ -11,8 +11,9 @@ from gateway.cli.answers import Item, Panels, Results
 from gateway.cli.client import Running, decoded, quoted, running
 from gateway.cli.directory import Directory, directory
 from gateway.cli.options import Asked
-from gateway.cli.output import Mistakes, counted, printable, say, say_json
+from gateway.cli.output import Mistakes, counted, say, say_json
 from gateway.cli.waiting import answered, next_second, settled
+from gateway.ops.terminal import harmless
 
 _SURFACES = {"timeprofile": "/api/v1/access/timeprofile", "identifier": "/api/v1/access/identifier"}
 
@@ -107,7 +108,7 @@ def _names(items: Sequence[Any], known: Directory) -> Mapping[str, str]:
     for item in items:
         owner = item.get("identifier_owner") or (item.get("base") or {}).get("identifier_owner") or {}
         if name := item.get("name") or owner.get("name"):
-            names[str(item["link_id"]).lower()] = printable(str(name))
+            names[str(item["link_id"]).lower()] = harmless(str(name))
     return names
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Sequence
+
+from gateway.ops.terminal import harmless
 
 
 class Mistakes(Exception):
@@ -17,17 +18,9 @@ class Mistakes(Exception):
         self.is_final = is_final
 
 
-_MOVING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
 def say(text: str) -> None:
     """One or more lines. Nothing that a name holds moves the cursor."""
-    sys.stdout.write("\n".join(map(printable, text.split("\n"))) + "\n")
-
-
-def printable(text: str) -> str:
-    """A text as it may stand in a line of a terminal: what would move the cursor or turn the line around is written in ASCII."""
-    return _MOVING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    sys.stdout.write("\n".join(map(harmless, text.split("\n"))) + "\n")
 
 
 def counted(count: int, noun: str) -> str:

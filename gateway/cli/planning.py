@@ -23,10 +23,11 @@ from gateway.api.validation import items_of, names_of, object_of
 from gateway.app import fleet_options
 from gateway.cli.doctor import NOT_AS_ASKED
 from gateway.cli.hours import differences, person_parts, profile_parts, profile_text
-from gateway.cli.output import Mistakes, counted, printable, say, say_json
+from gateway.cli.output import Mistakes, counted, say, say_json
 from gateway.cli.reading import read_models, read_settings
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.views import PlanItem, PlanItemPanel, PlanPanel, PlanReport, UnknownPanel
+from gateway.ops.terminal import harmless
 from gateway.site import Site
 from gateway.store.contract import Snapshot, StoreError
 from gateway.store.sqlite_schema import open_read_only
@@ -140,7 +141,7 @@ def changed_text(raw: Mapping[str, Any], before: Mapping[str, Any] | None, zone:
         name, parts, new = raw.get("name"), profile_parts(raw, zone), profile_text(raw, zone)
         old = before and profile_parts(before, zone)
     said = f"new, {new}" if old is None else differences(old, parts) or "as it is"
-    return f"{printable(str(name or raw['link_id']))}: {said}"
+    return f"{harmless(str(name or raw['link_id']))}: {said}"
 
 
 def _outcomes(item: PlanItem, zone: ZoneInfo) -> Iterator[str]:

@@ -19,7 +19,8 @@ import click
 from click.shell_completion import shell_complete
 
 from config.nearest import did_you_mean
-from gateway.cli.output import Mistakes, printable
+from gateway.cli.output import Mistakes
+from gateway.ops.terminal import harmless
 from gateway.release import VERSION
 
 NAME = "panel-gateway"
@@ -135,7 +136,7 @@ def _prepare_streams() -> None:
 def _complain(lines: Iterable[str]) -> None:
     from gateway.ops.logs import complain
 
-    complain(map(printable, lines))
+    complain(map(harmless, lines))
 
 
 def _defect(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Text of others for a terminal or a log: what would move the cursor, end the line or turn it around is only shown."""
+"""Text of others for a terminal or a log: what moves the cursor, ends the line, turns it around or is no text is only shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
 _LINE_ENDS = (0x2028, 0x2029)
 _DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_SHOWN: Mapping[int, str] = MappingProxyType({code: f"\\u{code:04x}" for code in (*_CONTROLS, *_LINE_ENDS, *_DIRECTIONS)})
+_SURROGATES = range(0xD800, 0xE000)
+_SHOWN: Mapping[int, str] = MappingProxyType(
+    {code: f"\\u{code:04x}" for code in (*_CONTROLS, *_LINE_ENDS, *_DIRECTIONS, *_SURROGATES)}
+)
 """Escapes of JSON, so that a line of JSON says the same as before."""
 
 

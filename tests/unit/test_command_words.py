@@ -15,8 +15,8 @@ import pytest
 
 from gateway.__main__ import main
 from gateway.cli.options import ENVIRONMENT
-from gateway.cli.output import printable
 from gateway.cli.root import COMPLETION, SECTIONS, root
+from gateway.ops.terminal import harmless
 
 HEAVY = ("aiohttp", "asyncio", "pydantic", "prometheus_client", "pymodbus", "config.settings", "config.loader", "gateway.app")
 NAMES = [name for commands in SECTIONS.values() for name in commands]
@@ -173,7 +173,7 @@ def test_what_is_typed_or_named_moves_no_cursor_of_the_terminal(word: str, capsy
     assert main(["check", "--config", word]) == 1
     assert main(["diff", word, "--config", word]) == 1
     said = capsys.readouterr()
-    assert said.err.splitlines() == [f"{printable(word)}: file: not readable: No such file or directory"]
+    assert said.err.splitlines() == [f"{harmless(word)}: file: not readable: No such file or directory"]
     assert "\x1b" not in said.out
 
 

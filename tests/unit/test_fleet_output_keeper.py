@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from config.settings import PanelSettings
-from drivers.contract import Outcome, Priority, Reason
+from drivers.contract import Acknowledgement, Outcome, Priority, Reason
 from gateway.concurrency import Ticket
 from gateway.fleet.events import OutputSwitched
 from gateway.fleet.panel.held_output import HeldOutput, Opening, not_held

@@ -74,9 +74,9 @@ async def test_what_there_is_is_listed_as_people_call_it(typed: Day) -> None:
         "identifier_number": "7",
         "identifier_owner": {"name": "Eve\n\x1b[2J", "type": "owner"},
     }
-    assert "Eve\\n\\x1b[2J: created" in (await typed("apply", typed.request({"list_items": [eve]})))[1]
+    assert "Eve\\u000a\\u001b[2J: created" in (await typed("apply", typed.request({"list_items": [eve]})))[1]
     status, out, _ = await typed("people")
-    assert [line.split("  ")[0] for line in out.splitlines()] == ["person", "Sherlock Holmes", "Eve\\n\\x1b[2J"]
+    assert [line.split("  ")[0] for line in out.splitlines()] == ["person", "Sherlock Holmes", "Eve\\u000a\\u001b[2J"]
     status, out, _ = await typed("lines")
     assert [line.split()[0] for line in out.splitlines()] == ["line", "annex", "lobby", "meeting-room"]
     status, _, err = await typed("lines", "anex")

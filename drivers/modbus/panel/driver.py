@@ -19,7 +19,7 @@ from drivers.errors import DriverError, GaveWay, NotSent, PanelException, Unconf
 from drivers.modbus.panel.commits import Commits, Told
 from drivers.modbus.panel.in_force import put_in_force
 from drivers.modbus.panel.layouts import build_layout
-from drivers.modbus.panel.layouts.layout import Layout
+from drivers.modbus.panel.layouts.layout import Layout, Read
 from drivers.modbus.panel.layouts.without_commit import save_steps
 from drivers.modbus.panel.output_driver import OutputDriver
 from drivers.modbus.panel.prepare import When, prepare, stands
@@ -415,12 +415,8 @@ class ModbusPanelDriver(OutputDriver):
         async def read(requests: Sequence[Request]) -> list[tuple[int, ...]]:
             return await self._unit.exchange_all(requests, call)
 
-        losable = not self._saved and bool(self._counter_names())
-        began = self._seen or await self._count(call) if losable else None
         commits = await self._count_commits(call)
-        image = await self._layout.read(read, thoroughly=self._odd)
-        if losable and not went_on(began, await self._count(call)):
-            raise VerifyFailed("the panel restarted while it was read: what was not saved is gone")
+        image = await self._read_table(read, call)
         self._commits_seen, self._odd = commits, False
         await self._look_for_loss(call)
         await self._unit.must_be_met(call)
@@ -428,6 +424,16 @@ class ModbusPanelDriver(OutputDriver):
             image = self._layout.unknown()
         self._held = image
         return image
+
+    async def _read_table(self, read: Read, call: Call) -> PanelImage:
+        """The table; once more where a restart since the counters were read took away what was not saved. Raises DriverError."""
+        losable = not self._saved and bool(self._counter_names())
+        for _ in range(_ATTEMPTS):
+            began = self._seen or await self._count(call) if losable else None
+            image = await self._layout.read(read, thoroughly=self._odd)
+            if not losable or went_on(began, await self._count(call)):
+                return image
+        raise VerifyFailed("the panel restarts while it is read: what was not saved is gone")
 
     async def _look_for_loss(self, call: Call) -> None:
         """Whether a bit that makes words last was lost while words were written; called before the bit is set again."""
