@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from config.settings import BindingSettings, PanelSettings, serial_number
-from drivers.contract import Availability, ItemState, PanelCapabilities, Period, Reason, Slot
+from drivers.contract import Acknowledgement, Availability, ItemState, Outcome, PanelCapabilities, Period, Reason, Slot
 from gateway.compiler.compiler import compile_panel
 from gateway.fleet.panel.identity import Neighbour, judge
 from gateway.fleet.results import Change
@@ -254,6 +254,48 @@ def test_a_neighbour_that_stays_away_keeps_a_replacement_empty_for_five_minutes(
         assert view(site, "lobby").state == "in_sync"
 
     two_panels(test)
+
+
+def test_the_five_minutes_begin_anew_when_the_replacement_was_away_itself() -> None:
+    """Its own line came back before those that lost their power together with it."""
+
+    async def test(site: FleetSite) -> None:
+        await site.close()
+        blank = site.panels["lobby"] = FakePanel()
+        site.panels["vault"].online = False
+        await site.open()
+        await site.pass_time(250)
+        site.drivers["lobby"].feed.set(Availability.BUS_UNAVAILABLE)
+        await site.pass_time(10)
+        site.drivers["lobby"].back()
+        await site.pass_time(250)
+        assert blank.slots == {}
+
+    two_panels(test)
+
+
+def test_outputs_that_can_no_longer_be_read_behind_a_new_connection_make_the_unit_be_asked_who_it_is() -> None:
+    async def main() -> None:
+        site = FleetSite(
+            {"lobby": FakePanel()}, rules=(BindingSettings(link_id=link(1), panels=("lobby:3",)),), drift_share=0.0001
+        )
+        await site.open()
+        await site.fleet.upsert([item(1, start=0, length=1439)])
+        panel, driver = site.panels["lobby"], site.drivers["lobby"]
+        panel.stuck = True
+        await site.fleet.delete([link(1)])
+
+        async def cut(*_: object) -> Acknowledgement:
+            return Acknowledgement(Outcome.UNCONFIRMED, None, Reason.BUS_UNAVAILABLE)
+
+        vars(driver)["read_outputs"] = cut
+        driver.connection += 1
+        panel.readings.clear()
+        await site.pass_time(5)
+        assert "identity" in panel.readings
+        await site.close()
+
+    run_virtual(main())
 
 
 def test_an_operator_need_not_wait_for_a_neighbour_that_stays_away() -> None:
