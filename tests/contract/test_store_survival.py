@@ -305,27 +305,31 @@ def test_what_waits_for_no_disk_is_durable_soon_though_what_came_with_it_cannot_
     assert committed(tmp_path / "store.db", work) == ["FULL", "NORMAL", "FULL"]
 
 
-def test_who_was_answered_loses_nothing_by_a_power_cut_whatever_was_asked(tmp_path: Path) -> None:
+def test_who_was_answered_loses_nothing_by_a_power_cut_whatever_was_asked_nor_the_time_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+
     async def work(store: SqliteStore, commits: Commits) -> None:
         (item,) = await store.put_desired([create(1)], {}, 1.0)
-        for call in (
-            store.put_allocation("lobby", {}, 1.0),
-            store.put_binding(link(1), ("lobby",), 1.0),
-            store.put_binding(link(1), None, 1.0),
-            store.put_anew([item], 1.0),
-            store.forget([link(1)], 1.0),
-            store.put_fact("zone", "UTC", 1.0),
-            store.put_fact("zone", None, 1.0),
-            store.put_panel_fact("lobby", "wear", "1", 1.0),
-            store.put_panel_fact("lobby", "wear", None, 1.0),
-            store.put_events([SiteEvent(1.0, "any")], {}, 1.0),
-            store.drop_events(9.0, 0, 1.0),
-        ):
+        calls: list[Callable[[float], Coroutine[None, None, object]]] = [
+            lambda at: store.put_desired([create(2)], {}, at),
+            lambda at: store.put_allocation("lobby", {}, at),
+            lambda at: store.put_binding(link(1), ("lobby",), at),
+            lambda at: store.put_binding(link(1), None, at),
+            lambda at: store.put_anew([item], at),
+            lambda at: store.forget([link(1)], at),
+            lambda at: store.put_fact("zone", "UTC", at),
+            lambda at: store.put_fact("zone", None, at),
+            lambda at: store.put_panel_fact("lobby", "wear", "1", at),
+            lambda at: store.put_panel_fact("lobby", "wear", None, at),
+            lambda at: store.put_events([SiteEvent(1.0, "any")], {}, at),
+            lambda at: store.drop_events(9.0, 0, at),
+        ]
+        for number, call in enumerate(calls):
             seen = len(commits.seen)
-            await call
-            assert commits.seen[seen:] == ["FULL"], call
+            await call(10.0 + number)
+            assert (commits.seen[seen:], open_read_only(path).last_write_at) == (["FULL"], 10.0 + number), number
 
-    assert set(committed(tmp_path / "store.db", work)) == {"FULL"}
+    assert set(committed(path, work)) == {"FULL"}
 
 
 def may_hold(*numbers: int, model: str = "") -> ObservedPanel:
