@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,14 +122,17 @@ def test_entries_that_people_had_on_a_unit_are_durable_before_its_successor_is_f
     virtually(main)
 
 
+@pytest.mark.parametrize("read", [UNKNOWN, replace(UNKNOWN, slots={**UNKNOWN.slots, 5: Slot((), (Period(1, 0, 60),))})])
 @pytest.mark.parametrize(("same", "reason"), [(SILENT, Reason.NO_REPLY), (True, Reason.IDENTITY_CHANGED), (False, None)])
-def test_words_that_nobody_can_read_are_compared_with_what_neighbours_hold(same: object, reason: Reason | None) -> None:
+def test_words_that_nobody_can_read_are_compared_with_what_neighbours_hold(
+    same: object, reason: Reason | None, read: PanelImage
+) -> None:
     async def main() -> None:
         made = await asked()
         made.answers(quick_look=same)
         kind = (made.state.observed.model, made.state.observed.options)
         made.context.neighbours = lambda: (Neighbour("gate", kind, None, None, (HELD,)),)
-        assert await made.reason(made.identification.compare(UNKNOWN, None, Priority.GRANT)) is reason
+        assert await made.reason(made.identification.compare(read, None, Priority.GRANT)) is reason
         assert made.state.identity.compared is (reason is None)
 
     virtually(main)

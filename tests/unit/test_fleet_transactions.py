@@ -115,12 +115,14 @@ def test_what_is_asked_is_written_and_told_and_then_known_to_the_store() -> None
     virtually(main)
 
 
-def test_what_the_panel_holds_already_costs_no_transaction() -> None:
+def test_what_the_panel_holds_already_costs_no_transaction_and_hands_over_the_slots_all_the_same() -> None:
     async def main() -> None:
-        made = await carried(1)
+        made, ends = await carried(1), list[Outcome]()
+        vars(vars(made.transactions)["_events"]).update(ended=ends.append)
         assert await made.write() is None
         assert made.sent() == []
         assert made.steps == 1
+        assert ends == [Outcome.ACKNOWLEDGED]
 
     virtually(main)
 

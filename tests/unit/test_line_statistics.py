@@ -78,6 +78,13 @@ def test_what_was_longer_ago_than_a_minute_is_no_load_of_the_last_one() -> None:
     assert meter.share(59.0, 60) == pytest.approx(4 / 58)
 
 
+def test_an_exchange_that_began_before_the_last_one_ended_is_load_of_when_it_was_under_way() -> None:
+    meter = LoadMeter()
+    meter.add(5.05, 0.01)
+    meter.add(6.0, 4.0)
+    assert meter.share(10.0, 9.0) == pytest.approx(1.01 / 5)
+
+
 def test_percentiles_are_of_the_last_512_exchanges() -> None:
     traffic = LineTraffic()
     for number, took_s in enumerate([0.2, *[0.01] * 256, *[0.2] * 256]):
@@ -114,6 +121,14 @@ def test_the_last_hour_is_told_minute_by_minute() -> None:
     assert told[0].load == pytest.approx(0.02)
     assert told[-1].load == pytest.approx(0.04), "of the half minute that has passed"
     assert hour.minutes(60.0 * 200) == (), "what is older than an hour is no news"
+
+
+def test_the_silence_that_a_line_waits_for_is_load_of_its_minute() -> None:
+    traffic = LineTraffic()
+    traffic.exchanged(1, 61.0, 0.6, None)
+    traffic.settled(70.0, 6.0)
+    (minute,) = traffic.snapshot(120.0, WireTally(), {}).minutes
+    assert minute.load == pytest.approx(0.11)
 
 
 def test_a_minute_without_exchanges_is_left_out_and_noise_counts_in_its_own() -> None:
