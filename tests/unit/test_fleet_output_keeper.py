@@ -446,3 +446,18 @@ def test_an_output_that_a_panel_does_not_show_is_not_called_on_and_keeps_no_othe
             assert (shown.is_right, hidden.is_right, made.keeper.defect) == (True, False, None)
 
     virtually(main)
+
+
+def test_who_waits_for_an_output_when_the_gateway_stops_waits_no_longer() -> None:
+    async def main() -> None:
+        made = Kept()
+        made.state.identity.checked = False
+        async with at_work(made):
+            made.ask(open_for(600))
+            waiting = asyncio.create_task(made.settled(600))
+            await made.clock.sleep(1)
+            assert not waiting.done(), "nobody knows yet which unit it is"
+        assert await waiting
+        assert made.clock.monotonic() < 10
+
+    virtually(main)
