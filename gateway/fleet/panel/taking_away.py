@@ -1,4 +1,4 @@
-"""What a panel must hold while the time is not known: what it holds, without what it must not hold. Pure.
+"""What a panel must hold while nothing may be opened on it: what it holds, without what it must not hold. Pure.
 
 Taking away needs no clock; what is left is never compiled for a time that is guessed.
 """
