@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -126,6 +127,17 @@ class PromptLink(Protocol[V]):
     """
 
     on_answers: Callable[[Sequence[V]], None]
+
+
+@runtime_checkable
+class DirectLink(Link[R_contra, V], Protocol[R_contra, V]):
+    """A link that begins an exchange without waiting."""
+
+    def depart(self, unit: int, requests: Sequence[R_contra], timing: UnitTiming) -> asyncio.Future[Sequence[V | DriverError]]:
+        """Send at once what `exchange_all` would send; only while no exchange is under way and the link is connected, not stale
+        and quiet. What the future carries is what `exchange_all` returns; only a defect of ours raises.
+        """
+        ...
 
 
 @runtime_checkable

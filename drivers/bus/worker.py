@@ -1,7 +1,8 @@
 """The bus owns one line: its queue, the order of exchanges, retries, quarantine, reopening and shutdown.
 
-One worker task per line does everything that touches the line; lines never wait for each other. The worker finishes an
-exchange that has started even when its caller is gone.
+One worker task per line does what has to wait for something: for the line to open, to become quiet, for other requests. A request
+that finds the line idle is sent by its caller, where the link can do that, and the worker goes on when it is over. Lines never
+wait for each other. An exchange that has started is finished even when its caller is gone.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from drivers.errors import (
     UnexpectedReply,
     Unmet,
 )
-from drivers.link import Link, PipelinedLink, PromptLink, R, V
+from drivers.link import DirectLink, Link, PipelinedLink, PromptLink, R, V
 from drivers.retry import Retry, RetryPolicy, decide
 from drivers.trace import for_no_request, request_id
 
@@ -64,6 +65,7 @@ class Bus(Generic[R, V]):
         self._settings = settings
         self._link = link
         self._pipelined = link if isinstance(link, PipelinedLink) else None
+        self._direct = link if isinstance(link, DirectLink) else None
         self._clock = clock
         self._policy = policy or RetryPolicy()
         self._queue: LineQueue[R, V] = LineQueue(settings.queue_limit)
@@ -73,6 +75,10 @@ class Bus(Generic[R, V]):
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._running: Sequence[Job[R, V]] = ()
+        self._idle = False
+        """The worker waits for something to do, or goes on behind an exchange that is over."""
+        self._under_way: asyncio.Future[Sequence[V | DriverError]] | None = None
+        """An exchange that its caller sent."""
         self._prompt = False
         """An answer was told, and nothing has left since."""
         self._began = 0.0
@@ -101,7 +107,7 @@ class Bus(Generic[R, V]):
         """`start`, for a caller that cannot wait."""
         self._link.on_lost = self._wake.set
         if isinstance(self._link, PromptLink):
-            self._link.on_answers = self._over
+            self._link.on_answers = self._tell
         self._task = asyncio.create_task(self._work(), name=f"line {self._settings.id}", context=for_no_request())
         self._task.add_done_callback(self._ended)
         return self._task
@@ -158,7 +164,7 @@ class Bus(Generic[R, V]):
         now = self._admit(unit, priority, deadline)
         future: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         job: Job[R, V] = Job(unit, request, priority, deadline, now, future, request_id.get(), self._relied_on(unit, request))
-        timer = self._submit((job,), deadline)
+        timer = None if self._sent_at_once((job,), now) else self._submit((job,), deadline)
         try:
             return await job.future
         except asyncio.CancelledError:
@@ -181,7 +187,7 @@ class Bus(Generic[R, V]):
             Job(unit, request, priority, deadline, now, create(), asker, self._relied_on(unit, request), batch=batch)
             for request in requests
         ]
-        timer = self._submit(jobs, deadline)
+        timer = None if self._sent_at_once(jobs, now) else self._submit(jobs, deadline)
         try:
             for job in jobs:
                 with suppress(DriverError):
@@ -195,6 +201,38 @@ class Bus(Generic[R, V]):
             if timer is not None:
                 timer.cancel()
         return [job.outcome() for job in jobs]
+
+    def _sent_at_once(self, jobs: Sequence[Job[R, V]], now: float) -> bool:
+        """Send these from here, if the line is idle and nothing has to be waited for or found out before."""
+        if self._direct is None or not self._idle or self._under_way is not None or not self._may_leave(jobs, now):
+            return False
+        self._prompt = False
+        self._depart(jobs, now)
+        timing = self._units.timing(jobs[0].unit)
+        try:
+            self._under_way = self._direct.depart(jobs[0].unit, [job.request for job in jobs], timing)
+        except BaseException:
+            self._running = ()
+            raise
+        self._under_way.add_done_callback(self._arrived)
+        return True
+
+    def _may_leave(self, jobs: Sequence[Job[R, V]], now: float) -> bool:
+        first, link = jobs[0], self._link
+        if self._queue.ready or self._quarantine or self._probed or (self._prompt and not first.request.repeatable):
+            return False
+        if not link.connected or link.stale or link.quiet_at > now or self._unproved(first) or not self._lasts(first.meeting):
+            return False
+        return len(jobs) == 1 or (all(job.fresh for job in jobs) and len(jobs) <= self._units.together(first.unit, now))
+
+    def _arrived(self, under_way: asyncio.Future[Sequence[V | DriverError]]) -> None:
+        """What a caller sent is over. It was told by then, unless an answer is a failure; a defect is left to the worker."""
+        if under_way is not self._under_way:
+            return
+        self._wake.set()
+        if not under_way.cancelled() and under_way.exception() is None:
+            self._judge_together(self._running[0].unit, under_way.result())
+            self._over(self._running, under_way.result())
 
     def _submit(self, jobs: Sequence[Job[R, V]], deadline: float | None) -> asyncio.TimerHandle | None:
         """Queue jobs; returns the timer of their deadline."""
@@ -297,10 +335,17 @@ class Bus(Generic[R, V]):
     async def _work(self) -> None:
         try:
             while not self._stopping:
+                self._idle = False
+                if self._under_way is not None:
+                    if self._under_way.done():
+                        self._under_way.result()  # a defect
+                    await self._nap(None)
+                    continue
                 if not self._link.connected:
                     await self._reopen()
                     continue
                 if not self._queue.ready and self._silent() is None:
+                    self._idle = True
                     await self._nap(self._quarantine.next_at())
                     continue
                 if self._hasty():
@@ -314,7 +359,10 @@ class Bus(Generic[R, V]):
                     await self._probe(silent, self._units[silent])
                 elif (job := self._queue.pop()) is not None:
                     await (self._look_first(job) if self._unproved(job) else self._carry_out(job))
+            if self._under_way is not None:
+                await self._under_way
         finally:
+            self._idle = False
             await self._link.close()
 
     def _hasty(self) -> bool:
@@ -450,19 +498,27 @@ class Bus(Generic[R, V]):
             job.fail(Unmet())
             return
         jobs = (job,) if job.batch is None else (job, *self._companions(job))
-        self._began = self._clock.monotonic()
-        self._running = jobs
-        for each in jobs:
-            self._leave(each, self._began)
+        self._depart(jobs, self._clock.monotonic())
         request_id.set(job.request_id)
-        self._over(await (self._together(jobs) if len(jobs) > 1 else self._alone(job)))
+        self._over(jobs, await (self._together(jobs) if len(jobs) > 1 else self._alone(job)))
 
-    def _over(self, answers: Sequence[V | DriverError]) -> None:
-        """Tell the callers of what is running; a prompt link does so in the turn of the loop in which the last answer came: what
-        they ask next leaves in the following turn."""
-        if not self._running:
+    def _depart(self, jobs: Sequence[Job[R, V]], now: float) -> None:
+        self._began, self._running = now, jobs
+        for each in jobs:
+            self._leave(each, now)
+
+    def _tell(self, answers: Sequence[V]) -> None:
+        """Tell the callers of what is running in the turn of the loop in which the last answer came: what they ask next leaves in
+        the following turn."""
+        self._over(self._running, answers)
+
+    def _over(self, jobs: Sequence[Job[R, V]], answers: Sequence[V | DriverError]) -> None:
+        """These are over; a prompt link has told it already, and others may be running by now."""
+        if not jobs or jobs is not self._running:
             return
-        jobs, self._running = self._running, ()
+        self._running, self._under_way, self._idle = (), None, True
+        if self._queue.ready:
+            self._wake.set()
         errors = [answer if isinstance(answer, DriverError) else None for answer in answers]
         self._prompt = None in errors
         self._account(jobs[0].unit, jobs[0].request, self._began, errors)
@@ -495,9 +551,12 @@ class Bus(Generic[R, V]):
             answers = await self._pipelined.exchange_all(unit, [job.request for job in jobs], self._units.timing(unit))
         except NotSent as error:
             return (error,) * len(jobs)
-        if any(isinstance(answer, Unconfirmed) for answer in answers):
-            self._units.failed_together(unit, self._clock.monotonic())
+        self._judge_together(unit, answers)
         return answers
+
+    def _judge_together(self, unit: int, answers: Sequence[V | DriverError]) -> None:
+        if len(answers) > 1 and any(isinstance(answer, Unconfirmed) for answer in answers):
+            self._units.failed_together(unit, self._clock.monotonic())
 
     def _unproved(self, job: Job[R, V]) -> bool:
         """Whether this is a write for which the link cannot tell yet whether the unit or the adapter's echo confirms it."""

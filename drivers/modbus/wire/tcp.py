@@ -66,7 +66,7 @@ class Flight:
         """Whether any answer is an error."""
         self.answers: dict[int, Answer] = {}
         """The answers that have come, with the places of their requests."""
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
 
     def fail(self, failure: Callable[[], DriverError]) -> None:
         """Give an error of its own to every request that has no answer."""
@@ -206,20 +206,16 @@ class TcpLink:
         return None
 
     async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> tuple[int, ...]:
-        answer = (await self._flown(unit, (request,), timing)).answers[0]
+        (answer,) = await self.exchange_all(unit, (request,), timing)
         if isinstance(answer, DriverError):
             raise answer
         return answer
 
-    async def exchange_all(self, unit: int, requests: Sequence[Request], timing: UnitTiming) -> list[Answer]:
+    async def exchange_all(self, unit: int, requests: Sequence[Request], timing: UnitTiming) -> Sequence[Answer]:
         """Send these requests at once, in this order, and wait until each has its answer or the unit has been silent for its
         timeout: a server that serves one request after another gets that time for each. Raises NotSent; all else is told
         of each request by itself. A bound request opens no connection: it is for the unit behind the present one.
         """
-        return (await self._flown(unit, requests, timing)).in_order()
-
-    async def _flown(self, unit: int, requests: Sequence[Request], timing: UnitTiming) -> Flight:
-        """The flight of these requests when it is over."""
         self.sent = False
         if self.stale:
             if any(request.bound for request in requests) and not self.closes:
@@ -227,18 +223,25 @@ class TcpLink:
             await self.open()
         if unit == 0 and any(self.doubts(unit, request) for request in requests):
             raise NotSent("no read as unit 0 was answered: a write to it may be a broadcast")
-        flight = self._flight = Flight(unit, requests, timing.timeout_s, self._clock.monotonic())
         try:
-            self._depart(flight)
-            await flight.done
-            return flight
+            return await self.depart(unit, requests, timing)
         except asyncio.CancelledError:
+            if self._flight is not None:
+                self._arrive(self._flight)
             self._drop()
             raise
-        finally:
-            self._arrive(flight)
 
-    def _depart(self, flight: Flight) -> None:
+    def depart(self, unit: int, requests: Sequence[Request], timing: UnitTiming) -> asyncio.Future[Sequence[Answer]]:
+        """See `drivers.link.DirectLink`."""
+        flight = self._flight = Flight(unit, requests, timing.timeout_s, self._clock.monotonic())
+        try:
+            self._send(flight)
+        except BaseException:
+            self._arrive(flight)
+            raise
+        return flight.done
+
+    def _send(self, flight: Flight) -> None:
         assert self._outlet is not None
         self.sent = True
         self._watch(flight.sent_at + flight.timeout_s)
@@ -271,6 +274,7 @@ class TcpLink:
 
     def _drop(self) -> None:
         """Close the connection; nothing that still comes on it is heard."""
+        self._flight = None
         self._good_until = 0.0
         receiver, outlet = self._receiver, self._outlet
         self._receiver = self._outlet = None
@@ -332,9 +336,10 @@ class TcpLink:
         if self._slid(flight):
             flight.distrust()
         self._arrive(flight)
+        answers = flight.in_order()
         if not flight.failed:
-            self.on_answers([answer for answer in flight.in_order() if not isinstance(answer, DriverError)])
-        flight.done.set_result(None)
+            self.on_answers([answer for answer in answers if not isinstance(answer, DriverError)])
+        flight.done.set_result(answers)
 
     def _watch(self, due: float) -> None:
         if self._timer is None or self._timer.when() > due:
