@@ -164,7 +164,7 @@ class Bus(Generic[R, V]):
         now = self._admit(unit, priority, deadline)
         future: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         job: Job[R, V] = Job(unit, request, priority, deadline, now, future, request_id.get(), self._relied_on(unit, request))
-        timer = None if self._sent_at_once((job,), now) else self._submit((job,), deadline)
+        timer = self._submit((job,), now, deadline)
         try:
             return await job.future
         except asyncio.CancelledError:
@@ -187,7 +187,7 @@ class Bus(Generic[R, V]):
             Job(unit, request, priority, deadline, now, create(), asker, self._relied_on(unit, request), batch=batch)
             for request in requests
         ]
-        timer = None if self._sent_at_once(jobs, now) else self._submit(jobs, deadline)
+        timer = self._submit(jobs, now, deadline)
         try:
             for job in jobs:
                 with suppress(DriverError):
@@ -234,10 +234,11 @@ class Bus(Generic[R, V]):
             self._judge_together(self._running[0].unit, under_way.result())
             self._over(self._running, under_way.result())
 
-    def _submit(self, jobs: Sequence[Job[R, V]], deadline: float | None) -> asyncio.TimerHandle | None:
-        """Queue jobs; returns the timer of their deadline."""
-        self._queue.put(*jobs)
-        self._wake.set()
+    def _submit(self, jobs: Sequence[Job[R, V]], now: float, deadline: float | None) -> asyncio.TimerHandle | None:
+        """Send jobs or queue them; returns the timer of their deadline, which counts for what has to be repeated too."""
+        if not self._sent_at_once(jobs, now):
+            self._queue.put(*jobs)
+            self._wake.set()
         return None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._expire, jobs)
 
     def _admit(self, unit: int, priority: Priority, deadline: float | None) -> float:

@@ -11,7 +11,7 @@ import pytest
 
 from config.settings import ModbusTcpLine
 from drivers.contract import Priority
-from drivers.errors import NoReply
+from drivers.errors import ConnectionLost, NoReply
 from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.mbap import MbapFramer
 from drivers.modbus.wire.open import open_link
@@ -32,10 +32,14 @@ class Slow(Responder):
     def __init__(self) -> None:
         super().__init__([SoakPanel(1)])
         self.came: list[int] = []
+        self.hangs_up = False
 
     def tcp(self, transaction: int, unit: int, pdu: bytes) -> list[Sending]:
         self.came.append(int.from_bytes(pdu[1:3], "big"))
-        return [Sending(each.panel, LATENCY_S, each.data) for each in super().tcp(transaction, unit, pdu)]
+        data = slice(0 if self.hangs_up else None)
+        return [
+            Sending(each.panel, LATENCY_S, each.data[data], cut=self.hangs_up) for each in super().tcp(transaction, unit, pdu)
+        ]
 
 
 @asynccontextmanager
@@ -77,6 +81,23 @@ def test_what_revokes_goes_first_of_all_that_waits_for_a_request_under_way() -> 
             await bus.exchange(1, REVOCATION, Priority.REVOCATION)
             await asyncio.gather(first, grant)
             assert panel.came == [1, 3, 2]
+
+    run_virtual_tcp(main())
+
+
+def test_a_repetition_that_waits_ends_with_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nobody_answers(*where: object, **how: object) -> None:
+        await asyncio.sleep(1e6)
+
+    async def main() -> None:
+        async with idle_line() as (bus, panel):
+            loop = asyncio.get_running_loop()
+            monkeypatch.setattr(loop, "create_connection", nobody_answers)
+            panel.hangs_up = True
+            began = loop.time()
+            with pytest.raises(ConnectionLost):  # the one that left: whether it was carried out is not known
+                await bus.exchange(1, FIRST, Priority.GRANT, began + 0.2)
+            assert loop.time() - began == pytest.approx(0.2, abs=0.01)
 
     run_virtual_tcp(main())
 
