@@ -37,7 +37,7 @@ def test_what_is_no_store_is_not_held_open_after_a_look(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     path.write_bytes(b"something else")
     before = len(os.listdir("/proc/self/fd"))
-    with pytest.raises(StoreDamaged) as caught:
+    with pytest.raises(StoreDamaged, match="file is not a database") as caught:
         open_read_only(path)
     assert len(os.listdir("/proc/self/fd")) == before, caught.value
 
