@@ -42,6 +42,7 @@ def warnings(log: Path) -> list[dict[str, Any]]:
     return [record for record in records if record["level"] == "warning"]
 
 
+@pytest.mark.long
 async def test_two_units_that_changed_places_over_a_reboot_open_nothing_and_are_told_everywhere(tmp_path: Path) -> None:
     async with simulated(tmp_path) as (config, site):
         async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:
@@ -71,6 +72,7 @@ async def test_two_units_that_changed_places_over_a_reboot_open_nothing_and_are_
             assert await gateway.end() == 0
 
 
+@pytest.mark.long
 async def test_a_panel_that_left_the_file_is_told_until_it_is_forgotten(tmp_path: Path) -> None:
     async with simulated(tmp_path) as (config, _):
         whole = config.read_text()
