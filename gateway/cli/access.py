@@ -8,8 +8,8 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from gateway.api.validation import read_item
-from gateway.cli.answers import Access, Admitted, Door, Doors, Explained, Panels
-from gateway.cli.client import Running, quoted, running
+from gateway.cli.answers import Access, Admitted, Door, Doors, Explained
+from gateway.cli.client import Running, running
 from gateway.cli.directory import Directory, Entry, directory
 from gateway.cli.doors import find_door
 from gateway.cli.moments import Moment, when
@@ -60,7 +60,7 @@ def where(asked: Asked, name: str, words: Sequence[str]) -> int:
     """Which doors a person may open then; of a time profile, the doors of the panels that it is open at."""
     gateway = running(asked)
     at, entry = when(words, now(gateway.zone)), directory(gateway).find(name)
-    doors = {door.id: door for door in gateway.read(Doors, gateway.get("/gateway/v1/doors")).doors}
+    doors = {door.id: door for door in gateway.ask(Doors, "/gateway/v1/doors").doors}
     if entry.kind == "timeprofile":
         return _profile_doors(asked, gateway, entry, at, list(doors.values()))
     named = f"link_id={entry.link_id}" if entry.link_id else f"uid={entry.uid}"
@@ -122,7 +122,7 @@ def _open(gateway: Running, known: Directory, person: Entry, begin: datetime, en
 
 
 def _is_asked(gateway: Running, person: Entry, at: int) -> bool:
-    return gateway.read(Explained, gateway.get(f"/gateway/v1/explain?{person.query}&at={at}")).asked
+    return gateway.ask(Explained, f"/gateway/v1/explain?{person.query}&at={at}").asked
 
 
 def _periods(gateway: Running, profile: Entry, first: int, last: int) -> Iterator[Span]:
@@ -148,8 +148,7 @@ def _end(start: datetime, end: datetime) -> str:
 
 
 def _said_by_panel(gateway: Running, person: Entry, door: Door) -> str:
-    (panel,) = gateway.read(Panels, gateway.get(f"/gateway/v1/panels/{quoted(door.panel)}")).panels
-    for item in panel.items:
+    for item in gateway.panel(door.panel).items:
         uid = person.uid if item.uid is None else item.uid
         if item.kind == "identifier" and (item.link_id, uid) == (person.link_id, person.uid):
             why = ": ".join(filter(None, (item.reason, item.message)))

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.cli.output import Mistakes
-from gateway.ops.terminal import harmless
 from gateway.release import VERSION
 
 T = TypeVar("T")
@@ -21,27 +20,19 @@ _READERS: dict[object, TypeAdapter[Any]] = {}
 
 
 def understood(shape: type[T], body: object, place: str) -> T:
-    """The value; its texts are as they may stand on a terminal.
+    """The value of a body as `Running` gives it.
 
     Raises Mistakes where the body has another shape: the gateway that answers at `place` is of another release.
     """
     reader = _READERS.get(shape) or _READERS.setdefault(shape, TypeAdapter(shape))
     try:
-        read: T = reader.validate_python(_shown(body))
+        read: T = reader.validate_python(body)
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
         where = ".".join(map(str, wrong["loc"])) or "the answer"
         told = f"panel-gateway {VERSION} does not understand the answer ({where}: {wrong['msg']}): another release runs there"
         raise Mistakes([f"{place}: {told}"]) from error
     return read
-
-
-def _shown(value: object) -> object:
-    if isinstance(value, str):
-        return harmless(value)
-    if isinstance(value, dict):
-        return {key: _shown(each) for key, each in value.items()}
-    return [_shown(each) for each in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)

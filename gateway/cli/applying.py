@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.answers import Item, Panels, Results
-from gateway.cli.client import Running, decoded, quoted, running
+from gateway.cli.answers import Item, Results
+from gateway.cli.client import Running, decoded, running
 from gateway.cli.directory import Directory, directory
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, counted, say, say_json
@@ -28,7 +28,7 @@ def apply(asked: Asked, request: Path, *, wait: bool) -> int:
     if wait:
         waited = {panel["panel"].partition(":")[0] for each in results for panel in each["panels"] if not panel["success"]}
         settled(gateway, waited, since)
-        now = {name: _items_of(gateway, name) for name in waited}
+        now = {name: gateway.panel(name).items for name in waited}
         results = [_after(result, now) for result in results]
     if asked.as_json:
         say_json({"result": results})
@@ -77,11 +77,6 @@ def _deleted(gateway: Running, known: Directory, link_ids: Sequence[str]) -> Ite
             answer = answered(gateway, "DELETE", f"{surface}/items/link", {"link_ids": asked})
             gateway.read(Results, answer)
             yield from ({**each, "kind": kind} for each in answer["result"])
-
-
-def _items_of(gateway: Running, panel: str) -> Sequence[Item]:
-    (shown,) = gateway.read(Panels, gateway.get(f"/gateway/v1/panels/{quoted(panel)}")).panels
-    return shown.items
 
 
 def _after(result: dict[str, Any], now: Mapping[str, Sequence[Item]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from config.nearest import did_you_mean
 from config.settings import Settings
-from gateway.cli.answers import understood
+from gateway.cli.answers import Panel, Panels, understood
 from gateway.cli.credentials import credentials
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes
@@ -79,6 +79,15 @@ class Running:
     def read(self, shape: type[T], body: object) -> T:
         """A body as the typed value that it is."""
         return understood(shape, body, self.place)
+
+    def ask(self, shape: type[T], path: str) -> T:
+        """What a path answers, as the typed value that it is."""
+        return self.read(shape, self.get(path))
+
+    def panel(self, name: str) -> Panel:
+        """One panel, with its items."""
+        (shown,) = self.ask(Panels, f"/gateway/v1/panels/{quoted(name)}").panels
+        return shown
 
     def events(self, path: str) -> list[object]:
         """A page of JSON lines."""

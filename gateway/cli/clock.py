@@ -19,7 +19,7 @@ def clock_lines(clock: Clock) -> list[str]:
 def trust_clock(asked: Asked, *, yes: bool) -> int:
     """Shows the time of the gateway's host, and takes somebody's word for it."""
     gateway = running(asked)
-    clock = gateway.read(ClockAnswer, gateway.get("/gateway/v1/clock")).clock
+    clock = gateway.ask(ClockAnswer, "/gateway/v1/clock").clock
     shown = datetime.fromtimestamp(clock.at, gateway.zone)
     question = "\n".join([*clock_lines(clock), f"The gateway's host says that it is {shown:%A, %Y-%m-%d %H:%M:%S %Z}."])
     if not yes and not confirmed(f"{question} Is that right?"):

@@ -17,7 +17,7 @@ _DOORS = "/gateway/v1/doors"
 
 def find_door(gateway: Running, text: str) -> Door:
     """The door that is called so: by its id, its name or its number. Raises Mistakes."""
-    return _found(gateway.read(Doors, gateway.get(_DOORS)).doors, text)
+    return _found(gateway.ask(Doors, _DOORS).doors, text)
 
 
 def _found(every: Sequence[Door], text: str) -> Door:

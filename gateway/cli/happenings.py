@@ -13,7 +13,6 @@ from gateway.cli.client import Running, running
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, say, say_json
 from gateway.cli.times import second
-from gateway.ops.terminal import harmless
 
 _EVENTS = "/gateway/v1/events"
 _BESIDE = ("id", "at", "kind", "category", "panel")
@@ -66,8 +65,6 @@ def _tell(event: Mapping[str, Any], zone: ZoneInfo, *, as_json: bool) -> None:
     if as_json:
         say_json(event, indent=None)
         return
-    facts = " ".join(
-        f"{name}={harmless(str(value))}" for name, value in event.items() if name not in _BESIDE and value not in (None, "")
-    )
+    facts = " ".join(f"{name}={value}" for name, value in event.items() if name not in _BESIDE and value not in (None, ""))
     place = event.get("panel") or "-"
     say(f"{second(event['at'], zone)}  {place:16} {event['kind'].replace('_', ' ')}  {facts}".rstrip())

@@ -52,7 +52,7 @@ def shown(asked: Asked, kind: Kind, name: str) -> int:
         say_json(entry.body)
         return 0
     say("\n".join(_facts(entry, known, gateway)))
-    explained = gateway.read(Explained, gateway.get(f"/gateway/v1/explain?{entry.query}")).panels
+    explained = gateway.ask(Explained, f"/gateway/v1/explain?{entry.query}").panels
     rows = [(each.panel, _OPEN[each.compiled], _OPEN[each.held], each.message) for each in explained]
     say("\n" + table([("panel", "by its table, now", "holds, now", ""), *rows]) if rows else "bound to no panel")
     return 0

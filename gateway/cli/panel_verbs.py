@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from gateway.cli.answers import Acted, Panels
+from gateway.cli.answers import Acted
 from gateway.cli.client import quoted, running
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, confirmed, counted, say, say_json
@@ -23,8 +23,7 @@ def act(asked: Asked, panel: str, action: str, query: str, *, wait: bool, ask: b
     where the panel does not hold all that it can after a minute."""
     gateway, name = running(asked), quoted(panel)
     if ask and sys.stdin.isatty():
-        (shown,) = gateway.read(Panels, gateway.get(f"/gateway/v1/panels/{name}")).panels
-        desired = shown.desired
+        desired = gateway.panel(panel).desired
         items = f"{counted(desired, 'item')} {'is' if desired == 1 else 'are'}"
         if not confirmed(_QUESTIONS[action].format(panel=panel, items=items)):
             raise Mistakes([f"{panel}: left as it is"])

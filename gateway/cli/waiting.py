@@ -21,7 +21,7 @@ _SETTLED = ("in_sync", "refused", "foreign")
 
 def next_second(gateway: Running) -> tuple[int, float]:
     """The next whole second of the gateway's clock, and how far off it is: when a panel was seen is told in whole seconds."""
-    at = gateway.read(ClockAnswer, gateway.get("/gateway/v1/clock")).clock.at
+    at = gateway.ask(ClockAnswer, "/gateway/v1/clock").clock.at
     return int(at) + 1, int(at) + 1 - at
 
 
@@ -65,7 +65,7 @@ def _waiting(gateway: Running) -> int:
 
 
 def _panels(gateway: Running) -> Sequence[Panel]:
-    return gateway.read(Panels, gateway.get("/gateway/v1/panels")).panels
+    return gateway.ask(Panels, "/gateway/v1/panels").panels
 
 
 def is_settled(panel: Panel, since: int) -> bool:

@@ -15,7 +15,6 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
-from drivers.contract import Availability
 from gateway.api import shapes as api
 from gateway.cli import waiting
 from gateway.cli.answers import understood
@@ -23,7 +22,7 @@ from gateway.cli.client import Running
 from gateway.cli.output import Mistakes
 from gateway.cli.progress import progress
 from gateway.fleet.host_clock import ClockView
-from gateway.fleet.views import PanelView
+from tests.support.api_server import VIEW
 
 T = TypeVar("T")
 
@@ -51,23 +50,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
         os.close(near)
 
 
-GATE = PanelView(
-    id="gate",
-    line="annex",
-    model="open-access-panel",
-    state="in_sync",
-    availability=Availability.ONLINE,
-    desired=9,
-    held=9,
-    pending=0,
-    refused=0,
-    lag_s=0.0,
-    clock_drift_ms=None,
-    resets=0,
-    quarantined_until=None,
-    last_seen_at=5,
-    last_error=None,
-)
+GATE = replace(VIEW, id="gate", line="annex", desired=9, held=9, last_seen_at=5)
 
 
 class Gateway:
@@ -84,8 +67,8 @@ class Gateway:
         shed = replace(GATE, id="shed", state="away", pending=7, last_seen_at=None)
         return asdict(api.Panels([gate, shed], [], ClockView(True, None, 0, None, (), 5.5, 90.0)))
 
-    def read(self, shape: type[T], body: object) -> T:
-        return understood(shape, body, "here")
+    def ask(self, shape: type[T], path: str) -> T:
+        return understood(shape, self.get(path), "here")
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         while self._pending and not self._refuses:
