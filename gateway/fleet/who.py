@@ -52,7 +52,7 @@ async def passages(
         state = panel.state
         keys = dict.fromkeys([*state.bound, *state.leaving] if key is None else [key])
         async for each in in_turns(filter(is_identifier, keys)):
-            item = desired.live.get(each) or desired.gone.get(each)
+            item = desired.item(each)
             if item is not None and (each in state.bound or each in state.leaving):
                 await work_out(is_open, item.identifier)
                 found += _passage(door, item, panel, at, is_open, context)

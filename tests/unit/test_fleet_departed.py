@@ -145,17 +145,23 @@ def test_a_deletion_does_not_succeed_while_a_panel_that_left_may_go_on_opening(r
     site_of(test)
 
 
+async def carrier(site: FleetSite, *, online: bool) -> FakePanel:
+    """The annex, which carries an item that the store, a fresh one, does not know."""
+    await site.close()
+    site.store, panel = MemoryStore(), site.panels["annex"]
+    panel.slots[3], panel.online = strange(7), online
+    await site.open()
+    await site.pass_time(5)
+    return panel
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize("read", [True, False], ids=["read before", "never read"])
 def test_a_deletion_that_only_a_panel_that_left_knows_of_is_no_success(read: bool, restarted: bool) -> None:
     """The store is a fresh one. The panel was seen to carry the item, or was away when the deletion was asked for first."""
 
     async def test(site: FleetSite) -> None:
-        await site.close()
-        site.store, panel = MemoryStore(), site.panels["annex"]
-        panel.slots[3], panel.online = strange(7), read
-        await site.open()
-        await site.pass_time(5)
+        panel = await carrier(site, online=read)
         if not read:
             assert not only(await site.fleet.delete([link(7)])).success
         await removed(site)
@@ -188,11 +194,7 @@ def test_a_deletion_that_waits_for_a_panel_is_told_also_when_that_leaves_the_fil
     """The store is a fresh one, and the panel was never read for it."""
 
     async def test(site: FleetSite) -> None:
-        await site.close()
-        site.store, panel = MemoryStore(), site.panels["annex"]
-        panel.slots[3], panel.online = strange(7), False
-        await site.open()
-        await site.pass_time(5)
+        panel = await carrier(site, online=False)
         if known != "unknown to the store":
             await site.fleet.upsert([item(7)])
         if known == "taken from the panel first":

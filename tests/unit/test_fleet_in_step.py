@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from config.settings import BindingSettings, DoorSettings
-from drivers.contract import IDENTIFIER, TIME_PROFILE, Availability, PanelCapabilities, PanelImage, item_key
+from drivers.contract import IDENTIFIER, TIME_PROFILE, Availability, PanelImage, item_key
 from gateway import concurrency
-from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
+from gateway.compiler.compiler import compile_panel
 from gateway.fleet.panel import compilation
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link
@@ -36,17 +36,9 @@ class Counting:
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(
-        self,
-        profiles: Sequence[BoundProfile],
-        capabilities: PanelCapabilities,
-        allocation: Mapping[str, tuple[int, ...]],
-        now: float,
-        options: CompileOptions,
-        held: PanelImage | None = None,
-    ) -> PanelImage:
+    def __call__(self, *inputs: Any, **named: Any) -> PanelImage:
         self.calls += 1
-        return compile_panel(profiles, capabilities, allocation, now, options, held)
+        return compile_panel(*inputs, **named)
 
 
 async def filled() -> tuple[FleetSite, Counting]:

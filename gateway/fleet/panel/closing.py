@@ -14,7 +14,7 @@ from gateway.compiler.identifiers import no_more_than
 from gateway.compiler.table import MINUTES
 from gateway.fleet.context import FleetContext
 from gateway.fleet.panel.clocks import local_minute
-from gateway.fleet.panel.compilation import AT_ONCE, Goal, identified_of, may_open, options_of, schedules_of
+from gateway.fleet.panel.compilation import AT_ONCE, Goal, identified_of, in_order, may_open, options_of, schedules_of
 from gateway.fleet.panel.slots import beside, without
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.panel.taking_away import curtailed, narrowed, taken_away
@@ -65,7 +65,7 @@ def _closing(
 
     def compiled(keys: frozenset[str]) -> PanelImage:
         there = [bound[key] for key in keys if key in bound]
-        wanted = [item for item in there if item.key in changed or known.generations.get(item.key) == item.generation]
+        wanted = in_order(item for item in there if item.key in changed or known.generations.get(item.key) == item.generation)
         sets = [named_in(key) for key in keys if is_set(key)]
         return schedules_of(context.compile, wanted, sets, capabilities, known.allocation, at, options, known)
 

@@ -248,15 +248,21 @@ def _compile(
     held: PanelImage,
     with_others: Callable[[PanelImage], PanelImage],
 ) -> PanelImage:
-    identifiers = [identified[each.key] for each in sorted(wanted, key=attrgetter("sequence")) if each.identifier is not None]
+    by_age = in_order(wanted)
+    identifiers = [identified[each.key] for each in by_age if each.identifier is not None]
     named = (each.identifier.profiles for each in identifiers)
-    schedules = schedules_of(compile_panel, wanted, named, capabilities, allocation, now, options, held)
+    schedules = schedules_of(compile_panel, by_age, named, capabilities, allocation, now, options, held)
     return with_others(with_identifiers(schedules, identifiers, capabilities, allocation, options, held))
+
+
+def in_order(items: Iterable[DesiredItem]) -> list[DesiredItem]:
+    """The order of creation."""
+    return sorted(items, key=attrgetter("sequence"))
 
 
 def schedules_of(
     compile_panel: Compile,
-    wanted: Iterable[DesiredItem],
+    by_age: Sequence[DesiredItem],
     named: Iterable[tuple[str, ...] | None],
     capabilities: PanelCapabilities,
     allocation: Allocation,
@@ -264,8 +270,7 @@ def schedules_of(
     options: CompileOptions,
     held: PanelImage,
 ) -> PanelImage:
-    """The time profiles among `wanted`, and the sets of them that are `named`."""
-    by_age = sorted(wanted, key=attrgetter("sequence"))
+    """The time profiles among items in the order of their creation, and the sets of them that are `named`."""
     profiles = [BoundProfile(profile, each.generation) for each in by_age if (profile := each.profile) is not None]
     profiles += sets_named(named, profiles, capabilities)
     return compile_panel(profiles, capabilities, allocation, now, options, held)

@@ -150,8 +150,8 @@ class EventReader:
 
     async def _keep(self, place: LogPlace, found: Sequence[LoggedEvent | Lost]) -> None:
         """Make events durable together with the place; only then they count as read. Raises StoreError."""
-        met = {slot for each in found if isinstance(each, LoggedEvent) and (slot := self._whom(each)) is not None}
-        owners = self._owners(met) if met else ()
+        named = {slot for each in found if isinstance(each, LoggedEvent) and (slot := self._whom(each)) is not None}
+        owners = self._owners(named) if named else ()
         events = [self._told(place, each, owners) for each in found]
         await self._context.keep_events(events, {self._state.id: (FACT, self._fact_of(place))})
         self._place = place
