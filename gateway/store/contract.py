@@ -93,7 +93,7 @@ class DesiredItem:
     changed_at: float
     kind: str = TIME_PROFILE
     uid: int = 0
-    key: str = field(init=False)
+    key: str = field(init=False, repr=False, compare=False)
     """What it is called inside: see `drivers.contract.item_key`."""
 
     def __post_init__(self) -> None:

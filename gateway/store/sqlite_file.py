@@ -157,7 +157,8 @@ class StoreFile:
         self._connection = connection
         sqlite_schema.version_of(connection, self.path, len(self._migrations))
         connection.execute("PRAGMA journal_size_limit = 67108864")
-        connection.execute("PRAGMA journal_mode = WAL")
+        if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+            raise StoreUnavailable(f"{self.path}: the file system cannot carry a write-ahead log")
         if self._prepare is not None:
             self._prepare(connection)
         return connection
