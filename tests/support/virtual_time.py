@@ -7,6 +7,7 @@ pseudo-terminals need a real loop.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import threading
 from collections.abc import Coroutine
@@ -41,9 +42,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
-        self._clock_resolution = 1e-9
 
     def time(self) -> float:
+        # A timer is due within the clock's resolution. Whoever looks at a time limit then and finds it still ahead waits anew,
+        # for ever, since nothing but waiting moves this clock: so its resolution is the next number that there is.
+        self._clock_resolution = math.ulp(self._jumping.now)
         return self._jumping.now
 
 
