@@ -111,7 +111,8 @@ class FleetContext:
 
     `doors`: those of the site; none: it names none.
 
-    `deleted`: the keys of tombstones. `neighbours`: all panels. `moved`: told when the unit of a departed panel was met as
+    `deleted`: the keys of tombstones. `neighbours`: all panels. `numbered`: those whose unit has one of
+    these serial numbers, as remembered or as read. `moved`: told when the unit of a departed panel was met as
     another panel. `readers_changed`: to be called when a panel was found to take identifiers, or to take none.
     `trust`: whether the wall clock is believed. `ask_clocks`: has the clocks of all panels but one read anew, soon.
     `doubt`: why what the store says may be older than what was asked; empty: it is not. In doubt things are taken away and
@@ -133,6 +134,7 @@ class FleetContext:
     doors: Sequence[DoorSettings] = ()
     deleted: Collection[str] = ()
     neighbours: Callable[[], Iterable[Neighbour]] = tuple
+    numbered: Callable[[Collection[str]], Iterable[Neighbour]] = lambda numbers: ()
     moved: Callable[[str, str], Awaitable[None]] = field(default=_nowhere)
     write_lock: KeyedLock = field(default_factory=KeyedLock)
     turn: UrgentFirst = field(default_factory=UrgentFirst)

@@ -116,6 +116,7 @@ class Fleet:
             doors=tuple(doors),
             deleted=self._desired.gone,
             neighbours=self._neighbours,
+            numbered=self._numbered,
             moved=self._moved,
         )
         self._law = ZoneLaw(snapshot.facts)
@@ -236,6 +237,11 @@ class Fleet:
     def _neighbours(self) -> Iterator[Neighbour]:
         yield from (panel.neighbour() for panel in self._panels.values())
         yield from (each.neighbour() for each in self.departed())
+
+    def _numbered(self, numbers: Collection[str]) -> Iterator[Neighbour]:
+        # A site that starts asks for these once for every panel.
+        yield from (panel.neighbour() for panel in self._panels.values() if not panel.numbers().isdisjoint(numbers))
+        yield from (each.neighbour() for each in self.departed() if each.serial in numbers)
 
     def departed(self) -> list[Departed]:
         """Panels that have left the configuration and may still hold something."""

@@ -40,7 +40,8 @@ class Identification:
             identity.forget()
             return failure_of(said)
         found = None if said.serial is None else serial_number(said.serial)
-        known, fixed, neighbours = identity.serial, _fixed(state.settings), self._neighbours()
+        known, fixed = identity.serial, _fixed(state.settings)
+        neighbours = self._numbered(found, known)
         identity.read(found, numbered=fixed is not None or (found is not None and not met_twice(found, known, neighbours)))
         judged = judge(found, known, fixed, neighbours, met=identity.where is not None)
         if judged.another is None:
@@ -52,17 +53,17 @@ class Identification:
             if isinstance(read, Acknowledgement):
                 return failure_of(read)
             if not read.slots and not read.identifiers:
-                awaiting = self._awaiting(judged.another, neighbours)
+                awaiting = self._awaiting(judged.another)
                 if awaiting is not None:
                     return awaiting
                 state.identified(said)
                 return await self._replaced(found)
         return await self._stranger(judged.another, None, priority)
 
-    def _awaiting(self, why: str, neighbours: Collection[Neighbour]) -> Failure | None:
+    def _awaiting(self, why: str) -> Failure | None:
         """Why an empty unit is not filled yet: the panel's own may answer at the place of a neighbour that was not asked."""
         state = self._state
-        awaited, left_s = state.identity.awaits(state.observed.model, neighbours)
+        awaited, left_s = state.identity.awaits(state.observed.model, self._neighbours())
         if not awaited:
             return None
         names = awaited[0] if len(awaited) == 1 else f"{awaited[0]} and {len(awaited) - 1} more"
@@ -96,8 +97,8 @@ class Identification:
         await self._keep("stranger", None)
         await self._keep("where", where)
         state.identity.where = where
-        for each in self._neighbours():
-            if each.departed and serial is not None and each.serial == serial:
+        for each in self._numbered(serial):
+            if each.departed:
                 await self._context.moved(each.id, state.id)
         state.identity.recognised(serial)
 
@@ -186,6 +187,10 @@ class Identification:
 
     def _neighbours(self) -> list[Neighbour]:
         return [each for each in self._context.neighbours() if each.id != self._state.id]
+
+    def _numbered(self, *numbers: str | None) -> list[Neighbour]:
+        known = {number for number in numbers if number is not None}
+        return [each for each in self._context.numbered(known) if each.id != self._state.id]
 
     def _alike(self) -> Collection[Neighbour]:
         """The panels whose content can be compared."""
