@@ -118,24 +118,23 @@ class Link(Protocol[R_contra, V_co]):
         ...
 
 
-@runtime_checkable
-class PromptLink(Protocol[V]):
-    """A link that tells at once what an exchange brought.
+Told = Callable[[Sequence[V | DriverError]], None]
+"""Takes what became of each request of an exchange, in their order."""
 
-    `on_answers` is called with it, all answers of `exchange_all` or the one of `exchange`, in the same turn of the loop, before
-    the call returns the same; not where any of them is a failure.
-    """
 
-    on_answers: Callable[[Sequence[V]], None]
+def until_told(done: asyncio.Future[Sequence[V | DriverError]]) -> Told[V]:
+    """For one who awaits it, and may be cancelled meanwhile."""
+    return lambda answers: None if done.done() else done.set_result(answers)
 
 
 @runtime_checkable
-class DirectLink(Link[R_contra, V], Protocol[R_contra, V]):
-    """A link that begins an exchange without waiting."""
+class DirectLink(Link[R_contra, V_co], Protocol[R_contra, V_co]):
+    """A link that begins an exchange without waiting, and tells its end in the turn of the loop in which that comes."""
 
-    def depart(self, unit: int, requests: Sequence[R_contra], timing: UnitTiming) -> asyncio.Future[Sequence[V | DriverError]]:
-        """Send at once what `exchange_all` would send; only while no exchange is under way and the link is connected, not stale
-        and quiet. What the future carries is what `exchange_all` returns; only a defect of ours raises.
+    def depart(self, unit: int, requests: Sequence[R_contra], timing: UnitTiming, told: Told[V_co]) -> None:
+        """Begin one exchange, of one request unless the link is a PipelinedLink; only while none is under way and the link is
+        connected, not stale and quiet. `told` is called once, maybe before this returns. Only a defect of ours keeps it from
+        being called: then the link is not connected any more, calls `on_lost`, and raises the defect at the next `open`.
         """
         ...
 

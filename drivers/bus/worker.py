@@ -35,7 +35,7 @@ from drivers.errors import (
     UnexpectedReply,
     Unmet,
 )
-from drivers.link import DirectLink, Link, PipelinedLink, PromptLink, R, V
+from drivers.link import DirectLink, Link, PipelinedLink, R, V
 from drivers.retry import Retry, RetryPolicy, decide
 from drivers.trace import for_no_request, request_id
 
@@ -77,8 +77,6 @@ class Bus(Generic[R, V]):
         self._running: Sequence[Job[R, V]] = ()
         self._idle = False
         """The worker waits for something to do, or goes on behind an exchange that is over."""
-        self._under_way: asyncio.Future[Sequence[V | DriverError]] | None = None
-        """An exchange that its caller sent."""
         self._prompt = False
         """An answer was told, and nothing has left since."""
         self._began = 0.0
@@ -106,8 +104,6 @@ class Bus(Generic[R, V]):
     def begin(self) -> asyncio.Task[None]:
         """`start`, for a caller that cannot wait."""
         self._link.on_lost = self._wake.set
-        if isinstance(self._link, PromptLink):
-            self._link.on_answers = self._tell
         self._task = asyncio.create_task(self._work(), name=f"line {self._settings.id}", context=for_no_request())
         self._task.add_done_callback(self._ended)
         return self._task
@@ -204,18 +200,25 @@ class Bus(Generic[R, V]):
 
     def _sent_at_once(self, jobs: Sequence[Job[R, V]], now: float) -> bool:
         """Send these from here, if the line is idle and nothing has to be waited for or found out before."""
-        if self._direct is None or not self._idle or self._under_way is not None or not self._may_leave(jobs, now):
+        if self._direct is None or not self._idle or self._running or not self._may_leave(jobs, now):
             return False
-        self._prompt = False
-        self._depart(jobs, now)
-        timing = self._units.timing(jobs[0].unit)
+        self._depart(self._direct, jobs, now)
+        return True
+
+    def _depart(self, direct: DirectLink[R, V], jobs: Sequence[Job[R, V]], now: float) -> None:
+        self._leave(jobs, now)
+        unit = jobs[0].unit
         try:
-            self._under_way = self._direct.depart(jobs[0].unit, [job.request for job in jobs], timing)
+            direct.depart(unit, [job.request for job in jobs], self._units.timing(unit), self._told)
         except BaseException:
             self._running = ()
             raise
-        self._under_way.add_done_callback(self._arrived)
-        return True
+
+    def _told(self, answers: Sequence[V | DriverError]) -> None:
+        """What departed is over. Its callers are told in the same turn of the loop: what they ask next leaves in the next one."""
+        if self._running:
+            self._judge_together(self._running[0].unit, answers)
+            self._over(self._running, answers)
 
     def _may_leave(self, jobs: Sequence[Job[R, V]], now: float) -> bool:
         first, link = jobs[0], self._link
@@ -224,15 +227,6 @@ class Bus(Generic[R, V]):
         if not link.connected or link.stale or link.quiet_at > now or self._unproved(first) or not self._lasts(first.meeting):
             return False
         return len(jobs) == 1 or (all(job.fresh for job in jobs) and len(jobs) <= self._units.together(first.unit, now))
-
-    def _arrived(self, under_way: asyncio.Future[Sequence[V | DriverError]]) -> None:
-        """What a caller sent is over. It was told by then, unless an answer is a failure; a defect is left to the worker."""
-        if under_way is not self._under_way:
-            return
-        self._wake.set()
-        if not under_way.cancelled() and under_way.exception() is None:
-            self._judge_together(self._running[0].unit, under_way.result())
-            self._over(self._running, under_way.result())
 
     def _submit(self, jobs: Sequence[Job[R, V]], now: float, deadline: float | None) -> asyncio.TimerHandle | None:
         """Send jobs or queue them; returns the timer of their deadline, which counts for what has to be repeated too."""
@@ -337,10 +331,8 @@ class Bus(Generic[R, V]):
         try:
             while not self._stopping:
                 self._idle = False
-                if self._under_way is not None:
-                    if self._under_way.done():
-                        self._under_way.result()  # a defect
-                    await self._nap(None)
+                if self._running:
+                    await self._landing()
                     continue
                 if not self._link.connected:
                     await self._reopen()
@@ -360,11 +352,17 @@ class Bus(Generic[R, V]):
                     await self._probe(silent, self._units[silent])
                 elif (job := self._queue.pop()) is not None:
                     await (self._look_first(job) if self._unproved(job) else self._carry_out(job))
-            if self._under_way is not None:
-                await self._under_way
+            while self._running:
+                await self._landing()
         finally:
             self._idle = False
             await self._link.close()
+
+    async def _landing(self) -> None:
+        """Wait for the end of what departed. A link that is lost before it told that has a defect, which it raises."""
+        if not self._link.connected:
+            await self._link.open()
+        await self._nap(None)
 
     def _hasty(self) -> bool:
         """Whether what must not leave twice would leave in the turn of the loop that follows an answer: the end of the connection
@@ -499,29 +497,30 @@ class Bus(Generic[R, V]):
             job.fail(Unmet())
             return
         jobs = (job,) if job.batch is None else (job, *self._companions(job))
-        self._depart(jobs, self._clock.monotonic())
         request_id.set(job.request_id)
+        if self._direct is not None and not self._link.stale:
+            self._depart(self._direct, jobs, self._clock.monotonic())
+            return
+        self._leave(jobs, self._clock.monotonic())
         self._over(jobs, await (self._together(jobs) if len(jobs) > 1 else self._alone(job)))
 
-    def _depart(self, jobs: Sequence[Job[R, V]], now: float) -> None:
-        self._began, self._running = now, jobs
-        for each in jobs:
-            self._leave(each, now)
-
-    def _tell(self, answers: Sequence[V]) -> None:
-        """Tell the callers of what is running in the turn of the loop in which the last answer came: what they ask next leaves in
-        the following turn."""
-        self._over(self._running, answers)
+    def _leave(self, jobs: Sequence[Job[R, V]], now: float) -> None:
+        self._began, self._running, self._prompt = now, jobs, False
+        for job in jobs:
+            self._units.take_turn(job)
+            job.running = True
+            job.attempts += 1
+            if job.attempts == 1:
+                self._traffic.queued(job.unit, now - job.queued_at)
+            else:
+                self._traffic.retried(job.unit)
 
     def _over(self, jobs: Sequence[Job[R, V]], answers: Sequence[V | DriverError]) -> None:
-        """These are over; a prompt link has told it already, and others may be running by now."""
-        if not jobs or jobs is not self._running:
-            return
-        self._running, self._under_way, self._idle = (), None, True
-        if self._queue.ready:
-            self._wake.set()
+        """These are over. The line goes first and chooses among those that wait, before their callers can ask again."""
         errors = [answer if isinstance(answer, DriverError) else None for answer in answers]
-        self._prompt = None in errors
+        self._running, self._idle, self._prompt = (), True, None in errors
+        if self._queue.ready or self._quarantine or self._stopping or any(errors):
+            self._wake.set()
         self._account(jobs[0].unit, jobs[0].request, self._began, errors)
         for job, answer in zip(jobs, answers, strict=True):
             job.running = False
@@ -529,15 +528,6 @@ class Bus(Generic[R, V]):
                 self._after_failure(job, answer)
             else:
                 job.succeed(answer)
-
-    def _leave(self, job: Job[R, V], now: float) -> None:
-        self._units.take_turn(job)
-        job.running = True
-        job.attempts += 1
-        if job.attempts == 1:
-            self._traffic.queued(job.unit, now - job.queued_at)
-        else:
-            self._traffic.retried(job.unit)
 
     async def _alone(self, job: Job[R, V]) -> Sequence[V | DriverError]:
         try:

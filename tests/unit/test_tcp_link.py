@@ -536,3 +536,18 @@ async def test_a_bridge_that_would_pass_a_write_to_unit_0_on_to_everybody_gets_n
         await bus.stop(5)
         assert server.requests
         assert all(request[7] in (3, 4) for request in server.requests)
+
+
+async def test_a_bridge_gets_no_write_to_unit_0_beside_a_read_that_it_has_not_answered_yet() -> None:
+    async with rogue_server(lambda request: []) as server:
+        settings = ModbusTcpLine(id="annex", host="127.0.0.1", port=server.port, timeout_ms=50)
+        link = link_to(server)
+        bus = ModbusBus(settings, link, SystemClock())
+        bus.attach(0, probe=PROBE, pipeline=2)
+        await link.open()
+        await bus.start()
+        await asyncio.sleep(0)
+        outcomes = await bus.exchange_all(0, [READ, WRITE], Priority.GRANT)
+        await bus.stop(5)
+        assert all(isinstance(outcome, NotSent) for outcome in outcomes)
+        assert not server.requests

@@ -25,7 +25,7 @@ from drivers.errors import (
     UnexpectedReply,
     Unmet,
 )
-from drivers.link import UnitTiming, WireTally
+from drivers.link import Told, UnitTiming, WireTally, until_told
 from drivers.modbus.wire import mbap
 from drivers.modbus.wire.codecs import decode_reply
 from drivers.modbus.wire.far_end import FarEnd
@@ -53,9 +53,9 @@ Answer = tuple[int, ...] | DriverError
 class Flight:
     """Requests of one unit that are under way together, and what has come back since."""
 
-    __slots__ = ("answers", "done", "failed", "heard_at", "pending", "requests", "sent_at", "timeout_s", "unit")
+    __slots__ = ("answers", "failed", "heard_at", "pending", "requests", "sent_at", "timeout_s", "told", "unit")
 
-    def __init__(self, unit: int, requests: Sequence[Request], timeout_s: float, now: float) -> None:
+    def __init__(self, unit: int, requests: Sequence[Request], timeout_s: float, now: float, told: Told[tuple[int, ...]]) -> None:
         self.unit = unit
         self.requests = requests
         self.timeout_s = timeout_s
@@ -66,7 +66,7 @@ class Flight:
         """Whether any answer is an error."""
         self.answers: dict[int, Answer] = {}
         """The answers that have come, with the places of their requests."""
-        self.done: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
+        self.told = told
 
     def fail(self, failure: Callable[[], DriverError]) -> None:
         """Give an error of its own to every request that has no answer."""
@@ -98,7 +98,6 @@ class TcpLink:
         """`delay_s`: between a connection and its first request; None: learned."""
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
-        self.on_answers: Callable[[Sequence[tuple[int, ...]]], None] = _ignored
         self.sent = False
         self.openings = 0
         self._connect = connection_to(host, port)
@@ -111,6 +110,7 @@ class TcpLink:
         self._defect: Exception | None = None
         self._reachable = False
         self._flight: Flight | None = None
+        self._awaited: asyncio.Future[Sequence[Answer]] | None = None
         self._timer: asyncio.TimerHandle | None = None
         """Goes on over exchanges: one that is answered in time needs none of its own."""
         self._framer = MbapFramer()
@@ -221,25 +221,32 @@ class TcpLink:
             if any(request.bound for request in requests) and not self.closes:
                 raise Unmet
             await self.open()
-        if unit == 0 and any(self.doubts(unit, request) for request in requests):
-            raise NotSent("no read as unit 0 was answered: a write to it may be a broadcast")
+        done: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
+        self._awaited = done
+        self.depart(unit, requests, timing, until_told(done))
         try:
-            return await self.depart(unit, requests, timing)
+            answers = await done
         except asyncio.CancelledError:
             if self._flight is not None:
                 self._arrive(self._flight)
             self._drop()
             raise
+        if isinstance(answers[0], NotSent):
+            raise answers[0]
+        return answers
 
-    def depart(self, unit: int, requests: Sequence[Request], timing: UnitTiming) -> asyncio.Future[Sequence[Answer]]:
+    def depart(self, unit: int, requests: Sequence[Request], timing: UnitTiming, told: Told[tuple[int, ...]]) -> None:
         """See `drivers.link.DirectLink`."""
-        flight = self._flight = Flight(unit, requests, timing.timeout_s, self._clock.monotonic())
+        self.sent = False
+        if unit == 0 and any(self.doubts(unit, request) for request in requests):
+            told([NotSent("no read as unit 0 was answered: a write to it may be a broadcast") for _ in requests])
+            return
+        flight = self._flight = Flight(unit, requests, timing.timeout_s, self._clock.monotonic(), told)
         try:
             self._send(flight)
         except BaseException:
             self._arrive(flight)
             raise
-        return flight.done
 
     def _send(self, flight: Flight) -> None:
         assert self._outlet is not None
@@ -286,11 +293,14 @@ class TcpLink:
         outlet.close()
 
     def _broke(self, error: Exception) -> None:
-        """A defect of ours ends the exchange under way, or the next attempt to open, in the worker that waits for it."""
+        """A defect of ours ends the exchange that is awaited, or the next attempt to open."""
         self._defect = error
-        if self._flight is not None and not self._flight.done.done():
-            self._flight.done.set_exception(error)
+        self._reachable = False
         self._drop()
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_exception(error)
+        else:
+            self.on_lost()
 
     # ---- called by the stream and the timer ----
 
@@ -331,15 +341,12 @@ class TcpLink:
 
     def _land(self, flight: Flight) -> None:
         """End a flight whose requests all have their answers."""
-        if flight.pending or flight.done.done():
+        if flight.pending or self._flight is not flight:
             return
         if self._slid(flight):
             flight.distrust()
         self._arrive(flight)
-        answers = flight.in_order()
-        if not flight.failed:
-            self.on_answers([answer for answer in answers if not isinstance(answer, DriverError)])
-        flight.done.set_result(answers)
+        flight.told(flight.in_order())
 
     def _watch(self, due: float) -> None:
         if self._timer is None or self._timer.when() > due:
@@ -380,10 +387,6 @@ class TcpLink:
         if self._flight is not None:
             self._flight.fail(lambda: ConnectionLost("the connection was cut"))
             self._land(self._flight)
-
-
-def _ignored(answers: Sequence[tuple[int, ...]]) -> None:
-    return
 
 
 def _nothing() -> None:
