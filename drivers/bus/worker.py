@@ -65,7 +65,7 @@ class Bus(Generic[R, V]):
         self._settings = settings
         self._link = link
         self._pipelined = link if isinstance(link, PipelinedLink) else None
-        self._direct = link if isinstance(link, DirectLink) else None
+        self._direct = link if isinstance(link, DirectLink) and link.direct else None
         self._clock = clock
         self._policy = policy or RetryPolicy()
         self._queue: LineQueue[R, V] = LineQueue(settings.queue_limit)
@@ -208,11 +208,7 @@ class Bus(Generic[R, V]):
     def _depart(self, direct: DirectLink[R, V], jobs: Sequence[Job[R, V]], now: float) -> None:
         self._leave(jobs, now)
         unit = jobs[0].unit
-        try:
-            direct.depart(unit, [job.request for job in jobs], self._units.timing(unit), self._told)
-        except BaseException:
-            self._running = ()
-            raise
+        direct.depart(unit, [job.request for job in jobs], self._units.timing(unit), self._told)
 
     def _told(self, answers: Sequence[V | DriverError]) -> None:
         """What departed is over. Its callers are told in the same turn of the loop: what they ask next leaves in the next one."""

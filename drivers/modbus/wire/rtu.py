@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from drivers.clock import Clock
 from drivers.defects import Defects
-from drivers.errors import BusUnavailable, ConnectionLost, NoReply, Unconfirmed
-from drivers.link import UnitTiming, WireTally
+from drivers.errors import BusUnavailable, ConnectionLost, DriverError, NoReply, Unconfirmed
+from drivers.link import Told, UnitTiming, WireTally, until_told
 from drivers.modbus.wire import framer
-from drivers.modbus.wire.echo import Echo, mirrors
+from drivers.modbus.wire.echo import mirrors
 from drivers.modbus.wire.far_end import FarEnd
 from drivers.modbus.wire.framer import Frame, ReplyFramer
 from drivers.modbus.wire.requests import Request
@@ -40,6 +40,9 @@ _BABBLE_QUIETS = 10
 _BABBLE_MIN_S = 1.0
 _CLOSE_S = 1.0
 
+Answer = tuple[int, ...] | DriverError
+"""What a reply carries, or why there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class LineTiming:
@@ -61,7 +64,7 @@ class RtuLink:
         self._far_end = far_end
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
-        self.on_answers: Callable[[Sequence[tuple[int, ...]]], None] = _ignored
+        self.direct = far_end is None
         self.sent = False
         self.openings = 0
         self._connect = connect
@@ -70,6 +73,11 @@ class RtuLink:
         self._outlet: Outlet | None = None
         self._receiver: Receiver | None = None
         self._exchange: Exchange | None = None
+        self._awaited: asyncio.Future[Sequence[Answer]] | None = None
+        self._sending: asyncio.TimerHandle | None = None
+        """Until the line is free."""
+        self._watching: asyncio.TimerHandle | None = None
+        """For the answer. Goes on over exchanges: one that is answered in time needs none of its own."""
         self._idle = ReplyFramer()
         self._busy_until = 0.0
         self._noise_at = -math.inf
@@ -144,6 +152,10 @@ class RtuLink:
     async def close(self) -> None:
         receiver, outlet = self._receiver, self._outlet
         self._receiver = self._outlet = None
+        for timer in (self._sending, self._watching):
+            if timer is not None:
+                timer.cancel()
+        self._sending = self._watching = None
         if receiver is None or outlet is None:
             return
         receiver.lost = True
@@ -176,35 +188,52 @@ class RtuLink:
         return await self._once(unit, request, timing, probe)
 
     async def _once(self, unit: int, request: Request, timing: UnitTiming, probe: bool) -> tuple[int, ...]:
-        exchange = Exchange(unit, request, self.frame(unit, request), timing, self._clock.monotonic())
-        self._exchange = exchange
-        self.sent = False
+        done: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
+        self._awaited = done
+        exchange = self._start(unit, request, timing, probe, until_told(done))
         try:
-            self._call_at(self._free_at(exchange), self._begin, exchange)
-            return await exchange.done
-        except (Unconfirmed, asyncio.CancelledError) as error:
-            if self._outlet is not None:
-                self._outlet.forget()
-            self._suspect(unit if probe and isinstance(error, NoReply) else None)
-            raise
-        finally:
+            (answer,) = await done
+        except asyncio.CancelledError:
+            self._distrust(None)
             self._finish(exchange)
+            raise
+        if isinstance(answer, DriverError):
+            raise answer
+        return answer
 
-    def _begin(self, exchange: Exchange) -> None:
-        """Send as soon as the line is free; called again at the time when it should be."""
+    def depart(self, unit: int, requests: Sequence[Request], timing: UnitTiming, told: Told[tuple[int, ...]]) -> None:
+        """See `drivers.link.DirectLink`."""
+        (request,) = requests
+        self._start(unit, request, timing, False, told)
+
+    def _start(self, unit: int, request: Request, timing: UnitTiming, probe: bool, told: Told[tuple[int, ...]]) -> Exchange:
         now = self._clock.monotonic()
+        exchange = self._exchange = Exchange(unit, request, timing, now, told, probe, self._echoes)
+        self.sent = False
+        with self._defects:
+            self._begin(exchange, now)
+        return exchange
+
+    def _try_again(self, exchange: Exchange) -> None:
+        with self._defects:
+            self._begin(exchange, self._clock.monotonic())
+
+    def _begin(self, exchange: Exchange, now: float) -> None:
+        """Send as soon as the line is free; called again at the time when it should be."""
+        if self._exchange is not exchange:
+            return
         free_at = self._free_at(exchange)
         if now < free_at:
             if free_at > exchange.started + exchange.timing.guard_s + self.jammed_s:
-                exchange.fail(BusUnavailable("the line does not become quiet"))
+                self._end(exchange, BusUnavailable("the line does not become quiet"))
             else:
-                self._call_at(free_at, self._begin, exchange)
+                self._sending = asyncio.get_running_loop().call_at(free_at, self._try_again, exchange)
         elif self._outlet is None or self._gone():
-            exchange.fail(BusUnavailable("the line is not open"))
+            self._end(exchange, BusUnavailable("the line is not open"))
         elif heard := self._heard(self._outlet, exchange):
             self._arrived(heard)
-            self._begin(exchange)
-        elif not exchange.done.done():
+            self._begin(exchange, self._clock.monotonic())
+        elif self._exchange is exchange:
             self._send(self._outlet, exchange, now)
 
     def _heard(self, outlet: Outlet, exchange: Exchange) -> bytes:
@@ -213,7 +242,7 @@ class RtuLink:
             return outlet.heard()
         except OSError as error:
             self._give_up_stream(outlet)
-            exchange.fail(BusUnavailable("the line went away"), error)
+            self._end(exchange, BusUnavailable("the line went away"), error)
             return b""
 
     def _free_at(self, exchange: Exchange) -> float:
@@ -242,16 +271,15 @@ class RtuLink:
         self._busy_until = now + len(exchange.frame) * timing.character_s
         exchange.sent = self.sent = True
         exchange.sent_at = now
-        exchange.echo = Echo(exchange.frame, self._echoes)
         exchange.deadline = exchange.answer_by = self._busy_until + exchange.timing.timeout_s
-        self._call_at(exchange.deadline, self._expire, exchange)
+        self._watch(exchange.deadline)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("frame sent", extra={**self._facts, "frame": exchange.frame.hex()})
         try:
             outlet.write(exchange.frame)
         except OSError as error:
             self._give_up_stream(outlet)
-            exchange.fail(ConnectionLost("the line went away while sending"), error)
+            self._end(exchange, ConnectionLost("the line went away while sending"), error)
 
     def _give_up_stream(self, outlet: Outlet) -> None:
         """Treat the port as lost after one failure, even if its reads merely stay silent: it is reopened."""
@@ -259,12 +287,32 @@ class RtuLink:
             self._receiver.lost = True
         outlet.close()
 
+    def _end(self, exchange: Exchange, answer: Answer, cause: OSError | None = None) -> None:
+        """End an exchange and tell it. The line goes first and chooses among those that wait, before its caller can ask the same
+        unit again: a frame that comes twice must not meet the same question twice.
+        """
+        if self._exchange is not exchange:
+            return
+        exchange.answer = answer
+        if isinstance(answer, DriverError):
+            answer.__cause__ = cause
+            if isinstance(answer, Unconfirmed):
+                self._distrust(exchange.unit if exchange.probe and isinstance(answer, NoReply) else None)
+        self._finish(exchange)
+        exchange.told((answer,))
+
+    def _distrust(self, unit: int | None) -> None:
+        if self._outlet is not None:
+            self._outlet.forget()
+        self._suspect(unit)
+
     def _finish(self, exchange: Exchange) -> None:
         if self._exchange is not exchange:
             return
         self._exchange = None
-        if exchange.timer is not None:
-            exchange.timer.cancel()
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
         if exchange.foreign or exchange.framer.waiting:
             self._suspect()
         if exchange.sent:
@@ -275,22 +323,12 @@ class RtuLink:
         if glitches := exchange.framer.skipped + exchange.framer.waiting:
             self.tally.glitch_bytes[exchange.unit] += glitches
 
-    def _tell(self, exchange: Exchange) -> None:
-        """End an exchange whose answer came. The line goes first and chooses among those that wait, before its caller can ask the
-        same unit again: a frame that comes twice must not meet the same question twice.
-        """
-        if exchange.values is None or exchange.done.done():
-            return
-        self._finish(exchange)
-        exchange.done.set_result(exchange.values)
-        self.on_answers((exchange.values,))
-
     def _learn_habits(self, exchange: Exchange) -> None:
         if self._far_end is None:
             return
         if exchange.answered:
             self._far_end.answered(exchange.unit, exchange.sent_at)
-        elif exchange.silent:
+        elif isinstance(exchange.answer, NoReply):
             self._far_end.unanswered(exchange.unit)
 
     def _learn_echo(self, exchange: Exchange) -> None:
@@ -307,18 +345,18 @@ class RtuLink:
         elif echo.expected is None and not echo.heard and exchange.answered and 2 * noise < len(exchange.frame):
             self._echoes = False
 
-    def _call_at(self, when: float, act: Callable[[Exchange], None], exchange: Exchange) -> None:
-        exchange.timer = asyncio.get_running_loop().call_at(when, self._guarded, act, exchange)
-
-    def _guarded(self, act: Callable[[Exchange], None], exchange: Exchange) -> None:
-        with self._defects:
-            act(exchange)
+    def _watch(self, due: float) -> None:
+        if self._watching is None or self._watching.when() > due:
+            if self._watching is not None:
+                self._watching.cancel()
+            self._watching = asyncio.get_running_loop().call_at(due, self._expire)
 
     def _broke(self, error: Exception) -> None:
-        """A defect of ours ends the exchange under way, or the next attempt to open, in the worker that waits for it."""
+        """A defect of ours ends the exchange that is awaited, or the next attempt to open."""
         self._defect = error
-        if self._exchange is not None and not self._exchange.done.done():
-            self._exchange.done.set_exception(error)
+        self._exchange = None
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_exception(error)
         else:
             self.on_lost()
 
@@ -361,9 +399,10 @@ class RtuLink:
         if not data:
             return
         exchange.hear(data)
-        self._tell(exchange)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("bytes received", extra={**self._facts, "bytes": data.hex()})
+        if exchange.answer is not None:
+            self._end(exchange, exchange.answer)
 
     def _floods(self, size: int, now: float) -> bool:
         """Whether a device server brings more than its wire could: one that does would take the whole loop."""
@@ -380,7 +419,7 @@ class RtuLink:
             self._give_up_stream(self._outlet)
         if self._exchange is not None:
             said = "more bytes than the line carries"
-            self._exchange.fail(ConnectionLost(said) if self._exchange.sent else BusUnavailable(said))
+            self._end(self._exchange, ConnectionLost(said) if self._exchange.sent else BusUnavailable(said))
         self.on_lost()
 
     def _overhear(self, data: bytes) -> None:
@@ -398,13 +437,16 @@ class RtuLink:
         length = exchange.request.reply_pdu_size() + _OVERHEAD
         exchange.deadline = max(exchange.deadline, now + length * self._timing.character_s + _BURST_S)
 
-    def _expire(self, exchange: Exchange) -> None:
-        if exchange.deadline > self._clock.monotonic():
-            self._call_at(exchange.deadline, self._expire, exchange)
+    def _expire(self) -> None:
+        self._watching, exchange = None, self._exchange
+        if exchange is None or not exchange.sent:
             return
-        exchange.conclude()
-        self._tell(exchange)
-        exchange.fail(exchange.failure())
+        with self._defects:
+            if exchange.deadline > self._clock.monotonic():
+                self._watch(exchange.deadline)
+                return
+            exchange.conclude()
+            self._end(exchange, exchange.failure() if exchange.answer is None else exchange.answer)
 
     def _lost(self, receiver: Receiver) -> None:
         if receiver is not self._receiver:
@@ -412,13 +454,9 @@ class RtuLink:
         if self._far_end is not None:
             self._far_end.closed(self._clock.monotonic())
         if self._exchange is not None:
-            sent = self._exchange.sent
-            self._exchange.fail(ConnectionLost("the line went away") if sent else BusUnavailable("the line went away"))
+            said = "the line went away"
+            self._end(self._exchange, ConnectionLost(said) if self._exchange.sent else BusUnavailable(said))
         self.on_lost()
-
-
-def _ignored(answers: Sequence[tuple[int, ...]]) -> None:
-    return
 
 
 def _nothing() -> None:

@@ -98,6 +98,7 @@ class TcpLink:
         """`delay_s`: between a connection and its first request; None: learned."""
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
+        self.direct = True
         self.sent = False
         self.openings = 0
         self._connect = connection_to(host, port)
@@ -242,11 +243,8 @@ class TcpLink:
             told([NotSent("no read as unit 0 was answered: a write to it may be a broadcast") for _ in requests])
             return
         flight = self._flight = Flight(unit, requests, timing.timeout_s, self._clock.monotonic(), told)
-        try:
+        with self._defects:
             self._send(flight)
-        except BaseException:
-            self._arrive(flight)
-            raise
 
     def _send(self, flight: Flight) -> None:
         assert self._outlet is not None
