@@ -129,16 +129,16 @@ def until_told(done: asyncio.Future[Sequence[V | DriverError]]) -> Told[V]:
 
 @runtime_checkable
 class DirectLink(Link[R_contra, V_co], Protocol[R_contra, V_co]):
-    """A link that begins an exchange without waiting, and tells its end in the turn of the loop in which that comes.
+    """A link that begins an exchange without waiting, and tells its end in the turn of the loop in which that comes."""
 
-    `direct`: whether this one does: not where it may have to open a connection again between the call and the frame.
-    """
-
-    direct: bool
+    def ready(self, unit: int, requests: Sequence[R_contra], now: float) -> bool:
+        """Whether these can depart: the link is connected, not stale and quiet, doubts none of them, and will not find its
+        connection closed between the call and the frame."""
+        ...
 
     def depart(self, unit: int, requests: Sequence[R_contra], timing: UnitTiming, told: Told[V_co]) -> None:
         """Begin one exchange, of one request unless the link is a PipelinedLink; only while none is under way and the link is
-        connected, not stale and quiet. `told` is called once, maybe before this returns. Only a defect of ours keeps it from
+        ready for them. `told` is called once, maybe before this returns. Only a defect of ours keeps it from
         being called: the link is not connected any more then, calls `on_lost`, and raises the defect at the next `open`.
         """
         ...

@@ -65,7 +65,7 @@ class Bus(Generic[R, V]):
         self._settings = settings
         self._link = link
         self._pipelined = link if isinstance(link, PipelinedLink) else None
-        self._direct = link if isinstance(link, DirectLink) and link.direct else None
+        self._direct = link if isinstance(link, DirectLink) else None
         self._clock = clock
         self._policy = policy or RetryPolicy()
         self._queue: LineQueue[R, V] = LineQueue(settings.queue_limit)
@@ -200,27 +200,29 @@ class Bus(Generic[R, V]):
 
     def _sent_at_once(self, jobs: Sequence[Job[R, V]], now: float) -> bool:
         """Send these from here, if the line is idle and nothing has to be waited for or found out before."""
-        if self._direct is None or not self._idle or self._running or not self._may_leave(jobs, now):
-            return False
-        self._depart(self._direct, jobs, now)
-        return True
+        return self._idle and not self._running and self._may_leave(jobs, now) and self._departed(jobs, now)
 
-    def _depart(self, direct: DirectLink[R, V], jobs: Sequence[Job[R, V]], now: float) -> None:
+    def _departed(self, jobs: Sequence[Job[R, V]], now: float) -> bool:
+        """Send these without waiting, if the link is ready for them."""
+        unit, requests = jobs[0].unit, [job.request for job in jobs]
+        if self._direct is None or not self._direct.ready(unit, requests, now):
+            return False
         self._leave(jobs, now)
-        unit = jobs[0].unit
-        direct.depart(unit, [job.request for job in jobs], self._units.timing(unit), self._told)
+        self._direct.depart(unit, requests, self._units.timing(unit), self._told)
+        return True
 
     def _told(self, answers: Sequence[V | DriverError]) -> None:
         """What departed is over. Its callers are told in the same turn of the loop: what they ask next leaves in the next one."""
         if self._running:
-            self._judge_together(self._running[0].unit, answers)
+            if len(answers) > 1:
+                self._judge_together(self._running[0].unit, answers)
             self._over(self._running, answers)
 
     def _may_leave(self, jobs: Sequence[Job[R, V]], now: float) -> bool:
-        first, link = jobs[0], self._link
+        first = jobs[0]
         if self._queue.ready or self._quarantine or self._probed or (self._prompt and not first.request.repeatable):
             return False
-        if not link.connected or link.stale or link.quiet_at > now or self._unproved(first) or not self._lasts(first.meeting):
+        if first.meeting is not None and not self._lasts(first.meeting):
             return False
         return len(jobs) == 1 or (all(job.fresh for job in jobs) and len(jobs) <= self._units.together(first.unit, now))
 
@@ -494,10 +496,10 @@ class Bus(Generic[R, V]):
             return
         jobs = (job,) if job.batch is None else (job, *self._companions(job))
         request_id.set(job.request_id)
-        if self._direct is not None and not self._link.stale:
-            self._depart(self._direct, jobs, self._clock.monotonic())
+        now = self._clock.monotonic()
+        if self._departed(jobs, now):
             return
-        self._leave(jobs, self._clock.monotonic())
+        self._leave(jobs, now)
         self._over(jobs, await (self._together(jobs) if len(jobs) > 1 else self._alone(job)))
 
     def _leave(self, jobs: Sequence[Job[R, V]], now: float) -> None:
@@ -515,7 +517,7 @@ class Bus(Generic[R, V]):
         """These are over. The line goes first and chooses among those that wait, before their callers can ask again."""
         errors = [answer if isinstance(answer, DriverError) else None for answer in answers]
         self._running, self._idle, self._prompt = (), True, None in errors
-        if self._queue.ready or self._quarantine or self._stopping or any(errors):
+        if self._queue.depth or self._quarantine or self._stopping or any(errors):
             self._wake.set()
         self._account(jobs[0].unit, jobs[0].request, self._began, errors)
         for job, answer in zip(jobs, answers, strict=True):
@@ -542,7 +544,7 @@ class Bus(Generic[R, V]):
         return answers
 
     def _judge_together(self, unit: int, answers: Sequence[V | DriverError]) -> None:
-        if len(answers) > 1 and any(isinstance(answer, Unconfirmed) for answer in answers):
+        if any(isinstance(answer, Unconfirmed) for answer in answers):
             self._units.failed_together(unit, self._clock.monotonic())
 
     def _unproved(self, job: Job[R, V]) -> bool:

@@ -83,9 +83,7 @@ def _is_pseudo_terminal(port: str) -> bool:
 async def _connected(settings: ModbusRtuLine, parity: str, receiver: Receiver) -> Outlet:
     try:
         # Exclusive: of two programs on one port each would take bytes of the other's replies.
-        port = serial.Serial(
-            port=settings.port, baudrate=settings.baudrate, parity=parity, stopbits=settings.stopbits, exclusive=True
-        )
+        port = _Port(port=settings.port, baudrate=settings.baudrate, parity=parity, stopbits=settings.stopbits, exclusive=True)
         return await _take_over(port, settings, receiver)
     except termios.error as error:
         raise OSError(*error.args) from error
@@ -100,6 +98,15 @@ async def _take_over(port: serial.Serial, settings: ModbusRtuLine, receiver: Rec
         port.close()
         raise
     return _SerialOutlet(transport, port.fileno())
+
+
+class _Port(serial.Serial):
+    def read(self, size: int = 1) -> bytes:
+        """Read what the loop saw arrive: pyserial would ask the kernel again before it reads. It judges where nothing is read."""
+        with suppress(OSError):
+            if data := os.read(self.fileno(), size):
+                return data
+        return super().read(size)
 
 
 class _SerialOutlet:

@@ -64,7 +64,6 @@ class RtuLink:
         self._far_end = far_end
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
-        self.direct = far_end is None
         self.sent = False
         self.openings = 0
         self._connect = connect
@@ -75,9 +74,9 @@ class RtuLink:
         self._exchange: Exchange | None = None
         self._awaited: asyncio.Future[Sequence[Answer]] | None = None
         self._sending: asyncio.TimerHandle | None = None
-        """Until the line is free."""
+        """Sends when the line will be free."""
         self._watching: asyncio.TimerHandle | None = None
-        """For the answer. Goes on over exchanges: one that is answered in time needs none of its own."""
+        """Watches for the answer. It goes on over exchanges: one that is answered in time needs none of its own."""
         self._idle = ReplyFramer()
         self._busy_until = 0.0
         self._noise_at = -math.inf
@@ -200,6 +199,11 @@ class RtuLink:
         if isinstance(answer, DriverError):
             raise answer
         return answer
+
+    def ready(self, unit: int, requests: Sequence[Request], now: float) -> bool:
+        if self._far_end is not None or not self.connected or self.quiet_at > now:
+            return False
+        return self._echoes is not None or not mirrors(requests[0])
 
     def depart(self, unit: int, requests: Sequence[Request], timing: UnitTiming, told: Told[tuple[int, ...]]) -> None:
         """See `drivers.link.DirectLink`."""

@@ -98,7 +98,6 @@ class TcpLink:
         """`delay_s`: between a connection and its first request; None: learned."""
         self.tally = WireTally()
         self.on_lost: Callable[[], None] = _nothing
-        self.direct = True
         self.sent = False
         self.openings = 0
         self._connect = connection_to(host, port)
@@ -117,6 +116,8 @@ class TcpLink:
         self._framer = MbapFramer()
         self._foreign = 0
         """The number of whole frames on this connection that answered no request."""
+        self._odd = False
+        """Whether there are such frames, or bytes outside any whole frame."""
         self._given_up: dict[int, int] = {}
         """The transactions of this connection that were not answered in time, with their units. A late reply is not odd."""
         self._good_until = 0.0
@@ -142,7 +143,7 @@ class TcpLink:
         now = time.monotonic()
         if now < self._good_until:
             return False
-        stale = self._gone() or self._suspect() or self._far_end.spent or self._overdue()
+        stale = self._gone() or self._odd or self._far_end.spent or self._overdue()
         self._good_until = 0.0 if stale else now + _SAME_MOMENT_S
         return stale
 
@@ -153,11 +154,8 @@ class TcpLink:
     def _gone(self) -> bool:
         return self._receiver is None or self._receiver.lost or self._outlet is None or self._outlet.gone()
 
-    def _suspect(self) -> bool:
-        return bool(self._foreign or self._framer.garbage or self._framer.waiting)
-
     def _overdue(self) -> bool:
-        return bool(self._missed) and self._clock.monotonic() >= self._missed_since + _MISSED_FOR_S
+        return self._missed > 0 and self._clock.monotonic() >= self._missed_since + _MISSED_FOR_S
 
     @property
     def quiet_at(self) -> float:
@@ -172,7 +170,7 @@ class TcpLink:
             raise self._defect
         self._drop()
         self._reachable = False
-        self._framer, self._foreign = MbapFramer(), 0
+        self._framer, self._foreign, self._odd = MbapFramer(), 0, False
         receiver = Receiver(self._arrived, self._lost, self._defects)
         try:
             outlet = await self._connect(receiver)
@@ -200,6 +198,9 @@ class TcpLink:
     def doubts(self, unit: int, request: Request) -> bool:
         return unit == 0 and request.writes and not self._zero_answered
 
+    def _doubts_any(self, unit: int, requests: Sequence[Request]) -> bool:
+        return unit == 0 and any(self.doubts(unit, request) for request in requests)
+
     def wire_bytes(self, request: Request) -> int:
         return request.request_pdu_size() + request.reply_pdu_size() + 2 * mbap.HEADER_SIZE
 
@@ -222,26 +223,22 @@ class TcpLink:
             if any(request.bound for request in requests) and not self.closes:
                 raise Unmet
             await self.open()
+        if self._doubts_any(unit, requests):
+            raise NotSent("no read as unit 0 was answered: a write to it may be a broadcast")
         done: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
         self._awaited = done
         self.depart(unit, requests, timing, until_told(done))
         try:
-            answers = await done
+            return await done
         except asyncio.CancelledError:
-            if self._flight is not None:
-                self._arrive(self._flight)
             self._drop()
             raise
-        if isinstance(answers[0], NotSent):
-            raise answers[0]
-        return answers
+
+    def ready(self, unit: int, requests: Sequence[Request], now: float) -> bool:
+        return self._reachable and not self.stale and not self._doubts_any(unit, requests)
 
     def depart(self, unit: int, requests: Sequence[Request], timing: UnitTiming, told: Told[tuple[int, ...]]) -> None:
         """See `drivers.link.DirectLink`."""
-        self.sent = False
-        if unit == 0 and any(self.doubts(unit, request) for request in requests):
-            told([NotSent("no read as unit 0 was answered: a write to it may be a broadcast") for _ in requests])
-            return
         flight = self._flight = Flight(unit, requests, timing.timeout_s, self._clock.monotonic(), told)
         with self._defects:
             self._send(flight)
@@ -265,17 +262,8 @@ class TcpLink:
         """Whether an answer that was cut short may end in the bytes of another reply, and look whole: that one is missing then,
         or what is left of it makes no sense."""
         if len(flight.requests) > 1:
-            return self._suspect() or (flight.failed and flight.any(Unconfirmed))
+            return self._odd or flight.any(Unconfirmed)
         return bool(self._given_up) and bool(self._framer.garbage or self._framer.waiting)
-
-    def _arrive(self, flight: Flight) -> None:
-        """End a flight; a connection on which anything odd came is not used again."""
-        if self._flight is not flight:
-            return
-        self._flight = None
-        if self._missed >= _MOST_MISSED or self._suspect() or (flight.failed and flight.any(*_SPOILING)):
-            self.tally.glitch_bytes[flight.unit] += self._framer.garbage + self._framer.waiting
-            self._drop()
 
     def _drop(self) -> None:
         """Close the connection; nothing that still comes on it is heard."""
@@ -306,44 +294,48 @@ class TcpLink:
         self._good_until = 0.0
         for frame in self._framer.feed(data):
             self._take(frame)
+        self._odd = bool(self._foreign or self._framer.garbage or self._framer.waiting)
         if self._flight is not None:
-            self._land(self._flight)
-        elif self._suspect():
+            if not self._flight.pending:
+                self._land(self._flight)
+        elif self._odd:
             # Nothing more is read from a far end that sends unasked: its bytes would fill the memory.
             self.tally.glitch_bytes[0] += self._framer.garbage + self._framer.waiting
             self._drop()
 
     def _take(self, frame: Frame) -> None:
         flight = self._flight
-        if flight is not None and frame.unit == flight.unit and frame.transaction in flight.pending:
-            self._judge(flight, frame)
+        transaction, unit, pdu = frame
+        if flight is not None and unit == flight.unit and (place := flight.pending.pop(transaction, None)) is not None:
+            self._judge(flight, place, pdu)
             return
-        self.tally.late_dropped[frame.unit] += 1
-        if self._given_up.get(frame.transaction) == frame.unit:
-            del self._given_up[frame.transaction]
+        self.tally.late_dropped[unit] += 1
+        if self._given_up.get(transaction) == unit:
+            del self._given_up[transaction]
         else:
             self._foreign += 1
 
-    def _judge(self, flight: Flight, frame: Frame) -> None:
-        request = flight.requests[flight.pending[frame.transaction]]
-        if len(flight.pending) > 1:
+    def _judge(self, flight: Flight, place: int, pdu: bytes) -> None:
+        request = flight.requests[place]
+        if flight.pending:
             flight.heard_at = self._clock.monotonic()
         self._far_end.answered(flight.unit, flight.sent_at)
         self._missed = 0
         try:
-            answer: Answer = decode_reply(request, request.pdu(), frame.pdu)
+            flight.answers[place] = decode_reply(request, request.pdu(), pdu)
             self._zero_answered |= flight.unit == 0
         except DriverError as error:
-            answer, flight.failed = error, True
-        flight.answers[flight.pending.pop(frame.transaction)] = answer
+            flight.answers[place], flight.failed = error, True
 
     def _land(self, flight: Flight) -> None:
-        """End a flight whose requests all have their answers."""
-        if flight.pending or self._flight is not flight:
-            return
-        if self._slid(flight):
-            flight.distrust()
-        self._arrive(flight)
+        """End a flight whose requests all have their answers. A connection on which anything odd came is not used again."""
+        self._flight = None
+        if flight.failed or self._odd:
+            if self._slid(flight):
+                flight.distrust()
+            if self._missed >= _MOST_MISSED or self._odd or flight.any(*_SPOILING):
+                self.tally.glitch_bytes[flight.unit] += self._framer.garbage + self._framer.waiting
+                self._drop()
         flight.told(flight.in_order())
 
     def _watch(self, due: float) -> None:
