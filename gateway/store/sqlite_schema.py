@@ -251,7 +251,7 @@ def content_of(item: DesiredItem) -> str | None:
 
 
 def row_of(item: DesiredItem) -> tuple[object, ...]:
-    """The row of an item for INSERT_ITEM; `item_of` reads it back."""
+    """The row of an item for PUT_ITEM; `item_of` reads it back."""
     content = content_of(item)
     body = item.body.encode("utf-8", "surrogatepass")
     numbers = (item.sequence, item.generation, item.revision)
@@ -261,10 +261,13 @@ def row_of(item: DesiredItem) -> tuple[object, ...]:
 _SELECT_ALLOCATIONS = "SELECT panel, kind, slots FROM allocation"
 _SELECT_BINDINGS = "SELECT link_id, panels FROM binding"
 SELECT_ITEMS = "SELECT kind, uid, key, sequence, generation, revision, content, body, changed_at FROM entity"
-INSERT_ITEM = (
-    "INSERT OR REPLACE INTO entity (kind, uid, key, sequence, generation, revision, content, body, changed_at, link_id)"
+PUT_ITEM = (
+    "INSERT INTO entity (kind, uid, key, sequence, generation, revision, content, body, changed_at, link_id)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (kind, key) DO UPDATE SET sequence = excluded.sequence, generation = excluded.generation,"
+    " revision = excluded.revision, content = excluded.content, body = excluded.body, changed_at = excluded.changed_at"
 )
+"""In place, so that no page of an index is written: an item's uid stays what it is."""
 
 
 def load(connection: sqlite3.Connection) -> Snapshot:

@@ -37,7 +37,7 @@ from gateway.store.contract import (
 )
 from gateway.store.events import EventQuery, SiteEvent
 from gateway.store.sqlite_file import REFUSED, StoreFile, Work
-from gateway.store.sqlite_schema import INSERT_ITEM, MIGRATIONS, Prepare, content_of
+from gateway.store.sqlite_schema import MIGRATIONS, PUT_ITEM, Prepare, content_of
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,11 @@ MARK_S = 1.0
 """The least time between two writes of the mark beside the store."""
 SELECT_HELD = "SELECT sequence, generation, content IS NULL, uid FROM entity WHERE kind = ? AND key = ?"
 UPDATE_ITEM = "UPDATE entity SET content = ?, changed_at = ? WHERE kind = ? AND key = ? AND generation = ?"
+PUT_ALLOCATION = (
+    "INSERT INTO allocation (panel, kind, slots) VALUES (?, ?, ?) ON CONFLICT (panel, kind) DO UPDATE SET slots = excluded.slots"
+)
+PUT_OBSERVED = "INSERT INTO observed (panel, state) VALUES (?, ?) ON CONFLICT (panel) DO UPDATE SET state = excluded.state"
+"""As PUT_ITEM, in place."""
 INSERT_BINDING = "INSERT OR REPLACE INTO binding (link_id, panels) VALUES (?, ?)"
 
 
@@ -75,7 +80,7 @@ def _change_desired(connection: sqlite3.Connection, changes: Sequence[DesiredCha
         uid = held[3] if held else _uid(connection, change.kind, change.link_id)
         item = DesiredItem(change.link_id, place, revision, revision, change.content, change.body, at, change.kind, uid)
         done.append(item)
-    connection.executemany(INSERT_ITEM, map(sqlite_schema.row_of, done))
+    connection.executemany(PUT_ITEM, map(sqlite_schema.row_of, done))
     connection.execute("UPDATE state SET revision = ?, sequence = ?", (revision, sequence))
     return tuple(done)
 
@@ -103,7 +108,7 @@ def _replace_allocations(connection: sqlite3.Connection, allocations: Mapping[st
         for panel, allocation in allocations.items()
         for kind, slots in _by_kind(allocation).items()
     ]
-    connection.executemany("INSERT OR REPLACE INTO allocation (panel, kind, slots) VALUES (?, ?, ?)", rows)
+    connection.executemany(PUT_ALLOCATION, rows)
 
 
 def _by_kind(allocation: Allocation) -> Mapping[str, Allocation]:
@@ -116,7 +121,7 @@ def _by_kind(allocation: Allocation) -> Mapping[str, Allocation]:
 
 def _replace_observed(connection: sqlite3.Connection, observed: Mapping[str, ObservedPanel]) -> None:
     rows = ((panel, codec.OBSERVED_PANEL.encode(state)) for panel, state in observed.items())
-    connection.executemany("INSERT OR REPLACE INTO observed (panel, state) VALUES (?, ?)", rows)
+    connection.executemany(PUT_OBSERVED, rows)
 
 
 def _leave(connection: sqlite3.Connection, observed: Mapping[str, ObservedPanel]) -> None:
