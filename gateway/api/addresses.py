@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
 
@@ -18,6 +19,7 @@ _MAPPED_BITS = 96
 """How many bits of an IPv6 address say that it stands for an IPv4 one (`::ffff:0:0/96`)."""
 
 
+@lru_cache(maxsize=256)
 def parse_address(text: str) -> Address | None:
     """An IPv4-mapped IPv6 address counts as IPv4; a zone, brackets and a port are left out. None: not an address."""
     bare = text.strip()

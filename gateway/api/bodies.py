@@ -147,6 +147,8 @@ async def _piece(request: web.Request) -> bytes:
     only a search for garbage ends, and those are rare here.
     """
     try:
+        if request.content.is_eof():  # the rest has arrived: there is nothing to wait for
+            return request.content.read_nowait()
         async with asyncio.timeout(PAUSE_S):
             return await request.content.readany()
     except TimeoutError:
@@ -160,11 +162,13 @@ async def _piece(request: web.Request) -> bytes:
 
 
 async def _within(seconds: float | None, reading: Coroutine[None, None, bytes]) -> bytes:
+    if seconds is None:
+        return await reading
     try:
         async with asyncio.timeout(seconds):
             return await reading
     except TimeoutError:
-        raise ApiError(408, f"the body did not arrive within {seconds or 0:g} s", code="timeout") from None
+        raise ApiError(408, f"the body did not arrive within {seconds:g} s", code="timeout") from None
 
 
 def release(request: web.Request) -> None:
