@@ -214,7 +214,8 @@ class Wear:
 
     def noticed(self, *, clock: bool = False) -> None:
         """Count what a driver wrote on the side, to its clock or to put right the value that its panel acts on."""
-        cycles = self._count()
+        if not (cycles := self._count()):
+            return
         account = self._account
         self._account = (
             replace(account, clock=account.clock + cycles) if clock else replace(account, table=account.table + cycles)
@@ -222,15 +223,17 @@ class Wear:
 
     def _count(self) -> int:
         """Take over what was written since; returns the writes of the cell that was written most."""
-        fresh = self._fresh()
-        self._account = replace(self._account, written=dict(self._written()))
+        if not (fresh := self._fresh()):
+            return 0
+        self._account = replace(self._account, written=dict(Counter(self._account.written) + fresh))
         self._counted = self._driver.write_counts()
-        return max(fresh.values(), default=0)
+        return max(fresh.values())
 
     def forget(self, keys: Mapping[str, object]) -> None:
         """Only these items concern the panel by now."""
-        tried = {key: content for key, content in self._account.tried.items() if key in keys}
-        self._account = replace(self._account, tried=tried)
+        tried = self._account.tried
+        if not tried.keys() <= keys.keys():
+            self._account = replace(self._account, tried={key: content for key, content in tried.items() if key in keys})
 
     async def keep(self, *, now: bool = False) -> None:
         """Let the store know, where it is time. Raises StoreError."""
