@@ -104,7 +104,7 @@ def _found(
     narrow: frozenset[str],
 ) -> _Found:
     shape = shape_of(profile, readings, grain_of(capabilities))
-    coming = coming_of(profile, readings, shape.grain.step, today)
+    coming = shape.coming(today)
     if not coming.windows:
         return _Found(coming)
     if not coming.representable:
