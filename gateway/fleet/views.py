@@ -37,6 +37,10 @@ class RequestItem:
     body: str
     uids: tuple[int, ...] = ()
     kept: frozenset[str] = frozenset()
+    key: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", item_key(kind_of(self.content), self.link_id))
 
     @property
     def profile(self) -> TimeProfile:
@@ -47,10 +51,6 @@ class RequestItem:
     @property
     def link_id(self) -> str:
         return self.content.link_id
-
-    @property
-    def key(self) -> str:
-        return item_key(kind_of(self.content), self.link_id)
 
 
 @dataclass(frozen=True, slots=True)
