@@ -54,7 +54,7 @@ PUT_ALLOCATION = (
     "INSERT INTO allocation (panel, kind, slots) VALUES (?, ?, ?) ON CONFLICT (panel, kind) DO UPDATE SET slots = excluded.slots"
 )
 PUT_OBSERVED = "INSERT INTO observed (panel, state) VALUES (?, ?) ON CONFLICT (panel) DO UPDATE SET state = excluded.state"
-"""As PUT_ITEM, in place."""
+"""Both in place, as PUT_ITEM."""
 INSERT_BINDING = "INSERT OR REPLACE INTO binding (link_id, panels) VALUES (?, ?)"
 
 

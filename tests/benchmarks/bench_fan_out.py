@@ -92,7 +92,9 @@ def run(quick: bool) -> list[Row]:
     size, rounds = (4, 2) if quick else (50, 5)
     name = f"{size} profiles x {size} TCP panels, one request"
     fast = asyncio.run(_measure(size, size, rounds, 0.0, with_silent=False))
-    slow = asyncio.run(_measure(size, size, rounds, 20.0, with_silent=True))
+    slow = asyncio.run(_measure(size, size, rounds, 20.0, with_silent=False))
+    # A panel that was silent gets single requests for ten minutes: what it takes belongs to no other row.
+    beside = asyncio.run(_measure(size, size, rounds, 20.0, with_silent=True))
     return [
         Row(
             name,
@@ -100,18 +102,18 @@ def run(quick: bool) -> list[Row]:
             "s",
             f"{fast.frames} bare frames over {size} sockets",
             median(fast.bare),
-            3.0,
+            1.3,
             note=fast.profile,
         ),
         Row(f"{name}, 20 ms an exchange", median(slow.request), "s", goal=1.5, note=slow.profile),
-        Row("  against bare frames", median(slow.request), "s", f"{slow.frames} bare frames", median(slow.bare)),
+        Row("  against bare frames", median(slow.request), "s", f"{slow.frames} bare frames", median(slow.bare), 1.15),
         Row(
             "  one silent: the others' last frame",
-            median(slow.others_beside_silent),
+            median(beside.others_beside_silent),
             "s",
             "the same panels with none silent",
-            median(slow.others),
+            median(beside.others),
             1.05,
         ),
-        Row("  one silent: the answer, told apart", median(slow.silent), "s"),
+        Row("  one silent: the answer, told apart", median(beside.silent), "s"),
     ]
