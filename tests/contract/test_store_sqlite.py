@@ -244,6 +244,20 @@ async def test_a_medium_that_takes_no_writing_is_not_worn_by_marks_that_say_noth
     assert (tmp_path / "store.db.mark").stat().st_mtime_ns == written
 
 
+async def test_a_change_wears_the_medium_by_few_pages(tmp_path: Path) -> None:
+    """A first row may need a page of each index; what is written again needs none of them."""
+    store = SqliteStore(tmp_path / "store.db")
+    await store.open()
+    written = []
+    for generation in range(4):
+        before = (tmp_path / "store.db-wal").stat().st_size
+        await store.put_desired([create(1, generation, str(generation))], {}, 1.0)
+        await store.put_panel_fact("lobby", "wear", str(generation), 1.0, observed(generation, dirty=True))
+        written.append(((tmp_path / "store.db-wal").stat().st_size - before) // 4096)
+    await store.close()
+    assert written[1:] == [2 + 3] * 3
+
+
 # media
 
 
