@@ -3,25 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
+from config.nearest import did_you_mean
+from gateway.api import dialects
 from gateway.api.directory_models import ApartmentItem, ForwardItem, LinkApartment, LinkForward
+from gateway.api.errors import bad_value, query_mistake
 from gateway.api.identifier_models import IdentifierItem, LinkIdentifier, NamedProfiles, Passes, ValidTime
 from gateway.api.models import LinkItem
-from gateway.api.validation import checked, items_of, names_of, object_of, read_item
+from gateway.api.validation import checked, items_of, link_ids_of, names_of, object_of, read_item
 from gateway.fleet.results import Change
-from gateway.fleet.views import RefusedItem, RequestItem
+from gateway.fleet.views import Deletion, RefusedItem, RequestItem
 from gateway.identifiers.directory import Apartment, Forward
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.number import number_of
 
 FACE = "face_id"
+_READ = frozenset({"list_items", "link_ids", "panels"})
+_PASSED_OVER = frozenset({"list_option", "list_options", "List_options"})
+"""Keys of a list that was read: without effect."""
 
 
-def plan_body(body: bytes) -> Iterator[RequestItem | RefusedItem | tuple[str, ...] | None]:
-    """The panels in place of the bindings (None: the bindings count), then the items. Raises ApiError."""
+def plan_body(body: bytes) -> Iterator[RequestItem | RefusedItem | Deletion | tuple[str, ...] | None]:
+    """The panels in place of the bindings (None: the bindings count), then the items and the deletions. Raises ApiError."""
     asked = object_of(body)
     yield names_of(asked) if "panels" in asked else None
-    yield from items_of(asked, read_any)
+    yield from changes_of(asked)
+
+
+def changes_of(body: Mapping[str, Any]) -> Iterator[RequestItem | RefusedItem | Deletion]:
+    """The items of `list_items`, then the deletions of `link_ids`, each once; one of the two has to be there. Raises ApiError."""
+    refuse_misspelt(body)
+    if "link_ids" not in body:
+        if "list_items" not in body:
+            raise bad_value("list_items", "an array, here or at `link_ids`", "no value", dialects.no_value("list_items"))
+        yield from items_of(body, read_any)
+        return
+    if body.get("panels") is not None:
+        raise query_mistake("panels", "not beside `link_ids`: a deletion concerns every panel that holds the item")
+    made = set[str]()
+    for item in items_of(body, read_any) if "list_items" in body else ():
+        made.add(item.link_id)
+        yield item
+    for index, link_id in enumerate(link_ids := list(link_ids_of(body))):
+        if link_id in made:
+            raise bad_value(f"link_ids[{index}]", "none that `list_items` makes or changes", link_id)
+    yield from map(Deletion, dict.fromkeys(link_ids))
+
+
+def refuse_misspelt(body: Mapping[str, Any]) -> None:
+    """Refuse a key that nobody reads and that is nearly one that counts: what it asks for would not be done. Raises ApiError."""
+    for key in body.keys() - _READ - _PASSED_OVER:
+        if near := did_you_mean(key, _READ):
+            raise bad_value(key, ", ".join(f"`{each}`" for each in sorted(_READ)), f"a key that is not read{near}")
 
 
 def read_any(raw: object, seen: Mapping[str, int], place: str) -> RequestItem | RefusedItem:

@@ -118,7 +118,7 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
     wrong = "what is wrong now, the worst first, and what to do about it"
     yield Route("GET", f"{OWN}/problems", VIEWER, problems.all_problems, wrong, Json(Problems))
     items = Json(PlanBody[LinkTimeProfile | LinkIdentifier])
-    would, report = "what an upsert would do to every panel", Json(PlanReport | PlanGroups)
+    would, report = "what an upsert or a deletion would do to every panel", Json(PlanReport | PlanGroups)
     yield Route("POST", f"{OWN}/plan", VIEWER, plans.plan, would, report, items, _GROUPED)
     explains = "whether an item is open at a moment, as asked and on each panel"
     explained, said = Json(ExplainReport | ExplainGroups), {**_EXPLAIN, **_GROUPED}

@@ -17,7 +17,7 @@ from gateway.api.reading import read
 from gateway.api.responses import json_in_turns, json_response, json_text
 from gateway.api.services import SERVICES, ApiServices, FleetService
 from gateway.api.validation import read_link_id
-from gateway.fleet.views import RefusedItem, RequestItem, UnknownPanel
+from gateway.fleet.views import Deletion, PlanItem, RefusedItem, RequestItem, UnknownPanel
 from gateway.identifiers.own_ids import shown_link_id
 
 KINDS = {TIME_PROFILE: "time profile", IDENTIFIER: "identifier"}
@@ -25,21 +25,25 @@ _UID = re.compile(r"[0-9]{1,18}")
 
 
 async def plan(request: web.Request) -> web.Response:
-    """The body is that of an upsert, of time profiles or identifiers, optionally with `panels` in place of the bindings. Query
-    `grouped` 1: equal results stand once, with the panels that have them, and the writes are left out."""
+    """The body is that of an upsert, of time profiles or identifiers, optionally with `panels` in place of the bindings; that of
+    a deletion; or both in one. Query `grouped` 1: equal results stand once, with the panels that have them, and the writes are
+    left out."""
     is_grouped = flag_in(request.query, "grouped")
     panels, *asked = await read(request, plan_body)
     assert panels is None or isinstance(panels, tuple), "the panels come first"
-    items = [one for one in asked if isinstance(one, RequestItem | RefusedItem)]
+    items = [one for one in asked if isinstance(one, RequestItem | RefusedItem | Deletion)]
     try:
         report = await request.app[SERVICES].fleet.plan(items, panels)
     except UnknownPanel as error:
         raise unknown_panel(f"panels: {error.name}", status=400) from error
     if is_grouped:
-        return json_response(
-            {"items": [{"link_id": one.link_id, "groups": await grouped_views(one.panels)} for one in report.items]}
-        )
+        return json_response({"items": [await _grouped(one) for one in report.items]})
     return json_text(b'{"items":%b,"panels":%b}' % (await json_in_turns(report.items), await json_in_turns(report.panels)))
+
+
+async def _grouped(item: PlanItem) -> dict[str, object]:
+    said = asdict(replace(item, panels=()))
+    return {**{key: value for key, value in said.items() if key != "panels"}, "groups": await grouped_views(item.panels)}
 
 
 async def explain(request: web.Request) -> web.Response:

@@ -21,6 +21,7 @@ from gateway.fleet.problems import Problem
 from gateway.fleet.results import LinkReport
 from gateway.fleet.views import (
     BoundItem,
+    Deletion,
     ExplainReport,
     HoursReport,
     Judge,
@@ -69,7 +70,7 @@ class FleetService(Protocol):
 
     async def reset_passes(self, item: DesiredItem) -> None: ...
 
-    async def plan(self, items: Sequence[RequestItem | RefusedItem], panels: Sequence[str] | None) -> PlanReport: ...
+    async def plan(self, items: Sequence[RequestItem | RefusedItem | Deletion], panels: Sequence[str] | None) -> PlanReport: ...
 
     async def explain(self, link_id: str, at: int, panel: str | None, kind: str) -> ExplainReport | None:
         """None: the link_id is unknown."""

@@ -12,7 +12,7 @@ from drivers.contract import TIME_PROFILE, ItemState, Outcome, Reason
 from gateway.access.doors import DoorView
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.problems import Severity
-from gateway.fleet.results import PanelResult
+from gateway.fleet.results import Change, PanelResult
 from gateway.fleet.views import PanelView, StoreView
 
 Item = TypeVar("Item")
@@ -23,9 +23,10 @@ class Upsert(BaseModel, Generic[Item]):
 
 
 class PlanBody(BaseModel, Generic[Item]):
-    """The body of an upsert, with `panels` in place of the bindings."""
+    """The body of an upsert, with `panels` in place of the bindings; or that of a deletion; or both, without `panels`."""
 
-    list_items: list[Item]
+    list_items: list[Item] = Field(default_factory=list)
+    link_ids: list[str] = Field(default_factory=list)
     panels: list[str] = Field(default_factory=list)
 
 
@@ -266,10 +267,18 @@ class PlanItemGroups:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanChangeGroups(PlanItemGroups):
+    """See `PlanChange`."""
+
+    change: Change
+    kind: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlanGroups:
     """The answer to a plan with `grouped=1`."""
 
-    items: list[PlanItemGroups]
+    items: list[PlanChangeGroups | PlanItemGroups]
 
 
 @dataclass(frozen=True, slots=True)

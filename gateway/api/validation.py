@@ -110,7 +110,11 @@ def upsert_body(read: ReadItem, body: bytes) -> Iterator[RequestItem | RefusedIt
 
 def delete_body(body: bytes) -> Iterator[str]:
     """The link_ids of a deletion, in order, in lower case."""
-    raws = array_of(object_of(body) if body else {}, "link_ids")
+    return link_ids_of(object_of(body) if body else {})
+
+
+def link_ids_of(body: Mapping[str, Any]) -> Iterator[str]:
+    raws = array_of(body, "link_ids")
     return (read_link_id(raw, "link_ids", f"link_ids[{index}]") for index, raw in enumerate(raws))
 
 

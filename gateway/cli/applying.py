@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.api.errors import ApiError
+from gateway.api.items import changes_of
 from gateway.cli.answers import Item, Results
 from gateway.cli.client import Running, decoded, running
 from gateway.cli.directory import Directory, directory
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, counted, say, say_json
 from gateway.cli.waiting import answered, next_second, settled
+from gateway.fleet.views import Deletion
 from gateway.ops.terminal import harmless
 
 _SURFACES = {"timeprofile": "/api/v1/access/timeprofile", "identifier": "/api/v1/access/identifier"}
@@ -38,7 +41,7 @@ def apply(asked: Asked, request: Path, *, wait: bool) -> int:
 
 
 def _read(request: Path) -> tuple[list[Any], list[str]]:
-    """The items, and the link_ids to delete. Raises Mistakes that name the place; the gateway checks the items."""
+    """The items, and the link_ids to delete, each once. Raises Mistakes that name the place: nothing of the file is done then."""
     try:
         body = decoded(request.read_bytes())
     except OSError as error:
@@ -54,7 +57,11 @@ def _read(request: Path) -> tuple[list[Any], list[str]]:
         raise Mistakes([f"{request}: expected a JSON object with the lists `list_items`, `link_ids` or both"])
     if body.get("panels") is not None:
         raise Mistakes([f"{request}: panels: only `plan` takes them; bind items with `panel-gateway bindings set`"])
-    return list(body.get("list_items", [])), [str(link_id) for link_id in body.get("link_ids", [])]
+    try:
+        going = [one.link_id for one in changes_of(body) if isinstance(one, Deletion)]
+    except ApiError as error:
+        raise Mistakes([f"{request}: {error.detail}"]) from error
+    return list(body.get("list_items", [])), going
 
 
 def _kind(item: Any) -> str:
@@ -70,13 +77,22 @@ def _upserted(gateway: Running, items: Sequence[Any]) -> Iterator[dict[str, Any]
 
 
 def _deleted(gateway: Running, known: Directory, link_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Identifiers lose their time profiles last. What nobody has is asked for as a time profile, to be told so."""
-    people = {entry.link_id for entry in known.of("identifier")}
+    """People go before the time profiles that they name. What is not listed may still be on a panel, as either."""
+    listed = {kind: {entry.link_id for entry in known.entries if entry.kind == kind} for kind in _SURFACES}
+    unlisted = set(link_ids).difference(*listed.values())
+    missed: dict[str, dict[str, Any]] = {}
+    deleted = set[str]()
     for kind, surface in reversed(_SURFACES.items()):
-        if asked := [each for each in link_ids if (each.lower() in people) == (kind == "identifier")]:
+        if asked := [each for each in link_ids if each in unlisted or each in listed[kind]]:
             answer = answered(gateway, "DELETE", f"{surface}/items/link", {"link_ids": asked})
             gateway.read(Results, answer)
-            yield from ({**each, "kind": kind} for each in answer["result"])
+            for each in answer["result"]:
+                if each["extended_info"] == "deleted":
+                    deleted.add(each["link_id"])
+                    yield {**each, "kind": kind}
+                else:
+                    missed[each["link_id"]] = {**each, "kind": kind}
+    yield from (each for link_id, each in missed.items() if link_id not in deleted)
 
 
 def _after(result: dict[str, Any], now: Mapping[str, Sequence[Item]]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,18 @@ from pydantic_core import to_jsonable_python
 from config.panel_model import PanelModel
 from config.settings import Settings
 from drivers.clock import HostClock, SystemClock
-from drivers.contract import IDENTIFIER, ItemState, item_key
+from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemState, item_key
 from gateway.api.errors import ApiError
-from gateway.api.items import read_any
-from gateway.api.validation import items_of, names_of, object_of
+from gateway.api.items import changes_of
+from gateway.api.validation import names_of, object_of
 from gateway.app import fleet_options
 from gateway.cli.doctor import NOT_AS_ASKED
 from gateway.cli.hours import differences, person_parts, profile_parts, profile_text
 from gateway.cli.output import Mistakes, counted, say, say_json
 from gateway.cli.reading import read_models, read_settings
 from gateway.fleet.fleet import Fleet
-from gateway.fleet.views import PlanItem, PlanItemPanel, PlanPanel, PlanReport, UnknownPanel
+from gateway.fleet.results import Change
+from gateway.fleet.views import PlanChange, PlanItem, PlanItemPanel, PlanPanel, PlanReport, UnknownPanel
 from gateway.ops.terminal import harmless
 from gateway.site import Site
 from gateway.store.contract import Snapshot, StoreError
@@ -49,14 +50,14 @@ async def plan_offline(
     clock: HostClock,
     stored: Snapshot | None = None,
 ) -> PlanReport:
-    """`request`: the upsert's body, optionally with `panels`; `panels` of the command line come first. `stored`: what the store
-    holds, where that was read already.
+    """`request`: the body of `POST /gateway/v1/plan`; `panels` of the command line come first. `stored`: what the store holds,
+    where that was read already.
 
     Raises CannotPlan and StoreError.
     """
     try:
         body = object_of(request)
-        items = tuple(items_of(body, read_any))
+        items = tuple(changes_of({**body, **({} if panels is None else {"panels": panels})}))
         fleet = await _fleet(settings, models, clock, stored or open_read_only(settings.store.path))
         return await fleet.plan(items, panels or (names_of(body) if body.get("panels") is not None else None))
     except ApiError as error:
@@ -74,8 +75,8 @@ async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: Ho
 
 
 def plan(config: Path, request: Path, panels: str | None, *, as_json: bool, frames: bool = False, exit_code: bool = False) -> int:
-    """`panels`: those in place of the bindings, comma-separated. Status 1 where something is refused; with `exit_code` 3, and
-    where something is narrowed, too."""
+    """`panels`: those in place of the bindings, comma-separated. Status 1 where something is refused or not there; with
+    `exit_code` 3, and where something is narrowed or stays open, too."""
     settings = read_settings(config)
     named = tuple(name for name in (panels or "").split(",") if name) or None
     if panels is not None and named is None:
@@ -95,23 +96,39 @@ def plan(config: Path, request: Path, panels: str | None, *, as_json: bool, fram
     if as_json:
         say_json(to_jsonable_python(report))
     else:
-        say("\n".join(_text(report, json.loads(body), stored, ZoneInfo(settings.site.timezone), frames=frames)))
+        text = "\n".join(_text(report, json.loads(body), stored, ZoneInfo(settings.site.timezone), frames=frames))
+        say(text or f"{request}: nothing is asked for")
     outcomes = {panel.outcome for item in report.items for panel in item.panels}
+    is_refused = ItemState.REFUSED in outcomes or any(map(_in_vain, report.items))
     if exit_code:
-        return NOT_AS_ASKED if outcomes & {ItemState.REFUSED, ItemState.NARROWED} else 0
-    return 1 if ItemState.REFUSED in outcomes else 0
+        stays = any(
+            panel.outcome is ItemState.PENDING for item in report.items if isinstance(item, PlanChange) for panel in item.panels
+        )
+        return NOT_AS_ASKED if is_refused or stays or ItemState.NARROWED in outcomes else 0
+    return 1 if is_refused else 0
+
+
+def _in_vain(item: PlanItem) -> bool:
+    return isinstance(item, PlanChange) and item.change is not Change.DELETED
 
 
 def _text(report: PlanReport, body: Mapping[str, Any], stored: Snapshot, zone: ZoneInfo, *, frames: bool) -> Iterator[str]:
     """The report for a person: each item with what changes and where, then what each panel is written."""
-    wire = {str(raw.get("link_id", "")).lower(): raw for raw in body["list_items"] if isinstance(raw, dict)}
+    wire = {str(raw.get("link_id", "")).lower(): raw for raw in body.get("list_items", ()) if isinstance(raw, dict)}
     names = {
         item.link_id: str(json.loads(item.body).get("name") or item.link_id) for item in stored.desired.values() if item.body
     }
     names |= {link_id: str(raw.get("name") or link_id) for link_id, raw in wire.items()}
+    gone = {item.link_id for item in report.items if isinstance(item, PlanChange) and item.change is Change.DELETED}
+    losing = _losing(stored, gone, names)
     for item in report.items:
-        yield changed_text(wire[item.link_id], _before(stored, item.link_id, wire[item.link_id]), zone, names)
-        yield from _outcomes(item, zone)
+        if isinstance(item, PlanChange) and item.link_id not in wire:
+            yield from _gone(item, stored, zone, losing.get(item.link_id, ()) if item.kind == TIME_PROFILE else ())
+        elif isinstance(item, PlanChange):
+            yield f"{_called(wire[item.link_id])}: {item.change.value.replace('_', ' ')}"
+        else:
+            yield changed_text(wire[item.link_id], _before(stored, item.link_id, wire[item.link_id]), zone, names)
+            yield from _outcomes(item, zone)
     if report.items:
         yield ""
     for panel in report.panels:
@@ -120,8 +137,44 @@ def _text(report: PlanReport, body: Mapping[str, Any], stored: Snapshot, zone: Z
             yield from (f"  {frame}" for frame in panel.frames)
 
 
+def _gone(item: PlanChange, stored: Snapshot, zone: ZoneInfo, said: Sequence[str]) -> Iterator[str]:
+    """A deletion: of what, where it is closed then and where not. `said` of those who lose it."""
+    if item.change is not Change.DELETED:
+        yield f"{item.link_id}: not there, nothing is deleted"
+        return
+    found = stored.desired.get(item_key(item.kind or TIME_PROFILE, item.link_id))
+    yield f"{_called(json.loads(found.body)) if found is not None and found.body else item.link_id}: deleted"
+    yield from _outcomes(item, zone)
+    yield from (f"  {each}" for each in said[:_NAMED])
+    if len(said) > _NAMED:
+        yield f"  and {len(said) - _NAMED} more lose it"
+
+
+def _losing(stored: Snapshot, gone: Set[str], names: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    """What is left to those who name a time profile of `gone`, by its link_id: `Sherlock Holmes keeps Cleaning`."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for item in stored.desired.values():
+        named = () if item.identifier is None or item.link_id in gone else item.identifier.profiles or ()
+        if lost := gone & set(named):
+            kept = ", ".join(names.get(each, each) for each in named if each not in gone)
+            left = f"keeps {kept}" if kept else "has no time profile left and opens nothing"
+            for each in lost:
+                found[each].append(f"{_called(json.loads(item.body))} {left}")
+    return found
+
+
+def _called(raw: Mapping[str, Any]) -> str:
+    owner = _flat(raw).get("identifier_owner") or {}
+    return harmless(str(owner.get("name") or raw.get("name") or raw.get("link_id")))
+
+
+def _flat(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An identifier whose fields may stand in `base`."""
+    return {**(raw.get("base") or {}), **raw}
+
+
 def _is_identifier(raw: Mapping[str, Any]) -> bool:
-    return "identifier_type" in {**(raw.get("base") or {}), **raw}
+    return "identifier_type" in _flat(raw)
 
 
 def _before(stored: Snapshot, link_id: str, raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -135,13 +188,13 @@ def _before(stored: Snapshot, link_id: str, raw: Mapping[str, Any]) -> Mapping[s
 def changed_text(raw: Mapping[str, Any], before: Mapping[str, Any] | None, zone: ZoneInfo, names: Mapping[str, str]) -> str:
     """`Work week: closes 17:00 instead of 18:00`. `names`: of time profiles, by link_id."""
     if _is_identifier(raw):
-        name, parts = (raw.get("identifier_owner") or {}).get("name"), person_parts(raw, zone, names)
-        new, old = ", ".join(f"{key} {value}" for key, value in parts.items()), before and person_parts(before, zone, names)
+        parts, old = person_parts(_flat(raw), zone, names), before and person_parts(_flat(before), zone, names)
+        new = ", ".join(f"{key} {value}" for key, value in parts.items())
     else:
-        name, parts, new = raw.get("name"), profile_parts(raw, zone), profile_text(raw, zone)
+        parts, new = profile_parts(raw, zone), profile_text(raw, zone)
         old = before and profile_parts(before, zone)
     said = f"new, {new}" if old is None else differences(old, parts) or "as it is"
-    return f"{harmless(str(name or raw['link_id']))}: {said}"
+    return f"{_called(raw)}: {said}"
 
 
 def _outcomes(item: PlanItem, zone: ZoneInfo) -> Iterator[str]:
@@ -153,10 +206,12 @@ def _outcomes(item: PlanItem, zone: ZoneInfo) -> Iterator[str]:
         more = f" and {len(panels) - _NAMED} more" if len(panels) > _NAMED else ""
         yield f"  {', '.join(panels[:_NAMED])}{more}: {text}"
     if not item.panels:
-        yield "  bound to no panel"
+        yield "  on no panel" if isinstance(item, PlanChange) else "  bound to no panel"
 
 
 def _told(panel: PlanItemPanel, zone: ZoneInfo) -> str:
+    if panel.outcome is ItemState.REMOVED:
+        return panel.message or panel.outcome.value
     until = f"until {datetime.fromtimestamp(panel.valid_until, zone):%Y-%m-%d %H:%M}" if panel.valid_until else ""
     parts = [until, *panel.cuts, panel.message or "", panel.reason.value if panel.reason else ""]
     more = "; ".join(part for part in parts if part)
@@ -164,8 +219,10 @@ def _told(panel: PlanItemPanel, zone: ZoneInfo) -> str:
 
 
 def _cost(panel: PlanPanel) -> str:
-    """`lobby: 2 words, 1 commit, 47 ms of rs485-a`."""
+    """`lobby: 2 words, 1 commit, 47 ms of rs485-a`; what erases a slot may be a command without a word."""
     if not panel.frames:
         return f"{panel.panel}: nothing is written"
     took = "" if panel.wire_ms is None else f", {panel.wire_ms:.0f} ms"
+    if not panel.words:
+        return f"{panel.panel}: {counted(len(panel.frames), 'command')}{took} of {panel.line}"
     return f"{panel.panel}: {counted(panel.words, 'word')}, {counted(panel.commits, 'commit')}{took} of {panel.line}"

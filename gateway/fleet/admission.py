@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import replace
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE, item_key
@@ -17,10 +17,11 @@ from gateway.store.contract import DesiredItem, kind_of
 
 
 class Admission:
-    """The admission of one request's items, on top of what is desired."""
+    """The admission of one request's items, on top of what is desired. `coming`: time profiles that are there by then, too."""
 
-    def __init__(self, desired: Desired) -> None:
+    def __init__(self, desired: Desired, coming: Collection[str] = ()) -> None:
         self._desired = desired
+        self._coming = coming
         self._owners: dict[KnownBy, str | None] = {}
         """The owners of numbers that the items so far give or take away."""
         self._places: dict[str, dict[object, str]] = {}
@@ -47,7 +48,8 @@ class Admission:
             return identifier
         by_uid = [self._desired.entity(TIME_PROFILE, uid) for uid in item.uids]
         named = {*identifier.profiles, *(found.key for found in by_uid if found is not None)}
-        known = None not in by_uid and all(link_id in self._desired.live for link_id in named - item.kept)
+        live = (link_id in self._desired.live or link_id in self._coming for link_id in named - item.kept)
+        known = None not in by_uid and all(live)
         return replace(identifier, profiles=tuple(sorted(named))) if known else None
 
     def _takes(self, identifier: Identifier) -> bool:

@@ -149,6 +149,10 @@ class Assignment:
         unbound = [each for each in found if not panels[each.panel].state.is_bound(key, each.output)]
         return [each for each in unbound if not panels[each.panel].place(each.output).removal(key, last).success]
 
+    def seen_with(self, key: str) -> Targets:
+        """Panels that were seen to carry an item that nobody asked for."""
+        return tuple([Target(name) for name, panel in self._panels.items() if key in panel.state.strangers])
+
     def carriers(self, key: str) -> Targets:
         """Panels that may carry an item that nobody asked for: they were seen to, or were not seen whole since the start; and
         those that had it when they left."""

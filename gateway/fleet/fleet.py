@@ -43,12 +43,14 @@ from gateway.fleet.panel.remembered import (
     options_text,
     remembering,
 )
+from gateway.fleet.planned import planned
 from gateway.fleet.questions import Questions
 from gateway.fleet.results import LinkReport
 from gateway.fleet.target import Target, read_target
 from gateway.fleet.views import (
     BoundItem,
     CannotDo,
+    Deletion,
     ExplainReport,
     HoursReport,
     Judge,
@@ -581,14 +583,15 @@ class Fleet:
 
     # questions
 
-    async def plan(self, items: Sequence[RequestItem | RefusedItem], panels: Sequence[str] | None) -> PlanReport:
-        """What these items would do, on the panels they are bound to or on `panels` (ids, outputs, groups).
+    async def plan(self, items: Sequence[RequestItem | RefusedItem | Deletion], panels: Sequence[str] | None) -> PlanReport:
+        """What these items would do, on the panels they are bound to or on `panels` (ids, outputs, groups), and these deletions.
 
         Nothing is written or stored; a fleet that was not started plans too. Raises UnknownPanel.
         """
         if not self._started:
             self._rebind_all()
-        return await self._questions.plan(items, None if panels is None else self._named(panels))
+        named = None if panels is None else self._named(panels)
+        return await planned(items, named, self._desired, self._assignment, self._context.options.readings)
 
     async def hours(
         self, link_id: str, kind: str, first: int, count: int, places: slice, panel: str | None

@@ -1,23 +1,22 @@
-"""What items would do, and why a panel is open or not. Nothing is written or stored."""
+"""Why a panel is open or not, and when it will be. Nothing is written or stored."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
-from drivers.contract import IDENTIFIER, ItemState, Reason, split_key
+from drivers.contract import IDENTIFIER, Reason
 from gateway.compiler.calendar import Calendar, Days, calendar, identifier_days, profile_days
 from gateway.compiler.explain_identifier import first_no
 from gateway.compiler.table import CLOSED
 from gateway.concurrency import in_turns
-from gateway.fleet.admission import Admission
 from gateway.fleet.assignment import Assignment
 from gateway.fleet.bindings import Targets
 from gateway.fleet.context import FleetContext
 from gateway.fleet.desired import OPENING, Desired, work_out
 from gateway.fleet.panel.defects import words_of
-from gateway.fleet.panel.place import Place, PlaceDays, PlacePlan
+from gateway.fleet.panel.place import Place, PlaceDays
 from gateway.fleet.target import Target
 from gateway.fleet.views import (
     ExplainPanel,
@@ -26,19 +25,14 @@ from gateway.fleet.views import (
     IdentifierExplained,
     Openings,
     PanelHours,
-    PlanItem,
-    PlanItemPanel,
-    PlanReport,
-    RefusedItem,
     RequestItem,
 )
 from gateway.identifiers.identifier import Identifier
 from gateway.schedules.recurrence import END, Recurrence
 from gateway.schedules.time_profile import Readings, TimeProfile
-from gateway.store.contract import DesiredItem, kind_of
+from gateway.store.contract import DesiredItem
 
 LOG = logging.getLogger(__name__)
-_NOT_YET = 2**62
 
 
 class Questions:
@@ -46,52 +40,6 @@ class Questions:
         self._desired = desired
         self._assignment = assignment
         self._context = context
-
-    async def plan(self, items: Sequence[RequestItem | RefusedItem], named: Targets | None) -> PlanReport:
-        """What these items would do, where they are bound or (not None) on the `named` panels and outputs."""
-        wanted: dict[str, Targets] = {}
-        coming: dict[Target, dict[str, DesiredItem]] = {}
-        admission = Admission(self._desired)
-        async for place, item in in_turns(enumerate(map(admission.admit, items))):
-            if isinstance(item, RefusedItem):
-                wanted[item.link_id] = ()
-                continue
-            wanted[item.key] = self._desired.wanted(item.key) if named is None else named
-            for target in wanted[item.key]:
-                coming.setdefault(target, {})[item.key] = self._provisional(item, place)
-        plans = await self._plans(coming)
-        cells = [
-            PlanItem(split_key(key)[1], tuple([plans[target].cells[key] for target in targets if target in plans]))
-            async for key, targets in in_turns(wanted.items())
-        ]
-        return PlanReport(tuple(cells), tuple([plan.cost for plan in plans.values() if plan.cost is not None]))
-
-    async def _plans(self, coming: Mapping[Target, Mapping[str, DesiredItem]]) -> dict[Target, PlacePlan]:
-        """The plans of all panels and outputs that were not taken out meanwhile."""
-        plans: dict[Target, PlacePlan] = {}
-        for target, items in coming.items():
-            place = self._assignment.place(target)
-            if place is not None:
-                plans[target] = await self._plan(target, place, items)
-        return plans
-
-    @staticmethod
-    async def _plan(target: Target, place: Place, items: Mapping[str, DesiredItem]) -> PlacePlan:
-        try:
-            return await place.plan(items)
-        except Exception as defect:
-            LOG.error("a panel could not be planned", exc_info=defect, extra={"panel": str(target)})
-            cell = PlanItemPanel(str(target), ItemState.PENDING, None, (), Reason.FAILED, words_of(defect), 0)
-            return PlacePlan(dict.fromkeys(items, cell))
-
-    def _provisional(self, item: RequestItem, place: int) -> DesiredItem:
-        """The item as it would be desired if it were asked for."""
-        known, generation = self._desired.live.get(item.key), self._desired.generation(item.key) + 1
-        sequence = known.sequence if known is not None else _NOT_YET + place
-        content = item.content
-        if isinstance(content, TimeProfile):
-            content = self._desired.accepted(content, self._context.options.readings)
-        return DesiredItem(item.link_id, sequence, generation, 0, content, "", 0.0, kind_of(content))
 
     async def explain(self, key: str, at: int, target: Target | None) -> ExplainReport | None:
         """Whether an item is open at an instant, as asked and place by place. None: unknown, or nothing that opens."""

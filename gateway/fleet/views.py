@@ -62,6 +62,13 @@ class RefusedItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Deletion:
+    """What a plan is asked for beside items: everything of this link_id goes."""
+
+    link_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
     """A change of one item. `revise` makes the whole item of what is asked for when its turn comes; no other change comes
     between. Where there is no such item any more it is answered `Change.NOT_FOUND`."""
@@ -280,6 +287,14 @@ class PlanItem:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanChange(PlanItem):
+    """An item that is deleted, that is not there, or of which nothing is kept. `kind`: of what is deleted."""
+
+    change: Change
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PlanPanel:
     panel: str
     line: str
@@ -293,7 +308,7 @@ class PlanPanel:
 
 @dataclass(frozen=True, slots=True)
 class PlanReport:
-    items: tuple[PlanItem, ...]
+    items: tuple[PlanChange | PlanItem, ...]
     panels: tuple[PlanPanel, ...]
 
 

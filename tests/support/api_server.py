@@ -33,6 +33,7 @@ from gateway.fleet.questions import openings_of
 from gateway.fleet.results import Change, LinkReport, PanelResult
 from gateway.fleet.views import (
     BoundItem,
+    Deletion,
     ExplainPanel,
     ExplainReport,
     HoursReport,
@@ -221,7 +222,7 @@ class MemoryFleet:
             if kind_of(item.content) == kind
         ]
 
-    async def plan(self, items: Sequence[RequestItem | RefusedItem], panels: Sequence[str] | None) -> PlanReport:
+    async def plan(self, items: Sequence[RequestItem | RefusedItem | Deletion], panels: Sequence[str] | None) -> PlanReport:
         for name in panels or ():
             self._known(name)
         on_lobby = PlanItemPanel("lobby", ItemState.EXACT, None, (), None, None, 1)

@@ -112,6 +112,13 @@ async def test_plan(server: ApiServer) -> None:
         (b'{"list_items": [], "panels": ["attic"]}', "unknown_panel", "panels: attic"),
         (b'{"list_items": [], "panels": [1]}', "bad_request", "panels[0]: "),
         (b'{"list_items": [], "panels": "lobby"}', "bad_request", "panels: "),
+        (b"{}", "bad_request", "list_items: "),
+        (b'{"link_ids": "x"}', "bad_request", "link_ids: "),
+        (b'{"link_ids": [7]}', "bad_request", "link_ids[0]: "),
+        (b'{"link_ids": ["x"]}', "bad_request", "link_ids[0]: expected a UUID"),
+        (b'{"link_ids": [], "panels": []}', "bad_request", "panels: not beside `link_ids`"),
+        (b'{"list_items": [], "link_id": []}', "bad_request", "link_id: expected `link_ids`"),
+        (b'{"list_items": %b, "link_ids": ["%b"]}' % (json.dumps([ITEM]).encode(), ONE.encode()), "bad_request", "link_ids[0]: "),
     ],
 )
 async def test_bad_plans(server: ApiServer, body: bytes, error: str, detail: str) -> None:

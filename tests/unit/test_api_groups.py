@@ -11,6 +11,7 @@ import pytest
 from drivers.contract import ItemState, Reason
 from gateway.api.services import LineChoice
 from gateway.fleet.views import (
+    Deletion,
     ExplainPanel,
     ExplainReport,
     IdentifierView,
@@ -34,7 +35,7 @@ PANELS = [f"p{number}" for number in range(1000)]
 class LargeFleet(MemoryFleet):
     """Every tenth panel refuses."""
 
-    async def plan(self, items: Sequence[RequestItem | RefusedItem], panels: Sequence[str] | None) -> PlanReport:
+    async def plan(self, items: Sequence[RequestItem | RefusedItem | Deletion], panels: Sequence[str] | None) -> PlanReport:
         cells = [
             PlanItemPanel(name, ItemState.REFUSED, None, (), Reason.NO_FREE_SLOT, "full", 0)
             if number % 10 == 0

@@ -504,6 +504,25 @@ def test_a_plan_says_what_each_item_would_become_and_what_the_write_would_cost()
     run_virtual(main())
 
 
+def test_a_plan_of_a_deletion_says_what_closes_and_what_nobody_can_close() -> None:
+    async def main() -> None:
+        gone = replace(bound(1), content=None, generation=2)
+        made = Told(Certain(image()), [bound(1)])
+        planned = await made.table.plan({A: gone})
+        assert (planned.cells[A].outcome, planned.cells[A].message) == (ItemState.REMOVED, f"no longer grants {HOURS}")
+        assert planned.cost is not None
+        assert planned.cost.commits == 1
+        assert made.state.bound.keys() == {A}, "a plan deletes nothing"
+        untrusted(made)
+        assert (await made.table.plan({A: gone})).cells[A].outcome is ItemState.REMOVED, "to take away needs no clock"
+        made.driver.feed.set(Availability.QUARANTINED, "silent")
+        away = (await made.table.plan({A: gone})).cells[A]
+        assert (away.outcome, away.reason) == (ItemState.PENDING, Reason.QUARANTINED)
+        assert away.message == f"silent; it still opens {HOURS}"
+
+    run_virtual(main())
+
+
 def test_the_days_of_what_nobody_asks_for_here_are_those_that_the_panel_holds() -> None:
     async def main() -> None:
         made = Told(Certain(image()))

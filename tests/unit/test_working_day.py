@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.terminal import on_a_terminal
-from tests.support.working_day import PERSON, WORK_WEEK, Day, day
+from tests.support.working_day import EXAMPLES, PERSON, WORK_WEEK, Day, day
 
 SHORTER = {**WORK_WEEK, "time_options": {**WORK_WEEK["time_options"], "date_to": WORK_WEEK["time_options"]["date_to"] - 3600}}
 
@@ -54,6 +54,73 @@ async def test_deletions_of_a_file_are_done_and_what_is_unknown_is_said(typed: D
     status, out, _ = await typed("apply", gone)
     assert status == 1
     assert "entity not found" in out
+
+
+async def test_a_deletion_is_planned_with_what_no_longer_opens_and_who_loses_it(typed: Day) -> None:
+    week, holmes, other = WORK_WEEK["link_id"], str(PERSON["link_id"]), EXAMPLES[0]
+    watson = {
+        **PERSON,
+        "link_id": f"{holmes[:-1]}2",
+        "identifier_number": "7",
+        "identifier_owner": {"name": "Watson", "type": "owner"},
+        "time_profiles": {"link_ids": [week, other["link_id"]]},
+    }
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK, other, PERSON, watson]}), "--wait"))[0] == 0
+    gone = typed.request({"link_ids": [week, week.upper()]})
+    status, out, _ = await typed("plan", gone, "--exit-code")
+    *said, empty, cost = out.splitlines()
+    assert (status, said, empty) == (
+        0,
+        [
+            "Work week: deleted",
+            "  lobby: no longer grants Mon-Fri 09:00-18:00, from 2026-11-02",
+            "  Sherlock Holmes has no time profile left and opens nothing",
+            f"  Watson keeps {other['name']}",
+        ],
+        "",
+    )
+    assert cost.startswith("lobby: ")
+    assert cost.endswith(" words, 1 commit of annex")
+    report = json.loads((await typed("plan", gone, "--json"))[1])
+    (item,) = report["items"]
+    assert (item["link_id"], item["change"], item["kind"]) == (week, "deleted", "timeprofile")
+    assert [(each["panel"], each["outcome"]) for each in item["panels"]] == [("lobby", "removed")]
+    assert report["panels"][0]["frames"]
+    _, out, _ = await typed("plan", typed.request({"link_ids": [holmes]}))
+    assert out.splitlines() == [
+        "Sherlock Holmes: deleted",
+        "  lobby: no longer grants Mon-Fri 09:00-18:00, from 2026-11-02",
+        "",
+        "lobby: 1 command of annex",
+    ]
+    _, out, _ = await typed("plan", typed.request({"list_items": [SHORTER], "link_ids": [watson["link_id"]]}))
+    assert out.splitlines()[:3] == ["Work week: closes 17:00 instead of 18:00", "  lobby: exact", "Watson: deleted"]
+    assert (await typed("people"))[1].count("card ") == 2  # nothing was deleted
+
+
+async def test_what_would_not_be_kept_or_is_not_there_is_planned_as_such(typed: Day) -> None:
+    both = typed.request({"list_items": [PERSON, WORK_WEEK]})
+    status, out, _ = await typed("plan", both)  # the person names a profile of the same file, as it may be applied
+    assert (status, "through Work week" in out) == (0, True)
+    assert (await typed("apply", both, "--wait"))[0] == 0
+    stranger = f"{str(PERSON['link_id'])[:-1]}2"
+    taken = {**PERSON, "link_id": stranger}
+    status, out, _ = await typed("plan", typed.request({"list_items": [taken]}))
+    assert (status, out.splitlines()[0]) == (1, "Sherlock Holmes: number taken by another identifier")
+    missing = typed.request({"link_ids": [stranger]})
+    status, out, _ = await typed("plan", missing)
+    assert (status, out.splitlines()[0]) == (1, f"{stranger}: not there, nothing is deleted")
+    assert (await typed("plan", missing, "--exit-code"))[0] == 3
+    status, _, err = await typed("plan", missing, "--panels", "lobby")
+    assert (status, "panels: not beside `link_ids`" in err) == (1, True)
+    assert (await typed("plan", typed.request({"link_ids": []})))[1].endswith(": nothing is asked for\n")
+
+
+async def test_a_file_of_which_one_part_is_wrong_is_not_applied_in_part(typed: Day) -> None:
+    for link_ids, told in ((["x"], "link_ids[0]: expected a UUID"), ([WORK_WEEK["link_id"]], "link_ids[0]: expected none that")):
+        status, _, err = await typed("apply", typed.request({"list_items": [WORK_WEEK], "link_ids": link_ids}))
+        assert (status, told in err, len(err.splitlines())) == (1, True, 1)
+    assert (await typed("profiles"))[1].splitlines()[1:] == []
 
 
 async def test_what_there_is_is_listed_as_people_call_it(typed: Day) -> None:

@@ -21,7 +21,13 @@ def check(config: Path, as_json: bool, strict: bool) -> int:
     return check.check(config, as_json=as_json, strict=strict)
 
 
-@command("plan", "plan request.json", "plan request.json --panels @doors,gate:3", "plan request.json --frames")
+@command(
+    "plan",
+    "plan request.json",
+    "plan deletion.json --exit-code",
+    "plan request.json --panels @doors,gate:3",
+    "plan request.json --frames",
+)
 @options.config
 @options.as_json
 @click.argument("request", type=options.FILE, metavar="REQUEST.json")
@@ -29,18 +35,26 @@ def check(config: Path, as_json: bool, strict: bool) -> int:
 @click.option("--frames", is_flag=True, help="Show every frame that would be written, too.")
 @options.exit_code
 def plan(config: Path, as_json: bool, request: Path, panels: str | None, frames: bool, exit_code: bool) -> int:
-    """Show what a request would do to every panel; nothing is written."""
+    """Show what a request would do to every panel; nothing is written.
+
+    The file is JSON: an object with `list_items` (time profiles and people to be made or changed), `link_ids` (those to be
+    deleted), or both.
+    """
     from gateway.cli import planning
 
     return planning.plan(config, request, panels, as_json=as_json, frames=frames, exit_code=exit_code)
 
 
-@command("apply", "apply request.json", "apply request.json --wait")
+@command("apply", "apply request.json", "apply deletion.json --wait")
 @options.asking
 @click.argument("request", type=options.FILE, metavar="REQUEST.json")
 @options.wait
 def apply(asked: Asked, request: Path, wait: bool) -> int:
-    """Do what a request asks for: items of `list_items` are made or changed, those of `link_ids` deleted."""
+    """Do what a request asks for: items of `list_items` are made or changed, those of `link_ids` deleted.
+
+    The file is JSON: an object with `list_items` (time profiles and people), `link_ids` (of either), or both. Of a file with a
+    mistake nothing is done.
+    """
     from gateway.cli import applying
 
     return applying.apply(asked, request, wait=wait)

@@ -49,7 +49,7 @@ def _closing(
     held, foreign, at = state.held(), state.foreign(), state.observed.compiled_at or context.now()
     known, capabilities = without(held, foreign), state.driver.capabilities
     options, bound = options_of(state, context, foreign, held), dict(state.bound)
-    changed, identified, leaving = _changed(known, asked), identified_of(state, context, asked), tuple(leaving)
+    changed, identified, leaving = _changed(known, asked), identified_of(state, context.ours.is_live, asked), tuple(leaving)
     sure = frozenset(changed if context.doubt else known.generations.keys() & changed.keys())
     today = local_minute(context.options.readings.zone, at) // MINUTES
     as_left = partial(

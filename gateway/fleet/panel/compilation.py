@@ -172,10 +172,13 @@ def _is_in_step(state: PanelState, held: PanelImage, context: FleetContext) -> b
     )
 
 
-async def compile_bound(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> PanelImage:
-    """What the panel would hold with `coming` bound to it too; a panel of unknown content is taken to be empty."""
+async def compile_bound(
+    state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem], live: Collection[str] = ()
+) -> PanelImage:
+    """What the panel would hold with `coming` bound to it too, and without what it has tombstones of; a panel of unknown content
+    is taken to be empty. `live`: time profiles that are asked for then, bound here or not."""
     async with alone(state, context, coming, urgent=False):
-        return await _run(compilation(state, context, coming), context)
+        return await _run(compilation(state, context, coming, live), context)
 
 
 async def _run(work: Compilation, context: FleetContext) -> PanelImage:
@@ -184,9 +187,16 @@ async def _run(work: Compilation, context: FleetContext) -> PanelImage:
     return await asyncio.get_running_loop().run_in_executor(context.compiling, work.run)
 
 
-def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem]) -> Compilation:
-    """The compilation of what is bound to the panel, and of `coming`."""
-    bound = {**state.bound, **coming}
+def compilation(
+    state: PanelState, context: FleetContext, coming: Mapping[str, DesiredItem], live: Collection[str] = ()
+) -> Compilation:
+    """The compilation of what is bound to the panel, and of `coming`; see `compile_bound`."""
+    bound = {key: item for key, item in {**state.bound, **coming}.items() if item.content is not None}
+    gone = coming.keys() - bound.keys()
+
+    def is_live(link_id: str) -> bool:
+        return link_id not in gone and (link_id in live or context.ours.is_live(link_id))
+
     foreign = state.foreign(bound)
     found = state.image or PanelImage()
     held = without(found, foreign)
@@ -200,7 +210,7 @@ def compilation(state: PanelState, context: FleetContext, coming: Mapping[str, D
         _compile,
         context.compile if what is None else _shared(context, what),
         wanted,
-        identified_of(state, context, bound),
+        identified_of(state, is_live, bound),
         state.driver.capabilities,
         allocation,
         now,
@@ -276,18 +286,21 @@ def schedules_of(
     return compile_panel(profiles, capabilities, allocation, now, options, held)
 
 
-def identified_of(state: PanelState, context: FleetContext, bound: Mapping[str, DesiredItem]) -> dict[str, BoundIdentifier]:
+def identified_of(
+    state: PanelState, is_live: Callable[[str], bool], bound: Mapping[str, DesiredItem]
+) -> dict[str, BoundIdentifier]:
+    """`is_live`: whether the time profile of a link_id is asked for, here or anywhere."""
     return {
-        key: _bound_identifier(item, identifier, state, context, bound)
+        key: _bound_identifier(item, identifier, state, is_live, bound)
         for key, item in bound.items()
         if (identifier := item.identifier) is not None
     }
 
 
 def _bound_identifier(
-    item: DesiredItem, identifier: Identifier, state: PanelState, context: FleetContext, bound: Container[str]
+    item: DesiredItem, identifier: Identifier, state: PanelState, is_live: Callable[[str], bool], bound: Container[str]
 ) -> BoundIdentifier:
-    closed = [each for each in identifier.profiles or () if each not in bound and not context.ours.is_live(each)]
+    closed = [each for each in identifier.profiles or () if each not in bound and not is_live(each)]
     return BoundIdentifier(identifier, item.generation, frozenset(closed), state.spent_by(item.key, identifier))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ from drivers.contract import ItemState, PanelImage, Reason
 from gateway.concurrency import Ticket
 from gateway.fleet.panel.identity import Neighbour
 from gateway.fleet.panel.opening import granting
-from gateway.fleet.panel.place import Enough, PlaceDays, PlacePlan
+from gateway.fleet.panel.place import Enough, PlaceDays, PlacePlan, staying
 from gateway.fleet.results import PanelResult
 from gateway.fleet.target import Target
 from gateway.fleet.views import ExplainPanel
@@ -84,8 +84,8 @@ class DepartedPlace:
     def settle(self, ticket: Ticket, enough: Enough) -> None:
         ticket.settled()
 
-    async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:
-        return PlacePlan({})
+    async def plan(self, coming: Mapping[str, DesiredItem], live: Collection[str] = ()) -> PlacePlan:
+        return PlacePlan({key: staying(self.result(key)) for key, item in coming.items() if item.content is None})
 
     async def explain(self, item: DesiredItem, at: int, *, asked: bool) -> ExplainPanel:
         said = self.result(item.key)

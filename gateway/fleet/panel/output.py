@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -18,7 +18,7 @@ from gateway.fleet.panel.defects import words_of
 from gateway.fleet.panel.failure import AT_WORK
 from gateway.fleet.panel.held_output import not_held
 from gateway.fleet.panel.outputs import OutputKeeper
-from gateway.fleet.panel.place import Enough, PlaceDays, PlacePlan, told
+from gateway.fleet.panel.place import Enough, PlaceDays, PlacePlan, staying, told
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.results import PanelResult
 from gateway.fleet.target import Target
@@ -120,11 +120,16 @@ class Output:
 
     # questions
 
-    async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:
+    async def plan(self, coming: Mapping[str, DesiredItem], live: Collection[str] = ()) -> PlacePlan:
         """No slot is used, and nothing is written."""
         return PlacePlan({key: self._planned(item) async for key, item in in_turns(coming.items())})
 
     def _planned(self, item: DesiredItem) -> PlanItemPanel:
+        if item.content is None:
+            away = self._state.unreachable()
+            if away is not None:
+                return staying(told(self._target, ItemOutcome(ItemState.PENDING, away.reason, away.message)))
+            return PlanItemPanel(str(self._target), ItemState.REMOVED, None, (), None, "no longer held open for it", 0)
         outcome = self._refusal(item) or self._promised()
         return PlanItemPanel(str(self._target), outcome.outcome, None, (), outcome.reason, outcome.message, 0)
 

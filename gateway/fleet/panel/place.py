@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -78,8 +78,9 @@ class Place(Protocol):
         """
         ...
 
-    async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:
-        """What these items would do here, beside what is bound. Nothing is written."""
+    async def plan(self, coming: Mapping[str, DesiredItem], live: Collection[str] = ()) -> PlacePlan:
+        """What these items would do here, beside what is bound, and what their tombstones among them would. `live`: the time
+        profiles that are asked for then, wherever they are bound. Nothing is written."""
         ...
 
     async def explain(self, item: DesiredItem, at: int, *, asked: bool) -> ExplainPanel:
@@ -89,6 +90,12 @@ class Place(Protocol):
     async def days(self, item: DesiredItem, first: int, count: int) -> PlaceDays:
         """When the place is open for an item on `count` days from `first` on."""
         ...
+
+
+def staying(said: PanelResult) -> PlanItemPanel:
+    """What a plan says of a deleted item that a place would go on holding."""
+    text = "" if said.still_grants_text is None else f"; it still opens {said.still_grants_text}"
+    return PlanItemPanel(said.panel, said.outcome, None, (), said.reason, f"{said.message}{text}", 0)
 
 
 @lru_cache(maxsize=4096)

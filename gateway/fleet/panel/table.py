@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from drivers.contract import ItemOutcome, ItemState, PanelImage, Reason, is_identifier, set_key
 from gateway.compiler.explain import Explanation, explain
@@ -16,8 +16,8 @@ from gateway.fleet.panel import clocks
 from gateway.fleet.panel.compilation import compile_asked, compile_bound
 from gateway.fleet.panel.days import days_of
 from gateway.fleet.panel.failure import AT_WORK, CLOCK_NOT_SET, Failure
-from gateway.fleet.panel.opening import granting
-from gateway.fleet.panel.place import Enough, PlaceDays, PlacePlan, told
+from gateway.fleet.panel.opening import granted_text, granting
+from gateway.fleet.panel.place import Enough, PlaceDays, PlacePlan, staying, told
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.panel.state import PanelState
 from gateway.fleet.results import PanelResult
@@ -219,16 +219,18 @@ class Table:
 
     # questions
 
-    async def plan(self, coming: Mapping[str, DesiredItem]) -> PlacePlan:
+    async def plan(self, coming: Mapping[str, DesiredItem], live: Collection[str] = ()) -> PlacePlan:
         state = self._state
+        removed = {key: self._planned_removal(key) for key, item in coming.items() if item.content is None}
+        staying_on = [key for key in coming if key not in removed]
         timeless = self._context.timeless()
         if timeless is not None:
             said = PlanItemPanel(state.id, ItemState.PENDING, None, (), timeless.reason, timeless.message, 0)
-            return PlacePlan(dict.fromkeys(coming, said))
-        image = await compile_bound(state, self._context, coming)
+            return PlacePlan({**dict.fromkeys(staying_on, said), **removed})
+        image = await compile_bound(state, self._context, coming, live)
         plan = state.driver.plan(image, state.image or PanelImage())
         note = None if state.image is not None else "what the panel holds is not known: planned as if it were empty"
-        cells = {key: self._planned(image, key, note) async for key in in_turns(coming)}
+        cells = {key: self._planned(image, key, note) async for key in in_turns(staying_on)} | removed
         frames = tuple(frame.hex().upper() for frame in plan.frames)
         cost = PlanPanel(state.id, state.line, plan.words, frames, plan.bytes_on_wire, plan.wire_ms, plan.commits)
         return PlacePlan(cells, cost)
@@ -239,6 +241,19 @@ class Table:
         said = "; ".join(text for text in (message, note) if text) or None
         slots = len(image.allocation.get(key, ()))
         return PlanItemPanel(self._state.id, outcome.outcome, outcome.valid_until, outcome.cuts, outcome.reason, said, slots)
+
+    def _planned_removal(self, key: str) -> PlanItemPanel:
+        """What a deletion would take away here; of a panel that is away, what it goes on opening."""
+        images = self._state.images()
+        found, away = [image for image in images if image.allocation.get(key)], self._silence()
+        if away is not None:
+            said = told(self._target, ItemOutcome(ItemState.PENDING, away.reason, away.message))
+            zone = self._context.options.readings.zone
+            return staying(granting(said, found, key, zone) if found else said)
+        opens = " or ".join(dict.fromkeys(granted_text(image, key) or "never" for image in found))
+        held = f"no longer grants {opens}" if found else "holds nothing of it"
+        message = held if images else "what the panel holds is not known: it is looked at first"
+        return PlanItemPanel(self._state.id, ItemState.REMOVED, None, (), None, message, 0)
 
     async def explain(self, item: DesiredItem, at: int, *, asked: bool) -> ExplainPanel:
         state = self._state
