@@ -6,7 +6,8 @@ import os
 import re
 import stat
 import termios
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -43,6 +44,10 @@ def warnings_of(settings: Settings, file: Path) -> Iterator[Finding]:
         yield Finding("lines", "there are none: no panel is reached")
     for index, line in enumerate(settings.lines):
         yield from _line(f"lines[{index}]", line)
+    lists = [(f"groups.{name}", members) for name, members in settings.groups.items()]
+    lists += [(f"bindings[{index}].panels", rule.panels) for index, rule in enumerate(settings.bindings)]
+    for place, names in lists:
+        yield from (Finding(place, f"{name!r} stands there more than once and counts once") for name in _repeated(names))
     contacts = {
         panel.id: panel.doors for line in settings.lines if isinstance(line, UhppoteLineSettings) for panel in line.panels
     }
@@ -51,6 +56,10 @@ def warnings_of(settings: Settings, file: Path) -> Iterator[Finding]:
             yield Finding(
                 f"doors[{index}].sensor", f"{door.panel} has no input {door.sensor} that is read: the door has no sensor"
             )
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def _user(path: str, user: UserSettings, settings: Settings, file: Path) -> Iterator[Finding]:

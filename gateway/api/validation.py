@@ -95,12 +95,12 @@ def items_of(body: Mapping[str, Any], read: ReadItem) -> Iterator[RequestItem | 
 
 
 def names_of(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """`panels`: panel ids, `panel:output`, `@group`, `@all`. Raises ApiError."""
+    """`panels`: panel ids, `panel:output`, `@group`, `@all`, each once. Raises ApiError."""
     names = array_of(body, "panels", _MOST_NAMES)
     for index, name in enumerate(names):
         if not isinstance(name, str):
             raise bad_value(f"panels[{index}]", "a string", shown(name))
-    return tuple(names)
+    return tuple(dict.fromkeys(names))
 
 
 def upsert_body(read: ReadItem, body: bytes) -> Iterator[RequestItem | RefusedItem]:

@@ -225,6 +225,18 @@ class Bindings:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    link_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What was set in place of the file's rules."""
+
+    bindings: Sequence[Override]
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     panels: Sequence[str]
 

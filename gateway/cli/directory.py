@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from config.nearest import did_you_mean
@@ -35,6 +36,10 @@ class Entry:
         named = self.name or self.link_id or f"{self.kind} {self.uid}"
         return f"{named} ({self.body['identifier_type']} {self.number})" if self.kind == "identifier" else named
 
+    def named(self, *, alone: bool) -> str:
+        """`alone`: nobody else is called so."""
+        return self.shown if alone else f"{self.shown}, {self.link_id or f'uid {self.uid}'}"
+
     @property
     def query(self) -> str:
         """What names it in a question to the gateway."""
@@ -58,6 +63,13 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Directory:
     entries: tuple[Entry, ...]
+    _names: Mapping[tuple[str, str | int], str] = field(init=False, repr=False, compare=False)
+    """What is said of an item, by its link_id or uid; with that where others are called the same."""
+
+    def __post_init__(self) -> None:
+        count = Counter(entry.shown for entry in self.entries)
+        names = {(entry.kind, entry.link_id or entry.uid): entry.named(alone=count[entry.shown] == 1) for entry in self.entries}
+        object.__setattr__(self, "_names", names)
 
     def of(self, kind: Kind) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.kind == kind)
@@ -73,12 +85,12 @@ class Directory:
 
     def named(self, item: Item | Binding) -> str:
         """What an item of a panel is called."""
-        uid = item.uid if isinstance(item, Item) else None
-        for entry in self.entries:
-            same = entry.link_id == item.link_id if item.link_id else entry.uid == uid
-            if entry.kind == item.kind and same:
-                return entry.shown
-        return item.link_id or f"{item.kind} {uid}"
+        which = item.link_id or (item.uid if isinstance(item, Item) else None) or 0
+        return self._names.get((item.kind, which)) or item.link_id or f"{item.kind} {which}"
+
+    def called(self, entry: Entry) -> str:
+        """The same of one of the entries."""
+        return self._names[entry.kind, entry.link_id or entry.uid]
 
     def find(self, text: str, kinds: Iterable[Kind] = ("timeprofile", "identifier")) -> Entry:
         """Who or what is called so. Raises Mistakes where nobody is, or more than one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gateway.cli.answers import Bindings, Bound, Counts, Explained, Line, Lines
+from gateway.cli.answers import Bindings, Bound, Counts, Explained, Line, Lines, Overrides
 from gateway.cli.client import Running, running
 from gateway.cli.directory import Directory, Entry, Kind, directory
 from gateway.cli.hours import person_parts, profile_text
@@ -100,24 +100,33 @@ _SOURCES = {"file": "the configuration", "override": "bindings set"}
 def bind(asked: Asked, item: str, panels: Sequence[str]) -> int:
     """In place of the configuration's rules."""
     gateway = running(asked)
-    entry = _with_link_id(directory(gateway).find(item))
+    known = directory(gateway)
+    entry = _with_link_id(known.find(item))
     body = gateway.call("PUT", f"{_BINDINGS}/{entry.link_id}", {"panels": list(panels)})
     if asked.as_json:
         say_json(body)
     else:
         bound = ", ".join(gateway.read(Bound, body).panels) or "no panel"
-        say(f"{entry.shown}: bound to {bound} in place of the configuration's rules")
+        say(f"{known.called(entry)}: bound to {bound} in place of the configuration's rules")
     return 0
 
 
 def unbind(asked: Asked, item: str) -> int:
+    """What was set for a link_id that nothing has any more goes by that link_id."""
     gateway = running(asked)
-    entry = _with_link_id(directory(gateway).find(item))
-    body = gateway.call("DELETE", f"{_BINDINGS}/{entry.link_id}")
+    overrides = {each.link_id for each in gateway.ask(Overrides, _BINDINGS).bindings}
+    known = directory(gateway)
+    link_id, name = item.lower(), item
+    if link_id not in overrides or any(entry.link_id == link_id for entry in known.entries):
+        entry = _with_link_id(known.find(item))
+        link_id, name = entry.link_id or "", known.called(entry)
+    if link_id not in overrides:
+        raise Mistakes([f"{name}: nothing was set for it, the configuration's rules count"])
+    body = gateway.call("DELETE", f"{_BINDINGS}/{link_id}")
     if asked.as_json:
         say_json(body)
     else:
-        say(f"{entry.shown}: the configuration's rules count again")
+        say(f"{name}: the configuration's rules count again")
     return 0
 
 

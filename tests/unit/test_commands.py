@@ -220,6 +220,9 @@ def test_a_check_counts_and_warns(site: Path, capsys: pytest.CaptureFixture[str]
     report = json.loads(capsys.readouterr().out)
     assert (report["mistakes"], report["lines"], report["panels"]) == ([], 1, 1)
     assert [warning.partition(":")[0] for warning in report["warnings"]] == ["users[0].password", "lines[0].parity"]
+    site.write_text(SITE.replace('panels = ["lobby"]', 'panels = ["lobby", "lobby"]'))
+    assert main(["check", "--config", str(site)]) == 0
+    assert "bindings[0].panels: 'lobby' stands there more than once and counts once" in capsys.readouterr().out
 
 
 def test_a_check_shows_which_door_is_whose_lock(site: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -162,7 +162,27 @@ async def test_a_profile_that_is_wrongly_bound_is_seen_and_bound_anew(typed: Day
     assert (status, "loby: no such panel, output or group; did you mean 'lobby'?" in err) == (1, True)
     status, out, _ = await typed("bindings", "unset", "work week")
     assert (status, out) == (0, "Work week: the configuration's rules count again\n")
-    assert (await typed("bindings", "unset", "work week"))[0] == 1
+    status, _, err = await typed("bindings", "unset", "work week")
+    assert (status, err) == (1, "Work week: nothing was set for it, the configuration's rules count\n")
+    status, _, err = await typed("bindings", "unset", "Wrok week")
+    assert (status, "did you mean 'Work week'?" in err) == (1, True)
+
+
+async def test_a_panel_named_twice_counts_once_and_items_that_are_called_alike_are_told_apart(typed: Day) -> None:
+    twin = {**EXAMPLES[0], "name": WORK_WEEK["name"]}
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK, twin]})))[0] == 0
+    status, _, err = await typed("bindings", "set", "work week", "lobby")
+    assert (status, f"Work week is {WORK_WEEK['link_id']}; Work week is {twin['link_id']}" in err) == (1, True)
+    status, out, _ = await typed("bindings", "set", twin["link_id"], "lobby", "meeting-room", "lobby")
+    told = f"Work week, {twin['link_id']}: bound to lobby, meeting-room in place of the configuration's rules\n"
+    assert (status, out) == (0, told)
+    _, out, _ = await typed("bindings")
+    assert [line.split("  ")[0] for line in out.splitlines()[1:]] == [
+        f"Work week, {each['link_id']}" for each in (WORK_WEEK, twin)
+    ]
+    assert (await typed("apply", typed.request({"link_ids": [twin["link_id"]]}), "--wait"))[0] == 0
+    status, out, _ = await typed("bindings", "unset", twin["link_id"].upper())  # it outlives what it was set for
+    assert (status, out.endswith(": the configuration's rules count again\n")) == (0, True)
 
 
 @pytest.mark.parametrize(
