@@ -44,8 +44,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        # A timer is due within the clock's resolution. Whoever looks at a time limit then and finds it still ahead waits anew,
-        # for ever, since nothing but waiting moves this clock: so its resolution is the next number that there is.
+        # A timer is due within the clock's resolution. A caller that looks at its time limit then, and finds it still
+        # ahead, waits anew without end, since nothing but waiting moves this clock: so it resolves all numbers that there are.
         self._clock_resolution = math.ulp(self._jumping.now)
         return self._jumping.now
 
