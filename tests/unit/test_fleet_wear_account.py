@@ -359,3 +359,35 @@ def test_the_store_is_told_what_was_earned_once_an_hour_and_when_asked() -> None
         assert kept() == pytest.approx(1 + 5 / 16, abs=0.01)
 
     virtually(main)
+
+
+@pytest.mark.parametrize("storage", ["flash", "eeprom"])
+def test_closings_of_a_noisy_hour_hold_up_an_opening_for_a_day_and_not_for_a_week(storage: str) -> None:
+    async def main() -> None:
+        made = await parts({"storage": storage, **FIVE_A_DAY})
+        for _ in range(40):
+            await wrote(made, Outcome.UNCONFIRMED, narrows=True)
+        await wrote(made, Outcome.ACKNOWLEDGED, narrows=True)
+        waits, now = made.wear.due(OLD, narrows=False), made.clock.monotonic()
+        assert waits is not None
+        assert waits.reason is Reason.ENDURANCE_SPENT
+        assert waits.due is not None
+        assert waits.due == pytest.approx(now + DAY + DAY / 5, abs=2), "a day, and what one write takes to be earned"
+        await made.clock.sleep(waits.due - now)
+        assert made.wear.due(OLD, narrows=False) is None
+        again = await parts({"storage": storage, **FIVE_A_DAY}, kept=made.wear.fact)
+        assert again.wear.due(OLD, narrows=False) is None
+
+    virtually(main)
+
+
+def test_openings_that_cost_more_than_one_write_are_owed_whole() -> None:
+    async def main() -> None:
+        made = await parts()
+        await wrote(made, Outcome.ACKNOWLEDGED)
+        await wrote(made, Outcome.ACKNOWLEDGED, writes=20)
+        waits, now = made.wear.due(OLD, narrows=False), made.clock.monotonic()
+        assert waits is not None
+        assert waits.due == pytest.approx(now + 16 * DAY / 5, abs=2)
+
+    virtually(main)

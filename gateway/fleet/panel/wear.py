@@ -63,8 +63,8 @@ class Wear:
         self._counted: Mapping[str, int] = driver.write_counts()
         self._at = self._kept_at = context.clock.monotonic()
         self._wrote_at = self._at if self._account.unobserved else None
-        self._first = False
-        """Whether the write under way is the first of something; `_tried`: what was tried before it."""
+        self._first = self._narrows = False
+        """Whether the write under way is the first of something, and what it does; `_tried`: what was tried before it."""
         self._tried: Mapping[str, str] = self._account.tried
 
     # what is known
@@ -162,6 +162,14 @@ class Wear:
     def _most(per_day: float) -> float:
         return max(_LEAST, per_day)
 
+    def _spent_on(self, spent: float, writes: int) -> float:
+        """A share after more writes that do not ask what is left of it.
+
+        They hold up the others for a day at most: without a limit the closings of one noisy hour would, for days.
+        """
+        assert self.per_day is not None
+        return min(spent + writes, max(spent, self._most(self.per_day) + self.per_day))
+
     def _earn(self) -> None:
         now = self._context.clock.monotonic()
         if self.per_day is not None:
@@ -182,10 +190,10 @@ class Wear:
         if self.per_day is None:
             return
         first, before = self.is_first(contents), self._account
-        table = before.table + (0 if first else max(planned.values(), default=1))
+        self._first, self._tried, self._narrows = first, before.tried, narrows
+        table = self._table_after(max(planned.values(), default=1))
         noted = replace(before, table=table, tried={**before.tried, **contents}, written=self._written() + Counter(planned))
         self._account = replace(before, tried=noted.tried)
-        self._first, self._tried = first, before.tried
         try:
             await self._put(noted, mark, durable=not first)
         except StoreError as error:
@@ -205,8 +213,14 @@ class Wear:
         self._wrote_at = self._context.clock.monotonic()
         unseen = outcome in (Outcome.UNCONFIRMED, Outcome.NOT_SENT)
         unobserved = 0 if outcome is Outcome.ACKNOWLEDGED else self._account.unobserved + unseen
-        table = self._account.table + (0 if self._first else cycles)
-        self._account = replace(self._account, unobserved=unobserved, table=table)
+        self._account = replace(self._account, unobserved=unobserved, table=self._table_after(cycles))
+
+    def _table_after(self, cycles: int) -> float:
+        """What is spent of the table's share when the write under way took these cycles."""
+        spent = self._account.table
+        if self._first:
+            return spent
+        return self._spent_on(spent, cycles) if self._narrows else spent + cycles
 
     def erased(self) -> None:
         """What is written next belongs to an erasure, and waits for no spacing."""
@@ -214,12 +228,13 @@ class Wear:
 
     def noticed(self, *, clock: bool = False) -> None:
         """Count what a driver wrote on the side, to its clock or to put right the value that its panel acts on."""
-        if not (cycles := self._count()):
+        if not (cycles := self._count()) or self.per_day is None:
             return
         account = self._account
-        self._account = (
-            replace(account, clock=account.clock + cycles) if clock else replace(account, table=account.table + cycles)
-        )
+        if clock:
+            self._account = replace(account, clock=self._spent_on(account.clock, cycles))
+        else:
+            self._account = replace(account, table=self._spent_on(account.table, cycles))
 
     def _count(self) -> int:
         """Take over what was written since; returns the writes of the cell that was written most."""
