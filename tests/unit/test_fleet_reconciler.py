@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from drivers.contract import ItemState, Period, Priority, Reason, Slot
 from gateway.fleet.results import Change, LinkReport
 from tests.support.fake_panel import SILENT, FakePanel
@@ -119,7 +121,8 @@ def test_lost_reply_is_read_back_before_anything_is_claimed() -> None:
     on_site(test)
 
 
-def test_one_refused_profile_keeps_nobody_else_out() -> None:
+@pytest.mark.parametrize("verb", ["retry", "reinit"])
+def test_one_refused_profile_keeps_nobody_else_out(verb: str) -> None:
     async def test(site: FleetSite) -> None:
         panel = site.panels["lobby"]
         panel.refuses.add(link(2))
@@ -132,7 +135,7 @@ def test_one_refused_profile_keeps_nobody_else_out() -> None:
         panel.refuses.clear()
         await site.pass_time(200)
         assert site.held("lobby").keys() == {link(1), link(3)}, "given up"
-        await site.fleet.retry("lobby")
+        await {"retry": site.fleet.retry, "reinit": site.fleet.reinit}[verb]("lobby")
         await site.pass_time(5)
         assert site.held("lobby").keys() == {link(1), link(2), link(3)}
 
