@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from config.settings import BindingSettings, DoorSettings, PanelSettings
-from drivers.contract import Acknowledgement, ItemState, Outcome, Priority, Reason
+from drivers.contract import Acknowledgement, Availability, ItemState, Outcome, Priority, Reason
 from gateway.access.doors import Done, Doors
 from gateway.fleet.events import DoorCommanded
 from gateway.fleet.views import CannotDo
@@ -634,5 +634,20 @@ def test_nothing_is_opened_at_a_unit_that_is_not_the_panel() -> None:
         for done in (await subject.doors.open(FRONT), await subject.doors.hold(FRONT, 20)):
             assert (done.said.outcome, done.said.reason) == (Outcome.NOT_SENT, Reason.IDENTITY_CHANGED)
         assert (subject.panel.pulses, subject.open_for(), subject.state()) == ([], 0, "unknown")
+
+    commanding(test)
+
+
+def test_somebody_at_the_door_of_a_silent_panel_does_not_wait_for_its_next_probe() -> None:
+    async def test(subject: Commanded) -> None:
+        driver = subject.site.drivers["gate"]
+        driver.feed.set(Availability.QUARANTINED)
+        await subject.site.pass_time(5)
+        before = driver.hastened
+        assert outcome(await subject.doors.open(FRONT)) is Outcome.NOT_SENT
+        assert driver.hastened == before + 1
+        driver.back()
+        await subject.site.pass_time(5)
+        assert outcome(await subject.doors.open(FRONT)) is Outcome.ACKNOWLEDGED
 
     commanding(test)
