@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -75,11 +75,13 @@ class Hour:
         self._closed: deque[MinuteStatistics] = deque(maxlen=_MINUTES)
         self._now = _Minute(0.0)
 
-    def exchanged(self, end: float, took_s: float, kind: ErrorKind | None) -> None:
+    def exchanged(self, end: float, took_s: float, errors: Sequence[DriverError | None]) -> None:
+        """Attempts that were under way together for `took_s` seconds, with what each ended in."""
         minute = self._busy(end, took_s)
-        minute.exchange_s.append(took_s)
-        if kind is not None:
-            minute.errors[kind] += 1
+        minute.exchange_s.extend([took_s / len(errors)] * len(errors))
+        for error in errors:
+            if error is not None and (kind := kind_of(error)) is not None:
+                minute.errors[kind] += 1
 
     def waited(self, end: float, waited_s: float, kind: ErrorKind | None = None) -> None:
         """The line was busy without an exchange."""
@@ -103,10 +105,8 @@ class Hour:
         return self._now
 
 
-def kind_of(error: DriverError | None) -> ErrorKind | None:
+def kind_of(error: DriverError) -> ErrorKind | None:
     """What an exchange that ended so is counted as, beside an exchange."""
-    if error is None:  # nearly always
-        return None
     match error:
         case PanelException() | StillWorking() | Unheard():
             return "exceptions"

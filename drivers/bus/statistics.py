@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from drivers.bus.hour import Hour, MinuteStatistics, Percentiles, kind_of, percentiles
@@ -104,12 +104,13 @@ class Traffic:
         self._exchange_s: deque[float] = deque(maxlen=_SAMPLES)
         self.queue_s: deque[float] = deque(maxlen=_SAMPLES)
 
-    def exchanged(self, end: float, took_s: float, error: DriverError | None) -> None:
-        self.exchanges += 1
-        self._exchange_s.append(took_s)
+    def exchanged(self, end: float, took_s: float, errors: Sequence[DriverError | None]) -> None:
+        self.exchanges += len(errors)
+        self._exchange_s.extend([took_s / len(errors)] * len(errors))
         self._load.add(end, took_s)
-        if error is not None:
-            self._count(error)
+        for error in errors:
+            if error is not None:
+                self._count(error)
 
     def settled(self, end: float, waited_s: float) -> None:
         self._load.add(end, waited_s)
@@ -180,11 +181,12 @@ class LineTraffic:
         self._line.crc += 1
         self._hour.waited(end, waited_s, "crc")
 
-    def exchanged(self, unit: int, end: float, took_s: float, error: DriverError | None) -> None:
-        self._line.exchanged(end, took_s, error)
+    def exchanged(self, unit: int, end: float, took_s: float, errors: Sequence[DriverError | None]) -> None:
+        """Count attempts that were under way together for `took_s` seconds, with what each ended in."""
+        self._line.exchanged(end, took_s, errors)
         if unit in self._units:
-            self._units[unit].exchanged(end, took_s, error)
-        self._hour.exchanged(end, took_s, kind_of(error))
+            self._units[unit].exchanged(end, took_s, errors)
+        self._hour.exchanged(end, took_s, errors)
 
     def snapshot(self, now: float, tally: WireTally, depths: Mapping[int, int]) -> LineStatistics:
         """`depths`: how many requests wait for each unit."""

@@ -214,8 +214,6 @@ class Bus(Generic[R, V]):
     def _told(self, answers: Sequence[V | DriverError]) -> None:
         """What departed is over. Its callers are told in the same turn of the loop: what they ask next leaves in the next one."""
         if self._running:
-            if len(answers) > 1:
-                self._judge_together(self._running[0].unit, answers)
             self._over(self._running, answers)
 
     def _may_leave(self, jobs: Sequence[Job[R, V]], now: float) -> bool:
@@ -517,8 +515,11 @@ class Bus(Generic[R, V]):
         """These are over. The line goes first and chooses among those that wait, before their callers can ask again."""
         errors = [answer if isinstance(answer, DriverError) else None for answer in answers]
         self._running, self._idle, self._prompt = (), True, None in errors
-        if self._queue.depth or self._quarantine or self._stopping or any(errors):
+        failed = any(errors)
+        if failed or self._queue.depth or self._quarantine or self._stopping:
             self._wake.set()
+        if failed and len(jobs) > 1 and any(isinstance(error, Unconfirmed) for error in errors):
+            self._units.failed_together(jobs[0].unit, self._clock.monotonic())
         self._account(jobs[0].unit, jobs[0].request, self._began, errors)
         for job, answer in zip(jobs, answers, strict=True):
             job.running = False
@@ -537,15 +538,9 @@ class Bus(Generic[R, V]):
         assert self._pipelined is not None
         unit = jobs[0].unit
         try:
-            answers = await self._pipelined.exchange_all(unit, [job.request for job in jobs], self._units.timing(unit))
+            return await self._pipelined.exchange_all(unit, [job.request for job in jobs], self._units.timing(unit))
         except NotSent as error:
             return (error,) * len(jobs)
-        self._judge_together(unit, answers)
-        return answers
-
-    def _judge_together(self, unit: int, answers: Sequence[V | DriverError]) -> None:
-        if any(isinstance(answer, Unconfirmed) for answer in answers):
-            self._units.failed_together(unit, self._clock.monotonic())
 
     def _unproved(self, job: Job[R, V]) -> bool:
         """Whether this is a write for which the link cannot tell yet whether the unit or the adapter's echo confirms it."""
@@ -598,8 +593,7 @@ class Bus(Generic[R, V]):
         left = [error for error in errors if not isinstance(error, NotSent)]
         if not left:
             return
-        for error in left:
-            self._traffic.exchanged(number, now, (now - started) / len(left), error)
+        self._traffic.exchanged(number, now, now - started, left)
         error = left[0] if len(left) == 1 else min(left, key=_silence)
         if isinstance(error, ConnectionLost):
             self._cuts += 1

@@ -26,10 +26,10 @@ def test_each_end_of_an_exchange_has_its_own_count() -> None:
     traffic.attach(1)
     ends = [None, None, NoReply(), CorruptReply(), UnexpectedReply(), ConnectionLost(), PanelException(2), PanelException(0x84)]
     for number, error in enumerate(ends):
-        traffic.exchanged(1, number + 0.01, 0.01, error)
-    traffic.exchanged(1, 9.0, 0.01, Unheard(0x0B))
-    traffic.exchanged(1, 9.1, 0.01, StillWorking(5))
-    traffic.exchanged(9, 10.0, 0.5, NoReply())
+        traffic.exchanged(1, number + 0.01, 0.01, [error])
+    traffic.exchanged(1, 9.0, 0.01, [Unheard(0x0B)])
+    traffic.exchanged(1, 9.1, 0.01, [StillWorking(5)])
+    traffic.exchanged(9, 10.0, 0.5, [NoReply()])
     traffic.retried(1)
     traffic.queued(1, 0.25)
     tally = WireTally()
@@ -55,9 +55,9 @@ def test_percentiles_are_nearest_ranks_in_milliseconds() -> None:
 
 def test_a_snapshot_is_not_changed_by_what_comes_later() -> None:
     traffic = LineTraffic()
-    traffic.exchanged(1, 1.0, 0.1, PanelException(2))
+    traffic.exchanged(1, 1.0, 0.1, [PanelException(2)])
     seen = traffic.snapshot(1.0, WireTally(), {})
-    traffic.exchanged(1, 2.0, 0.1, PanelException(2))
+    traffic.exchanged(1, 2.0, 0.1, [PanelException(2)])
     assert seen.line.exceptions == {2: 1}
 
 
@@ -88,7 +88,7 @@ def test_an_exchange_that_began_before_the_last_one_ended_is_load_of_when_it_was
 def test_percentiles_are_of_the_last_512_exchanges() -> None:
     traffic = LineTraffic()
     for number, took_s in enumerate([0.2, *[0.01] * 256, *[0.2] * 256]):
-        traffic.exchanged(1, number + 1.0, took_s, None)
+        traffic.exchanged(1, number + 1.0, took_s, [None])
     assert traffic.snapshot(600.0, WireTally(), {}).line.exchange_ms.p50 == pytest.approx(10.0)
 
 
@@ -112,8 +112,8 @@ def test_load_never_exceeds_the_busy_time(work: list[tuple[float, float]]) -> No
 def test_the_last_hour_is_told_minute_by_minute() -> None:
     hour = Hour()
     for minute in range(90):
-        hour.exchanged(60.0 * minute + 1, 0.6, None)
-        hour.exchanged(60.0 * minute + 2, 0.6, "timeouts" if minute == 80 else None)
+        hour.exchanged(60.0 * minute + 1, 0.6, [None])
+        hour.exchanged(60.0 * minute + 2, 0.6, [NoReply() if minute == 80 else None])
     told = hour.minutes(60.0 * 89 + 30)
     assert [each.begun for each in told] == [60.0 * minute for minute in range(30, 90)]
     assert all((each.exchanges, each.exchange_ms.p50) == (2, 600.0) for each in told)
@@ -125,7 +125,7 @@ def test_the_last_hour_is_told_minute_by_minute() -> None:
 
 def test_the_silence_that_a_line_waits_for_is_load_of_its_minute() -> None:
     traffic = LineTraffic()
-    traffic.exchanged(1, 61.0, 0.6, None)
+    traffic.exchanged(1, 61.0, 0.6, [None])
     traffic.settled(70.0, 6.0)
     (minute,) = traffic.snapshot(120.0, WireTally(), {}).minutes
     assert minute.load == pytest.approx(0.11)
@@ -135,7 +135,7 @@ def test_a_minute_without_exchanges_is_left_out_and_noise_counts_in_its_own() ->
     hour = Hour()
     assert hour.minutes(10.0) == ()
     hour.waited(61.0, 1.5, "crc")
-    hour.exchanged(200.0, 0.1, "timeouts")
+    hour.exchanged(200.0, 0.1, [NoReply()])
     assert [(each.begun, each.crc, each.timeouts, each.exchanges) for each in hour.minutes(210.0)] == [
         (60.0, 1, 0, 0),
         (180.0, 0, 1, 1),
@@ -145,13 +145,22 @@ def test_a_minute_without_exchanges_is_left_out_and_noise_counts_in_its_own() ->
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (None, None),
         (NoReply(), "timeouts"),
         (PanelException(2), "exceptions"),
         (Unheard(0x0B), "exceptions"),
         (CorruptReply(), "crc"),
     ],
 )
-def test_an_hour_counts_errors_as_the_line_does(error: Exception | None, kind: str | None) -> None:
-    assert error is None or isinstance(error, DriverError)
+def test_an_hour_counts_errors_as_the_line_does(error: DriverError, kind: str) -> None:
     assert kind_of(error) == kind
+
+
+def test_requests_under_way_together_share_the_time_that_they_took() -> None:
+    traffic = LineTraffic()
+    traffic.attach(1)
+    traffic.exchanged(1, 1.0, 0.4, [None, NoReply(), None, None])
+    seen = traffic.snapshot(1.0, WireTally(), {})
+    assert (seen.line.exchanges, seen.line.timeouts, seen.units[1].timeouts) == (4, 1, 1)
+    assert seen.line.exchange_ms == seen.units[1].exchange_ms == Percentiles(100.0, 100.0)
+    assert seen.line.load_1m == pytest.approx(0.08)
+    assert seen.minutes[0].load == pytest.approx(0.4)
