@@ -9,7 +9,7 @@ from statistics import median
 from time import monotonic
 from typing import Any
 
-from tests.benchmarks.farm import Frame
+from tests.benchmarks.farm import Frame, for_requests
 from tests.benchmarks.rows import Row
 from tests.benchmarks.service import Bench, bench, written
 from tests.benchmarks.workload import SiteText, item, link_id
@@ -23,7 +23,7 @@ class _Times:
     request: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
     others: list[float] = field(default_factory=list)
-    """Until the last frame reached the last panel that is never silent."""
+    """Until the last frame for the request reached the last panel that is never silent."""
     others_beside_silent: list[float] = field(default_factory=list)
     silent: list[float] = field(default_factory=list)
     frames: int = 0
@@ -35,7 +35,7 @@ def _pdus(frames: Mapping[str, Sequence[Frame]]) -> dict[str, list[bytes]]:
 
 
 def _last_of_others(frames: Mapping[str, Sequence[Frame]], silent: str) -> float:
-    return max(taken[-1][0] for name, taken in frames.items() if name != silent and taken)
+    return max(at for name, taken in frames.items() if name != silent for at, _ in for_requests(taken))
 
 
 async def _clear(ready: Bench, items: Sequence[dict[str, Any]]) -> None:

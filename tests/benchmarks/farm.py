@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from time import monotonic
@@ -26,9 +26,14 @@ Frame = tuple[float, bytes]
 _LOG_READS = tuple(map(bytes.fromhex, ("04 0012", "03 7000", "10 7FFE", "03 7FFE")))
 
 
+def for_requests(taken: Iterable[Frame]) -> list[Frame]:
+    """The frames that were sent for requests. Logs of events are read by the clock, whatever is asked."""
+    return [(at, pdu) for at, pdu in taken if not pdu.startswith(_LOG_READS)]
+
+
 def requested(frames: Mapping[str, Sequence[Frame]]) -> list[bytes]:
-    """The PDUs that were sent for requests. Logs of events are read by the clock, whatever is asked."""
-    return [pdu for taken in frames.values() for _, pdu in taken if not pdu.startswith(_LOG_READS)]
+    """The PDUs that were sent for requests."""
+    return [pdu for taken in frames.values() for _, pdu in for_requests(taken)]
 
 
 def forked() -> Any:
