@@ -78,8 +78,9 @@ class Hour:
     def exchanged(self, end: float, took_s: float, errors: Sequence[DriverError | None]) -> None:
         """Attempts that were under way together for `took_s` seconds, with what each ended in."""
         minute = self._busy(end, took_s)
-        minute.exchange_s.extend([took_s / len(errors)] * len(errors))
+        each_s = took_s / len(errors)
         for error in errors:
+            minute.exchange_s.append(each_s)
             if error is not None and (kind := kind_of(error)) is not None:
                 minute.errors[kind] += 1
 

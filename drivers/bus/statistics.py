@@ -105,10 +105,11 @@ class Traffic:
         self.queue_s: deque[float] = deque(maxlen=_SAMPLES)
 
     def exchanged(self, end: float, took_s: float, errors: Sequence[DriverError | None]) -> None:
-        self.exchanges += len(errors)
-        self._exchange_s.extend([took_s / len(errors)] * len(errors))
+        each_s = took_s / len(errors)
         self._load.add(end, took_s)
         for error in errors:
+            self.exchanges += 1
+            self._exchange_s.append(each_s)
             if error is not None:
                 self._count(error)
 
