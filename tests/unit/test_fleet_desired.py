@@ -154,6 +154,14 @@ def test_profiles_are_listed_as_they_are_read_now_and_kept_once(zone: str) -> No
     assert (desired.unkept(), desired.live[link(1)]) == ((), newer)
 
 
+def test_what_was_changed_since_it_was_read_anew_is_not_kept_as_it_was_before() -> None:
+    desired = asked(timed(1))
+    desired.reread(Readings(ZoneInfo("Europe/Kyiv")))
+    assert [item.link_id for item in desired.unkept()] == [link(1)]
+    desired.absorb(timed(1, generation=2))
+    assert desired.unkept() == ()
+
+
 def test_what_a_clock_that_ran_ahead_dated_is_listed_with_a_time_that_was_and_what_was_deleted_stays_so() -> None:
     desired = asked(timed(1), timed(2), card(7))
     desired.absorb(replace(timed(2, generation=2), content=None))
