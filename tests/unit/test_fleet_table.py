@@ -533,6 +533,15 @@ def test_the_days_of_what_nobody_asks_for_here_are_those_that_the_panel_holds() 
     run_virtual(main())
 
 
+def test_days_on_which_a_panel_may_open_or_may_not_are_not_told_as_held() -> None:
+    async def main() -> None:
+        made = Told(OneOf((image(), PanelImage())))
+        days = await days_of(made.state, made.context, bound(1), START // 86_400, 1)
+        assert days.held is None
+
+    run_virtual(main())
+
+
 def test_a_plan_for_a_panel_of_unknown_content_says_so() -> None:
     async def main() -> None:
         made = Told()
