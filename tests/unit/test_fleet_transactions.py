@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -490,6 +490,39 @@ def test_a_fill_that_began_while_the_time_was_known_opens_nothing_once_it_is_not
         assert await meanwhile(made, doubted, "store") is None
         assert made.sent() == []
         assert made.state.held().slots == {}
+
+    virtually(main)
+
+
+def test_a_first_write_that_did_not_leave_is_no_repeat_when_it_does() -> None:
+    """A repeat takes from what the storage may be written, and waits where that is spent."""
+
+    async def main() -> None:
+        made = Carried(1, capabilities={"storage": "flash"})
+        await made.store.open()
+        put, apply, writes = made.store.put_panel_fact, made.driver.apply, Counter(flash=0)
+
+        async def doubted(*of: Any, durable: bool = True) -> None:
+            made.context.doubt = "older"
+            await put(*of, durable=durable)
+
+        async def wearing(*of: Any) -> Any:
+            writes["flash"] += 1
+            return await apply(*of)
+
+        vars(made.driver).update(apply=wearing, write_counts=lambda: dict(writes))
+        vars(made.store).update(put_panel_fact=doubted)
+        assert await made.write() is None
+        assert made.sent() == []
+        vars(made.store).update(put_panel_fact=put)
+        made.context.doubt = ""
+        before = made.state.wear.view()
+        assert await made.write() is None
+        assert made.sent() == [(Priority.GRANT, [0])]
+        after = made.state.wear.view()
+        assert before is not None
+        assert after is not None
+        assert after.left == before.left
 
     virtually(main)
 
