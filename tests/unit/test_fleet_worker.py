@@ -326,6 +326,19 @@ def test_a_panel_that_restarts_each_time_it_is_read_is_given_up_for_a_while() ->
     virtually(main)
 
 
+def test_a_unit_that_may_be_another_one_is_asked_who_it_is() -> None:
+    async def main() -> None:
+        async with at_work() as made:
+            made.ask(1)
+            assert await made.settled()
+            made.panel.readings.clear()
+            made.worker.meet_again()
+            assert await made.settled()
+            assert "identity" in made.panel.readings
+
+    virtually(main)
+
+
 def test_another_connection_is_another_unit_until_it_says_who_it_is() -> None:
     async def main() -> None:
         async with at_work() as made:
