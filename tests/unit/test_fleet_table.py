@@ -239,6 +239,7 @@ ON_GROUP_0 = (Period(1 << 7, 540, 600),)
         (Slot((A,), ON_GROUP_0, special_days=((EVE, CHRISTMAS),), valid_from=CHRISTMAS), CHRISTMAS + 1),
         (Slot((A,), (Period(127, 0, 60),), valid_to=EVE), EVE + 1),
         (Slot((A,), (Period(127, 0, 60),)), None),
+        (Slot((A,), (Period(127, 0, 60), *ON_GROUP_0), special_days=((EVE,),)), None),
         (Slot((A,), (Period(127, 0, 60),), opaque=(1,), valid_to=EVE), None),
     ],
 )
