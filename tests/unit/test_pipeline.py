@@ -10,7 +10,7 @@ import pytest
 
 from config.settings import ModbusTcpLine
 from drivers.clock import SystemClock
-from drivers.contract import Priority
+from drivers.contract import Availability, Priority
 from drivers.errors import (
     ConnectionLost,
     CorruptReply,
@@ -237,6 +237,21 @@ async def test_a_server_that_hangs_up_on_many_still_carries_out_each() -> None:
     async with bussed(alone) as (bus, server):
         assert await bus.exchange_all(1, WRITES, P) == [(), (), (), ()]
         assert set(done) == {request.pdu() for request in WRITES}
+
+
+async def test_a_unit_that_works_on_one_of_many_requests_and_answers_no_other_is_there() -> None:
+    """Two more that it misses are two, not three: it is not given up."""
+    came: list[bytes] = []
+
+    def working(request: bytes) -> Pieces:
+        came.append(request)
+        if len(came) == 1:
+            return [reply(request, bytes((request[7] | 0x80, 5)))]
+        return [own(request)] if len(came) > 6 else []
+
+    async with bussed(working, timeout_ms=50.0) as (bus, _):
+        await bus.exchange_all(1, FOUR, P)
+        assert bus.availability(1).current is Availability.ONLINE
 
 
 async def test_no_more_are_under_way_than_the_unit_takes() -> None:
