@@ -406,6 +406,19 @@ def test_a_panel_that_rests_ends_its_tasks_and_looks_no_more() -> None:
     virtually(main)
 
 
+def test_what_an_output_does_not_hold_yet_is_not_listed_as_held() -> None:
+    async def main() -> None:
+        made = Told()
+        made.member.place(0).bind(bound(1, generation=3))
+        (item,) = made.member.view(items=True).items
+        assert (item.desired_generation, item.held_generation) == (3, None)
+        async with at_work(made):
+            (item,) = made.member.view(items=True).items
+            assert (item.desired_generation, item.held_generation) == (3, 3)
+
+    virtually(main)
+
+
 def test_slots_of_others_are_accepted_where_there_are_any_and_the_panel_answers() -> None:
     async def main() -> None:
         stranger = Slot(("x",), (Period(127, 0, 60),))
