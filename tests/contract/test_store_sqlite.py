@@ -152,6 +152,18 @@ async def test_a_mark_is_there_before_the_call_returns(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_a_mark_that_was_taken_off_is_there_again_before_the_call_returns(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    await store.open()
+    await store.put_observed("lobby", observed(1, dirty=True))
+    await store.put_observed("lobby", observed(1, dirty=False))
+    await store.put_observed("gate", observed(1, dirty=True))
+    await store.put_observed("lobby", observed(1, dirty=True))
+    seen = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+    assert to_be_read(seen.observed["lobby"].known)
+    await store.close()
+
+
 async def test_what_a_dirty_panel_may_hold_is_there_before_the_call_returns(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store.db")
     await store.open()
