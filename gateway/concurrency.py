@@ -19,7 +19,10 @@ T = TypeVar("T")
 
 TURN_S = 0.02
 """How long one turn may take. While a thread compiles, each turn waits for it some milliseconds."""
-_WOKEN_AT_ONCE = 2
+STEP_S = 0.001
+"""How far apart the parts of what is not urgent are, so that what is asked for meanwhile waits for one of them at most."""
+_STEPS = 50
+"""In how many steps a bell has woken all that wait for it."""
 
 
 class Supervisor:
@@ -183,20 +186,20 @@ async def in_a_thread(work: Callable[[], T], name: str) -> T:
         threads.shutdown(wait=False)
 
 
-async def in_turns(items: Iterable[T], turn_s: float | None = None) -> AsyncIterator[T]:
-    """The same items; other tasks run in between whenever `turn_s` seconds (None: TURN_S) have passed."""
+async def in_turns(items: Iterable[T], turn_s: float | None = None, pause_s: float = 0.0) -> AsyncIterator[T]:
+    """The same items; other tasks run in between, for `pause_s` seconds, whenever `turn_s` seconds (None: TURN_S) have passed."""
     loop = asyncio.get_running_loop()
     turn_s = TURN_S if turn_s is None else turn_s
     until = loop.time() + turn_s
     for item in items:
         if loop.time() > until:
-            await asyncio.sleep(0)
+            await asyncio.sleep(pause_s)
             until = loop.time() + turn_s
         yield item
 
 
 class Bell:
-    """Wakes those that wait for it, some in each turn of the loop: what else is due does not wait for all of them.
+    """Wakes those that wait for it, some in each millisecond: what else is due does not wait for all of them.
 
     `rung`: how often it has rung.
     """
@@ -208,14 +211,14 @@ class Bell:
     def ring(self) -> None:
         self.rung += 1
         waiting, self._waiting = self._waiting, {}
-        self._wake_some(iter(waiting))
+        self._wake_some(iter(waiting), 1 + len(waiting) // _STEPS)
 
-    def _wake_some(self, waiting: Iterator[asyncio.Future[None]]) -> None:
-        some = list(islice(waiting, _WOKEN_AT_ONCE))
+    def _wake_some(self, waiting: Iterator[asyncio.Future[None]], at_once: int) -> None:
+        some = list(islice(waiting, at_once))
         for each in some:
             _end(each)
-        if len(some) == _WOKEN_AT_ONCE:
-            asyncio.get_running_loop().call_soon(self._wake_some, waiting)
+        if len(some) == at_once:
+            asyncio.get_running_loop().call_later(STEP_S, self._wake_some, waiting, at_once)
 
     async def rings(self, heard: int, seconds: float) -> bool:
         """Whether it rings, or has rung, after it had rung `heard` times; waits for that for at most `seconds`."""

@@ -19,7 +19,7 @@ from gateway.api.errors import ApiError, bad_value, shown
 from gateway.api.middleware import ADDRESS, PROTECTION
 from gateway.api.responses import COMPRESSED_AT_ONCE, json_bytes
 from gateway.api.services import SERVICES, JournalService
-from gateway.concurrency import in_turns
+from gateway.concurrency import STEP_S, in_turns
 from gateway.journal.journal import LOST
 from gateway.journal.shape import shown_event
 from gateway.store.contract import StoreError
@@ -189,7 +189,8 @@ class Chunks:
 
 async def _chunk(some: Sequence[SiteEvent], kinds: frozenset[str] | None) -> bytes:
     chosen = [event for event in some if kinds is None or event.kind in kinds]
-    shown = [b"id: %d\ndata: %b\n\n" % (event.id, json_bytes(shown_event(event))) async for event in in_turns(chosen, _TURN_S)]
+    turns = in_turns(chosen, _TURN_S, STEP_S)
+    shown = [b"id: %d\ndata: %b\n\n" % (event.id, json_bytes(shown_event(event))) async for event in turns]
     return b"".join(shown) or b"id: %d\n\n" % some[-1].id
 
 

@@ -25,7 +25,7 @@ def serve(config: Path, host: str | None, port: int | None, *, new_store: bool) 
     http = settings.http.model_copy(update={key: value for key, value in given.items() if value is not None})
 
     def ready(url: str) -> None:
-        _collect_rarely()
+        collect_rarely()
         say(url)
         sys.stdout.flush()
 
@@ -35,7 +35,7 @@ def serve(config: Path, host: str | None, port: int | None, *, new_store: bool) 
         raise Mistakes([str(error)], is_final=isinstance(error, app.StoreRefused)) from error
 
 
-def _collect_rarely() -> None:
+def collect_rarely() -> None:
     """A whole search for garbage stops every thread, the longer the more is desired: what is there at start is left out of it."""
     gc.collect()
     gc.freeze()

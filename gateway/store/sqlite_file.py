@@ -230,14 +230,23 @@ class StoreFile:
             self._mark = replace(self._mark, revision=revision, durable=kept, writes=self._writes)
             return result
 
-    def run_together(self, works: Sequence[Work], *, durable: bool) -> list[Any]:
-        """One commit for all: for each its answer or its error. When that fails each is tried alone."""
-        if len(works) == 1:
-            return [self._run_alone(works[0], durable=durable)]
+    def run_together(self, works: list[Work], following: Callable[[], Work | None], *, durable: bool) -> list[Any]:
+        """One commit for all: for each its answer or its error. When that fails each is tried alone.
+
+        `following` gives one more that came meanwhile, until there is none: it is added to `works`.
+        """
+
+        def together(connection: sqlite3.Connection) -> list[Any]:
+            answers = [_in_savepoint(connection, work) for work in works]
+            while (work := following()) is not None:
+                works.append(work)
+                answers.append(_in_savepoint(connection, work))
+            return answers
+
         try:
-            return self.run(lambda connection: [_in_savepoint(connection, work) for work in works], durable=durable)
-        except REFUSED:
-            return [self._run_alone(work, durable=durable) for work in works]
+            return self.run(together, durable=durable)
+        except REFUSED as error:
+            return [error] if len(works) == 1 else [self._run_alone(work, durable=durable) for work in works]
 
     def _run_alone(self, work: Work, *, durable: bool) -> Any:
         try:

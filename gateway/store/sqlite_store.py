@@ -1,9 +1,10 @@
 """The embedded store: one SQLite file in WAL mode, all of it on one thread of its own.
 
 A durable call returns after a commit with synchronous FULL. Calls that wait at the same time share one commit, each in a
-savepoint, so that each is still all or nothing. What may follow the disk a moment later is committed without waiting for it:
-the next durable commit takes it along, or one within half a second. A revision counts every change of a desired profile and
-is its generation too: it is kept apart from the rows and never goes back, so no generation is used twice, also over `forget`.
+savepoint, so that each is still all or nothing; one that comes while the work of others is done is committed with it. What may
+follow the disk a moment later is committed without waiting for it: the next durable commit takes it along, or one within half
+a second. A revision counts every change of a desired profile and is its generation too: it is kept apart from the rows and never
+goes back, so no generation is used twice, also over `forget`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,7 +37,7 @@ from gateway.store.contract import (
     images,
     to_be_read,
 )
-from gateway.store.events import EventQuery, SiteEvent
+from gateway.store.events import EventQuery, SiteEvent, numbered
 from gateway.store.sqlite_file import REFUSED, StoreFile, Work
 from gateway.store.sqlite_schema import MIGRATIONS, PUT_ITEM, Prepare, content_of
 
@@ -60,8 +62,11 @@ INSERT_BINDING = "INSERT OR REPLACE INTO binding (link_id, panels) VALUES (?, ?)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
+    """`joins`: it may be part of a commit that is under way, since it is soon done."""
+
     work: Work
     durable: bool
+    joins: bool
     answer: asyncio.Future[Any]
 
 
@@ -145,7 +150,8 @@ class SqliteStore:
         self._thread: ThreadPoolExecutor | None = None
         self._closing = False
         self._reading = asyncio.Semaphore(_READ_AT_ONCE)
-        self._waiting: list[_Waiting] = []
+        self._waiting: deque[_Waiting] = deque()
+        """While a commit is under way only the store's thread takes from it."""
         self._committing: asyncio.Future[None] | None = None
         self._observed: dict[str, ObservedPanel] = {}
         self._flush_timer: asyncio.TimerHandle | None = None
@@ -284,12 +290,13 @@ class SqliteStore:
     async def put_events(
         self, events: Sequence[SiteEvent], positions: Mapping[str, tuple[str, str]], at: float
     ) -> tuple[SiteEvent, ...]:
-        def work(connection: sqlite3.Connection) -> tuple[SiteEvent, ...]:
-            kept = sqlite_events.insert(connection, events, positions, at)
+        def work(connection: sqlite3.Connection) -> range:
+            ids = sqlite_events.insert(connection, events, positions, at)
             _touch(connection, at)
-            return kept
+            return ids
 
-        return tuple(await self._durably(work))
+        ids = await self._kept_by(work, durable=True, joins=False)  # a change does not wait for many rows of others
+        return tuple(map(numbered, events, ids))
 
     async def drop_events(self, before: float, most: int, at: float) -> tuple[int, int]:
         def work(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -369,9 +376,9 @@ class SqliteStore:
     async def _durably(self, work: Work) -> Any:
         return await self._kept_by(work, durable=True)
 
-    async def _kept_by(self, work: Work, *, durable: bool) -> Any:
+    async def _kept_by(self, work: Work, *, durable: bool, joins: bool = True) -> Any:
         self._refuse_when_closed()
-        waiting = _Waiting(work, durable, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(work, durable, joins, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._commit_waiting()
         return await waiting.answer
@@ -385,8 +392,18 @@ class SqliteStore:
         if not group:
             return
         works, durable = [waiting.work for waiting in group], any(waiting.durable for waiting in group)
-        commit = partial(self._file.run_together, works, durable=durable)
+        commit = partial(self._file.run_together, works, partial(self._joining, group, durable=durable), durable=durable)
         self._committing = self._in_turn(commit, lambda done: self._committed(group, done, durable=durable))
+
+    def _joining(self, group: list[_Waiting], *, durable: bool) -> Work | None:
+        """On the store's thread: the next one that came since the commit began, if it may be part of it. What was observed before
+        it came, and is to be flushed, is not committed after it.
+        """
+        following = self._waiting[0] if self._waiting else None
+        if following is None or not following.joins or self._flushing is not None or (following.durable and not durable):
+            return None
+        group.append(self._waiting.popleft())
+        return following.work
 
     def _committed(self, group: Sequence[_Waiting], done: Future[list[Any]], *, durable: bool) -> None:
         self._committing = None

@@ -17,6 +17,7 @@ from typing import Any
 from config.settings import HttpSettings, Settings, SiteSettings, StoreSettings, UserSettings
 from drivers.clock import SystemClock
 from gateway.app import Gateway
+from gateway.cli.service import collect_rarely
 from gateway.store.events import SiteEvent
 from tests.benchmarks.rows import Row
 
@@ -38,6 +39,7 @@ async def gateway_in(folder: Path) -> AsyncIterator[tuple[Gateway, str, int]]:
     )
     gateway = Gateway(settings, None, SystemClock(), released_at=0)
     url = await gateway.start()
+    collect_rarely()  # as `serve` does
     host, _, port = url.removeprefix("http://").rpartition(":")
     try:
         yield gateway, host, int(port)

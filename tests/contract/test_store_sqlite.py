@@ -10,15 +10,18 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Coroutine
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
 from gateway.store.backups import backup_file
-from gateway.store.contract import Snapshot, StoreDamaged, StoreFull, StoreNewer, StoreUnavailable, to_be_read
+from gateway.store.contract import GenerationConflict, Snapshot, StoreDamaged, StoreFull, StoreNewer, StoreUnavailable, to_be_read
 from gateway.store.events import EventQuery, SiteEvent
 from gateway.store.sqlite_schema import APPLICATION_ID, MIGRATIONS, open_read_only
 from gateway.store.sqlite_store import SqliteStore
@@ -705,4 +708,95 @@ async def test_waiting_transactions_share_a_commit(tmp_path: Path) -> None:
     assert not any("used_by" in each for each in statements), "who uses it is said once"
     durable = statements.index("COMMIT")
     assert [each for each in statements[:durable] if "synchronous" in each] == ["PRAGMA synchronous = FULL"]
+    await store.close()
+
+
+class _Held:
+    """Stops the store's thread at the first statement with a word in it, until it is let go."""
+
+    def __init__(self, word: str) -> None:
+        self.statements: list[str] = []
+        self._word = word
+        self._loop, self._reached, self._released = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def watch(self, connection: sqlite3.Connection) -> None:
+        connection.set_trace_callback(self._seen)
+
+    def _seen(self, statement: str) -> None:
+        self.statements.append(statement)
+        if self._word in statement and not self._released.is_set():
+            self._loop.call_soon_threadsafe(self._reached.set)
+            assert self._released.wait(60)
+
+    async def while_held(self, *calls: Coroutine[Any, Any, object]) -> None:
+        """Begins calls, one after the other, while the thread stands there; returns when all of them are over."""
+        await self._reached.wait()
+        begun = []
+        for call in calls:
+            begun.append(asyncio.create_task(call))
+            await asyncio.sleep(0)
+        self._released.set()
+        await asyncio.gather(*begun)
+
+
+def _happened(number: int) -> SiteEvent:
+    return SiteEvent(float(number), "panel_back", "lobby")
+
+
+async def test_a_change_waits_for_one_commit_where_it_comes_while_events_are_written(tmp_path: Path) -> None:
+    held = _Held("INSERT INTO event")
+    store = SqliteStore(tmp_path / "store.db", prepare=held.watch)
+    await store.open()
+    held.statements.clear()
+    writing = asyncio.create_task(store.put_events([_happened(1)], {}, 1.0))
+    await held.while_held(store.put_desired([create(1)], {}, 1.0))
+    await writing
+    assert held.statements.count("COMMIT") == 1
+    await store.close()
+    assert set((await load(tmp_path / "store.db")).desired) == {link(1)}
+
+
+async def test_a_change_does_not_wait_for_the_rows_of_events_that_come_after_it(tmp_path: Path) -> None:
+    held = _Held("INSERT INTO entity")
+    store = SqliteStore(tmp_path / "store.db", prepare=held.watch)
+    await store.open()
+    held.statements.clear()
+    changing = asyncio.create_task(store.put_desired([create(1)], {}, 1.0))
+    await held.while_held(store.put_events([_happened(1)], {}, 1.0))
+    await changing
+    first = held.statements.index("COMMIT")
+    assert not any("INTO event" in each for each in held.statements[:first])
+    assert [event.at for event in await store.events(EventQuery())] == [1.0]
+    await store.close()
+
+
+async def test_a_change_that_is_refused_takes_nobody_along_who_shares_its_commit(tmp_path: Path) -> None:
+    held = _Held("INSERT INTO event")
+    store = SqliteStore(tmp_path / "store.db", prepare=held.watch)
+    await store.open()
+    writing = asyncio.create_task(store.put_events([_happened(1)], {}, 1.0))
+    wrong = replace(create(1), expected_generation=7)
+
+    async def refused() -> None:
+        with pytest.raises(GenerationConflict):
+            await store.put_desired([wrong], {}, 1.0)
+
+    await held.while_held(refused(), store.put_desired([create(2)], {}, 1.0))
+    assert len(await writing) == 1
+    await store.close()
+    assert set((await load(tmp_path / "store.db")).desired) == {link(2)}
+
+
+async def test_what_was_observed_earlier_is_not_written_over_what_a_later_mark_says(tmp_path: Path) -> None:
+    """The mark comes while a commit is under way, and while the older observation waits for that commit's end."""
+    held = _Held("INSERT INTO event")
+    store = SqliteStore(tmp_path / "store.db", prepare=held.watch)
+    await store.open()
+    writing = asyncio.create_task(store.put_events([_happened(1)], {}, 1.0))
+    older, newer = observed(1, dirty=True), observed(2, dirty=True)
+    marking = store.put_panel_fact("lobby", "wear", "1", 1.0, newer)
+    await held.while_held(store.put_observed("lobby", older), marking)
+    await writing
+    seen = await asyncio.to_thread(open_read_only, tmp_path / "store.db")
+    assert seen.observed == {"lobby": newer}
     await store.close()

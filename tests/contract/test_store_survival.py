@@ -295,14 +295,12 @@ def test_what_waits_for_no_disk_is_durable_soon_though_changes_after_it_were_ref
 
 def test_what_waits_for_no_disk_is_durable_soon_though_what_came_with_it_cannot_be_kept(tmp_path: Path) -> None:
     async def work(store: SqliteStore, commits: Commits) -> None:
-        first = asyncio.create_task(store.put_fact("zone", "UTC", 1.0))
-        await asyncio.sleep(0)
-        facts = [store.put_panel_fact("lobby", key, "1", 1.0, durable=False) for key in ("wear", "\ud800")]
-        kept, refused = await asyncio.gather(*facts, return_exceptions=True)
-        await first
-        assert (kept, type(refused)) == (None, UnicodeEncodeError)
+        facts = [store.put_panel_fact("lobby", key, "1", 1.0, durable=False) for key in ("days", "wear", "\ud800")]
+        first, kept, refused = await asyncio.gather(*facts, return_exceptions=True)
+        assert (first, kept, type(refused)) == (None, None, UnicodeEncodeError)
 
-    assert committed(tmp_path / "store.db", work) == ["FULL", "NORMAL", "FULL"]
+    *earlier, last = committed(tmp_path / "store.db", work)
+    assert (set(earlier), last) == ({"NORMAL"}, "FULL")
 
 
 def test_who_was_answered_loses_nothing_by_a_power_cut_whatever_was_asked_nor_the_time_of_it(tmp_path: Path) -> None:
