@@ -512,9 +512,12 @@ class Bus(Generic[R, V]):
                 self._traffic.retried(job.unit)
 
     def _over(self, jobs: Sequence[Job[R, V]], answers: Sequence[V | DriverError]) -> None:
-        """These are over. The line goes first and chooses among those that wait, before their callers can ask again."""
+        """These are over. The line goes first and chooses among those that wait, before their callers can ask again.
+
+        They count as running until each was told: a defect on the way leaves nobody waiting.
+        """
         errors = [answer if isinstance(answer, DriverError) else None for answer in answers]
-        self._running, self._idle, self._prompt = (), True, None in errors
+        self._idle, self._prompt = True, None in errors
         failed = any(errors)
         if failed or self._queue.depth or self._quarantine or self._stopping:
             self._wake.set()
@@ -527,6 +530,7 @@ class Bus(Generic[R, V]):
                 self._after_failure(job, answer)
             else:
                 job.succeed(answer)
+        self._running = ()
 
     async def _alone(self, job: Job[R, V]) -> Sequence[V | DriverError]:
         try:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from config.settings import ModbusTcpLine
+from drivers.bus.statistics import LineTraffic
 from drivers.contract import Priority
 from drivers.errors import ConnectionLost, NoReply
 from drivers.modbus.line import ModbusBus
@@ -133,14 +134,15 @@ def test_a_line_that_stops_tells_the_truth_of_what_its_caller_sent(grace_s: floa
     run_virtual_tcp(main())
 
 
+@pytest.mark.parametrize(("part", "step"), [(MbapFramer, "feed"), (LineTraffic, "exchanged")])
 def test_a_defect_under_way_ends_the_worker_and_leaves_nobody_waiting(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    part: type, step: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
         async with idle_line() as (bus, _):
-            monkeypatch.setattr(MbapFramer, "feed", lambda *anything: 1 // 0)
+            monkeypatch.setattr(part, step, lambda *anything: 1 // 0)
             with pytest.raises(NoReply):
-                await asked(bus)
+                await asyncio.wait_for(asked(bus), 60)
             assert bus.task is not None
             assert isinstance(bus.task.exception(), ZeroDivisionError)
 
