@@ -10,6 +10,9 @@ from drivers.errors import DriverError, PanelBusy, PanelException, StillWorking,
 from drivers.modbus.wire import requests
 from drivers.modbus.wire.requests import Request
 
+Answer = tuple[int, ...] | DriverError
+"""What a reply carries, or why there is none."""
+
 EXCEPTION_FLAG = 0x80
 _EXCEPTION_SIZE = 2
 _ACCEPTED = 0x05

@@ -17,6 +17,7 @@ from drivers.defects import Defects
 from drivers.errors import BusUnavailable, ConnectionLost, DriverError, NoReply, Unconfirmed
 from drivers.link import Told, UnitTiming, WireTally, until_told
 from drivers.modbus.wire import framer
+from drivers.modbus.wire.codecs import Answer
 from drivers.modbus.wire.echo import mirrors
 from drivers.modbus.wire.far_end import FarEnd
 from drivers.modbus.wire.framer import Frame, ReplyFramer
@@ -39,9 +40,6 @@ may be faster than the configuration says, so the least is more than the usual o
 _BABBLE_QUIETS = 10
 _BABBLE_MIN_S = 1.0
 _CLOSE_S = 1.0
-
-Answer = tuple[int, ...] | DriverError
-"""What a reply carries, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)

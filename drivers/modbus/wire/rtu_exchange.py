@@ -5,7 +5,7 @@ from __future__ import annotations
 from drivers.errors import CorruptReply, DriverError, NoReply, UnexpectedReply
 from drivers.link import Told, UnitTiming
 from drivers.modbus.wire import framer
-from drivers.modbus.wire.codecs import decode_reply
+from drivers.modbus.wire.codecs import Answer, decode_reply
 from drivers.modbus.wire.echo import Echo, mirrors
 from drivers.modbus.wire.framer import Frame, ReplyFramer
 from drivers.modbus.wire.requests import Request
@@ -39,7 +39,7 @@ class Exchange:
         self.deadline = 0.0
         self.received = 0
         self.odd: UnexpectedReply | None = None
-        self.answer: tuple[int, ...] | DriverError | None = None
+        self.answer: Answer | None = None
         """What the answer carries, or the refusal in it, from when it came; its link then ends the exchange."""
         self.answered = False
         """Whether the unit itself answered, refusals included."""

@@ -27,7 +27,7 @@ from drivers.errors import (
 )
 from drivers.link import Told, UnitTiming, WireTally, until_told
 from drivers.modbus.wire import mbap
-from drivers.modbus.wire.codecs import decode_reply
+from drivers.modbus.wire.codecs import Answer, decode_reply
 from drivers.modbus.wire.far_end import FarEnd
 from drivers.modbus.wire.mbap import Frame, MbapFramer
 from drivers.modbus.wire.requests import Request
@@ -45,9 +45,6 @@ _SAME_MOMENT_S = 0.00005
 
 _SPOILING = (CorruptReply, UnexpectedReply, ConnectionLost)
 """After these the connection is suspect."""
-
-Answer = tuple[int, ...] | DriverError
-"""What a reply carries, or why there is none."""
 
 
 class Flight:
@@ -116,8 +113,6 @@ class TcpLink:
         self._framer = MbapFramer()
         self._foreign = 0
         """The number of whole frames on this connection that answered no request."""
-        self._odd = False
-        """Whether there are such frames, or bytes outside any whole frame."""
         self._given_up: dict[int, int] = {}
         """The transactions of this connection that were not answered in time, with their units. A late reply is not odd."""
         self._good_until = 0.0
@@ -154,6 +149,11 @@ class TcpLink:
     def _gone(self) -> bool:
         return self._receiver is None or self._receiver.lost or self._outlet is None or self._outlet.gone()
 
+    @property
+    def _odd(self) -> bool:
+        """Whether frames came on this connection that answered no request, or bytes outside any whole frame."""
+        return bool(self._foreign or self._framer.garbage or self._framer.waiting)
+
     def _overdue(self) -> bool:
         return self._missed > 0 and self._clock.monotonic() >= self._missed_since + _MISSED_FOR_S
 
@@ -170,7 +170,7 @@ class TcpLink:
             raise self._defect
         self._drop()
         self._reachable = False
-        self._framer, self._foreign, self._odd = MbapFramer(), 0, False
+        self._framer, self._foreign = MbapFramer(), 0
         receiver = Receiver(self._arrived, self._lost, self._defects)
         try:
             outlet = await self._connect(receiver)
@@ -294,7 +294,6 @@ class TcpLink:
         self._good_until = 0.0
         for frame in self._framer.feed(data):
             self._take(frame)
-        self._odd = bool(self._foreign or self._framer.garbage or self._framer.waiting)
         if self._flight is not None:
             if not self._flight.pending:
                 self._land(self._flight)
