@@ -33,7 +33,7 @@ def plan_body(body: bytes) -> Iterator[RequestItem | RefusedItem | Deletion | tu
 
 def changes_of(body: Mapping[str, Any]) -> Iterator[RequestItem | RefusedItem | Deletion]:
     """The items of `list_items`, then the deletions of `link_ids`, each once; one of the two has to be there. Raises ApiError."""
-    refuse_misspelt(body)
+    _refuse_misspelt(body)
     if "link_ids" not in body:
         if "list_items" not in body:
             raise bad_value("list_items", "an array, here or at `link_ids`", "no value", dialects.no_value("list_items"))
@@ -51,7 +51,7 @@ def changes_of(body: Mapping[str, Any]) -> Iterator[RequestItem | RefusedItem | 
     yield from map(Deletion, dict.fromkeys(link_ids))
 
 
-def refuse_misspelt(body: Mapping[str, Any]) -> None:
+def _refuse_misspelt(body: Mapping[str, Any]) -> None:
     """Refuse a key that nobody reads and that is nearly one that counts: what it asks for would not be done. Raises ApiError."""
     for key in body.keys() - _READ - _PASSED_OVER:
         if near := did_you_mean(key, _READ):

@@ -12,6 +12,7 @@ from gateway.api.items import changes_of
 from gateway.cli.answers import Item, Results
 from gateway.cli.client import Running, decoded, running
 from gateway.cli.directory import Directory, directory
+from gateway.cli.hours import is_identifier
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, counted, say, say_json
 from gateway.cli.waiting import answered, next_second, settled
@@ -64,13 +65,9 @@ def _read(request: Path) -> tuple[list[Any], list[str]]:
     return list(body.get("list_items", [])), going
 
 
-def _kind(item: Any) -> str:
-    return "identifier" if isinstance(item, dict) and "identifier_type" in {**(item.get("base") or {}), **item} else "timeprofile"
-
-
 def _upserted(gateway: Running, items: Sequence[Any]) -> Iterator[dict[str, Any]]:
     for kind, surface in _SURFACES.items():
-        if asked := [item for item in items if _kind(item) == kind]:
+        if asked := [item for item in items if is_identifier(item) == (kind == "identifier")]:
             answer = answered(gateway, "POST", f"{surface}/items/link", {"list_items": asked})
             gateway.read(Results, answer)
             yield from ({**each, "kind": kind} for each in answer["result"])

@@ -14,6 +14,17 @@ _CHANGED = {"opens": "opens {new} instead of {old}", "closes": "closes {new} ins
 Parts = Mapping[str, str]
 
 
+def flat(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An identifier whose fields may stand in `base`."""
+    base = body.get("base")
+    return {**base, **body} if isinstance(base, Mapping) else body
+
+
+def is_identifier(body: Mapping[str, Any]) -> bool:
+    """Whether an item of a request is an identifier; all others are time profiles."""
+    return "identifier_type" in flat(body)
+
+
 def profile_parts(body: Mapping[str, Any], zone: ZoneInfo) -> Parts:
     """What a time profile says: `repeats`, `opens`, `closes`, `begins`, `ends`."""
     options, repeat = body["time_options"], body.get("repeat_options") or {}

@@ -22,7 +22,7 @@ from gateway.api.items import changes_of
 from gateway.api.validation import names_of, object_of
 from gateway.app import fleet_options
 from gateway.cli.doctor import NOT_AS_ASKED
-from gateway.cli.hours import differences, person_parts, profile_parts, profile_text
+from gateway.cli.hours import differences, flat, is_identifier, person_parts, profile_parts, profile_text
 from gateway.cli.output import Mistakes, counted, say, say_json
 from gateway.cli.reading import read_models, read_settings
 from gateway.fleet.fleet import Fleet
@@ -120,7 +120,7 @@ def _text(report: PlanReport, body: Mapping[str, Any], stored: Snapshot, zone: Z
     }
     names |= {link_id: str(raw.get("name") or link_id) for link_id, raw in wire.items()}
     gone = {item.link_id for item in report.items if isinstance(item, PlanChange) and item.change is Change.DELETED}
-    losing = _losing(stored, gone, names)
+    losing = _losing(stored, gone, names) if gone else {}
     for item in report.items:
         if isinstance(item, PlanChange) and item.link_id not in wire:
             yield from _gone(item, stored, zone, losing.get(item.link_id, ()) if item.kind == TIME_PROFILE else ())
@@ -164,22 +164,13 @@ def _losing(stored: Snapshot, gone: Set[str], names: Mapping[str, str]) -> Mappi
 
 
 def _called(raw: Mapping[str, Any]) -> str:
-    owner = _flat(raw).get("identifier_owner") or {}
+    owner = flat(raw).get("identifier_owner") or {}
     return harmless(str(owner.get("name") or raw.get("name") or raw.get("link_id")))
-
-
-def _flat(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An identifier whose fields may stand in `base`."""
-    return {**(raw.get("base") or {}), **raw}
-
-
-def _is_identifier(raw: Mapping[str, Any]) -> bool:
-    return "identifier_type" in _flat(raw)
 
 
 def _before(stored: Snapshot, link_id: str, raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What is asked for by the item now; None: nothing that can be compared."""
-    key = item_key(IDENTIFIER, link_id) if _is_identifier(raw) else link_id
+    key = item_key(IDENTIFIER, link_id) if is_identifier(raw) else link_id
     item = stored.desired.get(key)
     body = {} if item is None or item.content is None else dict(json.loads(item.body))
     return body if body.keys() & {"time_options", "identifier_type", "base"} else None
@@ -187,8 +178,8 @@ def _before(stored: Snapshot, link_id: str, raw: Mapping[str, Any]) -> Mapping[s
 
 def changed_text(raw: Mapping[str, Any], before: Mapping[str, Any] | None, zone: ZoneInfo, names: Mapping[str, str]) -> str:
     """`Work week: closes 17:00 instead of 18:00`. `names`: of time profiles, by link_id."""
-    if _is_identifier(raw):
-        parts, old = person_parts(_flat(raw), zone, names), before and person_parts(_flat(before), zone, names)
+    if is_identifier(raw):
+        parts, old = person_parts(flat(raw), zone, names), before and person_parts(flat(before), zone, names)
         new = ", ".join(f"{key} {value}" for key, value in parts.items())
     else:
         parts, new = profile_parts(raw, zone), profile_text(raw, zone)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.cli.hours import differences, person_parts, profile_parts, profile_text
+from gateway.cli.hours import differences, flat, is_identifier, person_parts, profile_parts, profile_text
 
 KYIV = ZoneInfo("Europe/Kyiv")
 WINDOW = {"is_all_day": False, "date_from": 1793602800, "date_to": 1793635200}  # 2026-11-02, a Monday, 09:00 to 18:00
@@ -89,3 +89,11 @@ def test_a_person_is_said_in_words() -> None:
     assert person_parts(detached, KYIV, {})["through"] == "no time profile"
     always = person_parts({"identifier_type": "card", "identifier_number": "7", "lock": "all"}, KYIV, {})
     assert (always["through"], always["valid"], always["entries"]) == ("always", "without a limit", "any number")
+
+
+@pytest.mark.parametrize("base", [{"identifier_type": "card"}, None, [1]])
+def test_an_identifier_is_told_from_a_time_profile_whatever_stands_in_its_base(base: Any) -> None:
+    body = {"link_id": "x", "base": base, **({} if isinstance(base, dict) else {"identifier_type": "card"})}
+    assert is_identifier(body)
+    assert flat(body)["identifier_type"] == "card"
+    assert not is_identifier({"link_id": "x", "base": None})
