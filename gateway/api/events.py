@@ -92,7 +92,8 @@ def _asked(request: web.Request) -> _Asked:
     kinds = [kind for kind in request.query.get("kinds", "").split(",") if kind]
     for kind in kinds:
         if kind not in KINDS:
-            raise bad_value("kinds", "kinds of events with `,` between them", shown(kind) + did_you_mean(kind[:_LONGEST], KINDS))
+            near = did_you_mean(kind[:_LONGEST], KINDS) or f" (there are {', '.join(KINDS)})"
+            raise bad_value("kinds", "kinds of events with `,` between them", shown(kind) + near)
     continued = _number(_LAST_ID, request.headers.get(_LAST_ID, ""))
     after = _number("after", request.query.get("after", "")) if continued is None else continued
     limit, last = (_number(name, request.query.get(name, "")) for name in ("limit", "last"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from config.nearest import did_you_mean
 from gateway.api.errors import ApiError
 from gateway.api.items import changes_of
 from gateway.cli.answers import Item, Results
@@ -19,6 +20,7 @@ from gateway.cli.waiting import answered, next_second, settled
 from gateway.fleet.views import Deletion
 from gateway.ops.terminal import harmless
 
+_LISTS = ("list_items", "link_ids")
 _SURFACES = {"timeprofile": "/api/v1/access/timeprofile", "identifier": "/api/v1/access/identifier"}
 
 
@@ -49,13 +51,14 @@ def _read(request: Path) -> tuple[list[Any], list[str]]:
         raise Mistakes([f"{request}: {error.strerror}"]) from error
     except ValueError as error:
         raise Mistakes([f"{request}: expected JSON: {error}"]) from error
-    parts = [body.get(key, []) if isinstance(body, dict) else None for key in ("list_items", "link_ids")]
-    if (
-        not isinstance(body, dict)
-        or not body.keys() & {"list_items", "link_ids"}
-        or not all(isinstance(part, list) for part in parts)
-    ):
-        raise Mistakes([f"{request}: expected a JSON object with the lists `list_items`, `link_ids` or both"])
+    parts = [body.get(key, []) if isinstance(body, dict) else None for key in _LISTS]
+    if not isinstance(body, dict) or not body.keys() & set(_LISTS) or not all(isinstance(part, list) for part in parts):
+        near = (
+            next(filter(None, (did_you_mean(key, _LISTS) for key in body if key not in _LISTS)), "")
+            if isinstance(body, dict)
+            else ""
+        )
+        raise Mistakes([f"{request}: expected a JSON object with the lists `list_items`, `link_ids` or both{near}"])
     if body.get("panels") is not None:
         raise Mistakes([f"{request}: panels: only `plan` takes them; bind items with `panel-gateway bindings set`"])
     try:

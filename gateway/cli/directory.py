@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ _ALL = 1_000_000
 _NOUNS: Mapping[Kind, str] = {"timeprofile": "time profile", "identifier": "person"}
 _SHORTEST = 4
 """Letters of a link_id or a name that are enough where only one begins so."""
+_LINK_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    entries: tuple[Entry, ...]
+    entries: tuple[Entry, ...] = ()
     _names: Mapping[tuple[str, str | int], str] = field(init=False, repr=False, compare=False)
     """What is said of an item, by its link_id or uid; with that where others are called the same."""
 
@@ -92,6 +94,13 @@ class Directory:
         """The same of one of the entries."""
         return self._names[entry.kind, entry.link_id or entry.uid]
 
+    def in_words(self, text: str) -> str:
+        """The text with names in place of link_ids; those that nothing has any more stay."""
+        return _LINK_ID.sub(self._name_of, text)
+
+    def _name_of(self, found: re.Match[str]) -> str:
+        return next((name for kind in _NOUNS if (name := self._names.get((kind, found[0])))), found[0])
+
     def find(self, text: str, kinds: Iterable[Kind] = ("timeprofile", "identifier")) -> Entry:
         """Who or what is called so. Raises Mistakes where nobody is, or more than one."""
         wanted = [entry for kind in kinds for entry in self.of(kind)]
@@ -104,6 +113,11 @@ class Directory:
             raise Mistakes([f"{text}: no {nouns} is called that{near or ' (expected a name, a number or a link_id)'}"])
         which = "; ".join(f"{entry.shown} is {entry.link_id or f'uid {entry.uid}'}" for entry in found[:5])
         raise Mistakes([f"{text}: {len(found)} are called that, expected one: {which}"])
+
+
+def names_link_ids(text: str) -> bool:
+    """Whether there is one in the text."""
+    return _LINK_ID.search(text) is not None
 
 
 def directory(gateway: Running) -> Directory:

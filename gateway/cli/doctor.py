@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from config.settings import Settings
 from gateway.cli.answers import Problem, Problems
 from gateway.cli.client import NoGateway, Running, running
-from gateway.cli.directory import directory
+from gateway.cli.directory import Directory, directory, names_link_ids
 from gateway.cli.options import Asked
 from gateway.cli.output import say, say_json
 from gateway.cli.store import without_advice
@@ -61,23 +61,23 @@ def _problem(code: str, text: str, remedy: str, command: str) -> Mapping[str, ob
     return {"code": code, "severity": "error", "since": None, "text": text, "remedy": remedy, "command": command}
 
 
-def told(problem: Problem, zone: ZoneInfo, now: float, names: Mapping[str, str]) -> str:
-    """A problem for a person, in four or five lines. `names`: of items, by link_id."""
+def told(problem: Problem, zone: ZoneInfo, now: float, names: Directory) -> str:
+    """A problem for a person, in four or five lines."""
     return "\n".join(_lines(problem, zone, now, names))
 
 
-def names_for(problems: Iterable[Problem], gateway: Running) -> Mapping[str, str]:
-    """The names of what the problems touch; the gateway is asked only where they touch something."""
-    if not any(problem.link_ids for problem in problems):
-        return {}
-    return {entry.link_id: entry.shown for entry in directory(gateway).entries if entry.link_id}
+def names_for(problems: Iterable[Problem], gateway: Running) -> Directory:
+    """The names of what the problems tell of; the gateway is asked only where they tell of something."""
+    if not any(problem.link_ids or names_link_ids(problem.text) for problem in problems):
+        return Directory()
+    return directory(gateway)
 
 
-def _lines(problem: Problem, zone: ZoneInfo, now: float, names: Mapping[str, str]) -> Iterator[str]:
+def _lines(problem: Problem, zone: ZoneInfo, now: float, names: Directory) -> Iterator[str]:
     since = "" if problem.since is None else f", since {aged(problem.since, now, zone)}"
     yield f"{problem.severity.upper()} {problem.code}{since}"
-    yield f"  {problem.text}"
-    if touched := [names.get(link_id, link_id) for link_id in problem.link_ids]:
+    yield f"  {names.in_words(problem.text)}"
+    if touched := [names.in_words(link_id) for link_id in problem.link_ids]:
         more = f" and {len(touched) - _NAMED} more" if len(touched) > _NAMED else ""
         yield f"  items: {', '.join(touched[:_NAMED])}{more}"
     yield f"  what to do: {problem.remedy}"

@@ -292,6 +292,14 @@ def completed(table: str) -> Callable[[click.Context, click.Parameter, str], lis
     return complete
 
 
+def completed_kinds(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Completes the last of kinds of events with `,` between them."""
+    from config.event_kinds import KINDS
+
+    before, comma, last = begun.rpartition(",")
+    return [CompletionItem(before + comma + kind) for kind in KINDS if kind.startswith(last)]
+
+
 def panel(*, required: bool = True) -> Callable[[Decorated], Decorated]:
     """The argument PANEL."""
     return click.argument("panel", type=PANEL, required=required, shell_complete=completed("panels"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +22,11 @@ class Mistakes(Exception):
 def say(text: str) -> None:
     """One or more lines. Nothing that a name holds moves the cursor."""
     sys.stdout.write("\n".join(map(harmless, text.split("\n"))) + "\n")
+
+
+def terminal_width() -> int | None:
+    """How many characters a line of the terminal has; None where what is said goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def counted(count: int, noun: str) -> str:

@@ -129,7 +129,7 @@ def _text(report: PlanReport, body: Mapping[str, Any], stored: Snapshot, zone: Z
         else:
             yield changed_text(wire[item.link_id], _before(stored, item.link_id, wire[item.link_id]), zone, names)
             yield from _outcomes(item, zone)
-    if report.items:
+    if report.items and report.panels:
         yield ""
     for panel in report.panels:
         yield _cost(panel)

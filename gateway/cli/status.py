@@ -86,7 +86,8 @@ def _item(item: Item, names: Directory, zone: ZoneInfo) -> tuple[object, ...]:
     outcome = "to be removed" if item.desired_generation is None and item.outcome == "pending" else item.outcome
     why = [*_why(item), item.still_grants_text and f"still open {item.still_grants_text}"]
     until = moment(item.valid_until, zone)
-    return names.named(item), outcome, moment(item.asked_at, zone), until, "; ".join(filter(None, why)) or None
+    said = names.in_words("; ".join(filter(None, why)))
+    return names.named(item), outcome, moment(item.asked_at, zone), until, said or None
 
 
 def _why(item: Item) -> list[str]:

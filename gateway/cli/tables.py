@@ -2,11 +2,57 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
+
+from gateway.cli.output import terminal_width
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:
-    """Columns as wide as their widest cell; the first row is the heading; None is shown as a dash."""
+    """`columns` as they fit the terminal; where no terminal shows them, each row is one line."""
+    return columns(rows, terminal_width())
+
+
+def columns(rows: Sequence[Sequence[object]], most: int | None) -> str:
+    """Columns as wide as their widest cell; the first row is the heading; None is shown as a dash.
+
+    `most`: how many characters a line may have. Where that is too few, columns stand one space apart instead of two if that is
+    enough, or else cells are folded between words, those of the widest columns first. Words are never broken: a line of long
+    ones may be longer.
+    """
     cells = [["-" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    gaps, gap = len(widths) - 1, "  "
+    if most is not None and sum(widths) + 2 * gaps > most:
+        least = [max(map(_least, column)) for column in zip(*cells, strict=True)]
+        if sum(widths) + gaps <= most or sum(least) + 2 * gaps > most:
+            gap = " "
+        widths = _narrowed(widths, least, most - len(gap) * gaps)
+    lines = [line for row in cells for line in _lines(row, widths)]
+    return "\n".join(gap.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def _least(cell: str) -> int:
+    """Its longest word, with the indent that the first word may have."""
+    return len(cell) - len(cell.lstrip()) + max(map(len, cell.split()), default=0)
+
+
+def _narrowed(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """The widths, of which the widest that can still be narrower give way until they are `room` together."""
+    narrowed = list(widths)
+    while sum(narrowed) > room:
+        giving = [column for column, width in enumerate(narrowed) if width > least[column]]
+        if not giving:
+            break
+        narrowed[max(giving, key=narrowed.__getitem__)] -= 1
+    return narrowed
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> list[tuple[str, ...]]:
+    """A row in as many lines as its longest cell needs."""
+    folded = [
+        [cell] if len(cell) <= width else textwrap.wrap(cell, width, break_long_words=False, break_on_hyphens=False)
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    return list(zip_longest(*folded, fillvalue=""))

@@ -107,6 +107,7 @@ async def test_events_are_listed_as_json_lines_from_a_place_on() -> None:
             "kinds=output_onn",
             "kinds: expected kinds of events with `,` between them, got \"output_onn\"; did you mean 'output_on'?",
         ),
+        ("kinds=zzz", 'kinds: expected kinds of events with `,` between them, got "zzz" (there are access_granted_by_'),
         ("kind=output_on", "kind: "),
         ("after=x", "after: "),
         ("after=1&after=2", "after: "),

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from simulators.open_access_panel import OpenAccessPanel
 from tests.support.terminal import on_a_terminal
 from tests.support.working_day import EXAMPLES, PERSON, WORK_WEEK, Day, day
 
+KINDS_OF_READING = "access_granted_by_valid_identifier,access_denied_by_not_valid_identifier"
 SHORTER = {**WORK_WEEK, "time_options": {**WORK_WEEK["time_options"], "date_to": WORK_WEEK["time_options"]["date_to"] - 3600}}
 
 
@@ -196,7 +198,11 @@ async def test_a_panel_named_twice_counts_once_and_items_that_are_called_alike_a
     [
         ("{", "expected JSON: "),
         ("[]", "expected a JSON object with the lists `list_items`, `link_ids` or both"),
-        ('{"list_items": {}}', "expected a JSON object with the lists"),
+        ('{"list_items": {}}', "expected a JSON object with the lists `list_items`, `link_ids` or both\n"),
+        (
+            '{"list_item": []}',
+            "expected a JSON object with the lists `list_items`, `link_ids` or both; did you mean 'list_items'?\n",
+        ),
         ('{"list_items": [], "panels": ["lobby"]}', "panels: only `plan` takes them"),
     ],
 )
@@ -210,6 +216,46 @@ async def test_a_file_that_is_no_request_is_refused_in_one_sentence(typed: Day, 
 async def test_a_mistake_in_an_item_is_told_with_its_place(typed: Day) -> None:
     status, _, err = await typed("apply", typed.request({"list_items": [{**WORK_WEEK, "time_options": 7}]}))
     assert (status, "list_items[0].time_options" in err) == (1, True)
+
+
+async def test_what_happened_is_told_with_names_and_not_with_link_ids(typed: Day) -> None:
+    monthly = EXAMPLES[5]
+    both = typed.request({"list_items": [WORK_WEEK, PERSON, monthly]})
+    assert (await typed("apply", both, "--wait"))[0] == 0
+    await typed("bindings", "set", monthly["name"], "meeting-room")
+    await typed.until("meeting-room", "refused")
+    lobby = typed.simulated.panels["lobby"]
+    assert isinstance(lobby, OpenAccessPanel)
+    memory, later = lobby._memory.schedules, lobby.schedule_words(0)[14] + 60
+    memory.committed[14] = memory.acting[14] = later
+    await typed("sync", "lobby", "--wait")
+    _, out, _ = await typed("events", "--kinds", "item_refused,drift_found")
+    refused, drifted = out.splitlines()
+    assert refused.endswith(f"  meeting-room     item refused  count 1; reasons not_representable 1; items {monthly['name']}")
+    assert "  lobby            drift found  count 1; changes slot 0 was " in drifted
+    for _, told, _ in (await typed("events"), await typed("doctor"), await typed("status", "lobby")):
+        assert "Work week" in told
+        assert WORK_WEEK["link_id"] not in told
+        assert monthly["link_id"] not in told
+    assert (await typed("apply", typed.request({"link_ids": [monthly["link_id"]]}), "--wait"))[0] == 0
+    _, out, _ = await typed("events", "--kinds", "item_refused", "--last", "1")
+    assert out.endswith(f"; items {monthly['link_id']}\n"), "nothing is called so any more"
+    _, out, _ = await typed("events", "--kinds", "item_refused", "--json")
+    assert json.loads(out)["items"] == [{"kind": "timeprofile", "link_id": monthly["link_id"]}]
+
+
+async def test_a_card_that_was_read_is_told_with_its_person(typed: Day) -> None:
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK, PERSON]}), "--wait"))[0] == 0
+    lobby = typed.simulated.panels["lobby"]
+    assert isinstance(lobby, OpenAccessPanel)
+    lobby.read("card", "12345678", 0)
+    async with asyncio.timeout(30):
+        while True:
+            _, told, _ = await typed("events", "--kinds", KINDS_OF_READING)
+            if told:
+                break
+            await asyncio.sleep(0.05)
+    assert told.endswith("; identifier Sherlock Holmes (card 12345678)\n")
 
 
 async def test_a_panel_that_is_away_is_told_in_the_words_of_a_person(typed: Day) -> None:

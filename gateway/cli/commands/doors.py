@@ -105,7 +105,13 @@ def release(asked: Asked, door: str) -> int:
 @command("events", "events", "events --follow", "events --kinds panel_away,panel_back --last 100")
 @options.asking
 @click.option("--follow", is_flag=True, help="Go on with each event as it happens, until Ctrl-C.")
-@click.option("--kinds", type=options.Text("kinds of events"), metavar="KIND,KIND", help="These kinds alone.")
+@click.option(
+    "--kinds",
+    type=options.Text("kinds of events"),
+    metavar="KIND,KIND",
+    shell_complete=options.completed_kinds,
+    help="These kinds alone.",
+)
 @click.option(
     "--last", type=options.COUNT, default=20, show_default=True, metavar="N", help="How many of those that were before."
 )
