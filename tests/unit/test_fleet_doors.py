@@ -541,6 +541,20 @@ def test_a_hold_that_waited_for_the_line_lasts_its_time_and_its_lease_no_longer(
     commanding(test)
 
 
+def test_a_hold_lasts_its_time_though_an_earlier_one_was_about_to_be_prolonged() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.doors.hold(FRONT, 3600)
+        await subject.site.pass_time(29.5)
+        subject.site.drivers["gate"].reply_s = 1.0
+        assert outcome(await subject.doors.hold(FRONT, 20)) is Outcome.ACKNOWLEDGED
+        await subject.site.pass_time(18.5)
+        assert subject.open_for() > 0
+        await subject.site.pass_time(2)
+        assert (subject.open_for(), subject.state()) == (0, "closed")
+
+    commanding(test)
+
+
 def test_a_release_ends_a_pulse_where_the_panel_can_and_says_so_where_it_cannot() -> None:
     async def test(subject: Commanded) -> None:
         await subject.doors.open(FRONT, 60)

@@ -461,3 +461,61 @@ def test_who_waits_for_an_output_when_the_gateway_stops_waits_no_longer() -> Non
         assert made.clock.monotonic() < 10
 
     virtually(main)
+
+
+def test_a_closing_that_failed_is_told_and_tried_at_once_when_an_operator_asks() -> None:
+    async def main() -> None:
+        async with at_work(Kept()) as made:
+            item = open_for(600)
+            made.ask(item)
+            assert await made.settled(1.0)
+            made.panel.online = False
+            made.drop(item)
+            assert await made.settled(5.0)
+            assert made.keeper.failure is not None
+            assert made.keeper.failure.reason in (Reason.NO_REPLY, Reason.QUARANTINED)
+            made.driver.back()
+            made.keeper.again()
+            await made.clock.sleep(0.1)
+            assert not made.is_on()
+
+    virtually(main)
+
+
+def test_what_is_seen_off_is_remembered_no_longer_so_that_a_restart_leaves_it_to_others() -> None:
+    async def main() -> None:
+        async with at_work(Kept()) as made:
+            item = open_for(600)
+            made.ask(item)
+            assert await made.settled(1.0)
+            made.drop(item)
+            assert await made.settled(1.0)
+            await made.clock.sleep(0.5)
+            assert not made.store.allocations.get("lobby:0")
+
+    virtually(main)
+
+
+def test_a_gateway_that_cannot_read_outputs_opens_none_again_and_again() -> None:
+    async def main() -> None:
+        async with at_work(Kept()) as made:
+            read_outputs = made.driver.read_outputs
+
+            async def unreadable(*arguments: Any) -> Any:
+                await made.clock.sleep(0.3)
+                raise ZeroDivisionError("a defect")
+
+            vars(made.driver).update(read_outputs=unreadable)
+            made.ask(open_for(36_000))
+            await made.clock.sleep(1)
+            assert made.keeper.defect is not None
+            made.commands()
+            await made.clock.sleep(1200)
+            assert not made.is_on()
+            assert not any(" on " in command for command in made.commands())
+            vars(made.driver).update(read_outputs=read_outputs)
+            made.keeper.again()
+            await made.clock.sleep(1)
+            assert made.is_on()
+
+    virtually(main)

@@ -317,8 +317,7 @@ class OutputKeeper:
         await self._work_out()
         failure = await self._mark()
         failure = await self._open() or failure
-        if await self._confirm():
-            failure = await self._mark() or failure
+        await self._confirm()  # what it shows to be off is marked no more in the round that follows
         return failure
 
     async def _work_out(self) -> None:
@@ -328,13 +327,11 @@ class OutputKeeper:
                 await held.work_out()
                 self._hurry.set()
 
-    async def _confirm(self) -> bool:
-        """Read what acknowledged a command, if nobody has done so since; whether there was anything to read."""
+    async def _confirm(self) -> None:
+        """Read what acknowledged a command, if nobody has done so since."""
         async with self._reading:
-            unread = any(held.unread for held in self._held.values())
-            if unread:
+            if any(held.unread for held in self._held.values()):
                 await self._look(confirming=True)
-        return unread
 
     def _urgent(self) -> tuple[HeldOutput, bool] | None:
         """A closing or else a prolongation that is due."""
