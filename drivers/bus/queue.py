@@ -66,11 +66,8 @@ class Job(Generic[R, V]):
     def outcome(self) -> V | DriverError:
         """What became of a job that is over."""
         error = self.future.exception()
-        if error is None:
-            return self.future.result()
-        if isinstance(error, DriverError):
-            return error
-        raise error
+        assert error is None or isinstance(error, DriverError)  # `fail` ends it with no other
+        return self.future.result() if error is None else error
 
     def succeed(self, values: V) -> None:
         if not self.future.done():

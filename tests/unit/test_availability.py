@@ -120,6 +120,14 @@ def test_a_released_unit_is_probed_no_more_and_a_hastened_one_as_soon_as_the_bud
     assert quarantine.next_at() is None
 
 
+def test_a_hastened_probe_is_sent_no_sooner_than_a_late_answer_could_be_taken_for_its_own() -> None:
+    quarantine = Quarantine(0.01)
+    quarantine.put(4, Health(1, misses=1, probes=9), 100.0, timeout_s=5.0)
+    quarantine.hasten(4, 101.0)
+    assert quarantine.due(104.9) is None
+    assert quarantine.due(105.0) == 4
+
+
 def test_a_unit_that_was_slow_lately_is_looked_for_as_patiently_and_less_so_as_it_gets_faster() -> None:
     health = Health(3)
     patience = []

@@ -375,6 +375,7 @@ def test_stop_beyond_its_grace_leaves_an_unconfirmed_exchange() -> None:
             running = asyncio.create_task(bus.exchange(1, write_register(1, 1), Priority.GRANT))
             await asyncio.sleep(0.1)
             await bus.stop(1)
+            assert line.receiver is None, "the next gateway finds the port free"
             with pytest.raises(NoReply):
                 await running
 

@@ -118,6 +118,21 @@ def test_work_waiting_for_a_unit_is_refused_when_it_is_quarantined() -> None:
     run_virtual(main())
 
 
+def test_a_silent_unit_that_is_taken_off_keeps_the_line_working_for_the_others() -> None:
+    async def main() -> None:
+        line = ScriptedLine(lambda frame: [] if frame[0] == 1 else obedient(frame))
+        async with bus_on(line, units=(1, 2)) as bus:
+            with pytest.raises(NoReply):
+                await bus.exchange(1, READ, Priority.GRANT)
+            bus.detach(1)
+            begin = len(line.sent)
+            await asyncio.sleep(3600)
+            assert await bus.exchange(2, READ, Priority.GRANT) == (42,)
+            assert [frame[0] for _, frame in line.sent[begin:]] == [2], "nobody looks for it any more"
+
+    run_virtual(main())
+
+
 @pytest.mark.parametrize("policy", [ONCE, RetryPolicy(retries=2)])
 def test_a_unit_that_always_answers_oddly_is_quarantined_by_its_third_request(policy: RetryPolicy) -> None:
     async def main() -> None:

@@ -70,6 +70,40 @@ async def test_a_unit_that_is_taken_off_and_put_back_starts_anew() -> None:
         assert len(asyncio.all_tasks()) == 1
 
 
+async def test_a_line_that_stops_waits_for_a_unit_that_was_taken_off_in_the_middle_of_an_exchange() -> None:
+    began = asyncio.Event()
+
+    class Watched(UdpLink):
+        async def exchange(self, unit: int, request: Request, timing: UnitTiming, *, probe: bool = False) -> Reply:
+            began.set()
+            return await super().exchange(unit, request, timing, probe=probe)
+
+    silent = board()
+    silent.off()
+    async with heard(silent) as port:
+        line: Line = SideBySide(LINE, SystemClock())
+        await line.start()
+        asked = asyncio.create_task(attach(line, SERIAL, port, Watched).exchange(SERIAL, count_cards(), Priority.GRANT))
+        await began.wait()
+        line.detach(SERIAL)
+        await line.stop(5)
+        with pytest.raises(NoReply):
+            await asked
+        assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_unit_that_is_taken_off_leaves_no_defect_in_the_log() -> None:
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with heard(board()) as port:
+        line: Line = SideBySide(LINE, SystemClock())
+        await line.start()
+        await attach(line, SERIAL, port).exchange(SERIAL, count_cards(), Priority.GRANT)
+        line.detach(SERIAL)
+        await line.stop(5)
+    assert told == []
+
+
 async def test_a_defect_in_one_units_work_ends_the_line_loudly() -> None:
     line: Line = SideBySide(LINE, SystemClock())
     bus = attach(line, SERIAL, 60_000, Broken)
