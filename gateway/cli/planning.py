@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os.path
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
@@ -23,7 +24,7 @@ from gateway.api.validation import names_of, object_of
 from gateway.app import fleet_options
 from gateway.cli.doctor import NOT_AS_ASKED
 from gateway.cli.hours import differences, flat, is_identifier, person_parts, profile_parts, profile_text
-from gateway.cli.output import Mistakes, counted, say, say_json
+from gateway.cli.output import Mistakes, counted, note, say, say_json
 from gateway.cli.reading import read_models, read_settings
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.results import Change
@@ -96,6 +97,8 @@ def plan(config: Path, request: Path, panels: str | None, *, as_json: bool, fram
     if as_json:
         say_json(to_jsonable_python(report))
     else:
+        if not os.path.exists(settings.store.path):
+            note(f"{settings.store.path}: there is no store yet, this is the plan of a site where nothing is asked for")
         text = "\n".join(_text(report, json.loads(body), stored, ZoneInfo(settings.site.timezone), frames=frames))
         say(text or f"{request}: nothing is asked for")
     outcomes = {panel.outcome for item in report.items for panel in item.panels}

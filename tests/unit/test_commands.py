@@ -178,6 +178,18 @@ def test_a_plan_tells_what_a_request_would_do_and_does_nothing(site: Path, capsy
     assert held(store) == {link(1)}
 
 
+def test_a_plan_beside_no_store_says_that_nothing_is_known_of_a_site(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--config", str(site), str(VECTORS / "examples.json")]) == 0
+    said = capsys.readouterr()
+    assert said.err == (
+        f"{site.parent / 'store.db'}: there is no store yet, this is the plan of a site where nothing is asked for\n"
+    )
+    assert "Work week: new" in said.out
+    fill(site.parent / "store.db")
+    assert main(["plan", "--config", str(site), str(VECTORS / "examples.json")]) == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
