@@ -327,6 +327,22 @@ def test_behind_a_new_connection_a_door_opens_once_the_unit_there_is_known_to_be
     commanding(test, settings)
 
 
+@pytest.mark.parametrize("another", [False, True])
+def test_a_closing_that_another_unit_may_have_acknowledged_is_told_as_done_only_when_the_unit_is_known(another: bool) -> None:
+    """Two readers changed places: the door that was opened stands open, and another one was closed."""
+
+    async def test(subject: Commanded) -> None:
+        await subject.doors.hold(FRONT, 600)
+        subject.site.drivers["gate"].connection += 1
+        if another:
+            subject.panel.serial = "ANOTHER"
+        expected = Outcome.UNCONFIRMED if another else Outcome.ACKNOWLEDGED
+        assert outcome(await subject.doors.release(FRONT)) is expected
+
+    settings = PanelSettings(id="gate", model="open-access-panel", on_replacement="ask")
+    commanding(test, settings)
+
+
 def test_the_first_command_after_a_start_waits_until_the_panel_was_met() -> None:
     async def test(subject: Commanded) -> None:
         await subject.site.close()
@@ -665,3 +681,17 @@ def test_somebody_at_the_door_of_a_silent_panel_does_not_wait_for_its_next_probe
         assert outcome(await subject.doors.open(FRONT)) is Outcome.ACKNOWLEDGED
 
     commanding(test)
+
+
+def test_a_door_that_somebody_opened_by_hand_is_closed_at_once_after_a_release_that_a_defect_ended() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.site.fleet.upsert([item(1, start=NOW_MINUTE + 60, length=30)])
+        await subject.site.pass_time(2)
+        subject.panel.outputs[3] = float("inf")
+        subject.panel.defects = {"output"}
+        assert outcome(await subject.doors.release(FRONT)) is Outcome.UNCONFIRMED
+        subject.panel.defects = set()
+        await subject.site.pass_time(0.5)
+        assert subject.open_for() == 0
+
+    commanding(test, PanelSettings(id="gate", model="waveshare-relay-8ch", poll_ms=3_600_000))

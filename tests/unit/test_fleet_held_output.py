@@ -195,6 +195,22 @@ def test_another_binding_ends_no_lease_and_puts_it_in_question() -> None:
     virtually(main)
 
 
+def test_many_profiles_that_were_just_bound_are_worked_out_beside_everything_else() -> None:
+    """All at once they would keep every door of the site waiting."""
+
+    async def main() -> None:
+        held = Held(open_for(600))
+        assert held.output.wanted()
+        for number in range(2, 300):
+            held.state.bind_output(0, open_for(600, number))
+        assert held.says("behind") == [True]
+        await held.output.work_out()
+        assert held.says("behind") == [False]
+        assert held.output.wanted()
+
+    virtually(main)
+
+
 # what somebody commanded
 
 

@@ -17,7 +17,7 @@ from drivers.contract import (
     item_key,
 )
 from gateway.fleet.panel.planner import Step, closing, paced, revokes, single, steps
-from gateway.fleet.panel.slots import adopt
+from gateway.fleet.panel.slots import adopt, foreign_identifiers
 from tests.support.fake_panel import ACCESS_PANEL
 from tests.support.fleet_site import link
 
@@ -181,3 +181,13 @@ def test_what_is_read_is_what_was_remembered_where_it_is_the_same_and_nobodys_wh
     assert found.allocation == {OTHER_CARD: (3,)}, "a damaged slot is whose it was given, whatever it says"
     found = adopt(read, (), {OTHER_CARD: (3,)}, set(), {("card", 1, 0): CARD}.get)
     assert found.allocation == {CARD: (3,)}
+
+
+def test_a_number_that_is_nobodys_any_more_is_taken_from_the_panel_by_whose_it_was_seen_to_be() -> None:
+    """It was changed, and its slot given away, while the panel was out of reach: a slot of nobody would open doors forever."""
+    held = people(3, (OTHER_CARD, 1, 7), (CARD, 3, 1))
+    read = replace(held, allocation={}, generations={}, outcomes={})
+    remembered = (people(3), people(0, (OTHER_CARD, 3, 9)), held)
+    found = adopt(read, remembered, {}, {LINKS[0]}, lambda number: None)
+    assert found.allocation == held.allocation
+    assert foreign_identifiers(found) == frozenset()

@@ -47,6 +47,16 @@ def test_a_lease_over_the_edge_of_one_profile_into_another_ends_with_the_second(
     assert union.closes_within(START, 600) == START - START % 60 + 300
 
 
+def test_no_lease_ends_where_one_of_many_profiles_takes_over_from_another() -> None:
+    """The door would be closed for a moment, at the edge of a profile that another one goes on from."""
+    minute = START % DAY // 60
+    spans = [(19, 19), (7, 27), (28, 29), (3, 6), (-2, 5), (9, 24), (10, 22), (13, 29)]
+    union = HeldProfiles()
+    union.follow(bound(*(profile(number, minute + start, length) for number, (start, length) in enumerate(spans, 1))), READINGS)
+    assert union.closes_within(START, 900) is None
+    assert union.closes_within(START, 3600) == START + 57 * 60
+
+
 @settings(max_examples=20, deadline=None)
 @given(_PROFILES, _PROFILES, st.lists(st.integers(1, 5 * 3600), min_size=1, max_size=8), st.integers(60, 4000))
 def test_it_is_open_whenever_one_of_its_profiles_is(
