@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from types import TracebackType
+from typing import Any
 
 
 class Defects:
-    """`with defects:` around callbacks. `tell` gets the error, to raise it where somebody waits. Interrupts pass."""
+    """The defects of one link. One ends the exchange that somebody awaits, and the next attempt to open the link raises it.
 
-    __slots__ = ("_tell",)
+    Callbacks catch every Exception and tell it here; interrupts pass.
+    """
 
-    def __init__(self, tell: Callable[[Exception], None]) -> None:
-        self._tell = tell
+    __slots__ = ("_awaited", "_broke", "found")
 
-    def __enter__(self) -> None:
-        return None
+    def __init__(self, broke: Callable[[], None]) -> None:
+        """`broke`: sees that the link is not used any more, and wakes who looks after it."""
+        self._broke = broke
+        self._awaited: asyncio.Future[Any] | None = None
+        self.found: Exception | None = None
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        self._tell(error)
-        return True
+    def awaited(self) -> asyncio.Future[Any]:
+        """The future of an exchange that its caller awaits."""
+        self._awaited = asyncio.get_running_loop().create_future()
+        return self._awaited
+
+    def tell(self, error: Exception) -> None:
+        self.found = error
+        self._broke()
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_exception(error)
+
+    def raise_found(self) -> None:
+        if self.found is not None:
+            raise self.found

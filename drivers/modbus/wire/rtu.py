@@ -70,7 +70,6 @@ class RtuLink:
         self._outlet: Outlet | None = None
         self._receiver: Receiver | None = None
         self._exchange: Exchange | None = None
-        self._awaited: asyncio.Future[Sequence[Answer]] | None = None
         self._sending: asyncio.TimerHandle | None = None
         """Sends when the line will be free."""
         self._watching: asyncio.TimerHandle | None = None
@@ -84,14 +83,15 @@ class RtuLink:
         self._echoes = timing.local_echo
         """None: not known for this connection."""
         self._defects = Defects(self._broke)
-        self._defect: Exception | None = None
         self._may_come = 0.0
         """The number of bytes that a device server may bring now, as of `_may_come_at`."""
         self._may_come_at = 0.0
 
     @property
     def connected(self) -> bool:
-        return self._defect is None and self._receiver is not None and (self._far_end is not None or not self._receiver.lost)
+        return (
+            self._defects.found is None and self._receiver is not None and (self._far_end is not None or not self._receiver.lost)
+        )
 
     @property
     def stale(self) -> bool:
@@ -115,8 +115,7 @@ class RtuLink:
         return max(_BABBLE_MIN_S, _BABBLE_QUIETS * self._quiet_s)
 
     async def open(self) -> None:
-        if self._defect is not None:
-            raise self._defect
+        self._defects.raise_found()
         if self._receiver is not None and not self._receiver.lost:
             if self._far_end is not None and self._gone():
                 self._far_end.closed(self._clock.monotonic())
@@ -185,8 +184,7 @@ class RtuLink:
         return await self._once(unit, request, timing, probe)
 
     async def _once(self, unit: int, request: Request, timing: UnitTiming, probe: bool) -> tuple[int, ...]:
-        done: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
-        self._awaited = done
+        done: asyncio.Future[Sequence[Answer]] = self._defects.awaited()
         exchange = self._start(unit, request, timing, probe, until_told(done))
         try:
             (answer,) = await done
@@ -212,13 +210,17 @@ class RtuLink:
         now = self._clock.monotonic()
         exchange = self._exchange = Exchange(unit, request, timing, now, told, probe, self._echoes)
         self.sent = False
-        with self._defects:
-            self._begin(exchange, now)
+        self._try(exchange, now)
         return exchange
 
     def _try_again(self, exchange: Exchange) -> None:
-        with self._defects:
-            self._begin(exchange, self._clock.monotonic())
+        self._try(exchange, self._clock.monotonic())
+
+    def _try(self, exchange: Exchange, now: float) -> None:
+        try:
+            self._begin(exchange, now)
+        except Exception as error:
+            self._defects.tell(error)
 
     def _begin(self, exchange: Exchange, now: float) -> None:
         """Send as soon as the line is free; called again at the time when it should be."""
@@ -353,14 +355,9 @@ class RtuLink:
                 self._watching.cancel()
             self._watching = asyncio.get_running_loop().call_at(due, self._expire)
 
-    def _broke(self, error: Exception) -> None:
-        """A defect of ours ends the exchange that is awaited, or the next attempt to open."""
-        self._defect = error
+    def _broke(self) -> None:
         self._exchange = None
-        if self._awaited is not None and not self._awaited.done():
-            self._awaited.set_exception(error)
-        else:
-            self.on_lost()
+        self.on_lost()
 
     def _suspect(self, unit: int | None = None) -> None:
         """From now on bytes may still be under way; with `unit`, only a late answer from this unit."""
@@ -443,12 +440,14 @@ class RtuLink:
         self._watching, exchange = None, self._exchange
         if exchange is None or not exchange.sent:
             return
-        with self._defects:
+        try:
             if exchange.deadline > self._clock.monotonic():
                 self._watch(exchange.deadline)
                 return
             exchange.conclude()
             self._end(exchange, exchange.failure() if exchange.answer is None else exchange.answer)
+        except Exception as error:
+            self._defects.tell(error)
 
     def _lost(self, receiver: Receiver) -> None:
         if receiver is not self._receiver:

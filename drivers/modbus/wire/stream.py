@@ -44,13 +44,18 @@ class Receiver(asyncio.Protocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
-        with self._defects:
-            if not self.lost:
-                self._arrived(data)
+        if self.lost:
+            return
+        try:
+            self._arrived(data)
+        except Exception as error:
+            self._defects.tell(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         if not self.closed.done():
             self.closed.set_result(None)
-        with self._defects:
+        try:
             self._gone(self)
+        except Exception as error:
+            self._defects.tell(error)

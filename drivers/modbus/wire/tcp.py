@@ -104,10 +104,8 @@ class TcpLink:
         self._outlet: Outlet | None = None
         self._receiver: Receiver | None = None
         self._defects = Defects(self._broke)
-        self._defect: Exception | None = None
         self._reachable = False
         self._flight: Flight | None = None
-        self._awaited: asyncio.Future[Sequence[Answer]] | None = None
         self._timer: asyncio.TimerHandle | None = None
         """Goes on over exchanges: one that is answered in time needs none of its own."""
         self._framer = MbapFramer()
@@ -166,8 +164,7 @@ class TcpLink:
         return 0.0
 
     async def open(self) -> None:
-        if self._defect is not None:
-            raise self._defect
+        self._defects.raise_found()
         self._drop()
         self._reachable = False
         self._framer, self._foreign = MbapFramer(), 0
@@ -225,8 +222,7 @@ class TcpLink:
             await self.open()
         if self._doubts_any(unit, requests):
             raise NotSent("no read as unit 0 was answered: a write to it may be a broadcast")
-        done: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
-        self._awaited = done
+        done: asyncio.Future[Sequence[Answer]] = self._defects.awaited()
         self.depart(unit, requests, timing, until_told(done))
         try:
             return await done
@@ -240,8 +236,10 @@ class TcpLink:
     def depart(self, unit: int, requests: Sequence[Request], timing: UnitTiming, told: Told[tuple[int, ...]]) -> None:
         """See `drivers.link.DirectLink`."""
         flight = self._flight = Flight(unit, requests, timing.timeout_s, self._clock.monotonic(), told)
-        with self._defects:
+        try:
             self._send(flight)
+        except Exception as error:
+            self._defects.tell(error)
 
     def _send(self, flight: Flight) -> None:
         assert self._outlet is not None
@@ -278,15 +276,10 @@ class TcpLink:
         receiver.lost = True
         outlet.close()
 
-    def _broke(self, error: Exception) -> None:
-        """A defect of ours ends the exchange that is awaited, or the next attempt to open."""
-        self._defect = error
+    def _broke(self) -> None:
         self._reachable = False
         self._drop()
-        if self._awaited is not None and not self._awaited.done():
-            self._awaited.set_exception(error)
-        else:
-            self.on_lost()
+        self.on_lost()
 
     # ---- called by the stream and the timer ----
 
@@ -347,13 +340,15 @@ class TcpLink:
         self._timer, flight = None, self._flight
         if flight is None or not flight.pending:
             return
-        with self._defects:
+        try:
             due = flight.heard_at + flight.timeout_s
             if due > self._clock.monotonic():
                 self._watch(due)
             else:
                 self._miss(flight)
                 self._land(flight)
+        except Exception as error:
+            self._defects.tell(error)
 
     def _miss(self, flight: Flight) -> None:
         """Tell why there is no answer, judged by what did arrive. If a reply still comes, its transaction id tells."""
