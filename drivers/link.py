@@ -136,7 +136,7 @@ class DirectLink(Link[R_contra, V_co], Protocol[R_contra, V_co]):
         connection closed between the call and the frame."""
         ...
 
-    def depart(self, unit: int, requests: Sequence[R_contra], timing: UnitTiming, told: Told[V_co]) -> None:
+    def depart(self, unit: int, requests: Sequence[R_contra], timing: UnitTiming, now: float, told: Told[V_co]) -> None:
         """Begin one exchange, of one request unless the link is a PipelinedLink; only while none is under way and the link is
         ready for them. `told` is called once, maybe before this returns. Only a defect of ours keeps it from
         being called: the link is not connected any more then, calls `on_lost`, and raises the defect at the next `open`.

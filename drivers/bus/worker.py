@@ -208,7 +208,7 @@ class Bus(Generic[R, V]):
         if self._direct is None or not self._direct.ready(unit, requests, now):
             return False
         self._leave(jobs, now)
-        self._direct.depart(unit, requests, self._units.timing(unit), self._told)
+        self._direct.depart(unit, requests, self._units.timing(unit), now, self._told)
         return True
 
     def _told(self, answers: Sequence[V | DriverError]) -> None:

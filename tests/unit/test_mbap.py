@@ -37,7 +37,7 @@ def test_a_request_is_this_frame_and_no_other(transaction: int, unit: int, reque
     assert build(transaction, unit, request_.pdu()) == bytes.fromhex(frame)
 
 
-frames = st.builds(Frame, st.integers(0, 0xFFFF), st.integers(0, 255), st.binary(min_size=1, max_size=253))
+frames = st.tuples(st.integers(0, 0xFFFF), st.integers(0, 255), st.binary(min_size=1, max_size=253))
 
 
 @settings(max_examples=200, deadline=None)
@@ -56,7 +56,7 @@ def test_every_frame_is_found_however_the_stream_is_cut(whole: list[Frame], rest
 def test_a_header_without_sense_gives_up_what_arrived_and_keeps_what_came_before(header: str) -> None:
     framer = MbapFramer()
     good, bad = build(5, 1, b"\x03\x02\x00\x2a"), bytes.fromhex(header) + bytes(40)
-    assert framer.feed(good + bad) == [Frame(5, 1, b"\x03\x02\x00\x2a")]
+    assert framer.feed(good + bad) == [(5, 1, b"\x03\x02\x00\x2a")]
     assert (framer.garbage, framer.waiting) == (len(bad), 0)
 
 
@@ -66,6 +66,6 @@ def test_a_hostile_stream_is_never_kept_beyond_one_frame(pieces: list[bytes]) ->
     framer = MbapFramer()
     told = 0
     for piece in pieces:
-        told += sum(len(frame.pdu) + 7 for frame in framer.feed(piece))
+        told += sum(len(pdu) + 7 for _, _, pdu in framer.feed(piece))
         assert framer.waiting < 260
     assert told + framer.garbage + framer.waiting == sum(map(len, pieces))

@@ -42,7 +42,7 @@ class FarEnd:
     @property
     def spent(self) -> bool:
         """Whether this connection has had all the replies that it gets."""
-        return self.closes and self._answers >= self._replies
+        return self._closing > 0 and self.closes and self._answers >= self._replies
 
     def wait_s(self, now: float) -> float:
         """The delay in seconds for a connection that is made now."""

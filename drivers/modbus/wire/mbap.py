@@ -6,7 +6,6 @@ A header tells the length of its frame, so nothing is searched for: where a head
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
 _HEADER = struct.Struct(">HHHB")
 """Transaction id, protocol id (0), length of what follows with the unit in it, unit."""
@@ -20,26 +19,21 @@ def build(transaction: int, unit: int, pdu: bytes) -> bytes:
     return _HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu
 
 
-class Frame(NamedTuple):
-    transaction: int
-    unit: int
-    pdu: bytes
+Frame = tuple[int, int, bytes]
+"""Transaction id, unit, PDU."""
 
 
 class MbapFramer:
     """Finds the frames of one connection. Its buffer never grows beyond one frame."""
 
-    __slots__ = ("_buffer", "garbage")
+    __slots__ = ("_buffer", "garbage", "waiting")
 
     def __init__(self) -> None:
         self._buffer = b""
         self.garbage = 0
         """How many bytes were given up."""
-
-    @property
-    def waiting(self) -> int:
+        self.waiting = 0
         """The bytes of a frame that is not complete yet."""
-        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take bytes that arrived and return the frames that are complete now."""
@@ -55,7 +49,8 @@ class MbapFramer:
             end = start + _PREFIX + length
             if end > len(buffer):
                 break
-            frames.append(Frame(transaction, unit, buffer[start + HEADER_SIZE : end]))
+            frames.append((transaction, unit, buffer[start + HEADER_SIZE : end]))
             start = end
         self._buffer = buffer[start:]
+        self.waiting = len(self._buffer)
         return frames

@@ -185,7 +185,7 @@ class RtuLink:
 
     async def _once(self, unit: int, request: Request, timing: UnitTiming, probe: bool) -> tuple[int, ...]:
         done: asyncio.Future[Sequence[Answer]] = self._defects.awaited()
-        exchange = self._start(unit, request, timing, probe, until_told(done))
+        exchange = self._start(unit, request, timing, probe, self._clock.monotonic(), until_told(done))
         try:
             (answer,) = await done
         except asyncio.CancelledError:
@@ -201,13 +201,14 @@ class RtuLink:
             return False
         return self._echoes is not None or not mirrors(requests[0])
 
-    def depart(self, unit: int, requests: Sequence[Request], timing: UnitTiming, told: Told[tuple[int, ...]]) -> None:
+    def depart(self, unit: int, requests: Sequence[Request], timing: UnitTiming, now: float, told: Told[tuple[int, ...]]) -> None:
         """See `drivers.link.DirectLink`."""
         (request,) = requests
-        self._start(unit, request, timing, False, told)
+        self._start(unit, request, timing, False, now, told)
 
-    def _start(self, unit: int, request: Request, timing: UnitTiming, probe: bool, told: Told[tuple[int, ...]]) -> Exchange:
-        now = self._clock.monotonic()
+    def _start(
+        self, unit: int, request: Request, timing: UnitTiming, probe: bool, now: float, told: Told[tuple[int, ...]]
+    ) -> Exchange:
         exchange = self._exchange = Exchange(unit, request, timing, now, told, probe, self._echoes)
         self.sent = False
         self._try(exchange, now)

@@ -43,6 +43,9 @@ _MISSED_FOR_S = 10.0
 
 _SAME_MOMENT_S = 0.00005
 
+_UNANSWERED = NoReply("no answer yet")
+"""Stands in the place of an answer until that has come: who took it for one would have confirmed nothing."""
+
 _SPOILING = (CorruptReply, UnexpectedReply, ConnectionLost)
 """After these the connection is suspect."""
 
@@ -50,19 +53,19 @@ _SPOILING = (CorruptReply, UnexpectedReply, ConnectionLost)
 class Flight:
     """Requests of one unit that are under way together, and what has come back since."""
 
-    __slots__ = ("answers", "failed", "heard_at", "pending", "requests", "sent_at", "timeout_s", "told", "unit")
+    __slots__ = ("answers", "failed", "heard_at", "pdus", "pending", "requests", "sent_at", "timeout_s", "told", "unit")
 
     def __init__(self, unit: int, requests: Sequence[Request], timeout_s: float, now: float, told: Told[tuple[int, ...]]) -> None:
         self.unit = unit
         self.requests = requests
         self.timeout_s = timeout_s
         self.sent_at = self.heard_at = now
+        self.pdus: list[bytes] = []
         self.pending: dict[int, int] = {}
         """The transactions without an answer yet, with the places of their requests."""
         self.failed = False
         """Whether any answer is an error."""
-        self.answers: dict[int, Answer] = {}
-        """The answers that have come, with the places of their requests."""
+        self.answers: list[Answer] = [_UNANSWERED] * len(requests)
         self.told = told
 
     def fail(self, failure: Callable[[], DriverError]) -> None:
@@ -75,17 +78,13 @@ class Flight:
     def distrust(self) -> None:
         """Believe no answer."""
         self.failed = True
-        for place, answer in self.answers.items():
+        for place, answer in enumerate(self.answers):
             if not isinstance(answer, Unconfirmed):
                 self.answers[place] = CorruptReply("an answer that may end in the bytes of another one")
 
-    def in_order(self) -> list[Answer]:
-        """The answers, once there is one to each request."""
-        return [self.answers[place] for place in range(len(self.requests))]
-
     def any(self, *kinds: type[DriverError]) -> bool:
         """Whether one of the requests ended in one of these errors."""
-        return any(isinstance(answer, kinds) for answer in self.answers.values())
+        return any(isinstance(answer, kinds) for answer in self.answers)
 
 
 class TcpLink:
@@ -136,7 +135,12 @@ class TcpLink:
         now = time.monotonic()
         if now < self._good_until:
             return False
-        stale = self._gone() or self._odd or self._far_end.spent or self._overdue()
+        stale = (
+            (self._receiver is None or self._receiver.lost or self._outlet is None or self._outlet.gone())
+            or self._odd
+            or self._far_end.spent
+            or (self._missed > 0 and self._clock.monotonic() >= self._missed_since + _MISSED_FOR_S)
+        )
         self._good_until = 0.0 if stale else now + _SAME_MOMENT_S
         return stale
 
@@ -144,16 +148,10 @@ class TcpLink:
     def closes(self) -> bool:
         return self._far_end.closes
 
-    def _gone(self) -> bool:
-        return self._receiver is None or self._receiver.lost or self._outlet is None or self._outlet.gone()
-
     @property
     def _odd(self) -> bool:
         """Whether frames came on this connection that answered no request, or bytes outside any whole frame."""
         return bool(self._foreign or self._framer.garbage or self._framer.waiting)
-
-    def _overdue(self) -> bool:
-        return self._missed > 0 and self._clock.monotonic() >= self._missed_since + _MISSED_FOR_S
 
     @property
     def quiet_at(self) -> float:
@@ -196,7 +194,7 @@ class TcpLink:
         return unit == 0 and request.writes and not self._zero_answered
 
     def _doubts_any(self, unit: int, requests: Sequence[Request]) -> bool:
-        return unit == 0 and any(self.doubts(unit, request) for request in requests)
+        return any(self.doubts(unit, request) for request in requests)
 
     def wire_bytes(self, request: Request) -> int:
         return request.request_pdu_size() + request.reply_pdu_size() + 2 * mbap.HEADER_SIZE
@@ -220,10 +218,10 @@ class TcpLink:
             if any(request.bound for request in requests) and not self.closes:
                 raise Unmet
             await self.open()
-        if self._doubts_any(unit, requests):
+        if unit == 0 and self._doubts_any(unit, requests):
             raise NotSent("no read as unit 0 was answered: a write to it may be a broadcast")
         done: asyncio.Future[Sequence[Answer]] = self._defects.awaited()
-        self.depart(unit, requests, timing, until_told(done))
+        self.depart(unit, requests, timing, self._clock.monotonic(), until_told(done))
         try:
             return await done
         except asyncio.CancelledError:
@@ -231,11 +229,11 @@ class TcpLink:
             raise
 
     def ready(self, unit: int, requests: Sequence[Request], now: float) -> bool:
-        return self._reachable and not self.stale and not self._doubts_any(unit, requests)
+        return self._reachable and not self.stale and not (unit == 0 and self._doubts_any(unit, requests))
 
-    def depart(self, unit: int, requests: Sequence[Request], timing: UnitTiming, told: Told[tuple[int, ...]]) -> None:
+    def depart(self, unit: int, requests: Sequence[Request], timing: UnitTiming, now: float, told: Told[tuple[int, ...]]) -> None:
         """See `drivers.link.DirectLink`."""
-        flight = self._flight = Flight(unit, requests, timing.timeout_s, self._clock.monotonic(), told)
+        flight = self._flight = Flight(unit, requests, timing.timeout_s, now, told)
         try:
             self._send(flight)
         except Exception as error:
@@ -251,6 +249,7 @@ class TcpLink:
             self._given_up.pop(transaction, None)
             flight.pending[transaction] = place
             pdu = request.pdu()
+            flight.pdus.append(pdu)
             frames.append(mbap.build(transaction, flight.unit, pdu))
             if _log.isEnabledFor(logging.DEBUG):
                 _log.debug("request sent", extra={**self._facts, "unit": flight.unit, "pdu": pdu.hex()})
@@ -308,13 +307,12 @@ class TcpLink:
             self._foreign += 1
 
     def _judge(self, flight: Flight, place: int, pdu: bytes) -> None:
-        request = flight.requests[place]
         if flight.pending:
             flight.heard_at = self._clock.monotonic()
         self._far_end.answered(flight.unit, flight.sent_at)
         self._missed = 0
         try:
-            flight.answers[place] = decode_reply(request, request.pdu(), pdu)
+            flight.answers[place] = decode_reply(flight.requests[place], flight.pdus[place], pdu)
             self._zero_answered |= flight.unit == 0
         except DriverError as error:
             flight.answers[place], flight.failed = error, True
@@ -328,7 +326,7 @@ class TcpLink:
             if self._missed >= _MOST_MISSED or self._odd or flight.any(*_SPOILING):
                 self.tally.glitch_bytes[flight.unit] += self._framer.garbage + self._framer.waiting
                 self._drop()
-        flight.told(flight.in_order())
+        flight.told(flight.answers)
 
     def _watch(self, due: float) -> None:
         if self._timer is None or self._timer.when() > due:
