@@ -12,7 +12,7 @@ from config.settings import BindingSettings, PanelSettings
 from drivers.clock import Sync
 from drivers.contract import ItemState, PanelCapabilities, Reason
 from gateway.compiler.compiler import compile_panel
-from gateway.fleet.clock_trust import Rules
+from gateway.fleet.clock_trust import NTP_LOST_S, Rules
 from gateway.fleet.panel.reconciler import Reconciler
 from gateway.fleet.views import RequestItem
 from gateway.schedules.time_profile import Frequency, Repeat
@@ -343,7 +343,7 @@ def test_a_lost_time_server_is_told_though_the_clock_was_once_ahead() -> None:
         await site.pass_time(20)
         clock = site.fleet.clock()
         await site.fleet.trust_clock(clock.at, clock.up_s)
-        await site.pass_time(2 * DAY)
+        await site.pass_time(NTP_LOST_S + 60)
         assert "ntp_lost" in [warning.code for warning in site.fleet.clock().warnings]
 
     lives(test, capabilities=replace(ACCESS_PANEL, storage="ram"))
