@@ -8,9 +8,9 @@ Unix seconds, UTC. Slot numbers are the panel's own, as its map counts them.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import NAMESPACE_OID, uuid5
 
 
@@ -205,6 +205,11 @@ class PanelCapabilities:
     """Events that the panel keeps until they are read; 0: it keeps none."""
     log_names: Literal["slot", "number"] = "slot"
     """What an event says of an identifier: its slot, or the number that was shown."""
+
+    def reported(self, capacity: Mapping[str, int]) -> PanelCapabilities:
+        """The record with what a unit reports of itself in place of what its model says; unknown names are left out."""
+        known: dict[str, Any] = {name: value for name, value in capacity.items() if name in self.__dataclass_fields__}
+        return replace(self, **known)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -18,6 +18,7 @@ from gateway.cli.reading import read_settings
 
 def serve(config: Path, host: str | None, port: int | None, *, new_store: bool) -> int:
     """Runs until it is stopped. `host`, `port`: in place of the configuration's. Raises Mistakes where it cannot start."""
+    gc.disable()  # what a start makes is there to stay: it is searched once, when all is there
     settings = read_settings(config)
     if new_store:
         store.new_store(settings)
@@ -40,6 +41,7 @@ def collect_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 def reload(asked: Asked) -> int:

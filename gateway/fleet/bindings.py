@@ -40,14 +40,15 @@ class Bindings:
         self._places: dict[str, list[int]] = {}
         for place, rule in enumerate(rules):
             self._places.setdefault(rule.link_id, []).append(place)
-        self._for_any = self._by_rules(self._places.get(EVERY, ()))
         self._resolved: dict[tuple[str, ...], Targets] = {}
+        """What names mean: most items are bound as others are."""
+        self._for_any = self._by_rules(self._places.get(EVERY, ()))
 
     def resolve(self, link_id: str) -> Targets:
         """Panels and outputs, each once."""
         own = self._overrides.get(link_id)
         if own is not None:
-            return self._override(tuple(own))
+            return self._named(tuple(own))
         places = self._places.get(link_id)
         if places is None:
             return self._for_any
@@ -67,24 +68,24 @@ class Bindings:
         """The binding of an identifier: what is bound to any item counts only where there are readers, and for no output."""
         own = self._overrides.get(link_id)
         if own is not None:
-            return self._override(tuple(own))
+            return self._named(tuple(own))
         for_any = (target for target in self._for_any if target.output is None and target.panel in self._readers)
         return tuple(dict.fromkeys((*for_any, *self._by_rules(self._places.get(link_id, ())))))
 
     def check(self, names: Iterable[str]) -> Targets:
         """The panels and outputs that `names` mean. Raises UnknownPanel for the first that this site does not have."""
-        return self._united([list(names)], strict=True)
+        return self._united(names, strict=True)
 
     def _by_rules(self, places: Iterable[int]) -> Targets:
-        return self._united(self._rules[place].panels for place in places)
+        return self._named(tuple([name for place in places for name in self._rules[place].panels]))
 
-    def _override(self, names: tuple[str, ...]) -> Targets:
+    def _named(self, names: tuple[str, ...]) -> Targets:
         if names not in self._resolved:
-            self._resolved[names] = self._united([names])
+            self._resolved[names] = self._united(names)
         return self._resolved[names]
 
-    def _united(self, several: Iterable[Iterable[str]], *, strict: bool = False) -> Targets:
-        return tuple(dict.fromkeys(found for names in several for name in names for found in self._meant(name, strict)))
+    def _united(self, names: Iterable[str], *, strict: bool = False) -> Targets:
+        return tuple(dict.fromkeys(found for name in names for found in self._meant(name, strict)))
 
     def _meant(self, name: str, strict: bool) -> Iterator[Target]:
         if name == "@all":

@@ -242,7 +242,7 @@ class Fleet:
 
     def _numbered(self, numbers: Collection[str]) -> Iterator[Neighbour]:
         # A site that starts asks for these once for every panel.
-        yield from (panel.neighbour() for panel in self._panels.values() if not panel.numbers().isdisjoint(numbers))
+        yield from (panel.neighbour() for panel in self._panels.values() if panel.is_numbered(numbers))
         yield from (each.neighbour() for each in self.departed() if each.serial in numbers)
 
     def departed(self) -> list[Departed]:

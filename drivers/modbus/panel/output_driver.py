@@ -5,7 +5,7 @@ of boards that have outputs only.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from config.panel_model import PanelModel
 from config.panel_parts import CapacityField, IdentityCheck, OutputCommand, Outputs, Register
@@ -99,7 +99,7 @@ class OutputDriver:
         self.on_news: Callable[[], None] = nothing
         self._unit = unit
         self._model = unit.model
-        self._capabilities = capabilities_of(unit.model)
+        self._whole = self._capabilities = capabilities_of(unit.model)
         self._clock_writer = ClockWriter(unit) if unit.model.clock is not None else None
         self._seen: Reading | None = None
         """The panel's counters as they were last read."""
@@ -130,17 +130,13 @@ class OutputDriver:
         Unknown names are left out.
         One without room for dates has none at all, in no other form either.
         """
-        whole = capabilities_of(self._model)
-        record = asdict(whole)
-        record |= {name: capacity[name] for name in capacity if name in record}
+        found, whole = self._whole.reported(capacity), self._whole
         if capacity.get("max_days_in_special_day_group"):
-            record |= {
-                "max_special_day_groups": whole.max_special_day_groups,
-                "special_day_bitmap_days": whole.special_day_bitmap_days,
-            }
+            groups, days = whole.max_special_day_groups, whole.special_day_bitmap_days
+            found = replace(found, max_special_day_groups=groups, special_day_bitmap_days=days)
         elif "max_days_in_special_day_group" in capacity:
-            record |= {"max_special_day_groups": 0, "special_day_bitmap_days": 0}
-        self._capabilities = PanelCapabilities(**record)
+            found = replace(found, max_special_day_groups=0, special_day_bitmap_days=0)
+        self._capabilities = found
 
     def write_counts(self) -> Mapping[str, int]:
         return dict(self._unit.written)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from config.panel_model import PanelModel
@@ -96,9 +96,7 @@ class UhppoteDriver(DeviceDriver):
         return self._capabilities
 
     def restrict(self, capacity: Mapping[str, int]) -> None:
-        record = asdict(self._whole)
-        record |= {name: capacity[name] for name in capacity if name in record}
-        self._capabilities = PanelCapabilities(**record)
+        self._capabilities = self._whole.reported(capacity)
 
     # --- plan and apply
 

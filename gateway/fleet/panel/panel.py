@@ -264,9 +264,9 @@ class Panel:
         lease_s = None if lease is None else int(lease)
         return Departed(self.id, keys, kind, state.identity.where, state.identity.serial, state.images(), outputs, lease_s)
 
-    def numbers(self) -> set[str | None]:
-        """The serial numbers of its unit, as remembered and as read; None where there is none."""
-        return {self.state.identity.serial, self.state.identity.found}
+    def is_numbered(self, numbers: Collection[str]) -> bool:
+        """Whether its unit has one of these serial numbers, as remembered or as read."""
+        return self.state.identity.serial in numbers or self.state.identity.found in numbers
 
     def neighbour(self) -> Neighbour:
         """The panel as others see it."""

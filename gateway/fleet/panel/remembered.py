@@ -61,12 +61,10 @@ def memory_of(snapshot: Snapshot, panel: PanelSettings) -> Memory:
 
 
 def _marked(allocations: Mapping[str, Allocation], panel: str) -> dict[int, frozenset[str]]:
-    found = ((read_target(name), held) for name, held in allocations.items() if held)
-    return {
-        target.output: frozenset(held)
-        for target, held in found
-        if target is not None and target.panel == panel and target.output is not None
-    }
+    # Each panel of the site asks, of the allocations of them all.
+    its = f"{panel}:"
+    found = [(read_target(name), held) for name, held in allocations.items() if name.startswith(its) and held]
+    return {target.output: frozenset(held) for target, held in found if target is not None and target.output is not None}
 
 
 def all_remembered(snapshot: Snapshot) -> Mapping[str, Departed]:
