@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import threading
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +25,7 @@ from drivers.contract import (
     PanelImage,
     Priority,
     Reason,
+    WritePlan,
 )
 from gateway.compiler.options import BoundProfile, CompileOptions
 from gateway.concurrency import Ticket
@@ -545,6 +548,94 @@ def test_what_a_panel_has_earned_of_writes_is_durable_within_the_hour() -> None:
             kept = made.store.panel_facts["lobby"]["wear"]
             await made.clock.sleep(HOUR + 10)
             assert made.store.panel_facts["lobby"]["wear"] != kept
+
+    virtually(main)
+
+
+def test_a_gateway_that_stops_forgets_no_write_that_it_saw() -> None:
+    """One that restarts often would write as if nothing had been written yet."""
+
+    async def main() -> None:
+        async with at_work(capabilities={"endurance": 36_525}) as made:
+            made.ask(1)
+            assert await made.settled()
+            made.panel.transactions += [(Priority.GRANT, PanelImage())] * 4
+            made.state.wear.noticed()
+            kept = made.store.panel_facts["lobby"]["wear"]
+        assert made.store.panel_facts["lobby"]["wear"] != kept
+
+    virtually(main)
+
+
+def test_who_asks_for_what_is_being_written_has_nothing_compiled_again() -> None:
+    """The retries of impatient clients would cost a whole attempt each."""
+
+    async def main() -> None:
+        async with at_work() as made:
+            compiled, writing = 0, asyncio.Event()
+            apply = made.driver.apply
+
+            def counted(*arguments: Any) -> PanelImage:
+                nonlocal compiled
+                compiled += 1
+                return one_slot_each(*arguments)
+
+            async def noted(*arguments: Any) -> Acknowledgement:
+                writing.set()
+                return await apply(*arguments)
+
+            made.ask(1)
+            assert await made.settled()
+            vars(made.context).update(compile=counted)
+            vars(made.driver).update(apply=noted)
+            made.ask(2)
+            asked = asyncio.create_task(made.settled())
+            await writing.wait()
+            again = asyncio.create_task(made.settled())
+            assert (await asked, await again) == (True, True)
+            assert made.generations() == {A: 1, B: 1}
+            await made.clock.sleep(1)
+            assert compiled == 1
+
+    virtually(main)
+
+
+def test_what_is_taken_away_goes_also_while_others_are_changed_all_the_time() -> None:
+    """A large panel takes longer to compile than the next change takes to come."""
+
+    async def main() -> None:
+        async with at_work(capabilities={"max_schedules": 32}) as made:
+            changed, changes, gone_after = threading.Event(), 0, math.inf
+            filled, apply = asyncio.Event(), made.driver.apply
+
+            def slow(*arguments: Any) -> PanelImage:
+                changed.clear()
+                image = one_slot_each(*arguments)
+                changed.wait(0.02)  # nobody can change anything where it waits to the end
+                return image
+
+            async def noted(plan: WritePlan, *arguments: Any) -> Acknowledgement:
+                nonlocal gone_after
+                filled.set()
+                if A not in plan.target.allocation:
+                    gone_after = min(gone_after, changes)
+                return await apply(plan, *arguments)
+
+            vars(made.driver).update(apply=noted)
+            numbers = range(2, 32)
+            made.ask(1, *numbers)
+            made.worker.wake()
+            await filled.wait()
+            vars(made.context).update(compile=slow)
+            made.take_away(A)
+            while changes < 300:
+                await made.clock.sleep(0.001)
+                async with made.context.write_lock:
+                    changes += 1
+                    made.ask(*numbers, generation=changes + 1, start=changes)
+                    made.worker.wake()
+                    changed.set()
+            assert gone_after < 150
 
     virtually(main)
 
