@@ -5,6 +5,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Two processes share the tests; a test that is still waiting moves to whichever is free.
 WORKERS ?= 2
 PARALLEL := --numprocesses $(WORKERS) --dist worksteal
+# Else each process that a test starts compiles the whole gateway.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: lab test long lint unit one slowest coverage hostile fuzz polls boards bench bench-counts mutants soak soak-site deb deb-trial clean
 

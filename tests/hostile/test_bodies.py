@@ -8,7 +8,7 @@ import gzip
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -79,34 +79,34 @@ async def test_bodies_in_work_share_one_room(tmp_path: Path) -> None:
                 pass
 
 
-WIDE = {
-    "nested arrays": b'{"list_items": ' + b"[" * 8000 + b"]" * 8000 + b"}",
-    "nested objects": b'{"list_items": ' + b'{"a":' * 3000 + b"1" + b"}" * 3000 + b"}",
-    "unclosed": b"[" * 15_000_000,
-    "empty arrays": b'{"list_items": [' + b"[]," * 5_000_000 + b"[]]}",
-    "numbers": b'{"list_items": [' + b"1," * 7_000_000 + b"1]}",
-    "strings": b'{"list_items": [' + b'"",' * 5_000_000 + b'""]}',
-    "quotes": b'{"list_items": [' + b'"\\"",' * 3_000_000 + b'""]}',
-    "keys": b"{" + b",".join(b'"%d":0' % number for number in range(1_300_000)) + b"}",
-    "digits": b'{"list_items": ' + b"9" * 15_000_000 + b"}",
-    "one string": b'{"list_items": "' + b"x" * 15_000_000 + b'"}',
-    "spaces": b'{"list_items"' + b" " * 15_000_000 + b": 1}",
-    "long name": json.dumps(
+WIDE: dict[str, Callable[[], bytes]] = {
+    "nested arrays": lambda: b'{"list_items": ' + b"[" * 8000 + b"]" * 8000 + b"}",
+    "nested objects": lambda: b'{"list_items": ' + b'{"a":' * 3000 + b"1" + b"}" * 3000 + b"}",
+    "unclosed": lambda: b"[" * 15_000_000,
+    "empty arrays": lambda: b'{"list_items": [' + b"[]," * 5_000_000 + b"[]]}",
+    "numbers": lambda: b'{"list_items": [' + b"1," * 7_000_000 + b"1]}",
+    "strings": lambda: b'{"list_items": [' + b'"",' * 5_000_000 + b'""]}',
+    "quotes": lambda: b'{"list_items": [' + b'"\\"",' * 3_000_000 + b'""]}',
+    "keys": lambda: b"{" + b",".join(b'"%d":0' % number for number in range(1_300_000)) + b"}",
+    "digits": lambda: b'{"list_items": ' + b"9" * 15_000_000 + b"}",
+    "one string": lambda: b'{"list_items": "' + b"x" * 15_000_000 + b'"}',
+    "spaces": lambda: b'{"list_items"' + b" " * 15_000_000 + b": 1}",
+    "long name": lambda: json.dumps(
         {"list_items": [{"link_id": "91c615e3-1040-4815-8ecb-000000000001", "name": "x" * 15_000_000}]}
     ).encode(),
-    "link_ids": json.dumps({"link_ids": ["x"] * 1_000_000, "list_items": []}).encode()[:-1],
+    "link_ids": lambda: json.dumps({"link_ids": ["x"] * 1_000_000, "list_items": []}).encode()[:-1],
 }
 
 
 QUICK = ("nested arrays", "empty arrays", "link_ids", "long name")
 
 
-async def _hold(folder: Path, bodies: Sequence[bytes], *calls: tuple[str, str]) -> None:
+async def _hold(folder: Path, bodies: Iterable[Callable[[], bytes]], *calls: tuple[str, str]) -> None:
     async with attacked(folder) as gateway:
         gateway.begin_meter()
         for method, path in calls:
             for body in bodies:
-                answer = await gateway.send(method, path, {"Authorization": gateway.bearer}, body)
+                answer = await gateway.send(method, path, {"Authorization": gateway.bearer}, body())
                 assert answer.startswith(b"HTTP/1.1 400 "), answer[:300]
                 detail = json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
                 assert "expected" in detail
@@ -123,7 +123,7 @@ async def test_no_body_holds_the_loop(tmp_path: Path) -> None:
 
 @long_half
 async def test_nor_does_any_other_body(tmp_path: Path) -> None:
-    await _hold(tmp_path, list(WIDE.values()), ("POST", LINK), ("DELETE", LINK), ("POST", "/gateway/v1/plan"))
+    await _hold(tmp_path, WIDE.values(), ("POST", LINK), ("DELETE", LINK), ("POST", "/gateway/v1/plan"))
 
 
 async def test_large_bodies_are_still_read_when_the_process_that_reads_them_dies(tmp_path: Path) -> None:
