@@ -143,14 +143,14 @@ def test_the_quiet_that_a_probe_makes_others_wait_for_comes_out_of_the_budget_fo
                 with pytest.raises(NoReply):
                     await bus.exchange(unit, READ, Priority.GRANT)
             begin = len(line.sent)
-            for _ in range(36_000):
+            for _ in range(12_000):
                 await asyncio.sleep(0.1)
                 if busy:
                     await bus.exchange(2, READ, Priority.GRANT)
             return sum(frame[0] in dead for _, frame in line.sent[begin:])
 
     idle, busy = run_virtual(main(False)), run_virtual(main(True))
-    assert idle > 100
+    assert idle > 50
     assert busy < 0.5 * idle
 
 
