@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from drivers.contract import PanelImage, Slot
-from gateway.compiler.outcome import Draft
+from drivers.contract import ItemOutcome, PanelImage, Slot
+from gateway.compiler.outcome import HELD
 
 _NOTHING = PanelImage()
 
@@ -16,7 +16,7 @@ class Placed:
     """One profile's decision with its slots at their numbers; `numbers` in chain order."""
 
     generation: int
-    draft: Draft
+    outcome: ItemOutcome
     numbers: tuple[int, ...] = ()
     slots: Mapping[int, Slot] = field(default_factory=dict)
 
@@ -28,7 +28,7 @@ def image_of(placed: Mapping[str, Placed], base: PanelImage = _NOTHING) -> Panel
     for link_id, each in placed.items():
         slots.update(each.slots)
         allocation[link_id] = each.numbers
-        outcomes[link_id] = each.draft.outcome
-        if each.draft.holds:
+        outcomes[link_id] = each.outcome
+        if each.outcome.outcome in HELD:
             generations[link_id] = each.generation
     return PanelImage(dict(sorted(slots.items())), base.special_days, allocation, generations, outcomes)

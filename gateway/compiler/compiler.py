@@ -12,12 +12,14 @@ from drivers.contract import Allocation, PanelCapabilities, PanelImage
 from gateway.compiler.assembly import Placed, image_of
 from gateway.compiler.moment import Moment, moment_of
 from gateway.compiler.options import BoundProfile, CompileOptions
-from gateway.compiler.outcome import Draft, nothing_to_hold, refused
+from gateway.compiler.outcome import nothing_to_hold, refused
 from gateway.compiler.own_slots import coming_on
 from gateway.compiler.placement import place
 from gateway.compiler.shared_table import compile_union, is_shared
 
 __all__ = ["BoundProfile", "CompileOptions", "compile_panel", "is_shared"]
+
+_NO_SCHEDULES = "the panel has no schedules; bind its outputs"
 
 
 def compile_panel(
@@ -37,25 +39,16 @@ def compile_panel(
     """
     moment = moment_of(now, options.readings.zone)
     before = held or PanelImage()
-    unplaced = {bound.profile.link_id: _without_table(bound, capabilities, moment, options) for bound in profiles}
-    rest = [bound for bound in profiles if unplaced[bound.profile.link_id] is None]
+    if not capabilities.max_schedules:
+        return image_of({bound.profile.link_id: _without_table(bound, capabilities, moment, options) for bound in profiles})
     if is_shared(capabilities):
-        table = compile_union(rest, capabilities, allocation, moment, options, before)
-    else:
-        table = image_of(place(rest, capabilities, allocation, moment, options, before))
-    said = {
-        bound.profile.link_id: Placed(bound.generation, draft)
-        for bound in profiles
-        if (draft := unplaced[bound.profile.link_id]) is not None
-    }
-    return image_of(said, table) if said else table
+        return compile_union(profiles, capabilities, allocation, moment, options, before)
+    return image_of(place(profiles, capabilities, allocation, moment, options, before))
 
 
-def _without_table(bound: BoundProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Draft | None:
-    """The outcome on panels without schedules; None: it depends on the panel's tables."""
-    if capabilities.max_schedules > 0:
-        return None
+def _without_table(bound: BoundProfile, capabilities: PanelCapabilities, moment: Moment, options: CompileOptions) -> Placed:
+    """The outcome on panels without schedules."""
     coming = coming_on(bound.profile, capabilities, moment, options)
-    if not coming.after(moment.second):
-        return nothing_to_hold(past=coming.before)
-    return refused("max_schedules", "the panel has no schedules; bind its outputs")
+    is_over = not coming.after(moment.second)
+    draft = nothing_to_hold(past=coming.before) if is_over else refused("max_schedules", _NO_SCHEDULES)
+    return Placed(bound.generation, draft.outcome)

@@ -78,8 +78,10 @@ def unchanged(bound: BoundProfile, held: PanelImage, moment: Moment, options: Co
 
 def acknowledged(bound: BoundProfile, held: PanelImage) -> bool:
     """Whether the panel holds this generation."""
+    if held.generations.get(bound.profile.link_id) != bound.generation:
+        return False
     outcome = held.outcomes.get(bound.profile.link_id)
-    return held.generations.get(bound.profile.link_id) == bound.generation and outcome is not None and outcome.outcome in HELD
+    return outcome is not None and outcome.outcome in HELD
 
 
 def _as_held(bound: BoundProfile, held: PanelImage, options: CompileOptions) -> Placed | None:
@@ -93,7 +95,7 @@ def _as_held(bound: BoundProfile, held: PanelImage, options: CompileOptions) -> 
         if slot is None or number in options.taken or slot.link_ids != (link_id,):
             return None
         slots[number] = slot
-    return Placed(bound.generation, Draft(held.outcomes[link_id], tuple(slots.values())), numbers, slots)
+    return Placed(bound.generation, held.outcomes[link_id], numbers, slots)
 
 
 def _numbers(
@@ -158,16 +160,15 @@ def _wait(
 
 def _still_right(bound: BoundProfile, held: PanelImage, moment: Moment, options: CompileOptions) -> Placed | None:
     stay = _as_held(bound, held, options)
-    until = None if stay is None else stay.draft.outcome.valid_until
+    until = None if stay is None else stay.outcome.valid_until
     if stay is None or until is None or until <= moment.now:
         return None
-    later = replace(stay.draft.outcome, renew_at=until - int((until - moment.now) // 3))
-    return replace(stay, draft=replace(stay.draft, outcome=later))
+    return replace(stay, outcome=replace(stay.outcome, renew_at=until - int((until - moment.now) // 3)))
 
 
 def _placed(bound: BoundProfile, fresh: _Drafts, chosen: tuple[int, ...] | None, capabilities: PanelCapabilities) -> Placed:
     if chosen is None:
-        return Placed(bound.generation, fresh.roomless(bound.profile.link_id))
+        return Placed(bound.generation, fresh.roomless(bound.profile.link_id).outcome)
     draft = fresh[bound.profile.link_id]
     slots = dict(numbered(bound.profile.link_id, draft.slots, chosen, capabilities))
-    return Placed(bound.generation, draft, chosen, slots)
+    return Placed(bound.generation, draft.outcome, chosen, slots)

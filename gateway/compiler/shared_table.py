@@ -258,7 +258,7 @@ def _placed(held: PanelImage) -> set[str]:
 def _unmoved(joint: Joint, candidates: Sequence[Candidate], drafts: Mapping[str, Draft], panel: Panel) -> PanelImage:
     held, staying = panel.held, {member.link_id for member in joint.members}
     placed = {
-        each.link_id: Placed(each.bound.generation, Draft(held.outcomes[each.link_id]), held.allocation[each.link_id])
+        each.link_id: Placed(each.bound.generation, held.outcomes[each.link_id], held.allocation[each.link_id])
         if each.link_id in staying
         else _unplaced(each, drafts)
         for each in candidates
@@ -267,7 +267,7 @@ def _unmoved(joint: Joint, candidates: Sequence[Candidate], drafts: Mapping[str,
 
 
 def _unplaced(each: Candidate, drafts: Mapping[str, Draft]) -> Placed:
-    return Placed(each.bound.generation, drafts[each.link_id])
+    return Placed(each.bound.generation, drafts[each.link_id].outcome)
 
 
 def _place(joint: Joint, panel: Panel) -> dict[str, Placed]:
@@ -277,7 +277,7 @@ def _place(joint: Joint, panel: Panel) -> dict[str, Placed]:
     for member, table in zip(joint.members, tables, strict=True):
         chosen = numbers[member.link_id]
         if chosen is None:
-            placed[member.link_id] = Placed(member.bound.generation, _roomless(member, panel))
+            placed[member.link_id] = Placed(member.bound.generation, _roomless(member, panel).outcome)
             continue
         slot = _slot(member.link_id, table, joint.groups.days if panel.own_days else (), panel.capabilities)
         placed[member.link_id] = Placed(member.bound.generation, _said(member, joint, panel), chosen, dict.fromkeys(chosen, slot))
@@ -299,13 +299,13 @@ def _slot(link_id: str, table: Table, days: tuple[tuple[int, ...], ...], capabil
     return Slot((link_id,), table.periods(), first if ranged else None, last if ranged else None, days)
 
 
-def _said(member: Candidate, joint: Joint, panel: Panel) -> Draft:
+def _said(member: Candidate, joint: Joint, panel: Panel) -> ItemOutcome:
     """The outcome; the existing value where nothing in it changes."""
-    draft = member.draft_of(joint.groups.reach, panel.moment)
+    outcome = member.draft_of(joint.groups.reach, panel.moment).outcome
     told = panel.held.outcomes.get(member.link_id)
-    if not panel.due and told is not None and panel.promised(member) and told.valid_until == draft.outcome.valid_until:
-        return Draft(told)
-    return draft
+    if not panel.due and told is not None and panel.promised(member) and told.valid_until == outcome.valid_until:
+        return told
+    return outcome
 
 
 def _inside(joint: Joint, candidates: Sequence[Candidate], drafts: Mapping[str, Draft], panel: Panel) -> dict[str, Placed]:
@@ -313,7 +313,7 @@ def _inside(joint: Joint, candidates: Sequence[Candidate], drafts: Mapping[str, 
     if not joint.tables or joint.groups.days or any(member.stale for member in joint.members):
         return {}
     return {
-        each.link_id: Placed(each.bound.generation, Draft(outcome), (panel.capabilities.first_id,))
+        each.link_id: Placed(each.bound.generation, outcome, (panel.capabilities.first_id,))
         for each in candidates
         if each.link_id in drafts and not drafts[each.link_id].holds
         if drafts[each.link_id].outcome.reason is not Reason.BELOW_RESOLUTION

@@ -15,7 +15,7 @@ from hashlib import sha256
 from operator import attrgetter
 
 from config.locks import locks_of
-from drivers.contract import Allocation, PanelCapabilities, PanelImage, is_identifier, is_set
+from drivers.contract import IDENTIFIER, Allocation, PanelCapabilities, PanelImage, is_identifier, is_set
 from gateway.compiler.compiler import BoundProfile, CompileOptions, is_shared
 from gateway.compiler.identifiers import BoundIdentifier, with_identifiers
 from gateway.compiler.options import WITHOUT_DOORS
@@ -201,7 +201,7 @@ def compilation(
     found = state.image or PanelImage()
     held = without(found, foreign)
     options = options_of(state, context, foreign, found)
-    wanted = [item for item in bound.values() if not state.given_up(item)]
+    wanted = [item for item in bound.values() if not state.given_up(item)] if state.observed.failures else list(bound.values())
     allocation = {key: numbers for key, numbers in state.allocation.items() if key in bound or is_set(key)}
     is_filled = not allocation and found == PanelImage()
     now = context.now() // 1 if is_filled else context.now()
@@ -259,7 +259,7 @@ def _compile(
     with_others: Callable[[PanelImage], PanelImage],
 ) -> PanelImage:
     by_age = in_order(wanted)
-    identifiers = [identified[each.key] for each in by_age if each.identifier is not None]
+    identifiers = [identified[each.key] for each in by_age if each.key in identified]
     named = (each.identifier.profiles for each in identifiers)
     schedules = schedules_of(compile_panel, by_age, named, capabilities, allocation, now, options, held)
     return with_others(with_identifiers(schedules, identifiers, capabilities, allocation, options, held))
@@ -293,7 +293,7 @@ def identified_of(
     return {
         key: _bound_identifier(item, identifier, state, is_live, bound)
         for key, item in bound.items()
-        if (identifier := item.identifier) is not None
+        if item.kind == IDENTIFIER and (identifier := item.identifier) is not None
     }
 
 
@@ -305,13 +305,18 @@ def _bound_identifier(
 
 
 def _size(bound: Mapping[str, DesiredItem], state: PanelState, now: float) -> int:
-    held, profiles = state.image or PanelImage(), [item for item in bound.values() if item.profile is not None]
-    fresh = sum(not _stays(profile, held, now) for profile in profiles)
-    return len(profiles) if fresh and is_shared(state.driver.capabilities) else fresh
+    held = state.image or PanelImage()
+    generations, outcomes = held.generations, held.outcomes
+    changed = [
+        item
+        for item in bound.values()
+        if generations.get(item.key) != item.generation
+        or (outcome := outcomes.get(item.key)) is None
+        or (outcome.renew_at is not None and now >= outcome.renew_at)
+    ]
+    fresh = _profiles_among(changed)
+    return _profiles_among(bound.values()) if fresh and is_shared(state.driver.capabilities) else fresh
 
 
-def _stays(profile: DesiredItem, held: PanelImage, now: float) -> bool:
-    if held.generations.get(profile.key) != profile.generation:
-        return False
-    outcome = held.outcomes.get(profile.key)
-    return outcome is not None and (outcome.renew_at is None or now < outcome.renew_at)
+def _profiles_among(items: Iterable[DesiredItem]) -> int:
+    return sum(item.profile is not None for item in items)

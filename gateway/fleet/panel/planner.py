@@ -28,8 +28,15 @@ def closing(known: PanelImage, target: PanelImage) -> frozenset[str]:
     """The link_ids that lose a slot, or whose slots get another content."""
     if known.special_days != target.special_days:
         return frozenset(known.allocation)
-    used = (link_id for link_id, numbers in known.allocation.items() if numbers)
-    return frozenset(link_id for link_id in used if slots_of(known, link_id) != slots_of(target, link_id))
+    tables = ((known.slots, target.slots), (known.identifiers, target.identifiers))
+    other = {number for before, after in tables for number in before if before[number] is not after.get(number)}
+    # Who keeps the very same slots loses nothing: that is most of them.
+    unsure = [
+        key
+        for key, numbers in known.allocation.items()
+        if numbers and (target.allocation.get(key) != numbers or not other.isdisjoint(numbers))
+    ]
+    return frozenset(key for key in unsure if slots_of(known, key) != slots_of(target, key))
 
 
 def opening(known: PanelImage, target: PanelImage) -> frozenset[str]:
@@ -174,9 +181,9 @@ def with_sharers(image: PanelImage, link_ids: Collection[str]) -> set[str]:
 def _with_heirs(known: PanelImage, target: PanelImage, keys: Collection[str]) -> set[str]:
     """These items, and the identifiers that give slots to them or get slots of theirs: a number's new owner replaces the old one
     in one write."""
-    before, after = _holders(known), _holders(target)
     chosen = set(keys)
     waiting = [key for key in chosen if is_identifier(key)]
+    before, after = (_holders(known), _holders(target)) if waiting else ({}, {})
     while waiting:
         key = waiting.pop()
         heirs = {after.get(number) for number in known.allocation.get(key, ())}

@@ -414,7 +414,7 @@ class Reconciler:
 
     async def _reserve(self, goal: Goal) -> None:
         state = self.state
-        if any(state.allocation.get(link_id) != numbers for link_id, numbers in used(goal.image.allocation).items()):
+        if not used(goal.image.allocation).items() <= state.allocation.items():
             allocation = kept_allocation(state, goal.image.allocation, self._context.ours)
             await self._context.store.put_allocation(state.id, allocation, self._context.stamp())
             state.reserve(allocation)

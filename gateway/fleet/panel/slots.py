@@ -53,7 +53,7 @@ def foreign(image: PanelImage, table_is_ours: bool = False) -> frozenset[int]:
     """Used schedule slots that belong to none of our items: not ours to touch."""
     if table_is_ours:
         return frozenset()
-    return frozenset(image.slots).difference(*(numbers for key, numbers in image.allocation.items() if not is_identifier(key)))
+    return frozenset(image.slots).difference(*[numbers for key, numbers in image.allocation.items() if not is_identifier(key)])
 
 
 def foreign_identifiers(image: PanelImage) -> frozenset[int]:

@@ -108,8 +108,9 @@ class Area:
     def changes(self, target: PanelImage, known: PanelImage) -> tuple[Change, ...]:
         """Ascending; slots that say the same to the panel may be among them."""
         held, wanted = self.slots(known), self.slots(target)
-        every = [(number, held.get(number), wanted.get(number)) for number in sorted({**held, **wanted})]
-        return tuple([Change(*each) for each in every if each[1] is not each[2] and each[1] != each[2]])
+        other = sorted(number for number in held.keys() | wanted if held.get(number) is not wanted.get(number))
+        every = [Change(number, held.get(number), wanted.get(number)) for number in other]
+        return tuple([each for each in every if each.held != each.wanted])
 
     def written(self, changes: Iterable[Change]) -> dict[int, Written]:
         """The slots of which a word is to be another one."""
