@@ -65,6 +65,8 @@ class EventSite:
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(START))
     store: Noting = field(default_factory=Noting)
     shown: list[Shown] = field(default_factory=list)
+    doubtful: int = 0
+    """How many of these were shown before the last power cut: who was deleted right then may be remembered by nobody."""
     lost_requests: int = 0
     """How many of the next requests reach nobody."""
     _units: int = 0
@@ -120,6 +122,7 @@ class EventSite:
         if everything:
             await asyncio.wait(everything)
         if lose_lazy:
+            self.doubtful = len(self.shown)
             self.store.crash(lose_lazy=True)
         else:
             self.store.kill()

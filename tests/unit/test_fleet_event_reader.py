@@ -498,11 +498,52 @@ def test_what_somebody_left_behind_is_still_theirs_until_the_log_was_read_on() -
         made = await met()
         made.happens()
         await made.reader.prepare(holding(ada=3), PanelImage(), Priority.REVOCATION)
+        made.reader.ended(Outcome.ACKNOWLEDGED)
         made.state.read(PanelImage(), made.context.ours)
         assert who(await made.read()) == ["Ada"]
         made.happens()
         assert who(await made.read()) == [None]
         made.again()
+        made.happens()
+        assert who(await made.read()) == [None]
+
+    virtually(main)
+
+
+def test_who_goes_in_while_their_slot_is_being_taken_away_is_named_though_the_log_was_read_meanwhile() -> None:
+    async def main() -> None:
+        made = await met()
+        await made.reader.prepare(holding(ada=3), PanelImage(), Priority.REVOCATION)
+        await made.read()
+        made.happens()
+        made.reader.ended(Outcome.ACKNOWLEDGED)
+        made.state.read(PanelImage(), made.context.ours)
+        assert who(await made.read()) == ["Ada"]
+
+    virtually(main)
+
+
+def test_who_went_in_before_somebody_else_emptied_their_slot_is_named_and_not_who_gets_it() -> None:
+    async def main() -> None:
+        made = await met()
+        made.happens()
+        made.reader.seen(PanelImage())
+        made.state.read(PanelImage(), made.context.ours)
+        assert await made.reader.prepare(PanelImage(), holding(bob=3), Priority.GRANT) is None
+        made.reader.ended(Outcome.ACKNOWLEDGED)
+        made.state.read(holding(bob=3), made.context.ours)
+        made.happens(LoggedKind.COMMITTED, slot=None)
+        made.happens()
+        assert who(await made.read()) == ["Ada", None, "Bob"]
+
+    virtually(main)
+
+
+def test_a_slot_that_is_given_out_and_not_written_yet_is_nobodys() -> None:
+    async def main() -> None:
+        made = await met()
+        made.state.read(PanelImage(), made.context.ours)
+        made.state.reserve({BOB: (3,)})
         made.happens()
         assert who(await made.read()) == [None]
 

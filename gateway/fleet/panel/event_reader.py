@@ -34,6 +34,8 @@ LOG = logging.getLogger(__name__)
 
 FACT = "log"
 """The durable fact of a panel that says how far its log was read, and who held slots then."""
+FREED = "freed"
+"""The fact that says who held the slots which were taken away since, or are about to be."""
 POLL_S = 2.0
 _DEFECT_S = 60.0
 _PAGES = 4
@@ -44,16 +46,22 @@ Owners = Sequence[tuple[PanelImage, Mapping[int, str]]]
 
 
 class EventReader:
-    """One panel's. `fact`: what the store has of it. `report` is told of a defect."""
+    """One panel's. `fact` and `freed`: what the store has of it. `report` is told of a defect."""
 
-    def __init__(self, state: PanelState, context: FleetContext, fact: str | None) -> None:
+    def __init__(self, state: PanelState, context: FleetContext, fact: str | None, freed: str | None = None) -> None:
         self._state = state
         self._context = context
         facts = {} if fact is None else json.loads(fact)
         self._place: LogPlace | None = place_of(facts) if facts else None
         self._holders = Holders(facts, commits=not self._names_numbers)
+        self._holders.free({} if freed is None else dict(json.loads(freed)))
+        self._kept_freed = freed
         self._keeping = asyncio.Lock()
         self._handing: HandOver | None = None
+        self._under_way = False
+        """What `prepare` was told of is about to be written, or is being written."""
+        self._unsure = not self._names_numbers
+        """A slot may have been somebody's whom nobody remembers: since the start the log was not read to its end yet."""
         self._stopped, self._woken = asyncio.Event(), asyncio.Event()
         self.report: Callable[[Exception], None] = lambda defect: None
         self.look_again: Callable[[], None] = lambda: None
@@ -64,7 +72,12 @@ class EventReader:
         return None if self._place is None else self._fact_of(self._place)
 
     def _fact_of(self, place: LogPlace) -> str:
-        return json.dumps(place.facts() | self._holders.facts(), separators=(",", ":"))
+        return _text(place.facts() | self._holders.facts())
+
+    @property
+    def freed(self) -> str | None:
+        freed = self._holders.facts()["freed"]
+        return _text(freed) if freed else None
 
     @property
     def _has_log(self) -> bool:
@@ -103,7 +116,7 @@ class EventReader:
         unit = self._unit()
         if unit is None:
             return
-        settled = self._holders.settled() if self._state.certain else None
+        settled = self._holders.settled() if self._state.certain and not self._under_way else None
         end = await self._state.driver.read_log(None, Priority.BACKGROUND, None)
         if isinstance(end, Acknowledgement) or self._unit() != unit or not self._is_panels(end):
             return
@@ -112,10 +125,13 @@ class EventReader:
         while self._place is not None and self._place.taken < end.last and not self._stopped.is_set():
             if not await self._read_on(self._place, end, unit):
                 return
-        if settled and self._place is not None and self._place.taken >= end.last:
+        caught_up = settled is not None and self._place is not None and self._place.taken >= end.last
+        self._unsure = self._unsure and not caught_up
+        if settled and self._place is not None and caught_up:
             self._holders.caught_up(settled)
             async with self._keeping:
                 await self._keep(self._place, ())
+            await self._keep_freed()
 
     async def _meet(self, end: LogPage) -> None:
         """Find out whether the log that ends so is the one that was read before."""
@@ -213,12 +229,13 @@ class EventReader:
         return event.card if self._names_numbers else event.slot
 
     def _owners(self, met: Set[int]) -> Owners:
-        """Who has these slots (or numbers) by what the panel holds, or may hold; else by what the store has given out."""
+        """Who has these slots (or numbers) by what the panel holds, or may hold; where nothing is known of that, by what the
+        store has given out. What was given out and is not written yet is nobody's.
+        """
         held = [(image, self._held(image, met)) for image in self._state.images()]
-        others = {each for each in met if not any(each in known for _, known in held)}
-        if self._names_numbers or not others:
+        if held or self._names_numbers:
             return held
-        return [*held, (PanelImage(), whose(self._state.allocation, others))]
+        return [(PanelImage(), whose(self._state.allocation, {each for each in met if self._holders.last(each) is None}))]
 
     def _held(self, image: PanelImage, met: Set[int] | None = None) -> dict[int, str]:
         """See `slots_of`; by number where events name these."""
@@ -251,6 +268,12 @@ class EventReader:
         `writes`: something is written for it; where nothing is, slots change hands with this call. What takes away waits for
         neither panel nor store. Raises StoreError.
         """
+        self._under_way = writes
+        failure = await self._prepare(before, after, priority, writes=writes)
+        self._under_way = writes and failure is None
+        return failure
+
+    async def _prepare(self, before: PanelImage, after: PanelImage, priority: Priority, *, writes: bool) -> Failure | None:
         if not self._has_log or not (before.identifiers or after.identifiers):
             return None
         had, gets = self._held(before), self._held(after)
@@ -261,11 +284,12 @@ class EventReader:
             if (gets.get(slot) != key or key in changed) and (person := self._person(slot, key, before)) is not None
         }
         self._holders.free({slot: person for slot, person in persons.items() if slot not in gets})
+        await self._keep_freed()
         handed: dict[int, Person | None] = {
             slot: person
             for slot, key in gets.items()
             if (had.get(slot) != key or key in changed)
-            and (person := persons.get(slot) or self._holders.last(slot)) is not None
+            and ((person := persons.get(slot) or self._holders.last(slot)) is not None or (self._unsure and slot not in had))
             and person != self._person(slot, key, after)
         }
         return await self._hand_over(handed, priority, writes=writes) if handed or self._place is None else None
@@ -295,8 +319,28 @@ class EventReader:
                 raise
         return None
 
+    def seen(self, image: PanelImage) -> None:
+        """The panel was read to hold this, which its state does not know yet. Who held a slot that is empty by now is
+        remembered.
+        """
+        if self._has_log:
+            gets = self._held(image)
+            lost = {slot: (key, before) for before in self._state.images() for slot, key in self._held(before).items()}
+            persons = {slot: self._person(slot, *found) for slot, found in lost.items() if slot not in gets}
+            self._holders.free({slot: person for slot, person in persons.items() if person is not None})
+
+    async def _keep_freed(self) -> None:
+        """Let the store know who held slots that are nobody's now: a process that is killed knows it when it comes again, before
+        they are somebody else's. What takes away waits for no store.
+        """
+        if (freed := self.freed) != self._kept_freed:
+            with contextlib.suppress(StoreError):  # a process that goes on knows it
+                await self._context.store.put_panel_fact(self._state.id, FREED, freed, self._context.now(), durable=False)
+                self._kept_freed = freed
+
     def ended(self, outcome: Outcome) -> None:
         """What `prepare` was told of is over, and this became of it."""
+        self._under_way = False
         handing, self._handing = self._handing, None
         if handing is None:
             return
@@ -304,3 +348,7 @@ class EventReader:
             self._holders.withdraw(handing)
         else:
             handing.over = True
+
+
+def _text(facts: object) -> str:
+    return json.dumps(facts, separators=(",", ":"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from drivers.contract import Acknowledgement, Outcome, PanelImage, PanelStatus, Priority, Reason
 from gateway.fleet.context import FleetContext
 from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, ForeignCommitted, Restarted
@@ -47,6 +49,8 @@ class Inspection:
         self._evidence = ClockEvidence(state, context)
         self.owes_save = False
         """What was read last was not seen saved then."""
+        self.seen: Callable[[PanelImage], None] = lambda image: None
+        """Told of what the panel was read to hold, before its state knows it."""
         self.clock_at = 0.0
         """When the clock has to be looked at again (Unix seconds)."""
 
@@ -146,6 +150,7 @@ class Inspection:
             changes = differences(before, found)
             state.drift(changes)
             self._context.emit(Drifted(state.id, changes))
+        self.seen(found)
         state.read(found, ours)
         await self._seen_whole()
         if self.read_all:  # asked for meanwhile

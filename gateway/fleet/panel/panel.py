@@ -15,7 +15,7 @@ from gateway.fleet.panel.departed import Departed
 from gateway.fleet.panel.entries import FACT as ENTRIES
 from gateway.fleet.panel.entries import forgiven, limited, spent_of, text_of
 from gateway.fleet.panel.event_reader import FACT as LOG
-from gateway.fleet.panel.event_reader import EventReader
+from gateway.fleet.panel.event_reader import FREED, EventReader
 from gateway.fleet.panel.foreign import Foreign
 from gateway.fleet.panel.identity import Identity, Neighbour
 from gateway.fleet.panel.leaving import FACT as LEAVING
@@ -59,7 +59,7 @@ class Panel:
         refresh(state, context)
         self._context = context
         self._foreign = Foreign(state, context, memory.facts)
-        self._events = EventReader(state, context, memory.facts.get(LOG))
+        self._events = EventReader(state, context, memory.facts.get(LOG), memory.facts.get(FREED))
         self.leaving = Leaving(state, context, memory.facts.get(LEAVING))
         self._reconciler = Reconciler(state, context, self._foreign, self._events, self.leaving)
         self._events.report = self._reconciler.report
@@ -251,8 +251,8 @@ class Panel:
         """What the store keeps of it besides what was observed."""
         state, lease = self.state, self._keeper.lease
         facts = state.identity.facts() | self._foreign.facts() | {WEAR: state.wear.fact, ENTRIES: text_of(state.spent)}
-        log = self._events.fact
-        known = {LEASE: lease, LOG: log, LEAVING: self.leaving.fact}
+        events = self._events
+        known = {LEASE: lease, LOG: events.fact, FREED: events.freed, LEAVING: self.leaving.fact}
         return facts | {key: value for key, value in known.items() if value is not None}
 
     def departed(self) -> Departed:

@@ -51,6 +51,7 @@ class Reconciler:
         self._context = context
         self._leaving = leaving
         self.inspection = Inspection(state, context, foreign)
+        self.inspection.seen = events.seen
         self._transactions = Transactions(state, context, events)
         self._transactions.stepped = self._release_early
         self._defects = Defects(state.id, "its schedules", context)
