@@ -93,8 +93,8 @@ def shown(value: object) -> str:
             return f"the number {value:g}"
         case str() if len(value) > _SHOWN:
             return f"a string of {len(value)} characters"
-        case str():
-            return json.dumps(value, ensure_ascii=False)
+        case str():  # a header may hold bytes that are no text
+            return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
         case list() | tuple():
             return f"an array of {len(value)}"
         case dict():

@@ -134,6 +134,17 @@ async def test_a_stream_that_is_asked_for_a_number_of_events_is_refused_and_not_
             assert (await response.json())["detail"].startswith(f"{name}: ")
 
 
+async def test_a_place_that_is_no_text_is_a_mistake_of_the_reader_and_no_defect() -> None:
+    async with site() as (server, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        lines = (f"GET {PATH} HTTP/1.0", f"Authorization: {BASIC}", "Last-Event-ID: ÿ")
+        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        assert head.split()[1] == b"400"
+        assert json.loads(body)["detail"] == 'Last-Event-ID: expected the id of an event, a whole number, got "\\udcff"'
+        writer.close()
+
+
 async def test_events_are_for_those_who_are_logged_in() -> None:
     async with site() as (server, _):
         assert (await server.call("GET", PATH, authorization=None)).status == 401
