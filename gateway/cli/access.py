@@ -82,8 +82,8 @@ def _profile_doors(asked: Asked, gateway: Running, entry: Entry, at: Moment, doo
         say_json(body)
         return 0
     said = gateway.read(Explained, body)
-    panels = [each.panel.partition(":")[0] for each in said.panels if each.held]
-    rows = [(door.name, door.panel) for door in doors if door.panel in panels]
+    places = {each.panel for each in said.panels if each.held}
+    rows = [(door.name, door.panel) for door in doors if places & {door.panel, f"{door.panel}:{door.output}"}]
     open_now = "open" if said.asked else "closed"
     say(f"{entry.shown} at {at.shown}: {open_now} as asked; who has it may open {counted(len(rows), 'door')}")
     if rows:

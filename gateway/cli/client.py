@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from config.nearest import did_you_mean
+from config.nearest import did_you_mean, there_are
 from config.settings import Settings
 from gateway.cli.answers import Panel, Panels, understood
 from gateway.cli.credentials import credentials
@@ -30,6 +30,14 @@ T = TypeVar("T")
 
 class NoGateway(Mistakes):
     """Nobody answers."""
+
+
+class Refused(Mistakes):
+    """The gateway answers that it did not do it. `error`: its token; `detail`: what it says of it."""
+
+    def __init__(self, lines: Sequence[str], error: str, detail: str) -> None:
+        super().__init__(lines)
+        self.error, self.detail = error, detail
 
 
 class _Local(HTTPConnection):
@@ -123,7 +131,7 @@ class Running:
             connection.request(method, path, sent, {**headers, **more})
             response = connection.getresponse()
             if response.status >= 400:
-                raise Mistakes(self._refused(response))
+                raise self._refused(response)
             yield response
         except ssl.SSLCertVerificationError as error:
             why = f"its certificate is not trusted: {error.verify_message.rstrip('.')}; --ca FILE names one that is"
@@ -136,26 +144,31 @@ class Running:
         finally:
             connection.close()
 
-    def _refused(self, response: HTTPResponse) -> list[str]:
+    def _refused(self, response: HTTPResponse) -> Refused:
         try:
-            body = harmless_values(decoded(response.read()))
+            read = harmless_values(decoded(response.read()))
         except ValueError:  # of a proxy before the gateway
-            body = None
-        mistakes = body.get("mistakes") if isinstance(body, dict) else None
-        if mistakes:
-            return list(mistakes)
-        told = str(body.get("detail") or body.get("error") or "") if isinstance(body, dict) else ""
-        near = self._near(told) if told and body.get("error") == "unknown_panel" else ""
-        return [f"{self.place}: {told or f'status {response.status}'}{near}"]
+            read = None
+        body = read if isinstance(read, dict) else {}
+        error, told = str(body.get("error") or ""), str(body.get("detail") or body.get("error") or "")
+        if mistakes := body.get("mistakes"):
+            return Refused(list(mistakes), error, told)
+        near = self._near(told) if error == "unknown_panel" else ""
+        return Refused([f"{self.place}: {told or f'status {response.status}'}{near}"], error, told)
 
     def near_line(self, name: str) -> str:
         """The line that may be meant."""
-        return did_you_mean(name, [line.id for line in self.settings.lines])
+        known = {line.id: line for line in self.settings.lines}
+        beside = next((id for id, line in known.items() if name in [panel.id for panel in line.panels]), None)
+        if beside is not None:
+            return f"; it is a panel of the line {beside}"
+        return did_you_mean(name, known) or there_are(known)
 
     def _near(self, told: str) -> str:
         """The panel that may be meant where `told` says that there is none of a name."""
         name = told.removeprefix("panels: ").partition(":")[0]
-        return did_you_mean(name, [panel.id for line in self.settings.lines for panel in line.panels])
+        known = [panel.id for line in self.settings.lines for panel in line.panels]
+        return did_you_mean(name, known) or there_are(known)
 
     def _connection(self) -> tuple[HTTPConnection, Mapping[str, str]]:
         """What to ask on, with the headers that say who asks."""

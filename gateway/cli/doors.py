@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from config.nearest import did_you_mean
+from config.nearest import did_you_mean, there_are
 from gateway.cli.answers import Door, DoorDone, Doors
-from gateway.cli.client import Running, quoted, running
+from gateway.cli.client import Refused, Running, quoted, running
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, say, say_json
 from gateway.cli.tables import table
 from gateway.cli.times import length, moment
+from gateway.fleet.problems import cause
 
 _DOORS = "/gateway/v1/doors"
 
@@ -31,7 +32,7 @@ def _found(every: Sequence[Door], text: str) -> Door:
     if not every:
         raise Mistakes([f"{text}: the configuration has no [[doors]]"])
     called = [name for door in every for name in (door.id, door.name)]
-    near = did_you_mean(text, called) or f" (there are {', '.join(door.id for door in every[:10])})"
+    near = did_you_mean(text, called) or there_are(door.id for door in every)
     raise Mistakes([f"{text}: no such door{near}"])
 
 
@@ -61,7 +62,10 @@ def command(asked: Asked, name: str, action: str, seconds: float | None) -> int:
     gateway = running(asked)
     door = find_door(gateway, name)
     body = {} if seconds is None else {"seconds": seconds}
-    answer = gateway.post(f"{_DOORS}/{quoted(door.id)}/{action}", body)
+    try:
+        answer = gateway.post(f"{_DOORS}/{quoted(door.id)}/{action}", body)
+    except Refused as refused:
+        raise Mistakes([_failed(refused, door, action)]) from refused
     if asked.as_json:
         say_json(answer)
     else:
@@ -71,3 +75,17 @@ def command(asked: Asked, name: str, action: str, seconds: float | None) -> int:
 
 
 _DONE = {"open": "opened", "hold": "held open", "release": "released"}
+_FAILED = {
+    "refused": "not {done}",
+    "unreachable": "not {done}, nothing was sent",
+    "unconfirmed": "it was sent and no answer came, the door may have been {done}",
+}
+
+
+def _failed(refused: Refused, door: Door, action: str) -> str:
+    """What became of the door, why, and what shows more."""
+    became = _FAILED.get(refused.error)
+    if became is None:
+        return str(refused)
+    why = cause(refused.detail.removeprefix(f"{door.id}: "))
+    return f"{door.name}: {became.format(done=_DONE[action])}: {why}; `panel-gateway status {door.panel}` shows more"

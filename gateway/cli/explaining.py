@@ -41,4 +41,8 @@ def _sentence(panel: ExplainedPanel, asked: str) -> str:
     if panel.differs_at == "held":
         held = "it is not known what the panel holds" if panel.held is None else f"the panel holds {_OPEN[panel.held]}"
         return f"{held}, though its table is meant to be {_OPEN[bool(panel.compiled)]}{message}"
+    if panel.compiled is None:  # nothing differs, since nothing is asked of it
+        return panel.message or "it has no place for it"
+    if panel.held is None:
+        return f"{_OPEN[panel.compiled]} by its table{message}"
     return f"holds what was asked, {asked}{message}"

@@ -19,6 +19,7 @@ import pytest
 
 from config.api_keys import key_hash, new_key
 from config.loader import load_settings
+from config.nearest import there_are
 from drivers.clock import SystemClock
 from gateway.__main__ import main
 from gateway.app import Gateway
@@ -93,10 +94,87 @@ async def test_the_status_of_a_panel_that_cannot_be_reached(site: Path, typed: T
         status, out, _ = await typed("status", "door", "--json", "--url", url)
         assert (status, [panel["id"] for panel in json.loads(out)["panels"]]) == (0, ["door"])
         status, _, err = await typed("status", "attic")
-        assert (status, err) == (1, f"{site.parent}/store.db: attic: no such panel, output or group\n")
+        assert (status, err) == (1, f"{site.parent}/store.db: attic: no such panel, output or group (there are door)\n")
         status, _, err = await typed("status", "dor")
         assert err.endswith("dor: no such panel, output or group; did you mean 'door'?\n")
         assert (await typed("status", "--exit-code"))[0] == 3
+
+
+PROFILE = {
+    "link_id": "91c615e3-1040-4815-8ecb-000000000009",
+    "name": "Work week",
+    "time_options": {"is_all_day": False, "date_from": 1793610000, "date_to": 1793642400},
+    "repeat_options": {"repeat_enable": True, "repeat_format": {"repeat_type": "day", "repeat_end": {"format": "never"}}},
+}
+DOORS = """
+[[doors]]
+id = "front"
+name = "Front door"
+panel = "door"
+output = 0
+"""
+
+
+async def test_who_moves_a_door_in_vain_is_told_what_became_of_it_and_where_to_look(site: Path, typed: Typed) -> None:
+    write(site, SITE + DOORS)
+    async with serving(site):
+        for command, done in (("open", "opened"), ("hold", "held open"), ("release", "released")):
+            status, out, err = await typed(command, "front", *(["5"] if command == "hold" else []))
+            assert (status, out, err.startswith(f"Front door: not {done}, nothing was sent: ")) == (1, "", True), err
+            assert err.endswith("; `panel-gateway status door` shows more\n")
+
+
+async def test_a_name_that_nothing_has_is_answered_with_those_that_there_are(site: Path, typed: Typed) -> None:
+    async with serving(site):
+        assert there_are(map(str, range(12))).endswith(" 9 and 2 more)")
+        assert (await typed("lines", "attic"))[2] == "attic: no such line (there are annex)\n"
+        assert (await typed("lines", "door"))[2] == "door: no such line; it is a panel of the line annex\n"
+    write(site, SITE + "".join(f'[[doors]]\nid = "way-{n}"\npanel = "door"\noutput = {n}\n' for n in range(8)))
+    async with serving(site):
+        assert (await typed("who", "attic"))[2].endswith(" (there are way-0, way-1, way-2, way-3, way-4, way-5, way-6, way-7)\n")
+
+
+async def test_what_a_panel_has_nothing_to_do_with_or_was_never_seen_to_hold_is_not_explained_as_held(
+    site: Path, typed: Typed, tmp_path: Path
+) -> None:
+    write(site, SITE + '  [[lines.panels]]\n  id = "spare"\n  model = "open-access-panel"\n  unit = 2\n')
+    request = tmp_path / "request.json"
+    write(request, json.dumps({"list_items": [PROFILE]}))
+    async with serving(site):
+        await typed("apply", str(request))
+        await typed("bindings", "set", "Work week", "door")
+        for panel, said in (
+            ("door", "open by its table (what the panel holds is not known)"),
+            ("spare", "not bound to this panel"),
+        ):
+            status, out, _ = await typed("explain", "Work week", panel, "2026-11-30 09:30")
+            assert (status, out.splitlines()[1:]) == (0, [f"  {panel}: {said}"])
+
+
+async def test_a_time_profile_of_an_output_opens_no_door_at_another_output_of_the_panel(
+    site: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = {"number": None, "panel": "gate", "state": "closed", "held_by": None, "last_event_at": None}
+    said = {"panel": "gate:3", "compiled": True, "held": True, "differs_at": None, "message": None}
+    answers = {
+        "/gateway/v1/doors": {"doors": [{**door, "id": f"gate-{n}", "name": f"Gate {n}", "output": n} for n in (0, 3)]},
+        "/gateway/v1/explain": {"asked": True, "panels": [said]},
+        "/api/v1/access/timeprofile/items/list": {"list_items": [{**PROFILE, "uid": 1, "identifiers": {"uid_items": []}}]},
+        "/api/v1/access/identifier/items/list": {"list_items": []},
+    }
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode().partition("?")[0]
+        body = json.dumps(answers[path])
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
+        writer.close()
+        await writer.wait_closed()
+
+    monkeypatch.setenv("PANEL_GATEWAY_API_KEY", "any")
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        status, out, _ = await typed("where", "Work week", "--url", f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert (status, out.splitlines()[-1].split()) == (0, ["Gate", "3", "gate"])
+    assert "may open 1 door\n" in out
 
 
 async def test_a_doctor_tells_what_is_wrong_and_what_to_do(site: Path, typed: Typed) -> None:
