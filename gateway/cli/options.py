@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -20,27 +20,50 @@ _LEVEL = "panel-gateway.log-level"
 _LAST_UNIT = 247
 _MOST_DIGITS = 9
 _LONGEST = 80
+_SENTENCE = 200
+"""Letters of help; more than any first sentence has."""
 _WITH_VALUE = ("--config", "--url", "--ca")
 P = ParamSpec("P")
 Decorated = Callable[..., int]
 
 
-class Command(click.Command):
-    """A command with examples, each what follows `panel-gateway`."""
+class Placed(click.Command):
+    """Its mistakes of usage say which command they are of."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click's parser leaves it out
+            raise
+
+
+class Command(Placed):
+    """A command with examples, each what follows `panel-gateway`. One without --log-level says what it does by itself."""
 
     examples: tuple[str, ...] = ()
 
     def invoke(self, ctx: click.Context) -> Any:
         from gateway.ops import logs
 
-        logs.configure(level=ctx.meta.get(_LEVEL, "info"))
+        logs.configure(level=ctx.meta.get(_LEVEL, "warning"))
         return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.examples:
-            with formatter.section("Examples"):
-                for example in self.examples:
-                    formatter.write_text(f"panel-gateway {example}")
+        write_examples(formatter, self.examples)
+
+
+def write_examples(formatter: click.HelpFormatter, examples: Iterable[str]) -> None:
+    """A section of help, where there are any."""
+    if examples := tuple(examples):
+        with formatter.section("Examples"):
+            for example in examples:
+                formatter.write_text(f"panel-gateway {example}")
+
+
+def write_commands(formatter: click.HelpFormatter, commands: Iterable[tuple[str, click.Command]]) -> None:
+    """Rows of help with the whole of the first sentence."""
+    formatter.write_dl([(name, each.get_short_help_str(_SENTENCE)) for name, each in commands])
 
 
 class Listing(click.Group):
@@ -56,7 +79,21 @@ class Listing(click.Group):
             before.append(rest.pop(0))
             if before[-1] in _WITH_VALUE and rest:
                 before.append(rest.pop(0))
+        if ctx.resilient_parsing and not args:
+            return super().parse_args(ctx, args)
         return super().parse_args(ctx, [*(rest[:1] or ["list"]), *before, *rest[1:]])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        of_list = self.commands["list"].shell_complete(ctx, incomplete) if incomplete.startswith("-") else []
+        return of_list or super().shell_complete(ctx, incomplete)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            write_commands(formatter, self.commands.items())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        every = (each for each in self.commands.values() if isinstance(each, Command))
+        write_examples(formatter, dict.fromkeys(example for each in every for example in each.examples))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in self.commands and not ctx.resilient_parsing:

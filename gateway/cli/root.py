@@ -19,6 +19,7 @@ import click
 from click.shell_completion import shell_complete
 
 from config.nearest import did_you_mean
+from gateway.cli.options import write_commands
 from gateway.cli.output import Mistakes
 from gateway.ops.terminal import harmless
 from gateway.release import VERSION
@@ -61,9 +62,8 @@ class Root(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, names in SECTIONS.items():
-            rows = [(name, found.get_short_help_str(100)) for name in names if (found := self.get_command(ctx, name))]
             with formatter.section(heading):
-                formatter.write_dl(rows)
+                write_commands(formatter, [(name, found) for name in names if (found := self.get_command(ctx, name))])
 
 
 def _loaded(home: str, name: str) -> click.Command:
@@ -159,8 +159,13 @@ def _said(error: click.ClickException, ctx: click.Context | None) -> str:
     if isinstance(error, click.NoSuchOption):
         known = [] if ctx is None else [name for param in ctx.command.params for name in param.opts]
         return f"no such option {error.option_name!r}{did_you_mean(error.option_name, [*known, '--help'])}"
+    if isinstance(error, click.BadOptionUsage) and ctx is not None:
+        (option,) = (each for each in ctx.command.params if error.option_name in each.opts and isinstance(each, click.Option))
+        expected = "expected no value" if option.is_flag else f"expected {option.make_metavar(ctx)}, got nothing"
+        return f"{error.option_name}: {expected}"
     if isinstance(error, click.MissingParameter) and error.param is not None:
-        return f"expected {error.param.make_metavar(ctx or click.Context(root))}, got nothing"
+        named = f"{error.param.opts[0]} " if isinstance(error.param, click.Option) else ""
+        return f"expected {named}{error.param.make_metavar(ctx or click.Context(root))}, got nothing"
     if isinstance(error, click.BadParameter) and error.param is not None:
         named = error.param.opts[0] if isinstance(error.param, click.Option) else error.param.human_readable_name
         return f"{named}: {error.message}"

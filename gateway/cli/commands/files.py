@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from config.nearest import did_you_mean
 from gateway.cli import options
 from gateway.cli.options import Asked, Command, command
 
@@ -70,15 +71,18 @@ def diff(config: Path, changed: Path) -> int:
     return comparing.diff(config, changed)
 
 
-class Models(click.Group):
+class Models(options.Placed, click.Group):
     """`models` lists, `models check FILE` checks; both take the options, wherever they stand."""
 
     command_class = Command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in self.commands and not ctx.resilient_parsing:
-            raise click.UsageError(f"expected check, got {args[0]!r}", ctx)
+            raise click.UsageError(f"expected check, got {args[0]!r}{did_you_mean(args[0], self.commands)}", ctx)
         return super().resolve_command(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        options.write_examples(formatter, ("models", "models check own-panel.toml"))
 
 
 @click.group("models", cls=Models, invoke_without_command=True, subcommand_metavar="[check FILE]")
