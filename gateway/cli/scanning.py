@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from config.nearest import did_you_mean
 from config.panel_model import PanelModel
 from config.settings import (
     AnyModbusLine,
@@ -55,7 +56,7 @@ def scan(config: Path | None, line: str, units: range, *, as_json: bool) -> int:
     if controllers is not None:
         return search(controllers, as_json=as_json)
     known = {each.id: each for each in lines if not isinstance(each, UhppoteLineSettings)}
-    candidates = candidates_of(line, known)
+    candidates = candidates_of(line, known, [each.id for each in lines])
     if settings is not None:
         _refuse_beside(settings)
     models = read_models(None if settings is None else settings.site.models_dir)
@@ -83,25 +84,33 @@ def _refuse_beside(settings: Settings) -> None:
     )
 
 
-def candidates_of(line: str, known: Mapping[str, AnyModbusLine] = MappingProxyType({})) -> list[AnyModbusLine]:
-    """The ways to speak on a line, the likeliest first: on one of `known`, a serial port, or HOST:PORT. Raises Mistakes."""
-    return list(_candidates(line, known))
+def candidates_of(
+    line: str, known: Mapping[str, AnyModbusLine] = MappingProxyType({}), names: Sequence[str] = ()
+) -> list[AnyModbusLine]:
+    """The ways to speak on a line, the likeliest first: on one of `known`, a serial port, or HOST:PORT. `names`: of all lines.
+
+    Raises Mistakes.
+    """
+    return list(_candidates(line, known, names))
 
 
-def _candidates(line: str, known: Mapping[str, AnyModbusLine]) -> Iterator[AnyModbusLine]:
+def _candidates(line: str, known: Mapping[str, AnyModbusLine], names: Sequence[str]) -> Iterator[AnyModbusLine]:
     if line in known:
         delay = {"connect_delay_ms": getattr(known[line], "connect_delay_ms", None) or 0}
         own = known[line].model_copy(update={"panels": (), **({} if isinstance(known[line], ModbusRtuLine) else delay)})
         yield own
         if isinstance(own, ModbusRtuLine):
             yield from (each for each in _serial(own.port) if (each.baudrate, each.parity) != (own.baudrate, own.parity))
+    elif line.startswith("/") and not Path(line).exists():
+        raise Mistakes([f"{line}: there is no such port; `panel-gateway ports` lists those of this machine"])
     elif line.startswith("/"):
         yield from _serial(line)
     else:
         host, _, port = line.rpartition(":")
         if not (host and port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
-            names = f"one of {', '.join(known)}, " if known else ""
-            raise Mistakes([f"{line}: expected a line: {names}a serial port such as /dev/ttyUSB0, HOST:PORT, or uhppote:HOST"])
+            ids = f"one of {', '.join(names)}, " if names else ""
+            expected = f"expected a line: {ids}a serial port such as /dev/ttyUSB0, HOST:PORT, or uhppote:HOST"
+            raise Mistakes([f"{line}: {expected}{did_you_mean(line, names)}"])
         yield ModbusTcpLine(id="scan", host=host, port=int(port), connect_delay_ms=0)
         yield ModbusRtuTcpLine(id="scan", host=host, port=int(port), connect_delay_ms=0)
 

@@ -33,13 +33,18 @@ def line_of(text: str, known: Iterable[LineSettings]) -> UhppoteLineSettings | N
     return line.model_copy(update={"port": int(port)}) if port else line
 
 
+async def searched(line: UhppoteLineSettings) -> tuple[FoundController, ...]:
+    """Every controller that answers. Raises Mistakes where nothing can be sent."""
+    try:
+        return await scan((line.host, line.port), line.bind)
+    except BusUnavailable as error:
+        raise Mistakes([str(error)]) from error
+
+
 def search(line: UhppoteLineSettings, *, as_json: bool) -> int:
     """Raises Mistakes where nobody answers."""
     place = line.host, line.port
-    try:
-        found = asyncio.run(scan(place, line.bind))
-    except BusUnavailable as error:
-        raise Mistakes([str(error)]) from error
+    found = asyncio.run(searched(line))
     if as_json:
         rows = [{"host": each.host, **asdict(each.device)} for each in found]
         say_json({"line": {"kind": _KIND, "host": line.host, "port": line.port}, "controllers": rows})

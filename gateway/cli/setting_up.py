@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,18 +17,21 @@ from config.loader import ConfigurationError, check_settings
 from config.nearest import did_you_mean
 from config.panel_model import load_models
 from config.password_hash import PasswordHash
-from config.settings import NAME, AnyModbusLine, ModbusRtuLine
+from config.settings import NAME, AnyModbusLine, ModbusRtuLine, UhppoteLineSettings
 from config.toml import quoted
 from drivers.clock import SystemClock
+from drivers.uhppote.scan import block
 from gateway.cli.certificates import PAIR, made_pair, name_mistake, names_here, split
 from gateway.cli.new_files import write_new
 from gateway.cli.options import INSTALLED
 from gateway.cli.output import Mistakes, say
 from gateway.cli.ports import serial_ports
 from gateway.cli.scanning import Found, candidates_of, how, scanned
+from gateway.cli.searching import line_of, searched
 from gateway.cli.secrets import asked_password
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_LAST_UNIT = 247
 _STORE = "panel-gateway.db"
 _SERVICE_STATE = Path("/var/lib/panel-gateway")
 _ZONE_FILE = Path("/etc/timezone")
@@ -49,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the person at the terminal said."""
+    """What the person at the terminal said. `controllers`: lines of them, as they stand in a configuration."""
 
     site: str
     zone: str
@@ -59,19 +63,23 @@ class Answers:
     tls: tuple[str, str] | None = None
     """The files of a certificate and of its key."""
     store: str = _STORE
+    controllers: tuple[str, ...] = ()
 
 
 def init(output: Path) -> int:
     """Raises Mistakes where nobody is there to ask, or the file is there already."""
     if not sys.stdin.isatty():
         raise Mistakes(["this asks questions: run it on a terminal"])
+    if output.exists():
+        raise Mistakes([f"{output}: is there already; move it away, or choose another --output"])
+    if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
+        raise Mistakes([f"{output}: nothing can be written there: expected a folder that is there, and that you may write to"])
     certificate, key = (output.with_name(name) for name in PAIR)
-    for path in (output, certificate, key):
-        if path.exists():
-            raise Mistakes([f"{path}: is there already; move it away, or choose another --output"])
     answers = replace(_asked(), store=store_of(output))
     files: dict[Path, str] = {}
-    if names := _names_for_tls():
+    if there := [path for path in (certificate, key) if path.exists()]:
+        say(f"{there[0]}: is there already, so none is made: `panel-gateway certificate` tells how HTTPS is served with one")
+    elif names := _names_for_tls():
         files[certificate], files[key] = made_pair(names)
         answers = replace(answers, tls=(certificate.name, key.name))
     try:
@@ -107,10 +115,35 @@ def _asked() -> Answers:
     ports = [port.name for port in serial_ports()]
     if ports:
         say("serial ports of this machine:\n" + "\n".join(f"  {port}" for port in ports))
-    while place := click.prompt("Line: a serial port or HOST:PORT (Enter: no more)", default="", show_default=False):
-        lines.append(_line(place, len(lines)))
+    controllers: list[str] = []
+    while place := click.prompt(_WHICH_LINE, default="", show_default=False):
+        name = f"line-{len(lines) + len(controllers) + 1}"
+        try:
+            if (boards := line_of(place, ())) is not None:
+                controllers.extend(_controllers(boards, name))
+            else:
+                taken = {panel.id for line in lines for panel in line.panels}
+                lines.append(_line(candidates_of(place), name, taken))
+        except Mistakes as mistakes:
+            say(mistakes.lines[0])
     user = click.prompt("First user of the HTTP surface", default="admin")
-    return Answers(site, zone, user, str(PasswordHash.of(asked_password(f"Password of {user}"))), tuple(lines))
+    password = str(PasswordHash.of(asked_password(f"Password of {user}")))
+    return Answers(site, zone, user, password, tuple(lines), controllers=tuple(controllers))
+
+
+_WHICH_LINE = "Line: a serial port, HOST:PORT or uhppote:HOST (Enter: no more)"
+
+
+def _controllers(line: UhppoteLineSettings, name: str) -> list[str]:
+    """The line of the controllers that answer; none where none does. Raises Mistakes."""
+    found = asyncio.run(searched(line))
+    which = ", ".join(str(each.device.serial) for each in found) or "none"
+    say(f"{line.host}:{line.port}: {which} {_answers(len(found))}")
+    return [block(found, (line.host, line.port), name)] if found else []
+
+
+def _answers(count: int) -> str:
+    return "answers" if count <= 1 else "answer"
 
 
 def _names_for_tls() -> list[str]:
@@ -142,36 +175,39 @@ def _is_zone(name: str) -> str | None:
     return None if name in known else f"no such time zone{did_you_mean(name, known) or ', expected a name such as Europe/Kyiv'}"
 
 
-def _line(place: str, number: int) -> Line:
-    """A line with the panels that answer on it, and those that are added by hand."""
-    name = f"line-{number + 1}"
-    try:
-        candidates = candidates_of(place)
-    except Mistakes as mistakes:
-        say(mistakes.lines[0])
-        return _line(click.prompt("Line: a serial port or HOST:PORT"), number)
-    models = load_models(None)
+def _line(candidates: Sequence[AnyModbusLine], name: str, taken: Collection[str]) -> Line:
+    """A line with the panels that answer on it, and those that are added by hand. `taken`: ids of panels on other lines."""
+    models, number = load_models(None), name.rpartition("-")[2]
     line, found = candidates[0], list[Found]()
     if click.confirm("Ask the units 1 to 32 on it now? Nothing is written", default=True):
         try:
             line, found = asyncio.run(scanned(candidates, range(1, 33), models, SystemClock()))
         except Mistakes as mistakes:
             say(mistakes.lines[0])
-        say(f"{how(line)}: units {', '.join(str(each.unit) for each in found) or 'none'} answer")
-    panels = [
-        Panel(_named(f"panel-{number + 1}-{each.unit}", f"unit {each.unit}"), _model(each.models, models), each.unit)
-        for each in found
-    ]
+        which = f"unit{'s' if len(found) > 1 else ''} {', '.join(str(each.unit) for each in found)}" if found else "no unit"
+        say(f"{how(line)}: {which} {_answers(len(found))}")
+    panels: list[Panel] = []
+
+    def added(unit: int, likely: Sequence[str]) -> None:
+        known = {*taken, *(panel.id for panel in panels)}
+        panels.append(Panel(_named(f"panel-{number}-{unit}", f"unit {unit}", known), _model(likely, models), unit))
+
+    for each in found:
+        added(each.unit, each.models)
     while not found and (unit := click.prompt("Unit of a panel (Enter: no more)", default="", show_default=False)):
-        if unit.isascii() and unit.isdigit() and 1 <= int(unit) <= 247:
-            panels.append(Panel(_named(f"panel-{number + 1}-{unit}", f"unit {unit}"), _model((), models), int(unit)))
+        if not (unit.isascii() and unit.isdigit() and 1 <= int(unit) <= _LAST_UNIT):
+            say(f"{unit}: expected a number from 1 to {_LAST_UNIT}")
+        elif int(unit) in [panel.unit for panel in panels]:
+            say(f"{unit}: is there already")
         else:
-            say(f"{unit}: expected a number from 1 to 247")
+            added(int(unit), ())
     return Line(name, line, tuple(panels))
 
 
-def _named(default: str, which: str) -> str:
+def _named(default: str, which: str, taken: Collection[str]) -> str:
     def mistake(name: str) -> str | None:
+        if name in taken:
+            return "another panel is called that"
         return None if _ID.fullmatch(name) else f"expected {NAME}"
 
     return _until_right(f"Id of the panel that is {which}", default, mistake)
@@ -200,6 +236,7 @@ def _text(answers: Answers) -> Iterator[str]:
     yield f"\n[[users]]\nname = {quoted(answers.user)}\npassword_hash = {quoted(answers.password_hash)}"
     for each in answers.lines:
         yield from _line_text(each)
+    yield from (f"\n{text.rstrip()}" for text in answers.controllers)
     yield '\n[[bindings]]\nlink_id = "*"                       # every item, unless a rule of its own says otherwise'
     yield 'panels = ["@all"]'
 

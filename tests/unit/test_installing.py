@@ -22,6 +22,7 @@ from gateway.cli.setting_up import Answers, configuration, store_of
 from simulators.site import SimulatedSite
 from tests.support.skips import tool
 from tests.support.terminal import on_a_terminal
+from tests.unit.test_sim_uhppote_board import SERIAL, board, heard
 
 HASH = str(PasswordHash.of("a long word"))
 SITE = """
@@ -93,10 +94,12 @@ async def test_a_line_without_units_and_a_place_that_is_none_are_told(
     assert await scan("rs485-a", *config, "--units", "3") == 1
     assert capsys.readouterr().err.startswith("rs485-a: nobody answers as unit 3 to 3 (tried: ")
     assert await scan("rs485-b", *config) == 1
-    expected = "rs485-b: expected a line: one of rs485-a, annex, a serial port such as /dev/ttyUSB0, HOST:PORT, or uhppote:HOST\n"
-    assert capsys.readouterr().err == expected
+    expected = "rs485-b: expected a line: one of rs485-a, annex, a serial port such as /dev/ttyUSB0, HOST:PORT, or uhppote:HOST"
+    assert capsys.readouterr().err == f"{expected}; did you mean 'rs485-a'?\n"
     assert await scan(str(tmp_path / "none"), *config, "--units", "3") == 1
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert (
+        capsys.readouterr().err == f"{tmp_path}/none: there is no such port; `panel-gateway ports` lists those of this machine\n"
+    )
 
 
 def test_ports_have_the_names_that_they_keep(tmp_path: Path) -> None:
@@ -151,6 +154,42 @@ async def test_a_first_configuration_is_asked_for_and_right(site: SimulatedSite,
     assert not any(b"a long word" in file.read_bytes() for file in files), "no file has the password itself"
     status, shown = await asyncio.to_thread(on_a_terminal, "init", "--output", str(output))
     assert (status, shown.startswith(f"{output}: is there already")) == (1, True)
+
+
+async def test_whatever_is_answered_the_configuration_has_no_mistakes(site: SimulatedSite, tmp_path: Path) -> None:
+    output = tmp_path / "new.toml"
+    (tmp_path / "tls.pem").touch()
+    async with heard(board(), host="127.255.255.255") as port:
+        answers = [
+            ("Name of the site", ""),
+            ("Time zone", "UTC"),
+            ("Line: ", place(site)),
+            ("Nothing is written", "n"),
+            ("Unit of a panel", "7"),
+            ("Id of the panel that is unit 7", "front"),
+            ("Its model", ""),
+            ("Unit of a panel", "7"),
+            ("7: is there already", "8"),
+            ("Id of the panel that is unit 8", "front"),
+            ("another panel is called that", "back"),
+            ("Its model", ""),
+            ("Unit of a panel", ""),
+            ("Line: ", f"uhppote:127.255.255.255:{port}"),
+            (f"{SERIAL} answers", "uhppote:nowhere.invalid"),
+            ("Line: ", ""),
+            ("First user", ""),
+            ("Password of admin", "a long word"),
+            ("Repeat for confirmation", "a long word"),
+        ]
+        status, shown = await asyncio.to_thread(on_a_terminal, "init", "--output", str(output), answers=answers)
+    assert (status, "tls.pem: is there already" in shown, "Serve HTTPS" in shown) == (0, True, False), shown
+    modbus, boards = load_settings(output).lines
+    assert [panel.id for panel in modbus.panels] == ["front", "back"]
+    assert [panel.unit for panel in boards.panels] == [SERIAL]
+    status, shown = await asyncio.to_thread(on_a_terminal, "init", "--output", str(tmp_path / "none" / "new.toml"))
+    assert (status, len(shown.splitlines()), "nothing can be written there" in shown) == (1, 1, True), (
+        "before a question is asked"
+    )
 
 
 def test_nobody_is_asked_where_nobody_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
