@@ -114,6 +114,9 @@ class Outbox:
         self.error: str | None = None
         """Why the last attempt failed; None: it did not."""
         self._kept_at = 0.0
+        self._dropped = 0
+        """How often events were dropped that it had not taken, since it took something. Only the first time is told at once: each
+        telling is one more event, for which a full store drops another."""
 
     @property
     def lag_s(self) -> float:
@@ -132,7 +135,7 @@ class Outbox:
     async def _go_on(self) -> None:
         if self._kept is None:  # new: what happens from now on is for it, over a restart, too
             await self._keep_place(now=True)
-        self._note_dropped()
+        await self._note_dropped()
         events = await self._journal.after(self._place, BATCH)
         self._oldest = events[0].id if events else None
         if not events:
@@ -144,11 +147,15 @@ class Outbox:
             if chosen:
                 await self._send(chosen)
         except NotTaken as error:
+            self._place = max(self._place, chosen[0].id - 1)  # what is not for it is not lost to it
+            await self._keep_place(now=False)
             await self._failed(error)
             return
+        if self._dropped > 1:
+            self._tell_dropped()
         if self._failures and chosen:
             _log.info("events are taken again", extra={"receiver": self.name, "attempts": self._failures + 1})
-        self._failures, self.waiting, self.error, self._place = 0, 0, None, events[-1].id
+        self._failures, self._dropped, self.waiting, self.error, self._place = 0, 0, 0, None, events[-1].id
         await self._keep_place(now=False)
 
     async def _failed(self, error: NotTaken) -> None:
@@ -176,10 +183,17 @@ class Outbox:
             self._tell_lost(count, "too many waited for it")
             await self._keep_place(now=True)
 
-    def _note_dropped(self) -> None:
+    async def _note_dropped(self) -> None:
+        """Raises StoreError."""
         if self._place < self._journal.dropped:
             self._place = self._journal.dropped
-            self._tell_lost(None, "they were dropped before it took them")
+            self._dropped += 1
+            if self._dropped == 1:
+                self._tell_dropped()
+                await self._keep_place(now=True)
+
+    def _tell_dropped(self) -> None:
+        self._tell_lost(None, "they were dropped before it took them")
 
     def _tell_lost(self, count: int | None, why: str) -> None:
         _log.warning("events are lost to a receiver", extra={"receiver": self.name, "count": count, "reason": why})

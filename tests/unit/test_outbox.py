@@ -28,13 +28,16 @@ class Site:
     taken: list[SiteEvent] = field(default_factory=list)
     gone: bool = False
     attempts: int = 0
+    kinds: Sequence[str] | None = None
+    limit: int = 100_000
+    """Events that the store keeps."""
 
     async def begin(self, place: int | None = None) -> None:
         snapshot = await self.store.open()
         loop = asyncio.get_running_loop()
         began = loop.time()
-        self.journal = Journal(self.store, snapshot, lambda: NOW + loop.time() - began, Retention(90, 100_000))
-        self.outbox = Outbox("webhook x", FACT, place, None, self.journal, self._keep, self._take)
+        self.journal = Journal(self.store, snapshot, lambda: NOW + loop.time() - began, Retention(90, self.limit))
+        self.outbox = Outbox("webhook x", FACT, place, self.kinds, self.journal, self._keep, self._take)
         self._tasks = [asyncio.create_task(self.journal.run()), asyncio.create_task(self.outbox.run())]
 
     async def _keep(self, fact: str, value: str) -> None:
@@ -46,8 +49,8 @@ class Site:
             raise NotTaken("answered 500")
         self.taken += events
 
-    async def kept_place(self) -> int | None:
-        place = (await self.store.open()).facts.get(FACT)
+    def kept_place(self) -> int | None:
+        place = self.store.facts.get(FACT)
         return None if place is None else int(place)
 
     async def kill(self) -> None:
@@ -56,8 +59,13 @@ class Site:
         await asyncio.wait(self._tasks)
         self.store.kill()
 
-    async def happen(self, count: int) -> None:
-        await self.journal.keep([SiteEvent(NOW, "panel_back", "gate", {"n": number}) for number in range(count)], {})
+    async def restart(self) -> None:
+        place = self.kept_place()
+        await self.kill()
+        await self.begin(place)
+
+    async def happen(self, *kinds: str) -> None:
+        await self.journal.keep([SiteEvent(NOW, kind, "gate", {"n": number}) for number, kind in enumerate(kinds)], {})
 
     def lost(self) -> list[int]:
         return [event.facts["count"] for event in self.store.kept_events if event.kind == "events_lost"]
@@ -80,7 +88,7 @@ def test_a_receiver_that_is_gone_for_a_day_fills_no_store_with_what_it_lost(monk
 
     async def scene(site: Site) -> None:
         site.gone = True
-        await site.happen(600)
+        await site.happen(*["panel_back"] * 600)
         await asyncio.sleep(86_400)
         assert 1_400 < site.attempts < 2_000, "once a minute"
         assert 495 <= site.outbox.waiting <= 500
@@ -103,13 +111,46 @@ def test_a_new_receiver_that_never_took_anything_is_told_all_of_it_after_a_resta
         site.gone, site.store.refuse = True, StoreFull("full")
         await asyncio.sleep(0.5)
         site.store.refuse = None
-        await site.happen(2)
+        await site.happen(*["panel_back"] * 2)
         await asyncio.sleep(10)
-        await site.kill()
-        place = await site.kept_place()
-        site.store.kill()
         site.gone = False
-        await site.begin(place)
+        await site.restart()
         await asyncio.sleep(10)
 
     assert [event.facts["n"] for event in played(scene).taken] == [0, 1]
+
+
+def test_a_receiver_that_is_gone_while_the_store_is_full_fills_it_with_no_news_of_its_loss() -> None:
+    """Each piece of news is an event, for which another one is dropped that the receiver has not taken."""
+
+    async def scene(site: Site) -> None:
+        site.limit, site.gone = 10, True
+        await site.restart()
+        await site.happen(*["panel_back"] * 50)
+        for _ in range(3):
+            await asyncio.sleep(3600)
+            assert [event.facts.get("n") for event in site.store.kept_events] == [*range(41, 50), None]
+            await site.restart()
+        await site.happen(*["panel_back"] * 20)
+        await asyncio.sleep(300)
+        site.gone = False
+        await asyncio.sleep(90)
+
+    site = played(scene)
+    assert [event.facts.get("n") for event in site.taken[:10]] == [*range(11, 20), None]
+    assert [event.kind for event in site.taken[9:]] in (["events_lost"], ["events_lost"] * 2)
+
+
+def test_events_that_are_not_for_a_receiver_are_not_lost_to_it() -> None:
+    async def scene(site: Site) -> None:
+        site.limit, site.gone, site.kinds = 10, True, ["panel_away"]
+        await site.restart()
+        await site.happen("panel_back", "panel_back", "panel_away", "panel_away")
+        await asyncio.sleep(5)
+        await site.restart()
+        await site.happen(*["panel_back"] * 8)
+        await asyncio.sleep(300)
+        site.gone = False
+        await asyncio.sleep(90)
+
+    assert [(event.kind, event.facts.get("n")) for event in played(scene).taken] == [("panel_away", 2), ("panel_away", 3)]
