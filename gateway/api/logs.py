@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import nextafter
 from types import MappingProxyType
 
 from aiohttp import web
@@ -42,7 +43,7 @@ _NEWEST_FIRST: tuple[tuple[Column, bool], ...] = (("at", True),)
 async def log(request: web.Request) -> web.Response:
     """The newest events first, unless an order is asked for."""
     journal = journal_of(request)
-    since, until = (_instant(request, name) for name in ("from", "to"))
+    since, until = _instant(request, "from"), _instant(request, "to", whole=True)
     said = read_query(request.query, CHOICE, PARAMETERS)
     query = EventQuery(
         since=since,
@@ -61,14 +62,17 @@ async def log(request: web.Request) -> web.Response:
     return json_text(page_of(items, total, said, CHOICE))
 
 
-def _instant(request: web.Request, name: str) -> float | None:
-    """Unix seconds. Raises ApiError."""
+def _instant(request: web.Request, name: str, *, whole: bool = False) -> float | None:
+    """Unix seconds; `whole`: the end of the second or millisecond that is said, since events are shown without what is finer.
+    Raises ApiError.
+    """
     text = request.query.get(name, "").strip()
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise bad_value(name, "a time in Unix seconds or milliseconds", shown(text))
-    return int(text) / 1000 if int(text) >= _MS_FROM else float(text)
+    unit = 1000 if int(text) >= _MS_FROM else 1
+    return nextafter((int(text) + 1) / unit, 0) if whole else int(text) / unit
 
 
 async def clear(request: web.Request) -> web.Response:

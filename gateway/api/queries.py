@@ -136,6 +136,8 @@ def refuse_others(query: MultiMapping[str], keys: Collection[str]) -> None:
     for key in query:
         if key not in keys:
             raise query_mistake(key, f"no such key, expected one of {', '.join(keys)}")
+        if len(query.getall(key)) > 1:
+            raise bad_value(key, "one value", "several")
 
 
 def _selects(key: str) -> bool:
@@ -154,9 +156,7 @@ def _once_each(query: MultiMapping[str], fields: Fields, own: Collection[str]) -
     names = {_plain(name): name for name in fields}
     said: dict[str, str] = {}
     for key, value in query.items():
-        if key in own:
-            continue
-        name = key if key in PARAMETERS else names.get(_plain(key)) if _WORDS.fullmatch(key) else None
+        name = key if key in PARAMETERS or key in own else names.get(_plain(key)) if _WORDS.fullmatch(key) else None
         if name is None:
             if _selects(key):
                 raise _unknown(key, fields)

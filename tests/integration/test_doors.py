@@ -259,7 +259,7 @@ async def test_who_may_open_a_door_then_and_which_doors_somebody_may_open(site: 
     assert await asked(f"uid={plain}") == [("yard", "104")]
     (one,) = (await site.done("GET", f"/gateway/v1/access?door=yard&link_id={people[0]['link_id']}&at={begin}"))["people"]
     assert (one["name"], one["through"], one["link_id"]) == ("person 101", [PROFILE["link_id"]], people[0]["link_id"])
-    for query in ("", "door=attic", "door=yard&at=soon", "link_id=x", "uid=99", "door=yard&when=1"):
+    for query in ("", "door=attic", "door=yard&at=soon", "link_id=x", "uid=99", "door=yard&when=1", "door=yard&door=front"):
         assert (await site.call("GET", f"/gateway/v1/access?{query}")).status in (400, 404), query
 
 

@@ -108,10 +108,24 @@ async def test_every_dialect_of_filters_pages_and_orders_is_understood(query: st
         assert await keys(server, query, "/api/v0/log/list") == found
 
 
-@pytest.mark.parametrize("query", ["from=yesterday", "owner=Ann", "filter_field=name&filter_value=x", "filter=kind eq 'x'"])
+@pytest.mark.parametrize(
+    "query",
+    ["from=yesterday", "from=1&from=2", "to=2&to=1", "owner=Ann", "filter_field=name&filter_value=x", "filter=kind eq 'x'"],
+)
 async def test_what_is_not_understood_is_refused_and_never_ignored(query: str) -> None:
     async with site() as server:
         assert (await server.call("GET", f"/api/v1/log/items?{query}")).status == 400
+
+
+async def test_an_event_is_not_left_out_by_the_time_that_it_is_shown_with() -> None:
+    """A client that asks for one stretch after the other misses none in between."""
+    async with api_server() as server:
+        await server.journal.keep([SiteEvent(NOW + 0.9876, "panel_away", "gate"), SiteEvent(NOW + 1, "panel_back", "gate")], {})
+        (_, away) = (await server.call("GET", "/api/v1/log/items")).json["list_items"]
+        assert away["timestamp"] == NOW * 1000 + 987
+        assert await keys(server, f"from={away['timestamp']}&to={away['timestamp']}") == ["panel_away"]
+        assert await keys(server, f"from={NOW:.0f}&to={NOW:.0f}") == ["panel_away"]
+        assert await keys(server, f"from={NOW + 1:.0f}") == ["panel_back"]
 
 
 async def test_a_log_that_was_cleared_tells_by_whom() -> None:
