@@ -109,9 +109,12 @@ class Directory:
             return found[0]
         nouns = " or ".join(_NOUNS[kind] for kind in kinds)
         if not found:
+            if other := next((entry for entry in self.entries if entry.is_called(text) or entry.begins(text)), None):
+                raise Mistakes([f"{text}: no {nouns} is called that, but a {_NOUNS[other.kind]} is"])
             near = did_you_mean(text, [called for entry in wanted for called in (entry.name, entry.number) if called])
             raise Mistakes([f"{text}: no {nouns} is called that{near or ' (expected a name, a number or a link_id)'}"])
         which = "; ".join(f"{entry.shown} is {entry.link_id or f'uid {entry.uid}'}" for entry in found[:5])
+        which += f"; and {len(found) - 5} more" if len(found) > 5 else ""
         raise Mistakes([f"{text}: {len(found)} are called that, expected one: {which}"])
 
 

@@ -59,6 +59,10 @@ def when(words: Sequence[str], now: datetime) -> Moment:
         return _instant(text, now)
     first, _, rest = _JOINED.sub(" ", text).partition(" ")
     day, note = _day(first, now.date(), text)
+    if day is None and rest:  # `18:30 fri`, as well
+        before, _, last = text.rpartition(" ")
+        day, note = _day(last, now.date(), text)
+        rest = before
     if day is None:
         clock = _clock(text, text)
         return _real(now.date(), clock, "" if clock >= now.time() else "today, it is past", now)
@@ -114,8 +118,7 @@ def _clock(word: str, text: str) -> time:
         return _NAMED_TIMES[word]
     read = _TIME.fullmatch(word.replace(" ", ""))
     if read is None or (read[2] is None and read[3] is None):
-        near = did_you_mean(text.split()[0], [*_WEEKDAYS, *_NEAR, *_NAMED_TIMES, "now"]) if text else ""
-        raise Mistakes([f"{text!r} is no moment: expected {EXPECTED}{near}"])
+        raise Mistakes([f"{text!r} is no moment: expected {EXPECTED}{_near(word, text)}"])
     hour, minute, half = int(read[1]), int(read[2] or 0), read[3]
     if half is not None and 1 <= hour <= 12:
         hour = hour % 12 + (12 if half == "pm" else 0)
@@ -124,3 +127,12 @@ def _clock(word: str, text: str) -> time:
     if hour > 23 or minute > 59:
         raise Mistakes([f"{text!r}: expected an hour from 0 to 23 and a minute from 0 to 59"])
     return time(hour, minute)
+
+
+def _near(word: str, text: str) -> str:
+    """What may be meant by the part that is no time of day; where it is the whole text, by the first word."""
+    if word.isascii() and word.isdigit() and len(word) <= 2 and int(word) < 24:
+        return f"; did you mean '{word}:00'?"
+    if word != text:
+        return did_you_mean(word, _NAMED_TIMES)
+    return did_you_mean(text.split()[0], [*_WEEKDAYS, *_NEAR, *_NAMED_TIMES, "now"]) if text else ""

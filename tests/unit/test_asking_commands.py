@@ -143,6 +143,7 @@ async def test_what_a_panel_has_nothing_to_do_with_or_was_never_seen_to_hold_is_
     async with serving(site):
         await typed("apply", str(request))
         await typed("bindings", "set", "Work week", "door")
+        assert (await typed("people", "show", "work"))[2] == "work: no person is called that, but a time profile is\n"
         for panel, said in (
             ("door", "open by its table (what the panel holds is not known)"),
             ("spare", "not bound to this panel"),
