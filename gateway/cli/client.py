@@ -20,7 +20,7 @@ from gateway.cli.answers import Panel, Panels, understood
 from gateway.cli.credentials import credentials
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes
-from gateway.cli.reading import read_settings
+from gateway.cli.reading import meant, read_settings
 from gateway.ops import local_socket
 from gateway.ops.terminal import harmless_values
 
@@ -165,10 +165,9 @@ class Running:
         return did_you_mean(name, known) or there_are(known)
 
     def _near(self, told: str) -> str:
-        """The panel that may be meant where `told` says that there is none of a name."""
-        name = told.removeprefix("panels: ").partition(":")[0]
-        known = [panel.id for line in self.settings.lines for panel in line.panels]
-        return did_you_mean(name, known) or there_are(known)
+        """The panel or group that may be meant where `told` says that there is none of a name."""
+        name = told.removeprefix("panels: ").rpartition(": ")[0]
+        return meant(name, self.settings) or there_are(panel.id for line in self.settings.lines for panel in line.panels)
 
     def _connection(self) -> tuple[HTTPConnection, Mapping[str, str]]:
         """What to ask on, with the headers that say who asks."""

@@ -25,7 +25,7 @@ from gateway.app import fleet_options
 from gateway.cli.doctor import NOT_AS_ASKED
 from gateway.cli.hours import differences, flat, is_identifier, person_parts, profile_parts, profile_text
 from gateway.cli.output import Mistakes, counted, note, say, say_json
-from gateway.cli.reading import read_models, read_settings
+from gateway.cli.reading import meant, read_models, read_settings
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.results import Change
 from gateway.fleet.views import PlanChange, PlanItem, PlanItemPanel, PlanPanel, PlanReport, UnknownPanel
@@ -62,9 +62,9 @@ async def plan_offline(
         fleet = await _fleet(settings, models, clock, stored or open_read_only(settings.store.path))
         return await fleet.plan(items, panels or (names_of(body) if body.get("panels") is not None else None))
     except ApiError as error:
-        raise CannotPlan(f"{error.detail} ({error.vendor})" if error.vendor else str(error.detail)) from error
+        raise CannotPlan(str(error)) from error
     except UnknownPanel as error:
-        raise CannotPlan(f"panels: {error.name}: no such panel, output or group") from error
+        raise CannotPlan(f"panels: {error.name}: no such panel, output or group{meant(error.name, settings)}") from error
 
 
 async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: HostClock, stored: Snapshot) -> Fleet:
