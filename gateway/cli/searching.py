@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from config.settings import LineSettings, UhppoteLineSettings
@@ -41,9 +41,13 @@ async def searched(line: UhppoteLineSettings) -> tuple[FoundController, ...]:
         raise Mistakes([str(error)]) from error
 
 
+def block_of(line: UhppoteLineSettings, found: Sequence[FoundController], name: str) -> str:
+    """What to write into a configuration for the controllers that were found on the line, which is called `name` there."""
+    return block(found, (line.host, line.port), name)
+
+
 def search(line: UhppoteLineSettings, *, as_json: bool) -> int:
     """Raises Mistakes where nobody answers."""
-    place = line.host, line.port
     found = asyncio.run(searched(line))
     if as_json:
         rows = [{"host": each.host, **asdict(each.device)} for each in found]
@@ -51,7 +55,7 @@ def search(line: UhppoteLineSettings, *, as_json: bool) -> int:
     elif found:
         say(f"{line.host}:{line.port}: {counted(len(found), 'controller')} answer{'s' if len(found) == 1 else ''}")
         say("\n" + table([("serial", "address", "firmware", "released"), *map(_row, found)]))
-        say("\n" + block(found, place, line.id))
+        say("\n" + block_of(line, found, line.id))
     if not found and not as_json:
         raise Mistakes([f"{line.host}:{line.port}: no controller answers"])
     return 0 if found else 1

@@ -20,14 +20,13 @@ from config.password_hash import PasswordHash
 from config.settings import NAME, AnyModbusLine, ModbusRtuLine, UhppoteLineSettings
 from config.toml import quoted
 from drivers.clock import SystemClock
-from drivers.uhppote.scan import block
 from gateway.cli.certificates import PAIR, made_pair, name_mistake, names_here, split
 from gateway.cli.new_files import write_new
 from gateway.cli.options import INSTALLED
 from gateway.cli.output import Mistakes, say
 from gateway.cli.ports import serial_ports
 from gateway.cli.scanning import Found, candidates_of, how, scanned
-from gateway.cli.searching import line_of, searched
+from gateway.cli.searching import block_of, line_of, searched
 from gateway.cli.secrets import asked_password
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -139,7 +138,7 @@ def _controllers(line: UhppoteLineSettings, name: str) -> list[str]:
     found = asyncio.run(searched(line))
     which = ", ".join(str(each.device.serial) for each in found) or "none"
     say(f"{line.host}:{line.port}: {which} {_answers(len(found))}")
-    return [block(found, (line.host, line.port), name)] if found else []
+    return [block_of(line, found, name)] if found else []
 
 
 def _answers(count: int) -> str:
