@@ -206,6 +206,43 @@ def test_nobody_looks_at_a_line_whose_last_panel_left() -> None:
     virtually(main)
 
 
+def test_a_line_without_work_is_looked_at_now_and_then_and_left_alone_meanwhile() -> None:
+    """Nor does the gateway wake all the time to see whether it is time for a look."""
+
+    async def main() -> None:
+        async with at_work(Told()) as made:
+            sleeps, sleep = 0, made.clock.sleep
+
+            async def counted(seconds: float) -> None:
+                nonlocal sleeps
+                sleeps += 1
+                await sleep(seconds)
+
+            vars(made.clock).update(sleep=counted)
+            looks = DriftLooks(made.clock, Supervisor())
+            looks.join(made.member, 0.5)
+            looks.begin("line")
+            await sleep(600)
+            assert 15 <= made.panel.readings.count("quick_look") <= 21
+            assert sleeps < 200
+            looks.stop()
+
+    virtually(main)
+
+
+def test_every_word_of_a_panel_is_read_as_often_as_asked_though_quick_looks_come_more_rarely() -> None:
+    async def main() -> None:
+        async with at_work(Told(settings=PanelSettings(id="lobby", model="open-access-panel", full_look_h=0.02))) as made:
+            looks = DriftLooks(made.clock, Supervisor())
+            looks.join(made.member, 0.5)
+            looks.begin("line")
+            await made.clock.sleep(720)
+            assert made.panel.readings.count("look_at 0") >= 10
+            looks.stop()
+
+    virtually(main)
+
+
 def test_a_panel_that_is_read_once_a_day_delays_no_frame_of_one_that_is_read_every_hour() -> None:
     async def main() -> None:
         paces = {"lobby": 1, "gate": 24}

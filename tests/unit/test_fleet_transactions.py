@@ -657,6 +657,36 @@ def test_a_slot_whose_entries_could_not_be_counted_stays(fails: str, reason: Rea
     virtually(main)
 
 
+def test_a_slot_whose_panel_restarts_while_its_entries_are_counted_stays_and_they_count() -> None:
+    async def main() -> None:
+        made = Carried(capabilities={"max_identifiers": 8, "references": 4})
+        await made.store.open()
+        made.state.bound[CARD] = bound(9)
+        made.state.read(with_card(), (CARD,))
+        written: list[PanelImage] = []
+        plan = made.driver.plan
+
+        async def applied(made_of: Any, *_: Any) -> Acknowledgement:
+            written.append(made_of.target)
+            return Acknowledgement(Outcome.ACKNOWLEDGED)
+
+        async def counted(slots: Any, *_: Any) -> Any:
+            made.state.doubt()
+            return dict.fromkeys(slots, 2)
+
+        def planned(target: PanelImage, known: PanelImage) -> Any:
+            return replace(plan(target, known), operations=((), known), target=target)
+
+        vars(made.driver).update(plan=planned, apply=applied, read_passes=counted)
+        failure = await made.transactions.erase()
+        assert failure is not None
+        assert failure.reason is Reason.UNEXPECTED_REPLY
+        assert [image.identifiers[3].passes for image in written] == [0]
+        assert made.state.spent == {CARD: (("card", 4711, 0), 2)}
+
+    virtually(main)
+
+
 def test_a_panel_that_is_in_step_again_is_repaired() -> None:
     async def main() -> None:
         made = await carried(1)

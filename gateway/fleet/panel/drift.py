@@ -70,7 +70,6 @@ class _Line:
             while (rest := next_round - self._clock.monotonic()) > 0:
                 if not await self._look_on():
                     await self._clock.sleep(min(rest, self._next_frame_s()))
-            await self._clock.sleep(_PAUSE_S)
 
     async def _look_on(self) -> bool:
         """A frame of the look at every word, where one is due."""

@@ -81,7 +81,7 @@ class EventReader:
 
     @property
     def _has_log(self) -> bool:
-        return self._state.driver.capabilities.event_log > 0
+        return bool(self._state.driver.capabilities.event_log)
 
     @property
     def _names_numbers(self) -> bool:
