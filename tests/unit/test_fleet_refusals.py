@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+import pytest
+
 from drivers.contract import TIME_PROFILE, ItemState, Reason
 from tests.support.fleet_site import FleetSite, item, link
 from tests.unit.test_fleet_midway import shown
@@ -77,5 +79,23 @@ def test_a_panel_that_answers_and_refuses_deletions_says_what_it_still_opens_and
         panel.faults.clear()
         await site.pass_time(300)
         assert (shown(site).still_granting, shown(site).revocation_lag_s, shown(site).warnings) == (0, 0.0, ())
+
+    on_site(test)
+
+
+@pytest.mark.parametrize(("deleted", "named", "told"), [(3, 3, 3), (4, 3, 4), (6, 3, 4)])
+def test_of_many_deletions_that_a_panel_refuses_a_few_are_named_and_the_others_are_counted(
+    deleted: int, named: int, told: int
+) -> None:
+    async def test(site: FleetSite) -> None:
+        numbers = range(1, deleted + 1)
+        await site.fleet.upsert([item(number) for number in numbers])
+        site.panels["lobby"].faults = deque(["rejected"] * 100)
+        await site.fleet.delete([link(number) for number in numbers], TIME_PROFILE)
+        await site.pass_time(20)
+        warnings = shown(site).warnings
+        assert (sum(any(link(number) in each for number in numbers) for each in warnings), len(warnings)) == (named, told)
+        site.panels["lobby"].faults.clear()
+        await site.pass_time(300)
 
     on_site(test)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from config.settings import PanelSettings
 from drivers.availability import _Listener
 from drivers.contract import Availability, ItemState, Period, Reason, Slot
 from gateway.store.contract import StoreError, StoreUnavailable
+from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import FleetSite, item, link
+from tests.support.virtual_time import run_virtual
 from tests.unit.test_fleet_reconciler import on_site, only
 
 
@@ -275,3 +279,21 @@ def test_a_driver_that_breaks_its_contract_keeps_nobody_waiting() -> None:
         assert [result.success for result in report.panels] == [False, True]
 
     on_site(test, "lobby", "gate")
+
+
+@pytest.mark.parametrize(("drift_share", "has_table", "warned"), [(0.5, True, False), (0.0, True, True), (0.0, False, False)])
+def test_a_panel_that_is_not_read_as_often_as_asked_is_warned_of_and_no_other(
+    drift_share: float, has_table: bool, warned: bool
+) -> None:
+    async def main() -> None:
+        capabilities = ACCESS_PANEL if has_table else replace(ACCESS_PANEL, max_schedules=0, clock="none")
+        site = FleetSite({"lobby": FakePanel(capabilities)}, drift_share=drift_share)
+        site.settings["lobby"] = PanelSettings(id="lobby", model="open-access-panel", full_look_h=0.1)
+        await site.open()
+        await site.pass_time(1200)
+        view = site.fleet.panel("lobby")
+        assert view is not None
+        assert bool(view.warnings) is warned
+        await site.close()
+
+    run_virtual(main())
