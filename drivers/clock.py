@@ -41,10 +41,17 @@ class HostMoment:
 
     def goes_on(self, later: HostMoment) -> bool:
         """Whether the wall clock went from here to `later` without a step."""
-        passed = later.boottime - self.boottime
-        if self.boot_id != later.boot_id or passed < -SLACK_S:
+        return self._reaches(later.boot_id, later.wall, later.boottime)
+
+    def goes_on_until_now(self, clock: HostClock) -> bool:
+        """Whether the host's wall clock went from here to now without a step."""
+        return self._reaches(clock.boot_id(), clock.wall(), clock.boottime())
+
+    def _reaches(self, boot_id: str, wall: float, boottime: float) -> bool:
+        passed = boottime - self.boottime
+        if self.boot_id != boot_id or passed < -SLACK_S:
             return False
-        return abs(later.wall - self.wall - passed) <= SLACK_S + _RATE * abs(passed)
+        return abs(wall - self.wall - passed) <= SLACK_S + _RATE * abs(passed)
 
 
 class Clock(Protocol):

@@ -41,9 +41,10 @@ class Assignment:
 
     def place(self, target: Target) -> Place | None:
         """The place of a target; None: nobody knows the panel any more."""
-        panel, departed = self._panels.get(target.panel), self._elsewhere.get(target.panel)
+        panel = self._panels.get(target.panel)
         if panel is not None:
             return panel.place(target.output)
+        departed = self._elsewhere.get(target.panel)
         if departed is None or not departed.holds:
             return None
         return DepartedPlace(departed, target.output, self._context().options.readings.zone)

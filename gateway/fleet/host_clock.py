@@ -88,7 +88,7 @@ class ClockTrust:
 
     def trusted(self) -> bool:
         """Whether the wall clock may be believed now. A step since the last look is seen here too."""
-        if not self._judgement.now.goes_on(moment_of(self._clock)):
+        if not self._judgement.now.goes_on_until_now(self._clock):
             self.look()
         return self._judgement.trusted
 

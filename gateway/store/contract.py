@@ -153,13 +153,9 @@ written, what all its possible images hold alike."""
 
 def images(known: Known) -> tuple[PanelImage, ...]:
     """All that a panel may hold, as far as remembered."""
-    match known:
-        case Certain(image):
-            return (image,)
-        case OneOf(found):
-            return found
-        case Unknown():
-            return ()
+    if isinstance(known, Certain):
+        return (known.image,)
+    return known.images if isinstance(known, OneOf) else ()
 
 
 def to_be_read(known: Known) -> bool:

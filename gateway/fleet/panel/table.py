@@ -62,10 +62,10 @@ class Table:
 
     def held_last(self, key: str) -> bool:
         """Whether it held that when it was seen last."""
-        wanted = self._state.bound.get(key)
-        if wanted is None or not self._carries(wanted):
+        wanted, images = self._state.bound.get(key), self._state.images()
+        if wanted is None or not _are_of(images, wanted):
             return False
-        outcome = self._state.images()[0].outcomes.get(key)
+        outcome = images[0].outcomes.get(key)
         if outcome is None or outcome.outcome not in HELD or self._over(outcome):
             return False
         if wanted.identifier is None:
@@ -113,8 +113,7 @@ class Table:
 
     def _carries(self, wanted: DesiredItem) -> bool:
         """Whether all that the panel may hold is of this generation."""
-        images = self._state.images()
-        return bool(images) and all(each.generations.get(wanted.key) == wanted.generation for each in images)
+        return _are_of(self._state.images(), wanted)
 
     def refuses(self, key: str) -> bool:
         said, outcome = self._state.verdicts.get(key, (None, None))
@@ -301,3 +300,11 @@ class Table:
         if wanted.profile is not None:
             return explain(wanted.profile, readings, at, image, held, capabilities)
         return explain_identifier(wanted.key, asked, readings, at, image, held, capabilities)
+
+
+def _are_of(images: Sequence[PanelImage], wanted: DesiredItem) -> bool:
+    """Whether there is an image, and all that there are have an item in this generation."""
+    for each in images:  # asked for each item and panel of a request: no generator for what is one image nearly always
+        if each.generations.get(wanted.key) != wanted.generation:
+            return False
+    return bool(images)
