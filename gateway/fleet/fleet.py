@@ -96,7 +96,8 @@ class Fleet:
         keep_events: KeepEvents | None = None,
     ) -> None:
         self._listeners = tuple(listeners)
-        self._snapshot = snapshot if snapshot.clean else doubted(snapshot)
+        # Without what is asked for: that changes, and what was asked for at the start would stay in memory beside it.
+        self._snapshot = replace(snapshot if snapshot.clean else doubted(snapshot), desired={})
         self._rules, self._groups = tuple(rules), dict(groups or {})
         self._overrides = dict(snapshot.bindings)
         self._panels: dict[str, Panel] = {}
