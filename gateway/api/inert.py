@@ -79,7 +79,8 @@ def of_right_type(change: Mapping[str, Any], example: Mapping[str, Any], place: 
 
 def _checked(value: Any, example: Any, place: str, key: str) -> Any:
     if type(value) is not type(example):
-        raise bad_value(place, _KINDS[type(example)], shown(value), wrong_type(key))
+        seen = "something else" if _is_secret(key) else shown(value)
+        raise bad_value(place, _KINDS[type(example)], seen, wrong_type(key))
     if isinstance(value, dict):
         return of_right_type(value, example, place)
     if isinstance(value, list) and example:
