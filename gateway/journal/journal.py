@@ -20,7 +20,7 @@ from gateway.concurrency import Bell
 from gateway.fleet.events import Event
 from gateway.journal.own import own_events
 from gateway.store.contract import Snapshot, Store, StoreError
-from gateway.store.events import EventQuery, SiteEvent
+from gateway.store.events import AHEAD_S, EventQuery, SiteEvent
 
 _log = logging.getLogger(__name__)
 
@@ -247,10 +247,17 @@ class Journal:
             await self._news.rings(self._news.rung, _RETENTION_S)
 
     def gap(self, place: int) -> SiteEvent | None:
-        """What a reader at a place is told in place of events that were dropped before it took them; None: there are none."""
-        if not 0 < place < self.dropped:
-            return None
-        return _labelled(SiteEvent(self._now(), LOST, None, {"why": "they were dropped before they were read"}, id=self.dropped))
+        """What a reader at a place is told in place of events that were dropped before it took them, or that another store had;
+        None: there are none.
+        """
+        if 0 < place < self.dropped:
+            return self._gap("they were dropped before they were read", self.dropped)
+        if place > max(self.last, (self._now() + AHEAD_S) * 1000):
+            return self._gap("the place is none of this log", self.last)
+        return None
+
+    def _gap(self, why: str, goes_on: int) -> SiteEvent:
+        return _labelled(SiteEvent(self._now(), LOST, None, {"why": why}, id=goes_on))
 
     async def follow(self, place: int, silence_s: float) -> AsyncGenerator[Sequence[SiteEvent], None]:
         """All events behind a place, some at once, as they happen, until `close`; none after `silence_s` seconds without any.

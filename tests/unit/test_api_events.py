@@ -134,6 +134,19 @@ async def test_a_stream_that_is_asked_for_a_number_of_events_is_refused_and_not_
             assert (await response.json())["detail"].startswith(f"{name}: ")
 
 
+async def test_a_reader_that_comes_with_the_place_of_another_log_is_told_so_and_hears_what_happens() -> None:
+    """As one does whose gateway began with a new store after its clock had been ahead."""
+    async with site() as (server, journal):
+        await journal.keep(PULSE, {})
+        (gap,) = lines((await server.call("GET", f"{PATH}?after={10**17}")).text)
+        assert (gap["kind"], gap["id"]) == ("events_lost", journal.last)
+        (lost,) = await stream(server, 1, headers={"Last-Event-ID": str(10**17)})
+        assert (lost["kind"], lost["id"]) == ("events_lost", journal.last)
+        await journal.keep(PULSE, {})
+        told = await stream(server, 2, headers={"Last-Event-ID": str(lost["id"])})
+        assert [event["kind"] for event in told] == ["output_on", "output_off"]
+
+
 async def test_a_place_that_is_no_text_is_a_mistake_of_the_reader_and_no_defect() -> None:
     async with site() as (server, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
