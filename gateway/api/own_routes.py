@@ -9,6 +9,7 @@ from gateway.api import (
     bindings,
     clock,
     configured,
+    deleted,
     doors,
     events,
     hours,
@@ -32,6 +33,7 @@ from gateway.api.shapes import (
     Bindings,
     BoundAlike,
     ClockAnswer,
+    DeletedItems,
     DoorDone,
     DoorsAnswer,
     ExplainGroups,
@@ -133,6 +135,8 @@ def own_routes(*, metrics: bool) -> Iterator[Route]:
         "effective": "`1`: what every item is bound to in the end, by the file's rules or by what was set",
         "grouped": "`1`: how many items are bound to the same, in place of each of them",
     }
+    gone = "what was deleted and panels may still hold"
+    yield Route("GET", f"{OWN}/deleted", VIEWER, deleted.all_deleted, gone, Json(DeletedItems))
     bound = "the bindings that were set through the API"
     yield Route("GET", f"{OWN}/bindings", VIEWER, bindings.all_bindings, bound, Json(Bindings | BoundAlike), query=effective)
     binding = f"{OWN}/bindings/{{link_id}}"

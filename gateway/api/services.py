@@ -136,6 +136,10 @@ class FleetService(Protocol):
         """The bindings set through the API, which replace the file's rules."""
         ...
 
+    def deleted(self) -> Iterable[DesiredItem]:
+        """The tombstones of time profiles and identifiers that panels may hold."""
+        ...
+
     def bound_items(self) -> Iterable[BoundItem]:
         """Every time profile and identifier with the panels that it is for."""
         ...

@@ -227,6 +227,24 @@ class EffectiveBinding(Binding):
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedItem:
+    """What was deleted and panels may hold. `link_id` None: it was made without one. `name` is empty where nobody gave one or a
+    release before this one took the deletion, as `number` is, which time profiles have none of. `deleted_at`: Unix seconds."""
+
+    kind: str
+    uid: int
+    link_id: str | None
+    name: str
+    number: str
+    deleted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedItems:
+    items: list[DeletedItem]
+
+
+@dataclass(frozen=True, slots=True)
 class BoundGroup:
     """Items that are bound to the same, by the same. `panels`, `link_ids`: the first of them; `bound_to`: how many panels and
     outputs there are, `time_profiles` and `identifiers`: how many items."""

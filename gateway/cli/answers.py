@@ -347,6 +347,27 @@ class People:
 
 
 @dataclass(frozen=True, slots=True)
+class Deleted:
+    """What was deleted and panels may hold."""
+
+    kind: str
+    uid: int
+    link_id: str | None
+    name: str
+    number: str
+
+    @property
+    def shown(self) -> str:
+        named = self.name or self.link_id or f"{self.kind} {self.uid}"
+        return f"{named} ({self.number})" if self.number else named
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedItems:
+    items: Sequence[Deleted]
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     id: int
     at: float

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from config.nearest import did_you_mean
-from gateway.cli.answers import Binding, Item, People, Person, Profile, Profiles
-from gateway.cli.client import Running
+from gateway.cli.answers import Binding, Deleted, DeletedItems, Item, People, Person, Profile, Profiles
+from gateway.cli.client import Refused, Running
 from gateway.cli.output import Mistakes
 
 Kind = Literal["timeprofile", "identifier"]
@@ -38,10 +38,6 @@ class Entry:
         named = self.name or self.link_id or f"{self.kind} {self.uid}"
         return f"{named} ({self.body['identifier_type']} {self.number})" if self.kind == "identifier" else named
 
-    def named(self, *, alone: bool) -> str:
-        """`alone`: nobody else is called so."""
-        return self.shown if alone else f"{self.shown}, {self.link_id or f'uid {self.uid}'}"
-
     @property
     def query(self) -> str:
         """What names it in a question to the gateway."""
@@ -62,15 +58,24 @@ class Entry:
         )
 
 
+def _named(one: Entry | Deleted, *, alone: bool) -> str:
+    """`alone`: nobody else is called so."""
+    return one.shown if alone else f"{one.shown}, {one.link_id or f'uid {one.uid}'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Directory:
+    """`gone`: what was deleted and panels may hold. It has a name, and is not found by it."""
+
     entries: tuple[Entry, ...] = ()
+    gone: Sequence[Deleted] = ()
     _names: Mapping[tuple[str, str | int], str] = field(init=False, repr=False, compare=False)
     """What is said of an item, by its link_id or uid; with that where others are called the same."""
 
     def __post_init__(self) -> None:
-        count = Counter(entry.shown for entry in self.entries)
-        names = {(entry.kind, entry.link_id or entry.uid): entry.named(alone=count[entry.shown] == 1) for entry in self.entries}
+        known: tuple[Entry | Deleted, ...] = (*self.entries, *self.gone)
+        count = Counter(one.shown for one in known)
+        names = {(one.kind, one.link_id or one.uid): _named(one, alone=count[one.shown] == 1) for one in known}
         object.__setattr__(self, "_names", names)
 
     def of(self, kind: Kind) -> tuple[Entry, ...]:
@@ -128,7 +133,16 @@ def directory(gateway: Running) -> Directory:
     profiles = gateway.get(f"/api/v1/access/timeprofile/items/list?limit={_ALL}")
     people = gateway.get(f"/api/v1/access/identifier/items/list?limit={_ALL}")
     entries = map(_profile, gateway.read(Profiles, profiles).list_items, profiles["list_items"])
-    return Directory((*entries, *map(_person, gateway.read(People, people).list_items, people["list_items"])))
+    persons = map(_person, gateway.read(People, people).list_items, people["list_items"])
+    return Directory((*entries, *persons), _deleted(gateway))
+
+
+def _deleted(gateway: Running) -> Sequence[Deleted]:
+    """None where the gateway is of a release that does not tell."""
+    try:
+        return gateway.ask(DeletedItems, "/gateway/v1/deleted").items
+    except Refused:
+        return ()
 
 
 def _profile(read: Profile, body: Mapping[str, Any]) -> Entry:

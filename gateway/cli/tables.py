@@ -8,6 +8,9 @@ from itertools import zip_longest
 
 from gateway.cli.output import terminal_width
 
+_READABLE = 20
+"""Characters of a column that is narrowed beside another one."""
+
 
 def table(rows: Sequence[Sequence[object]]) -> str:
     """`columns` as they fit the terminal; where no terminal shows them, each row is one line."""
@@ -39,13 +42,13 @@ def _least(cell: str) -> int:
 
 
 def _narrowed(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
-    """The widths, of which the widest that can still be narrower give way until they are `room` together."""
+    """The widths, of which the widest give way until they are `room` together: each as far as it can still be read, and only
+    where that is not enough as far as its words allow."""
     narrowed = list(widths)
-    while sum(narrowed) > room:
-        giving = [column for column, width in enumerate(narrowed) if width > least[column]]
-        if not giving:
-            break
-        narrowed[max(giving, key=narrowed.__getitem__)] -= 1
+    for floor in (_READABLE, 0):
+        for column in sorted(range(len(widths)), key=widths.__getitem__, reverse=True):
+            excess = sum(narrowed) - room
+            narrowed[column] = min(narrowed[column], max(narrowed[column] - excess, least[column], floor))
     return narrowed
 
 

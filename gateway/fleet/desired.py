@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -131,8 +131,12 @@ class Desired:
                 del self._unkept[item.key]
 
     def last_words(self, key: str) -> str:
-        """The wire item that stays with a tombstone: an identifier's, for its number. Empty where nothing is asked for."""
-        return self.live[key].body if key in self.live and split_key(key)[0] == IDENTIFIER else ""
+        """The wire item that stays with the tombstone of what opens, for its name and number; empty for all else."""
+        return self.live[key].body if key in self.live and split_key(key)[0] in OPENING else ""
+
+    def deleted(self) -> Iterator[DesiredItem]:
+        """What opened and was deleted, while panels may hold it."""
+        return (item for item in self.gone.values() if item.kind in OPENING)
 
     def naming(self, link_id: str) -> Collection[str]:
         """The live identifiers that name a time profile."""

@@ -315,6 +315,10 @@ class Fleet:
         """The bindings that were set through the API."""
         return dict(self._overrides)
 
+    def deleted(self) -> Iterator[DesiredItem]:
+        """The tombstones of time profiles and identifiers that panels may hold."""
+        return self._desired.deleted()
+
     def bound_items(self) -> Iterator[BoundItem]:
         """Every time profile and identifier with the panels that it is for, and what says so."""
         targets: Targets = ()

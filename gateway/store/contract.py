@@ -81,7 +81,8 @@ class DesiredItem:
     its own in its place (`gateway.identifiers.own_ids`), and no number after its tombstone is gone.
     `sequence` is the order of first creation (a new one after a deletion). `generation` rises with every change of one
     link_id and is never used twice, also over a deletion. `revision` is the store-wide number of the change. `body`
-    is the wire item as JSON text, for listing; that of an identifier stays with its tombstone, since panels may have its number.
+    is the wire item as JSON text, for listing; that of what opens stays with its tombstone, since panels may hold it: it has a
+    name, and an identifier a number.
     """
 
     link_id: str

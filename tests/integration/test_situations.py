@@ -97,8 +97,9 @@ async def replaced_by_a_blank_unit(site: Day, play: Played) -> None:
 async def replaced_by_another_model(site: Day, play: Played) -> None:
     await holds_all(site)
     site.simulated.swap("lobby", "meeting-room")
-    await site("sync", "lobby")
-    await site.until("lobby", "wrong_device")
+    for panel in ("lobby", "meeting-room"):
+        await site("sync", panel)
+        await site.until(panel, "wrong_device")
     await play("doctor")
 
 

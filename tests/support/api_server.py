@@ -143,6 +143,7 @@ class MemoryFleet:
 
     desired: dict[str, RequestItem] = field(default_factory=dict)
     panel_results: tuple[PanelResult, ...] = ()
+    gone: list[DesiredItem] = field(default_factory=list)
     bound: dict[str, tuple[str, ...]] = field(default_factory=dict)
     acted: list[tuple[str, str]] = field(default_factory=list)
     upserts: list[Sequence[RequestItem]] = field(default_factory=list)
@@ -306,6 +307,9 @@ class MemoryFleet:
 
     def bindings(self) -> Mapping[str, tuple[str, ...]]:
         return self.bound
+
+    def deleted(self) -> Iterator[DesiredItem]:
+        return iter(self.gone)
 
     def bound_items(self) -> Iterator[BoundItem]:
         for kind in (TIME_PROFILE, IDENTIFIER):

@@ -12,13 +12,15 @@ from http import HTTPStatus
 import pytest
 from multidict import CIMultiDict
 
+from drivers.contract import IDENTIFIER, TIME_PROFILE
 from gateway.api.services import ReloadReport
-from gateway.store.contract import StoreFull, StoreUnavailable
+from gateway.identifiers.own_ids import new_own_id
+from gateway.store.contract import DesiredItem, StoreFull, StoreUnavailable
 from tests.support.api_server import BASIC, SERIAL, ApiServer, MemoryFleet, api_server, settings, vector
 
 OWN = "/gateway/v1"
 LINK = "/api/v1/access/timeprofile/link"
-ONE = "91c615e3-1040-4815-8ecb-000000000001"
+ONE, TWO = (f"91c615e3-1040-4815-8ecb-00000000000{number}" for number in (1, 2))
 ITEM = vector("examples.json")["list_items"][0]
 
 
@@ -165,6 +167,22 @@ async def test_bindings(server: ApiServer) -> None:
     assert (await server.call("PUT", f"{OWN}/bindings/x", {"panels": []})).status == 400
     assert (await server.call("DELETE", path)).json == {"link_id": ONE}
     assert (await server.call("DELETE", path)).status == 404
+
+
+async def test_what_was_deleted_and_panels_may_hold_is_told_with_its_name_and_number(server: ApiServer) -> None:
+    card = {"identifier_owner": {"name": "Ada"}, "identifier_type": "card", "identifier_number": "77"}
+    server.fleet.gone = [
+        DesiredItem(ONE, 0, 2, 2, None, json.dumps({"name": "Nights"}), 5.5, TIME_PROFILE, 1),
+        DesiredItem(new_own_id(), 0, 2, 3, None, json.dumps(card), 6.5, IDENTIFIER, 2),
+        DesiredItem(TWO, 0, 2, 4, None, "", 7.5, TIME_PROFILE, 3),
+    ]
+    told = (await server.call("GET", f"{OWN}/deleted")).json["items"]
+    keys = ("kind", "uid", "link_id", "name", "number", "deleted_at")
+    assert [tuple(each[key] for key in keys) for each in told] == [
+        ("timeprofile", 1, ONE, "Nights", "", 5),
+        ("identifier", 2, None, "Ada", "card 77", 6),
+        ("timeprofile", 3, TWO, "", "", 7),  # deleted by a release that kept no name
+    ]
 
 
 async def test_lines_and_reload(server: ApiServer) -> None:

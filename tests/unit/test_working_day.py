@@ -237,9 +237,6 @@ async def test_what_happened_is_told_with_names_and_not_with_link_ids(typed: Day
         assert "Work week" in told
         assert WORK_WEEK["link_id"] not in told
         assert monthly["link_id"] not in told
-    assert (await typed("apply", typed.request({"link_ids": [monthly["link_id"]]}), "--wait"))[0] == 0
-    _, out, _ = await typed("events", "--kinds", "item_refused", "--last", "1")
-    assert out.endswith(f"; items {monthly['link_id']}\n"), "nothing is called so any more"
     _, out, _ = await typed("events", "--kinds", "item_refused", "--json")
     assert json.loads(out)["items"] == [{"kind": "timeprofile", "link_id": monthly["link_id"]}]
 
@@ -273,6 +270,26 @@ async def test_a_panel_that_is_away_is_told_in_the_words_of_a_person(typed: Day)
     status, out, _ = await typed("reinit", "lobby", "--wait")
     assert (status, out) == (0, "lobby: reinit done, it holds 1 of 1 item\n")
     await typed.until("lobby", "in_sync")
+
+
+async def test_what_was_deleted_and_may_still_open_is_called_by_its_name(typed: Day) -> None:
+    link_ids = [str(PERSON["link_id"]), str(WORK_WEEK["link_id"])]
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK, PERSON]}), "--wait"))[0] == 0
+    typed.off("lobby")
+    assert (await typed("apply", typed.request({"link_ids": link_ids})))[0] == 1
+    await typed.stop()
+    await typed.start()  # names are no matter of memory
+    await typed.until("lobby", "away")
+    _, out, _ = await typed("status", "lobby")
+    rows = out[out.index("\nitem ") :]
+    assert "\nSherlock Holmes (card 12345678)  to be removed" in rows
+    assert "\nWork week                        to be removed" in rows
+    _, told, _ = await typed("doctor")
+    assert "  items: Sherlock Holmes (card 12345678)" in told or "  items: Work week, Sherlock Holmes (card 12345678)" in told
+    assert not [link_id for link_id in link_ids if link_id in out + told]
+    typed.on("lobby")
+    assert (await typed("sync", "lobby", "--wait"))[0] == 0
+    assert "Sherlock Holmes" not in (await typed("status", "lobby"))[1]
 
 
 async def test_who_may_come_in_when_and_where_is_asked_in_words(typed: Day) -> None:
