@@ -479,6 +479,34 @@ def test_a_door_that_leaves_the_configuration_is_let_go_of_also_by_commands_that
     commanding(test)
 
 
+def test_a_door_that_leaves_the_configuration_while_its_panel_is_being_met_is_not_opened() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.site.close()
+        await subject.site.open()
+        doors = Doors(subject.site.fleet, subject.site.clock, (FRONT,))
+        opening = asyncio.create_task(doors.open(FRONT))
+        await asyncio.sleep(0)
+        subject.site.fleet.set_doors((PEDESTRIAN,))
+        await doors.change((PEDESTRIAN,))
+        assert (await opening).said.reason is Reason.DEPARTED
+        assert subject.panel.pulses == []
+
+    commanding(test)
+
+
+def test_a_door_that_leaves_the_configuration_while_its_output_is_being_switched_is_not_opened() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.site.fleet.upsert([item(1, start=NOW_MINUTE, length=100)])
+        subject.site.drivers["gate"].queued_s = {Priority.REVOCATION: 1.9}
+        await subject.site.pass_time(31)  # the lease is being prolonged
+        opening = asyncio.create_task(subject.doors.hold(FRONT, 600))
+        await asyncio.sleep(0.1)
+        subject.site.fleet.set_doors((PEDESTRIAN,))
+        assert (await opening).said.reason is Reason.DEPARTED
+
+    commanding(test)
+
+
 def test_a_door_whose_closing_failed_is_told_closed_once_it_is() -> None:
     async def test(subject: Commanded) -> None:
         await subject.doors.hold(FRONT, 20)

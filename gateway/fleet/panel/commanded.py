@@ -200,15 +200,22 @@ class CommandedOutputs:
         await self._meet(deadline)
         return await self._denied(output, key, deadline) or await once()
 
+    def _impossible(self, output: int, key: str) -> Acknowledgement | None:
+        if not self._is_door(output, key):
+            return Acknowledgement(Outcome.NOT_SENT, None, Reason.DEPARTED, "the door has left the configuration")
+        if not 0 <= output < self._state.driver.capabilities.outputs:
+            return Acknowledgement(Outcome.REJECTED, None, Reason.NOT_REPRESENTABLE, f"the panel has no output {output}")
+        return None
+
     async def _denied(self, output: int, key: str, deadline: float) -> Acknowledgement | None:
         """Why nothing is sent: an address is no identity, and a panel that is away opens nothing later."""
         state = self._state
-        if not self._is_door(output, key):
-            return Acknowledgement(Outcome.NOT_SENT, None, Reason.DEPARTED, "the door has left the configuration")
-        if not 0 <= output < state.driver.capabilities.outputs:
-            return Acknowledgement(Outcome.REJECTED, None, Reason.NOT_REPRESENTABLE, f"the panel has no output {output}")
-        if self._keeper.unit_is_open() or self._was_cut():
+        refused = self._impossible(output, key)
+        if refused is None and (self._keeper.unit_is_open() or self._was_cut()):
             await self._meet(deadline)
+            refused = self._impossible(output, key)  # the configuration may have changed meanwhile
+        if refused is not None:
+            return refused
         if self._keeper.is_known() and not state.retired and not self._keeper.stopping:
             return None
         state.driver.hasten()
@@ -236,13 +243,14 @@ class CommandedOutputs:
     async def _open(self, output: int, opening: Opening, seconds: float, deadline: float) -> Acknowledgement:
         """Open an output for some seconds from the moment at which the command leaves."""
         capabilities, settings = self._state.driver.capabilities, self._state.settings
-        refused = refusal(capabilities, output, unattended=settings.allow_unattended_outputs)
-        if refused is not None:
-            return Acknowledgement(Outcome.REJECTED, None, Reason.NOT_REPRESENTABLE, refused[1])
+        barred = refusal(capabilities, output, unattended=settings.allow_unattended_outputs)
+        if barred is not None:
+            return Acknowledgement(Outcome.REJECTED, None, Reason.NOT_REPRESENTABLE, barred[1])
         held = self._keeper.held(output) or HeldOutput(output, self._state, self._context)
         async with self._turn(held, deadline) as late:
-            if late is not None or self._keeper.stopping:
-                return late or self._unreachable()
+            refused = late or self._impossible(output, opening.key)  # the configuration may have changed meanwhile
+            if refused is not None or self._keeper.stopping:
+                return refused or self._unreachable()
             before = None if held.is_over else held.opened
             held.opened = _joined(replace(opening, until=self._context.clock.monotonic() + seconds), before)
             is_new = self._keeper.held(output) is None
