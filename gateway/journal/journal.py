@@ -82,6 +82,10 @@ class Journal:
         """How many were dropped since then for their age or their number."""
         self._news = Bell()
         self._closed = False
+        self._seen: tuple[float, float | None] = (snapshot.last_event / 1000, None)
+        """What the clock showed at the last look for old events, and the loop's time then; before it, at the last event."""
+        self._ages_from = 0.0
+        """From when on (the loop's time) events go by their age."""
 
     # what happens
 
@@ -198,13 +202,23 @@ class Journal:
 
     async def _retain(self) -> None:
         gone, now = 1, self._now()
-        before = now - self.retention.days * _DAY_S
+        before = self._expired(now)
         try:
             while gone:
                 gone, self.dropped = await self._store.drop_events(before, self.retention.limit, now)
                 self.retired += gone
         except StoreError as error:
             _log.warning("old events kept", extra={"error": str(error)})
+
+    def _expired(self, now: float) -> float:
+        """Unix seconds before which events are too old; 0 for a day after the clock went ahead by more than a day: where it is
+        wrong there is time to set it right, and no event is gone.
+        """
+        time = asyncio.get_running_loop().time()
+        (was, since), self._seen = self._seen, (now, time)
+        if now - was > (0.0 if since is None else time - since) + _DAY_S:
+            self._ages_from = time + _DAY_S
+        return now - self.retention.days * _DAY_S if time >= self._ages_from else 0.0
 
     async def clear(self) -> None:
         """Drop all events. Raises StoreError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -25,8 +25,10 @@ NOW = 1_800_000_000.0
 
 
 @asynccontextmanager
-async def kept_in(store: MemoryStore, retention: Retention | None = None) -> AsyncIterator[Journal]:
-    made = Journal(store, await store.open(), lambda: NOW, retention or Retention(90, 1000))
+async def kept_in(
+    store: MemoryStore, retention: Retention | None = None, now: Callable[[], float] = lambda: NOW
+) -> AsyncIterator[Journal]:
+    made = Journal(store, await store.open(), now, retention or Retention(90, 1000))
     running = asyncio.create_task(made.run())
     yield made
     made.stop()
@@ -59,6 +61,37 @@ def test_what_was_lost_while_the_store_took_nothing_is_counted_whole() -> None:
         told = [event.facts["count"] for event in store.kept_events if event.kind == "events_lost"]
         kept = sum(event.kind == "clock_set" for event in store.kept_events)
         assert kept + sum(told) == 13_000
+
+    run_virtual(scene())
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_clock_that_is_years_ahead_for_some_hours_drops_no_event_and_one_that_is_right_does(restarts: bool) -> None:
+    async def scene() -> None:
+        store, loop = MemoryStore(), asyncio.get_running_loop()
+        ahead = 0.0
+        day = 86_400.0
+
+        def now() -> float:
+            return NOW + loop.time() + ahead
+
+        async with kept_in(store, Retention(90, 1000), now) as journal:
+            await journal.keep([SiteEvent(NOW, "panel_back", "gate")], {})
+            await asyncio.sleep(3600)
+            if not restarts:
+                ahead = 3650 * day
+                await asyncio.sleep(0.9 * day)
+        if restarts:
+            ahead = 3650 * day
+            async with kept_in(store, Retention(90, 1000), now):
+                await asyncio.sleep(0.9 * day)
+        assert kinds(store.kept_events) == ["panel_back"]
+        ahead = 0.0
+        async with kept_in(store, Retention(90, 1000), now):
+            await asyncio.sleep(88 * day)
+            assert kinds(store.kept_events) == ["panel_back"]
+            await asyncio.sleep(2 * day)
+        assert kinds(store.kept_events) == []
 
     run_virtual(scene())
 
