@@ -58,8 +58,8 @@ class EventReader:
         self._kept_freed = freed
         self._keeping = asyncio.Lock()
         self._handing: HandOver | None = None
-        self._under_way = False
-        """What `prepare` was told of is about to be written, or is being written."""
+        self._going: Mapping[int, Person] = {}
+        """Who loses a slot by what is about to be written, or is being written."""
         self._unsure = not self._names_numbers
         """A slot may have been somebody's whom nobody remembers: since the start the log was not read to its end yet."""
         self._stopped, self._woken = asyncio.Event(), asyncio.Event()
@@ -116,7 +116,7 @@ class EventReader:
         unit = self._unit()
         if unit is None:
             return
-        settled = self._holders.settled() if self._state.certain and not self._under_way else None
+        settled = self._holders.settled(self._going) if self._state.certain else None
         end = await self._state.driver.read_log(None, Priority.BACKGROUND, None)
         if isinstance(end, Acknowledgement) or self._unit() != unit or not self._is_panels(end):
             return
@@ -268,12 +268,7 @@ class EventReader:
         `writes`: something is written for it; where nothing is, slots change hands with this call. What takes away waits for
         neither panel nor store. Raises StoreError.
         """
-        self._under_way = writes
-        failure = await self._prepare(before, after, priority, writes=writes)
-        self._under_way = writes and failure is None
-        return failure
-
-    async def _prepare(self, before: PanelImage, after: PanelImage, priority: Priority, *, writes: bool) -> Failure | None:
+        self._going = {}
         if not self._has_log or not (before.identifiers or after.identifiers):
             return None
         had, gets = self._held(before), self._held(after)
@@ -283,7 +278,9 @@ class EventReader:
             for slot, key in had.items()
             if (gets.get(slot) != key or key in changed) and (person := self._person(slot, key, before)) is not None
         }
-        self._holders.free({slot: person for slot, person in persons.items() if slot not in gets})
+        freed = {slot: person for slot, person in persons.items() if slot not in gets}
+        self._going = freed if writes else {}
+        self._holders.free(freed)
         await self._keep_freed()
         handed: dict[int, Person | None] = {
             slot: person
@@ -340,7 +337,7 @@ class EventReader:
 
     def ended(self, outcome: Outcome) -> None:
         """What `prepare` was told of is over, and this became of it."""
-        self._under_way = False
+        self._going = {}
         handing, self._handing = self._handing, None
         if handing is None:
             return

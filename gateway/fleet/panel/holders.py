@@ -135,8 +135,10 @@ class Holders:
         """All events up to this one are durable."""
         self._handed = [each for each in self._handed if each.at is None or each.at > sequence]
 
-    def settled(self) -> Settled:
-        return Settled(dict(self._freed), [each for each in self._handed if each.over])
+    def settled(self, going: Mapping[int, Person] = MappingProxyType({})) -> Settled:
+        """`going`: who is being taken away just now."""
+        freed = {slot: person for slot, person in self._freed.items() if going.get(slot) is not person}
+        return Settled(freed, [each for each in self._handed if each.over])
 
     def caught_up(self, settled: Settled) -> None:
         """The log was read to where it ended after all this was over: no event of that time is left."""
