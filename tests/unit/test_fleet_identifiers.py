@@ -277,6 +277,22 @@ async def test_whose_last_profile_is_deleted_is_let_in_never_and_again_when_it_i
         assert (lets_in(panel, "111", open_at), lets_in(panel, "111", closed_at)) == (True, False)
 
 
+async def test_who_is_still_let_in_by_a_deleted_profile_is_not_held_as_asked(tmp_path: Path) -> None:
+    async with lobby(tmp_path) as (running, panel):
+        await running.fleet.upsert([item(1)])
+        await running.fleet.upsert([person(1, "111", 1)])
+        panel.off()
+        await running.fleet.delete([link(1)])
+        assert lets_in(panel, "111", within(1)[0])
+        view = running.fleet.panel("lobby")
+        assert view is not None
+        assert {each.link_id: each.outcome for each in view.items} == dict.fromkeys((link(1), link(101)), ItemState.PENDING)
+        assert (view.desired, view.held) == (1, 0)
+        panel.on()
+        await in_state(running, "in_sync")
+        assert not lets_in(panel, "111", within(1)[0])
+
+
 async def test_a_profile_without_an_occurrence_lets_nobody_in(tmp_path: Path) -> None:
     past = replace(item(1).profile, date_from=60, date_to=120, repeat=None)
     async with lobby(tmp_path) as (running, panel):

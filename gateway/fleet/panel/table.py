@@ -95,12 +95,18 @@ class Table:
         return all(slot.schedules is None or numbers[0] in slot.schedules for slot in slots)
 
     def _carries_named(self, named: Sequence[str]) -> bool:
-        """Whether all that the panel may hold of these profiles, or of the set of them, is of the present generations."""
+        """Whether all that the panel may hold of these profiles, or of the set of them, is of the present generations, and
+        nothing of those that are bound to it no more: who names them would still be let in."""
+        images = self._state.images()
         bound = {each: item for each in named if (item := self._state.bound.get(each)) is not None}
         if not names_set(named, self._state.driver.capabilities):
-            return all(self._carries(item) for item in bound.values())
+            gone = [each for each in named if each not in bound] if len(bound) < len(named) else ()
+            left = any(each in image.generations for each in gone for image in images)
+            return not left and all(self._carries(item) for item in bound.values())
+        if not bound:
+            return not any(set_key(named) in image.generations for image in images)
         wanted = set_generation({each: item.generation for each, item in bound.items()})
-        return not bound or all(image.generations.get(set_key(named)) == wanted for image in self._state.images())
+        return all(image.generations.get(set_key(named)) == wanted for image in images)
 
     def last_seen(self, key: str) -> PanelResult:
         if self._state.unreachable() is None or not self.held_last(key):
