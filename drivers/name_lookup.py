@@ -65,7 +65,7 @@ class NameLookup:
             entries = socket.getaddrinfo(self._host, None, type=socket.SOCK_STREAM)
             found = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))[:_MOST_KNOWN]
         except (OSError, ValueError) as failure:
-            error = str(failure)
+            error = getattr(failure, "strerror", None) or str(failure)
         with suppress(RuntimeError):  # the loop is closed: no caller is waiting any more
             loop.call_soon_threadsafe(self._answered, found, error)
 

@@ -83,9 +83,10 @@ class LineUnits(Generic[R]):
     def policy(self, number: int) -> RetryPolicy:
         return self._units[number].policy if number in self._units else self._policy
 
-    def line_down(self) -> None:
+    def line_down(self, cause: str | None) -> None:
+        """`cause`: why the line does not open, where it does not."""
         for unit in self._units.values():
-            unit.health.feed.set(Availability.BUS_UNAVAILABLE)
+            unit.health.feed.set(Availability.BUS_UNAVAILABLE, cause)
 
     def line_back(self) -> None:
         self.quarantine.clear()

@@ -84,6 +84,7 @@ class Bus(Generic[R, V]):
         self._stopping = False
         self._down = False
         self._failed_opens = 0
+        self._why_not_open: str | None = None
         self._cuts = 0
         """How many exchanges in a row lost the connection."""
         self._cut_off: set[int] = set()
@@ -138,7 +139,7 @@ class Bus(Generic[R, V]):
         self._traffic.attach(unit)
         self._link.tally.begin_anew(unit)
         if self._down:
-            self._units[unit].health.feed.set(Availability.BUS_UNAVAILABLE)
+            self._units[unit].health.feed.set(Availability.BUS_UNAVAILABLE, self._why_not_open)
 
     def detach(self, unit: int) -> None:
         """Remove a unit: its queued requests are refused, an exchange under way is finished."""
@@ -409,8 +410,10 @@ class Bus(Generic[R, V]):
         try:
             await self._link.open()
         except BusUnavailable as error:
-            _log.warning("line not open", extra={"line": self._settings.id, "cause": str(error)})
+            self._why_not_open = str(error)
+            _log.warning("line not open", extra={"line": self._settings.id, "cause": self._why_not_open})
             return False
+        self._why_not_open = None
         return True
 
     async def _renew(self) -> bool:
@@ -456,7 +459,7 @@ class Bus(Generic[R, V]):
 
     def _go_down(self) -> None:
         self._down = True
-        self._units.line_down()
+        self._units.line_down(self._why_not_open)
         self._refuse_waiting(BusUnavailable("the line is not open"))
 
     def _come_up(self) -> None:

@@ -145,7 +145,7 @@ async def scanned(
             with progress(how(line), len(units)) as reached:
                 heard = await _answering(line, units, clock, reached)
         except BusUnavailable as error:
-            refused.append(f"{how(line)}: {error}")
+            refused.append(str(error))
             continue
         whole = [each.unit for each in heard if not each.damaged]
         if whole:

@@ -186,6 +186,7 @@ async def test_a_doctor_tells_what_is_wrong_and_what_to_do(site: Path, typed: Ty
             if "panel_away" in found:
                 break
         assert (status, found["panel_away"]["panel"], found["panel_away"]["line"]) == (3, "door", "annex")
+        assert "(no connection to 127.0.0.1 port 9: Connection refused)" in found["panel_away"]["text"]
         status, out, _ = await typed("doctor")
         assert status == 0
         assert out.startswith("ERROR panel_away, since ")

@@ -70,10 +70,17 @@ def serial_port(settings: ModbusRtuLine) -> Connect:
         except OSError as error:
             # A simulated panel's end of a line has no wire: it refuses a parity bit, at the first setting or a later one.
             if error.errno != errno.EINVAL or not _is_pseudo_terminal(settings.port):
-                raise
+                raise OSError(f"{settings.port}: {_said(error)}") from error
         return await _connected(settings, serial.PARITY_NONE, receiver)
 
     return connect
+
+
+def _said(error: OSError) -> str:
+    """What keeps a port from being opened, without pyserial's words around it."""
+    if error.errno == errno.EWOULDBLOCK:
+        return "another program has opened it"
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _is_pseudo_terminal(port: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 import socket
 import struct
@@ -34,7 +35,8 @@ def connection_to(host: str, port: int, taken_within_ms: int | None = None) -> C
             except TimeoutError:
                 refused = OSError(f"no connection to {address} port {port} within {_CONNECT_S:.0f} s")
             except OSError as error:
-                refused = error
+                why = os.strerror(error.errno) if error.errno else str(error)
+                refused = OSError(f"no connection to {address} port {port}: {why}")
             else:
                 names.reached(address)
                 return _SocketOutlet(transport, transport.get_extra_info("socket"), taken_within_ms)
