@@ -723,3 +723,23 @@ def test_a_door_that_somebody_opened_by_hand_is_closed_at_once_after_a_release_t
         assert subject.open_for() == 0
 
     commanding(test, PanelSettings(id="gate", model="waveshare-relay-8ch", poll_ms=3_600_000))
+
+
+def test_a_door_opens_at_once_where_a_cut_connection_is_all_that_keeps_the_unit_from_being_known() -> None:
+    """A host that closed its connections for a while would keep people out for up to a minute after it."""
+
+    async def test(subject: Commanded) -> None:
+        driver = subject.site.drivers["gate"]
+
+        async def cut(*_: object) -> Acknowledgement:
+            return Acknowledgement(Outcome.NOT_SENT, None, Reason.BUS_UNAVAILABLE, "the connection was cut")
+
+        answers = {"status": driver.status, "identity": driver.identity}
+        driver.connection += 1
+        vars(driver).update(dict.fromkeys(answers, cut))
+        await subject.site.fleet.sync("gate")
+        await subject.site.pass_time(300)
+        vars(driver).update(answers)
+        assert outcome(await subject.doors.open(FRONT)) is Outcome.ACKNOWLEDGED
+
+    commanding(test)
