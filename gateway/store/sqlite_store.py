@@ -419,7 +419,7 @@ class SqliteStore:
         self._commit_waiting()
 
     def _write_mark_soon(self) -> None:
-        if self._mark_timer is None and not self._closing:
+        if self._mark_timer is None:
             loop = asyncio.get_running_loop()
             self._mark_timer = loop.call_at(max(loop.time(), self._mark_due), self._write_mark)
 

@@ -18,12 +18,13 @@ from drivers.contract import ItemState, PanelCapabilities, PanelImage, Reason
 from gateway.compiler.compiler import BoundProfile, CompileOptions, compile_panel
 from gateway.fleet.events import Failed, Pushed
 from gateway.fleet.fleet import Fleet
-from gateway.fleet.panel.compilation import AT_ONCE
+from gateway.fleet.panel.compilation import AT_ONCE, alone
 from gateway.fleet.results import Change
 from gateway.store.contract import DesiredChange, DesiredItem, GenerationConflict
 from tests.support.fake_panel import ACCESS_PANEL, FakePanel
 from tests.support.fleet_site import FleetSite, item, link, one_slot_each
 from tests.support.memory_store import MemoryStore
+from tests.support.panel_parts import PanelParts, bound
 
 PANELS = tuple(f"panel-{number}" for number in range(8))
 
@@ -192,5 +193,34 @@ def test_what_another_gateway_changed_first_is_refused_and_changes_nothing() -> 
         assert site.store.desired[link(1)].profile == theirs.profile
         assert site.held("lobby") == {}
         await site.close()
+
+    asyncio.run(main())
+
+
+def test_whoever_loses_access_is_compiled_before_large_panels_that_wait_and_small_ones_wait_for_none() -> None:
+    async def main() -> None:
+        first, bound_to, coming_to, urgent, small = (PanelParts() for _ in range(5))
+        many = {each.key: each for each in (bound(number) for number in range(AT_ONCE + 1))}
+        for made in (first, bound_to, urgent):
+            for each in many.values():
+                made.state.bind(each)
+        small.state.bind(bound(1))
+        order, over, begun = list[str](), asyncio.Event(), asyncio.Event()
+
+        async def compiled(name: str, made: PanelParts, is_urgent: bool = False) -> None:
+            async with alone(made.state, first.context, many if made is coming_to else {}, urgent=is_urgent):
+                order.append(name)
+                begun.set()
+                await (begun.wait() if made is small else over.wait())
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(compiled("first", first))
+            await begun.wait()
+            tasks.create_task(compiled("bound", bound_to))
+            tasks.create_task(compiled("coming", coming_to))
+            tasks.create_task(compiled("urgent", urgent, True))
+            await tasks.create_task(compiled("small", small))
+            over.set()
+        assert order == ["first", "small", "urgent", "bound", "coming"]
 
     asyncio.run(main())
