@@ -451,3 +451,17 @@ def test_what_is_taken_away_is_saved_along_with_it_and_waits_for_nothing() -> No
         assert saves == [Priority.REVOCATION]
 
     virtually(main)
+
+
+def test_nothing_is_saved_on_a_unit_without_a_number_that_did_not_say_what_it_holds() -> None:
+    """It may be another one, whose changes somebody else has yet to take back."""
+
+    async def main() -> None:
+        made, saves = await unsaved()
+        made.panel.serial, made.panel.deaf = None, deque([False, False, True])
+        failure = await made.inspection.look(Priority.GRANT)
+        assert (made.panel.readings, saves) == (["status", "identity"], [])
+        assert failure is not None
+        assert failure.reason is Reason.NO_REPLY
+
+    virtually(main)

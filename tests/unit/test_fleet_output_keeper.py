@@ -124,6 +124,17 @@ def test_what_is_unbound_is_off_when_who_asked_is_told() -> None:
     virtually(main)
 
 
+def test_whoever_asks_for_what_an_output_does_already_is_told_at_once() -> None:
+    async def main() -> None:
+        async with at_work(Kept(poll_ms=3_600_000)) as made:
+            made.ask(open_for(600))
+            assert await made.settled(1.0)
+            await made.clock.sleep(20)
+            assert await made.settled(0.5)
+
+    virtually(main)
+
+
 @pytest.mark.parametrize(("on_stop", "on"), [("off", False), ("hold", True)])
 def test_a_gateway_that_stops_leaves_outputs_as_the_site_wants_it(on_stop: str, on: bool) -> None:
     async def main() -> None:
