@@ -54,8 +54,24 @@ class Table:
 
     def holds(self, key: str) -> bool:
         """Whether the panel was seen to hold the present generation of what is bound."""
-        sure = self._state.certain and not self._state.clock_missing and self._context.trusted()
-        return sure and not self._state.is_midway(key) and self.held_last(key)
+        return self._is_sure() and self._holds_whole(key)
+
+    def _is_sure(self) -> bool:
+        """Whether the panel is known to act by what it was seen to hold."""
+        return self._state.certain and not self._state.clock_missing and self._context.trusted()
+
+    def lacking(self) -> list[str]:
+        """What is bound and not held; of a panel that cannot be spoken to, what was not held when it was seen last."""
+        bound = self._state.bound
+        if self._state.unreachable() is not None:
+            return [key for key in bound if not self.held_last(key)]
+        if not self._is_sure():
+            return list(bound)
+        return [key for key in bound if not self._holds_whole(key)]
+
+    def _holds_whole(self, key: str) -> bool:
+        """Whether a panel that is sure holds that, and no part of it is being written."""
+        return not self._state.is_midway(key) and self.held_last(key)
 
     def is_midway(self, key: str) -> bool:
         return self._state.is_midway(key) and self.held_last(key)

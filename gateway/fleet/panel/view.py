@@ -52,8 +52,7 @@ def view_of(
     for, and since when. `defect`: one of the gateway that keeps them from being held. `reached`: how
     far the look at every word came. `uid_of`: the number of an item; None: items are not shown."""
     away = state.unreachable()
-    holds = table.holds if away is None else table.held_last
-    lacking = [key for key in state.bound if not holds(key)]
+    lacking = table.lacking()
     waiting = [key for key in lacking if not table.refuses(key)]
     switched = [outputs[number].result(key) for number, bound in state.outputs.items() for key in bound]
     denied = sum(result.outcome is ItemState.REFUSED for result in switched)
