@@ -19,6 +19,7 @@ from gateway.cli.reading import read_settings
 def serve(config: Path, host: str | None, port: int | None, *, new_store: bool) -> int:
     """Runs until it is stopped. `host`, `port`: in place of the configuration's. Raises Mistakes where it cannot start."""
     gc.disable()  # what a start makes is there to stay: it is searched once, when all is there
+    gc.freeze()  # what was imported is not searched again
     settings = read_settings(config)
     if new_store:
         store.new_store(settings)

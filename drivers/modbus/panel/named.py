@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from config.panel_model import PanelModel
 from config.panel_parts import Addressing, Area, Register
@@ -25,9 +26,15 @@ def register_read(model: PanelModel, name: str) -> Request:
     return read_area(register.area, register.address, register.width, model.addressing)
 
 
-def named_reads(model: PanelModel, names: Iterable[str]) -> list[tuple[Area, int, Request]]:
+def named_reads(model: PanelModel, names: Iterable[str]) -> Sequence[tuple[Area, int, Request]]:
     """The fewest reads that fetch the named registers: (area, documented address, request). Only listed registers are read
     along."""
+    return _reads(model, tuple(names))
+
+
+@lru_cache(maxsize=256)
+def _reads(model: PanelModel, names: tuple[str, ...]) -> Sequence[tuple[Area, int, Request]]:
+    """The same for all panels of a model, of which only a few sets of names are asked for."""
     wanted = [model.registers[name] for name in names]
     plan: list[tuple[Area, int, Request]] = []
     for area in ("coil", "discrete", "holding", "input"):
@@ -36,7 +43,7 @@ def named_reads(model: PanelModel, names: Iterable[str]) -> list[tuple[Area, int
         for first, last in spans(needed, _READ_GAP, listed):
             for start, count in chunks(first, last, model.addressing.max_read_words):
                 plan.append((area, start, read_area(area, start, count, model.addressing)))
-    return plan
+    return tuple(plan)
 
 
 def named_checks(model: PanelModel, expected: Mapping[str, int]) -> tuple[Check, ...]:

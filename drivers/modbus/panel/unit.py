@@ -90,7 +90,7 @@ class PanelUnit:
         self.clock = clock
         self.availability = wire.availability(unit)
         """The unit's availability; the feed goes on after the unit was removed from the line."""
-        self._named: dict[tuple[str, ...], list[tuple[Area, int, Request]]] = {}
+        self._named: dict[tuple[str, ...], Sequence[tuple[Area, int, Request]]] = {}
         self.serial: str | None = None
         """The number of the unit that was asked last who it is; None: it has none, or was not asked."""
         self._met = NEVER_MET
@@ -211,7 +211,7 @@ class PanelUnit:
             self.written.update(worn)
         return values
 
-    def _reads_of(self, names: tuple[str, ...]) -> list[tuple[Area, int, Request]]:
+    def _reads_of(self, names: tuple[str, ...]) -> Sequence[tuple[Area, int, Request]]:
         """The few sets of names that a driver asks for are worked out once."""
         if names not in self._named:
             self._named[names] = named_reads(self.model, names)
