@@ -13,6 +13,8 @@ _LATENCY_MARGIN = 3.0
 _LATENCY_FADES = 0.98
 _WHOLE_PROBE_EVERY = 3
 _DOUBLINGS = 10
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 300.0
 
 
 @dataclass(slots=True)
@@ -63,64 +65,52 @@ class Health:
         self.feed.set(Availability.UNKNOWN)
 
 
-@dataclass(slots=True)
-class Quarantine:
+class Quarantine(dict[int, Health]):
     """The silent units of one line. All their probes together stay within a share of the line's time, and the pauses between
     one unit's probes grow."""
 
-    share: float
-    first_wait_s: float = 1.0
-    longest_wait_s: float = 300.0
-    _units: dict[int, Health] = field(default_factory=dict)
-    _line_free_at: float = 0.0
-    _hastened_last: bool = False
-
-    def __bool__(self) -> bool:
-        """Whether any unit is silent."""
-        return bool(self._units)
-
-    def __contains__(self, unit: int) -> bool:
-        return unit in self._units
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self._share = share
+        self._line_free_at = 0.0
+        self._hastened_last = False
 
     def put(self, unit: int, health: Health, now: float, timeout_s: float = 0.0) -> None:
         """Schedule the next probe of a unit that fell silent or did not answer its probe.
 
         The probe is never sooner than a late answer could arrive; `timeout_s` is the unit's reply timeout.
         """
-        self._units[unit] = health
-        shortest_s = max(self.first_wait_s, timeout_s)
+        self[unit] = health
+        shortest_s = max(_FIRST_WAIT_S, timeout_s)
         health.rested_at = now + shortest_s
-        health.probe_at = now + max(shortest_s, min(self.longest_wait_s, self.first_wait_s * 2 ** min(health.probes, _DOUBLINGS)))
+        health.probe_at = now + max(shortest_s, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(health.probes, _DOUBLINGS)))
         self._hastened_last, health.hastened = health.hastened, False
 
     def release(self, unit: int) -> None:
-        self._units.pop(unit, None)
-
-    def clear(self) -> None:
-        self._units.clear()
+        self.pop(unit, None)
 
     def hasten(self, unit: int, now: float) -> None:
         """A caller asks for this unit: its next probe waits only for the line's budget and a late answer, not for other units."""
-        health = self._units[unit]
+        health = self[unit]
         health.probe_at = min(health.probe_at, max(now, health.rested_at))
         health.hastened = True
 
     def due(self, now: float) -> int | None:
         """The unit to probe now: at most every second time one that a caller asks for, else the one that has waited longest."""
-        if not self._units or now < self._line_free_at:
+        if not self or now < self._line_free_at:
             return None
-        ready = [unit for unit, health in self._units.items() if health.probe_at <= now]
+        ready = [unit for unit, health in self.items() if health.probe_at <= now]
         return min(ready, key=self._turn, default=None)
 
     def _turn(self, unit: int) -> tuple[bool, float]:
-        health = self._units[unit]
+        health = self[unit]
         return self._hastened_last or not health.hastened, health.probe_at
 
     def next_at(self, unit: int | None = None) -> float | None:
         """When this unit, or else the first of all, may be probed; None when there is none."""
-        chosen = self._units.values() if unit is None else [self._units[unit]]
+        chosen = self.values() if unit is None else [self[unit]]
         return min((max(health.probe_at, self._line_free_at) for health in chosen), default=None)
 
     def charge(self, now: float, cost_s: float) -> None:
         """Charge the line time that a probe took or made others wait."""
-        self._line_free_at = max(self._line_free_at, now) + cost_s / self.share - cost_s
+        self._line_free_at = max(self._line_free_at, now) + cost_s / self._share - cost_s

@@ -58,11 +58,6 @@ class Job(Generic[R, V]):
         """Whether it may leave together with others: not one that failed before, nor one that must not leave twice."""
         return self.request.repeatable and self.error is None
 
-    @property
-    def writer(self) -> object:
-        """Who writes: a batch, or this request alone."""
-        return self.batch or self
-
     def outcome(self) -> V | DriverError:
         """What became of a job that is over."""
         error = self.future.exception()
@@ -100,14 +95,14 @@ class LineQueue(Generic[R, V]):
     """A bounded queue. `delayed` jobs wait for their next attempt and count towards the bound."""
 
     limit: int
-    depth: int = 0
+    ready: int = 0
+    """How many jobs `pop` would return."""
     _waiting: tuple[dict[int, deque[Job[R, V]]], ...] = field(default_factory=lambda: tuple({} for _ in Priority))
     _delayed: dict[Job[R, V], None] = field(default_factory=dict)
 
     @property
-    def ready(self) -> bool:
-        """Whether `pop` would return a job."""
-        return self.depth > len(self._delayed)
+    def depth(self) -> int:
+        return self.ready + len(self._delayed)
 
     def put(self, *jobs: Job[R, V]) -> None:
         """Add jobs behind their units' other jobs. Raises QueueFull, and adds none of them."""
@@ -115,23 +110,21 @@ class LineQueue(Generic[R, V]):
             raise QueueFull(f"{self.depth} requests are waiting for the line")
         for job in jobs:
             self._waiting[job.priority].setdefault(job.unit, deque()).append(job)
-        self.depth += len(jobs)
+        self.ready += len(jobs)
 
     def put_back(self, job: Job[R, V]) -> None:
         """Put a job in front of its unit's other jobs, the unit behind the other units. Never refused: it was admitted before."""
         self._waiting[job.priority].setdefault(job.unit, deque()).appendleft(job)
-        self.depth += 1
+        self.ready += 1
 
     def hold(self, job: Job[R, V]) -> None:
         self._delayed[job] = None
-        self.depth += 1
 
     def release(self, job: Job[R, V]) -> bool:
         """Make a delayed job ready; False if it is no longer delayed."""
         if job not in self._delayed:
             return False
         del self._delayed[job]
-        self.depth -= 1
         self.put_back(job)
         return True
 
@@ -151,7 +144,7 @@ class LineQueue(Generic[R, V]):
                 job = jobs.popleft()
                 if jobs:
                     turns[unit] = jobs
-                self.depth -= 1
+                self.ready -= 1
                 return job
         return None
 
@@ -164,20 +157,19 @@ class LineQueue(Generic[R, V]):
             found.append(jobs.popleft())
         if not jobs:
             turns.pop(job.unit, None)
-        self.depth -= len(found)
+        self.ready -= len(found)
         return found
 
     def discard(self, job: Job[R, V]) -> None:
         """Remove a queued job; no effect if it is not queued."""
         if job in self._delayed:
             del self._delayed[job]
-            self.depth -= 1
             return
         turns = self._waiting[job.priority]
         jobs = turns.get(job.unit)
         if jobs is not None and job in jobs:
             jobs.remove(job)
-            self.depth -= 1
+            self.ready -= 1
             if not jobs:
                 del turns[job.unit]
 

@@ -102,7 +102,8 @@ class Traffic:
         self.exceptions: Counter[int] = Counter()
         self._load = LoadMeter()
         self._exchange_s: deque[float] = deque(maxlen=_SAMPLES)
-        self._queue_s: deque[float] = deque(maxlen=_SAMPLES)
+        self.queue_s: deque[float] = deque(maxlen=_SAMPLES)
+        """How long requests waited for their first attempt."""
 
     def exchanged(self, end: float, took_s: float, errors: Sequence[DriverError | None]) -> None:
         each_s = took_s / len(errors)
@@ -115,9 +116,6 @@ class Traffic:
 
     def settled(self, end: float, waited_s: float) -> None:
         self._load.add(end, waited_s)
-
-    def queued(self, waited_s: float) -> None:
-        self._queue_s.append(waited_s)
 
     def _count(self, error: DriverError) -> None:
         if isinstance(error, PanelException | StillWorking | Unheard):
@@ -147,7 +145,7 @@ class Traffic:
             load_1m=self._load.share(now, _MINUTE),
             load_15m=self._load.share(now, _QUARTER),
             exchange_ms=percentiles(self._exchange_s),
-            queue_ms=percentiles(self._queue_s),
+            queue_ms=percentiles(self.queue_s),
             queue_depth=queue_depth,
         )
 
@@ -167,12 +165,14 @@ class LineTraffic:
         self._units.pop(unit, None)
 
     def queued(self, unit: int, waited_s: float) -> None:
-        for traffic in self._of(unit):
-            traffic.queued(waited_s)
+        self._line.queue_s.append(waited_s)
+        if unit in self._units:
+            self._units[unit].queue_s.append(waited_s)
 
     def retried(self, unit: int) -> None:
-        for traffic in self._of(unit):
-            traffic.retries += 1
+        self._line.retries += 1
+        if unit in self._units:
+            self._units[unit].retries += 1
 
     def settled(self, end: float, waited_s: float) -> None:
         self._line.settled(end, waited_s)
@@ -185,8 +185,9 @@ class LineTraffic:
 
     def exchanged(self, unit: int, end: float, took_s: float, errors: Sequence[DriverError | None]) -> None:
         """Count attempts that were under way together for `took_s` seconds, with what each ended in."""
-        for traffic in self._of(unit):
-            traffic.exchanged(end, took_s, errors)
+        self._line.exchanged(end, took_s, errors)
+        if unit in self._units:
+            self._units[unit].exchanged(end, took_s, errors)
         self._hour.exchanged(end, took_s, errors)
 
     def snapshot(self, now: float, tally: WireTally, depths: Mapping[int, int]) -> LineStatistics:
@@ -197,7 +198,3 @@ class LineTraffic:
         }
         line = self._line.snapshot(now, late.total(), glitches.total(), sum(depths.values()))
         return LineStatistics(line, units, self._hour.minutes(now))
-
-    def _of(self, unit: int) -> tuple[Traffic, ...]:
-        traffic = self._units.get(unit)
-        return (self._line,) if traffic is None else (self._line, traffic)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import ItemsView
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
@@ -41,83 +40,77 @@ class Unit(Generic[R]):
     meeting: Meeting | None = None
     """When it was last asked who it is; None: never."""
     writer: object = None
-    """Who wrote last."""
+    """Who wrote last: a batch, or a job alone."""
     turn: object = None
     """Another one whenever the writer changes."""
     health: Health = field(default_factory=lambda: Health(_MISSES_TO_QUARANTINE))
 
 
-class LineUnits(Generic[R]):
+class LineUnits(dict[int, Unit[R]]):
+    """The units of a line, by their numbers."""
+
     def __init__(self, settings: LineSettings, policy: RetryPolicy) -> None:
+        super().__init__()
         self._settings = settings
         self._policy = policy
-        self._units: dict[int, Unit[R]] = {}
         self.quarantine = Quarantine(settings.probe_share)
-
-    def __contains__(self, number: int) -> bool:
-        return number in self._units
-
-    def __getitem__(self, number: int) -> Unit[R]:
-        return self._units[number]
-
-    def items(self) -> ItemsView[int, Unit[R]]:
-        return self._units.items()
 
     def attach(self, number: int, guard_ms: float | None, timeout_ms: float | None, probe: R, waits: bool, pipeline: int) -> None:
         """Add a unit; see `drivers.bus.worker.Bus.attach`."""
-        if number in self._units:
+        if number in self:
             raise ValueError(f"unit {number} is attached already")
         policy = replace(self._policy, busy_retries=0) if waits else self._policy
-        self._units[number] = Unit(self._timing(guard_ms, timeout_ms), probe, policy, pipeline)
+        self[number] = Unit(self._timing(guard_ms, timeout_ms), probe, policy, pipeline)
 
     def detach(self, number: int) -> None:
-        known = self._units.pop(number, None)
+        known = self.pop(number, None)
         if known is not None:
             known.health.feed.set(Availability.BUS_UNAVAILABLE, "removed from the line")
         self.quarantine.release(number)
 
     def timing(self, number: int) -> UnitTiming:
         """The unit's reply timeout; the line's for a unit that is no longer attached."""
-        return self._units[number].timing if number in self._units else self._timing(None, None)
+        return self[number].timing if number in self else self._timing(None, None)
 
     def policy(self, number: int) -> RetryPolicy:
-        return self._units[number].policy if number in self._units else self._policy
+        return self[number].policy if number in self else self._policy
 
     def line_down(self, cause: str | None) -> None:
         """`cause`: why the line does not open, where it does not."""
-        for unit in self._units.values():
+        for unit in self.values():
             unit.health.feed.set(Availability.BUS_UNAVAILABLE, cause)
 
     def line_back(self) -> None:
         self.quarantine.clear()
-        for unit in self._units.values():
+        for unit in self.values():
             unit.health.line_back()
 
     # ---- writes ----
 
     def take_turn(self, job: Job[R, Any]) -> None:
         """Record that this request is about to leave."""
-        unit = self._units.get(job.unit)
+        unit = self.get(job.unit)
         if unit is None or not job.request.writes:
             return
-        if unit.writer is not job.writer:
-            unit.writer, unit.turn = job.writer, object()
+        writer = job.batch or job
+        if unit.writer is not writer:
+            unit.writer, unit.turn = writer, object()
         job.turn = unit.turn
 
     def overtaken(self, job: Job[R, Any]) -> bool:
         """Whether somebody else's write went to the unit since this one: repeating this one now could undo the newer one."""
-        return job.request.writes and job.unit in self._units and self._units[job.unit].turn is not job.turn
+        return job.request.writes and job.unit in self and self[job.unit].turn is not job.turn
 
     # ---- pipelining ----
 
     def together(self, number: int, now: float) -> int:
         """How many requests may be under way to the unit together now."""
-        unit = self._units.get(number)
+        unit = self.get(number)
         return 1 if unit is None or now < unit.alone_until else unit.pipeline
 
     def failed_together(self, number: int, now: float) -> None:
         """Record that requests under way together were not all answered: the unit may be one that takes a single request."""
-        unit = self._units.get(number)
+        unit = self.get(number)
         if unit is not None:
             unit.alone_until = now + self._policy.alone_s
             _log.warning("requests go one at a time", extra={"line": self._settings.id, "unit": number})
@@ -126,11 +119,12 @@ class LineUnits(Generic[R]):
 
     def answered(self, number: int, error: DriverError | None, latency_s: float, now: float) -> bool:
         """Record what one attempt tells about the unit. True if the unit is quarantined because of it."""
-        unit = self._units.get(number)
+        unit = self.get(number)
         if unit is None:
             return False
         if error is None or isinstance(error, PanelException | StillWorking):
-            self.quarantine.release(number)
+            if number in self.quarantine:
+                self.quarantine.release(number)
             unit.health.answered(latency_s)
             return False
         return isinstance(error, NoReply | CorruptReply | ConnectionLost) and self._missed(number, unit, error, now)
@@ -138,7 +132,7 @@ class LineUnits(Generic[R]):
     def gave_up(self, number: int, error: DriverError, now: float) -> bool:
         """The same for a request that is over: when all its answers were odd, they are one miss, however often it was tried:
         what answers there is not the panel."""
-        unit = self._units.get(number)
+        unit = self.get(number)
         return unit is not None and isinstance(error, UnexpectedReply) and self._missed(number, unit, error, now)
 
     def _missed(self, number: int, unit: Unit[R], error: DriverError, now: float) -> bool:
@@ -151,7 +145,7 @@ class LineUnits(Generic[R]):
 
     def probed(self, number: int, now: float) -> None:
         """Record what a probe tells about the unit."""
-        unit = self._units.get(number)
+        unit = self.get(number)
         if unit is None:
             return
         if not unit.health.quarantined:
@@ -161,7 +155,7 @@ class LineUnits(Generic[R]):
             self.quarantine.put(number, unit.health, now, unit.timing.timeout_s)
 
     def refusal(self, number: int) -> Quarantined:
-        return Quarantined(self._units[number].health.feed.cause or "the unit does not answer")
+        return Quarantined(self[number].health.feed.cause or "the unit does not answer")
 
     def _timing(self, guard_ms: float | None, timeout_ms: float | None) -> UnitTiming:
         settings = self._settings

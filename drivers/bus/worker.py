@@ -160,7 +160,8 @@ class Bus(Generic[R, V]):
         """
         now = self._admit(unit, priority, deadline)
         future: asyncio.Future[V] = asyncio.get_running_loop().create_future()
-        job: Job[R, V] = Job(unit, request, priority, deadline, now, future, request_id.get(), self._relied_on(unit, request))
+        meeting = self._units[unit].meeting if request.bound else None
+        job: Job[R, V] = Job(unit, request, priority, deadline, now, future, request_id.get(), meeting)
         timer = self._submit((job,), now, deadline)
         try:
             return await job.future
@@ -179,9 +180,9 @@ class Bus(Generic[R, V]):
         none was queued.
         """
         now, batch = self._admit(unit, priority, deadline), object()
-        create, asker = asyncio.get_running_loop().create_future, request_id.get()
+        create, asker, met = asyncio.get_running_loop().create_future, request_id.get(), self._units[unit].meeting
         jobs: list[Job[R, V]] = [
-            Job(unit, request, priority, deadline, now, create(), asker, self._relied_on(unit, request), batch=batch)
+            Job(unit, request, priority, deadline, now, create(), asker, met if request.bound else None, batch=batch)
             for request in requests
         ]
         timer = self._submit(jobs, now, deadline)
@@ -199,25 +200,19 @@ class Bus(Generic[R, V]):
                 timer.cancel()
         return [job.outcome() for job in jobs]
 
-    def _sent_at_once(self, jobs: Sequence[Job[R, V]], now: float) -> bool:
-        """Send these from here, if the line is idle and nothing has to be waited for or found out before."""
-        return self._idle and not self._running and self._may_leave(jobs, now) and self._departed(jobs, now)
-
     def _departed(self, jobs: Sequence[Job[R, V]], now: float) -> bool:
         """Send these without waiting, if the link is ready for them."""
         unit, requests = jobs[0].unit, [job.request for job in jobs]
         if self._direct is None or not self._direct.ready(unit, requests, now):
             return False
         self._leave(jobs, now)
-        self._direct.depart(unit, requests, self._units.timing(unit), now, self._told)
+        self._direct.depart(unit, requests, self._units.timing(unit), now, self._over)
         return True
 
-    def _told(self, answers: Sequence[V | DriverError]) -> None:
-        """What departed is over. Its callers are told in the same turn of the loop: what they ask next leaves in the next one."""
-        if self._running:
-            self._over(self._running, answers)
-
     def _may_leave(self, jobs: Sequence[Job[R, V]], now: float) -> bool:
+        """Whether these may be sent from here: the line is idle, and nothing has to be waited for or found out before."""
+        if not self._idle or self._running:
+            return False
         first = jobs[0]
         if self._queue.ready or self._quarantine or self._probed or (self._prompt and not first.request.repeatable):
             return False
@@ -227,7 +222,7 @@ class Bus(Generic[R, V]):
 
     def _submit(self, jobs: Sequence[Job[R, V]], now: float, deadline: float | None) -> asyncio.TimerHandle | None:
         """Send jobs or queue them; returns the timer of their deadline, which counts for what has to be repeated too."""
-        if not self._sent_at_once(jobs, now):
+        if not (self._may_leave(jobs, now) and self._departed(jobs, now)):
             self._queue.put(*jobs)
             self._wake.set()
         return None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._expire, jobs)
@@ -292,9 +287,6 @@ class Bus(Generic[R, V]):
     def is_met(self, unit: int) -> bool:
         """Whether the next exchange reaches the unit that was asked last who it is; also where it was never asked."""
         return unit in self._units and self._lasts(self._units[unit].meeting)
-
-    def _relied_on(self, unit: int, request: R) -> Meeting | None:
-        return self._units[unit].meeting if request.bound else None
 
     def _lasts(self, meeting: Meeting | None) -> bool:
         if meeting is None or meeting.connection == self.connection:
@@ -423,7 +415,7 @@ class Bus(Generic[R, V]):
         closes every connection, whichever unit is asked, means that the line is down: the next one is opened after a pause. A
         host that does so only when certain units are asked is those units' problem.
         """
-        if self._cuts >= _CUTS_OF_A_LINE and all(number in self._cut_off for number, _ in self._units.items()):
+        if self._cuts >= _CUTS_OF_A_LINE and self._units.keys() <= self._cut_off:
             await self._link.close()
             return False
         return await self._open() and not self._stopping
@@ -501,7 +493,7 @@ class Bus(Generic[R, V]):
         if self._departed(jobs, now):
             return
         self._leave(jobs, now)
-        self._over(jobs, await (self._together(jobs) if len(jobs) > 1 else self._alone(job)))
+        self._over(await (self._together(jobs) if len(jobs) > 1 else self._alone(job)))
 
     def _leave(self, jobs: Sequence[Job[R, V]], now: float) -> None:
         self._began, self._running, self._prompt = now, jobs, False
@@ -514,15 +506,18 @@ class Bus(Generic[R, V]):
             else:
                 self._traffic.retried(job.unit)
 
-    def _over(self, jobs: Sequence[Job[R, V]], answers: Sequence[V | DriverError]) -> None:
-        """These are over. The line goes first and chooses among those that wait, before their callers can ask again.
+    def _over(self, answers: Sequence[V | DriverError]) -> None:
+        """What is running is over, unless the line ended meanwhile. Its callers are told in the same turn of the loop; the line
+        goes first and chooses among those that wait, before they can ask again.
 
-        They count as running until each was told: a defect on the way leaves nobody waiting.
+        It counts as running until each was told: a defect on the way leaves nobody waiting.
         """
+        if not (jobs := self._running):
+            return
         errors = [answer if isinstance(answer, DriverError) else None for answer in answers]
         self._idle, self._prompt = True, None in errors
         failed = any(errors)
-        if failed or self._queue.depth or self._quarantine or self._stopping:
+        if failed or self._queue.ready or self._quarantine or self._stopping:
             self._wake.set()
         if failed and len(jobs) > 1 and any(isinstance(error, Unconfirmed) for error in errors):
             self._units.failed_together(jobs[0].unit, self._clock.monotonic())
@@ -597,23 +592,21 @@ class Bus(Generic[R, V]):
         """Count attempts under way together, and update the health of the unit and the line: a unit that answered any of them is
         there, and one that answered none has missed once."""
         now = self._clock.monotonic()
+        took_s = now - started
         left = [error for error in errors if not isinstance(error, NotSent)]
         if not left:
             return
-        self._traffic.exchanged(number, now, now - started, left)
-        error = left[0] if len(left) == 1 else min(left, key=_silence)
+        self._traffic.exchanged(number, now, took_s, left)
+        error = None if None in left else min(left, key=_silence)
         if isinstance(error, ConnectionLost):
             self._cuts += 1
             self._cut_off.add(number)
         else:
             self._failed_opens = self._cuts = 0
             self._cut_off.clear()
-        if self._units.answered(number, error, self._latency_s(request, now - started), now):
+        beyond_the_wire_s = max(0.0, took_s - (self._link.wire_ms(request) or 0.0) / 1000)
+        if self._units.answered(number, error, beyond_the_wire_s, now):
             self._refuse_quarantined(number)
-
-    def _latency_s(self, request: R, took_s: float) -> float:
-        """The time that an answered exchange took beyond its bytes and silences."""
-        return max(0.0, took_s - (self._link.wire_ms(request) or 0.0) / 1000)
 
     # ---- quarantine ----
 
@@ -640,4 +633,4 @@ class Bus(Generic[R, V]):
 
 def _silence(error: DriverError | None) -> int:
     """How little this attempt says for the unit."""
-    return 0 if error is None else 2 if isinstance(error, Unconfirmed) and not isinstance(error, StillWorking) else 1
+    return 2 if isinstance(error, Unconfirmed) and not isinstance(error, StillWorking) else 1

@@ -98,4 +98,4 @@ async def test_whatever_became_of_earlier_work_only_what_waits_takes_room(seed: 
         step = chance.choice([put, put, put, hold, release, pop, discard, take])
         step(job(chance.randrange(4), chance.choice(list(Priority))))
         assert queue.depth == len(waiting) + len(held) == queue.depths().total()
-        assert queue.ready == bool(waiting)
+        assert queue.ready == len(waiting)

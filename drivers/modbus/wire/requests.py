@@ -98,7 +98,7 @@ class Request:
 
     @property
     def bound(self) -> bool:
-        return self.writes and not self.anywhere
+        return self.function >= WRITE_COIL and not self.anywhere
 
     def pdu(self) -> bytes:
         """The PDU: function code and data, as every kind of line carries them."""
