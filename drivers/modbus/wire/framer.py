@@ -59,17 +59,14 @@ class Frame(NamedTuple):
 class ReplyFramer:
     """Finds the reply frames of any panel in the bytes that arrive."""
 
-    __slots__ = ("_buffer", "skipped")
+    __slots__ = ("_buffer", "skipped", "waiting")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.skipped = 0
         """How many bytes so far belong to no frame."""
-
-    @property
-    def waiting(self) -> int:
+        self.waiting = 0
         """The bytes that may yet become a frame."""
-        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take bytes that arrived and return the frames that are complete now."""
@@ -96,6 +93,7 @@ class ReplyFramer:
                 self.skipped += 1
                 start += 1
         del buffer[:start]
+        self.waiting = len(buffer)
         return frames
 
 

@@ -110,10 +110,11 @@ async def _take_over(port: serial.Serial, settings: ModbusRtuLine, receiver: Rec
 class _Port(serial.Serial):
     def read(self, size: int = 1) -> bytes:
         """Read what the loop saw arrive: pyserial would ask the kernel again before it reads. It judges where nothing is read."""
-        with suppress(OSError):
-            if data := os.read(self.fileno(), size):
-                return data
-        return super().read(size)
+        try:
+            data = os.read(self.fileno(), size)
+        except OSError:
+            data = b""
+        return data or super().read(size)
 
 
 class _SerialOutlet:

@@ -270,7 +270,9 @@ class RtuLink:
     def _send(self, outlet: Outlet, exchange: Exchange, now: float) -> None:
         """Write the frame. The timer runs from the computed end of the last byte, which the kernel does not report."""
         timing = self._timing
-        self._drop_idle()
+        if self._idle.waiting:  # nothing that came while no exchange ran can belong to this one
+            self._count_dropped(self._idle.flush())
+            self._count_noise()
         self._suspect_since = None
         self._quiet_s = exchange.timing.timeout_s if timing.quiet_s is None else timing.quiet_s
         self._busy_until = now + len(exchange.frame) * timing.character_s
@@ -322,19 +324,19 @@ class RtuLink:
             self._suspect()
         if exchange.sent:
             self._learn_echo(exchange)
-            self._learn_habits(exchange)
+            if self._far_end is not None:
+                self._learn_habits(self._far_end, exchange)
         if exchange.foreign:
             self.tally.late_dropped.update(exchange.foreign)
         if glitches := exchange.framer.skipped + exchange.framer.waiting:
             self.tally.glitch_bytes[exchange.unit] += glitches
 
-    def _learn_habits(self, exchange: Exchange) -> None:
-        if self._far_end is None:
-            return
+    @staticmethod
+    def _learn_habits(far_end: FarEnd, exchange: Exchange) -> None:
         if exchange.answered:
-            self._far_end.answered(exchange.unit, exchange.sent_at)
+            far_end.answered(exchange.unit, exchange.sent_at)
         elif isinstance(exchange.answer, NoReply):
-            self._far_end.unanswered(exchange.unit)
+            far_end.unanswered(exchange.unit)
 
     def _learn_echo(self, exchange: Exchange) -> None:
         """Learn whether the adapter echoes, from an answer that cannot be our own bytes: with our frame in front of it, or with
@@ -365,11 +367,6 @@ class RtuLink:
         self._suspect_since = self._clock.monotonic()
         self._suspect_unit = unit
 
-    def _drop_idle(self) -> None:
-        """Nothing that came while no exchange ran can belong to the next exchange."""
-        self._count_dropped(self._idle.flush())
-        self._count_noise()
-
     def _count_noise(self) -> None:
         if self._idle.skipped:
             self.tally.glitch_bytes[0] += self._idle.skipped
@@ -386,7 +383,7 @@ class RtuLink:
     def _arrived(self, data: bytes) -> None:
         now = self._clock.monotonic()
         self._busy_until = max(self._busy_until, now)
-        if self._floods(len(data), now):
+        if self._far_end is not None and self._floods(len(data), now):
             self._cut_off()
             return
         exchange = self._exchange
@@ -394,20 +391,17 @@ class RtuLink:
             self._overhear(data)
             return
         data = exchange.echo.strip(data)
-        if now <= exchange.answer_by and (data or exchange.echo.doubtful):
-            self._allow_rest(exchange, now)
-        if not data:
-            return
-        exchange.hear(data)
-        if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("bytes received", extra={**self._facts, "bytes": data.hex()})
+        if data:
+            exchange.hear(data)
+            if _log.isEnabledFor(logging.DEBUG):
+                _log.debug("bytes received", extra={**self._facts, "bytes": data.hex()})
         if exchange.answer is not None:
             self._end(exchange, exchange.answer)
+        elif now <= exchange.answer_by and (data or exchange.echo.doubtful):
+            self._allow_rest(exchange, now)
 
     def _floods(self, size: int, now: float) -> bool:
         """Whether a device server brings more than its wire could: one that does would take the whole loop."""
-        if self._far_end is None:
-            return False
         rate = max(_MOST_A_SECOND, _TIMES_AS_FAST / self._timing.character_s)
         self._may_come = min(_MOST_AT_ONCE, self._may_come + (now - self._may_come_at) * rate) - size
         self._may_come_at = now
