@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
 from config.settings import SimulatorSettings
 from drivers.calls import Call
-from drivers.contract import Acknowledgement, LoggedKind, LogPage, Priority
+from drivers.contract import Acknowledgement, LoggedKind, LogPage, PanelStatus, Priority
 from drivers.errors import UnexpectedReply
 from drivers.uhppote.panel.board import Board
 from drivers.uhppote.panel.events import PAGE, events_from
@@ -79,6 +80,37 @@ def test_what_an_event_tells() -> None:
         assert event.at == divmod(int(local), 86_400)
 
     on_board(test)
+
+
+def test_an_event_whose_time_is_none_holds_up_none_behind_it() -> None:
+    """A clock that lost its power counts from a date that there is not."""
+
+    async def test(board: Board, wire: BoardWire) -> None:
+        swipe(wire, 1)
+        wire.board.events.add(bytes.fromhex("01 01 01 01 02000000 20001340996161 01"))
+        swipe(wire, 3)
+        assert await read_on(board, 0) == [1, 2, 3]
+        (event,) = await events_from(board, 2, 2, NOW)
+        assert event.at is None
+
+    on_board(test)
+
+
+def test_a_clock_that_shows_no_time_is_one_that_is_not_set() -> None:
+    async def main() -> None:
+        driver, wire = board_on_wire()
+        asked = wire.exchange
+
+        async def lost(unit: int, request: Request, priority: Priority, deadline: float | None = None) -> Reply:
+            reply = await asked(unit, request, priority, deadline)
+            return replace(reply, body=bytes.fromhex("20000000000000")) if request.function == 0x32 else reply
+
+        vars(wire)["exchange"] = lost
+        status = await driver.status(Priority.BACKGROUND, None)
+        assert isinstance(status, PanelStatus)
+        assert status.clock is None
+
+    run_virtual(main())
 
 
 def test_an_event_in_the_place_of_another_is_no_answer() -> None:

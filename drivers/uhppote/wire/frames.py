@@ -155,3 +155,13 @@ def read_wall(data: bytes) -> tuple[int, int] | None:
     if hours > 23 or minutes > 59 or seconds > 59:
         raise ValueError(f"{text} is no time of a day")
     return day, 3600 * hours + 60 * minutes + seconds
+
+
+def read_shown(data: bytes) -> tuple[int, int] | None:
+    """What the controller's own clock shows, or showed: None also for a time that there is not. A clock that lost its power may
+    show one, and is set as one that shows none.
+    """
+    try:
+        return read_wall(data)
+    except ValueError:
+        return None

@@ -19,7 +19,7 @@ from drivers.uhppote.wire.frames import (
     read_digits,
     read_flag,
     read_minute,
-    read_wall,
+    read_shown,
     u8,
     u16,
     u32,
@@ -214,7 +214,7 @@ def set_time(day: int, second: int) -> Request:
 
 
 def read_time(reply: Reply) -> tuple[int, int] | None:
-    return read_wall(reply.body[:7])
+    return read_shown(reply.body[:7])
 
 
 def get_status() -> Request:
@@ -236,7 +236,7 @@ def read_event(reply: Reply) -> Event:
     index, kind = number(body[:4]), body[4]
     if kind in (0, OVERWRITTEN):
         return Event(index, kind, False, 0, 0, 0, None, 0)
-    return Event(index, kind, read_flag(body[5]), body[6], body[7], number(body[8:12]), read_wall(body[12:19]), body[19])
+    return Event(index, kind, read_flag(body[5]), body[6], body[7], number(body[8:12]), read_shown(body[12:19]), body[19])
 
 
 def read_sent_event(reply: Reply) -> Event:
