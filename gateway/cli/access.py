@@ -82,12 +82,15 @@ def _profile_doors(asked: Asked, gateway: Running, entry: Entry, at: Moment, doo
         say_json(body)
         return 0
     said = gateway.read(Explained, body)
-    places = {each.panel for each in said.panels if each.held}
-    rows = [(door.name, door.panel) for door in doors if places & {door.panel, f"{door.panel}:{door.output}"}]
+    places = {each.panel: each for each in said.panels if each.held or (each.compiled and each.held is None)}
+    found = [(door, places.get(door.panel) or places.get(f"{door.panel}:{door.output}")) for door in doors]
+    rows = [
+        (door.name, door.panel, "" if place.held else "it is not known what the panel holds") for door, place in found if place
+    ]
     open_now = "open" if said.asked else "closed"
     say(f"{entry.shown} at {at.shown}: {open_now} as asked; who has it may open {counted(len(rows), 'door')}")
     if rows:
-        say("\n" + table([("door", "panel"), *rows]))
+        say("\n" + table([("door", "panel", ""), *rows]))
     return 0
 
 

@@ -156,10 +156,11 @@ async def test_a_time_profile_of_an_output_opens_no_door_at_another_output_of_th
     site: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door = {"number": None, "panel": "gate", "state": "closed", "held_by": None, "last_event_at": None}
-    said = {"panel": "gate:3", "compiled": True, "held": True, "differs_at": None, "message": None}
+    held = {"panel": "gate:3", "compiled": True, "held": True, "differs_at": None, "message": None}
+    unseen, closed = {**held, "panel": "gate:5", "held": None}, {**held, "panel": "gate:6", "held": False}
     answers = {
-        "/gateway/v1/doors": {"doors": [{**door, "id": f"gate-{n}", "name": f"Gate {n}", "output": n} for n in (0, 3)]},
-        "/gateway/v1/explain": {"asked": True, "panels": [said]},
+        "/gateway/v1/doors": {"doors": [{**door, "id": f"gate-{n}", "name": f"Gate {n}", "output": n} for n in (0, 3, 5, 6)]},
+        "/gateway/v1/explain": {"asked": True, "panels": [held, unseen, closed]},
         "/api/v1/access/timeprofile/items/list": {"list_items": [{**PROFILE, "uid": 1, "identifiers": {"uid_items": []}}]},
         "/api/v1/access/identifier/items/list": {"list_items": []},
     }
@@ -174,8 +175,9 @@ async def test_a_time_profile_of_an_output_opens_no_door_at_another_output_of_th
     monkeypatch.setenv("PANEL_GATEWAY_API_KEY", "any")
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         status, out, _ = await typed("where", "Work week", "--url", f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    assert (status, out.splitlines()[-1].split()) == (0, ["Gate", "3", "gate"])
-    assert "may open 1 door\n" in out
+    assert (status, out.splitlines()[-2].split()) == (0, ["Gate", "3", "gate"])
+    assert out.splitlines()[-1].split(None, 3) == ["Gate", "5", "gate", "it is not known what the panel holds"]
+    assert "may open 2 doors\n" in out
 
 
 async def test_a_doctor_tells_what_is_wrong_and_what_to_do(site: Path, typed: Typed) -> None:
