@@ -13,7 +13,7 @@ from gateway.api.items import changes_of
 from gateway.cli.answers import Item, Results
 from gateway.cli.client import Running, decoded, running
 from gateway.cli.directory import Directory, directory
-from gateway.cli.hours import is_identifier
+from gateway.cli.hours import change_text, is_identifier
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, counted, say, say_json
 from gateway.cli.waiting import answered, next_second, settled
@@ -39,7 +39,7 @@ def apply(asked: Asked, request: Path, *, wait: bool) -> int:
     if asked.as_json:
         say_json({"result": results})
     else:
-        say("\n".join(_told(results, _names(items, known))) or f"{request}: nothing is asked for")
+        say("\n".join(_told(results, items, _names(items, known))) or f"{request}: nothing is asked for")
     return 0 if all(result["success"] for result in results) else 1
 
 
@@ -123,11 +123,13 @@ def _names(items: Sequence[Any], known: Directory) -> Mapping[str, str]:
     return names
 
 
-def _told(results: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Iterator[str]:
+def _told(results: Sequence[Mapping[str, Any]], items: Sequence[Any], names: Mapping[str, str]) -> Iterator[str]:
+    bodies = {str(item["link_id"]).lower(): item for item in items}
     for result in results:
+        became = change_text(result["extended_info"], bodies.get(result["link_id"]), names)
         taken = Counter(bool(panel["success"]) for panel in result["panels"])
         where = f", taken by {taken[True]} of {counted(len(result['panels']), 'panel')}" if result["panels"] else ""
-        yield f"{names.get(result['link_id'], result['link_id'])}: {result['extended_info'].replace('_', ' ')}{where}"
+        yield f"{names.get(result['link_id'], result['link_id'])}: {became}{where}"
         for panel in result["panels"]:
             if not panel["success"]:
                 why = ": ".join(str(panel[key]) for key in ("reason", "message") if panel.get(key))

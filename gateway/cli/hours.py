@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +11,12 @@ _DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS = {"day": "day", "week": "week", "twoWeeks": "2 weeks", "month": "month", "year": "year"}
 _CHANGED = {"opens": "opens {new} instead of {old}", "closes": "closes {new} instead of {old}"}
+_CHANGES = {
+    "entity_not_found": "not there, nothing is deleted",
+    "number_taken_by_another_identifier": "not taken, another person has this number",
+    "bound_time_profile_doesnt_exist": "not taken, it names a time profile that is not there",
+    "number_of_identifiers_exceeded": "kept, but a panel has no free slot for it",
+}
 Parts = Mapping[str, str]
 
 
@@ -23,6 +29,15 @@ def flat(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def is_identifier(body: Mapping[str, Any]) -> bool:
     """Whether an item of a request is an identifier; all others are time profiles."""
     return "identifier_type" in flat(body)
+
+
+def change_text(change: str, body: Mapping[str, Any] | None, there: Container[str]) -> str:
+    """What became of an item. `change`: its token; `there`: the link_ids of the time profiles that there are."""
+    said = _CHANGES.get(change, change.replace("_", " "))
+    if change != "bound_time_profile_doesnt_exist" or body is None:
+        return said
+    named = (flat(body).get("time_profiles") or {}).get("link_ids") or ()
+    return ": ".join(filter(None, (said, ", ".join(each for each in named if each.lower() not in there))))
 
 
 def profile_parts(body: Mapping[str, Any], zone: ZoneInfo) -> Parts:

@@ -23,7 +23,7 @@ from gateway.api.items import changes_of
 from gateway.api.validation import names_of, object_of
 from gateway.app import fleet_options
 from gateway.cli.doctor import NOT_AS_ASKED
-from gateway.cli.hours import differences, flat, is_identifier, person_parts, profile_parts, profile_text
+from gateway.cli.hours import change_text, differences, flat, is_identifier, person_parts, profile_parts, profile_text
 from gateway.cli.output import Mistakes, counted, note, say, say_json
 from gateway.cli.reading import meant, read_models, read_settings
 from gateway.fleet.fleet import Fleet
@@ -128,7 +128,7 @@ def _text(report: PlanReport, body: Mapping[str, Any], stored: Snapshot, zone: Z
         if isinstance(item, PlanChange) and item.link_id not in wire:
             yield from _gone(item, stored, zone, losing.get(item.link_id, ()) if item.kind == TIME_PROFILE else ())
         elif isinstance(item, PlanChange):
-            yield f"{_called(wire[item.link_id])}: {item.change.value.replace('_', ' ')}"
+            yield f"{_called(wire[item.link_id])}: {change_text(item.change.value, wire[item.link_id], names)}"
         else:
             yield changed_text(wire[item.link_id], _before(stored, item.link_id, wire[item.link_id]), zone, names)
             yield from _outcomes(item, zone)
@@ -143,7 +143,7 @@ def _text(report: PlanReport, body: Mapping[str, Any], stored: Snapshot, zone: Z
 def _gone(item: PlanChange, stored: Snapshot, zone: ZoneInfo, said: Sequence[str]) -> Iterator[str]:
     """A deletion: of what, where it is closed then and where not. `said` of those who lose it."""
     if item.change is not Change.DELETED:
-        yield f"{item.link_id}: not there, nothing is deleted"
+        yield f"{item.link_id}: {change_text(item.change.value, None, ())}"
         return
     found = stored.desired.get(item_key(item.kind or TIME_PROFILE, item.link_id))
     yield f"{_called(json.loads(found.body)) if found is not None and found.body else item.link_id}: deleted"

@@ -55,7 +55,7 @@ async def test_deletions_of_a_file_are_done_and_what_is_unknown_is_said(typed: D
     )
     status, out, _ = await typed("apply", gone)
     assert status == 1
-    assert "entity not found" in out
+    assert [line.partition(": ")[2] for line in out.splitlines()] == ["not there, nothing is deleted"] * 2
 
 
 async def test_a_deletion_is_planned_with_what_no_longer_opens_and_who_loses_it(typed: Day) -> None:
@@ -114,7 +114,12 @@ async def test_what_would_not_be_kept_or_is_not_there_is_planned_as_such(typed: 
     stranger = f"{str(PERSON['link_id'])[:-1]}2"
     taken = {**PERSON, "link_id": stranger}
     status, out, _ = await typed("plan", typed.request({"list_items": [taken]}))
-    assert (status, out.splitlines()[0]) == (1, "Sherlock Holmes: number taken by another identifier")
+    assert (status, out.splitlines()[0]) == (1, "Sherlock Holmes: not taken, another person has this number")
+    homeless = {**PERSON, "time_profiles": {"link_ids": [WORK_WEEK["link_id"], stranger]}}
+    for command in ("plan", "apply"):
+        status, out, _ = await typed(command, typed.request({"list_items": [homeless]}))
+        said = f"not taken, it names a time profile that is not there: {stranger}"
+        assert (status, out.splitlines()[0]) == (1, f"Sherlock Holmes: {said}"), command
     missing = typed.request({"link_ids": [stranger]})
     status, out, _ = await typed("plan", missing)
     assert (status, out.splitlines()[0]) == (1, f"{stranger}: not there, nothing is deleted")
