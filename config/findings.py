@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from typing import Any, get_args, get_type_hints
 
 from pydantic import AfterValidator, BaseModel
 from pydantic_core import ErrorDetails
@@ -53,6 +53,7 @@ _EXPECTED = {
     "tuple_type": "a list",
     "dict_type": "a table",
     "model_type": "a table",
+    "dataclass_type": "a table",
     "model_attributes_type": "a table",
     "greater_than": "a number above {gt:g}",
     "greater_than_equal": "a number from {ge:g}",
@@ -84,7 +85,7 @@ def in_words(error: ErrorDetails, root: type[BaseModel]) -> str:
     What is there in place of a text is not quoted: it may be meant for a password.
     """
     kind = error["type"]
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown key{_near_key(root, error['loc'])}"
     if kind in ("missing", "union_tag_not_found"):
         return "is missing"
@@ -113,23 +114,30 @@ def _type_of(value: object) -> str:
 
 def _near_key(root: type[BaseModel], location: Sequence[int | str]) -> str:
     """The known key that an unknown one may stand for, by its place."""
-    tables = [root]
+    tables: list[type] = [root]
     for part in location[:-1]:
-        fields = {name: field for table in tables for name, field in table.model_fields.items()}
-        if part in fields:
-            tables = list(_tables_in(fields[str(part)].annotation))
+        forms = {name: form for table in tables for name, form in _forms_of(table).items()}
+        if part in forms:
+            tables = list(_tables_in(forms[str(part)]))
         elif tagged := [table for table in tables if _is_tagged(table, part)]:
             tables = tagged
-    return did_you_mean(str(location[-1]), {name for table in tables for name in table.model_fields})
+    return did_you_mean(str(location[-1]), {name for table in tables for name in _forms_of(table)})
 
 
-def _is_tagged(table: type[BaseModel], tag: object) -> bool:
+def _forms_of(table: type) -> Mapping[str, Any]:
+    """The forms of a table's keys; a table is a pydantic model or a dataclass."""
+    if issubclass(table, BaseModel):
+        return {name: field.annotation for name, field in table.model_fields.items()}
+    return get_type_hints(table)
+
+
+def _is_tagged(table: type, tag: object) -> bool:
     """Whether the table is the alternative that the value `tag` of its `kind` or `layout` stands for."""
-    return any(tag in get_args(field.annotation) for field in table.model_fields.values())
+    return any(tag in get_args(form) for form in _forms_of(table).values())
 
 
-def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _tables_in(annotation: Any) -> Iterator[type]:
+    if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_dataclass(annotation)):
         yield annotation
     for part in get_args(annotation):
         yield from _tables_in(part)

@@ -6,6 +6,7 @@ Frozen; unknown keys are refused; types are strict (True is no number, "7" is no
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, get_args
@@ -364,7 +365,13 @@ LINE_KINDS: Mapping[str, type[LineSettings]] = {
 }
 
 
-class BindingSettings(_Settings):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindingSettings:
+    """Which panels an item is for. A site may have as many of them as it has items: no pydantic model, which takes four times
+    the memory."""
+
+    __pydantic_config__ = _Settings.model_config
+
     link_id: str
     """A UUID in lower case, or `*`."""
     panels: tuple[str, ...]

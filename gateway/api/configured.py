@@ -51,7 +51,7 @@ def _view(used: Settings) -> SettingsView:
         store=used.store.model_dump(mode="json"),
         lines=[line.model_dump(mode="json", exclude_unset=True) for line in used.lines],
         groups={name: list(panels) for name, panels in used.groups.items()},
-        bindings=[rule.model_dump(mode="json") for rule in used.bindings],
+        bindings=[{"link_id": rule.link_id, "panels": list(rule.panels)} for rule in used.bindings],
         doors=[door.model_dump(mode="json") for door in used.doors],
         webhooks=[Receiver(_place(hook.url), list(hook.kinds)) for hook in used.webhooks],
         manager=None if used.manager is None else Receiver(_place(used.manager.url), []),

@@ -179,6 +179,8 @@ CASES = [
     ('"lobby:7"', '"lobby:x"', "bindings[0].panels[2]: no panel is named 'lobby:x'"),
     ('"lobby:7"', "7", "bindings[0].panels[2]: expected text, got a number"),
     ("[[bindings]]", "[bindings]", "bindings: expected a list, got a table"),
+    ("[[bindings]]", '[[bindings]]\npanel = "lobby"', "bindings[0].panel: unknown key; did you mean 'panels'?"),
+    ("[[bindings]]", '[[bindings]]\npanels = ["@all"]\n[[bindings]]', "bindings[0].link_id: is missing"),
     (
         '  model = "open-access-panel"\n  unit = 1',
         '  model = "waveshare-relay-8ch"\n  options = {longest_timed_on = 255}',
