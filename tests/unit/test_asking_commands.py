@@ -163,6 +163,7 @@ async def test_a_time_profile_of_an_output_opens_no_door_at_another_output_of_th
         "/gateway/v1/explain": {"asked": True, "panels": [held, unseen, closed]},
         "/api/v1/access/timeprofile/items/list": {"list_items": [{**PROFILE, "uid": 1, "identifiers": {"uid_items": []}}]},
         "/api/v1/access/identifier/items/list": {"list_items": []},
+        "/gateway/v1/deleted": {"items": []},
     }
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
