@@ -130,6 +130,8 @@ class Journal:
         handed = _Handed(labelled, positions, asyncio.get_running_loop().create_future())
         self._handed.append(handed)
         self._wake.set()
+        if not events:  # who gets a slot that was somebody's waits for this
+            self._hurry.set()
         await handed.kept
 
     # the writer

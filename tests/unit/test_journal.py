@@ -65,6 +65,20 @@ def test_what_was_lost_while_the_store_took_nothing_is_counted_whole() -> None:
     run_virtual(scene())
 
 
+def test_who_gets_a_slot_that_was_somebodys_waits_for_no_events_to_be_gathered() -> None:
+    async def scene() -> None:
+        store, loop = MemoryStore(), asyncio.get_running_loop()
+        async with kept_in(store) as journal:
+            journal.tell("clock_set", "gate")
+            await asyncio.sleep(0)
+            began = loop.time()
+            await journal.keep((), {"gate": ("log", "7")})
+            assert loop.time() - began < journals.GATHER_S / 2
+        assert store.panel_facts["gate"] == {"log": "7"}
+
+    run_virtual(scene())
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_clock_that_is_years_ahead_for_some_hours_drops_no_event_and_one_that_is_right_does(restarts: bool) -> None:
     async def scene() -> None:
