@@ -268,7 +268,7 @@ class Journal:
         """
         if 0 < place < self.dropped:
             return self._gap("they were dropped before they were read", self.dropped)
-        if place > max(self.last, (self._now() + AHEAD_S) * 1000):
+        if place > self.last and place > (self._now() + AHEAD_S) * 1000:
             return self._gap("the place is none of this log", self.last)
         return None
 
