@@ -180,6 +180,19 @@ def test_hours_that_are_read_otherwise_close_an_output_at_once() -> None:
     virtually(main)
 
 
+def test_a_panel_is_said_to_be_right_until_the_first_of_its_items_ends() -> None:
+    async def main() -> None:
+        ends = {A: START + 9000, B: START + 5000, link(3): START + 7000, link(4): None}
+        numbers = {key: (number,) for number, key in enumerate(ends)}
+        slots = {number: Slot((key,), (Period(127, 0, 60),)) for key, (number,) in numbers.items()}
+        outcomes = {key: ItemOutcome(ItemState.MATERIALISED, valid_until=end) for key, end in ends.items()}
+        made = Told()
+        made.member.state.read(PanelImage(slots, (), numbers, dict.fromkeys(ends, 1), outcomes), tuple(ends))
+        assert made.member.view().valid_until == START + 5000
+
+    virtually(main)
+
+
 def test_what_is_known_of_other_panels_stays_known_when_one_leaves() -> None:
     async def main() -> None:
         made = PanelParts()

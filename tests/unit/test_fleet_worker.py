@@ -27,6 +27,7 @@ from drivers.contract import (
     Reason,
     WritePlan,
 )
+from drivers.trace import request_id
 from gateway.compiler.options import BoundProfile, CompileOptions
 from gateway.concurrency import Ticket
 from gateway.fleet.bindings import Bindings
@@ -596,6 +597,32 @@ def test_who_asks_for_what_is_being_written_has_nothing_compiled_again() -> None
             assert made.generations() == {A: 1, B: 1}
             await made.clock.sleep(1)
             assert compiled == 1
+
+    virtually(main)
+
+
+def test_frames_that_a_later_request_made_necessary_are_logged_with_that_one() -> None:
+    async def main() -> None:
+        async with at_work() as made:
+            made.ask(1)
+            assert await made.settled()
+            asked_by, apply = list[str | None](), made.driver.apply
+
+            async def noted(*arguments: Any) -> Acknowledgement:
+                asked_by.append(request_id.get())
+                if len(asked_by) == 1:
+                    made.ask(3)
+                    request_id.set("later")
+                    made.worker.wake()
+                    request_id.set(asked_by[0])
+                return await apply(*arguments)
+
+            vars(made.driver).update(apply=noted)
+            made.ask(2)
+            request_id.set("earlier")
+            made.take_away(A)
+            assert await made.settled()
+            assert asked_by == ["earlier", "later"]
 
     virtually(main)
 
