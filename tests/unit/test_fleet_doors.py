@@ -371,6 +371,19 @@ def test_a_release_leaves_a_door_to_the_time_profile_that_holds_it() -> None:
     commanding(test)
 
 
+def test_a_hold_that_was_released_is_not_told_to_end_when_the_time_profile_behind_it_does() -> None:
+    async def test(subject: Commanded) -> None:
+        await subject.doors.hold(FRONT, 600)
+        await subject.site.fleet.upsert([item(1, start=NOW_MINUTE, length=30)])
+        await subject.doors.release(FRONT)
+        await subject.site.fleet.delete([link(1)])
+        await subject.site.pass_time(2)
+        assert (subject.open_for(), subject.state()) == (0, "closed")
+        assert subject.told() == [("hold", "acknowledged"), ("release", "acknowledged")]
+
+    commanding(test)
+
+
 def test_a_release_opens_the_door_for_no_moment() -> None:
     async def test(subject: Commanded) -> None:
         await subject.doors.hold(FRONT, 600)

@@ -44,7 +44,6 @@ class DriftLooks:
         line = self._lines.get(name)
         if line is None or line.panels.pop(panel.id, None) is None or line.panels:
             return
-        del self._lines[name]
         task = self._tasks.pop(name, None)
         if task is not None:
             task.cancel()
