@@ -189,9 +189,9 @@ class Desired:
             self._bound.pop(key, None)
         else:
             self._bound[key] = (item, after)
-        coming, going = (set(), set()) if before == after else (set(after).difference(before), set(before).difference(after))
-        leaving = [Change(target, key, None) for target in before if target in going]
-        return (*leaving, *[Change(target, key, item) for target in after if told is not item or target in coming])
+        there, here = set(before), set(after)
+        leaving = [Change(target, key, None) for target in before if target not in here]
+        return (*leaving, *[Change(target, key, item) for target in after if told is not item or target not in there])
 
     def leave(self, panel: str) -> None:
         """A panel is no part of the site any more: nothing is bound to it."""

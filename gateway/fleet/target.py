@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _NAME = re.compile(r"(?P<panel>[^:@]+)(?::(?P<output>[0-9]{1,4}))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """`output` counts from 0; None: the panel itself."""
 
     panel: str
