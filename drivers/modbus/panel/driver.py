@@ -57,6 +57,8 @@ class CommitRefused(PanelException):
 
 @dataclass(slots=True)
 class _Progress:
+    staged: bool = False
+    """Whether words have no effect before a commit."""
     effect: bool = False
     """Whether a step that the panel acts on left the gateway."""
     erased: bool = False
@@ -133,18 +135,19 @@ class ModbusPanelDriver(OutputDriver):
         return WritePlan(
             target=target,
             operations=(transaction,),
-            words=sum(step.words for step in transaction.steps),
-            frames=tuple(wire.frame(self._unit.unit, request) for request in requests),
-            bytes_on_wire=sum(wire.wire_bytes(request) for request in requests),
+            words=sum([step.words for step in transaction.steps]),
+            frames=tuple([wire.frame(self._unit.unit, request) for request in requests]),
+            bytes_on_wire=sum([wire.wire_bytes(request) for request in requests]),
             wire_ms=sum(timed) if len(timed) == len(times) else None,
-            commits=sum(step.kind in (StepKind.COMMIT, StepKind.SAVE) for step in transaction.steps),
+            commits=sum([step.kind in (StepKind.COMMIT, StepKind.SAVE) for step in transaction.steps]),
             wear=self._wear(transaction.steps),
         )
 
     def _wear(self, steps: tuple[WriteStep, ...]) -> Counter[str]:
-        worn = Counter(step.storage for step in steps if step.storage is not None)
-        for step in steps:
-            worn.update(worn_by(self._model, step.request))
+        worn = Counter([step.storage for step in steps if step.storage is not None])
+        if self._model.write.storage_per_write is not None:
+            for step in steps:
+                worn.update(worn_by(self._model, step.request))
         return worn
 
     # --- apply
@@ -154,14 +157,15 @@ class ModbusPanelDriver(OutputDriver):
         if transaction is None:
             return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
         async with self._writing:
-            progress, self._held, self._giving_way = _Progress(), None, False
+            staged = StepKind.COMMIT in [step.kind for step in transaction.steps]
+            progress, self._held, self._giving_way = _Progress(staged), None, False
             before, self._commits_seen = self._commits_seen, None
             try:
                 await self._carry_out(plan.target, transaction, progress, Call(priority, deadline))
             except DriverError as error:
                 return self._refused(transaction, progress, error)
             self._held = plan.target
-            self._commits_seen = _own_commits(before, progress.commits, self._commits(transaction))
+            self._commits_seen = _own_commits(before, progress.commits, progress.staged)
         return Acknowledgement(Outcome.ACKNOWLEDGED, plan.target)
 
     def give_way(self) -> None:
@@ -182,7 +186,7 @@ class ModbusPanelDriver(OutputDriver):
         return Acknowledgement(Outcome.UNCONFIRMED, None, error.reason, str(error))
 
     async def _carry_out(self, target: PanelImage, transaction: Transaction, progress: _Progress, call: Call) -> None:
-        if self._commits(transaction):
+        if progress.staged:
             progress.began = self._seen or await self._count(call)
         elif any(step.relies for step in transaction.steps):
             progress.began = self._began = await self._count(call)
@@ -198,12 +202,8 @@ class ModbusPanelDriver(OutputDriver):
                 steps = tuple(step for step in transaction.steps if step.kind is not StepKind.ERASE)
         await self._verify(target, transaction, progress, call.finished())
 
-    @staticmethod
-    def _commits(transaction: Transaction) -> bool:
-        return any(step.kind is StepKind.COMMIT for step in transaction.steps)
-
     async def _write(self, steps: tuple[WriteStep, ...], progress: _Progress, call: Call) -> None:
-        kinds = {step.kind for step in steps}
+        kinds = [step.kind for step in steps]
         if StepKind.PREPARE in kinds:
             await prepare(self._unit, _BEFORE, call)
         steps = tuple(step for step in steps if not self._is_spared(step))
@@ -302,10 +302,10 @@ class ModbusPanelDriver(OutputDriver):
 
     async def _verify(self, target: PanelImage, transaction: Transaction, progress: _Progress, call: Call) -> None:
         """Read back. Raises VerifyFailed, or the error because of which the commit could not be confirmed."""
-        commits = self._commits(transaction)
-        told = await self._told.told(self._commit_counter(), call, until_it_acts=transaction.narrows) if commits else Told()
+        until_it_acts, counter = transaction.narrows, self._commit_counter()
+        told = await self._told.told(counter, call, until_it_acts=until_it_acts) if progress.staged else Told()
         progress.commits = told.count
-        settles = commits and not told.acts and self._model.write.busy is not None
+        settles = progress.staged and not told.acts and self._model.write.busy is not None
         if settles and transaction.narrows:
             await self._settle(call)
         held = await self._holds(transaction.checks, call)

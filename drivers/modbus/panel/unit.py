@@ -208,7 +208,8 @@ class PanelUnit:
             worn = {}
             raise
         finally:
-            self.written.update(worn)
+            if worn:
+                self.written.update(worn)
         return values
 
     def _reads_of(self, names: tuple[str, ...]) -> Sequence[tuple[Area, int, Request]]:

@@ -82,12 +82,13 @@ class Wear:
             totals[cell.partition(":")[0]] += count
         return dict(totals)
 
-    def _fresh(self) -> Counter[str]:
+    def _fresh(self) -> dict[str, int]:
         """What the driver wrote since that was last taken over."""
-        return Counter(self._driver.write_counts()) - Counter(self._counted)
+        fresh, counted = self._driver.write_counts(), self._counted
+        return {cell: count - counted.get(cell, 0) for cell, count in fresh.items() if count > counted.get(cell, 0)}
 
-    def _written(self) -> Counter[str]:
-        return Counter(self._account.written) + self._fresh()
+    def _written(self) -> dict[str, int]:
+        return _sum(self._account.written, self._fresh())
 
     @property
     def endurance(self) -> int | None:
@@ -98,7 +99,8 @@ class Wear:
     @property
     def per_day(self) -> float | None:
         """Writes of its own that the gateway earns for the table in a day, and as many for the clock."""
-        return None if self.endurance is None else self.endurance / (self._settings.service_years * 365.25) / 2
+        endurance = self.endurance
+        return None if endurance is None else endurance / (self._settings.service_years * 365.25) / 2
 
     def view(self) -> EnduranceView | None:
         """None: the panel's storage does not wear out."""
@@ -192,7 +194,7 @@ class Wear:
         first, before = self.is_first(contents), self._account
         self._first, self._tried, self._narrows = first, before.tried, narrows
         table = self._table_after(max(planned.values(), default=1))
-        noted = replace(before, table=table, tried={**before.tried, **contents}, written=self._written() + Counter(planned))
+        noted = replace(before, table=table, tried={**before.tried, **contents}, written=_sum(self._written(), planned))
         self._account = replace(before, tried=noted.tried)
         try:
             await self._put(noted, mark, durable=not first)
@@ -240,7 +242,7 @@ class Wear:
         """Take over what was written since; returns the writes of the cell that was written most."""
         if not (fresh := self._fresh()):
             return 0
-        self._account = replace(self._account, written=dict(Counter(self._account.written) + fresh))
+        self._account = replace(self._account, written=_sum(self._account.written, fresh))
         self._counted = self._driver.write_counts()
         return max(fresh.values())
 
@@ -261,6 +263,11 @@ class Wear:
             encoded, put = _ACCOUNT.encode(account), self._context.store.put_panel_fact
             await put(self._settings.id, FACT, encoded, self._context.now(), mark, durable=durable)
             self._kept_at = self._context.clock.monotonic()
+
+
+def _sum(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    """Writes by cell."""
+    return {**some, **{cell: some.get(cell, 0) + count for cell, count in more.items()}}
 
 
 def _spent(what: str, due: float) -> Failure:
