@@ -30,8 +30,8 @@ def check(path: Path, *, as_json: bool, strict: bool) -> int:
         say_json(counts | {key: value for key, value in found.items() if value})
     else:
         if settings.doors:
-            said = [("door", "number", "panel", "output", "lock", "pulse_s"), *(row.values() for row in _doors(settings.doors))]
-            say(table([tuple(row) for row in said]))
+            rows = [tuple({**row, "pulse_s": f"{row['pulse_s']:g}"}.values()) for row in _doors(settings.doors)]
+            say(table([("door", "number", "panel", "output", "lock", "pulse_s"), *rows]))
         _tell(path, (f"warning: {warning}" for warning in warnings))
         say(
             "no mistakes: "

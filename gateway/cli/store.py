@@ -10,7 +10,7 @@ from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, note, say
 from gateway.cli.reading import read_settings
 from gateway.store.backups import backup_file, begin_anew, restore_file
-from gateway.store.contract import StoreError
+from gateway.store.contract import StoreError, StoreInUse
 
 
 def without_advice(error: StoreError) -> str:
@@ -31,6 +31,8 @@ def restore(config: Path, copy: Path) -> int:
     store = read_settings(config).store.path
     try:
         aside = restore_file(copy, store)
+    except StoreInUse as error:
+        raise Mistakes([f"{error}: stop it first (systemctl stop panel-gateway)"]) from error
     except StoreError as error:
         raise Mistakes([without_advice(error)]) from error
     say(f"{store}: restored from {copy}" + (f"; what was there is {aside}" if aside else ""))

@@ -342,6 +342,14 @@ async def test_a_clock_is_vouched_for_only_by_somebody_who_says_so(
         assert (status, json.loads(out)["clock"]["source"]) == (0, "operator")
 
 
+async def test_who_restores_under_a_running_gateway_is_told_to_stop_it(site: Path, typed: Typed, tmp_path: Path) -> None:
+    copy = str(tmp_path / "copy.db")
+    async with serving(site):
+        assert (await typed("backup", copy))[0] == 0
+        status, out, err = await typed("restore", copy)
+    assert (status, out, err.endswith(": stop it first (systemctl stop panel-gateway)\n")) == (1, "", True), err
+
+
 async def test_a_store_that_is_trusted_anyway_may_be_trusted_again(site: Path, typed: Typed) -> None:
     async with serving(site):
         assert await typed("trust-store") == (0, f"{site.parent}/store.db: trusted from now on\n", "")

@@ -243,7 +243,7 @@ def test_a_check_counts_and_warns(site: Path, capsys: pytest.CaptureFixture[str]
 
 def test_a_check_shows_which_door_is_whose_lock(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (panel,) = [line.split('"')[1] for line in SITE.splitlines() if line.startswith("  id = ")]
-    numbered, nameless = ("front", "number = 3\n"), ("cellar", "sensor = 2\n")
+    numbered, nameless = ("front", "number = 3\n"), ("cellar", "sensor = 2\npulse_s = 10\n")
     doors = [
         f'[[doors]]\nid = "{name}"\npanel = "{panel}"\noutput = {output}\n{more}'
         for output, (name, more) in enumerate((numbered, nameless))
@@ -254,7 +254,7 @@ def test_a_check_shows_which_door_is_whose_lock(site: Path, capsys: pytest.Captu
     assert [line.split() for line in said[:3]] == [
         ["door", "number", "panel", "output", "lock", "pulse_s"],
         ["front", "3", panel, "0", "first", "5"],
-        ["cellar", "-", panel, "1", "-", "5"],
+        ["cellar", "-", panel, "1", "-", "10"],
     ]
     assert any(f"warning: doors[1].sensor: {panel} has no input 2" in line for line in said[3:])
     assert main(["check", "--config", str(site), "--json"]) == 0
