@@ -2,27 +2,77 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.cli.output import say
-from gateway.cli.reading import read_settings
+from config.settings import Settings
+from drivers.clock import SystemClock
+from gateway.cli.output import note, say
+from gateway.cli.planning import called, fleet_of
+from gateway.cli.reading import read_models, read_settings
+from gateway.store.contract import Snapshot, StoreError
+from gateway.store.sqlite_schema import open_read_only
 
 _RESTART = ("http", "store")
 _LINE, _PANEL = re.compile(r"lines\.[^.]+"), re.compile(r"lines\..+\.panels\..+")
 _HIDDEN = ("password",)
+_NAMED = 3
+"""How many panels or items are named one by one."""
 _NAMES = ("id", "name", "link_id", "number")
 
 
 def diff(config: Path, changed: Path) -> int:
     """`config`: as it is now; `changed` is read as if it lay in its place. Raises Mistakes where one of the two has some."""
-    old, new = (read_settings(path, folder=config.parent).model_dump(mode="json") for path in (config, changed))
+    before, after = (read_settings(path, folder=config.parent) for path in (config, changed))
+    old, new = (settings.model_dump(mode="json") for settings in (before, after))
     lines = [*_changes("", old, new), *_unbound(old, new)]
+    if lines:
+        lines += _moved(before, after)
     say("\n".join(lines) or "nothing changes")
     return 0
+
+
+def _moved(before: Settings, after: Settings) -> Iterator[str]:
+    """Which panels and outputs would hold other items than before, by what the store says is asked for; those that change alike
+    stand in one line."""
+    try:
+        stored = open_read_only(before.store.path)
+    except StoreError as error:
+        note(f"{error}; what is bound where is not compared")
+        return
+    was, will = (asyncio.run(_bound(settings, stored)) for settings in (before, after))
+    moves: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for target in dict.fromkeys([*was, *will]):
+        had, has = was.get(target, {}), will.get(target, {})
+        gone = tuple(name for key, name in had.items() if key not in has)
+        come = tuple(name for key, name in has.items() if key not in had)
+        moves.setdefault((gone, come), []).append(target)
+    for (gone, come), targets in moves.items():
+        said = [f"no longer gets {_some(gone)}"] if gone else []
+        said += [f"gets {_some(come)}"] if come else []
+        if said:
+            yield f"{_some(targets)}: {'; '.join(said)}"
+
+
+async def _bound(settings: Settings, stored: Snapshot) -> Mapping[str, Mapping[str, str]]:
+    """The names of what is bound to each panel or output, by key."""
+    fleet = await fleet_of(settings, read_models(settings.site.models_dir), SystemClock(), stored)
+    found: dict[str, dict[str, str]] = {}
+    for each in fleet.bound_items():
+        name = called(json.loads(each.item.body)) if each.item.body else each.item.link_id
+        for target in each.panels:
+            found.setdefault(target, {})[each.item.key] = name
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _unbound(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

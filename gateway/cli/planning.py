@@ -59,7 +59,7 @@ async def plan_offline(
     try:
         body = object_of(request)
         items = tuple(changes_of({**body, **({} if panels is None else {"panels": panels})}))
-        fleet = await _fleet(settings, models, clock, stored or open_read_only(settings.store.path))
+        fleet = await fleet_of(settings, models, clock, stored or open_read_only(settings.store.path))
         return await fleet.plan(items, panels or (names_of(body) if body.get("panels") is not None else None))
     except ApiError as error:
         raise CannotPlan(str(error)) from error
@@ -67,7 +67,7 @@ async def plan_offline(
         raise CannotPlan(f"panels: {error.name}: no such panel, output or group{meant(error.name, settings)}") from error
 
 
-async def _fleet(settings: Settings, models: Mapping[str, PanelModel], clock: HostClock, stored: Snapshot) -> Fleet:
+async def fleet_of(settings: Settings, models: Mapping[str, PanelModel], clock: HostClock, stored: Snapshot) -> Fleet:
     """A fleet that knows what the store knows; its lines are never opened."""
     fleet = Fleet(SqliteStore(settings.store.path), stored, clock, fleet_options(settings), doors=settings.doors)
     await Site(fleet, clock).assemble(settings.lines, models)
@@ -128,7 +128,7 @@ def _text(report: PlanReport, body: Mapping[str, Any], stored: Snapshot, zone: Z
         if isinstance(item, PlanChange) and item.link_id not in wire:
             yield from _gone(item, stored, zone, losing.get(item.link_id, ()) if item.kind == TIME_PROFILE else ())
         elif isinstance(item, PlanChange):
-            yield f"{_called(wire[item.link_id])}: {change_text(item.change.value, wire[item.link_id], names)}"
+            yield f"{called(wire[item.link_id])}: {change_text(item.change.value, wire[item.link_id], names)}"
         else:
             yield changed_text(wire[item.link_id], _before(stored, item.link_id, wire[item.link_id]), zone, names)
             yield from _outcomes(item, zone)
@@ -146,7 +146,7 @@ def _gone(item: PlanChange, stored: Snapshot, zone: ZoneInfo, said: Sequence[str
         yield f"{item.link_id}: {change_text(item.change.value, None, ())}"
         return
     found = stored.desired.get(item_key(item.kind or TIME_PROFILE, item.link_id))
-    yield f"{_called(json.loads(found.body)) if found is not None and found.body else item.link_id}: deleted"
+    yield f"{called(json.loads(found.body)) if found is not None and found.body else item.link_id}: deleted"
     yield from _outcomes(item, zone)
     yield from (f"  {each}" for each in said[:_NAMED])
     if len(said) > _NAMED:
@@ -162,11 +162,12 @@ def _losing(stored: Snapshot, gone: Set[str], names: Mapping[str, str]) -> Mappi
             kept = ", ".join(names.get(each, each) for each in named if each not in gone)
             left = f"keeps {kept}" if kept else "has no time profile left and opens nothing"
             for each in lost:
-                found[each].append(f"{_called(json.loads(item.body))} {left}")
+                found[each].append(f"{called(json.loads(item.body))} {left}")
     return found
 
 
-def _called(raw: Mapping[str, Any]) -> str:
+def called(raw: Mapping[str, Any]) -> str:
+    """The name of an item as it was sent, or its link_id."""
     owner = flat(raw).get("identifier_owner") or {}
     return harmless(str(owner.get("name") or raw.get("name") or raw.get("link_id")))
 
@@ -188,7 +189,7 @@ def changed_text(raw: Mapping[str, Any], before: Mapping[str, Any] | None, zone:
         parts, new = profile_parts(raw, zone), profile_text(raw, zone)
         old = before and profile_parts(before, zone)
     said = f"new, {new}" if old is None else differences(old, parts) or "as it is"
-    return f"{_called(raw)}: {said}"
+    return f"{called(raw)}: {said}"
 
 
 def _outcomes(item: PlanItem, zone: ZoneInfo) -> Iterator[str]:

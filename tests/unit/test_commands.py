@@ -136,6 +136,14 @@ def test_a_changed_configuration_is_told_before_it_is_put_in_place(site: Path, c
         "lines.annex.port: 503 instead of 502",
         "bindings.*.panels: without lobby, with loft",
     ]
+    fill(site.parent / "store.db", 1, 2, 3, 4)
+    assert main(["diff", "--config", str(site), str(new)]) == 0
+    profiles = "Work week, Work week, Work week and 1 more"
+    assert capsys.readouterr().out.splitlines()[-2:] == [f"lobby: no longer gets {profiles}", f"loft: gets {profiles}"]
+    both = site.parent / "both.toml"
+    both.write_text(SITE.replace('["lobby"]', '["lobby", "lobby:0"]'))
+    assert main(["diff", "--config", str(site), str(both)]) == 0
+    assert capsys.readouterr().out.splitlines() == ["bindings.*.panels: with lobby:0", f"lobby:0: gets {profiles}"]
     assert main(["diff", "--config", str(site), str(site)]) == 0
     assert capsys.readouterr().out == "nothing changes\n"
     new.write_text(SITE.replace("open-access-panel", "open-acess-panel"))
