@@ -10,6 +10,7 @@ import pytest
 
 from gateway.store.backups import backup_file
 from gateway.store.contract import StoreDamaged, StoreUnavailable
+from gateway.store.events import SiteEvent
 from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.support.stores import create, link, observed
@@ -171,3 +172,17 @@ async def test_nobody_but_the_gateway_and_its_group_reads_what_lies_beside_a_sto
     finally:
         os.umask(umask)
     assert (tmp_path / "store.db.lock").stat().st_mode & 0o777 == 0o640
+
+
+async def test_what_shares_a_commit_with_something_that_may_be_lost_is_lost_by_no_power_cut(tmp_path: Path) -> None:
+    statements: list[str] = []
+    store = SqliteStore(tmp_path / "store.db", prepare=lambda connection: connection.set_trace_callback(statements.append))
+    await store.open()
+    await asyncio.gather(
+        store.put_panel_fact("lobby", "a", "x", 1.0, durable=False),  # under way: the next two are one commit
+        store.put_events([SiteEvent(100.5, "panel_away", "gate", {}, "system", "high")], {}, 1.0),
+        store.put_panel_fact("lobby", "b", "x", 1.0, durable=False),
+    )
+    waits = [statement.split()[-1] for statement in statements if statement.startswith("PRAGMA synchronous =")]
+    assert waits[-2:] == ["NORMAL", "FULL"]
+    await store.close()
