@@ -20,6 +20,13 @@ def serve(config: Path, host: str | None, port: int | None, *, new_store: bool) 
     """Runs until it is stopped. `host`, `port`: in place of the configuration's. Raises Mistakes where it cannot start."""
     gc.disable()  # what a start makes is there to stay: it is searched once, when all is there
     gc.freeze()  # what was imported is not searched again
+    try:
+        return _serve(config, host, port, new_store=new_store)
+    finally:
+        gc.enable()
+
+
+def _serve(config: Path, host: str | None, port: int | None, *, new_store: bool) -> int:
     settings = read_settings(config)
     if new_store:
         store.new_store(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
+from gateway.cli.service import collect_rarely
 from gateway.ops import logs
 from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
@@ -120,6 +122,19 @@ def test_a_whole_store_is_not_begun_anew(site: Path, capsys: pytest.CaptureFixtu
     assert main(["serve", "--config", str(site), "--new-store"]) == 1
     assert capsys.readouterr().err.startswith(f"{store}: there is a whole store")
     assert held(store) == {link(1)}
+    assert gc.isenabled()
+
+
+def test_a_gateway_that_has_started_frees_what_nobody_needs_any_more() -> None:
+    before = gc.get_threshold()
+    gc.disable()  # as a start does
+    try:
+        collect_rarely()
+        assert gc.isenabled()
+    finally:
+        gc.enable()
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def test_a_changed_configuration_is_told_before_it_is_put_in_place(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
