@@ -28,14 +28,14 @@ class CoverageMap:
     lines: dict[str, dict[int, frozenset[str]]]
 
     def tests_of(self, path: str, change: Change) -> list[str]:
-        """Those that run what is changed; for what runs at import, those that run anything of the module,
-        or all, where it has nothing to be run but declarations."""
+        """Those that run what is changed; for what runs at import, those that run anything of the module and then all others:
+        a test that makes a value of a class runs no line of the module that declares it."""
         of_file = self.lines.get(path, {})
         found = _running(of_file, change.lines) or _running(of_file, change.around)
+        near = frozenset[str]().union(*of_file.values())
         if change.at_import or _AT_IMPORT in found:
-            found = frozenset[str]().union(*of_file.values())
-            found = found if found - {_AT_IMPORT} else frozenset(self.seconds)
-        return sorted(found - self.failed - {_AT_IMPORT}, key=lambda test: (self.seconds[test], test))
+            found = frozenset(self.seconds)
+        return sorted(found - self.failed - {_AT_IMPORT}, key=lambda test: (test not in near, self.seconds[test], test))
 
 
 def _running(lines: dict[int, frozenset[str]], span: tuple[int, int]) -> frozenset[str]:

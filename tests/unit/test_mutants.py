@@ -99,14 +99,14 @@ def change_at(first: int, last: int, *, at_import: bool = False) -> Change:
 
 def test_only_tests_that_run_the_line_are_tried_the_fastest_first() -> None:
     covered = CoverageMap(
-        {"slow": 3.0, "fast": 0.1, "other": 0.2, "broken": 0.0},
+        {"slow": 3.0, "fast": 0.1, "other": 0.2, "broken": 0.0, "far": 0.05},
         frozenset({"broken"}),
         {"a.py": {1: frozenset({""}), 5: frozenset({"slow", "fast", "broken"}), 7: frozenset({"other"})}},
     )
     assert covered.tests_of("a.py", change_at(5, 5)) == ["fast", "slow"]
     assert covered.tests_of("a.py", change_at(6, 7)) == ["other"]
     assert covered.tests_of("a.py", change_at(9, 9)) == []
-    assert covered.tests_of("a.py", change_at(1, 1, at_import=True)) == ["fast", "other", "slow"]
+    assert covered.tests_of("a.py", change_at(1, 1, at_import=True)) == ["fast", "other", "slow", "far"]
 
 
 def test_a_survivor_costs_no_more_than_the_fastest_tests_of_a_minute() -> None:
