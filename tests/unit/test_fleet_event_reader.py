@@ -28,7 +28,7 @@ from drivers.contract import (
 )
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.desired import Desired
-from gateway.fleet.panel.event_reader import EventReader
+from gateway.fleet.panel.event_reader import FREED, EventReader
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.number import Number
 from gateway.store.contract import DesiredItem, StoreUnavailable
@@ -83,7 +83,9 @@ class Logging(PanelParts):
 
     def again(self) -> None:
         """The gateway begins anew with what is durable."""
-        self.reader = EventReader(self.state, self.context, self.kept_fact)
+        self.reader = EventReader(
+            self.state, self.context, self.kept_fact, self.store.panel_facts.get(self.state.id, {}).get(FREED)
+        )
 
     async def keep(self, events: Sequence[SiteEvent], facts: Mapping[str, tuple[str, str]]) -> None:
         await asyncio.sleep(0.001)
@@ -294,6 +296,25 @@ def test_another_unit_in_the_panels_place_has_a_log_of_its_own() -> None:
         assert (lost.kind, lost.facts) == ("events_lost", {"count": None, "why": "another unit keeps its own log"})
         made.happens()
         assert who(await made.read()) == ["Ada"], "hand-overs on the other unit mean nothing here"
+
+    virtually(main)
+
+
+def test_who_lost_a_slot_of_the_unit_before_is_not_named_for_a_card_of_the_next_one_after_a_restart() -> None:
+    async def main() -> None:
+        made = await met()
+        await made.store.open()
+        await made.reader.prepare(holding(ada=3), PanelImage(), Priority.REVOCATION)
+        made.reader.ended(Outcome.ACKNOWLEDGED)
+        made.state.read(PanelImage(), made.context.ours)
+        made.serial = made.state.identity.serial = "B"
+        made.state.doubt()  # the other unit was not read yet
+        await made.read()
+        made.state.read(PanelImage(), made.context.ours)
+        await made.read()
+        made.again()
+        made.happens()
+        assert who(await made.read()) == [None]
 
     virtually(main)
 

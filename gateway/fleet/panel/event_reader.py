@@ -141,6 +141,7 @@ class EventReader:
                 return
             if self._place is None or place.serial != self._place.serial:
                 self._holders = Holders(commits=not self._names_numbers)
+                await self._keep_freed()  # before the place: who lost a slot of the other unit never had one of this
             await self._keep(place, () if lost is None else (lost,))
 
     async def _read_on(self, place: LogPlace, end: LogPage, unit: object) -> bool:
