@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -134,9 +134,9 @@ class Desired:
         """The wire item that stays with the tombstone of what opens, for its name and number; empty for all else."""
         return self.live[key].body if key in self.live and split_key(key)[0] in OPENING else ""
 
-    def deleted(self) -> Iterator[DesiredItem]:
+    def deleted(self) -> tuple[DesiredItem, ...]:
         """What opened and was deleted, while panels may hold it."""
-        return (item for item in self.gone.values() if item.kind in OPENING)
+        return tuple([item for item in self.gone.values() if item.kind in OPENING])
 
     def naming(self, link_id: str) -> Collection[str]:
         """The live identifiers that name a time profile."""

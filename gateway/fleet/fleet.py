@@ -315,7 +315,7 @@ class Fleet:
         """The bindings that were set through the API."""
         return dict(self._overrides)
 
-    def deleted(self) -> Iterator[DesiredItem]:
+    def deleted(self) -> tuple[DesiredItem, ...]:
         """The tombstones of time profiles and identifiers that panels may hold."""
         return self._desired.deleted()
 

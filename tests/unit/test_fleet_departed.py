@@ -36,6 +36,21 @@ def strange(number: int) -> Slot:
     return Slot((link(number),), (Period(127, 0, 1440),))
 
 
+def test_what_was_deleted_is_listed_though_more_is_deleted_while_the_list_is_made() -> None:
+    """A long list is made in turns with everything else."""
+
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2), item(3)])
+        site.panels["annex"].online = False
+        await site.fleet.delete([link(1), link(2)])
+        listed = iter(site.fleet.deleted())
+        first = next(listed)
+        await site.fleet.delete([link(3)])
+        assert [each.link_id for each in (first, *listed)] == [link(1), link(2)]
+
+    site_of(test)
+
+
 # unknown to the store
 
 
