@@ -160,7 +160,8 @@ def _said(error: click.ClickException, ctx: click.Context | None) -> str:
         known = [] if ctx is None else [name for param in ctx.command.params for name in param.opts]
         return f"no such option {error.option_name!r}{did_you_mean(error.option_name, [*known, '--help'])}"
     if isinstance(error, click.BadOptionUsage) and ctx is not None:
-        (option,) = (each for each in ctx.command.params if error.option_name in each.opts and isinstance(each, click.Option))
+        every = ctx.command.get_params(ctx)  # with --help, which is none of its params
+        (option,) = (each for each in every if error.option_name in each.opts and isinstance(each, click.Option))
         expected = "expected no value" if option.is_flag else f"expected {option.make_metavar(ctx)}, got nothing"
         return f"{error.option_name}: {expected}"
     if isinstance(error, click.MissingParameter) and error.param is not None:

@@ -127,6 +127,8 @@ def test_every_command_says_what_it_does(name: str, capsys: pytest.CaptureFixtur
         ("status --config", "panel-gateway status: --config: expected FILE, got nothing"),
         ("models --config", "panel-gateway models: --config: expected FILE, got nothing"),
         ("status --config x --json=x", "panel-gateway status: --json: expected no value"),
+        ("status --help=x", "panel-gateway status: --help: expected no value"),
+        ("doors --help=x", "panel-gateway doors list: --help: expected no value"),
         ("api-key x", "panel-gateway api-key: expected --role [viewer|operator|admin], got nothing"),
         ("lab --people 401", "panel-gateway lab: --people: expected a whole number up to 400, got '401'"),
         (
