@@ -41,6 +41,20 @@ def test_the_indent_of_a_unit_below_its_line_stays() -> None:
     ]
 
 
+def test_columns_stay_one_below_the_other_where_letters_are_wide_or_have_marks() -> None:
+    rows = [("who", "door"), ("山田太郎", "lobby"), ("e\u0301mile", "gate"), ("Anna", "attic")]
+    assert columns(rows, None).splitlines() == ["who       door", "山田太郎  lobby", "e\u0301mile     gate", "Anna      attic"]
+    rows = [("who", "door"), ("山田 太郎", "lobby"), ("Anna\u00a0Maria Li", "the north gate")]
+    assert columns(rows, 12).splitlines() == [
+        "who    door",
+        "山田   lobby",
+        "太郎",
+        "Anna   the",
+        "Maria  north",
+        "Li     gate",
+    ]
+
+
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=5), st.integers(0, 80))
 def test_no_word_is_lost_and_lines_fit_where_words_allow_it(rows: list[tuple[object, ...]], most: int) -> None:
     words = sorted(word for row in rows for cell in row for word in ("-" if cell is None else str(cell)).split())
