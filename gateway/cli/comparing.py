@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os.path
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,9 @@ def _moved(before: Settings, after: Settings) -> Iterator[str]:
         stored = open_read_only(before.store.path)
     except StoreError as error:
         note(f"{error}; what is bound where is not compared")
+        return
+    if not os.path.exists(before.store.path):
+        note(f"{before.store.path}: there is no store yet, what is bound where is not compared")
         return
     was, will = (asyncio.run(_bound(settings, stored)) for settings in (before, after))
     moves: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}

@@ -167,9 +167,10 @@ def _losing(stored: Snapshot, gone: Set[str], names: Mapping[str, str]) -> Mappi
 
 
 def called(raw: Mapping[str, Any]) -> str:
-    """The name of an item as it was sent, or its link_id."""
-    owner = flat(raw).get("identifier_owner") or {}
-    return harmless(str(owner.get("name") or raw.get("name") or raw.get("link_id")))
+    """The name of an item as it was sent, or else its link_id, or the number of an identifier that has neither."""
+    body = flat(raw)
+    name = (body.get("identifier_owner") or body).get("name") or raw.get("link_id")
+    return harmless(str(name or f"{body.get('identifier_type', TIME_PROFILE)} {body.get('identifier_number', '')}".rstrip()))
 
 
 def _before(stored: Snapshot, link_id: str, raw: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from drivers.contract import IDENTIFIER
 from gateway.__main__ import main
 from gateway.cli.service import collect_rarely
+from gateway.identifiers.identifier import Identifier
+from gateway.identifiers.number import Number
+from gateway.identifiers.own_ids import new_own_id
 from gateway.ops import logs
+from gateway.store.contract import DesiredChange
 from gateway.store.sqlite_schema import open_read_only
 from gateway.store.sqlite_store import SqliteStore
 from tests.support.plain_panel import PLAIN_DAYS
@@ -54,13 +59,14 @@ def site(tmp_path: Path) -> Path:
     return path
 
 
-def fill(path: Path, *numbers: int) -> None:
-    """Ask a store, new or not, for these profiles."""
+def fill(path: Path, *items: int | DesiredChange) -> None:
+    """Ask a store, new or not, for these items; a number stands for a profile."""
+    changes = [create(item) if isinstance(item, int) else item for item in items]
 
     async def asked() -> None:
         store = SqliteStore(path)
         await store.open()
-        await store.put_desired([create(number) for number in numbers], {}, 1.0)
+        await store.put_desired(changes, {}, 1.0)
         await store.close()
 
     asyncio.run(asked())
@@ -164,6 +170,21 @@ def test_a_changed_configuration_is_told_before_it_is_put_in_place(site: Path, c
     new.write_text(SITE.replace("open-access-panel", "open-acess-panel"))
     assert main(["diff", "--config", str(site), str(new)]) == 1
     assert "did you mean 'open-access-panel'?" in capsys.readouterr().err
+
+
+def test_a_card_without_a_name_is_told_by_its_number_and_a_difference_without_a_store_says_so(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = Identifier(new_own_id(), "card", Number("card", "4711"), "all")
+    body = {"identifier_owner": {"name": "", "type": "owner"}, "identifier_type": "card", "identifier_number": "4711"}
+    new = site.parent / "new.toml"
+    new.write_text(SITE.replace('["lobby"]', '["lobby:0"]'))
+    assert main(["diff", "--config", str(site), str(new)]) == 0
+    assert "there is no store yet" in capsys.readouterr().err
+    fill(site.parent / "store.db", DesiredChange(card.link_id, 0, card, json.dumps(body), IDENTIFIER))
+    assert main(["diff", "--config", str(site), str(new)]) == 0
+    said = capsys.readouterr()
+    assert (said.out.splitlines()[-1], said.err) == ("lobby: no longer gets card 4711", "")
 
 
 def test_a_difference_names_a_webhook_by_its_host_since_its_url_may_be_a_secret(
