@@ -57,6 +57,8 @@ def scan(config: Path | None, line: str, units: range, *, as_json: bool) -> int:
         return search(controllers, as_json=as_json)
     known = {each.id: each for each in lines if not isinstance(each, UhppoteLineSettings)}
     candidates = candidates_of(line, known, [each.id for each in lines])
+    if line.startswith("/") and not Path(line).exists():
+        raise Mistakes([f"{line}: there is no such port; `panel-gateway ports` lists those of this machine"])
     if settings is not None:
         _refuse_beside(settings)
     models = read_models(None if settings is None else settings.site.models_dir)
@@ -101,8 +103,6 @@ def _candidates(line: str, known: Mapping[str, AnyModbusLine], names: Sequence[s
         yield own
         if isinstance(own, ModbusRtuLine):
             yield from (each for each in _serial(own.port) if (each.baudrate, each.parity) != (own.baudrate, own.parity))
-    elif line.startswith("/") and not Path(line).exists():
-        raise Mistakes([f"{line}: there is no such port; `panel-gateway ports` lists those of this machine"])
     elif line.startswith("/"):
         yield from _serial(line)
     else:

@@ -115,14 +115,23 @@ def _asked() -> Answers:
     if ports:
         say("serial ports of this machine:\n" + "\n".join(f"  {port}" for port in ports))
     controllers: list[str] = []
+    places: list[object] = []
+    serials: set[int] = set()
     while place := click.prompt(_WHICH_LINE, default="", show_default=False):
         name = f"line-{len(lines) + len(controllers) + 1}"
         try:
-            if (boards := line_of(place, ())) is not None:
-                controllers.extend(_controllers(boards, name))
+            boards = line_of(place, ())
+            candidates = candidates_of(place) if boards is None else []
+            where = (boards or candidates[0]).model_dump(include={"host", "port"})
+            if where in places:
+                raise Mistakes([f"{place}: is there already"])
+            if boards is None:
+                lines.append(_line(candidates, name, {panel.id for line in lines for panel in line.panels}))
+            elif text := _controllers(boards, name, serials):
+                controllers.append(text)
             else:
-                taken = {panel.id for line in lines for panel in line.panels}
-                lines.append(_line(candidates_of(place), name, taken))
+                continue
+            places.append(where)
         except Mistakes as mistakes:
             say(mistakes.lines[0])
     user = click.prompt("First user of the HTTP surface", default="admin")
@@ -133,12 +142,17 @@ def _asked() -> Answers:
 _WHICH_LINE = "Line: a serial port, HOST:PORT or uhppote:HOST (Enter: no more)"
 
 
-def _controllers(line: UhppoteLineSettings, name: str) -> list[str]:
-    """The line of the controllers that answer; none where none does. Raises Mistakes."""
-    found = asyncio.run(searched(line))
-    which = ", ".join(str(each.device.serial) for each in found) or "none"
+def _controllers(line: UhppoteLineSettings, name: str, known: set[int]) -> str:
+    """The line of the controllers that answer, but for those on other lines; empty where there are none. Raises Mistakes.
+
+    `known`: the serial numbers of all lines before, to which these are added.
+    """
+    every = asyncio.run(searched(line))
+    found = [each for each in every if each.device.serial not in known]
+    known.update(each.device.serial for each in found)
+    which = ", ".join(str(each.device.serial) for each in found) or ("none but those above" if every else "none")
     say(f"{line.host}:{line.port}: {which} {_answers(len(found))}")
-    return [block_of(line, found, name)] if found else []
+    return block_of(line, found, name) if found else ""
 
 
 def _answers(count: int) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from config.loader import load_settings
 from config.password_hash import PasswordHash, md5_form
+from config.settings import ModbusRtuLine
 from gateway.__main__ import main
 from gateway.cli.certificates import made_pair, name_mistake
 from gateway.cli.output import Mistakes
@@ -175,7 +176,13 @@ async def test_whatever_is_answered_the_configuration_has_no_mistakes(site: Simu
             ("Its model", ""),
             ("Unit of a panel", ""),
             ("Line: ", f"uhppote:127.255.255.255:{port}"),
-            (f"{SERIAL} answers", "uhppote:nowhere.invalid"),
+            (f"{SERIAL} answers", f"uhppote:127.255.255.255:0{port}"),
+            ("is there already", f"uhppote:127.0.0.1:{port}"),
+            ("none but those above", "/dev/not-yet-there"),
+            ("Nothing is written", "n"),
+            ("Unit of a panel", ""),
+            ("Line: ", "/dev/not-yet-there"),
+            ("/dev/not-yet-there: is there already", "uhppote:nowhere.invalid"),
             ("Line: ", ""),
             ("First user", ""),
             ("Password of admin", "a long word"),
@@ -183,7 +190,8 @@ async def test_whatever_is_answered_the_configuration_has_no_mistakes(site: Simu
         ]
         status, shown = await asyncio.to_thread(on_a_terminal, "init", "--output", str(output), answers=answers)
     assert (status, "tls.pem: is there already" in shown, "Serve HTTPS" in shown) == (0, True, False), shown
-    modbus, boards = load_settings(output).lines
+    modbus, serial, boards = load_settings(output).lines
+    assert isinstance(serial, ModbusRtuLine)
     assert [panel.id for panel in modbus.panels] == ["front", "back"]
     assert [panel.unit for panel in boards.panels] == [SERIAL]
     status, shown = await asyncio.to_thread(on_a_terminal, "init", "--output", str(tmp_path / "none" / "new.toml"))
