@@ -6,14 +6,14 @@ import asyncio
 import json
 import os.path
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from config.settings import Settings
 from drivers.clock import SystemClock
-from gateway.cli.output import note, say
+from gateway.cli.output import note, say, some
 from gateway.cli.planning import called, fleet_of
 from gateway.cli.reading import read_models, read_settings
 from gateway.store.contract import Snapshot, StoreError
@@ -57,10 +57,10 @@ def _moved(before: Settings, after: Settings) -> Iterator[str]:
         come = tuple(name for key, name in has.items() if key not in had)
         moves.setdefault((gone, come), []).append(target)
     for (gone, come), targets in moves.items():
-        said = [f"no longer gets {_some(gone)}"] if gone else []
-        said += [f"gets {_some(come)}"] if come else []
+        said = [f"no longer gets {some(gone, _NAMED)}"] if gone else []
+        said += [f"gets {some(come, _NAMED)}"] if come else []
         if said:
-            yield f"{_some(targets)}: {'; '.join(said)}"
+            yield f"{some(targets, _NAMED)}: {'; '.join(said)}"
 
 
 async def _bound(settings: Settings, stored: Snapshot) -> Mapping[str, Mapping[str, str]]:
@@ -72,11 +72,6 @@ async def _bound(settings: Settings, stored: Snapshot) -> Mapping[str, Mapping[s
         for target in each.panels:
             found.setdefault(target, {})[each.item.key] = name
     return found
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def _unbound(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

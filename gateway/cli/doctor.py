@@ -11,7 +11,7 @@ from gateway.cli.answers import Problem, Problems
 from gateway.cli.client import NoGateway, Running, running
 from gateway.cli.directory import Directory, directory, names_link_ids
 from gateway.cli.options import Asked
-from gateway.cli.output import say, say_json
+from gateway.cli.output import say, say_json, some
 from gateway.cli.store import without_advice
 from gateway.cli.times import aged
 from gateway.store.contract import StoreError
@@ -78,7 +78,6 @@ def _lines(problem: Problem, zone: ZoneInfo, now: float, names: Directory) -> It
     yield f"{problem.severity.upper()} {problem.code}{since}"
     yield f"  {names.in_words(problem.text)}"
     if touched := [names.in_words(link_id) for link_id in problem.link_ids]:
-        more = f" and {len(touched) - _NAMED} more" if len(touched) > _NAMED else ""
-        yield f"  items: {', '.join(touched[:_NAMED])}{more}"
+        yield f"  items: {some(touched, _NAMED)}"
     yield f"  what to do: {problem.remedy}"
     yield f"  $ {problem.command}"

@@ -34,6 +34,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def some(names: Sequence[str], most: int) -> str:
+    """`lobby, gate, yard and 4 more`."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
 def note(text: str) -> None:
     """Tell the person at the terminal something beside what was asked for."""
     sys.stderr.write(text + "\n")

@@ -24,7 +24,7 @@ from gateway.api.validation import names_of, object_of
 from gateway.app import fleet_options
 from gateway.cli.doctor import NOT_AS_ASKED
 from gateway.cli.hours import change_text, differences, flat, is_identifier, person_parts, profile_parts, profile_text
-from gateway.cli.output import Mistakes, counted, note, say, say_json
+from gateway.cli.output import Mistakes, counted, note, say, say_json, some
 from gateway.cli.reading import meant, read_models, read_settings
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.results import Change
@@ -199,8 +199,7 @@ def _outcomes(item: PlanItem, zone: ZoneInfo) -> Iterator[str]:
     for panel in item.panels:
         said[_told(panel, zone)].append(panel.panel)
     for text, panels in said.items():
-        more = f" and {len(panels) - _NAMED} more" if len(panels) > _NAMED else ""
-        yield f"  {', '.join(panels[:_NAMED])}{more}: {text}"
+        yield f"  {some(panels, _NAMED)}: {text}"
     if not item.panels:
         yield "  on no panel" if isinstance(item, PlanChange) else "  bound to no panel"
 
