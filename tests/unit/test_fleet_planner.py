@@ -261,3 +261,18 @@ def test_whoever_replaces_what_nobody_knows_takes_something_away() -> None:
     assert not revokes(PanelImage(), Step(wanted, Priority.GRANT, frozenset(LINKS[:1])))
     beside = replace(wanted, slots={**wanted.slots, 9: STRANGER})
     assert not revokes(PanelImage({9: STRANGER}), Step(beside, Priority.GRANT, frozenset(LINKS[:1])))
+
+
+def test_whose_card_somebody_else_got_first_is_among_those_whom_the_next_step_is_for() -> None:
+    """A step that is for nobody waits for the storage's budget of another day, as one that was tried before."""
+    ada, bob = item_key(IDENTIFIER, LINKS[0]), item_key(IDENTIFIER, LINKS[1])
+
+    def cards(first: int, second: int, generation: int) -> PanelImage:
+        slots = {0: IdentifierSlot(space="card", number=first), 1: IdentifierSlot(space="card", number=second)}
+        given = {ada: (0,), bob: (1,)}
+        return PanelImage({}, (), given, dict.fromkeys(given, generation), dict.fromkeys(given, EXACT), slots)
+
+    known, target = cards(1, 2, 1), cards(2, 1, 2)
+    between = single(known, target, bob).image
+    assert between.identifiers == {1: target.identifiers[1]}
+    assert {key for step in steps(between, target, ACCESS_PANEL) for key in step.link_ids} == {ada}

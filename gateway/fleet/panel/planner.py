@@ -30,6 +30,8 @@ def closing(known: PanelImage, target: PanelImage) -> frozenset[str]:
         return frozenset(known.allocation)
     tables = ((known.slots, target.slots), (known.identifiers, target.identifiers))
     other = {number for before, after in tables for number in before if before[number] is not after.get(number)}
+    for before, after in tables:
+        other |= after.keys() - before.keys()  # a number may have none: somebody else got its card
     # Who keeps the very same slots loses nothing: that is most of them.
     unsure = [
         key
