@@ -16,7 +16,7 @@ from gateway.store.contract import DesiredItem
 
 
 async def all_deleted(request: web.Request) -> web.Response:
-    """In the order of their deletion."""
+    """Each of them, until every panel that may hold it was seen without it."""
     refuse_selectors(request.query)
     return json_response(DeletedItems([_shown(item) async for item in in_turns(request.app[SERVICES].fleet.deleted())]))
 

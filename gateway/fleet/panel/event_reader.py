@@ -76,7 +76,7 @@ class EventReader:
 
     @property
     def freed(self) -> str | None:
-        freed = self._holders.facts()["freed"]
+        freed = self._holders.freed
         return _text(freed) if freed else None
 
     @property
@@ -266,8 +266,8 @@ class EventReader:
     async def prepare(self, before: PanelImage, after: PanelImage, priority: Priority, *, writes: bool = True) -> Failure | None:
         """A transaction is about to begin: who held a slot until then is durable before somebody else gets it.
 
-        `writes`: something is written for it; where nothing is, slots change hands with this call. What takes away waits for
-        neither panel nor store. Raises StoreError.
+        `writes`: something is written for it; where nothing is, slots change hands with this call. What takes away waits for no
+        panel, and is not held up by a store that refuses. Raises StoreError.
         """
         self._going = {}
         if not self._has_log or not (before.identifiers or after.identifiers):
@@ -329,7 +329,7 @@ class EventReader:
 
     async def _keep_freed(self) -> None:
         """Let the store know who held slots that are nobody's now: a process that is killed knows it when it comes again, before
-        they are somebody else's. What takes away waits for no store.
+        they are somebody else's. What the store refuses holds nothing up.
         """
         if (freed := self.freed) != self._kept_freed:
             with contextlib.suppress(StoreError):  # a process that goes on knows it

@@ -86,9 +86,14 @@ class Holders:
         self._freed: dict[int, Person] = dict(facts.get("freed", ()))
         self._handed = [HandOver(after, dict(before), at, over=True) for after, before, at in facts.get("handed", ())]
 
+    @property
+    def freed(self) -> list[tuple[int, Person]]:
+        """Who had slots last that nobody has now."""
+        return [*self._freed.items()]
+
     def facts(self) -> dict[str, Any]:
         handed = [[each.after, [*each.before.items()], each.at] for each in self._handed]
-        return {"freed": [*self._freed.items()], "handed": handed}
+        return {"freed": self.freed, "handed": handed}
 
     def of(self, slot: int, sequence: int, now: Person | None) -> Person | None:
         """The person of a slot when an event happened; `now`: who has it at present."""
