@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from config.event_kinds import KINDS
-from config.nearest import did_you_mean
+from config.nearest import did_you_mean, there_are
 from gateway.api.auth import is_still_admitted
 from gateway.api.errors import ApiError, bad_value, shown
 from gateway.api.middleware import ADDRESS, PROTECTION
@@ -92,7 +92,7 @@ def _asked(request: web.Request) -> _Asked:
     kinds = [kind for kind in request.query.get("kinds", "").split(",") if kind]
     for kind in kinds:
         if kind not in KINDS:
-            near = did_you_mean(kind[:_LONGEST], KINDS) or f" (there are {', '.join(KINDS)})"
+            near = did_you_mean(kind[:_LONGEST], KINDS) or there_are(KINDS, len(KINDS))
             raise bad_value("kinds", "kinds of events with `,` between them", shown(kind) + near)
     continued = _number(_LAST_ID, request.headers.get(_LAST_ID, ""))
     after = _number("after", request.query.get("after", "")) if continued is None else continued

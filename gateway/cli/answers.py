@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.cli.output import Mistakes
+from gateway.cli.output import Mistakes, numbered
 from gateway.release import VERSION
 
 T = TypeVar("T")
@@ -358,8 +358,7 @@ class Deleted:
 
     @property
     def shown(self) -> str:
-        named = self.name or self.link_id or f"{self.kind} {self.uid}"
-        return f"{named} ({self.number})" if self.number else named
+        return numbered(self.name or self.link_id or f"{self.kind} {self.uid}", self.number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,13 +51,9 @@ def _read(request: Path) -> tuple[list[Any], list[str]]:
         raise Mistakes([f"{request}: {error.strerror}"]) from error
     except ValueError as error:
         raise Mistakes([f"{request}: expected JSON: {error}"]) from error
-    parts = [body.get(key, []) if isinstance(body, dict) else None for key in _LISTS]
-    if not isinstance(body, dict) or not body.keys() & set(_LISTS) or not all(isinstance(part, list) for part in parts):
-        near = (
-            next(filter(None, (did_you_mean(key, _LISTS) for key in body if key not in _LISTS)), "")
-            if isinstance(body, dict)
-            else ""
-        )
+    asked = body if isinstance(body, dict) else {}
+    if not asked.keys() & set(_LISTS) or not all(isinstance(asked.get(key, []), list) for key in _LISTS):
+        near = next(filter(None, (did_you_mean(key, _LISTS) for key in asked if key not in _LISTS)), "")
         raise Mistakes([f"{request}: expected a JSON object with the lists `list_items`, `link_ids` or both{near}"])
     if body.get("panels") is not None:
         raise Mistakes([f"{request}: panels: only `plan` takes them; bind items with `panel-gateway bindings set`"])

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from config.nearest import some
 from config.settings import Settings
 from drivers.clock import SystemClock
-from gateway.cli.output import note, say, some
+from gateway.cli.output import note, say
 from gateway.cli.planning import called, fleet_of
 from gateway.cli.reading import read_models, read_settings
 from gateway.store.contract import Snapshot, StoreError

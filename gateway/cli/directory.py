@@ -11,7 +11,7 @@ from typing import Any, Literal
 from config.nearest import did_you_mean
 from gateway.cli.answers import Binding, Deleted, DeletedItems, Item, People, Person, Profile, Profiles
 from gateway.cli.client import Refused, Running
-from gateway.cli.output import Mistakes
+from gateway.cli.output import Mistakes, numbered
 
 Kind = Literal["timeprofile", "identifier"]
 _ALL = 1_000_000
@@ -36,7 +36,7 @@ class Entry:
     def shown(self) -> str:
         """`Work week`, `Sherlock Holmes (card 12345678)`."""
         named = self.name or self.link_id or f"{self.kind} {self.uid}"
-        return f"{named} ({self.body['identifier_type']} {self.number})" if self.kind == "identifier" else named
+        return numbered(named, f"{self.body['identifier_type']} {self.number}" if self.kind == "identifier" else "")
 
     @property
     def query(self) -> str:

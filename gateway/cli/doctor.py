@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
+from config.nearest import some
 from config.settings import Settings
 from gateway.cli.answers import Problem, Problems
 from gateway.cli.client import NoGateway, Running, running
 from gateway.cli.directory import Directory, directory, names_link_ids
 from gateway.cli.options import Asked
-from gateway.cli.output import say, say_json, some
+from gateway.cli.output import say, say_json
 from gateway.cli.store import without_advice
 from gateway.cli.times import aged
 from gateway.store.contract import StoreError

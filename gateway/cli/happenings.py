@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from config.nearest import some
 from gateway.cli.answers import Event
 from gateway.cli.client import Running, running
 from gateway.cli.directory import Directory, directory, names_link_ids
 from gateway.cli.options import Asked
-from gateway.cli.output import Mistakes, say, say_json
+from gateway.cli.output import Mistakes, numbered, say, say_json
 from gateway.cli.times import second
 
 _EVENTS = "/gateway/v1/events"
@@ -104,12 +105,11 @@ def _text(name: str, value: object, event: Mapping[str, Any]) -> str:
     """The value as people write it. Anything but texts, lists and counts is written as JSON."""
     if name == "identifier" and isinstance(value, dict):
         number = f"{value.get('type')} {value.get('number')}"
-        return f"{owner} ({number})" if (owner := value.get("owner")) else number
+        return numbered(owner, number) if (owner := value.get("owner")) else number
     if isinstance(value, list):
         said = [str(one.get("link_id") or one.get("kind")) if isinstance(one, dict) else str(one) for one in value]
         count = event.get("count")
-        more = max(count if isinstance(count, int) else 0, len(said)) - _NAMED
-        return ", ".join(said[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return some(said, _NAMED, count if isinstance(count, int) else 0)
     if isinstance(value, dict):
         return ", ".join(f"{key} {count}" for key, count in value.items())
     return value if isinstance(value, str) else json.dumps(value)

@@ -34,9 +34,9 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def some(names: Sequence[str], most: int) -> str:
-    """`lobby, gate, yard and 4 more`."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+def numbered(name: str, number: str) -> str:
+    """`Sherlock Holmes (card 12345678)`. `number`: with its kind; empty where there is none."""
+    return f"{name} ({number})" if number else name
 
 
 def note(text: str) -> None:

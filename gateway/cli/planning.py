@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic_core import to_jsonable_python
 
+from config.nearest import some
 from config.panel_model import PanelModel
 from config.settings import Settings
 from drivers.clock import HostClock, SystemClock
@@ -24,7 +25,7 @@ from gateway.api.validation import names_of, object_of
 from gateway.app import fleet_options
 from gateway.cli.doctor import NOT_AS_ASKED
 from gateway.cli.hours import change_text, differences, flat, is_identifier, person_parts, profile_parts, profile_text
-from gateway.cli.output import Mistakes, counted, note, say, say_json, some
+from gateway.cli.output import Mistakes, counted, note, say, say_json
 from gateway.cli.reading import meant, read_models, read_settings
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.results import Change
