@@ -145,7 +145,7 @@ async def test_a_silent_panel_is_unconfirmed_sent_once_and_a_dead_one_unreachabl
     assert (await states(site))["front"] == "unknown"
     site.simulated.set_faults("line", FaultRates(), 1)
     site.panel.off()
-    await until_away(site)
+    await site.until_shown("availability", "quarantined")
     loop = asyncio.get_running_loop()
     began, before = loop.time(), site.panel.traffic.writes
     for method, path in (("POST", "/gateway/v1/doors/yard/open"), ("GET", f"{ACCEPTED}/1")):
@@ -155,13 +155,6 @@ async def test_a_silent_panel_is_unconfirmed_sent_once_and_a_dead_one_unreachabl
     site.panel.on()
     await site.in_sync()
     assert (site.panel.traffic.writes, are_open(site)) == (before, [3]), "nothing is made up for"
-
-
-async def until_away(site: WholeSite) -> None:
-    for _ in range(2000):
-        if (await site.done("GET", "/gateway/v1/panels/lobby"))["panels"][0]["availability"] == "quarantined":
-            return
-    raise AssertionError("nobody noticed that the panel is away")
 
 
 async def test_the_worst_of_several_doors_is_the_answer_and_each_is_named(tmp_path: Path) -> None:

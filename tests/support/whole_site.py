@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -62,10 +63,13 @@ class WholeSite:
 
     async def in_sync(self) -> None:
         """Wait until the panel was looked at and holds what it has to."""
-        for _ in range(2000):
-            if (await self.done("GET", "/gateway/v1/panels/lobby"))["panels"][0]["state"] == "in_sync":
-                return
-        raise AssertionError("the panel never came in step")
+        await self.until_shown("state", "in_sync")
+
+    async def until_shown(self, field: str, value: str) -> None:
+        """Wait until the panel's view says so."""
+        async with asyncio.timeout(30):
+            while (await self.done("GET", "/gateway/v1/panels/lobby"))["panels"][0][field] != value:
+                pass
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -183,11 +184,11 @@ async def test_a_time_profile_of_an_output_opens_no_door_at_another_output_of_th
 
 async def test_a_doctor_tells_what_is_wrong_and_what_to_do(site: Path, typed: Typed) -> None:
     async with serving(site):
-        for _ in range(200):
-            status, out, _ = await typed("doctor", "--json", "--exit-code")
-            found = {problem["code"]: problem for problem in json.loads(out)["problems"]}
-            if "panel_away" in found:
-                break
+        found: dict[str, Any] = {}
+        async with asyncio.timeout(30):
+            while "panel_away" not in found:
+                status, out, _ = await typed("doctor", "--json", "--exit-code")
+                found = {problem["code"]: problem for problem in json.loads(out)["problems"]}
         assert (status, found["panel_away"]["panel"], found["panel_away"]["line"]) == (3, "door", "annex")
         assert "(no connection to 127.0.0.1 port 9: Connection refused)" in found["panel_away"]["text"]
         status, out, _ = await typed("doctor")
