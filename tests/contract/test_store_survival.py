@@ -273,7 +273,7 @@ async def test_what_waits_for_no_disk_is_as_durable_as_what_is_committed_with_it
     await asyncio.gather(first, *others)
     assert commits.seen == ["NORMAL", "FULL"]
     await store.put_observed("lobby", observed(1))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(commits.seen) < 3:
             await asyncio.to_thread(open_read_only, tmp_path / "store.db")
     assert commits.seen == ["NORMAL", "FULL", "NORMAL"], "what was observed alone is still nobody's hurry"

@@ -69,7 +69,7 @@ async def gateway_with(panel: ToyPanel, folder: Path) -> AsyncIterator[Client]:
         bindings=(BindingSettings(link_id="*", panels=("toy",)),),
     )
     panels = (PanelSettings(id="toy", model="toy", unit=9),)
-    line = ToyLineSettings(id="far", host="127.0.0.1", port=port, timeout_ms=100, probe_share=0.5, panels=panels)
+    line = ToyLineSettings(id="far", host="127.0.0.1", port=port, timeout_ms=500, probe_share=0.5, panels=panels)
     gateway = Gateway(settings.model_copy(update={"lines": (line,)}), None, SystemClock(), build=build_any_line)
     try:
         url = await gateway.start()

@@ -28,7 +28,7 @@ async def until(site: WholeSite, kind: str) -> list[Any]:
     """The events of a stream up to the first one of a kind."""
     found: list[Any] = []
     asked = {"Accept": "text/event-stream", "Authorization": BASIC}
-    async with asyncio.timeout(20), site.session.get(f"{site.url}/gateway/v1/events?after=0", headers=asked) as response:
+    async with asyncio.timeout(30), site.session.get(f"{site.url}/gateway/v1/events?after=0", headers=asked) as response:
         async for line in response.content:
             if line.startswith(b"data: "):
                 found.append(json.loads(line.removeprefix(b"data: ")))
@@ -109,7 +109,7 @@ async def access(client: Client, count: int) -> list[tuple[str, str | None]]:
     """The first `count` events of cards: what happened, and whom it names."""
     headers = {**client.headers, "Accept": "text/event-stream"}
     found: list[tuple[str, str | None]] = []
-    async with asyncio.timeout(20), client.session.get(f"{client.url}/gateway/v1/events{_ACCESS}", headers=headers) as response:
+    async with asyncio.timeout(30), client.session.get(f"{client.url}/gateway/v1/events{_ACCESS}", headers=headers) as response:
         async for line in response.content:
             if line.startswith(b"data: "):
                 event = json.loads(line.removeprefix(b"data: "))

@@ -132,7 +132,7 @@ async def test_a_lab_with_people_has_a_day_of_events_to_look_at(tmp_path: Path) 
         items = (await client.call("GET", "/api/v1/access/identifier/items?limit=100"))["list_items"]
         assert len(items) == 6
         assert {each["identifier_type"] for each in items} == {"card"}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while True:
                 told = await client.call("GET", "/api/v1/log/items?filter_field=category&filter_value=access&limit=100")
                 if len(told["list_items"]) >= 25:

@@ -143,7 +143,7 @@ async def test_a_profile_that_vanishes_from_a_board_lets_nobody_in_for_long(tmp_
         site.board("entrance").profiles.records.clear()
         assert site.lets_in("entrance", 3) == "granted", "as on the board"
         await site.client.call("POST", "/gateway/v1/panels/entrance/sync", {}, status=202)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while (site.lets_in("entrance", 3), site.lets_in("entrance", 12)) != ("schedule_closed", "granted"):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
@@ -164,7 +164,7 @@ async def test_a_card_that_is_found_with_a_pin_keeps_it_and_says_so(tmp_path: Pa
         record = CARD.to_bytes(4, "little") + bytes.fromhex("20000101 20991231 01 00 00 00 6b1d00 00")
         assert site.board("entrance").cards.put(record)
         await site.client.call("POST", "/gateway/v1/panels/entrance/sync", {}, status=202)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not (await site.client.panels())["entrance"].get("foreign"):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         (told,) = await put(site.client, {**person(), "lock": "second", "time_profiles": {"link_ids": []}})
@@ -213,7 +213,7 @@ async def test_a_door_opens_for_its_own_time_and_no_other(tmp_path: Path) -> Non
     async with gateway_with(tmp_path) as site:
         await site.client.upsert(WORK_WEEK)
         board = site.board("entrance")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while board.delays_s[:2] != [7, 5]:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         opened = await site.client.call("POST", "/gateway/v1/doors/front/open", {})
@@ -230,7 +230,7 @@ async def test_a_door_that_stands_open_is_shown_to_be_open_until_its_board_is_aw
     async with gateway_with(tmp_path) as site:
 
         async def shown(**wanted: object) -> None:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(20):
                 while True:
                     (side,) = (await site.client.call("GET", "/gateway/v1/doors/side"))["doors"]
                     if side | wanted == side:

@@ -385,8 +385,8 @@ async def test_an_offer_of_another_protocol_is_passed_over_and_the_connection_go
         b"GET /api/info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     ):
         writer.write(request)
-        assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200 ")
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert (await asyncio.wait_for(reader.readline(), 30)).startswith(b"HTTP/1.1 200 ")
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
         await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split()[0]))
     writer.close()
     assert len(server.fleet.upserts) == 2

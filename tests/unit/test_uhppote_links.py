@@ -19,6 +19,8 @@ from drivers.uhppote.wire.places import search
 from tests.unit.test_sim_uhppote_board import OTHER, SERIAL, board, heard
 
 SOON = UnitTiming(0.0, 0.1)
+"""Where silence has to run out."""
+LONG = UnitTiming(0.0, 30.0)
 Answer = Callable[[bytes], list[bytes]]
 
 
@@ -55,7 +57,7 @@ def reply(function: int, body: bytes = b"", serial: int = SERIAL) -> bytes:
 async def test_a_reply_is_told_by_serial_number_and_function() -> None:
     wrong = [reply(0x58, b"\x09", OTHER), reply(0x98, b"\x09"), b"noise"]
     async with far_end(lambda data: [*wrong, reply(0x58, b"\x02")]) as (link, _):
-        assert (await link.exchange(SERIAL, count_cards(), SOON)).body[0] == 2
+        assert (await link.exchange(SERIAL, count_cards(), LONG)).body[0] == 2
         assert (link.tally.late_dropped[SERIAL], link.tally.glitch_bytes[SERIAL]) == (2, 5)
 
 
@@ -87,16 +89,16 @@ async def test_a_late_not_found_is_never_taken_for_another_cards() -> None:
     async with far_end(answer) as (link, far):
         with pytest.raises(NoReply):
             await link.exchange(SERIAL, get_card(7), SOON)
-        found = read_card(await link.exchange(SERIAL, get_card(8), SOON))
+        found = read_card(await link.exchange(SERIAL, get_card(8), LONG))
         assert found is not None
         assert found.card == 8
-        assert (await link.exchange(SERIAL, get_card(8), SOON)).body[0] == 8
+        assert (await link.exchange(SERIAL, get_card(8), LONG)).body[0] == 8
         assert link.tally.late_dropped[SERIAL] == 1
 
 
 async def test_a_doubled_reply_answers_one_question() -> None:
     async with far_end(lambda data: [reply(data[1], data[8:9])] * 2) as (link, far):
-        assert [(await link.exchange(SERIAL, get_profile(number), SOON)).body[0] for number in (2, 3, 4)] == [2, 3, 4]
+        assert [(await link.exchange(SERIAL, get_profile(number), LONG)).body[0] for number in (2, 3, 4)] == [2, 3, 4]
         assert link.tally.late_dropped[SERIAL] == 2
         assert len(set(far.senders)) == 3
 
@@ -108,7 +110,7 @@ async def test_a_port_where_nobody_listens_is_refused_at_once_and_nothing_was_se
     link = UdpLink(SERIAL, place, None, WireTally(), "line")
     await link.open()
     with pytest.raises(BusUnavailable):
-        await asyncio.wait_for(link.exchange(SERIAL, count_cards(), UnitTiming(0.0, 30.0)), 5)
+        await asyncio.wait_for(link.exchange(SERIAL, count_cards(), LONG), 15)
     assert not link.connected
     await link.close()
 
@@ -128,7 +130,7 @@ async def test_a_controller_is_found_by_broadcast_and_by_its_serial_number_alone
     async with heard(board(), board(OTHER), host="127.255.255.255") as port:
         link = UdpLink(OTHER, ("127.255.255.255", port), None, WireTally(), "line")
         await link.open()
-        assert (await link.exchange(OTHER, count_cards(), SOON)).serial == OTHER
+        assert (await link.exchange(OTHER, count_cards(), LONG)).serial == OTHER
         await link.close()
         missing = UdpLink(7, ("127.255.255.255", port), None, WireTally(), "line")
         with pytest.raises(BusUnavailable, match="serial number 7"):
@@ -155,7 +157,7 @@ async def test_a_controller_that_was_searched_for_is_looked_for_again_when_it_fa
 
 async def test_every_controller_is_found_by_one_search() -> None:
     async with heard(board(), board(OTHER), host="127.255.255.255") as port:
-        found = {reply.serial async for reply, _ in search(("127.255.255.255", port), None, 0, 0.1)}
+        found = {reply.serial async for reply, _ in search(("127.255.255.255", port), None, 0, 1.0)}
         assert found == {SERIAL, OTHER}
 
 
@@ -182,8 +184,8 @@ async def tcp_host(said: bytes) -> AsyncIterator[BoardLink]:
 
 async def test_a_reply_in_pieces_is_put_together() -> None:
     async with tcp_host(reply(0x58, b"\x02")) as link:
-        assert (await link.exchange(SERIAL, count_cards(), SOON)).body[0] == 2
-        assert (await link.exchange(SERIAL, count_cards(), SOON)).body[0] == 2
+        assert (await link.exchange(SERIAL, count_cards(), LONG)).body[0] == 2
+        assert (await link.exchange(SERIAL, count_cards(), LONG)).body[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ async def test_a_reply_in_pieces_is_put_together() -> None:
 async def test_a_connection_that_brings_no_reply(said: bytes, error: type[Exception]) -> None:
     async with tcp_host(said) as link:
         with pytest.raises(error):
-            await link.exchange(SERIAL, count_cards(), SOON)
+            await link.exchange(SERIAL, count_cards(), LONG)
 
 
 async def test_a_tcp_port_where_nobody_listens_is_no_line() -> None:

@@ -53,7 +53,7 @@ async def test_an_event_wakes_its_reader_and_somebody_elses_datagram_does_not() 
         await driver.read_log(None, NOW, None)
         assert not news.is_set()
         it.read("card", "7", 0)
-        await asyncio.wait_for(news.wait(), 5)
+        await asyncio.wait_for(news.wait(), 30)
         page = await driver.read_log(1, NOW, None)
         assert isinstance(page, LogPage)
         assert [event.card for event in page.events] == [7]
