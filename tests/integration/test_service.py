@@ -15,7 +15,7 @@ import pytest
 from config.loader import load_settings
 from config.settings import Settings
 from simulators.site import SimulatedSite
-from tests.support.processes import PROGRAM, logged_in, run
+from tests.support.processes import PROGRAM, logged_in, port_for_later, run
 
 WORK_WEEK: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "examples.json").read_text())["list_items"][8]
 
@@ -237,11 +237,8 @@ async def test_systemd_is_told_readiness_watchdog_and_the_end(tmp_path: Path) ->
 
 
 async def test_simulate_and_serve_meet_at_the_configured_places(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     config = tmp_path / "site.toml"
-    config.write_text(SITE.format(port=port))
+    config.write_text(SITE.format(port=port_for_later()))
     async with run("simulate", "--config", str(config), log=tmp_path / "simulate.log", ready="control URL") as panels:
         assert (tmp_path / "rs485-a").is_symlink()
         async with run("serve", "--config", str(config), log=tmp_path / "log") as gateway, logged_in(gateway.url) as client:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from importlib import resources
 from pathlib import Path
 
 import aiohttp
 
-from tests.support.processes import logged_in, run
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.support.processes import logged_in, port_for_later, run
 
 
 def appliance(folder: Path) -> Path:
@@ -22,7 +15,7 @@ def appliance(folder: Path) -> Path:
     text = resources.files("config.examples").joinpath("appliance.toml").read_text()
     for old, new in (
         ('"/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0"', '"rs485-a"'),
-        ("port = 502", f"port = {_free_port()}"),
+        ("port = 502", f"port = {port_for_later()}"),
         ("port = 8080", "port = 0"),
         ('"0.0.0.0"', '"127.0.0.1"'),
         ('"/var/lib/panel-gateway/panel-gateway.db"', '"panel-gateway.db"'),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
+import random
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +21,14 @@ import aiohttp
 
 PROGRAM = (sys.executable, "-m", "gateway")
 START_S = 60.0
+
+
+def port_for_later(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A free port of 127.0.0.1, below those that the kernel gives to a server that names none: such a one may be taken soon."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.SystemRandom().randrange(10_000, 30_000)))
+            return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -14,15 +14,10 @@ from drivers.contract import LogPage, PanelDriver, Priority
 from drivers.uhppote.line import UhppoteLine
 from simulators.uhppote_board import UhppoteBoard
 from simulators.uhppote_bytes import reply
+from tests.support.processes import port_for_later
 from tests.unit.test_sim_uhppote_board import SERIAL, board, heard
 
 NOW = Priority.BACKGROUND
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @asynccontextmanager
@@ -40,7 +35,7 @@ async def listening(it: UhppoteBoard, listen: str | None) -> AsyncIterator[Panel
 
 
 async def test_an_event_wakes_its_reader_and_somebody_elses_datagram_does_not() -> None:
-    it, place = board(), ("127.0.0.1", free_port())
+    it, place = board(), ("127.0.0.1", port_for_later(socket.SOCK_DGRAM))
     async with listening(it, f"{place[0]}:{place[1]}") as driver:
         news = asyncio.Event()
         driver.on_news = news.set
