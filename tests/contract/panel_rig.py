@@ -145,9 +145,10 @@ def expected_windows(image: PanelImage, number: int, day: int) -> tuple[tuple[in
 
 
 @asynccontextmanager
-async def rig_for(case: Case, folder: Path) -> AsyncIterator[Rig]:
+async def rig_for(case: Case, folder: Path, timeout_ms: float = 150.0) -> AsyncIterator[Rig]:
+    """`timeout_ms`: of a simulated line. A real one has its own."""
     if case.simulated:
-        async with _simulated(case, folder) as rig:
+        async with _simulated(case, folder, timeout_ms) as rig:
             yield rig
         return
     models = load_models(case.models_dir)
@@ -201,11 +202,11 @@ def _offset(instant: int) -> int:
 
 
 @asynccontextmanager
-async def _simulated(case: Case, folder: Path) -> AsyncIterator[Rig]:
+async def _simulated(case: Case, folder: Path, timeout_ms: float) -> AsyncIterator[Rig]:
     for name, text in PLAIN.items():
         (folder / f"{name}.toml").write_text(text)
     panel = _panel(case, 405_419_896 if case.model == BOARD else 7, SimulatorSettings(latency_ms=0))
-    common = {"id": "line", "timeout_ms": 100, "panels": (panel,)}
+    common = {"id": "line", "timeout_ms": timeout_ms, "panels": (panel,)}
     line = LINE.validate_python(_place(case) | common)
     site = SimulatedSite(Settings(lines=(line,)), pty_dir=folder, paced=False, register_banks=tuple(PLAIN))
     async with site:

@@ -78,7 +78,7 @@ async def linked(answer: TcpAnswer) -> AsyncIterator[tuple[TcpLink, RogueServer]
 async def bussed(answer: TcpAnswer, pipeline: int = 4, **settings: object) -> AsyncIterator[tuple[ModbusBus, RogueServer]]:
     async with rogue_server(answer) as server:
         line = ModbusTcpLine.model_validate(
-            {"id": "annex", "host": "127.0.0.1", "port": server.port, "timeout_ms": 200.0, **settings}
+            {"id": "annex", "host": "127.0.0.1", "port": server.port, "timeout_ms": 500.0, **settings}
         )
         policy = RetryPolicy(silent_delay_s=0.0, busy_delay_s=0.0)
         bus = ModbusBus(line, open_link(line, SystemClock()), SystemClock(), policy)
