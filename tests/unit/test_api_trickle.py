@@ -12,7 +12,7 @@ from tests.support.api_server import ApiServer, api_server
 
 HEADER_S = 0.4
 ENDLESS_S = 10.0
-"""What is not cut off goes on for so long: a busy machine cuts off late, and too many bytes are another reason to."""
+"""What is not cut off goes on for so long: a busy machine cuts off late, and too many bytes or lines are another reason to."""
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ async def _trickle(api: ApiServer, first: bytes, drop: bytes) -> tuple[float, by
     while loop.time() < began + ENDLESS_S:
         try:
             writer.write(drop)
-            async with asyncio.timeout(HEADER_S / 20):
+            async with asyncio.timeout(HEADER_S / 4):
                 piece = await reader.read(1000)
         except TimeoutError:
             continue
