@@ -24,9 +24,10 @@ from gateway.api.live import LIVE
 from gateway.api.plain import done, object_in
 from gateway.api.responses import json_response
 from gateway.api.services import SERVICES
+from gateway.schedules.local_time import changes_between
 
 _LOCKS = range(1, 9)
-_HALF_YEAR = timedelta(days=182)
+_YEAR_S = 365 * 86_400
 Shape = Mapping[str, Any]
 
 
@@ -95,9 +96,9 @@ def _timezone(request: web.Request) -> Shape:
 
 
 def _dst(request: web.Request) -> Shape:
-    """Whether the zone of the site has a summer time now."""
-    now = _now(request)
-    changes = _offset(now) != _offset((now.astimezone(UTC) + _HALF_YEAR).astimezone(_zone(request)))
+    """Whether the zone of the site has a summer time: its clocks are changed within a year."""
+    now = int(_now(request).timestamp())
+    changes = any(changes_between(_zone(request), now, now + _YEAR_S))
     return {"enable": changes, "is_enabled": changes}
 
 

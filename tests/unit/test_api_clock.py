@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -84,3 +85,13 @@ async def test_a_client_that_sets_its_clock_by_the_gateway_is_not_an_hour_off_af
     assert (told["timezone"], told["device_timezone"]) == ("UTC+01:00", "UTC+01:00")
     assert (await server.call("GET", "/api/v1/network/timezone")).json["timezone"] == "UTC+01:00"
     assert (await server.call("GET", "/api/v1/network/dst")).json["enable"] is False
+
+
+@pytest.mark.parametrize(
+    "at", [1_793_484_000, 1_806_195_600, 1_807_000_000, 1_824_944_400], ids=["winter", "spring", "april", "autumn"]
+)
+async def test_a_zone_with_summer_time_has_it_all_year(server: ApiServer, at: int) -> None:
+    """Half a year after the first weeks of summer time it is summer time, too: that says nothing."""
+    server.fleet.read_as = replace(server.fleet.read_as, zone=ZoneInfo("Europe/Kyiv"))
+    server.clock.now = at
+    assert (await server.call("GET", "/api/v1/network/dst")).json["enable"] is True
