@@ -23,7 +23,7 @@ from tests.support.skips import tool
 PICTURES = Path(__file__).parents[2] / "build" / "pictures"
 """What pages looked like in the last run of the tests."""
 DESKTOP, PHONE = (1280, 800), (360, 740)
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 
 
 @contextmanager

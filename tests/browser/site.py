@@ -42,7 +42,7 @@ USERS = (
 WEEK = "91c615e3-1040-4815-8ecb-000000000001"
 NIGHT = "91c615e3-1040-4815-8ecb-000000000002"
 PERSON = "91c615e3-1040-4815-8ecb-000000000101"
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 
 
 def line(name: str, *panels: str, small: str = "") -> ModbusTcpLine:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from config.loader import load_settings
+from gateway.app import STOP_S
 from simulators.site import SimulatedSite
 from tests.benchmarks.workload import SiteText, item, link_id
 from tests.support.processes import logged_in, run
@@ -15,6 +16,8 @@ AWAY = 50
 """More than a process has threads of its own for whatever comes."""
 ITEMS = 100
 DEADLINE_MS = 4000
+BUSY_S = 12.0
+"""What a busy machine may take for its own work. Who waits for a name waits without end, a stop for STOP_S."""
 
 LINE = """
 [[lines]]
@@ -51,11 +54,11 @@ async def test_a_healthy_panel_waits_for_no_name_server_nor_does_a_request_or_a_
             healthy = await client.upsert(*(item(number) for number in range(1, ITEMS + 1)))
             assert all(each["success"] for each in healthy)
             (everywhere,) = await client.upsert(item(0))
-            assert time.monotonic() - began < 2 * DEADLINE_MS / 1000
+            assert time.monotonic() - began < BUSY_S + DEADLINE_MS / 1000
             results = {each["panel"]: (each["success"], each.get("reason")) for each in everywhere["panels"]}
             assert results.pop("p0") == (True, None)
             assert len(results) == AWAY
             assert set(results.values()) == {(False, "bus_unavailable")}
             began = time.monotonic()
             assert await gateway.end() == 0
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < BUSY_S < STOP_S
