@@ -87,11 +87,9 @@ async def gateway_on(
 
 
 async def until(true: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if true():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come true")
+    async with asyncio.timeout(60):
+        while not true():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
 
 
 def written(simulated: SimulatedSite, name: str) -> int:

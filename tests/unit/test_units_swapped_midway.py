@@ -169,10 +169,9 @@ def image(*numbers: int) -> PanelImage:
 
 async def met(driver: PanelDriver) -> None:
     """Whichever unit is there is asked who it is, as soon as the line is open."""
-    for _ in range(100):
-        if isinstance(await driver.status(Priority.GRANT, None), PanelStatus):
-            break
-        await asyncio.sleep(0.02)
+    async with asyncio.timeout(30):
+        while not isinstance(await driver.status(Priority.GRANT, None), PanelStatus):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
     assert isinstance(await driver.identity(Priority.GRANT, None), PanelIdentity)
 
 
