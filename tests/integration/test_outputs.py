@@ -190,7 +190,7 @@ async def test_a_relay_that_stays_as_it_is_is_neither_held_nor_taken_away(tmp_pa
 
 async def test_the_closing_edge_closes(tmp_path: Path) -> None:
     async with board(tmp_path, "hold_lease_s = 60") as gate, gateway(tmp_path) as (_, client):
-        closes = int(time.time()) + 4
+        closes = int(time.time()) + 6
         (entry,) = await client.upsert(once(closes - 3600, closes))
         assert entry["success"], entry
         assert gate.outputs() == only(3)

@@ -32,17 +32,17 @@ def on_a_terminal(
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
-    shown, place = "", 0
+    shown, place = b"", 0  # what comes at once may end within a letter
     try:
         for prompt, text in answers:
-            while prompt not in shown[place:]:
+            while prompt.encode() not in shown[place:]:
                 shown += _some(ours, shown)
             place = len(shown)
             os.write(ours, text.encode() if text == CTRL_C else f"{text}\n".encode())
         with suppress(EOFError):
             while True:
                 shown += _some(ours, shown)
-        return process.wait(60), shown.replace("\r\n", "\n")
+        return process.wait(60), shown.decode().replace("\r\n", "\n")
     finally:
         if process.poll() is None:
             process.kill()
@@ -50,9 +50,9 @@ def on_a_terminal(
         os.close(ours)
 
 
-def _some(terminal: int, shown: str) -> str:
+def _some(terminal: int, shown: bytes) -> bytes:
     """What came. Raises EOFError where the command has ended, with all that it said."""
     try:
-        return os.read(terminal, 65_536).decode()
+        return os.read(terminal, 65_536)
     except OSError as error:  # Linux says EIO where nobody holds the other end any more
         raise EOFError(shown) from error
