@@ -34,10 +34,11 @@ from gateway.concurrency import Remembered, Supervisor, in_a_thread
 from gateway.fleet.clock_trust import Rules
 from gateway.fleet.context import FleetOptions
 from gateway.fleet.fleet import Fleet
-from gateway.journal.journal import Journal, Retention
+from gateway.journal.journal import Journal
 from gateway.journal.manager import Manager
 from gateway.journal.manager_settings import ManagerChoice, ManagerLink
 from gateway.journal.receivers import Receivers
+from gateway.journal.retention import Retention
 from gateway.ops import descriptors, local_socket
 from gateway.ops.audit import audit
 from gateway.ops.host_network import host_network
@@ -159,7 +160,8 @@ class Gateway:
         self._serial = await serial_number(self._store, snapshot, path, is_new=is_new)
         self._known_addresses = KnownAddresses(self._clock, snapshot.facts.get(FACT, ""))
         store = settings.store
-        self.journal = Journal(self._store, snapshot, lambda: self._fleet.stamp(), Retention(store.event_days, store.event_limit))
+        kept_for = Retention(store.event_days, store.event_limit)
+        self.journal = Journal(self._store, snapshot, lambda: self._fleet.stamp(), kept_for, lambda: self._fleet.clock().trusted)
         self._writable = Remembered(self._store.writable, self._clock, _WRITABLE_S)
         self._fleet = Fleet(
             self._store,

@@ -19,6 +19,8 @@ from config.event_kinds import KINDS
 from gateway.concurrency import Bell
 from gateway.fleet.events import Event
 from gateway.journal.own import own_events
+from gateway.journal.retention import AGES, FACT, Ages, Retention
+from gateway.store.codec import CodecError
 from gateway.store.contract import Snapshot, Store, StoreError
 from gateway.store.events import AHEAD_S, EventQuery, SiteEvent
 
@@ -30,7 +32,6 @@ _AGAIN_S = 1.0
 _SETTLED_S = 1.0
 """How long an answer waits at most for the events of its request."""
 _RETENTION_S = 60.0
-_DAY_S = 86_400.0
 _AT_ONCE = 2000
 _MOST_WAITING = 10_000
 """The gateway's own events that wait while the store takes none. Panels keep theirs themselves."""
@@ -52,19 +53,21 @@ class _Handed:
     kept: asyncio.Future[None]
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """Events are kept for `days`, and at most `limit` of them."""
-
-    days: int
-    limit: int
-
-
 class Journal:
-    """`now`: Unix seconds, to be asked only once the fleet has begun. `run` is to be run until `stop`."""
+    """`now`: Unix seconds, to be asked only once the fleet has begun; `trusted`: whether they are those of a clock that may be
+    believed. `run` is to be run until `stop`.
+    """
 
-    def __init__(self, store: Store, snapshot: Snapshot, now: Callable[[], float], retention: Retention) -> None:
+    def __init__(
+        self,
+        store: Store,
+        snapshot: Snapshot,
+        now: Callable[[], float],
+        retention: Retention,
+        trusted: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.retention = retention
+        self._trusted = trusted
         self._store = store
         self._now = now
         self._own: deque[SiteEvent] = deque()
@@ -82,10 +85,9 @@ class Journal:
         """How many were dropped since then for their age or their number."""
         self._news = Bell()
         self._closed = False
-        self._seen: tuple[float, float | None] = (snapshot.last_event / 1000, None)
-        """What the clock showed at the last look for old events, and the loop's time then; before it, at the last event."""
-        self._ages_from = 0.0
-        """From when on (the loop's time) events go by their age."""
+        self._ages = self._kept_ages = _remembered(snapshot)
+        self._aged_at: float | None = None
+        """When ages were looked at last by a trusted clock (the loop's time)."""
 
     # what happens
 
@@ -204,29 +206,35 @@ class Journal:
 
     async def _retain(self) -> None:
         gone, now = 1, self._now()
-        before = self._expired(now)
+        self._look_at_ages(now)
+        expired = self._ages.expired(self.retention)
         try:
             while gone:
-                gone, self.dropped = await self._store.drop_events(before, self.retention.limit, now)
+                gone, self.dropped = await self._store.drop_events(expired, self.retention.limit, now)
                 self.retired += gone
+            await self._keep_ages(now)
         except StoreError as error:
             _log.warning("old events kept", extra={"error": str(error)})
 
-    def _expired(self, now: float) -> float:
-        """Unix seconds before which events are too old; 0 for a day after the clock went ahead by more than a day: where it is
-        wrong there is time to set it right, and no event is gone.
-        """
-        time = asyncio.get_running_loop().time()
-        (was, since), self._seen = self._seen, (now, time)
-        if now - was > (0.0 if since is None else time - since) + _DAY_S:
-            self._ages_from = time + _DAY_S
-        return now - self.retention.days * _DAY_S if time >= self._ages_from else 0.0
+    def _look_at_ages(self, now: float) -> None:
+        """No event grows older by a clock that nobody trusts."""
+        if self._trusted():
+            time = asyncio.get_running_loop().time()
+            elapsed = 0.0 if self._aged_at is None else time - self._aged_at
+            self._ages, self._aged_at = self._ages.seen(now, elapsed, self.last, self.retention), time
+
+    async def _keep_ages(self, now: float) -> None:
+        """The next start knows how far the clock was. Raises StoreError."""
+        ages = self._ages
+        if ages.is_news(self._kept_ages):
+            await self._store.put_fact(FACT, AGES.encode(ages), now)
+            self._kept_ages = ages
 
     async def clear(self) -> None:
         """Drop all events. Raises StoreError."""
         gone = 1
         while gone:
-            gone, self.dropped = await self._store.drop_events(float("inf"), self.retention.limit, self._now())
+            gone, self.dropped = await self._store.drop_events(self.last, self.retention.limit, self._now())
         self._recent, self._all_since = [], self.last
 
     # those that read
@@ -297,6 +305,15 @@ class Journal:
         """All that follow end."""
         self._closed = True
         self._news.ring()
+
+
+def _remembered(snapshot: Snapshot) -> Ages:
+    """Where nothing can be read of it the clock is as one that went ahead: it costs a day."""
+    try:
+        return AGES.decode(snapshot.facts[FACT]) if FACT in snapshot.facts else Ages()
+    except CodecError as error:
+        _log.warning("what was known of the ages of events cannot be read", extra={"error": str(error)})
+        return Ages()
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

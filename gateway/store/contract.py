@@ -306,9 +306,8 @@ class Store(Protocol):
         the panel's own log was read. Returns the events with their ids."""
         ...
 
-    async def drop_events(self, before: float, most: int, at: float) -> tuple[int, int]:
-        """Durable: drops events that were stored before an instant, and the oldest beyond `most`; some of them a call. Of those
-        whose ids lie ahead of `at` go those that happened before that instant: the clock was ahead once.
+    async def drop_events(self, up_to: int, most: int, at: float) -> tuple[int, int]:
+        """Durable: drops the events with ids up to this one, and the oldest beyond `most`; some of them a call.
 
         Returns how many it dropped, and the greatest id that was ever dropped.
         """

@@ -15,13 +15,12 @@ from typing import Any, cast
 from pydantic_core import to_json
 
 from config.event_kinds import KINDS
-from gateway.store.events import AHEAD_S, EventQuery, SiteEvent, newest_first, next_ids
+from gateway.store.events import EventQuery, SiteEvent, newest_first, next_ids
 from gateway.store.sqlite_schema import connect_read_only, translated, understood
 
 _INSERT = "INSERT INTO event (id, at, kind, category, priority, panel, facts) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _POSITION = "INSERT OR REPLACE INTO panel_fact (panel, key, value) VALUES (?, ?, ?)"
-_DROP_BEFORE = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id < ? ORDER BY id LIMIT ?)"
-_DROP_AHEAD = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id > ? AND at < ? ORDER BY id LIMIT ?)"
+_DROP_UP_TO = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ? ORDER BY id LIMIT ?)"
 _DROP_OLDEST = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?)"
 _NOTE_DROPPED = "UPDATE journal SET kept = kept - ?, dropped = coalesce((SELECT min(id) - 1 FROM event), last_id)"
 _SELECT = "SELECT id, at, kind, category, priority, panel, facts FROM event WHERE"
@@ -56,17 +55,13 @@ def _text(facts: Mapping[str, Any]) -> str:
         return _FACTS.encode(facts)
 
 
-def drop(connection: sqlite3.Connection, before: float, most: int, now: float) -> tuple[int, int]:
-    """Drop what was stored before an instant and the oldest beyond `most`, some of it a call. Ids that lie ahead of `now`, since
-    the clock was ahead once, do not tell when that was: then what happened before the instant goes.
+def drop(connection: sqlite3.Connection, up_to: int, most: int) -> tuple[int, int]:
+    """Drop what has an id up to this one and the oldest beyond `most`, some of it a call.
 
     Returns how many were dropped, and the greatest id that ever was.
     """
-    gone = connection.execute(_DROP_BEFORE, (int(min(before * 1000, 2**62)), _AT_ONCE)).rowcount
-    [(kept, last)] = connection.execute("SELECT kept, last_id FROM journal").fetchall()
-    ahead = int((now + AHEAD_S) * 1000)
-    if last > ahead:
-        gone += connection.execute(_DROP_AHEAD, (ahead, before, _AT_ONCE)).rowcount
+    gone = connection.execute(_DROP_UP_TO, (up_to, _AT_ONCE)).rowcount
+    [(kept,)] = connection.execute("SELECT kept FROM journal").fetchall()
     gone += connection.execute(_DROP_OLDEST, (max(0, min(kept - gone - most, _AT_ONCE)),)).rowcount
     if gone:
         connection.execute(_NOTE_DROPPED, (gone,))

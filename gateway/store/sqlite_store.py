@@ -298,9 +298,9 @@ class SqliteStore:
         ids = await self._kept_by(work, durable=True, joins=False)  # a change does not wait for many rows of others
         return tuple(map(numbered, events, ids))
 
-    async def drop_events(self, before: float, most: int, at: float) -> tuple[int, int]:
+    async def drop_events(self, up_to: int, most: int, at: float) -> tuple[int, int]:
         def work(connection: sqlite3.Connection) -> tuple[int, int]:
-            done = sqlite_events.drop(connection, before, most, at)
+            done = sqlite_events.drop(connection, up_to, most)
             _touch(connection, at)
             return done
 

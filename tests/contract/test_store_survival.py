@@ -320,7 +320,7 @@ def test_who_was_answered_loses_nothing_by_a_power_cut_whatever_was_asked_nor_th
             lambda at: store.put_panel_fact("lobby", "wear", "1", at),
             lambda at: store.put_panel_fact("lobby", "wear", None, at),
             lambda at: store.put_events([SiteEvent(1.0, "any")], {}, at),
-            lambda at: store.drop_events(9.0, 0, at),
+            lambda at: store.drop_events(9000, 0, at),
         ]
         for number, call in enumerate(calls):
             seen = len(commits.seen)

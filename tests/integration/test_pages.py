@@ -40,7 +40,8 @@ from gateway.fleet import problems
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.results import PanelResult
 from gateway.fleet.views import EnduranceView, ForeignSlot, ItemView, PanelView, StateWord
-from gateway.journal.journal import Journal, Retention
+from gateway.journal.journal import Journal
+from gateway.journal.retention import Retention
 from gateway.ops import audit
 from gateway.ops.metrics import Metrics
 from simulators.faults import FaultRates

@@ -53,8 +53,9 @@ from gateway.fleet.views import (
     UnknownPanel,
 )
 from gateway.fleet.who import Passage
-from gateway.journal.journal import Journal, Retention
+from gateway.journal.journal import Journal
 from gateway.journal.manager_settings import ManagerChoice, ManagerLink
+from gateway.journal.retention import Retention
 from gateway.ops.host_network import HostNetwork
 from gateway.schedules.recurrence import Recurrence
 from gateway.schedules.time_profile import Readings

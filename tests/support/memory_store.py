@@ -20,7 +20,7 @@ from gateway.store.contract import (
     images,
     to_be_read,
 )
-from gateway.store.events import AHEAD_S, EventQuery, SiteEvent, matching, next_ids
+from gateway.store.events import EventQuery, SiteEvent, matching, next_ids
 
 LAZY_S = 0.5
 """What is observed is filed within so long."""
@@ -239,12 +239,10 @@ class MemoryStore:
             _put(self.panel_facts.setdefault(panel, {}), key, value)
         return kept
 
-    async def drop_events(self, before: float, most: int, at: float) -> tuple[int, int]:
+    async def drop_events(self, up_to: int, most: int, at: float) -> tuple[int, int]:
         await self._commit()
         self.last_write_at = at
-        fresh = [
-            event for event in self.kept_events if (event.at if event.id / 1000 > at + AHEAD_S else event.id / 1000) >= before
-        ]
+        fresh = [event for event in self.kept_events if event.id > up_to]
         left = fresh[max(0, len(fresh) - most) :]
         gone = len(self.kept_events) - len(left)
         if gone:

@@ -1,9 +1,10 @@
-"""The end of a gateway: one deadline for all of it."""
+"""The life of a gateway: one deadline for all of its end, and what a start makes of a host's clock that is wrong."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from gateway import app
 from gateway.fleet.fleet import Fleet
 from gateway.site import Site
 from tests.support.api_server import BASIC
+from tests.support.host_time import ClockAhead
+from tests.support.processes import logged_in
 
 UNIT = Path(__file__).parents[2] / "config" / "systemd" / "panel-gateway.service"
 LINK = "/api/v1/access/timeprofile/link"
@@ -59,6 +62,22 @@ async def test_what_a_stop_waits_for_shares_one_deadline(tmp_path: Path, monkeyp
     assert app.STOP_S - app.WIRES_S - spent <= graces[0] <= app.STOP_S - app.WIRES_S - app.REQUESTS_S
     assert graces[1] == app.WIRES_S
     writer.close()
+
+
+async def test_no_event_goes_where_the_gateway_starts_again_while_the_hosts_clock_is_years_ahead(tmp_path: Path) -> None:
+    settings = Settings(
+        site=SiteSettings(timezone="Europe/Kyiv"),
+        http=HttpSettings(port=0),
+        store=StoreSettings(path=tmp_path / "gateway.db"),
+        users=(UserSettings(name="admin", password="123456"),),
+    )
+    for years in (0, 10, 10):
+        clock = ClockAhead(time.time() + years * 365 * 86_400)
+        gateway = app.Gateway(settings, None, clock)
+        async with logged_in(await gateway.start()), logged_in(gateway.urls[0]) as client:  # the second one after a look
+            listed = await client.call("GET", "/api/v1/log/items?limit=100")
+        await gateway.stop()
+    assert [each["name"]["key"] for each in listed["list_items"]] == ["successful_login_api_call"] * 3
 
 
 def test_the_service_manager_waits_longer_than_a_stop_takes() -> None:

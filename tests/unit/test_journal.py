@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -14,21 +14,26 @@ from drivers.contract import ItemOutcome, ItemState, Outcome, Reason
 from drivers.trace import Client
 from gateway.fleet import events
 from gateway.journal import journal as journals
-from gateway.journal.journal import Journal, Retention
+from gateway.journal.journal import Journal
 from gateway.journal.own import own_events
+from gateway.journal.retention import Retention
 from gateway.store.contract import StoreFull
 from gateway.store.events import EventQuery, SiteEvent
 from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import run_virtual
 
 NOW = 1_800_000_000.0
+DAY_S = 86_400.0
 
 
 @asynccontextmanager
 async def kept_in(
-    store: MemoryStore, retention: Retention | None = None, now: Callable[[], float] = lambda: NOW
+    store: MemoryStore,
+    retention: Retention | None = None,
+    now: Callable[[], float] = lambda: NOW,
+    trusted: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Journal]:
-    made = Journal(store, await store.open(), now, retention or Retention(90, 1000))
+    made = Journal(store, await store.open(), now, retention or Retention(90, 1000), trusted)
     running = asyncio.create_task(made.run())
     yield made
     made.stop()
@@ -79,33 +84,134 @@ def test_who_gets_a_slot_that_was_somebodys_waits_for_no_events_to_be_gathered()
     run_virtual(scene())
 
 
-@pytest.mark.parametrize("restarts", [False, True])
-def test_a_clock_that_is_years_ahead_for_some_hours_drops_no_event_and_one_that_is_right_does(restarts: bool) -> None:
+YEARS_S = 3650 * DAY_S
+
+
+class Site:
+    """A store, and a host's clock that may be `ahead` or not be trusted."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.ahead = 0.0
+        self.trusted = True
+
+    def now(self) -> float:
+        return NOW + asyncio.get_running_loop().time() + self.ahead
+
+    def running(self, limit: int = 1000) -> AbstractAsyncContextManager[Journal]:
+        return kept_in(self.store, Retention(90, limit), self.now, lambda: self.trusted)
+
+    async def happens(self, journal: Journal, panel: str) -> None:
+        """An event, by the gateway's clock."""
+        await journal.keep([SiteEvent(self.now(), "panel_back", panel)], {})
+
+    @property
+    def panels(self) -> list[str | None]:
+        """What the events that are kept name, in order."""
+        return [event.panel for event in self.store.kept_events]
+
+
+@pytest.mark.parametrize("restarts", [0, 1, 2])
+def test_a_clock_that_is_years_ahead_for_some_hours_drops_no_event_and_one_that_is_right_does(restarts: int) -> None:
+    """Also where the gateway starts again during these hours, after an event, too."""
+
     async def scene() -> None:
-        store, loop = MemoryStore(), asyncio.get_running_loop()
-        ahead = 0.0
-        day = 86_400.0
-
-        def now() -> float:
-            return NOW + loop.time() + ahead
-
-        async with kept_in(store, Retention(90, 1000), now) as journal:
-            await journal.keep([SiteEvent(NOW, "panel_back", "gate")], {})
+        site = Site()
+        async with site.running() as journal:
+            await site.happens(journal, "before")
             await asyncio.sleep(3600)
             if not restarts:
-                ahead = 3650 * day
-                await asyncio.sleep(0.9 * day)
-        if restarts:
-            ahead = 3650 * day
-            async with kept_in(store, Retention(90, 1000), now):
-                await asyncio.sleep(0.9 * day)
-        assert kinds(store.kept_events) == ["panel_back"]
-        ahead = 0.0
-        async with kept_in(store, Retention(90, 1000), now):
-            await asyncio.sleep(88 * day)
-            assert kinds(store.kept_events) == ["panel_back"]
-            await asyncio.sleep(2 * day)
-        assert kinds(store.kept_events) == []
+                site.ahead = YEARS_S
+                await asyncio.sleep(0.9 * DAY_S)
+        site.ahead = YEARS_S
+        for _ in range(restarts):
+            async with site.running() as journal:
+                await site.happens(journal, "meanwhile")
+                await asyncio.sleep(0.4 * DAY_S)
+        told = ["before", *["meanwhile"] * restarts]
+        assert site.panels == told
+        site.ahead = 0.0
+        async with site.running() as journal:
+            await site.happens(journal, "after")
+            await asyncio.sleep(88 * DAY_S)
+            assert site.panels == [*told, "after"]
+            await asyncio.sleep(2 * DAY_S)
+            assert "before" not in site.panels
+            await asyncio.sleep(2 * DAY_S)
+        assert site.panels == [], "what was kept while the clock was ahead outlives nothing"
+
+    run_virtual(scene())
+
+
+def test_events_of_after_the_clock_was_years_ahead_go_one_by_one_at_their_age_and_a_panels_old_event_is_kept_as_long() -> None:
+    async def scene() -> None:
+        site = Site()
+        site.ahead = YEARS_S
+        async with site.running() as journal:
+            await site.happens(journal, "meanwhile")
+        site.ahead = 0.0
+        for day in range(120):
+            async with site.running() as journal:
+                await journal.keep([SiteEvent(NOW - YEARS_S, "output_on", f"day {day}")], {})
+                await asyncio.sleep(DAY_S)
+        kept = len(site.panels)
+        assert site.panels == [f"day {day}" for day in range(120 - kept, 120)]
+        assert 90 <= kept <= 92
+
+    run_virtual(scene())
+
+
+def test_a_clock_that_stays_years_ahead_is_taken_at_its_word_after_a_day_however_often_the_gateway_starts_again() -> None:
+    async def scene() -> None:
+        site = Site()
+        async with site.running() as journal:
+            await site.happens(journal, "before")
+        site.ahead = YEARS_S
+        for _ in range(23):
+            async with site.running():
+                await asyncio.sleep(3600)
+        assert site.panels == ["before"]
+        for _ in range(2):
+            async with site.running():
+                await asyncio.sleep(3600)
+        assert site.panels == []
+
+    run_virtual(scene())
+
+
+def test_no_event_grows_old_while_nobody_trusts_the_clock_and_too_many_are_dropped_all_the_same() -> None:
+    """The store was written while the clock was ahead: once that is put right, it waits for somebody's word."""
+
+    async def scene() -> None:
+        site = Site()
+        async with site.running(limit=3) as journal:
+            await site.happens(journal, "before")
+            await asyncio.sleep(3600)
+            site.ahead, site.trusted = YEARS_S, False
+            await asyncio.sleep(5 * DAY_S)
+            assert site.panels == ["before"]
+            for count in range(3):
+                await site.happens(journal, f"{count}")
+            await asyncio.sleep(120)
+            assert site.panels == ["0", "1", "2"]
+
+    run_virtual(scene())
+
+
+def test_a_gateway_that_cannot_read_how_far_the_clock_was_waits_a_day_before_events_grow_old() -> None:
+    async def scene() -> None:
+        site = Site()
+        async with site.running() as journal:
+            await site.happens(journal, "before")
+            await asyncio.sleep(3600)
+        for fact in tuple(site.store.facts):
+            site.store.facts[fact] = "?"
+        site.ahead = YEARS_S
+        async with site.running():
+            await asyncio.sleep(0.9 * DAY_S)
+            assert site.panels == ["before"]
+            await asyncio.sleep(0.2 * DAY_S)
+        assert site.panels == []
 
     run_virtual(scene())
 

@@ -15,10 +15,11 @@ from config.settings import ManagerSettings
 from drivers.clock import SystemClock
 from gateway.api.inert import InertSettings
 from gateway.journal import manager, outbox
-from gateway.journal.journal import Journal, Retention
+from gateway.journal.journal import Journal
 from gateway.journal.manager import Manager
 from gateway.journal.manager_settings import ManagerChoice, ManagerLink
 from gateway.journal.receivers import Receivers
+from gateway.journal.retention import Retention
 from gateway.store.contract import StoreDamaged
 from gateway.store.events import SiteEvent
 from tests.support.api_server import ApiServer, api_server

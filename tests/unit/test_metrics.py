@@ -15,8 +15,9 @@ from gateway.fleet.clock_trust import ClockWarning
 from gateway.fleet.events import Failed
 from gateway.fleet.host_clock import ClockView
 from gateway.fleet.views import EnduranceView, FullLookView
-from gateway.journal.journal import Journal, Retention
+from gateway.journal.journal import Journal
 from gateway.journal.receivers import ReceiverView
+from gateway.journal.retention import Retention
 from gateway.ops.metrics import Metrics
 from tests.support.fake_panel import FakePanel
 from tests.support.fleet_site import START, FleetSite, item, link, one_slot_each

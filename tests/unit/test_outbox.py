@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.journal import outbox
-from gateway.journal.journal import Journal, Retention
+from gateway.journal.journal import Journal
 from gateway.journal.outbox import NotTaken, Outbox
+from gateway.journal.retention import Retention
 from gateway.store.contract import StoreFull
 from gateway.store.events import SiteEvent
 from tests.support.memory_store import MemoryStore

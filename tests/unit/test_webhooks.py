@@ -21,10 +21,11 @@ from config.settings import WebhookSettings
 from config.tls import read_pair
 from drivers.clock import SystemClock
 from gateway.journal import outbox, webhooks
-from gateway.journal.journal import Journal, Retention
+from gateway.journal.journal import Journal
 from gateway.journal.manager import Manager
 from gateway.journal.manager_settings import ManagerLink
 from gateway.journal.receivers import Receivers
+from gateway.journal.retention import Retention
 from gateway.ops.metrics import Metrics
 from gateway.store.events import SiteEvent
 from tests.support.memory_store import MemoryStore
