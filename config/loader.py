@@ -6,6 +6,7 @@ Relative paths are relative to the file. No message holds a value of a password.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,9 @@ from config.settings import HttpSettings, Settings
 from config.toml import TomlMistake, parse_toml
 from config.toml_lines import line_of, lines_of
 from config.warnings import warnings_of
+
+_SECRET = re.compile(r"(.*\.)?(password_file|secret_file)|http\.tls(\.certificate|\.key)?")
+"""Places that name files which only the gateway itself has to read."""
 
 
 class ConfigurationError(Exception):
@@ -39,14 +43,20 @@ class ConfigurationError(Exception):
 
 
 def load_settings(
-    path: Path, models: Mapping[str, PanelModel] | None = None, leave_out: Collection[str] = (), folder: Path | None = None
+    path: Path,
+    models: Mapping[str, PanelModel] | None = None,
+    leave_out: Collection[str] = (),
+    folder: Path | None = None,
+    *,
+    secrets: bool = True,
 ) -> Settings:
     """`models`: the known panel models by name; None: the shipped ones and those of `site.models_dir`. `leave_out`: tables of
     the file that are not looked at, as if they were not there. `folder`: what relative paths are relative to, if not the file's.
+    `secrets`: whether the files of passwords, secrets and certificates have to be there.
 
     Raises ConfigurationError.
     """
-    return _settings(_text(path), folder or path.parent, models, leave_out)
+    return _settings(_text(path), folder or path.parent, models, leave_out, secrets=secrets)
 
 
 def load_http(path: Path) -> HttpSettings:
@@ -66,7 +76,9 @@ def check_settings(path: Path) -> tuple[Settings, tuple[Finding, ...]]:
     return settings, _on_their_lines(warnings_of(settings, path), text)
 
 
-def _settings(text: str, folder: Path, models: Mapping[str, PanelModel] | None, leave_out: Collection[str]) -> Settings:
+def _settings(
+    text: str, folder: Path, models: Mapping[str, PanelModel] | None, leave_out: Collection[str], *, secrets: bool = True
+) -> Settings:
     read = {key: value for key, value in _tables(text).items() if key not in leave_out}
     raw = _placed(read, folder.absolute())
     mistakes: dict[str, Finding] = {}
@@ -75,7 +87,8 @@ def _settings(text: str, folder: Path, models: Mapping[str, PanelModel] | None, 
         models = _models(raw, mistakes)
     crossed: dict[str, Finding] = {}
     for finding in cross_checks(raw, models):
-        crossed.setdefault(finding.place, finding)
+        if secrets or not _SECRET.fullmatch(finding.place):
+            crossed.setdefault(finding.place, finding)
     mistakes |= crossed  # they say more of a key than its type does
     if mistakes or settings is None:
         raise ConfigurationError(_on_their_lines(mistakes.values(), text))

@@ -13,7 +13,7 @@ from pathlib import Path
 from config.files import read_file
 from config.findings import Finding
 
-_MOST = 1024 * 1024
+MOST = 1024 * 1024
 _PLACE = "http.tls"
 _PEM = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _VALIDITY = re.compile(rb"\x30[\x1e-\x22](?:\x17\x0d[0-9]{12}Z|\x18\x0f[0-9]{14}Z)(?:\x17\x0d([0-9]{12})Z|\x18\x0f([0-9]{14})Z)")
@@ -44,7 +44,7 @@ def read_pair(certificate: Path, key: Path) -> Pair:
     digest = hashlib.sha256()
     for name, path in (("certificate", certificate), ("key", key)):
         try:
-            text = read_file(path, _MOST)
+            text = read_file(path, MOST)
         except OSError as error:
             raise BadPair(f"{_PLACE}.{name}", f"cannot read {path}: {error.strerror}") from error
         digest.update(text)

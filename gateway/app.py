@@ -16,6 +16,7 @@ from aiohttp import web
 
 from config.loader import ConfigurationError, load_settings
 from config.panel_model import ModelError, PanelModel, load_models
+from config.secret_files import unusable_secrets
 from config.settings import HttpSettings, LineSettings, Settings
 from config.tls import BadPair, read_pair
 from drivers.bus.statistics import LineStatistics
@@ -180,7 +181,12 @@ class Gateway:
         self._metrics.watch_store(self._fleet.store_view)
         self._receivers = Receivers(self.journal, self._store, snapshot.facts, self._clock, self._fleet.stamp, self._device_of)
         self._problems = ProblemWatch(
-            self._fleet, self._writable.value, path, lambda: self._listening.certificate_ends_at, self._receivers.behind
+            self._fleet,
+            self._writable.value,
+            path,
+            lambda: self._listening.certificate_ends_at,
+            self._receivers.behind,
+            self._unusable_secrets,
         )
         self._metrics.watch_problems(self._problems.counts)
         self._metrics.watch_journal(self.journal, self._receivers.view)
@@ -351,6 +357,9 @@ class Gateway:
     def configured(self) -> Settings:
         """The configuration in use."""
         return self._settings
+
+    def _unusable_secrets(self) -> tuple[str, ...]:
+        return tuple(map(str, unusable_secrets(self._settings)))
 
     async def reload(self) -> ReloadReport:
         """Apply the changes in the configuration file; a file with mistakes changes nothing."""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from config.files import unread
 from config.outbound_checks import manager_mistake
 from drivers.trace import who
 from gateway.api.dialects import wrong_type
@@ -87,7 +88,12 @@ async def _set(request: web.Request, said: Mapping[str, Any], place: str) -> web
         raise ApiError(400, f"{place}: {mistake}", vendor=wrong_type(place.rpartition(".")[2]))
     if said.get("protocol", "http") not in _PROTOCOLS:
         raise bad_value("body.protocol", f"one of {', '.join(_PROTOCOLS)}", shown(said["protocol"]), wrong_type("protocol"))
-    after = await finish(request, manager.revise(lambda before: _revised(before, said)))
+    try:
+        after = await finish(request, manager.revise(lambda before: _revised(before, said)))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ApiError(
+            503, f"the password of the configuration's manager: {unread(error)}; it may be said with the rest"
+        ) from error
     _note(request, "manager set by a client", after)
     return done()
 
@@ -97,9 +103,9 @@ def _revised(before: ManagerLink, said: Mapping[str, Any]) -> ManagerLink:
     if before == ManagerLink():  # what nobody speaks of is told
         before = replace(before, is_logging_enabled=True, is_heartbeat_enabled=True)
     after = replace(before, **said)
-    if not after.url or (after.url != before.url and "password" not in said):
-        after = replace(after, password="")
-    return after
+    if "password" in said:
+        return replace(after, password=after.password if after.url else "", password_file=None)
+    return after if after.url and after.url == before.url else replace(after, password="", password_file=None)
 
 
 def _note(request: web.Request, message: str, link: ManagerLink | None = None) -> None:

@@ -180,8 +180,10 @@ class Running:
 
 
 def running(asked: Asked) -> Running:
-    """Raises Mistakes where the configuration has some."""
-    return Running(read_settings(asked.config), asked.url, asked.ca, asked.as_json)
+    """Raises Mistakes where the configuration has some. The gateway that runs has read its secrets, and tells of those that are
+    gone since.
+    """
+    return Running(read_settings(asked.config, secrets=False), asked.url, asked.ca, asked.as_json)
 
 
 def _trusting(ca: Path | None) -> ssl.SSLContext:

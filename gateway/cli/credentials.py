@@ -10,7 +10,7 @@ from functools import cache
 
 import click
 
-from config.files import read_password
+from config.files import read_secret, unread
 from config.settings import Settings, UserSettings
 from gateway.cli.output import Mistakes
 
@@ -34,9 +34,9 @@ def _password(user: UserSettings) -> str:
     if user.password_file is None:
         return user.password or ""
     try:
-        return read_password(user.password_file)
-    except OSError as error:
-        raise Mistakes([f"users[0].password_file: {error.strerror}"]) from error
+        return read_secret(user.password_file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Mistakes([f"users[0].password_file: {user.password_file}: {unread(error)}"]) from error
 
 
 @cache

@@ -12,10 +12,12 @@ from config.settings import Settings
 from gateway.cli.output import Mistakes
 
 
-def read_settings(path: Path, leave_out: Collection[str] = (), folder: Path | None = None) -> Settings:
-    """The configuration, checked whole but for the tables that are left out. `folder`: as if it lay there. Raises Mistakes."""
+def read_settings(path: Path, leave_out: Collection[str] = (), folder: Path | None = None, *, secrets: bool = True) -> Settings:
+    """The configuration, checked whole but for the tables that are left out. `folder`: as if it lay there. `secrets`: whether
+    their files have to be there. Raises Mistakes.
+    """
     try:
-        return load_settings(path, leave_out=leave_out, folder=folder)
+        return load_settings(path, leave_out=leave_out, folder=folder, secrets=secrets)
     except ConfigurationError as error:
         raise Mistakes([f"{path}: {mistake}" for mistake in error.mistakes], is_final=error.is_final) from error
 

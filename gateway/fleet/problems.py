@@ -60,7 +60,7 @@ class Known:
     """What the gateway shows of itself at one moment. `panels`: those that refuse or still grant something with their items.
     `departed`: link_ids that panels may hold which left the configuration. `writable`: whether the store takes writes.
     `free_room`: bytes that are free on its medium, None where that is not known. `certificate_ends_at`: when the one of HTTPS
-    expires, Unix seconds. `behind`: who takes no events for a while, and why."""
+    expires, Unix seconds. `behind`: who takes no events for a while, and why. `secrets`: what is wrong with files of secrets."""
 
     at: float
     panels: Sequence[PanelView]
@@ -72,6 +72,7 @@ class Known:
     free_room: int | None = None
     certificate_ends_at: float | None = None
     behind: Mapping[str, str] = field(default_factory=dict)
+    secrets: Sequence[str] = ()
 
 
 def problems(known: Known) -> tuple[Problem, ...]:
@@ -114,6 +115,10 @@ def _of_host(known: Known) -> Iterator[Problem]:
         text = f"no events are taken by {names}: they wait here, the oldest are lost to it where there are too many"
         remedy = "mend the receiver, or take it out of the configuration"
         yield Problem("events_not_taken", "warning", text, remedy, "journalctl -u panel-gateway")
+    if known.secrets:
+        text = f"secrets cannot be read, nothing is sent with them, and the next start is refused: {'; '.join(known.secrets)}"
+        remedy = "put the file there, readable for the gateway's user: it is read again by itself"
+        yield Problem("secret_not_readable", "error", text, remedy, "panel-gateway check")
     for warning in clock.warnings:
         remedy = "mend the host's time server"
         yield Problem(f"clock_{warning.code}", warning.severity, warning.text, remedy, "timedatectl timesync-status")

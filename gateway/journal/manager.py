@@ -18,7 +18,7 @@ import aiohttp
 
 from gateway.fleet.panel.backoff import back_off_s
 from gateway.journal.manager_settings import ManagerLink
-from gateway.journal.outbox import NotTaken, client_session, why
+from gateway.journal.outbox import NotTaken, client_session, secret_in, why
 from gateway.journal.vendor_form import Doors, model_of
 from gateway.store.events import SiteEvent
 
@@ -80,7 +80,9 @@ class Manager:
             if self._token is not None and self._token != refused:
                 return self._token
             self._token = None
-            status, answer = await self._ask("POST", "login", {"login": self._serial, "password": self._link.password}, None)
+            file = self._link.password_file
+            password = self._link.password if file is None else secret_in(file)
+            status, answer = await self._ask("POST", "login", {"login": self._serial, "password": password}, None)
             token = answer.get("token") if isinstance(answer, dict) else None
             if status != 200 or not isinstance(token, str) or not token.isprintable():
                 raise NotTaken(f"login answered {status}" if status != 200 else "login gave no token")

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
-from config.files import read_secret, unread
+from config.files import read_secret
 from config.settings import ManagerSettings
 from gateway.store.codec import Codec, read_fact
 
 FACT = "manager"
 """The durable fact of the site that keeps what the API said."""
 Protocol = Literal["http", "mqtt"]
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ManagerLink:
-    """`url`: of the manager, empty where none was named yet. The default: nobody said anything."""
+    """`url`: of the manager, empty where none was named yet. `password_file`: holds the password in place of `password`, and is
+    read at each login. The default: nobody said anything.
+    """
 
     is_enabled: bool = False
     protocol: Protocol = "http"
     url: str = ""
     password: str = field(default="", repr=False)
+    password_file: Path | None = None
     is_logging_enabled: bool = False
     is_heartbeat_enabled: bool = False
 
@@ -65,12 +67,13 @@ class ManagerChoice:
         return self._said or _of_file(self._file)
 
     async def revise(self, revised: Callable[[ManagerLink], ManagerLink]) -> ManagerLink:
-        """What `revised` makes of what counts now counts until `unsay`, also over a restart. Returns it. Raises StoreError.
+        """What `revised` makes of what counts now counts until `unsay`, also over a restart. Returns it. Raises StoreError, and
+        OSError and UnicodeDecodeError where it goes on with a password whose file is not readable.
 
         One after the other: nobody's change is lost.
         """
         async with self._changing:
-            link = revised(self.current())
+            link = _with_password(revised(self.current()))
             if link != self._said:
                 await self._put(FACT, _LINK.encode(link))
                 self._said = link
@@ -95,11 +98,11 @@ class ManagerChoice:
 def _of_file(settings: ManagerSettings | None) -> ManagerLink:
     if settings is None:
         return ManagerLink()
-    password = ""
-    try:
-        password = "" if settings.password_file is None else read_secret(settings.password_file)
-    except (OSError, UnicodeDecodeError) as error:
-        place = str(settings.password_file)
-        _log.error("the manager's password is not readable", extra={"file": place, "error": unread(error)})
     logging_on, heartbeat = settings.is_logging_enabled, settings.is_heartbeat_enabled
-    return ManagerLink(settings.is_enabled, "http", settings.url, password, logging_on, heartbeat)
+    return ManagerLink(settings.is_enabled, "http", settings.url, "", settings.password_file, logging_on, heartbeat)
+
+
+def _with_password(link: ManagerLink) -> ManagerLink:
+    """The link with the password itself, bound to its URL from then on: the file may be for another one by the next login."""
+    path = link.password_file
+    return link if path is None else replace(link, password=read_secret(path), password_file=None)

@@ -10,11 +10,13 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from config.files import read_secret, unread
 from drivers.name_lookup import NameLookup
 from gateway.fleet.panel.backoff import back_off_s
 from gateway.journal.journal import LOST, Journal
@@ -43,6 +45,14 @@ def why(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error.strerror or str(error.os_error)
     return type(error).__name__  # the text of others may hold the URL
+
+
+def secret_in(path: Path) -> str:
+    """The secret that a file has now. Raises NotTaken."""
+    try:
+        return read_secret(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotTaken(f"{path}: {unread(error)}") from error
 
 
 class Send(Protocol):

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic_core import to_json
 
-from config.files import read_secret, unread
 from config.settings import WebhookSettings
-from gateway.journal.outbox import NotTaken, client_session, why
+from gateway.journal.outbox import NotTaken, client_session, secret_in, why
 from gateway.journal.shape import shown_event
 from gateway.store.events import SiteEvent
 
@@ -48,7 +47,7 @@ class Webhook:
 
     async def __call__(self, events: Sequence[SiteEvent]) -> None:
         body = to_json({"events": [shown_event(event) for event in events]}, inf_nan_mode="null")
-        signed = {SIGNATURE: signature(self._secret(), int(self._wall()), body)}
+        signed = {SIGNATURE: signature(secret_in(self._settings.secret_file), int(self._wall()), body)}
         if self._session is None:
             self._session = client_session(ANSWERED_WITHIN_S)
         try:
@@ -58,14 +57,6 @@ class Webhook:
                     raise NotTaken(f"answered {answer.status}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise NotTaken(why(error)) from error
-
-    def _secret(self) -> str:
-        """The secret that its file has now. Raises NotTaken."""
-        path = self._settings.secret_file
-        try:
-            return read_secret(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise NotTaken(f"{path}: {unread(error)}") from error
 
     async def close(self) -> None:
         session, self._session = self._session, None

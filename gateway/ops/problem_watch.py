@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from drivers.contract import split_key
-from gateway.concurrency import in_turns
+from gateway.concurrency import in_a_thread, in_turns
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.problems import Beginnings, Known, Problem, Severity, problems
 from gateway.fleet.views import PanelView
@@ -25,7 +25,7 @@ _LEVELS: Mapping[Severity, int] = {"info": logging.INFO, "warning": logging.WARN
 
 class ProblemWatch:
     """`writable`: whether the store, which lies at `store_path`, takes writes; `certificate_ends_at`: see `Known`. `behind`:
-    who has taken no events for some seconds, and why."""
+    who has taken no events for some seconds, and why; `secrets`: what is wrong with files of secrets, asked in a thread."""
 
     def __init__(
         self,
@@ -34,10 +34,12 @@ class ProblemWatch:
         store_path: Path,
         certificate_ends_at: Callable[[], float | None],
         behind: Callable[[float], Mapping[str, str]],
+        secrets: Callable[[], Sequence[str]],
     ) -> None:
         self._fleet = fleet
         self._certificate_ends_at = certificate_ends_at
         self._behind = behind
+        self._secrets = secrets
         self._writable = writable
         self._store_path = store_path
         self._beginnings = Beginnings()
@@ -81,6 +83,7 @@ class ProblemWatch:
             free_room=free_room(self._store_path),
             certificate_ends_at=self._certificate_ends_at(),
             behind=self._behind(_PATIENCE_S),
+            secrets=await in_a_thread(self._secrets, "secrets"),
         )
 
     def _with_items(self, view: PanelView) -> PanelView:

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -180,6 +181,57 @@ async def test_a_time_profile_of_an_output_opens_no_door_at_another_output_of_th
     assert (status, out.splitlines()[-2].split()) == (0, ["Gate", "3", "gate"])
     assert out.splitlines()[-1].split(None, 3) == ["Gate", "5", "gate", "it is not known what the panel holds"]
     assert "may open 2 doors\n" in out
+
+
+SECRETS = """
+[[users]]
+name = "night"
+password_file = "password"
+[[webhooks]]
+url = "http://127.0.0.1:9/x"
+secret_file = "secret"
+[manager]
+is_enabled = true
+url = "http://127.0.0.1:9"
+password_file = "of-manager"
+[http.tls]
+certificate = "first.pem"
+key = "first.key"
+"""
+
+
+async def test_a_doctor_names_each_file_of_a_secret_that_is_gone_or_holds_none_until_it_is_back(site: Path, typed: Typed) -> None:
+    files = [site.parent / name for name in ("password", "secret", "of-manager")]
+    for file in files:
+        write(file, "a secret\n")
+    for name in ("first.pem", "first.key"):
+        shutil.copy(TLS / name, site.parent)
+    write(site, SITE + SECRETS)
+
+    async def found() -> list[str]:
+        _, out, _ = await typed("doctor", "--json")
+        return [each["text"] for each in json.loads(out)["problems"] if each["code"] == "secret_not_readable"]
+
+    async with serving(site):
+        assert await found() == []
+        files[0].unlink()
+        write(files[1], "\n")
+        files[2].unlink()
+        files[2].mkdir()
+        write(site.parent / "first.key", "")
+        (text,) = await found()
+        for said in (
+            f"users[1].password_file: there is no file {files[0]}; it must hold the password, on one line",
+            f"webhooks[0].secret_file: {files[1]} must hold one line, the secret",
+            f"manager.password_file: {files[2]} is not readable: Is a directory",
+            f"http.tls.key: {site.parent / 'first.key'} is empty",
+        ):
+            assert said in text
+        files[2].rmdir()
+        for file in files:
+            write(file, "another secret\n")
+        shutil.copy(TLS / "first.key", site.parent)
+        assert await found() == []
 
 
 async def test_a_doctor_tells_what_is_wrong_and_what_to_do(site: Path, typed: Typed) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from gateway.store.contract import StoreDamaged
 from gateway.store.events import SiteEvent
 from tests.support.api_server import ApiServer, api_server
 from tests.support.memory_store import MemoryStore
+from tests.unit.test_fleet_simulated import until
 
 NOW = 1_793_484_000.0
 SERVER, LINK = "/api/v1/network/management/server", "/api/v0/network/management/link"
@@ -35,6 +37,8 @@ class FakeManager:
 
     url: str = ""
     logins: list[Any] = field(default_factory=list)
+    refused: list[Any] = field(default_factory=list)
+    """Logins with another password."""
     events: list[Any] = field(default_factory=list)
     pongs: int = 0
     refuses: int = 0
@@ -49,6 +53,7 @@ class FakeManager:
     async def login(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         if body["password"] != "secret":
+            self.refused.append(body)
             return web.json_response({"error": "no"}, status=400)
         self.logins.append(body)
         self._token = f"token-{len(self.logins)}"
@@ -191,6 +196,55 @@ async def test_a_wrong_password_tells_nothing() -> None:
         await fake.until(lambda: "panel_back" in fake.codes)
 
 
+UNREADABLE: tuple[Callable[[Path], object], ...] = (
+    lambda file: None,
+    lambda file: file.write_text(""),
+    lambda file: file.write_text(" \n"),
+    lambda file: file.write_text("secret\nand more\n"),
+    lambda file: file.write_bytes(b"\xff"),
+    lambda file: file.mkdir(),
+    lambda file: file.symlink_to(file),
+)
+"""What may stand where the password does."""
+
+
+@pytest.mark.parametrize("make", UNREADABLE)
+async def test_nobody_logs_in_with_an_empty_password_where_its_file_cannot_be_read_and_it_is_read_again(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    file = tmp_path / "secret"
+    make(file)
+    async with managing() as fake:
+        link = replace(linked(fake, heartbeat=True), password="", password_file=file)
+        async with gateway(MemoryStore(), link) as (journal, receivers):
+            await journal.keep([AWAY], {})
+            await failing(receivers)
+            assert (fake.logins, fake.refused, fake.pongs) == ([], [], 0)
+            (why,) = receivers.behind(0).values()
+            assert why.startswith(f"{file}: ")
+            file.rmdir() if file.is_dir() else file.unlink(missing_ok=True)
+            file.write_text("secret\r\n")
+            await fake.until(lambda: fake.codes == ["panel_away"] and fake.pongs > 0)
+            assert (len(fake.logins), fake.refused) == (1, [])
+
+
+async def test_a_password_that_is_changed_in_its_file_counts_at_the_next_login(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("of before\n")
+    async with managing() as fake:
+        link = replace(linked(fake), password="", password_file=file)
+        async with gateway(MemoryStore(), link) as (journal, receivers):
+            await journal.keep([AWAY], {})
+            await failing(receivers)
+            file.write_text("secret\n")
+            await fake.until(lambda: fake.codes == ["panel_away"])
+
+
+async def failing(receivers: Receivers) -> None:
+    """Wait for a second attempt that failed."""
+    await until(lambda: sum(each.failed for each in receivers.view()) >= 2)
+
+
 async def test_a_login_whose_answer_comes_in_pieces_is_a_login() -> None:
     async with managing() as fake, gateway(MemoryStore(), linked(fake)) as (journal, _):
         fake.in_pieces = True
@@ -233,7 +287,10 @@ async def test_what_the_api_says_counts_until_it_is_deleted_then_the_file(tmp_pa
     secret.write_text("from the file\n")
     file = ManagerSettings(is_enabled=True, url="https://file.example", password_file=secret)
     choice = ManagerChoice(facts, file, put, note)
-    assert (choice.current().url, choice.current().password) == ("https://file.example", "from the file")
+    assert (choice.current().url, choice.current().password_file) == ("https://file.example", secret)
+    assert (await choice.revise(lambda before: replace(before, is_enabled=False))).password == "from the file"
+    await choice.unsay()
+    changed.clear()
     said = ManagerLink(True, "http", "https://api.example", "p")
     assert await choice.revise(lambda before: said) == said
     again = ManagerChoice(facts, file, put, note)
@@ -305,6 +362,25 @@ async def test_a_password_never_goes_to_another_place_than_it_was_said_for() -> 
         assert server.manager.current().password == "hunter2"
         await say(server, SERVER, {"settings": {"url": "https://elsewhere.example"}})
         assert server.manager.current().password == ""
+
+
+async def test_a_client_that_says_no_password_takes_none_over_that_cannot_be_read(tmp_path: Path) -> None:
+    async with api_server() as server:
+        file = tmp_path / "secret"
+        await server.manager.reconfigure(ManagerSettings(is_enabled=True, url="https://manager.example", password_file=file))
+        before = server.manager.current()
+        refused = await server.call("PUT", SERVER, {"settings": {"is_logging_enabled": False}})
+        assert (refused.status, str(tmp_path) in refused.text) == (503, False)
+        assert server.manager.current() == before
+        assert await say(server, SERVER, {"settings": {"password": "hunter2", "is_logging_enabled": False}}) == 200
+        assert (server.manager.current().password, server.manager.current().password_file) == ("hunter2", None)
+        await server.manager.unsay()
+        assert await say(server, SERVER, {"settings": {"url": "https://elsewhere.example"}}) == 200
+        assert (server.manager.current().password, server.manager.current().password_file) == ("", None)
+        await server.manager.unsay()
+        file.write_text("from the file\n")
+        assert await say(server, SERVER, {"settings": {"is_logging_enabled": False}}) == 200
+        assert (server.manager.current().password, server.manager.current().password_file) == ("from the file", None)
 
 
 @pytest.mark.parametrize(
