@@ -192,6 +192,7 @@ def _of_panel(panel: PanelView, now: float) -> Iterator[Problem]:
         why = panel.last_error or "the gateway is still working on it"
         text = f"{panel.id} does not hold {_counted(panel.pending, 'item')} yet: {why}"
         yield made("items_pending", "warning", text, _help(why), status, since=int(now - panel.lag_s))
+    yield from _of_log(panel, now)
     yield from _of_unit(panel)
     yield from _of_others(panel, now)
     yield from _of_wear(panel)
@@ -218,6 +219,19 @@ def _of_state(panel: PanelView, status: str) -> Iterator[Problem]:
     elif why.partition(":")[0] == Reason.CLOCK_NOT_SET.value:
         text = f"the clock of {panel.id} is not right, nothing is opened on it: {cause(why)}"
         yield made("panel_clock_not_set", "error", text, HELPS[Reason.CLOCK_NOT_SET], f"panel-gateway sync {panel.id}")
+
+
+def _of_log(panel: PanelView, now: float) -> Iterator[Problem]:
+    """A log that was not read for less is about to be read again; of another unit or device that is not told."""
+    since = panel.log_unread_since
+    if since is None or now - since < _PATIENCE_S or panel.state in ("away", "identity_changed", "wrong_device"):
+        return
+    why = panel.log_error or ""
+    lost = "who goes in there is not told, and is lost once its log is full"
+    text = f"the log of {panel.id} cannot be read ({cause(why)}): {lost}"
+    remedy = f"check that `model` is right; {_help(why)}"
+    command = f"panel-gateway status {panel.id}"
+    yield _at(panel)("event_log_not_read", "error", text, remedy, command, since=since)
 
 
 def _of_others(panel: PanelView, now: float) -> Iterator[Problem]:

@@ -223,6 +223,10 @@ class PanelView:
     away_since: int | None = None
     """From when on the panel cannot be spoken to; what it held then it is taken to hold, as of `last_seen_at`."""
     away_reason: str | None = None
+    log_unread_since: int | None = None
+    """From when on its log of events cannot be read though the panel can be spoken to."""
+    log_error: str | None = None
+    """Why."""
     revocation_lag_s: float = 0
     """Seconds since the oldest revocation that the panel does not hold yet."""
     still_granting: int = 0

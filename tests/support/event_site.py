@@ -69,6 +69,8 @@ class EventSite:
     """How many of these were shown before the last power cut: who was deleted right then may be remembered by nobody."""
     lost_requests: int = 0
     """How many of the next requests reach nobody."""
+    kind: type[OpenAccessPanel] = OpenAccessPanel
+    """What stands at the place."""
     _units: int = 0
     _fleet: Fleet | None = None
 
@@ -83,8 +85,8 @@ class EventSite:
 
     def _unit(self) -> OpenAccessPanel:
         self._units += 1
-        kind = SimulatorSettings(latency_ms=0, schedules=4, identifiers=self.slots, events=self.log, serial=self._units)
-        return OpenAccessPanel(PanelSettings(id=PANEL, model=MODEL, simulator=kind), self.clock.wall, self.clock.monotonic)
+        size = SimulatorSettings(latency_ms=0, schedules=4, identifiers=self.slots, events=self.log, serial=self._units)
+        return self.kind(PanelSettings(id=PANEL, model=MODEL, simulator=size), self.clock.wall, self.clock.monotonic)
 
     @property
     def fleet(self) -> Fleet:

@@ -29,6 +29,7 @@ from drivers.contract import (
 from gateway.fleet.bindings import Bindings
 from gateway.fleet.desired import Desired
 from gateway.fleet.panel.event_reader import FREED, EventReader
+from gateway.fleet.panel.failure import Failure
 from gateway.identifiers.identifier import Identifier
 from gateway.identifiers.number import Number
 from gateway.store.contract import DesiredItem, StoreUnavailable
@@ -167,6 +168,34 @@ def test_a_person_is_named_by_what_the_panel_holds_and_nobody_where_it_may_be_an
         made.context.ours = Desired({ADA: replace(newer, generation=2, content=content)}, Bindings({}, {}, (), {}))
         made.happens()
         assert who(await made.read()) == named
+
+    virtually(main)
+
+
+def test_a_log_that_cannot_be_read_is_remembered_with_its_cause_while_the_panel_can_be_spoken_to() -> None:
+    async def main() -> None:
+        made = await met()
+
+        async def unread() -> tuple[float, Failure] | None:
+            await made.read()
+            return made.state.log_unread
+
+        assert await unread() is None
+        made.answers = False
+        first = await unread()
+        assert first is not None
+        since, failure = first
+        assert (failure.reason, failure.message) == (Reason.NO_REPLY, "silent")
+        await asyncio.sleep(60)
+        assert await unread() == first
+        made.driver.availability.set(Availability.QUARANTINED)
+        assert await unread() is None, "that the panel is away is told then"
+        made.driver.availability.set(Availability.ONLINE)
+        again = await unread()
+        assert again is not None
+        assert again[0] >= since + 60
+        made.answers = True
+        assert await unread() is None
 
     virtually(main)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +15,13 @@ from config.settings import DoorSettings
 from drivers.contract import IDENTIFIER, Acknowledgement, LogPage, Priority
 from drivers.modbus.panel.driver import ModbusPanelDriver
 from gateway.fleet.panel.holders import Holders, person_of
+from gateway.fleet.problems import Problem
 from gateway.journal.vendor_form import log_item
+from gateway.ops.problem_watch import ProblemWatch
 from gateway.store.contract import DesiredItem, StoreFull
 from gateway.store.events import SiteEvent
+from simulators.modbus_slave import ModbusRefusal
+from simulators.open_access_panel import OpenAccessPanel
 from tests.support.event_site import PANEL, EventSite
 from tests.support.fleet_site import START
 from tests.support.virtual_time import run_virtual
@@ -24,11 +29,16 @@ from tests.support.virtual_time import run_virtual
 CARDS = ("access_granted_by_valid_identifier", "access_denied_by_not_valid_identifier", "access_denied_by_unknown_card")
 
 
-def played(scene: Callable[[EventSite], Coroutine[Any, Any, None]], slots: int = 4, log: int = 256) -> EventSite:
+def played(
+    scene: Callable[[EventSite], Coroutine[Any, Any, None]],
+    slots: int = 4,
+    log: int = 256,
+    kind: type[OpenAccessPanel] = OpenAccessPanel,
+) -> EventSite:
     """A scene with an open site, and some seconds for its end."""
 
     async def play() -> EventSite:
-        site = EventSite(slots, log)
+        site = EventSite(slots, log, kind=kind)
         await site.open()
         await asyncio.sleep(1)
         await scene(site)
@@ -84,6 +94,70 @@ def test_a_slot_that_somebody_else_has_by_now_names_who_had_it_then() -> None:
         assert site.show(2)
 
     assert cards(played(scene, slots=1)) == [(GRANTED, "person 1"), (UNKNOWN, None), (GRANTED, "person 2")]
+
+
+LOG_START, LOG_WINDOW = 0x7FFE, 0x7000
+FAULTS = {
+    "the window is refused": "0x04",
+    "where to read is refused": "0x04",
+    "the window is empty": "gives none of them",
+    "the window holds nonsense": "in no order",
+}
+"""What happens to the registers of a log, and what is told of it."""
+
+
+class LogBroken(OpenAccessPanel):
+    """A panel that does all as it should, but for the registers of its log while they have a `fault`."""
+
+    fault = ""
+
+    def read_words(self, function: int, address: int, count: int) -> Sequence[int]:
+        if address != LOG_WINDOW or not self.fault.startswith("the window"):
+            return super().read_words(function, address, count)
+        if self.fault.endswith("refused"):
+            raise ModbusRefusal(4)
+        return [0 if self.fault.endswith("empty") else 0xFFFF] * count
+
+    def write_words(self, address: int, words: Sequence[int]) -> None:
+        if address == LOG_START and self.fault.startswith("where"):
+            raise ModbusRefusal(4)
+        super().write_words(address, words)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_panel_that_answers_and_whose_log_cannot_be_read_is_told_until_it_is_read_again(fault: str) -> None:
+    async def found(site: EventSite) -> list[Problem]:
+        async def writable() -> bool:
+            return True
+
+        watch = ProblemWatch(site.fleet, writable, Path("/"), lambda: None, lambda seconds: {}, tuple)
+        return [each for each in await watch.look() if each.panel == PANEL]
+
+    async def scene(site: EventSite) -> None:
+        await site.admit(1)
+        site.show(1)
+        await asyncio.sleep(5)
+        panel = site.panel
+        assert isinstance(panel, LogBroken)
+        panel.fault = fault
+        site.show(1)
+        began = site.clock.wall()
+        await asyncio.sleep(50)
+        assert await found(site) == []
+        await asyncio.sleep(20)
+        (problem,) = await found(site)
+        assert (problem.code, problem.severity, problem.line) == ("event_log_not_read", "error", "line")
+        assert began - 1 <= (problem.since or 0) <= began + 3
+        assert FAULTS[fault] in problem.text
+        (view,) = site.fleet.panels()
+        assert view.state == "in_sync"
+        panel.fault = ""
+        await asyncio.sleep(5)
+        assert await found(site) == []
+        (view,) = site.fleet.panels()
+        assert (view.log_unread_since, view.log_error) == (None, None)
+
+    assert cards(played(scene, kind=LogBroken)) == [(GRANTED, "person 1")] * 2
 
 
 def test_who_went_in_and_was_deleted_is_named_while_the_next_one_of_the_slot_cannot_be_written_yet() -> None:

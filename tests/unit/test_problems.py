@@ -31,6 +31,8 @@ def away(name: str, why: str = "bus_unavailable: no such device", **more: Any) -
 def test_nothing_is_told_where_nothing_is_wrong() -> None:
     assert problems(WELL) == ()
     assert told(state="unknown", availability=Availability.UNKNOWN) == []
+    assert told(log_unread_since=int(NOW) - 59, log_error="no_reply") == []
+    assert told(state="wrong_device", log_unread_since=int(NOW) - 99, log_error="no_reply")[0].code == "wrong_device"
     assert told(state="syncing", pending=1, lag_s=5, still_granting=1, revocation_lag_s=5) == []
 
 
@@ -45,6 +47,12 @@ def test_nothing_is_told_where_nothing_is_wrong() -> None:
         ({"identity_note": "replaced: serial number 1 before, 2 now"}, "unit_replaced", "2 now", "status lobby"),
         ({"foreign_commit_at": int(NOW) - 90}, "foreign_commits", "another master", "status lobby"),
         ({"last_drift": DriftView(int(NOW) - 9, ("slot 4 was erased",))}, "panel_changed", "slot 4 was erased", "status lobby"),
+        (
+            {"log_unread_since": int(NOW) - 60, "log_error": "panel_rejected: exception 0x02"},
+            "event_log_not_read",
+            "(exception 0x02)",
+            "status lobby",
+        ),
         ({"endurance": EnduranceView(10_000, 9, 5.0, 0.5)}, "endurance_spent", "storage of lobby", "status lobby"),
         ({"full_look": FullLookView(24, 30, None)}, "full_look_late", "within 30 h, not within 24 h", "status lobby"),
         ({"state": "syncing", "pending": 2, "lag_s": 61, "last_error": "no_reply"}, "items_pending", "2 items", "status lobby"),

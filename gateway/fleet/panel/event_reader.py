@@ -41,6 +41,7 @@ _DEFECT_S = 60.0
 _PAGES = 4
 """Pages that are made durable together."""
 _ANOTHER = Failure(Reason.UNEXPECTED_REPLY, "another unit answers than the one that was looked at")
+_GIVES_NONE = "its log tells of further events and gives none of them"
 Owners = Sequence[tuple[PanelImage, Mapping[int, str]]]
 """Images, with the key of the identifier in each slot; the first that has a slot counts."""
 
@@ -115,16 +116,22 @@ class EventReader:
         """Read what is new. Raises StoreError: then it is read again."""
         unit = self._unit()
         if unit is None:
+            if self._state.unreachable() is not None:  # that is told then, and the log may be read once it is back
+                self._state.log_read(None)
             return
         settled = self._holders.settled(self._going) if self._state.certain else None
         end = await self._state.driver.read_log(None, Priority.BACKGROUND, None)
-        if isinstance(end, Acknowledgement) or self._unit() != unit or not self._is_panels(end):
+        if isinstance(end, Acknowledgement):
+            self._not_read(failure_of(end), unit)
+            return
+        if self._unit() != unit or not self._is_panels(end):
             return
         self._state.sensed(end.inputs, self._context.clock.monotonic())
         await self._meet(end)
         while self._place is not None and self._place.taken < end.last and not self._stopped.is_set():
             if not await self._read_on(self._place, end, unit):
                 return
+        self._state.log_read(None)
         caught_up = settled is not None and self._place is not None and self._place.taken >= end.last
         self._unsure = self._unsure and not caught_up
         if settled and self._place is not None and caught_up:
@@ -147,10 +154,13 @@ class EventReader:
     async def _read_on(self, place: LogPlace, end: LogPage, unit: object) -> bool:
         """Some pages, made durable together; False: nothing more can be read now."""
         found: list[LoggedEvent | Lost] = []
-        reached, checked = place, False
+        reached, checked, failure = place, False, Failure(Reason.UNEXPECTED_REPLY, _GIVES_NONE)
         for _ in range(_PAGES):
             page = await self._state.driver.read_log(first_of(reached, checked=checked), Priority.BACKGROUND, None)
-            if isinstance(page, Acknowledgement) or self._unit() != unit or page.serial != place.serial:
+            if isinstance(page, Acknowledgement):
+                failure = failure_of(page)
+                break
+            if self._unit() != unit or page.serial != place.serial:
                 break
             before, (reached, news) = reached, taken(reached, page)
             found += news
@@ -158,12 +168,18 @@ class EventReader:
             if not checked or reached.taken >= end.last:
                 break
         if reached == place:
+            self._not_read(failure, unit)
             return False
         async with self._keeping:
             if self._place is not place:  # the log turned out meanwhile to be another one than these pages are from
                 return False
             await self._keep(reached, found)
         return True
+
+    def _not_read(self, failure: Failure, unit: object) -> None:
+        """What there is to read cannot be read now, though the unit may be spoken to."""
+        if self._unit() == unit:
+            self._state.log_read(failure)
 
     async def _keep(self, place: LogPlace, found: Sequence[LoggedEvent | Lost]) -> None:
         """Make events durable together with the place; only then they count as read. Raises StoreError."""

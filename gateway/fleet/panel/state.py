@@ -101,6 +101,8 @@ class PanelState:
         """Whether it may hold more than is remembered: it was written once, and what became of that is not known. Until read."""
         self.away_since: float | None = None
         """From when on it cannot be spoken to (Unix seconds); None: it can, as far as known."""
+        self.log_unread: tuple[float, Failure] | None = None
+        """From when on its log of events cannot be read though it can be spoken to (Unix seconds), and why."""
         self.retired = False
         """It is erased and about to leave the site: nothing is written to it."""
         self.carried: Collection[str] = ()
@@ -286,6 +288,7 @@ class PanelState:
             self.observed = replace(self.observed, seen_at=seen, acknowledged_at=acknowledged)
         self.asked_anew_at, self.in_doubt_since = min(now, self.asked_anew_at), min(now, self.in_doubt_since)
         self.away_since = _at_most(now, self.away_since)
+        self.log_unread = self.log_unread and (min(now, self.log_unread[0]), self.log_unread[1])
         self.leaving = {key: min(now, since) for key, since in self.leaving.items()}
 
     def reserve(self, allocation: Allocation) -> None:
@@ -455,6 +458,11 @@ class PanelState:
     def reached(self, *, away: bool) -> None:
         """Whether it can be spoken to has changed, or is known now."""
         self.away_since = (self.away_since or self._now()) if away else None
+
+    def log_read(self, failure: Failure | None) -> None:
+        """What became of reading its log; None: it was read, or it cannot be spoken to."""
+        since = self._now() if self.log_unread is None else self.log_unread[0]
+        self.log_unread = None if failure is None else (since, failure)
 
     # what was written
 

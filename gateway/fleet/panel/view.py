@@ -83,6 +83,8 @@ def view_of(
         last_error=_error(state, defect, table.closed() or next(map(_failure, failing), None)),
         away_since=None if away is None or state.away_since is None else int(state.away_since),
         away_reason=None if away is None else _said(away),
+        log_unread_since=None if state.log_unread is None else int(state.log_unread[0]),
+        log_error=None if state.log_unread is None else _said(state.log_unread[1]),
         revocation_lag_s=max((lag for lag, revokes in overdue if revokes), default=0.0),
         still_granting=sum(revokes for _, revokes in overdue),
         drifts=observed.drifts,
