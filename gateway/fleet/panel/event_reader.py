@@ -174,6 +174,7 @@ class EventReader:
             if self._place is not place:  # the log turned out meanwhile to be another one than these pages are from
                 return False
             await self._keep(reached, found)
+        self._state.log_read(None)  # where some of it is read, it goes on
         return True
 
     def _not_read(self, failure: Failure, unit: object) -> None:

@@ -461,8 +461,10 @@ class PanelState:
 
     def log_read(self, failure: Failure | None) -> None:
         """What became of reading its log; None: it was read, or it cannot be spoken to."""
-        since = self._now() if self.log_unread is None else self.log_unread[0]
-        self.log_unread = None if failure is None else (since, failure)
+        if failure is None:
+            self.log_unread = None
+        else:
+            self.log_unread = self._now() if self.log_unread is None else self.log_unread[0], failure
 
     # what was written
 
