@@ -98,6 +98,10 @@ def client_session(answered_within_s: float) -> aiohttp.ClientSession:
     )
 
 
+def _not_failing() -> float:
+    return 0.0
+
+
 class Outbox:
     """`name`: of the receiver, for logs and events. `fact`: the key of the site's fact that keeps its place; `place`: the last
     event that it took, None: it is new, and gets what happens from now on. `kinds` None: all; `events_lost` is for everybody.
@@ -117,6 +121,8 @@ class Outbox:
         self._failures = 0
         self._oldest: int | None = None
         """The id of the first event that it has not taken, as of the last attempt."""
+        self._failing_s: Callable[[], float] = _not_failing
+        """Seconds since the first of the attempts that failed one after the other."""
         self.waiting = 0
         """How many events waited for it at the last failure; none once it took something."""
         self.failed = 0
@@ -130,8 +136,8 @@ class Outbox:
 
     @property
     def lag_s(self) -> float:
-        """How long the oldest event that it has not taken has been stored."""
-        return 0.0 if self._oldest is None else self._journal.age_s(self._oldest)
+        """How long the oldest event that it has not taken has been stored; since it failed first where its id lies ahead."""
+        return 0.0 if self._oldest is None else self._journal.age_s(self._oldest) or self._failing_s()
 
     async def run(self) -> None:
         """Send what happens, without end."""
@@ -166,11 +172,15 @@ class Outbox:
         if self._failures and chosen:
             _log.info("events are taken again", extra={"receiver": self.name, "attempts": self._failures + 1})
         self._failures, self._dropped, self.waiting, self.error, self._place = 0, 0, 0, None, events[-1].id
+        self._failing_s = _not_failing
         await self._keep_place(now=False)
 
     async def _failed(self, error: NotTaken) -> None:
         """Wait longer each time. Raises StoreError."""
         if not self._failures:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            self._failing_s = lambda: loop.time() - began
             _log.warning("events are not taken", extra={"receiver": self.name, "error": str(error)})
         self._failures += 1
         self.failed += 1

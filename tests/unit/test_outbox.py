@@ -105,6 +105,23 @@ def test_a_receiver_that_is_gone_for_a_day_fills_no_store_with_what_it_lost(monk
     assert site.taken[-1].kind == "events_lost"
 
 
+def test_a_receiver_that_takes_nothing_is_told_though_the_clock_was_years_ahead_when_the_last_event_was_kept() -> None:
+    """The ids of events lie ahead since then."""
+
+    async def scene(site: Site) -> None:
+        await site.store.put_events([SiteEvent(NOW, "panel_back", "gate")], {}, NOW + 10 * 365 * 86_400)
+        await site.restart()
+        site.gone = True
+        await site.happen("panel_away")
+        await asyncio.sleep(61)
+        assert 60 <= site.outbox.lag_s <= 61
+        site.gone = False
+        await asyncio.sleep(90)
+        assert site.outbox.lag_s == 0
+
+    played(scene)
+
+
 def test_a_new_receiver_that_never_took_anything_is_told_all_of_it_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store took no place of it at first."""
 
