@@ -200,6 +200,29 @@ def test_a_log_that_cannot_be_read_is_remembered_with_its_cause_while_the_panel_
     virtually(main)
 
 
+def test_a_log_of_which_a_part_is_read_each_time_is_one_that_is_read() -> None:
+    async def main() -> None:
+        made = await met()
+        for _ in range(40):
+            made.happens()
+
+        def breaks_off() -> None:
+            made.answers = len(made.reads) < 4
+
+        made.meanwhile = breaks_off
+        begun: list[float] = []
+        for _ in range(5):
+            made.reads.clear()
+            made.answers = True
+            assert await made.read()
+            assert made.state.log_unread is not None
+            begun.append(made.state.log_unread[0])
+            await asyncio.sleep(2)
+        assert begun == sorted(set(begun)), "since the last time that something was read"
+
+    virtually(main)
+
+
 def test_few_pages_are_made_durable_together() -> None:
     async def main() -> None:
         made = await met()
