@@ -353,7 +353,7 @@ class Reconciler:
                 return failure
             if _may_have_room(goal.image, before, state.image):
                 continue
-            if state.image == goal.image and state.observed.compiled_for == goal.compiled_for:
+            if state.image == goal.image:
                 failure = await self.inspection.save(Priority.REVOCATION)
                 if failure is not None:
                     state.doubt()
