@@ -337,6 +337,18 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    link_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentItems:
+    """Items as they were sent."""
+
+    list_items: Sequence[Sent]
+
+
+@dataclass(frozen=True, slots=True)
 class Profiles:
     list_items: Sequence[Profile]
 

@@ -14,7 +14,8 @@ from gateway.cli.client import Refused, Running
 from gateway.cli.output import Mistakes, numbered
 
 Kind = Literal["timeprofile", "identifier"]
-_ALL = 1_000_000
+ALL = 1_000_000
+"""The limit of a list that is to be whole."""
 _NOUNS: Mapping[Kind, str] = {"timeprofile": "time profile", "identifier": "person"}
 _SHORTEST = 4
 """Letters of a link_id or a name that are enough where only one begins so."""
@@ -130,8 +131,8 @@ def names_link_ids(text: str) -> bool:
 
 def directory(gateway: Running) -> Directory:
     """Everything that is listed. Raises Mistakes."""
-    profiles = gateway.get(f"/api/v1/access/timeprofile/items/list?limit={_ALL}")
-    people = gateway.get(f"/api/v1/access/identifier/items/list?limit={_ALL}")
+    profiles = gateway.get(f"/api/v1/access/timeprofile/items/list?limit={ALL}")
+    people = gateway.get(f"/api/v1/access/identifier/items/list?limit={ALL}")
     entries = map(_profile, gateway.read(Profiles, profiles).list_items, profiles["list_items"])
     persons = map(_person, gateway.read(People, people).list_items, people["list_items"])
     return Directory((*entries, *persons), _deleted(gateway))

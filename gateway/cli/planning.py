@@ -1,4 +1,7 @@
-"""`panel-gateway plan`: what a request would do to every panel, from the store as it lies there. Nothing is written or sent."""
+"""`panel-gateway plan`: what a request would do to every panel, by the store as it lies there or by the gateway at a URL.
+
+Nothing is written to a panel.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import asyncio
 import json
 import os.path
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,13 +28,18 @@ from gateway.api.errors import ApiError
 from gateway.api.items import changes_of
 from gateway.api.validation import names_of, object_of
 from gateway.app import fleet_options
+from gateway.cli.answers import SentItems
+from gateway.cli.client import Running, decoded, running
+from gateway.cli.directory import ALL, directory
 from gateway.cli.doctor import NOT_AS_ASKED
 from gateway.cli.hours import change_text, differences, flat, is_identifier, person_parts, profile_parts, profile_text
+from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, counted, note, say, say_json
-from gateway.cli.reading import meant, read_models, read_settings
+from gateway.cli.reading import meant, read_models
 from gateway.fleet.fleet import Fleet
 from gateway.fleet.results import Change
 from gateway.fleet.views import PlanChange, PlanItem, PlanItemPanel, PlanPanel, PlanReport, UnknownPanel
+from gateway.identifiers.own_ids import shown_link_id
 from gateway.ops.terminal import harmless
 from gateway.site import Site
 from gateway.store.contract import Snapshot, StoreError
@@ -76,31 +86,50 @@ async def fleet_of(settings: Settings, models: Mapping[str, PanelModel], clock: 
     return fleet
 
 
-def plan(config: Path, request: Path, panels: str | None, *, as_json: bool, frames: bool = False, exit_code: bool = False) -> int:
+@dataclass(frozen=True, slots=True)
+class _Naming:
+    """A person, with the keys of the time profiles that they name. `link_id` None: the person has none."""
+
+    link_id: str | None
+    called: str
+    profiles: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What is asked for before the request. `bodies`: by item key, as they were sent; `called`: what each item is called, those
+    too that are deleted and that panels may hold; `names`: of time profiles, by key."""
+
+    bodies: Mapping[str, Mapping[str, Any]]
+    called: Mapping[str, str]
+    names: Mapping[str, str]
+    naming: Sequence[_Naming]
+
+
+_Planned = tuple[PlanReport, Any, Callable[[], _Before]]
+"""The plan, the same as the API's JSON, and what finds out what is asked for before."""
+
+
+def plan(asked: Asked, request: Path, panels: str | None, *, frames: bool = False, exit_code: bool = False) -> int:
     """`panels`: those in place of the bindings, comma-separated. Status 1 where something is refused or not there; with
     `exit_code` 3, and where something is narrowed or stays open, too."""
-    settings = read_settings(config)
+    gateway = running(asked)
     named = tuple(name for name in (panels or "").split(",") if name) or None
     if panels is not None and named is None:
         raise Mistakes([f"--panels: expected panels such as lobby, gate:3 or @doors, got {panels!r}"])
     try:
-        body = request.read_bytes()
+        sent = request.read_bytes()
     except OSError as error:
         raise Mistakes([f"{request}: {error.strerror}"]) from error
-    models = read_models(settings.site.models_dir)
     try:
-        stored = open_read_only(settings.store.path)
-        report = asyncio.run(plan_offline(settings, models, body, named, SystemClock(), stored))
-    except StoreError as error:
-        raise Mistakes([str(error)]) from error
+        plan_of = _by_store if asked.url is None else _by_gateway
+        report, body, before = plan_of(gateway, sent, named)
     except CannotPlan as error:
         raise Mistakes([f"{request}: {error}"]) from error
-    if as_json:
-        say_json(to_jsonable_python(report))
+    if asked.as_json:
+        say_json(body)
     else:
-        if not os.path.exists(settings.store.path):
-            note(f"{settings.store.path}: there is no store yet, this is the plan of a site where nothing is asked for")
-        text = "\n".join(_text(report, json.loads(body), stored, ZoneInfo(settings.site.timezone), frames=frames))
+        text = "\n".join(_text(report, decoded(sent), before(), gateway.zone, frames=frames))
         say(text or f"{request}: nothing is asked for")
     outcomes = {panel.outcome for item in report.items for panel in item.panels}
     is_refused = ItemState.REFUSED in outcomes or any(map(_in_vain, report.items))
@@ -112,26 +141,79 @@ def plan(config: Path, request: Path, panels: str | None, *, as_json: bool, fram
     return 1 if is_refused else 0
 
 
+def _by_store(gateway: Running, sent: bytes, panels: Sequence[str] | None) -> _Planned:
+    """Raises CannotPlan, and Mistakes of the models and the store."""
+    settings = gateway.settings
+    models = read_models(settings.site.models_dir)
+    try:
+        stored = open_read_only(settings.store.path)
+        report = asyncio.run(plan_offline(settings, models, sent, panels, SystemClock(), stored))
+    except StoreError as error:
+        raise Mistakes([str(error)]) from error
+    if not gateway.as_it_is and not os.path.exists(settings.store.path):
+        note(f"{settings.store.path}: there is no store yet, this is the plan of a site where nothing is asked for")
+    return report, to_jsonable_python(report), partial(_stored, stored)
+
+
+def _stored(stored: Snapshot) -> _Before:
+    known = [(item, json.loads(item.body)) for item in stored.desired.values() if item.body]
+    live = [(item, body) for item, body in known if item.content is not None]
+    profiles = [(item, body) for item, body in live if item.profile is not None]
+    names = {item.link_id: str(body.get("name") or shown_link_id(item.link_id) or f"uid {item.uid}") for item, body in profiles}
+    naming = [_Naming(item.link_id, called(body), item.identifier.profiles or ()) for item, body in live if item.identifier]
+    return _Before({item.key: body for item, body in live}, {item.key: called(body) for item, body in known}, names, naming)
+
+
+def _by_gateway(gateway: Running, sent: bytes, panels: Sequence[str] | None) -> _Planned:
+    """Raises CannotPlan, and Mistakes of the gateway's answers."""
+    try:
+        asked = {**object_of(sent), **({} if panels is None else {"panels": panels})}
+        tuple(changes_of(asked))  # a mistake is told with its place in the file
+    except ApiError as error:
+        raise CannotPlan(str(error)) from error
+    body = gateway.post("/gateway/v1/plan", asked)
+    return gateway.read(PlanReport, body), body, partial(_listed, gateway)
+
+
+def _listed(gateway: Running) -> _Before:
+    known = directory(gateway)
+    profiles = {entry.uid: entry.link_id or f"uid {entry.uid}" for entry in known.of("timeprofile")}
+    names = {profiles[entry.uid]: entry.name or profiles[entry.uid] for entry in known.of("timeprofile")}
+    said = {item_key(entry.kind, entry.link_id): called(entry.body) for entry in known.entries if entry.link_id}
+    gone = {item_key(each.kind, each.link_id): each.name or each.number or each.link_id for each in known.gone if each.link_id}
+    naming = [
+        _Naming(entry.link_id, called(entry.body), [profiles[uid] for uid in named if uid in profiles])
+        for entry in known.of("identifier")
+        for named in (entry.body["time_profiles"]["uid_items"],)
+    ]
+    return _Before(dict(_sent(gateway)), {**gone, **said}, names, naming)
+
+
+def _sent(gateway: Running) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Everything that has a link_id, as it was sent, by item key."""
+    for kind in (TIME_PROFILE, IDENTIFIER):
+        body = gateway.get(f"/api/v1/access/{kind}/items/link?limit={ALL}")
+        read = gateway.read(SentItems, body).list_items
+        yield from ((item_key(kind, each.link_id.lower()), raw) for each, raw in zip(read, body["list_items"], strict=True))
+
+
 def _in_vain(item: PlanItem) -> bool:
     return isinstance(item, PlanChange) and item.change is not Change.DELETED
 
 
-def _text(report: PlanReport, body: Mapping[str, Any], stored: Snapshot, zone: ZoneInfo, *, frames: bool) -> Iterator[str]:
+def _text(report: PlanReport, body: Mapping[str, Any], before: _Before, zone: ZoneInfo, *, frames: bool) -> Iterator[str]:
     """The report for a person: each item with what changes and where, then what each panel is written."""
     wire = {str(raw.get("link_id", "")).lower(): raw for raw in body.get("list_items", ()) if isinstance(raw, dict)}
-    names = {
-        item.link_id: str(json.loads(item.body).get("name") or item.link_id) for item in stored.desired.values() if item.body
-    }
-    names |= {link_id: str(raw.get("name") or link_id) for link_id, raw in wire.items()}
+    names = {**before.names, **{link_id: str(raw.get("name") or link_id) for link_id, raw in wire.items()}}
     gone = {item.link_id for item in report.items if isinstance(item, PlanChange) and item.change is Change.DELETED}
-    losing = _losing(stored, gone, names) if gone else {}
+    losing = _losing(before, gone) if gone else {}
     for item in report.items:
         if isinstance(item, PlanChange) and item.link_id not in wire:
-            yield from _gone(item, stored, zone, losing.get(item.link_id, ()) if item.kind == TIME_PROFILE else ())
+            yield from _gone(item, before, zone, losing.get(item.link_id, ()) if item.kind == TIME_PROFILE else ())
         elif isinstance(item, PlanChange):
             yield f"{called(wire[item.link_id])}: {change_text(item.change.value, wire[item.link_id], names)}"
         else:
-            yield changed_text(wire[item.link_id], _before(stored, item.link_id, wire[item.link_id]), zone, names)
+            yield changed_text(wire[item.link_id], _had(before, item.link_id, wire[item.link_id]), zone, names)
             yield from _outcomes(item, zone)
     if report.items and report.panels:
         yield ""
@@ -141,29 +223,27 @@ def _text(report: PlanReport, body: Mapping[str, Any], stored: Snapshot, zone: Z
             yield from (f"  {frame}" for frame in panel.frames)
 
 
-def _gone(item: PlanChange, stored: Snapshot, zone: ZoneInfo, said: Sequence[str]) -> Iterator[str]:
+def _gone(item: PlanChange, before: _Before, zone: ZoneInfo, said: Sequence[str]) -> Iterator[str]:
     """A deletion: of what, where it is closed then and where not. `said` of those who lose it."""
     if item.change is not Change.DELETED:
         yield f"{item.link_id}: {change_text(item.change.value, None, ())}"
         return
-    found = stored.desired.get(item_key(item.kind or TIME_PROFILE, item.link_id))
-    yield f"{called(json.loads(found.body)) if found is not None and found.body else item.link_id}: deleted"
+    yield f"{before.called.get(item_key(item.kind or TIME_PROFILE, item.link_id), item.link_id)}: deleted"
     yield from _outcomes(item, zone)
     yield from (f"  {each}" for each in said[:_NAMED])
     if len(said) > _NAMED:
         yield f"  and {len(said) - _NAMED} more lose it"
 
 
-def _losing(stored: Snapshot, gone: Set[str], names: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+def _losing(before: _Before, gone: Set[str]) -> Mapping[str, Sequence[str]]:
     """What is left to those who name a time profile of `gone`, by its link_id: `Sherlock Holmes keeps Cleaning`."""
     found: dict[str, list[str]] = defaultdict(list)
-    for item in stored.desired.values():
-        named = () if item.identifier is None or item.link_id in gone else item.identifier.profiles or ()
-        if lost := gone & set(named):
-            kept = ", ".join(names.get(each, each) for each in named if each not in gone)
+    for person in before.naming:
+        if person.link_id not in gone and (lost := gone & set(person.profiles)):
+            kept = ", ".join(before.names[each] for each in person.profiles if each not in gone and each in before.names)
             left = f"keeps {kept}" if kept else "has no time profile left and opens nothing"
             for each in lost:
-                found[each].append(f"{called(json.loads(item.body))} {left}")
+                found[each].append(f"{person.called} {left}")
     return found
 
 
@@ -174,11 +254,9 @@ def called(raw: Mapping[str, Any]) -> str:
     return harmless(str(name or f"{body.get('identifier_type', TIME_PROFILE)} {body.get('identifier_number', '')}".rstrip()))
 
 
-def _before(stored: Snapshot, link_id: str, raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _had(before: _Before, link_id: str, raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What is asked for by the item now; None: nothing that can be compared."""
-    key = item_key(IDENTIFIER, link_id) if is_identifier(raw) else link_id
-    item = stored.desired.get(key)
-    body = {} if item is None or item.content is None else dict(json.loads(item.body))
+    body = before.bodies.get(item_key(IDENTIFIER if is_identifier(raw) else TIME_PROFILE, link_id), {})
     return body if body.keys() & {"time_options", "identifier_type", "base"} else None
 
 

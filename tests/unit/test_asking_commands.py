@@ -28,8 +28,10 @@ from gateway.app import Gateway
 from gateway.cli import status
 from gateway.ops import logs
 from tests.support.processes import PROGRAM
+from tests.support.stores import link
 
-TLS = Path(__file__).parents[1] / "vectors" / "tls"
+VECTORS = Path(__file__).parents[1] / "vectors"
+TLS = VECTORS / "tls"
 SITE = """
 [http]
 port = 0
@@ -406,6 +408,48 @@ async def test_who_restores_under_a_running_gateway_is_told_to_stop_it(site: Pat
 async def test_a_store_that_is_trusted_anyway_may_be_trusted_again(site: Path, typed: Typed) -> None:
     async with serving(site):
         assert await typed("trust-store") == (0, f"{site.parent}/store.db: trusted from now on\n", "")
+
+
+async def test_a_plan_at_a_url_goes_by_what_the_gateway_there_knows(site: Path, typed: Typed, tmp_path: Path) -> None:
+    """It names what a plan by that gateway's store names, also where that store is not there, and knows which panel is away."""
+    bound = SITE + '[[bindings]]\nlink_id = "*"\npanels = ["door"]\n'
+    write(site, bound)
+    hours = json.loads((VECTORS / "examples.json").read_bytes())["list_items"][0]
+    other = {**hours, "link_id": link(2), "name": "Cleaning"}
+    card = {"link_id": link(3), "identifier_owner": {"name": "Sherlock Holmes", "type": "owner"}, "identifier_type": "card"}
+    card |= {"identifier_number": "4711", "lock": "first", "time_profiles": {"link_ids": [hours["link_id"], link(2)]}}
+    later = {"time_options": {**hours["time_options"], "date_to": hours["time_options"]["date_to"] - 3600}}
+    requests = {
+        "made": {"list_items": [hours, other, card]},
+        "changed": {"list_items": [{**hours, **later}, card, {**card, "link_id": link(4), "identifier_number": "4712"}]},
+        "deleted": {"link_ids": [hours["link_id"], link(9)]},
+    }
+    for name, body in requests.items():
+        write(tmp_path / name, json.dumps(body))
+    async with serving(site) as url:
+        assert (await typed("plan", str(tmp_path / "made"), "--url", url))[1].startswith(f"{hours['name']}: new, ")
+        assert (await typed("apply", str(tmp_path / "made")))[0] == 1, "the panel is away"
+        changed = await typed("plan", str(tmp_path / "changed"), "--url", url)
+        assert changed == await typed("plan", str(tmp_path / "changed"))
+        assert " instead of " in changed[1].splitlines()[0]
+        said = await typed("plan", str(tmp_path / "deleted"), "--url", url)
+        assert said[1].splitlines()[1].startswith("  door: pending (no connection to 127.0.0.1 port 9: ")
+        assert said[1].splitlines()[2:] == (await typed("plan", str(tmp_path / "deleted")))[1].splitlines()[2:]
+        assert said[1].splitlines()[2] == "  Sherlock Holmes keeps Cleaning"
+        write(site, bound.replace('"store.db"', '"elsewhere.db"'))
+        assert await typed("plan", str(tmp_path / "deleted"), "--url", url) == said
+        status, out, _ = await typed("plan", str(tmp_path / "deleted"), "--url", url, "--json")
+        assert (status, [each["change"] for each in json.loads(out)["items"]]) == (1, ["deleted", "entity_not_found"])
+        status, out, err = await typed("plan", str(tmp_path / "made"), "--url", url, "--panels", "dor")
+        assert (status, out, err) == (
+            1,
+            "",
+            f"{url}: panels: dor: no such panel, output or group; did you mean 'door'?\n",
+        )
+        write(tmp_path / "wrong", '{"link_ids": [7]}')
+        status, _, err = await typed("plan", str(tmp_path / "wrong"), "--url", url)
+        assert (status, err.startswith(f"{tmp_path / 'wrong'}: link_ids[0]: ")) == (1, True)
+    assert (await typed("plan", str(tmp_path / "made"), "--url", url))[0] == 1
 
 
 async def test_a_wrong_password_and_an_absent_gateway_are_told(site: Path, typed: Typed) -> None:

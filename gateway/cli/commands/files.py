@@ -28,22 +28,24 @@ def check(config: Path, as_json: bool, strict: bool) -> int:
     "plan deletion.json --exit-code",
     "plan request.json --panels @doors,gate:3",
     "plan request.json --frames",
+    "plan request.json --url http://192.0.2.7:8080",
 )
-@options.config
-@options.as_json
+@options.asking
 @click.argument("request", type=options.FILE, metavar="REQUEST.json")
 @click.option("--panels", type=options.PANELS, help="Panels in place of the bindings, comma-separated: @doors,gate:3.")
 @click.option("--frames", is_flag=True, help="Show every frame that would be written, too.")
 @options.exit_code
-def plan(config: Path, as_json: bool, request: Path, panels: str | None, frames: bool, exit_code: bool) -> int:
+def plan(asked: Asked, request: Path, panels: str | None, frames: bool, exit_code: bool) -> int:
     """Show what a request would do to every panel; nothing is written.
+
+    It goes by the store as it lies there; with --url, by what the gateway there knows now.
 
     The file is JSON: an object with `list_items` (time profiles and people to be made or changed), `link_ids` (those to be
     deleted), or both.
     """
     from gateway.cli import planning
 
-    return planning.plan(config, request, panels, as_json=as_json, frames=frames, exit_code=exit_code)
+    return planning.plan(asked, request, panels, frames=frames, exit_code=exit_code)
 
 
 @command("apply", "apply request.json", "apply deletion.json --wait")
