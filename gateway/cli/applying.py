@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from config.nearest import did_you_mean
+from config.nearest import did_you_mean, some
 from gateway.api.errors import ApiError
 from gateway.api.items import changes_of
 from gateway.cli.answers import Item, Results
@@ -15,32 +16,45 @@ from gateway.cli.client import Running, decoded, running
 from gateway.cli.directory import Directory, directory
 from gateway.cli.hours import change_text, is_identifier
 from gateway.cli.options import Asked
-from gateway.cli.output import Mistakes, counted, say, say_json
-from gateway.cli.waiting import answered, next_second, settled
+from gateway.cli.output import Mistakes, counted, note, say, say_json
+from gateway.cli.waiting import AWAY, answered, next_second, settled
 from gateway.fleet.views import Deletion
 from gateway.ops.terminal import harmless
 
+_NAMED = 3
+"""How many panels are named one by one."""
 _LISTS = ("list_items", "link_ids")
 _SURFACES = {"timeprofile": "/api/v1/access/timeprofile", "identifier": "/api/v1/access/identifier"}
 
 
-def apply(asked: Asked, request: Path, *, wait: bool) -> int:
-    """Time profiles first, then identifiers, then deletions. Status 1 where a panel did not take something."""
+def apply(asked: Asked, request: Path, *, wait: bool, pause: Callable[[float], None] = time.sleep) -> int:
+    """Time profiles first, then identifiers, then deletions. Status 1 where a panel did not take something.
+
+    `wait`: a minute at most, and for no panel that is away.
+    """
     items, deleted = _read(request)
     gateway = running(asked)
     since, _ = next_second(gateway)
     known = directory(gateway)
     results = [*_upserted(gateway, items), *_deleted(gateway, known, deleted)]
     if wait:
-        waited = {panel["panel"].partition(":")[0] for each in results for panel in each["panels"] if not panel["success"]}
-        settled(gateway, waited, since)
-        now = {name: gateway.panel(name).items for name in waited}
+        there = settled(gateway, _lacking(results), since, pause, pass_over_away=True)
+        now = {name: gateway.panel(name).items for name in there}
         results = [_after(result, now) for result in results]
+        away = [name for name in _lacking(results) if name in there and there[name].state == AWAY]
+        if away:
+            note(f"{some(away, _NAMED)} {'is' if len(away) == 1 else 'are'} away: the gateway goes on trying")
     if asked.as_json:
         say_json({"result": results})
     else:
         say("\n".join(_told(results, items, _names(items, known))) or f"{request}: nothing is asked for")
     return 0 if all(result["success"] for result in results) else 1
+
+
+def _lacking(results: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    """The panels that did not take something, each once."""
+    lacking = (panel["panel"] for each in results for panel in each["panels"] if not panel["success"])
+    return tuple(dict.fromkeys(name.partition(":")[0] for name in lacking))
 
 
 def _read(request: Path) -> tuple[list[Any], list[str]]:
@@ -92,9 +106,11 @@ def _deleted(gateway: Running, known: Directory, link_ids: Sequence[str]) -> Ite
 
 
 def _after(result: dict[str, Any], now: Mapping[str, Sequence[Item]]) -> dict[str, Any]:
-    """The result with what became of it since. `now`: the items of the panels that were waited for."""
+    """The result with what became of it since. `now`: the items of the panels that were waited for; one that has left the
+    configuration is none of them."""
     panels = [
-        panel if panel["success"] else _since(panel, result, now[panel["panel"].partition(":")[0]]) for panel in result["panels"]
+        _since(panel, result, now[name]) if not panel["success"] and (name := panel["panel"].partition(":")[0]) in now else panel
+        for panel in result["panels"]
     ]
     return {**result, "panels": panels, "success": all(panel["success"] for panel in panels)}
 

@@ -16,6 +16,7 @@ from gateway.cli.progress import progress
 
 _PATIENCE_S = 60.0
 _PAUSE_S = 0.25
+AWAY = "away"
 _SETTLED = ("in_sync", "refused", "foreign")
 
 
@@ -26,16 +27,24 @@ def next_second(gateway: Running) -> tuple[int, float]:
 
 
 def settled(
-    gateway: Running, panels: Collection[str], since: int, pause: Callable[[float], None] = time.sleep
+    gateway: Running,
+    panels: Collection[str],
+    since: int,
+    pause: Callable[[float], None] = time.sleep,
+    *,
+    pass_over_away: bool = False,
 ) -> Mapping[str, Panel]:
-    """The panels as they are once each of them was seen from `since` on and holds all that it can, or when a minute is over."""
+    """The panels as they are once each of them was seen from `since` on and holds all that it can, or when a minute is over.
+
+    `pass_over_away`: a panel that cannot be spoken to is not waited for.
+    """
     until = time.monotonic() + _PATIENCE_S
     with progress("panels that hold all", len(panels)) as reached:
         while True:
             there = {each.id: each for each in _panels(gateway) if each.id in panels}
-            done = sum(is_settled(panel, since) for panel in there.values())
-            reached(done)
-            if done == len(there) or time.monotonic() >= until:
+            late = [panel for panel in there.values() if not is_settled(panel, since)]
+            reached(len(there) - len(late))
+            if all(pass_over_away and panel.state == AWAY for panel in late) or time.monotonic() >= until:
                 return there
             pause(_PAUSE_S)
 
@@ -61,7 +70,7 @@ def _watch(gateway: Running, answer: Future[Any]) -> None:
 
 def _waiting(gateway: Running) -> int:
     """How many items are still on their way to panels that can be reached."""
-    return sum(panel.pending for panel in _panels(gateway) if panel.state != "away")
+    return sum(panel.pending for panel in _panels(gateway) if panel.state != AWAY)
 
 
 def _panels(gateway: Running) -> Sequence[Panel]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.applying import apply
+from gateway.cli.options import Asked
 from simulators.open_access_panel import OpenAccessPanel
 from tests.support.terminal import on_a_terminal
 from tests.support.working_day import EXAMPLES, PERSON, WORK_WEEK, Day, day
@@ -56,6 +58,37 @@ async def test_deletions_of_a_file_are_done_and_what_is_unknown_is_said(typed: D
     status, out, _ = await typed("apply", gone)
     assert status == 1
     assert [line.partition(": ")[2] for line in out.splitlines()] == ["not there, nothing is deleted"] * 2
+
+
+def unexpected(_: float) -> None:
+    raise AssertionError("somebody waits for a panel that is away")
+
+
+async def test_who_waits_for_a_change_waits_for_no_panel_that_is_away(typed: Day) -> None:
+    typed.off("lobby")
+    asked = Asked(typed.folder / "site.toml", None, as_json=False)
+    request = Path(typed.request({"list_items": [WORK_WEEK]}))
+    assert (await typed("sync", "lobby"))[0] == 0
+    await typed.until("lobby", "away")
+    assert await asyncio.to_thread(apply, asked, request, wait=True, pause=unexpected) == 1
+    said = typed.capsys.readouterr()
+    assert said.out.splitlines()[0] == "Work week: created, taken by 0 of 1 panel"
+    assert said.out.splitlines()[1].startswith("  lobby: pending, ")
+    assert said.err == "lobby is away: the gateway goes on trying\n"
+    typed.on("lobby")
+    await typed.until("lobby", "in_sync")
+    assert (await typed("apply", str(request), "--wait"))[:2] == (0, "Work week: updated, taken by 1 of 1 panel\n")
+
+
+async def test_who_waits_for_a_deletion_is_told_of_a_panel_that_has_left_with_what_is_deleted(typed: Day) -> None:
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK]}), "--wait"))[0] == 0
+    typed.off("lobby")
+    config = typed.folder / "site.toml"
+    config.write_text(config.read_text().replace('"lobby"', '"loft"'))
+    assert (await typed("reload"))[0] == 0
+    status, out, err = await typed("apply", typed.request({"link_ids": [WORK_WEEK["link_id"]]}), "--wait")
+    assert (status, out.partition("\n")[0]) == (1, "Work week: deleted, taken by 0 of 2 panels"), err
+    assert "\n  lobby: pending, departed" in out
 
 
 async def test_a_deletion_is_planned_with_what_no_longer_opens_and_who_loses_it(typed: Day) -> None:

@@ -56,7 +56,7 @@ def apply(asked: Asked, request: Path, wait: bool) -> int:
     """Do what a request asks for: items of `list_items` are made or changed, those of `link_ids` deleted.
 
     The file is JSON: an object with `list_items` (time profiles and people), `link_ids` (of either), or both. Of a file with a
-    mistake nothing is done.
+    mistake nothing is done. A panel that is away is not waited for: the gateway goes on trying.
     """
     from gateway.cli import applying
 
