@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.contract import IdentifierSlot, PanelImage, Period, Slot
-from gateway.fleet.panel.differences import differences
+from drivers.contract import IdentifierSlot, PanelImage, Period, Slot, set_key
+from gateway.fleet.panel.differences import differences, owner_called
+from gateway.identifiers.own_ids import new_own_id
+from tests.support.fleet_site import link
+from tests.support.panel_parts import bound
 
 MONDAY_TO_FRIDAY = 0b11111
 CHRISTMAS = 20_811
@@ -21,6 +24,17 @@ def test_each_schedule_that_changed_is_told_and_no_other() -> None:
         "slot 3 was free, is Mon-Fri 09:00-18:00",
     )
     assert differences(now, now) == ()
+
+
+def test_no_id_of_the_gateways_own_is_told_to_somebody_who_has_to_find_out_whose_slot_changed() -> None:
+    named, nameless, unknown = link(1), new_own_id(), new_own_id()
+    items = {key: replace(bound(number), uid=number) for number, key in enumerate((named, nameless), 1)}
+    assert owner_called(named, items[named]) == named
+    assert owner_called(nameless, items[nameless]) == "profile 2 (uid 2)"
+    assert owner_called(nameless, replace(items[nameless], content=None)) == "uid 2"
+    shared = replace(OFFICE, link_ids=(set_key((named, nameless)), unknown))
+    (told,) = differences(PanelImage(slots={1: shared}), PanelImage(), lambda key: owner_called(key, items.get(key)))
+    assert told == f"slot 1 was Mon-Fri 09:00-18:00 for {named}, profile 2 (uid 2), an item without a link_id, is free"
 
 
 def test_a_slot_whose_check_word_contradicts_it_is_told_so() -> None:
@@ -44,8 +58,8 @@ CARD = IdentifierSlot(space="card", number=4711, schedules=None, outputs=(0,))
 
 
 def told(before: IdentifierSlot | None, now: IdentifierSlot | None) -> tuple[str, ...]:
-    images = [PanelImage(identifiers={} if slot is None else {7: slot}) for slot in (before, now)]
-    return differences(*images)
+    earlier, later = (PanelImage(identifiers={} if slot is None else {7: slot}) for slot in (before, now))
+    return differences(earlier, later)
 
 
 def test_an_identifier_that_changed_is_told_without_the_number_that_opens_doors() -> None:

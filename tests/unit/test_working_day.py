@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.applying import apply
+from gateway.cli.client import running
 from gateway.cli.options import Asked
 from simulators.open_access_panel import OpenAccessPanel
 from tests.support.terminal import on_a_terminal
@@ -254,6 +255,22 @@ async def test_a_file_that_is_no_request_is_refused_in_one_sentence(typed: Day, 
 async def test_a_mistake_in_an_item_is_told_with_its_place(typed: Day) -> None:
     status, _, err = await typed("apply", typed.request({"list_items": [{**WORK_WEEK, "time_options": 7}]}))
     assert (status, "list_items[0].time_options" in err) == (1, True)
+
+
+async def test_what_was_made_without_a_link_id_is_told_by_its_name_where_a_panel_holds_something_else(typed: Day) -> None:
+    nameless = {key: value for key, value in WORK_WEEK.items() if key != "link_id"}
+    gateway = running(Asked(typed.folder / "site.toml", None, as_json=False))
+    await asyncio.to_thread(gateway.post, "/api/v1/access/timeprofile", nameless)
+    await typed.until("lobby", "in_sync")
+    lobby = typed.simulated.panels["lobby"]
+    assert isinstance(lobby, OpenAccessPanel)
+    memory, later = lobby._memory.schedules, lobby.schedule_words(0)[14] + 60
+    memory.committed[14] = memory.acting[14] = later
+    await typed("sync", "lobby", "--wait")
+    for command in (["status", "lobby"], ["doctor"], ["events"], ["status", "lobby", "--json"], ["doctor", "--json"]):
+        told = (await typed(*command))[1]
+        assert "slot 0 was Mon-Fri 09:00-18:00, from 2026-11-02 for Work week (uid 1)" in told, command
+        assert "70616e65-" not in told
 
 
 async def test_what_happened_is_told_with_names_and_not_with_link_ids(typed: Day) -> None:

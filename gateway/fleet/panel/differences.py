@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from drivers.contract import IdentifierSlot, PanelImage, Slot
+from drivers.contract import IdentifierSlot, PanelImage, Slot, is_set, named_in
 from gateway.fleet.panel.opening import opening_text
+from gateway.identifiers.own_ids import is_own_id
 from gateway.schedules.local_time import date_of
+from gateway.store.contract import DesiredItem
 
 S = TypeVar("S", Slot, IdentifierSlot)
 _LAST_MINUTE = int(datetime.max.replace(tzinfo=UTC).timestamp()) // 60
 _DAMAGED = ", and its check word contradicts it"
 
 
-def differences(before: PanelImage, now: PanelImage) -> tuple[str, ...]:
-    """One phrase a slot: `slot 3 was Mon-Fri 09:00-18:00, is Mon-Fri 09:00-23:00`."""
-    return (*_schedules(before, now), *_special_days(before, now), *_identifiers(before, now))
+def differences(before: PanelImage, now: PanelImage, called: Callable[[str], str] = str) -> tuple[str, ...]:
+    """One phrase a slot: `slot 3 was Mon-Fri 09:00-18:00, is Mon-Fri 09:00-23:00`. `called`: a slot's owner in words."""
+    return (*_schedules(before, now, called), *_special_days(before, now), *_identifiers(before, now))
 
 
-def _schedules(before: PanelImage, now: PanelImage) -> Iterator[str]:
+def owner_called(key: str, item: DesiredItem | None) -> str:
+    """The link_id of a slot's owner; of one that was made without one, its name and number. `item`: what is known of it."""
+    if not is_own_id(key):
+        return key
+    if item is None:
+        return "an item without a link_id"
+    number = f"uid {item.uid}"
+    return number if item.profile is None or not item.profile.name else f"{item.profile.name} ({number})"
+
+
+def _schedules(before: PanelImage, now: PanelImage, called: Callable[[str], str]) -> Iterator[str]:
     for number, old, new in _changed(before.slots, now.slots):
-        yield f"slot {number} was {_hours(before, number, old)}, is {_hours(now, number, new)}"
+        yield f"slot {number} was {_hours(before, number, old, called)}, is {_hours(now, number, new, called)}"
 
 
 def _changed(before: Mapping[int, S], now: Mapping[int, S]) -> Iterator[tuple[int, S | None, S | None]]:
@@ -32,10 +44,11 @@ def _changed(before: Mapping[int, S], now: Mapping[int, S]) -> Iterator[tuple[in
             yield number, old, new
 
 
-def _hours(image: PanelImage, number: int, slot: Slot | None) -> str:
+def _hours(image: PanelImage, number: int, slot: Slot | None, called: Callable[[str], str]) -> str:
     if slot is None:
         return "free"
-    whose = f" for {', '.join(slot.link_ids)}" if slot.link_ids else ""
+    owners = [each for key in slot.link_ids for each in (named_in(key) if is_set(key) else (key,))]
+    whose = f" for {', '.join(map(called, owners))}" if owners else ""
     return f"{opening_text(image, [number]) or 'never open'}{whose}{_DAMAGED if slot.damaged else ''}"
 
 

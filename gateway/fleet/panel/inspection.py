@@ -10,7 +10,7 @@ from gateway.fleet.events import ClockMeasured, ClockSet, Drifted, ForeignCommit
 from gateway.fleet.panel import clocks
 from gateway.fleet.panel.clock_evidence import ClockEvidence
 from gateway.fleet.panel.compilation import refresh
-from gateway.fleet.panel.differences import differences
+from gateway.fleet.panel.differences import differences, owner_called
 from gateway.fleet.panel.entries import limited
 from gateway.fleet.panel.failure import Failure, failure_of
 from gateway.fleet.panel.foreign import Foreign
@@ -147,7 +147,7 @@ class Inspection:
         if not state.images():
             self.whole.begin_anew()
         if before is not None and not state.to_be_read and found is not before:
-            changes = differences(before, found)
+            changes = differences(before, found, lambda key: owner_called(key, ours.item(key)))
             state.drift(changes)
             self._context.emit(Drifted(state.id, changes))
         self.seen(found)
