@@ -6,7 +6,8 @@ import asyncio
 import json
 import os.path
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 from config.nearest import some
 from config.settings import Settings
 from drivers.clock import SystemClock
-from gateway.cli.output import note, say
+from gateway.cli.output import note, say, say_json
 from gateway.cli.planning import called, fleet_of
 from gateway.cli.reading import read_models, read_settings
 from gateway.store.contract import Snapshot, StoreError
@@ -28,40 +29,58 @@ _NAMED = 3
 _NAMES = ("id", "name", "link_id", "number")
 
 
-def diff(config: Path, changed: Path) -> int:
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """What a panel or output no longer gets, and what it gets, by name."""
+
+    panel: str
+    no_longer: tuple[str, ...]
+    gets: tuple[str, ...]
+
+
+def diff(config: Path, changed: Path, *, as_json: bool) -> int:
     """`config`: as it is now; `changed` is read as if it lay in its place. Raises Mistakes where one of the two has some."""
     before, after = (read_settings(path, folder=config.parent) for path in (config, changed))
     old, new = (settings.model_dump(mode="json") for settings in (before, after))
     lines = [*_changes("", old, new), *_unbound(old, new)]
-    if lines:
-        lines += _moved(before, after)
-    say("\n".join(lines) or "nothing changes")
+    moves = _moves(before, after) if lines else ()
+    if as_json:
+        say_json({"changes": lines, "panels": None if moves is None else [asdict(move) for move in moves]})
+    else:
+        say("\n".join([*lines, *_told(moves or ())]) or "nothing changes")
     return 0
 
 
-def _moved(before: Settings, after: Settings) -> Iterator[str]:
-    """Which panels and outputs would hold other items than before, by what the store says is asked for; those that change alike
-    stand in one line."""
+def _moves(before: Settings, after: Settings) -> Sequence[_Move] | None:
+    """Which panels and outputs would hold other items than before, by what the store says is asked for; None: that is not
+    known, and the person at the terminal is told why."""
     try:
         stored = open_read_only(before.store.path)
     except StoreError as error:
         note(f"{error}; what is bound where is not compared")
-        return
+        return None
     if not os.path.exists(before.store.path):
         note(f"{before.store.path}: there is no store yet, what is bound where is not compared")
-        return
+        return None
     was, will = (asyncio.run(_bound(settings, stored)) for settings in (before, after))
-    moves: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
-    for target in dict.fromkeys([*was, *will]):
-        had, has = was.get(target, {}), will.get(target, {})
-        gone = tuple(name for key, name in had.items() if key not in has)
-        come = tuple(name for key, name in has.items() if key not in had)
-        moves.setdefault((gone, come), []).append(target)
-    for (gone, come), targets in moves.items():
+    moves = (_move(target, was.get(target, {}), will.get(target, {})) for target in dict.fromkeys([*was, *will]))
+    return [move for move in moves if move.no_longer or move.gets]
+
+
+def _move(target: str, had: Mapping[str, str], has: Mapping[str, str]) -> _Move:
+    gone = tuple(name for key, name in had.items() if key not in has)
+    return _Move(target, gone, tuple(name for key, name in has.items() if key not in had))
+
+
+def _told(moves: Iterable[_Move]) -> Iterator[str]:
+    """Panels and outputs that change alike stand in one line."""
+    alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for move in moves:
+        alike.setdefault((move.no_longer, move.gets), []).append(move.panel)
+    for (gone, come), panels in alike.items():
         said = [f"no longer gets {some(gone, _NAMED)}"] if gone else []
         said += [f"gets {some(come, _NAMED)}"] if come else []
-        if said:
-            yield f"{some(targets, _NAMED)}: {'; '.join(said)}"
+        yield f"{some(panels, _NAMED)}: {'; '.join(said)}"
 
 
 async def _bound(settings: Settings, stored: Snapshot) -> Mapping[str, Mapping[str, str]]:

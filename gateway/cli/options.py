@@ -265,7 +265,7 @@ config_if_any = click.option(
     metavar="FILE",
     help=f"Configuration that names lines and models; else ${ENVIRONMENT}, else {INSTALLED}, else none.",
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON, for scripts.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts: the API's where it is asked.")
 url = click.option(
     "--url",
     callback=_web,

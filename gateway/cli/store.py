@@ -7,7 +7,7 @@ from pathlib import Path
 from config.settings import Settings
 from gateway.cli.client import running
 from gateway.cli.options import Asked
-from gateway.cli.output import Mistakes, note, say
+from gateway.cli.output import Mistakes, note, say, say_json
 from gateway.cli.reading import read_settings
 from gateway.store.backups import backup_file, begin_anew, restore_file
 from gateway.store.contract import StoreError, StoreInUse
@@ -27,7 +27,7 @@ def backup(config: Path, target: Path, *, force: bool, keep: int) -> int:
     return 0
 
 
-def restore(config: Path, copy: Path) -> int:
+def restore(config: Path, copy: Path, *, as_json: bool) -> int:
     store = read_settings(config).store.path
     try:
         aside = restore_file(copy, store)
@@ -35,7 +35,10 @@ def restore(config: Path, copy: Path) -> int:
         raise Mistakes([f"{error}: stop it first (systemctl stop panel-gateway)"]) from error
     except StoreError as error:
         raise Mistakes([without_advice(error)]) from error
-    say(f"{store}: restored from {copy}" + (f"; what was there is {aside}" if aside else ""))
+    if as_json:
+        say_json({"store": str(store), "restored_from": str(copy), "set_aside": None if aside is None else str(aside)})
+    else:
+        say(f"{store}: restored from {copy}" + (f"; what was there is {aside}" if aside else ""))
     return 0
 
 
@@ -51,6 +54,9 @@ def new_store(settings: Settings) -> None:
 
 def trust_store(asked: Asked) -> int:
     gateway = running(asked)
-    gateway.post("/gateway/v1/store/trust")
-    say(f"{gateway.settings.store.path}: trusted from now on")
+    body = gateway.post("/gateway/v1/store/trust")
+    if asked.as_json:
+        say_json(body)
+    else:
+        say(f"{gateway.settings.store.path}: trusted from now on")
     return 0

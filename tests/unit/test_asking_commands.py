@@ -408,6 +408,8 @@ async def test_who_restores_under_a_running_gateway_is_told_to_stop_it(site: Pat
 async def test_a_store_that_is_trusted_anyway_may_be_trusted_again(site: Path, typed: Typed) -> None:
     async with serving(site):
         assert await typed("trust-store") == (0, f"{site.parent}/store.db: trusted from now on\n", "")
+        status, out, err = await typed("trust-store", "--json")
+        assert (status, json.loads(out)["trusted"], err) == (0, True, "")
 
 
 async def test_a_plan_at_a_url_goes_by_what_the_gateway_there_knows(site: Path, typed: Typed, tmp_path: Path) -> None:

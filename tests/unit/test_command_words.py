@@ -20,6 +20,8 @@ from gateway.ops.terminal import harmless
 
 HEAVY = ("aiohttp", "asyncio", "pydantic", "prometheus_client", "pymodbus", "config.settings", "config.loader", "gateway.app")
 NAMES = [name for commands in SECTIONS.values() for name in commands]
+WITHOUT_AN_ANSWER = ("serve", "lab", "simulate", "init", "certificate", "password", "api-key", "backup", "completion", "manual")
+"""They run on, write what they were told to, or print what is pasted or piped as it is."""
 _IMPORTED = f"""
 import sys
 from gateway.__main__ import main
@@ -100,6 +102,14 @@ def test_every_command_says_what_it_does(name: str, capsys: pytest.CaptureFixtur
     assert f"Usage: panel-gateway {name}" in shown
     assert "Examples:" in shown
     assert "...\n" not in shown.partition("\n")[2]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT_AN_ANSWER])
+def test_every_command_that_has_an_answer_gives_it_to_scripts(name: str) -> None:
+    command = root.get_command(click.Context(root), name)
+    assert command is not None
+    every = command.commands.values() if isinstance(command, click.Group) else [command]
+    assert [each.name for each in every if not any("--json" in param.opts for param in each.params)] == []
 
 
 @pytest.mark.parametrize(

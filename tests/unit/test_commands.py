@@ -86,6 +86,10 @@ def test_a_backup_is_put_back_and_what_was_there_is_kept(site: Path, capsys: pyt
     _, told = capsys.readouterr().out.splitlines()
     aside = Path(told.rpartition("; what was there is ")[2])
     assert held(aside) == {link(1), link(2)}
+    assert main(["restore", "--config", str(site), str(copy), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["store"], answer["restored_from"]) == (str(store), str(copy))
+    assert held(Path(answer["set_aside"])) == {link(1)}
 
 
 def test_a_backup_replaces_a_file_only_where_it_is_told_to(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,8 +169,15 @@ def test_a_changed_configuration_is_told_before_it_is_put_in_place(site: Path, c
     both.write_text(SITE.replace('["lobby"]', '["lobby", "lobby:0"]'))
     assert main(["diff", "--config", str(site), str(both)]) == 0
     assert capsys.readouterr().out.splitlines() == ["bindings.*.panels: with lobby:0", f"lobby:0: gets {profiles}"]
+    assert main(["diff", "--config", str(site), str(both), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "changes": ["bindings.*.panels: with lobby:0"],
+        "panels": [{"panel": "lobby:0", "no_longer": [], "gets": ["Work week"] * 4}],
+    }
     assert main(["diff", "--config", str(site), str(site)]) == 0
     assert capsys.readouterr().out == "nothing changes\n"
+    assert main(["diff", "--config", str(site), str(site), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"changes": [], "panels": []}
     new.write_text(SITE.replace("open-access-panel", "open-acess-panel"))
     assert main(["diff", "--config", str(site), str(new)]) == 1
     assert "did you mean 'open-access-panel'?" in capsys.readouterr().err
@@ -181,6 +192,9 @@ def test_a_card_without_a_name_is_told_by_its_number_and_a_difference_without_a_
     new.write_text(SITE.replace('["lobby"]', '["lobby:0"]'))
     assert main(["diff", "--config", str(site), str(new)]) == 0
     assert "there is no store yet" in capsys.readouterr().err
+    assert main(["diff", "--config", str(site), str(new), "--json"]) == 0
+    said = capsys.readouterr()
+    assert (json.loads(said.out)["panels"], "there is no store yet" in said.err) == (None, True)
     fill(site.parent / "store.db", DesiredChange(card.link_id, 0, card, json.dumps(body), IDENTIFIER))
     assert main(["diff", "--config", str(site), str(new)]) == 0
     said = capsys.readouterr()

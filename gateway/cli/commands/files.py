@@ -63,14 +63,15 @@ def apply(asked: Asked, request: Path, wait: bool) -> int:
     return applying.apply(asked, request, wait=wait)
 
 
-@command("diff", "diff new.toml")
+@command("diff", "diff new.toml", "diff new.toml --json")
 @options.config
+@options.as_json
 @click.argument("changed", type=options.FILE, metavar="CONFIG")
-def diff(config: Path, changed: Path) -> int:
+def diff(config: Path, as_json: bool, changed: Path) -> int:
     """Show what a changed configuration would do before it is put in place and reloaded."""
     from gateway.cli import comparing
 
-    return comparing.diff(config, changed)
+    return comparing.diff(config, changed, as_json=as_json)
 
 
 class Models(options.Placed, click.Group):

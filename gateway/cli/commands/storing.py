@@ -30,23 +30,22 @@ def backup(config: Path, target: Path, force: bool, keep: int) -> int:
 
 @command("restore", "restore /var/backups/site.db")
 @options.config
+@options.as_json
 @click.argument("copy", type=options.FILE, metavar="FILE")
-def restore(config: Path, copy: Path) -> int:
+def restore(config: Path, as_json: bool, copy: Path) -> int:
     """Put a backup in the place of the store, which is set aside."""
     from gateway.cli import store
 
-    return store.restore(config, copy)
+    return store.restore(config, copy, as_json=as_json)
 
 
 @command("trust-store", "trust-store")
-@options.config
-@options.url
-@options.ca
-def trust_store(config: Path, url: str | None, ca: Path | None) -> int:
+@options.asking
+def trust_store(asked: Asked) -> int:
     """Trust a store that is older than its mark, as it is."""
     from gateway.cli import store
 
-    return store.trust_store(Asked(config, url, as_json=False, ca=ca))
+    return store.trust_store(asked)
 
 
 @command("trust-clock", "trust-clock", "trust-clock --yes")
