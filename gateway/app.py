@@ -105,7 +105,8 @@ def changed_beyond_reload(old: Settings, new: Settings) -> tuple[str, ...]:
 
 def _line_view(line: LineSettings, seen: LineStatistics) -> dict[str, object]:
     units = [{"unit": p.unit, "panel": p.id, **asdict(seen.units[p.unit])} for p in line.panels if p.unit in seen.units]
-    return {"id": line.id, "kind": line.kind, **asdict(seen.line), "units": units}
+    place = {name: getattr(line, name, None) for name in ("host", "port")}
+    return {"id": line.id, "kind": line.kind, **place, **asdict(seen.line), "units": units}
 
 
 def _minutes_view(seen: LineStatistics, ahead_s: float) -> dict[str, object]:

@@ -284,6 +284,20 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
+class UsedLine:
+    """Where a line is: a serial port, or a host and its port. A protocol may have none of the two."""
+
+    id: str
+    host: str | None
+    port: int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsedLines:
+    lines: Sequence[UsedLine]
+
+
+@dataclass(frozen=True, slots=True)
 class Reloaded:
     changes: Sequence[str]
 

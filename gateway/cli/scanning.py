@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import os
+import socket
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +28,8 @@ from drivers.link import UnitTiming
 from drivers.modbus.line import ModbusLine
 from drivers.modbus.wire.open import open_link
 from drivers.modbus.wire.requests import read_holding_registers
+from gateway.cli.answers import UsedLine, UsedLines
+from gateway.cli.client import Running
 from gateway.cli.output import Mistakes, counted, say, say_json
 from gateway.cli.progress import progress
 from gateway.cli.reading import read_models, read_settings
@@ -60,7 +64,7 @@ def scan(config: Path | None, line: str, units: range, *, as_json: bool) -> int:
     if line.startswith("/") and not Path(line).exists():
         raise Mistakes([f"{line}: there is no such port; `panel-gateway ports` lists those of this machine"])
     if settings is not None:
-        _refuse_beside(settings)
+        _refuse_beside(line, candidates[0], settings)
     models = read_models(None if settings is None else settings.site.models_dir)
     spoken, found = asyncio.run(scanned(candidates, units, models, SystemClock()))
     if as_json:
@@ -75,15 +79,47 @@ def scan(config: Path | None, line: str, units: range, *, as_json: bool) -> int:
     return 0
 
 
-def _refuse_beside(settings: Settings) -> None:
-    """Two masters on a line disturb each other."""
+def _refuse_beside(line: str, place: AnyModbusLine, settings: Settings) -> None:
+    """Two masters on a line disturb each other: refuse a place that the running gateway uses, or may use."""
     try:
         local_socket.answering(settings.store.path)
-    except OSError:
+    except FileNotFoundError:  # it does not run
         return
-    raise Mistakes(
-        ["the gateway of this configuration is at work on its lines: stop it before a scan, or see `panel-gateway status`"]
-    )
+    except OSError as error:
+        raise _unknown(line, error.strerror) from error
+    try:
+        used = Running(settings, None).ask(UsedLines, "/gateway/v1/lines").lines
+        beside = next((each.id for each in used if _is_there(place, each)), None)
+    except Mistakes as mistakes:
+        raise _unknown(line, mistakes.lines[0]) from mistakes
+    except OSError as error:
+        raise _unknown(line, error.strerror) from error
+    if beside is not None:
+        told = f"the running gateway works on it as {beside}: stop it before a scan, or see `panel-gateway lines {beside}`"
+        raise Mistakes([f"{line}: {told}"])
+
+
+def _unknown(line: str, why: str | None) -> Mistakes:
+    return Mistakes([f"{line}: whether the running gateway works on it is not known ({why}): stop it before a scan"])
+
+
+def _is_there(place: AnyModbusLine, used: UsedLine) -> bool:
+    """Whether a line of the gateway is at this place. Raises OSError where that cannot be told."""
+    if isinstance(place, ModbusRtuLine) or used.host is None:
+        return isinstance(place, ModbusRtuLine) and used.host is None and _is_same_port(place.port, str(used.port))
+    return place.port == used.port and not _addresses(place.host).isdisjoint(_addresses(used.host))
+
+
+def _is_same_port(one: str, other: str) -> bool:
+    """Whether two names are of one serial port; a name that nothing has is of none."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    devices = [os.stat(name).st_rdev for name in (one, other) if os.path.exists(name)]
+    return len(devices) == 2 and devices[0] == devices[1] != 0
+
+
+def _addresses(host: str) -> Set[object]:
+    return {found[4][0] for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
 
 
 def candidates_of(

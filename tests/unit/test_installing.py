@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import ssl
 import stat
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,14 @@ import pytest
 from config.loader import load_settings
 from config.password_hash import PasswordHash, md5_form
 from config.settings import ModbusRtuLine
+from drivers.clock import SystemClock
 from gateway.__main__ import main
+from gateway.app import Gateway
 from gateway.cli.certificates import made_pair, name_mistake
 from gateway.cli.output import Mistakes
 from gateway.cli.ports import serial_ports
 from gateway.cli.setting_up import Answers, configuration, store_of
+from gateway.ops import local_socket
 from simulators.site import SimulatedSite
 from tests.support.skips import tool
 from tests.support.terminal import on_a_terminal
@@ -84,6 +89,75 @@ async def test_a_scan_names_the_units_of_a_line_and_writes_nothing(
     assert await scan(place(site), "--units", "2") == 0
     assert capsys.readouterr().out.splitlines()[2:] == ["unit  looks like", "2     open-access-panel"]
     assert [panel.traffic.writes for panel in site.panels.values()] == [0, 0, 0, 0]
+
+
+_, RS485, ANNEX = SITE.split("[[lines]]\n")
+
+
+def write_site(config: Path, *lines: str) -> None:
+    users = '[http]\nport = 0\n[[users]]\nname = "admin"\npassword = "right one"\n'
+    config.write_text(users + "".join(f"[[lines]]\n{line}" for line in lines))
+
+
+@asynccontextmanager
+async def at_work(config: Path, line: str) -> AsyncIterator[None]:
+    """A gateway that works on this line; a file at `config` says so."""
+    write_site(config, line)
+    gateway = Gateway(load_settings(config), config, SystemClock())
+    try:
+        await gateway.start()
+        yield
+    finally:
+        await gateway.stop()
+
+
+async def test_no_line_of_a_running_gateway_gets_a_second_master_and_any_other_is_scanned(
+    site: SimulatedSite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it is called, and whatever the file says by now."""
+    config, port, panels = tmp_path / "site.toml", tmp_path / "rs485-a", site.panels
+    options = ("--units", "2-3", "--config", str(config))
+    annex = ANNEX.replace("1502", str(site.lines["annex"][1]))
+    async with at_work(config, annex):
+        for name in ("annex", place(site), place(site).replace("127.0.0.1", "localhost")):
+            assert await scan(name, *options) == 1
+            told = "the running gateway works on it as annex: stop it before a scan, or see `panel-gateway lines annex`"
+            assert capsys.readouterr().err == f"{name}: {told}\n"
+        write_site(config, annex.replace('"annex"', '"attic"').replace(str(site.lines["annex"][1]), "503"))
+        assert await scan(place(site), *options) == 1
+        assert " works on it as annex: " in capsys.readouterr().err
+        await scan(str(port), *options)
+        assert panels["lobby"].traffic.bytes_in > 0, "the line was scanned"
+    (tmp_path / "other-name").symlink_to(port)
+    async with at_work(config, RS485):
+        for name in (str(port), str(tmp_path / "other-name"), str(site.lines["rs485-a"])):
+            assert await scan(name, *options) == 1
+            assert " works on it as rs485-a: stop it before a scan" in capsys.readouterr().err
+        before = panels["annex-door"].traffic.bytes_in
+        await scan(place(site), *options)
+        assert panels["annex-door"].traffic.bytes_in > before
+
+
+async def test_nothing_is_scanned_beside_a_gateway_that_does_not_tell_where_it_works(
+    site: SimulatedSite, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, body = tmp_path / "site.toml", '{"lines": [{"id": "a", "kind": "modbus-rtu"}]}'
+
+    async def of_an_older_release(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
+        writer.close()
+
+    def not_for_everybody(store: Path) -> Path:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(store))
+
+    async with await asyncio.start_unix_server(of_an_older_release, local_socket.place_of(load_settings(config).store.path)):
+        assert await scan("rs485-a", "--config", str(config), "--units", "3") == 1
+        assert capsys.readouterr().err.startswith("rs485-a: whether the running gateway works on it is not known (")
+    monkeypatch.setattr(local_socket, "answering", not_for_everybody)
+    assert await scan("rs485-a", "--config", str(config), "--units", "3") == 1
+    assert "is not known (Permission denied): stop it before a scan" in capsys.readouterr().err
+    assert [panel.traffic.bytes_in for panel in site.panels.values()] == [0, 0, 0, 0]
 
 
 async def test_a_line_without_units_and_a_place_that_is_none_are_told(
