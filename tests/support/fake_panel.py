@@ -117,6 +117,8 @@ class FakePanel:
     defects: set[str] = field(default_factory=set)
     """What its driver cannot do without an error of its own: `plan`, `apply`, `read_back`, `output` …"""
     transactions: list[tuple[Priority, PanelImage]] = field(default_factory=list)
+    cycles_of_an_erasure: int = 1
+    """Writes to its storage that it takes to empty all slots."""
     readings: list[str] = field(default_factory=list)
 
     def power_cut(self, now: float) -> None:
@@ -195,7 +197,7 @@ class FakeDriver:
             frames=(bytes(changed),),
             bytes_on_wire=len(changed),
             commits=1,
-            wear={self.panel.capabilities.storage: 1},
+            wear={self.panel.capabilities.storage: 1 if wanted else self.panel.cycles_of_an_erasure},
         )
 
     def _said(self, slots: Mapping[int, Slot]) -> dict[int, Slot]:
@@ -438,4 +440,5 @@ class FakeDriver:
         return failed or await self._reading(f"end pulse {output}") or _ACKNOWLEDGED
 
     def write_counts(self) -> Mapping[str, int]:
-        return {self.panel.capabilities.storage: len(self.panel.transactions)}
+        costs = (1 if image.slots else self.panel.cycles_of_an_erasure for _, image in self.panel.transactions)
+        return {self.panel.capabilities.storage: sum(costs)}

@@ -150,6 +150,37 @@ def test_a_deletion_does_not_wait_behind_writes_that_nobody_saw() -> None:
     run_virtual(main())
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_panel_that_an_operator_erases_lets_people_in_again_at_once_however_much_that_cost(killed: bool) -> None:
+    """A panel that frees each slot by itself spends the writes of days on it. `killed`: the gateway, in between."""
+
+    async def main() -> None:
+        site = weak()
+        await site.open()
+        await site.fleet.upsert([item(1), item(2)])
+        panel = site.panels["lobby"]
+        panel.cycles_of_an_erasure = 40
+        await site.fleet.reinit("lobby")
+        if killed:
+            for _ in range(1000):
+                if not panel.slots:
+                    break
+                await site.pass_time(0.001)
+            await site.kill()
+            assert not panel.slots
+            await site.open()
+        await site.pass_time(5)
+        assert site.held("lobby").keys() == {link(1), link(2)}
+        written = len(panel.transactions)
+        await site.fleet.reinit("lobby")
+        await site.pass_time(3600)
+        assert len(panel.transactions) == written, "the next one waits, and the panel is as it was"
+        assert site.held("lobby").keys() == {link(1), link(2)}
+        await site.close()
+
+    run_virtual(main())
+
+
 async def nothing_left() -> FleetSite:
     """Two profiles are held, and somebody has erased the panel as often as its storage allows."""
     site = weak()

@@ -93,7 +93,7 @@ def test_what_a_panel_has_earned_since_is_not_lost_by_a_kill() -> None:
 
 def stored(site: FleetSite) -> float:
     """Writes of the table that are not earned back, as the store has them."""
-    return float(json.loads(site.store.panel_facts["lobby"]["wear"])["table"])
+    return float(json.loads(site.store.panel_facts["lobby"]["wear"]).get("table", 0.0))
 
 
 @pytest.mark.parametrize("storage", ["ram", "eeprom"])

@@ -92,6 +92,15 @@ async def test_who_waits_for_a_deletion_is_told_of_a_panel_that_has_left_with_wh
     assert "\n  lobby: pending, departed" in out
 
 
+async def test_a_panel_with_many_people_lets_them_in_again_right_after_it_was_erased(typed: Day) -> None:
+    """Each slot that goes is a write to its storage."""
+    link_id = str(PERSON["link_id"])
+    people = [{**PERSON, "link_id": f"{link_id[:-2]}{number:02}", "identifier_number": str(number)} for number in range(1, 31)]
+    assert (await typed("apply", typed.request({"list_items": [WORK_WEEK, *people]}), "--wait"))[0] == 0
+    status, out, err = await typed("reinit", "lobby", "--yes", "--wait")
+    assert (status, out) == (0, "lobby: reinit done, it holds 31 of 31 items\n"), err
+
+
 async def test_a_deletion_is_planned_with_what_no_longer_opens_and_who_loses_it(typed: Day) -> None:
     week, holmes, other = WORK_WEEK["link_id"], str(PERSON["link_id"]), EXAMPLES[0]
     watson = {

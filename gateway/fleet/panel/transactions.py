@@ -68,6 +68,8 @@ class Transactions:
         """Erase all slots, also those of others. What is written next does not wait."""
         state = self._state
         due = state.wear.due({}, narrows=False, writes=2)  # what is erased is written anew
+        if due is None:
+            state.wear.erasing()
         failure = due or await self._apply(Step(PanelImage(), Priority.REVOCATION, frozenset()), None)
         if failure is None:
             state.wear.erased()

@@ -29,7 +29,7 @@ _DAY_S = 86_400.0
 _FIRST_S = 0.75
 _DOUBLINGS = 30
 _LEAST = 2.0
-"""Writes that may always be saved up: erasing a panel and writing it anew is two."""
+"""Writes that may always be saved up: erasing a panel and writing it anew is two, or more where each slot is freed by itself."""
 _KEEP_S = 3600.0
 
 
@@ -223,6 +223,11 @@ class Wear:
         if self._first:
             return spent
         return self._spent_on(spent, cycles) if self._narrows else spent + cycles
+
+    def erasing(self) -> None:
+        """The panel is about to be erased: what is written anew then is written for the first time. The writes of an erasure may
+        be those of days, and nobody is let in until it is there again."""
+        self._account = replace(self._account, tried={})
 
     def erased(self) -> None:
         """What is written next belongs to an erasure, and waits for no spacing."""
