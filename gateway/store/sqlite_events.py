@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,10 @@ from config.event_kinds import KINDS
 from gateway.store.events import EventQuery, SiteEvent, newest_first, next_ids
 from gateway.store.sqlite_schema import connect_read_only, translated, understood
 
-_INSERT = "INSERT INTO event (id, at, kind, category, priority, panel, facts) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO event (id, at, kind, category, priority, panel, facts) VALUES "
+_ROW = "(?, ?, ?, ?, ?, ?, ?)"
+_ROWS = 50
+"""How many are written by one statement: each one lets other threads go on, and has to wait for them afterwards."""
 _POSITION = "INSERT OR REPLACE INTO panel_fact (panel, key, value) VALUES (?, ?, ?)"
 _DROP_UP_TO = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ? ORDER BY id LIMIT ?)"
 _DROP_OLDEST = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?)"
@@ -34,10 +38,13 @@ _CLAUSES = (("since", "at >= ?"), ("until", "at <= ?"))
 def insert(
     connection: sqlite3.Connection, events: Sequence[SiteEvent], positions: Mapping[str, tuple[str, str]], at: float
 ) -> range:
-    """Returns the ids of the events. All rows are made before the first is written, since each lets other threads go on."""
+    """Returns the ids of the events. All rows are made before the first is written, since writing lets other threads go on."""
     [(last,)] = connection.execute("SELECT last_id FROM journal").fetchall()
     ids = next_ids(last, at, len(events))
-    connection.executemany(_INSERT, list(map(_row, ids, events)))
+    rows = list(map(_row, ids, events))
+    for first in range(0, len(rows), _ROWS):
+        some = rows[first : first + _ROWS]
+        connection.execute(_INSERT + ", ".join([_ROW] * len(some)), [*chain.from_iterable(some)])
     connection.executemany(_POSITION, [(panel, key, value) for panel, (key, value) in positions.items()])
     if ids:
         connection.execute("UPDATE journal SET last_id = ?, kept = kept + ?", (ids[-1], len(ids)))
