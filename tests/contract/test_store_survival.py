@@ -152,8 +152,9 @@ async def test_the_very_first_panel_is_marked_before_it_is_written(tmp_path: Pat
     await store.close()
 
 
-async def test_a_panel_that_is_marked_already_costs_no_other_commit(tmp_path: Path) -> None:
+async def test_a_panel_that_is_marked_already_costs_no_other_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A panel is written in many transactions; the appliance's storage wears out by each commit."""
+    monkeypatch.setattr("gateway.store.sqlite_store.OBSERVED_DELAY_S", 3600)  # what waits that long is no commit of this
     commits: list[str] = []
 
     def watch(connection: sqlite3.Connection) -> None:
@@ -171,8 +172,11 @@ async def test_a_panel_that_is_marked_already_costs_no_other_commit(tmp_path: Pa
     await store.close()
 
 
-async def test_a_panel_that_is_marked_along_with_what_its_write_costs_takes_one_commit(tmp_path: Path) -> None:
+async def test_a_panel_that_is_marked_along_with_what_its_write_costs_takes_one_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where an older observation waits: it is never written over the mark."""
+    monkeypatch.setattr("gateway.store.sqlite_store.OBSERVED_DELAY_S", 3600)  # what waits that long is no commit of this
     commits: list[str] = []
 
     def watch(connection: sqlite3.Connection) -> None:
