@@ -18,7 +18,7 @@ from config.settings import ModbusRtuTcpLine, ModbusTcpLine
 from drivers.clock import SystemClock
 from drivers.contract import Availability, Priority
 from drivers.errors import BusUnavailable, ConnectionLost, NoReply, NotSent
-from drivers.link import UnitTiming
+from drivers.link import DirectLink, UnitTiming
 from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.open import line_timing, open_link
 from drivers.modbus.wire.requests import Request, read_holding_registers, write_register, write_registers
@@ -200,12 +200,19 @@ async def test_rs485_direction_is_asked_of_the_kernel(monkeypatch: pytest.Monkey
     assert {settings[0] for settings in asked} == {enabled_rts_on_send}
 
 
-async def test_a_port_that_takes_no_bytes_keeps_none_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A frame that is not taken whole is an error, and the kernel drops what it holds; before a close too, which would wait."""
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_port_that_takes_no_bytes_keeps_none_for_later(at_once: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame that is not taken whole is an error, and the kernel drops what it holds; before a close too, which would wait.
+    Where it was sent at once, on a line that was quiet, the port is opened anew while it is being closed.
+    """
     flushed: list[int] = []
+    clock = SystemClock()
     with pty_panel(obey) as panel:
-        link = open_link(rtu_settings(port=panel.path, baudrate=115200), SystemClock())
+        link = open_link(rtu_settings(port=panel.path, baudrate=115200), clock)
+        assert isinstance(link, DirectLink)
         await link.open()
+        while at_once and not link.ready(1, [READ], clock.monotonic()):  # noqa: ASYNC110
+            await asyncio.sleep(0)
         with monkeypatch.context() as patch:
             patch.setattr("drivers.modbus.wire.open.os.write", lambda descriptor, data: len(data) - 1)
             patch.setattr("drivers.modbus.wire.open.termios.tcflush", lambda descriptor, queue: flushed.append(queue))

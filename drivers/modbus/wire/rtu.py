@@ -120,6 +120,8 @@ class RtuLink:
             if self._far_end is not None and self._gone():
                 self._far_end.closed(self._clock.monotonic())
             await self.close()
+        elif self._receiver is not None and not self._receiver.closed.done():
+            await asyncio.wait({self._receiver.closed}, timeout=_CLOSE_S)  # a port that is still being closed is locked
         self._receiver = self._outlet = None
         if self._far_end is not None:
             await self._let_pass()
