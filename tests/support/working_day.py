@@ -29,7 +29,7 @@ timezone = "Europe/Kyiv"
 clock_source = "host"
 [http]
 port = 0
-deadline_ms = 2000
+deadline_ms = 10000
 [store]
 path = "store.db"
 [[users]]
