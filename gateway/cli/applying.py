@@ -18,6 +18,7 @@ from gateway.cli.hours import change_text, is_identifier
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, counted, note, say, say_json
 from gateway.cli.waiting import AWAY, answered, next_second, settled
+from gateway.fleet.problems import cause
 from gateway.fleet.views import Deletion
 from gateway.ops.terminal import harmless
 
@@ -127,7 +128,8 @@ def _since(panel: dict[str, Any], result: Mapping[str, Any], items: Sequence[Ite
 
 
 def _names(items: Sequence[Any], known: Directory) -> Mapping[str, str]:
-    names = {entry.link_id: entry.shown for entry in known.entries if entry.link_id}
+    names = {each.link_id: each.shown for each in known.gone if each.link_id}
+    names |= {entry.link_id: entry.shown for entry in known.entries if entry.link_id}
     for item in items:
         owner = item.get("identifier_owner") or (item.get("base") or {}).get("identifier_owner") or {}
         if name := item.get("name") or owner.get("name"):
@@ -144,6 +146,6 @@ def _told(results: Sequence[Mapping[str, Any]], items: Sequence[Any], names: Map
         yield f"{names.get(result['link_id'], result['link_id'])}: {became}{where}"
         for panel in result["panels"]:
             if not panel["success"]:
-                why = ": ".join(str(panel[key]) for key in ("reason", "message") if panel.get(key))
+                why = ": ".join(filter(None, (panel.get("reason"), panel.get("message") and cause(panel["message"]))))
                 open_still = f"; still open {panel['still_grants_text']}" if panel.get("still_grants_text") else ""
                 yield f"  {panel['panel']}: {panel['outcome']}, {why}{open_still}"

@@ -51,8 +51,9 @@ def _where(place: Place) -> str:
 
 
 def _listing(settings: Settings, simulated: Simulated) -> str:
+    widest = max((len(str(panel.unit)) for line in settings.lines for panel in line.panels), default=0)
     rows = [
-        f"  {panel.id:16} {panel.model:22} unit {panel.unit:<3} {line.kind:15} {_where(simulated.lines[line.id])}"
+        f"  {panel.id:16} {panel.model:22} unit {panel.unit:<{widest}} {line.kind:15} {_where(simulated.lines[line.id])}"
         for line in settings.lines
         for panel in line.panels
     ]

@@ -37,6 +37,7 @@ from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, counted, note, say, say_json
 from gateway.cli.reading import meant, read_models
 from gateway.fleet.fleet import Fleet
+from gateway.fleet.problems import cause
 from gateway.fleet.results import Change
 from gateway.fleet.views import PlanChange, PlanItem, PlanItemPanel, PlanPanel, PlanReport, UnknownPanel
 from gateway.identifiers.own_ids import shown_link_id
@@ -287,7 +288,7 @@ def _told(panel: PlanItemPanel, zone: ZoneInfo) -> str:
     if panel.outcome is ItemState.REMOVED:
         return panel.message or panel.outcome.value
     until = f"until {datetime.fromtimestamp(panel.valid_until, zone):%Y-%m-%d %H:%M}" if panel.valid_until else ""
-    parts = [until, *panel.cuts, panel.message or "", panel.reason.value if panel.reason else ""]
+    parts = [until, *panel.cuts, panel.reason.value if panel.reason else "", cause(panel.message) if panel.message else ""]
     more = "; ".join(part for part in parts if part)
     return f"{panel.outcome.value}{f' ({more})' if more else ''}"
 

@@ -58,5 +58,5 @@ def trust_store(asked: Asked) -> int:
     if asked.as_json:
         say_json(body)
     else:
-        say(f"{gateway.settings.store.path}: trusted from now on")
+        say(f"{gateway.settings.store.path if asked.url is None else f'the store of {asked.url}'}: trusted from now on")
     return 0

@@ -406,7 +406,8 @@ async def test_who_restores_under_a_running_gateway_is_told_to_stop_it(site: Pat
 
 
 async def test_a_store_that_is_trusted_anyway_may_be_trusted_again(site: Path, typed: Typed) -> None:
-    async with serving(site):
+    async with serving(site) as url:
+        assert await typed("trust-store", "--url", url) == (0, f"the store of {url}: trusted from now on\n", "")
         assert await typed("trust-store") == (0, f"{site.parent}/store.db: trusted from now on\n", "")
         status, out, err = await typed("trust-store", "--json")
         assert (status, json.loads(out)["trusted"], err) == (0, True, "")
@@ -435,7 +436,7 @@ async def test_a_plan_at_a_url_goes_by_what_the_gateway_there_knows(site: Path, 
         assert changed == await typed("plan", str(tmp_path / "changed"))
         assert " instead of " in changed[1].splitlines()[0]
         said = await typed("plan", str(tmp_path / "deleted"), "--url", url)
-        assert said[1].splitlines()[1].startswith("  door: pending (no connection to 127.0.0.1 port 9: ")
+        assert said[1].splitlines()[1].startswith("  door: pending (bus_unavailable; no connection to 127.0.0.1 port 9: ")
         assert said[1].splitlines()[2:] == (await typed("plan", str(tmp_path / "deleted")))[1].splitlines()[2:]
         assert said[1].splitlines()[2] == "  Sherlock Holmes keeps Cleaning"
         write(site, bound.replace('"store.db"', '"elsewhere.db"'))

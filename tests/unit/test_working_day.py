@@ -74,7 +74,7 @@ async def test_who_waits_for_a_change_waits_for_no_panel_that_is_away(typed: Day
     assert await asyncio.to_thread(apply, asked, request, wait=True, pause=unexpected) == 1
     said = typed.capsys.readouterr()
     assert said.out.splitlines()[0] == "Work week: created, taken by 0 of 1 panel"
-    assert said.out.splitlines()[1].startswith("  lobby: pending, ")
+    assert said.out.splitlines()[1] == "  lobby: pending, quarantined: no reply"
     assert said.err == "lobby is away: the gateway goes on trying\n"
     typed.on("lobby")
     await typed.until("lobby", "in_sync")
@@ -89,7 +89,9 @@ async def test_who_waits_for_a_deletion_is_told_of_a_panel_that_has_left_with_wh
     assert (await typed("reload"))[0] == 0
     status, out, err = await typed("apply", typed.request({"link_ids": [WORK_WEEK["link_id"]]}), "--wait")
     assert (status, out.partition("\n")[0]) == (1, "Work week: deleted, taken by 0 of 2 panels"), err
-    assert "\n  lobby: pending, departed" in out
+    assert "\n  lobby: pending, departed: lobby is no longer configured" in out
+    again = await typed("apply", typed.request({"link_ids": [WORK_WEEK["link_id"]]}))
+    assert again[1].splitlines()[0] == out.splitlines()[0], "it is still called by its name"
 
 
 async def test_a_panel_with_many_people_lets_them_in_again_right_after_it_was_erased(typed: Day) -> None:
