@@ -396,23 +396,44 @@ def test_a_panel_without_room_for_dates_has_none_in_a_bitmap_either() -> None:
     run_virtual(run())
 
 
-def test_a_clock_frame_that_waited_in_the_queue_is_sent_again() -> None:
-    async def run() -> None:
-        driver, wire = panel_on_wire("open-access-panel")
-        waits = [8.0]
+@pytest.mark.parametrize(("model", "address"), [("open-access-panel", 0x0100), ("ge-a-series", 50_035), ("domat-fc013", 49)])
+def test_a_clock_is_never_ahead_by_the_time_that_a_frame_before_had_waited(model: str, address: int) -> None:
+    """The first frame waits in the line's queue for 8 s, those behind it for nothing."""
 
-        async def wait(request: Request) -> bool:
-            if request.writes and waits:
-                await wire.clock.sleep(waits.pop())
+    async def run() -> None:
+        driver, wire = panel_on_wire(model)
+        tries: list[Request] = []
+
+        async def wait_once(request: Request) -> bool:
+            if request.writes and request.address == address:
+                tries.append(request)
+                await wire.clock.sleep(8 if len(tries) == 1 else 0)
             return True
 
-        wire.before = wait
+        wire.before = wait_once
+        wire.panel.oscillator.jump(-600)
         assert (await driver.set_clock(ClockSetting(int(wire.clock.wall()), 0), P, None)).outcome is Outcome.ACKNOWLEDGED
+        assert len(tries) == 1, "it left with the time of then, and a second one has nothing to put right"
         status = await driver.status(P, None)
         assert isinstance(status, PanelStatus)
         assert status.clock is not None
         assert status.clock_read_at is not None
-        assert abs(86_400 * status.clock[0] + status.clock[1] - status.clock_read_at) <= 10
+        assert abs(86_400 * status.clock[0] + status.clock[1] - status.clock_read_at) <= 2
+
+    run_virtual(run())
+
+
+def test_a_clock_behind_a_line_that_is_always_busy_is_set() -> None:
+    async def run() -> None:
+        driver, wire = panel_on_wire("domat-fc013")
+
+        async def wait(request: Request) -> bool:
+            await wire.clock.sleep(60 if request.writes else 0)
+            return True
+
+        wire.before = wait
+        wire.panel.oscillator.jump(-600)
+        assert (await driver.set_clock(ClockSetting(int(wire.clock.wall()), 0), P, None)).outcome is Outcome.ACKNOWLEDGED
 
     run_virtual(run())
 

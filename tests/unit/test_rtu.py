@@ -21,6 +21,7 @@ from drivers.modbus.wire.requests import (
     write_coil,
     write_register,
     write_registers,
+    write_registers_of_now,
 )
 from drivers.retry import RetryPolicy
 from tests.support.lines import bus_on
@@ -67,6 +68,34 @@ def test_silence_and_guard_stand_between_the_last_byte_and_the_next_frame(
         assert gaps == pytest.approx([pause_ms / 1000] * 3, rel=1e-3)
 
     converse(lambda _: [(0.004, READ_REPLY)], conversation, baudrate=baudrate, guard_ms=guard_ms)
+
+
+@pytest.mark.parametrize("echo", [False, True])
+def test_what_is_of_now_is_of_the_moment_in_which_the_frame_leaves(echo: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Behind another request, behind the silence that the line keeps, and at each attempt anew."""
+    lost = [True]
+
+    def answer(frame: bytes) -> Answer:
+        if frame[1] == 3:
+            return [(0.1, READ_REPLY)]
+        return [] if lost and lost.pop() else [(0.004, framed("01 10 0020 0001"))]
+
+    async def conversation(bus: ModbusBus, line: ScriptedLine) -> None:
+        loop = asyncio.get_running_loop()
+        request = write_registers_of_now(0x20, lambda: (round(loop.time() * 1000) & 0xFFFF,))
+        first = asyncio.create_task(ask(bus, READ))
+        with pytest.raises(NoReply):
+            await ask(bus, request)
+        assert await first == (42,)
+        assert await ask(bus, request) == ()
+        writes = [(when, frame) for when, frame in line.sent if frame[1] == 0x10]
+        assert [int.from_bytes(frame[7:9], "big") for _, frame in writes] == [round(when * 1000) for when, _ in writes]
+        assert len(writes) == 2
+        logged = [getattr(each, "frame", "") for each in caplog.records if each.message == "frame sent"]
+        assert logged == [frame.hex() for _, frame in line.sent]
+
+    caplog.set_level("DEBUG")
+    converse(answer, conversation, local_echo=echo, guard_ms=20.0)
 
 
 def test_silence_counts_from_a_strangers_byte_too() -> None:

@@ -16,7 +16,7 @@ from drivers.errors import ConnectionLost, NoReply
 from drivers.modbus.line import ModbusBus
 from drivers.modbus.wire.mbap import MbapFramer
 from drivers.modbus.wire.open import open_link
-from drivers.modbus.wire.requests import read_holding_registers
+from drivers.modbus.wire.requests import read_holding_registers, write_registers_of_now
 from simulators.responder import Responder, Sending
 from tests.support.lines import PROBE
 from tests.support.soak import SoakPanel
@@ -28,14 +28,16 @@ FIRST, GRANT, REVOCATION = (read_holding_registers(address, 1) for address in (1
 
 
 class Slow(Responder):
-    """A panel that takes its time. `came`: the addresses that were asked for."""
+    """A panel that takes its time. `came`: the addresses that were asked for, `pdus`: what came whole."""
 
     def __init__(self) -> None:
         super().__init__([SoakPanel(1)])
         self.came: list[int] = []
+        self.pdus: list[bytes] = []
         self.hangs_up = False
 
     def tcp(self, transaction: int, unit: int, pdu: bytes) -> list[Sending]:
+        self.pdus.append(pdu)
         self.came.append(int.from_bytes(pdu[1:3], "big"))
         data = slice(0 if self.hangs_up else None)
         return [
@@ -82,6 +84,27 @@ def test_what_revokes_goes_first_of_all_that_waits_for_a_request_under_way() -> 
             await bus.exchange(1, REVOCATION, Priority.REVOCATION)
             await asyncio.gather(first, grant)
             assert panel.came == [1, 3, 2]
+
+    run_virtual_tcp(main())
+
+
+def test_what_is_of_now_is_of_the_moment_in_which_the_frame_leaves() -> None:
+    async def main() -> None:
+        async with idle_line() as (bus, panel):
+            loop = asyncio.get_running_loop()
+            asked_at: list[float] = []
+
+            def words() -> tuple[int, ...]:
+                asked_at.append(loop.time())
+                return (len(asked_at), 0)
+
+            first = asked(bus)
+            await asyncio.sleep(LATENCY_S / 2)
+            began = loop.time()
+            await bus.exchange(1, write_registers_of_now(7, words), Priority.GRANT)
+            await first
+            assert asked_at == pytest.approx([began, began + LATENCY_S / 2])
+            assert panel.pdus[-1].hex() == "10000700020400020000"
 
     run_virtual_tcp(main())
 

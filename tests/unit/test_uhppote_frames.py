@@ -65,7 +65,7 @@ OPINIONS: list[tuple[str, Request, Any]] = [
     ("get the time", messages.get_time(), encode.get_time_request(SERIAL)),
     (
         "set the time",
-        messages.set_time(day(2026, 11, 2), 45_296),
+        messages.set_time(lambda: (day(2026, 11, 2), 45_296)),
         encode.set_time_request(SERIAL, datetime(2026, 11, 2, 12, 34, 56)),  # noqa: DTZ001
     ),
     ("get the status", messages.get_status(), encode.get_status_request(SERIAL)),

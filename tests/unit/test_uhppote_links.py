@@ -14,7 +14,7 @@ from drivers.errors import BusUnavailable, ConnectionLost, CorruptReply, NoReply
 from drivers.link import UnitTiming, WireTally
 from drivers.uhppote.wire.frames import Request, frame
 from drivers.uhppote.wire.links import BoardLink, TcpLink, UdpLink
-from drivers.uhppote.wire.messages import count_cards, get_card, get_profile, read_card
+from drivers.uhppote.wire.messages import count_cards, get_card, get_profile, read_card, set_time
 from drivers.uhppote.wire.places import search
 from tests.unit.test_sim_uhppote_board import OTHER, SERIAL, board, heard
 
@@ -186,6 +186,25 @@ async def test_a_reply_in_pieces_is_put_together() -> None:
     async with tcp_host(reply(0x58, b"\x02")) as link:
         assert (await link.exchange(SERIAL, count_cards(), LONG)).body[0] == 2
         assert (await link.exchange(SERIAL, count_cards(), LONG)).body[0] == 2
+
+
+async def test_the_time_is_that_of_when_the_frame_leaves_not_of_before_the_connection(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seconds = [0]
+    async with tcp_host(reply(0x30)) as link:
+        loop = asyncio.get_running_loop()
+        connect = loop.sock_connect
+
+        async def takes_five_seconds(sock: socket.socket, place: tuple[str, int]) -> None:
+            await connect(sock, place)
+            seconds[0] += 5
+
+        monkeypatch.setattr(loop, "sock_connect", takes_five_seconds)
+        caplog.set_level("DEBUG")
+        await link.exchange(SERIAL, set_time(lambda: (20_000, seconds[0])), SOON)
+        sent = [bytes.fromhex(getattr(each, "frame", "")) for each in caplog.records if each.message == "request sent"]
+        assert [each[12:15].hex() for each in sent] == ["000005"]
 
 
 @pytest.mark.parametrize(

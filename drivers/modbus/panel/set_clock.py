@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from config.panel_parts import FieldsClock, UnixTableClock
 from drivers.calls import Call
@@ -23,7 +24,7 @@ from drivers.modbus.panel.clock_words import (
 from drivers.modbus.panel.named import joined, read_area
 from drivers.modbus.panel.prepare import When, prepare, stands
 from drivers.modbus.panel.unit import PanelUnit
-from drivers.modbus.wire.requests import Request, read_holding_registers, write_registers
+from drivers.modbus.wire.requests import Request, read_holding_registers, write_registers_of_now
 
 _OF_CLOCK: tuple[When, ...] = ("clock",)
 _BEFORE_CLOCK: tuple[When, ...] = ("always", "clock")
@@ -67,22 +68,20 @@ class ClockWriter:
     async def write(self, setting: ClockSetting, call: Call) -> None:
         """Set the clock and verify it. Raises DriverError.
 
-        A frame that waited long in the line's queue carries an old time: it is written again with that wait added. For the same
-        reason the line never repeats one: what became of it is read, and the time of then is written.
+        Each frame carries the time at which it leaves the line, however long it waited. One whose answer is missing is not
+        repeated by the line: what became of it is read first.
         """
         started = self._unit.clock.monotonic()
-        lead, lost = 0.0, None
+        request = self._request(setting, lambda: round(setting.instant + self._unit.clock.monotonic() - started))
+        lost = None
         for _ in range(_ATTEMPTS):
-            asked = self._unit.clock.monotonic()
-            now = setting.instant + asked - started
             self.settings_written |= await prepare(self._unit, _BEFORE_CLOCK, call)
-            request = replace(self._request(setting, round(now + lead)), repeatable=False)
             try:
                 await self._unit.exchange(request, call)
             except Unconfirmed as error:
-                lead, lost = 0.0, error
+                lost = error
             else:
-                lead, lost = self._unit.clock.monotonic() - asked, None
+                lost = None
             took = await self._took(setting, started, call)
             await self._unit.must_be_met(call)
             if took:
@@ -90,12 +89,12 @@ class ClockWriter:
                 return
         raise lost or VerifyFailed("the panel's clock does not show the time that was set")
 
-    def _request(self, setting: ClockSetting, instant: int) -> Request:
+    def _request(self, setting: ClockSetting, now: Callable[[], int]) -> Request:
         codec, base = self._unit.model.clock, self._unit.model.addressing.base
         if isinstance(codec, UnixTableClock):
-            return write_registers(codec.address - base, table_words(codec, setting, instant))
+            return write_registers_of_now(codec.address - base, lambda: table_words(codec, setting, now()))
         if isinstance(codec, FieldsClock):
-            return write_registers(codec.address - base, field_words(codec, wall_of(setting, instant)))
+            return write_registers_of_now(codec.address - base, lambda: field_words(codec, wall_of(setting, now())))
         raise ValueError(f"{self._unit.model.name} has no clock")
 
     async def _took(self, setting: ClockSetting, started: float, call: Call) -> bool:

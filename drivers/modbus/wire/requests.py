@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -68,7 +68,8 @@ class Request:
     """One request without its unit. `address` is the zero-based PDU address, `values` are raw words.
 
     `repeatable`: asking twice does no harm, so a silent one may be sent again. `anywhere`: it opens nothing and takes nothing
-    that lasts, whichever unit it reaches. Raises ValueError for what the protocol cannot express.
+    that lasts, whichever unit it reaches. `words_of_now`: asked each time when a frame is made, in place of `values`, which are
+    those of when the request was made. Raises ValueError for what the protocol cannot express.
     """
 
     function: int
@@ -77,6 +78,7 @@ class Request:
     values: tuple[int, ...] = ()
     repeatable: bool = True
     anywhere: bool = field(default=False, compare=False)
+    words_of_now: Callable[[], Sequence[int]] | None = None
     _encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
     """The PDU, from when it was first asked for."""
 
@@ -101,8 +103,10 @@ class Request:
         return self.function >= WRITE_COIL and not self.anywhere
 
     def pdu(self) -> bytes:
-        """The PDU: function code and data, as every kind of line carries them."""
+        """The PDU: function code and data, as every kind of line carries them. A link asks for it as the frame leaves, once."""
         if self._encoded is None:
+            if self.words_of_now is not None:
+                return _pdu(Request(self.function, self.address, self.count, tuple(self.words_of_now())))
             object.__setattr__(self, "_encoded", _pdu(self))
         assert self._encoded is not None
         return self._encoded
@@ -158,3 +162,10 @@ def write_register(address: int, value: int, repeatable: bool = True) -> Request
 
 def write_registers(address: int, words: Sequence[int], repeatable: bool = True) -> Request:
     return Request(WRITE_REGISTERS, address, len(words), tuple(words), repeatable)
+
+
+def write_registers_of_now(address: int, words: Callable[[], Sequence[int]]) -> Request:
+    """What changes while the request waits, as the time does. `words` returns the same number of words each time. Not
+    repeatable: what became of it is read first."""
+    values = tuple(words())
+    return Request(WRITE_REGISTERS, address, len(values), values, repeatable=False, words_of_now=words)

@@ -277,15 +277,16 @@ class RtuLink:
             self._count_noise()
         self._suspect_since = None
         self._quiet_s = exchange.timing.timeout_s if timing.quiet_s is None else timing.quiet_s
-        self._busy_until = now + len(exchange.frame) * timing.character_s
+        frame = exchange.leave()
+        self._busy_until = now + len(frame) * timing.character_s
         exchange.sent = self.sent = True
         exchange.sent_at = now
         exchange.deadline = exchange.answer_by = self._busy_until + exchange.timing.timeout_s
         self._watch(exchange.deadline)
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("frame sent", extra={**self._facts, "frame": exchange.frame.hex()})
+            _log.debug("frame sent", extra={**self._facts, "frame": frame.hex()})
         try:
-            outlet.write(exchange.frame)
+            outlet.write(frame)
         except OSError as error:
             self._give_up_stream(outlet)
             self._end(exchange, ConnectionLost("the line went away while sending"), error)

@@ -26,12 +26,14 @@ class Exchange:
     ) -> None:
         self.unit = unit
         self.request = request
-        self.frame = framer.build(unit, request.pdu())
         self.timing = timing
         self.started = started
         self.probe = probe
         self.told = told
-        self.echo = Echo(self.frame, echoes)
+        self.frame = b""
+        """The frame, and its echo, from when it left."""
+        self.echo: Echo
+        self._echoes = echoes
         self.sent = False
         self.sent_at = 0.0
         self.framer = ReplyFramer()
@@ -44,6 +46,12 @@ class Exchange:
         self.answered = False
         """Whether the unit itself answered, refusals included."""
         self.foreign: list[int] = []
+
+    def leave(self) -> bytes:
+        """The frame, made as it leaves: what it says may be of that moment."""
+        self.frame = framer.build(self.unit, self.request.pdu())
+        self.echo = Echo(self.frame, self._echoes)
+        return self.frame
 
     def hear(self, data: bytes) -> None:
         self.received += len(data)

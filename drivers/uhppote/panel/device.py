@@ -108,21 +108,19 @@ class DeviceDriver:
         return wall, (before + self._clock.wall()) / 2
 
     async def _set_clock(self, setting: ClockSetting, call: Call) -> None:
-        """A frame that waited long in the queue carries an old time: it is written again with that wait added.
-
-        Raises DriverError.
-        """
+        """Each frame carries the time at which it leaves, however long it waited. Raises DriverError."""
         started = self._clock.monotonic()
-        lead = 0.0
+
+        def now() -> tuple[int, int]:
+            instant = round(setting.instant + self._clock.monotonic() - started)
+            return divmod(instant + 60 * setting.offset_minutes, _DAY_S)
+
         for attempt in range(_ATTEMPTS):
-            asked = self._clock.monotonic()
-            day, second = divmod(round(setting.instant + asked - started + lead) + 60 * setting.offset_minutes, _DAY_S)
             try:
-                await self._board.ask(set_time(day, second), read_time, call if not attempt else call.finished())
+                await self._board.ask(set_time(now), read_time, call if not attempt else call.finished())
             except Unconfirmed:
                 if attempt + 1 == _ATTEMPTS:
                     raise
-            lead = self._clock.monotonic() - asked
             if await self._shows(setting, started, call.finished()):
                 return
         raise VerifyFailed("the controller's clock does not show the time that was set")

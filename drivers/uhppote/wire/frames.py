@@ -6,6 +6,7 @@ what its field cannot carry, every decoder for bytes that are no value of its ty
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -21,12 +22,15 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request without its controller. `repeatable`: sending it twice does no harm."""
+    """One request without its controller. `repeatable`: sending it twice does no harm. `body_of_now`: asked each time when a
+    frame is made, in place of `body`.
+    """
 
     function: int
     body: bytes = b""
     writes: bool = False
     repeatable: bool = True
+    body_of_now: Callable[[], bytes] | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError."""
@@ -51,9 +55,10 @@ class Reply:
 
 
 def frame(serial: int, request: Request) -> bytes:
-    """The 64 bytes of a request. Serial number 0 addresses every controller."""
+    """The 64 bytes of a request as it leaves now. Serial number 0 addresses every controller."""
     head = bytes((_START, request.function, 0, 0)) + u32(serial)
-    return (head + request.body).ljust(SIZE, b"\x00")
+    body = request.body if request.body_of_now is None else request.body_of_now()
+    return (head + body).ljust(SIZE, b"\x00")
 
 
 def parse(data: bytes) -> Reply | None:

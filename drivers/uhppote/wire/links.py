@@ -99,11 +99,8 @@ class BoardLink(ABC):
         self.sent = False
         if self._peer is None:
             raise BusUnavailable("not open")
-        data = frame(unit, request)
-        if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("request sent", extra={**self._facts, "frame": data.hex()})
         try:
-            reply = await self._ask(self._peer, data, timing.timeout_s)
+            reply = await self._ask(self._peer, unit, request, timing.timeout_s)
         except NoReply:
             self._missed += 1
             raise
@@ -111,8 +108,15 @@ class BoardLink(ABC):
         return reply
 
     @abstractmethod
-    async def _ask(self, peer: Place, data: bytes, timeout_s: float) -> Reply:
-        """Send a frame and return its reply. Raises DriverError."""
+    async def _ask(self, peer: Place, unit: int, request: Request, timeout_s: float) -> Reply:
+        """Send a request and return its reply. Raises DriverError."""
+
+    def _leaving(self, unit: int, request: Request) -> bytes:
+        """The frame, made as it leaves: what it says may be of that moment."""
+        data = frame(unit, request)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("request sent", extra={**self._facts, "frame": data.hex()})
+        return data
 
     def _answer(self, data: bytes, function: int) -> Reply | DriverError:
         """What arrived, as the reply that is waited for, or as what it is instead. Counts what is odd."""
@@ -148,7 +152,7 @@ class UdpLink(BoardLink):
         super().__init__(serial, place, bind, tally, name)
         self._used: deque[socket.socket] = deque()
 
-    async def _ask(self, peer: Place, data: bytes, timeout_s: float) -> Reply:
+    async def _ask(self, peer: Place, unit: int, request: Request, timeout_s: float) -> Reply:
         self._count_late()
         odd: DriverError | None = None
         loop = asyncio.get_running_loop()
@@ -157,10 +161,10 @@ class UdpLink(BoardLink):
             self._used.append(sock)
             sock.connect(peer)
             async with asyncio.timeout(timeout_s):
-                await loop.sock_sendall(sock, data)
+                await loop.sock_sendall(sock, self._leaving(unit, request))
                 self.sent = True
                 while True:
-                    heard = self._answer(await loop.sock_recv(sock, _LONGEST), data[1])
+                    heard = self._answer(await loop.sock_recv(sock, _LONGEST), request.function)
                     if isinstance(heard, Reply):
                         return heard
                     odd = heard
@@ -215,7 +219,7 @@ class TcpLink(BoardLink):
             raise
         return sock
 
-    async def _ask(self, peer: Place, data: bytes, timeout_s: float) -> Reply:
+    async def _ask(self, peer: Place, unit: int, request: Request, timeout_s: float) -> Reply:
         loop = asyncio.get_running_loop()
         try:
             sock = await self._connected(peer)
@@ -225,7 +229,7 @@ class TcpLink(BoardLink):
         with closing(sock):
             try:
                 async with asyncio.timeout(timeout_s):
-                    await loop.sock_sendall(sock, data)
+                    await loop.sock_sendall(sock, self._leaving(unit, request))
                     self.sent = True
                     while len(heard) < SIZE and (more := await loop.sock_recv(sock, _LONGEST)):
                         heard += more
@@ -237,7 +241,7 @@ class TcpLink(BoardLink):
                 raise ConnectionLost(str(error)) from error
         if len(heard) < SIZE:
             raise ConnectionLost("the controller hung up")
-        reply = self._answer(heard, data[1])
+        reply = self._answer(heard, request.function)
         if isinstance(reply, DriverError):
             raise reply
         return reply

@@ -5,6 +5,7 @@ Readers of replies raise ValueError for bytes that no controller should send.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from drivers.uhppote.wire.frames import (
@@ -208,9 +209,9 @@ def get_time() -> Request:
     return Request(0x32)
 
 
-def set_time(day: int, second: int) -> Request:
-    """Not repeatable: it says what time it was."""
-    return Request(0x30, wall_bytes(day, second), writes=True, repeatable=False)
+def set_time(now: Callable[[], tuple[int, int]]) -> Request:
+    """Sets the wall clock (day, second of the day) that `now` returns as the frame leaves."""
+    return Request(0x30, writes=True, repeatable=False, body_of_now=lambda: wall_bytes(*now()))
 
 
 def read_time(reply: Reply) -> tuple[int, int] | None:
