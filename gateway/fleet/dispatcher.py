@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from drivers.contract import IDENTIFIER, TIME_PROFILE, ItemState, Reason, item_key, split_key
+from gateway.compiler.outcome import HELD
 from gateway.concurrency import Ticket, in_turns
 from gateway.fleet.admission import Admission, claims
 from gateway.fleet.assignment import Assignment
@@ -47,12 +48,27 @@ class Dispatcher:
             gone = [self._change(key, None, "") for key in admission.replaced if key in self._desired.live]
             await self._commit([*gone, *[self._change(item.key, item.content, item.body) for item in changed]])
             asked = {item.key: self._desired.live[item.key] for item in kept}
+        if not changed and not gone and (reports := await self._held_already(admitted, asked)) is not None:
+            return reports
         for is_awaited in (_is_unsettled, _is_midway):
             targets = await self._where(is_awaited, asked.values())
             if not targets:
                 break
             await self._wait(dict.fromkeys(targets, all_of_it), began)
         return tuple([self._said(item, asked, created) async for item in in_turns(admitted)])
+
+    async def _held_already(
+        self, admitted: Iterable[RequestItem | RefusedItem], asked: Mapping[str, DesiredItem]
+    ) -> tuple[LinkReport, ...] | None:
+        """The answer to what changes nothing, where every place holds it: asking each place once is enough then. None: one does
+        not."""
+        reports = []
+        async for item in in_turns(admitted):
+            report = self._said(item, asked, ())
+            if any(each.outcome not in HELD for each in report.panels):
+                return None
+            reports.append(report)
+        return tuple(reports)
 
     @asynccontextmanager
     async def _alone(self, items: Sequence[RequestItem | RefusedItem | Revision]) -> AsyncIterator[None]:

@@ -369,3 +369,20 @@ def test_the_request_whose_attempt_found_a_panel_silent_says_why_whoever_else_it
         assert gate.reason is Reason.NO_REPLY, "it was tried again meanwhile, and not asked"
 
     on_site(test, "lobby", "gate")
+
+
+def test_who_asks_for_the_same_again_waits_for_a_panel_that_has_lost_it() -> None:
+    async def test(site: FleetSite) -> None:
+        await site.fleet.upsert([item(1), item(2)])
+        site.panels["lost"].slots.clear()
+        await site.fleet.sync("lost")
+        reports = await site.fleet.upsert([item(1), item(2)])
+        assert all(report.success for report in reports)
+        assert site.held("lost") == site.held("kept")
+        site.panels["lost"].slots.clear()
+        site.panels["lost"].online = False
+        await site.fleet.sync("lost")
+        for report in await site.fleet.upsert([item(1), item(2)]):
+            assert {each.panel: each.success for each in report.panels} == {"kept": True, "lost": False}
+
+    on_site(test, "kept", "lost")
