@@ -102,7 +102,7 @@ class Desired:
         known = self.live.get(profile.link_id)
         before = None if known is None else known.profile
         if before is not None and is_read_for(before, readings) and before.asked == profile.asked:
-            return replace(profile, reading=before.reading)
+            return before if before.name == profile.name else replace(profile, reading=before.reading)
         return accepted(profile, readings)
 
     def reread(self, readings: Readings) -> None:

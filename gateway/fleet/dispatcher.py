@@ -154,7 +154,7 @@ class Dispatcher:
     def _accepted(self, item: RequestItem) -> RequestItem:
         if not isinstance(item.content, TimeProfile):
             return item
-        return replace(item, content=self._desired.accepted(item.content, self._context.options.readings))
+        return RequestItem(self._desired.accepted(item.content, self._context.options.readings), item.body)
 
     def _is_new(self, item: RequestItem) -> bool:
         known = self._desired.live.get(item.key)

@@ -449,8 +449,10 @@ class PanelState:
     def is_midway(self, key: str) -> bool:
         """Whether words that open for an item are being written, and the panel acts on each of them at once: until the last one
         is there it may open for it by less than before and after."""
+        if not self._writing:
+            return False
         capabilities = self.driver.capabilities
-        if not self._writing or capabilities.atomic:
+        if capabilities.atomic:
             return False
         before, after = self.images()
         return is_rewritten(key, before, after, capabilities)

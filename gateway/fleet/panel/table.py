@@ -58,7 +58,7 @@ class Table:
 
     def _is_sure(self) -> bool:
         """Whether the panel is known to act by what it was seen to hold."""
-        return self._state.certain and not self._state.clock_missing and self._context.trusted()
+        return self._state.certain and not self._state.clock_missing and self._context.trust.trusted()
 
     def lacking(self) -> list[str]:
         """What is bound and not held; of a panel that cannot be spoken to, what was not held when it was seen last."""
@@ -71,22 +71,30 @@ class Table:
 
     def _holds_whole(self, key: str) -> bool:
         """Whether a panel that is sure holds that, and no part of it is being written."""
-        return not self._state.is_midway(key) and self.held_last(key)
+        return self._held_whole(key) is not None
+
+    def _held_whole(self, key: str) -> ItemOutcome | None:
+        """How a panel that is sure holds that; None: it does not, or a part of it is being written."""
+        return None if self._state.is_midway(key) else self._held_last(key)
 
     def is_midway(self, key: str) -> bool:
         return self._state.is_midway(key) and self.held_last(key)
 
     def held_last(self, key: str) -> bool:
         """Whether it held that when it was seen last."""
+        return self._held_last(key) is not None
+
+    def _held_last(self, key: str) -> ItemOutcome | None:
+        """How it held that when it was seen last; None: it did not."""
         wanted, images = self._state.bound.get(key), self._state.images()
         if wanted is None or not _are_of(images, wanted):
-            return False
+            return None
         outcome = images[0].outcomes.get(key)
         if outcome is None or outcome.outcome not in HELD or self._over(outcome):
-            return False
-        if wanted.identifier is None:
-            return self._is_referred_to(key)
-        return self._carries_named(wanted.identifier.profiles or ())
+            return None
+        named = wanted.identifier
+        is_whole = self._is_referred_to(key) if named is None else self._carries_named(named.profiles or ())
+        return outcome if is_whole else None
 
     def _is_referred_to(self, key: str) -> bool:
         """Whether the identifiers that name a time profile refer to the slot that it has now."""
@@ -125,9 +133,8 @@ class Table:
         return all(image.generations.get(set_key(named)) == wanted for image in images)
 
     def last_seen(self, key: str) -> PanelResult:
-        if self._state.unreachable() is None or not self.held_last(key):
-            return self.result(key)
-        return told(self._target, self._state.images()[0].outcomes[key], self._state.law_until)
+        held = None if self._state.unreachable() is None else self._held_last(key)
+        return self.result(key) if held is None else told(self._target, held, self._state.law_until)
 
     def _over(self, outcome: ItemOutcome) -> bool:
         """Whether the dates that were written have passed: the panel is closed since."""
@@ -147,8 +154,9 @@ class Table:
         wanted = self._state.bound.get(key)
         if wanted is None:
             return self._removed(key, None)
-        if self.holds(key):
-            return told(self._target, self._state.images()[0].outcomes[key], self._state.law_until)
+        held = self._held_whole(key) if self._is_sure() else None
+        if held is not None:
+            return told(self._target, held, self._state.law_until)
         return self._granting(told(self._target, self._lacking(wanted)), key)
 
     def _granting(self, said: PanelResult, key: str) -> PanelResult:
