@@ -18,12 +18,16 @@ from config.settings import HttpSettings, Settings, SiteSettings, StoreSettings,
 from drivers.clock import SystemClock
 from gateway.app import Gateway
 from gateway.cli.service import collect_rarely
+from gateway.journal.journal import GATHER_S
 from gateway.store.events import SiteEvent
 from tests.benchmarks.rows import Row
 
 _RATE = 1000
 _BATCH = 20
-_BLOCK = 5 * _RATE
+_TURN_S = 1.0
+"""What else the machine does comes and goes within seconds: in turns of five it was now in one kind of turn, now in the other."""
+_TAKEN_S = 0.5
+"""After this the readers have taken what happened: a turn without events does not begin with the work of the one before."""
 _FEW, _MANY = 3, 200
 Span = tuple[float, float]
 """From and to, in monotonic seconds."""
@@ -74,16 +78,19 @@ async def _said(process: asyncio.subprocess.Process) -> Any:
     return json.loads(await process.stdout.readline())
 
 
-async def _happen(gateway: Gateway, events: int) -> Span:
-    """At `_RATE` at most, until all are durable."""
+async def _happen(gateway: Gateway, events: int) -> tuple[Span, float]:
+    """At `_RATE` at most, until all are durable. Returns the span in which some happen while others are written, and the seconds
+    that all took, without the time for which the last ones may wait for others.
+    """
     began = time.monotonic()
     keeping = []
     for number in range(0, events, _BATCH):
         sent = [SiteEvent(time.time(), "output_on", "gate", {"output": 1, "n": n, "sent_at": time.time()}) for n in range(_BATCH)]
         keeping.append(asyncio.create_task(gateway.journal.keep(sent, {"gate": ("log", str(number))})))
         await asyncio.sleep(max(0.0, began + (number + _BATCH) / _RATE - time.monotonic()))
+    happened = time.monotonic()
     await asyncio.gather(*keeping)
-    return began, time.monotonic()
+    return (began + GATHER_S, happened), max(happened, time.monotonic() - GATHER_S) - began
 
 
 async def _rest(seconds: float) -> Span:
@@ -106,20 +113,22 @@ class _Streamed:
 
 
 async def _streamed(gateway: Gateway, host: str, port: int, readers: int, events: int) -> _Streamed:
-    """By turns some seconds without events and some with them: what else the machine does meanwhile weighs on both alike.
+    """By turns a second without events and one with them: what else the machine does meanwhile weighs on both alike.
 
     Requests come from a process of their own: on the gateway's loop a client would wait for events, too, and count it.
     """
-    block = min(events, _BLOCK)
-    busy, quiet = list[Span](), list[Span]()
+    turn = min(events, int(_RATE * _TURN_S))
+    busy, quiet, took_s = list[Span](), list[Span](), 0.0
     async with readers_of(host, port, readers, events) as reading, _beside("event_requests", host, port) as asking:
-        for _ in range(0, events, block):
-            quiet.append(await _rest(block / _RATE))
-            busy.append(await _happen(gateway, block))
+        for _ in range(0, events, turn):
+            quiet.append(await _rest(turn / _RATE))
+            span, seconds = await _happen(gateway, turn)
+            busy.append(span)
+            took_s += seconds
+            await asyncio.sleep(_TAKEN_S)
         assert asking.stdin is not None
         asking.stdin.close()
         asked, read = await _said(asking), await _said(reading)
-    took_s = sum(ended - began for began, ended in busy)
     questions, changes = ((_p99(busy, asked[kind]), _p99(quiet, asked[kind])) for kind in ("questions", "changes"))
     return _Streamed(events / took_s, questions, changes, read["taken"], read["lags_ms"])
 
