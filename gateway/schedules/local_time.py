@@ -93,23 +93,20 @@ def _search(zone: ZoneInfo, low: int, high: int) -> Iterator[ClockChange]:
 
 def start_not_wider(zone: ZoneInfo, instant: int) -> int:
     """The local second of a start that must not open earlier: in the second pass of a repeated hour, the end of that hour."""
-    change = _repeated(zone, instant)
-    if change is not None and instant >= change.instant:
-        return change.instant + change.before
-    return local_second(zone, instant)
+    second = local_second(zone, instant)
+    change = _repeated(zone, instant, second)
+    return second if change is None or instant < change.instant else change.instant + change.before
 
 
 def end_not_wider(zone: ZoneInfo, instant: int) -> int:
     """The local second of an end that must not close later: in the first pass of a repeated hour, the start of that hour."""
-    change = _repeated(zone, instant)
-    if change is not None and instant < change.instant:
-        return change.instant + change.after
-    return local_second(zone, instant)
-
-
-def _repeated(zone: ZoneInfo, instant: int) -> ClockChange | None:
-    """The clock change that makes the wall clock read twice what it reads at `instant`."""
     second = local_second(zone, instant)
+    change = _repeated(zone, instant, second)
+    return second if change is None or instant >= change.instant else change.instant + change.after
+
+
+def _repeated(zone: ZoneInfo, instant: int, second: int) -> ClockChange | None:
+    """The clock change that makes the wall clock read twice what it reads at `instant`: this local second."""
     changes = changes_between(zone, instant - DAY_S, instant + DAY_S)
     return next((c for c in changes if c.instant + c.after <= second < c.instant + c.before), None)
 
