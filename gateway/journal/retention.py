@@ -41,9 +41,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """`believed`: the last second (Unix) by which events were old. A clock that is more than a day ahead of it counts once it has
-    stood for a day while the gateway ran: where it is wrong there is time to set it right. `doubted`: what such a clock showed
-    last; `waited`: for how many seconds it has stood.
+    """`believed`: the last second (Unix) that counts. A clock that is more than a day away from it counts once it has stood for a
+    day while the gateway ran: where it is wrong there is time to set it right. `doubted`: what a clock showed last, whether it
+    counts or not; `waited`: for how many seconds one that does not has stood.
     """
 
     believed: float = 0.0
@@ -55,12 +55,11 @@ class Ages:
         """A trusted clock shows `now`, `elapsed` seconds of the process after it was looked at last; 0: it was not since the
         start. `last`: the id of the last event.
         """
-        steadily = elapsed + DAY_S
-        if now - self.believed > steadily:
-            waited = self.waited + elapsed if abs(now - self.doubted) <= steadily else 0.0
+        if abs(now - self.believed - elapsed) > DAY_S:
+            waited = self.waited + elapsed if abs(now - self.doubted - elapsed) <= DAY_S else 0.0
             if waited < DAY_S:
                 return replace(self, doubted=now, waited=waited)
-        return Ages(believed=now, marks=self._marks_at(now, last, kept_for))
+        return Ages(believed=now, doubted=now, marks=self._marks_at(now, last, kept_for))
 
     def _marks_at(self, now: float, last: int, kept_for: Retention) -> tuple[Mark, ...]:
         """All that are not over, the last one that is, and where ids lie ahead and it is time for one, another."""
@@ -74,7 +73,7 @@ class Ages:
 
     def expired(self, kept_for: Retention) -> int:
         """The greatest id of the events that are too old."""
-        before = self.believed - kept_for.seconds
+        before = min(self.believed, self.doubted) - kept_for.seconds
         return max([int(before * 1000) - 1, *(mark.id for mark in self.marks if mark.at < before)])
 
     def is_news(self, kept: Ages) -> bool:

@@ -85,6 +85,7 @@ def test_who_gets_a_slot_that_was_somebodys_waits_for_no_events_to_be_gathered()
 
 
 YEARS_S = 3650 * DAY_S
+YEAR_S = 365 * DAY_S
 
 
 class Site:
@@ -174,6 +175,29 @@ def test_a_clock_that_stays_years_ahead_is_taken_at_its_word_after_a_day_however
         for _ in range(2):
             async with site.running():
                 await asyncio.sleep(3600)
+        assert site.panels == []
+
+    run_virtual(scene())
+
+
+@pytest.mark.parametrize("starts", [[(0.0, -YEAR_S, 0.0)], [(0.0,), (-YEAR_S,), (0.0,)]])
+def test_a_clock_that_is_a_year_behind_for_some_hours_makes_no_event_too_old_once_it_is_right(
+    starts: list[tuple[float, ...]],
+) -> None:
+    """The ids of these hours lie ahead of it, and tell nothing of when other events were stored."""
+
+    async def scene() -> None:
+        site = Site()
+        for times in starts:
+            async with site.running() as journal:
+                for site.ahead in times:
+                    await asyncio.sleep(60)
+                    await site.happens(journal, f"{site.ahead:.0f}")
+                    await asyncio.sleep(0.5 * DAY_S if site.ahead else 2 * DAY_S)
+        async with site.running():
+            await asyncio.sleep(85 * DAY_S)
+            assert site.panels == ["0", f"{-YEAR_S:.0f}", "0"]
+            await asyncio.sleep(5 * DAY_S)
         assert site.panels == []
 
     run_virtual(scene())
