@@ -358,3 +358,14 @@ def test_a_card_number_is_converted_whole_or_refused(number: int, decimal: int |
 def test_a_number_on_the_board_that_no_such_card_has_is_nobodys() -> None:
     assert number_of(10_099_999, "wiegand26") > 1 << 32
     assert number_of(25_600_000, "wiegand26") > 1 << 32
+
+
+def test_a_time_that_no_board_can_have_never_comes_as_far_as_its_line() -> None:
+    """Nothing else would be asked there any more."""
+
+    async def test(driver: UhppoteDriver, wire: BoardWire) -> None:
+        with pytest.raises(OverflowError):
+            await driver.set_clock(ClockSetting(300_000_000_000, 0), P, None)
+        assert [request for request in wire.sent if request.function == 0x30] == []
+
+    on_board(test)

@@ -23,7 +23,7 @@ _EPOCH = date(1970, 1, 1)
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request without its controller. `repeatable`: sending it twice does no harm. `body_of_now`: asked each time when a
-    frame is made, in place of `body`.
+    frame is made, in place of `body`, which is that of when the request was made.
     """
 
     function: int

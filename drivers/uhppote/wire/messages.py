@@ -210,8 +210,10 @@ def get_time() -> Request:
 
 
 def set_time(now: Callable[[], tuple[int, int]]) -> Request:
-    """Sets the wall clock (day, second of the day) that `now` returns as the frame leaves."""
-    return Request(0x30, writes=True, repeatable=False, body_of_now=lambda: wall_bytes(*now()))
+    """Sets the wall clock (day, second of the day) that `now` returns as the frame leaves. What no frame can carry is refused
+    here: on the line it would end all that is asked there. Raises ValueError and OverflowError.
+    """
+    return Request(0x30, wall_bytes(*now()), writes=True, repeatable=False, body_of_now=lambda: wall_bytes(*now()))
 
 
 def read_time(reply: Reply) -> tuple[int, int] | None:
