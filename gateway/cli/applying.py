@@ -18,10 +18,12 @@ from gateway.cli.hours import change_text, is_identifier
 from gateway.cli.options import Asked
 from gateway.cli.output import Mistakes, counted, note, say, say_json
 from gateway.cli.waiting import AWAY, answered, next_second, settled
+from gateway.compiler.outcome import HELD
 from gateway.fleet.problems import cause
 from gateway.fleet.views import Deletion
 from gateway.ops.terminal import harmless
 
+_HELD = {outcome.value for outcome in HELD}
 _NAMED = 3
 """How many panels are named one by one."""
 _LISTS = ("list_items", "link_ids")
@@ -117,12 +119,15 @@ def _after(result: dict[str, Any], now: Mapping[str, Sequence[Item]]) -> dict[st
 
 
 def _since(panel: dict[str, Any], result: Mapping[str, Any], items: Sequence[Item]) -> dict[str, Any]:
-    """A panel lists what it is asked for and what it may still hold: what was deleted and is not listed was seen to be gone."""
+    """A panel lists what it is asked for and what it may still hold: what was deleted and is not listed was seen to be gone.
+
+    A person whose time profile is not held yet is pending, though the panel holds all that is said of the person.
+    """
     kind = result["kind"]
     found = [item for item in items if item.link_id == result["link_id"] and item.kind == kind]
     if not found:
         return {**panel, "success": True, "outcome": "removed", "reason": None} if result["extended_info"] == "deleted" else panel
-    if all(item.held_generation == item.desired_generation is not None for item in found):
+    if all(item.outcome in _HELD and item.held_generation == item.desired_generation is not None for item in found):
         return {**panel, "success": True, "outcome": found[0].outcome, "reason": None}
     return {**panel, **{key: getattr(found[0], key) for key in ("outcome", "reason", "message", "still_grants_text")}}
 

@@ -81,6 +81,16 @@ async def test_who_waits_for_a_change_waits_for_no_panel_that_is_away(typed: Day
     assert (await typed("apply", str(request), "--wait"))[:2] == (0, "Work week: updated, taken by 1 of 1 panel\n")
 
 
+async def test_who_waits_is_not_told_of_a_person_as_taken_where_the_panel_lacks_the_time_profile(typed: Day) -> None:
+    both = {"list_items": [WORK_WEEK, PERSON]}
+    assert (await typed("apply", typed.request(both), "--wait"))[0] == 0
+    typed.off("lobby")
+    assert (await typed("apply", typed.request({"link_ids": [WORK_WEEK["link_id"]]})))[0] == 1
+    await typed.until("lobby", "away")
+    status, out, _ = await typed("apply", typed.request(both), "--wait")
+    assert (status, out.count("taken by 0 of 1 panel"), out.count("  lobby: pending, ")) == (1, 2, 2)
+
+
 async def test_who_waits_for_a_deletion_is_told_of_a_panel_that_has_left_with_what_is_deleted(typed: Day) -> None:
     assert (await typed("apply", typed.request({"list_items": [WORK_WEEK]}), "--wait"))[0] == 0
     typed.off("lobby")
