@@ -116,8 +116,9 @@ def _of_host(known: Known) -> Iterator[Problem]:
         remedy = "mend the receiver, or take it out of the configuration"
         yield Problem("events_not_taken", "warning", text, remedy, "journalctl -u panel-gateway")
     if known.secrets:
-        text = f"secrets cannot be read, nothing is sent with them, and the next start is refused: {'; '.join(known.secrets)}"
-        remedy = "put the file there, readable for the gateway's user: it is read again by itself"
+        lost = "without its own a webhook is sent nothing and nobody logs in to the manager, and the next start is refused"
+        text = f"secrets cannot be read; {lost}: {'; '.join(known.secrets)}"
+        remedy = "put the file there as it was, readable for the gateway's user: no restart is needed then"
         yield Problem("secret_not_readable", "error", text, remedy, "panel-gateway check")
     for warning in clock.warnings:
         remedy = "mend the host's time server"
@@ -291,7 +292,7 @@ HELPS: Mapping[Reason, str] = {
     Reason.UNEXPECTED_REPLY: "look for two units with one number, and check the converter's settings and the model",
     Reason.BUS_UNAVAILABLE: "check the adapter, the device server and the network",
     Reason.QUARANTINED: "check its power, wiring, unit number and baud rate; `sync` has it asked at once",
-    Reason.PANEL_REJECTED: "look the code up in the panel's manual; `retry` tries the items again",
+    Reason.PANEL_REJECTED: "look the code up in the panel's manual",
     Reason.VERIFY_FAILED: "look for another master on the line; the panel may be defective",
     Reason.CLOCK_NOT_SET: "check the panel's battery, and the host's time service",
     Reason.ENDURANCE_SPENT: "find out who changes the panel again and again, or why it does not confirm",
