@@ -60,6 +60,9 @@ def scan(config: Path | None, line: str, units: range, *, as_json: bool) -> int:
     if controllers is not None:
         return search(controllers, as_json=as_json)
     known = {each.id: each for each in lines if not isinstance(each, UhppoteLineSettings)}
+    of_panel = next((each.id for each in lines if line in [panel.id for panel in each.panels]), None)
+    if of_panel is not None and line not in known:
+        raise Mistakes([f"{line}: no such line; it is a panel of the line {of_panel}"])
     candidates = candidates_of(line, known, [each.id for each in lines])
     if line.startswith("/") and not Path(line).exists():
         raise Mistakes([f"{line}: there is no such port; `panel-gateway ports` lists those of this machine"])

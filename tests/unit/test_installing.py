@@ -171,6 +171,9 @@ async def test_a_line_without_units_and_a_place_that_is_none_are_told(
     assert await scan("rs485-b", *config) == 1
     expected = "rs485-b: expected a line: one of rs485-a, annex, a serial port such as /dev/ttyUSB0, HOST:PORT, or uhppote:HOST"
     assert capsys.readouterr().err == f"{expected}; did you mean 'rs485-a'?\n"
+    beside = next(iter(site.panels))
+    assert await scan(beside, *config) == 1
+    assert capsys.readouterr().err.startswith(f"{beside}: no such line; it is a panel of the line ")
     assert await scan(str(tmp_path / "none"), *config, "--units", "3") == 1
     assert (
         capsys.readouterr().err == f"{tmp_path}/none: there is no such port; `panel-gateway ports` lists those of this machine\n"
