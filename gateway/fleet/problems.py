@@ -295,7 +295,7 @@ HELPS: Mapping[Reason, str] = {
     Reason.PANEL_REJECTED: "look the code up in the panel's manual",
     Reason.VERIFY_FAILED: "look for another master on the line; the panel may be defective",
     Reason.CLOCK_NOT_SET: "check the panel's battery, and the host's time service",
-    Reason.ENDURANCE_SPENT: "find out who changes the panel again and again, or why it does not confirm",
+    Reason.ENDURANCE_SPENT: "wait where `reinit` wrote it; else find out who changes the panel, or why it does not confirm",
     Reason.QUEUE_FULL: "ask for less at once, or make the line faster",
     Reason.FAILED: "report the record in the log as a defect",
 }
