@@ -4,8 +4,8 @@ By its registers: at no moment does any minute of the days that are looked at li
 together. That holds whatever its clock shows.
 By its clock: what it has open now is allowed at this minute, `NEAR_S` more or less, while its clock is right. A clock that is
 wrong (it jumped, or is an hour off since the last change of the offset) is no leave to open more: the panel may open what is
-allowed at the minute that its own clock shows. A clock that is not set opens nothing. No write of the gateway leaves a panel's
-clock wrong.
+allowed at the minute that its own clock shows, or at the right one, since days that are over are not written. A clock that is
+not set opens nothing. No write of the gateway leaves a panel's clock wrong.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class OpenMinutes:
         self.counts["moments open"] += 1
         right = abs(error) <= NEAR_S
         self.counts["moments open by a wrong clock"] += not right
-        shown = self.now() if right else self.now() + error
-        if not any(self._ledger.may_open_at(self.name, shown + beside) for beside in (-NEAR_S, 0, NEAR_S)):
+        moments = (self.now(), self.now() + error)
+        if not any(self._ledger.may_open_at(self.name, at + beside) for at in moments for beside in (-NEAR_S, 0, NEAR_S)):
             self._lie(f"{is_open} open now, its clock is {error:+.0f} s off")
 
     def _look_at_outputs(self) -> None:
