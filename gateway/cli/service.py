@@ -18,15 +18,6 @@ from gateway.cli.reading import read_settings
 
 def serve(config: Path, host: str | None, port: int | None, *, new_store: bool) -> int:
     """Runs until it is stopped. `host`, `port`: in place of the configuration's. Raises Mistakes where it cannot start."""
-    gc.disable()  # what a start makes is there to stay: it is searched once, when all is there
-    gc.freeze()  # what was imported is not searched again
-    try:
-        return _serve(config, host, port, new_store=new_store)
-    finally:
-        gc.enable()
-
-
-def _serve(config: Path, host: str | None, port: int | None, *, new_store: bool) -> int:
     settings = read_settings(config)
     if new_store:
         store.new_store(settings)
@@ -45,8 +36,9 @@ def _serve(config: Path, host: str | None, port: int | None, *, new_store: bool)
 
 
 def collect_rarely() -> None:
-    """A whole search for garbage stops every thread, the longer the more is desired: what is there at start is left out of it."""
-    gc.collect()
+    """A whole search for garbage stops every thread, the longer the more is desired: what is there at start is left out of it,
+    unsearched, since a start makes a few hundred objects of garbage.
+    """
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     gc.enable()

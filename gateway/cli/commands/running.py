@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -36,9 +37,13 @@ class Simulators(Protocol):
 @options.log_level
 def serve(config: Path, new_store: bool, host: str | None, port: int | None) -> int:
     """Run the gateway."""
-    from gateway.cli import service
+    gc.disable()  # what is imported and made for a start is there to stay: nothing searches it for garbage
+    try:
+        from gateway.cli import service
 
-    return service.serve(config, host, port, new_store=new_store)
+        return service.serve(config, host, port, new_store=new_store)
+    finally:
+        gc.enable()
 
 
 @command("lab", "lab", "lab --port 0", "lab --people 50")
