@@ -17,9 +17,10 @@ from config import tls
 from config.door_checks import doors
 from config.findings import Finding
 from config.nearest import did_you_mean
-from config.outbound_checks import manager, secret_file, webhooks
+from config.outbound_checks import manager, webhooks
 from config.panel_model import ModelError, PanelModel
 from config.raw_tables import Once, tables
+from config.secret_files import user_password_file
 from config.settings import LINE_KINDS, NAME, LineSettings, PanelSettings, serial_number
 
 Models = Mapping[str, PanelModel] | None
@@ -109,10 +110,7 @@ def _users(raw: Mapping[str, Any]) -> Iterator[Finding]:
         elif user.get("password") == "":
             yield Finding(f"{path}.password", "is empty")
         elif isinstance(user.get("password_file"), str):
-            # version 0.1.0 started with a password of blanks, so that is a warning, no mistake
-            yield from secret_file(
-                f"{path}.password_file", Path(user["password_file"]), "the password", lambda text: text.rstrip("\r\n")
-            )
+            yield from user_password_file(f"{path}.password_file", Path(user["password_file"]))
 
 
 def _api_keys(raw: Mapping[str, Any]) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ Relative paths are relative to the file. No message holds a value of a password.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +17,11 @@ from config.cross_checks import cross_checks
 from config.files import MOST_CONFIGURATION, read_file
 from config.findings import DATE, Finding, in_words, location_of
 from config.panel_model import ModelError, PanelModel, load_models
+from config.secret_files import is_of_a_secret
 from config.settings import HttpSettings, Settings
 from config.toml import TomlMistake, parse_toml
 from config.toml_lines import line_of, lines_of
 from config.warnings import warnings_of
-
-_SECRET = re.compile(r"(.*\.)?(password_file|secret_file)|http\.tls(\.certificate|\.key)?")
-"""Places that name files which only the gateway itself has to read."""
 
 
 class ConfigurationError(Exception):
@@ -87,7 +84,7 @@ def _settings(
         models = _models(raw, mistakes)
     crossed: dict[str, Finding] = {}
     for finding in cross_checks(raw, models):
-        if secrets or not _SECRET.fullmatch(finding.place):
+        if secrets or not is_of_a_secret(finding):
             crossed.setdefault(finding.place, finding)
     mistakes |= crossed  # they say more of a key than its type does
     if mistakes or settings is None:

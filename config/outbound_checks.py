@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from config.event_kinds import KINDS
-from config.files import MOST_PASSWORD, is_one_line, password_in, read_file
 from config.findings import Finding
 from config.nearest import did_you_mean
 from config.raw_tables import Once, tables
+from config.secret_files import secret_file
 
 
 def webhooks(raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -63,21 +63,6 @@ def manager_mistake(url: str) -> str | None:
 def _url(key: str, mistake: str | None) -> Iterator[Finding]:
     if mistake is not None:
         yield Finding(key, mistake)
-
-
-def secret_file(key: str, path: Path, what: str, secret_in: Callable[[str], str] = password_in) -> Iterator[Finding]:
-    """`secret_in`: what of the file's text is the secret."""
-    try:
-        text = secret_in(read_file(path, MOST_PASSWORD).decode())
-    except FileNotFoundError:
-        yield Finding(key, f"there is no file {path}; it must hold {what}, on one line", elsewhere=True)
-    except OSError as error:
-        yield Finding(key, f"{path} is not readable: {error.strerror}", elsewhere=True)
-    except UnicodeDecodeError:
-        yield Finding(key, f"{path} is not UTF-8 text")
-    else:
-        if not is_one_line(text):
-            yield Finding(key, f"{path} must hold one line, {what}")
 
 
 def _kinds(key: str, kinds: Collection[Any]) -> Iterator[Finding]:
