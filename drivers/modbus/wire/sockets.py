@@ -18,6 +18,9 @@ from drivers.name_lookup import NameLookup
 _CONNECT_S = 3.0
 _RECEIVED_AT_ONCE = 8192
 """The kernel keeps little of what a far end sends: what is received at once holds the loop until it is looked through."""
+_READ_AT_ONCE = 32 * 1024
+"""Room that is made before each reading: asyncio's 256 KiB may take three calls of the system. It is more than a device server
+may bring, so that one that sends without end is found out early."""
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
@@ -39,6 +42,7 @@ def connection_to(host: str, port: int, taken_within_ms: int | None = None) -> C
                 refused = OSError(f"no connection to {address} port {port}: {why}")
             else:
                 names.reached(address)
+                transport.max_size = _READ_AT_ONCE  # type: ignore[attr-defined]
                 return _SocketOutlet(transport, transport.get_extra_info("socket"), taken_within_ms)
         raise refused
 

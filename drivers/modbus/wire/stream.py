@@ -33,29 +33,15 @@ Connect = Callable[["Receiver"], Awaitable[Outlet]]
 """Opens the byte stream and has it call the receiver. Raises OSError."""
 
 
-_READ_SIZE = 32 * 1024
-"""Bytes that are read at once: more than a device server may bring, so that one that sends without end is found out early."""
-
-
-class Receiver(asyncio.BufferedProtocol):
-    """The callbacks of one opened stream. The bytes of a socket come by way of a buffer: without one asyncio makes room for
-    256 KiB before each reading, which may take three calls of the system. Those of a tty come to `data_received`."""
+class Receiver(asyncio.Protocol):
+    """The callbacks of one opened stream."""
 
     def __init__(self, arrived: Callable[[bytes], None], gone: Callable[[Receiver], None], defects: Defects) -> None:
         self._defects = defects
         self._arrived = arrived
         self._gone = gone
-        self._buffer = bytearray()
         self.lost = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def get_buffer(self, sizehint: int) -> bytearray:
-        self._buffer = bytearray(_READ_SIZE)
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        data, self._buffer = bytes(self._buffer[:nbytes]), bytearray()
-        self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
         if self.lost:
